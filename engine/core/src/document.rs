@@ -1,0 +1,33 @@
+//! Documents as they were written: the YAML kinds with a span on everything, before any meaning is checked.
+//!
+//! Loading never stops at the first fault: it returns what could be read and all diagnostics. What a document says
+//! about other documents (calls, groups, channels) and whether its names exist is for [`check`](crate::check).
+
+mod decode;
+pub mod input;
+pub mod procedure;
+pub mod step;
+pub mod test;
+pub mod workspace;
+pub mod yaml;
+
+use crate::diagnostic::{Diagnostics, Source};
+
+pub use input::{Input, InputType};
+pub use procedure::{Procedure, ProcedureKind};
+pub use step::{Step, Verb};
+pub use workspace::Workspace;
+pub use yaml::{Node, NodeKind, Scalar, ScalarStyle};
+
+/// One file, read.
+#[derive(Clone, Debug)]
+pub enum Document {
+    Procedure(Box<Procedure>),
+    Workspace(Box<Workspace>),
+    Test(Box<test::Test>),
+}
+
+/// Reads one file. The document is absent where the faults leave nothing to go on with.
+pub fn load(source: &Source) -> (Option<Document>, Diagnostics) {
+    decode::document(source)
+}

@@ -1,0 +1,57 @@
+//! Declarations of typed values: the `inputs` of a procedure and the `fields` of an `ask`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Node, Scalar};
+use crate::diagnostic::{Span, Spanned};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputType {
+    String,
+    Integer,
+    Number,
+    Boolean,
+    Duration,
+    Time,
+    Enum,
+    List,
+    Map,
+    Path,
+    Url,
+    Host,
+}
+
+impl InputType {
+    pub const ALL: [(&'static str, InputType); 12] = [
+        ("string", InputType::String),
+        ("integer", InputType::Integer),
+        ("number", InputType::Number),
+        ("boolean", InputType::Boolean),
+        ("duration", InputType::Duration),
+        ("time", InputType::Time),
+        ("enum", InputType::Enum),
+        ("list", InputType::List),
+        ("map", InputType::Map),
+        ("path", InputType::Path),
+        ("url", InputType::Url),
+        ("host", InputType::Host),
+    ];
+}
+
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub span: Span,
+    pub r#type: Spanned<InputType>,
+    pub description: Option<Scalar>,
+    pub default: Option<Node>,
+    /// True unless there is a default or the file says `required: false`.
+    pub required: bool,
+    pub pattern: Option<Scalar>,
+    pub min: Option<Node>,
+    pub max: Option<Node>,
+    pub choices: Vec<Node>,
+    /// The declaration of each item of a list, or each value of a map.
+    pub items: Option<Box<Input>>,
+    pub examples: Vec<Node>,
+}

@@ -1,0 +1,1 @@
+//! Predicted walks of a plan (being built).

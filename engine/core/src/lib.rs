@@ -1,0 +1,25 @@
+//! The pure core of `runbook`: reading procedures, checking them, and the state machine that decides what a run does next.
+//!
+//! Nothing here reads a clock, a file, the environment or the network, and nothing is random: whatever a function needs is
+//! an argument. That is what lets the same machine stand behind a real run, a dry run, a test and a simulation.
+//!
+//! The stages, each with its own type: text → [`document`] → [`check`] → [`plan::Plan`] → [`run::Run`].
+
+pub mod check;
+pub mod diagnostic;
+pub mod document;
+pub mod effect;
+pub mod explore;
+pub mod expr;
+pub mod id;
+pub mod limits;
+pub mod plan;
+pub mod policy;
+pub mod run;
+pub mod value;
+
+pub use effect::Effect;
+pub use id::{DecisionId, Digest, Id, ProcedureName, RunId, StepPath};
+pub use plan::Plan;
+pub use run::{Command, Event, Fact, Run};
+pub use value::{Map, Value};

@@ -1,0 +1,77 @@
+//! Every bound of the project, with its reason. A count, size or wait that stands anywhere else is a mistake.
+
+use std::time::Duration;
+
+/// Bytes of one document. Larger files are answered with an error before they are parsed.
+pub const DOCUMENT_BYTES: usize = 1024 * 1024;
+/// Depth of nested YAML collections: deeper than any procedure a person can read, shallow enough for the stack.
+pub const DOCUMENT_DEPTH: usize = 64;
+/// YAML nodes of one document, aliases counted each time they are used: bounds alias bombs.
+pub const DOCUMENT_NODES: usize = 200_000;
+/// Steps in one plan, called procedures included.
+pub const PLAN_STEPS: usize = 10_000;
+/// How deep procedures may call one another.
+pub const CALL_DEPTH: usize = 16;
+/// Bytes of an identifier or procedure name: fits a column of a terminal and a file name.
+pub const ID_BYTES: usize = 64;
+/// Bytes of a step's path.
+pub const PATH_BYTES: usize = 2048;
+
+/// Bytes of one expression. Parsing cannot be interrupted.
+pub const EXPRESSION_BYTES: usize = 4 * 1024;
+/// Bytes of one Rhai script. Parsing cannot be interrupted.
+pub const SCRIPT_BYTES: usize = 64 * 1024;
+/// Rhai operations of one expression: about a millisecond.
+pub const EXPRESSION_OPERATIONS: u64 = 100_000;
+/// Rhai operations of one script step, run in its own process.
+pub const SCRIPT_OPERATIONS: u64 = 100_000_000;
+/// Length of a text made by an expression or a template.
+pub const TEXT_BYTES: usize = 1024 * 1024;
+/// Elements of a list or map made by an expression.
+pub const COLLECTION_LEN: usize = 100_000;
+/// Depth of nested values.
+pub const VALUE_DEPTH: usize = 64;
+/// Bytes of one template.
+pub const TEMPLATE_BYTES: usize = 64 * 1024;
+/// Nested blocks in one template.
+pub const TEMPLATE_DEPTH: usize = 16;
+/// Pieces that one rendering may write: bounds nested `each`.
+pub const TEMPLATE_WRITES: usize = 100_000;
+/// Bytes of one regular expression of an input.
+pub const PATTERN_BYTES: usize = 1024;
+/// Steps of backtracking for one match of an input against its pattern.
+pub const PATTERN_BACKTRACK: usize = 100_000;
+
+/// Bytes of one event's payload; larger values live in log objects.
+pub const EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of a step's output that are part of its result (`stdout`, `stderr`: the head); all of it is in the log.
+pub const RESULT_BYTES: usize = 16 * 1024;
+/// Bytes of output kept for one attempt; more is counted and dropped, visibly.
+pub const LOG_BYTES: u64 = 1024 * 1024 * 1024;
+/// Items of one `each`.
+pub const ITEMS: usize = 10_000;
+/// Rounds of one `repeat`.
+pub const ROUNDS: u32 = 10_000;
+/// Attempts of one step through `retry`.
+pub const ATTEMPTS: u32 = 100;
+/// Branches and items that run at once where a step does not say.
+pub const PARALLEL_DEFAULT: usize = 100;
+/// Branches and items that may run at once in one run.
+pub const PARALLEL: usize = 500;
+/// The longest duration that a procedure can name: ten years.
+pub const DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+/// Time that a step has where neither it nor `defaults` says.
+pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Events of one run.
+pub const RUN_EVENTS: u64 = 2_000_000;
+/// Bytes of a reason, a note or an answer that a person gives.
+pub const ANSWER_BYTES: usize = 16 * 1024;
+/// Paths that a dry run follows before it says that it cannot know.
+pub const DRY_RUN_PATHS: usize = 256;
+
+/// How long a lease lasts without renewal. What is shown is true within this time.
+pub const LEASE: Duration = Duration::from_secs(10);
+/// How often an owner renews its lease.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(3);
+/// How long a cancelled process tree has between SIGTERM and SIGKILL.
+pub const KILL_GRACE: Duration = Duration::from_secs(5);

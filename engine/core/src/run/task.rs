@@ -1,0 +1,86 @@
+//! What a step will do, with every text rendered: plain data that an action performs, a person approves and the record
+//! keeps. Secrets are named here, never held.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::step::Shell;
+use crate::effect::Effect;
+use crate::id::Id;
+use crate::value::{Map, Value};
+
+/// One resolved step that acts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// The step's `name`, rendered; else its label.
+    pub title: String,
+    pub task: Task,
+    pub effect: Effect,
+    /// The declared environment of the child, in order of names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, EnvText>,
+    /// Working directory, relative to the catalogue's root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
+    /// Of one attempt.
+    pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvText {
+    Plain(String),
+    Secret(SecretName),
+}
+
+/// A secret of the procedure with this index in the plan: called procedures have secrets of their own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SecretName {
+    pub procedure: u32,
+    pub name: Id,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A script whose text never holds a value: each value is in `values`, under the variable name that the script uses.
+    Run {
+        shell: Shell,
+        script: String,
+        values: BTreeMap<String, String>,
+    },
+    Exec {
+        argv: Vec<String>,
+    },
+    /// `scope` holds the names that the script mentions.
+    Rhai {
+        script: String,
+        scope: Map,
+    },
+    Http(Box<HttpTask>),
+    Notify {
+        to: Vec<String>,
+        subject: String,
+        message: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HttpTask {
+    pub method: String,
+    /// Complete, values percent-encoded.
+    pub url: String,
+    pub headers: Vec<(String, EnvText)>,
+    pub body: Option<HttpContent>,
+    pub expect_status: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpContent {
+    Json(Value),
+    Form(Vec<(String, String)>),
+    Raw(String),
+}
