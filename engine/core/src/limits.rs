@@ -66,6 +66,8 @@ pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 pub const RUN_EVENTS: u64 = 2_000_000;
 /// Bytes of a reason, a note or an answer that a person gives.
 pub const ANSWER_BYTES: usize = 16 * 1024;
+/// Steps and values that one decision shows: more than anybody reads.
+pub const PREVIEW_STEPS: usize = 200;
 /// Paths that a dry run follows before it says that it cannot know.
 pub const DRY_RUN_PATHS: usize = 256;
 

@@ -1,16 +1,39 @@
-//! The state machine of a run: events in, commands out. (being built)
+//! The state machine of a run: events in, commands out.
+//!
+//! [`Run::apply`] is the only way in which a run changes, and replaying its events is the same function, so what was live
+//! and what is recovered cannot differ. Nothing is evaluated while applying: a step is *resolved* by a pure method that gives
+//! an event, and the event holds what came out. Commands are derived from the state; an event that answers no command
+//! and is no message from outside is an [`IllegalEvent`].
+//!
+//! Deliberately absent: clocks, randomness (the seed is in `RunStarted`), I/O, and any knowledge of how a command is done.
 
 pub mod command;
 pub mod decision;
 pub mod event;
+mod names;
+mod preview;
+mod resolve;
+mod schedule;
+mod state;
+mod step;
 pub mod task;
+mod unwind;
+pub mod view;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use command::Command;
+pub use decision::Refusal;
 pub use event::{Event, Fact};
 
-use crate::plan::Plan;
+use crate::id::{DecisionId, RunId, StepPath};
+use crate::plan::{Plan, ProcedureIx, StepIx};
+use decision::Decision;
+use event::{Identity, Outcome, OutcomeKind, RunStarted, StepOutcome, Timer};
+use state::{End, FailKind, Frame, FrameIx, Lane, LaneIx, Node, NodeIx, Scope, ScopeIx, ScopeKind, Stage, State, Undoable, Unwinding};
 
 /// An event that the state does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +48,86 @@ pub struct IllegalEvent {
 #[derive(Clone, Debug)]
 pub struct Run {
     plan: Arc<Plan>,
+    id: Option<RunId>,
+    seq: u64,
+    now: Timestamp,
+    started: Option<Arc<RunStarted>>,
+    started_at: Option<Timestamp>,
+    frames: Vec<Frame>,
+    nodes: Vec<Node>,
+    lanes: Vec<Lane>,
+    scopes: Vec<Scope>,
+    by_path: HashMap<StepPath, NodeIx>,
+    decisions: Vec<Decision>,
+    /// Open decisions by whose question they answer.
+    asked: BTreeMap<Asker, DecisionId>,
+    undoable: Vec<Undoable>,
+    unwinding: Unwinding,
+    cancel: Option<Cancel>,
+    paused: bool,
+    outcome: Option<Outcome>,
+    wants: BTreeMap<Key, Command>,
+    /// Wants that the event being applied has added.
+    fresh: Vec<Key>,
+}
+
+#[derive(Clone, Debug)]
+struct Cancel {
+    by: Identity,
+    undo: bool,
+    reason: String,
+}
+
+/// What a command is about; a state wants each at most once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Lock,
+    Stop(NodeIx),
+    Conclude(NodeIx),
+    Resolve(NodeIx),
+    Judge(NodeIx),
+    Perform(NodeIx),
+    /// Of a step, of the run as a whole (`None`), or of a failed undo.
+    Request(Asker),
+    Await(DecisionId),
+    Wake(Timer),
+    Finish,
+}
+
+/// Whose question a decision answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asker {
+    Run,
+    Undo,
+    Node(NodeIx),
 }
 
 impl Run {
     pub fn new(plan: Arc<Plan>) -> Run {
-        Run { plan }
+        Run {
+            plan,
+            id: None,
+            seq: 0,
+            now: Timestamp::UNIX_EPOCH,
+            started: None,
+            started_at: None,
+            frames: Vec::new(),
+            nodes: Vec::new(),
+            lanes: Vec::new(),
+            scopes: Vec::new(),
+            by_path: HashMap::new(),
+            decisions: Vec::new(),
+            asked: BTreeMap::new(),
+            undoable: Vec::new(),
+            unwinding: Unwinding::default(),
+            cancel: None,
+            paused: false,
+            outcome: None,
+            wants: BTreeMap::new(),
+            fresh: Vec::new(),
+        }
     }
+
     pub fn replay(plan: Arc<Plan>, events: &[Event]) -> Result<Run, IllegalEvent> {
         let mut run = Run::new(plan);
         for event in events {
@@ -38,17 +135,316 @@ impl Run {
         }
         Ok(run)
     }
+
+    /// Takes one fact and gives the commands that it adds. A refused event changes nothing.
     pub fn apply(&mut self, event: &Event) -> Result<Vec<Command>, IllegalEvent> {
-        let _ = event;
-        todo!()
+        self.allows(event).map_err(|why| IllegalEvent { seq: event.seq, kind: event.fact.kind(), why })?;
+        self.seq = event.seq;
+        self.now = event.at;
+        self.fresh.clear();
+        self.take(event);
+        if let Fact::ResumeRequested { .. } = event.fact {
+            return Ok(self.pending());
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        Ok(fresh.into_iter().filter_map(|key| self.wants.get(&key)).filter(|c| self.may_go_on(c)).cloned().collect())
     }
+
+    /// Every command that the state wants answered, oldest kind of need first.
     pub fn pending(&self) -> Vec<Command> {
-        todo!()
+        self.wants.values().filter(|c| self.may_go_on(c)).cloned().collect()
     }
-    pub fn outcome(&self) -> Option<&event::Outcome> {
-        todo!()
+
+    /// A paused run finishes what is under way and starts nothing.
+    fn may_go_on(&self, command: &Command) -> bool {
+        let starts = matches!(
+            command,
+            Command::Resolve { .. } | Command::Perform { .. } | Command::Judge { .. } | Command::Request { .. } | Command::TakeLock { .. }
+        );
+        !(self.paused && starts)
     }
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+
+    /// Whether `event` is possible now. Nothing is changed.
+    fn allows(&self, event: &Event) -> Result<(), String> {
+        let must = |holds: bool, why: &str| if holds { Ok(()) } else { Err(why.to_owned()) };
+        must(event.seq == self.seq + 1, "it does not follow the event before it")?;
+        must(event.at >= self.now, "it is older than the event before it")?;
+        if let Fact::RunStarted(_) = event.fact {
+            return must(self.started.is_none(), "the run has started already");
+        }
+        must(self.started.is_some(), "the run has not started")?;
+        must(self.id.as_ref() == Some(&event.run), "it belongs to another run")?;
+        match &event.fact {
+            Fact::RunStarted(_) | Fact::NoteAdded { .. } | Fact::RunAdopted { .. } => Ok(()),
+            Fact::LockTaken { lock } => {
+                must(self.wants.get(&Key::Lock) == Some(&Command::TakeLock { lock: lock.clone() }), "the run does not want this lock")
+            }
+            Fact::StepResolved { path, resolution } => {
+                let node = self.wanting(path, Key::Resolve)?;
+                must(self.fits(self.node(node).step, resolution), "a step of this verb cannot resolve to that")
+            }
+            Fact::AttemptStarted { path, attempt } => {
+                let node = self.wanting(path, Key::Perform)?;
+                must(*attempt == self.node(node).attempt + 1, "the attempts before it are missing")
+            }
+            Fact::AttemptFinished { path, attempt, .. } => {
+                let node = self.find(path)?;
+                let running = self.node(node).state == State::Running && self.node(node).attempt == *attempt;
+                must(running, "this attempt is not under way")
+            }
+            Fact::StepConcluded { path, .. } => self.wanting(path, Key::Conclude).map(|_| ()),
+            Fact::ConditionJudged { path, round, .. } => {
+                let node = self.wanting(path, Key::Judge)?;
+                let wanted = Some(&Command::Judge { path: path.clone(), round: *round });
+                must(self.wants.get(&Key::Judge(node)) == wanted, "another round is to be judged")
+            }
+            Fact::TimerFired { timer } => match self.wants.get(&Key::Wake(timer.clone())) {
+                Some(Command::Wake { at, .. }) => must(event.at >= *at, "its time has not come"),
+                _ => Err("the run does not wait for this timer".to_owned()),
+            },
+            Fact::DecisionRequested { decision, path, purpose, .. } => {
+                let asker = self.asker(path.as_ref(), purpose)?;
+                must(decision.0 as usize == self.decisions.len() + 1, "the decisions before it are missing")?;
+                match self.wants.get(&Key::Request(asker)) {
+                    Some(Command::Request { purpose: wanted, .. }) => must(wanted == purpose, "another decision is to be asked for"),
+                    _ => Err("no decision is to be asked for".to_owned()),
+                }
+            }
+            Fact::Decided { decision, vote } => {
+                let open = self.open_decision(*decision).ok_or("the decision is not open")?;
+                must(open.request.choices.contains(&vote.choice), "the request does not offer this choice")?;
+                must(open.request.digest == vote.digest, "the vote is about something else than what was asked")?;
+                must(!open.votes.iter().any(|v| v.by.person == vote.by.person), "this person has voted already")
+            }
+            Fact::DecisionVoided { decision, .. } => {
+                must(self.open_decision(*decision).is_some(), "the decision is not open")
+            }
+            Fact::CancelRequested { .. } => must(self.can_cancel(), "the run is not at a point where it can be cancelled"),
+            Fact::PauseRequested { .. } => must(!self.paused && self.outcome.is_none(), "the run is not under way"),
+            Fact::ResumeRequested { .. } => must(self.paused, "the run is not paused"),
+            Fact::UndoRequested { .. } => {
+                must(self.outcome.is_some(), "the run has not ended")?;
+                must(!self.undoable.is_empty(), "there is nothing to undo")
+            }
+            Fact::RunFinished { outcome } => {
+                must(self.wants.get(&Key::Finish) == Some(&Command::Finish { outcome: outcome.clone() }), "the run does not end so")
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::RunStarted(started) => self.take_started(&event.run, started),
+            Fact::LockTaken { .. } => {
+                self.unwant(&Key::Lock);
+                self.begin();
+            }
+            Fact::StepResolved { path, resolution } => self.at(path, |run, node| run.take_resolution(node, resolution)),
+            Fact::AttemptStarted { path, .. } => self.at(path, Run::take_attempt_started),
+            Fact::AttemptFinished { path, end, .. } => self.at(path, |run, node| run.take_attempt_end(node, end)),
+            Fact::StepConcluded { path, outputs } => self.at(path, |run, node| run.take_conclusion(node, outputs)),
+            Fact::ConditionJudged { path, holds, .. } => self.at(path, |run, node| run.take_judgement(node, holds)),
+            Fact::TimerFired { timer } => self.take_timer(timer),
+            Fact::DecisionRequested { decision, path, purpose, request } => {
+                self.take_request(*decision, path.as_ref(), purpose, request);
+            }
+            Fact::Decided { decision, vote } => self.take_vote(*decision, vote),
+            Fact::DecisionVoided { decision, .. } => self.take_void(*decision),
+            Fact::CancelRequested { by, undo, reason } => {
+                self.take_cancel(Cancel { by: by.clone(), undo: *undo, reason: reason.clone() });
+            }
+            Fact::PauseRequested { .. } => self.paused = true,
+            Fact::ResumeRequested { .. } => self.paused = false,
+            Fact::UndoRequested { .. } => self.take_undo_request(),
+            Fact::NoteAdded { .. } | Fact::RunAdopted { .. } => {}
+            Fact::RunFinished { outcome } => {
+                self.unwant(&Key::Finish);
+                self.outcome = Some(outcome.clone());
+                self.paused = false;
+            }
+        }
+    }
+
+    fn take_started(&mut self, id: &RunId, started: &RunStarted) {
+        self.id = Some(id.clone());
+        self.started_at = Some(self.now);
+        self.started = Some(Arc::new(started.clone()));
+        let scope = self.add_scope(Scope {
+            parent: None,
+            kind: ScopeKind::Procedure { frame: FrameIx(0) },
+            steps: BTreeMap::new(),
+            absent: BTreeMap::new(),
+        });
+        self.frames.push(Frame {
+            procedure: ProcedureIx(0),
+            caller: None,
+            scope,
+            inputs: started.inputs.clone(),
+            prefix: Arc::from(""),
+            stage: Stage::Body,
+            lane: None,
+            end: None,
+        });
+        if let Some(timeout) = self.plan.main().timeout {
+            self.wake(Timer::Run, timeout);
+        }
+        match &started.lock {
+            Some(lock) => self.want(Key::Lock, Command::TakeLock { lock: lock.clone() }),
+            None => self.begin(),
+        }
+    }
+
+    /// Runs `change` on the node at `path`; [`allows`](Run::allows) has made sure that there is one.
+    fn at(&mut self, path: &StepPath, change: impl FnOnce(&mut Run, NodeIx)) {
+        if let Some(node) = self.by_path.get(path).copied() {
+            change(self, node);
+        }
+    }
+
+    fn find(&self, path: &StepPath) -> Result<NodeIx, String> {
+        self.by_path.get(path).copied().ok_or_else(|| format!("there is no step `{path}` under way"))
+    }
+
+    fn wanting(&self, path: &StepPath, key: fn(NodeIx) -> Key) -> Result<NodeIx, String> {
+        let node = self.find(path)?;
+        if self.wants.contains_key(&key(node)) { Ok(node) } else { Err(format!("step `{path}` does not wait for this")) }
+    }
+
+    fn want(&mut self, key: Key, command: Command) {
+        self.fresh.push(key.clone());
+        self.wants.insert(key, command);
+    }
+
+    fn unwant(&mut self, key: &Key) {
+        self.wants.remove(key);
+    }
+
+    fn wake(&mut self, timer: Timer, after: std::time::Duration) {
+        let at = later(self.now, after);
+        self.want(Key::Wake(timer.clone()), Command::Wake { timer, at });
+    }
+
+    fn node(&self, ix: NodeIx) -> &Node {
+        &self.nodes[ix.0 as usize]
+    }
+
+    fn node_mut(&mut self, ix: NodeIx) -> &mut Node {
+        &mut self.nodes[ix.0 as usize]
+    }
+
+    fn lane(&self, ix: LaneIx) -> &Lane {
+        &self.lanes[ix.0 as usize]
+    }
+
+    fn lane_mut(&mut self, ix: LaneIx) -> &mut Lane {
+        &mut self.lanes[ix.0 as usize]
+    }
+
+    fn scope(&self, ix: ScopeIx) -> &Scope {
+        &self.scopes[ix.0 as usize]
+    }
+
+    fn frame(&self, ix: FrameIx) -> &Frame {
+        &self.frames[ix.0 as usize]
+    }
+
+    fn frame_mut(&mut self, ix: FrameIx) -> &mut Frame {
+        &mut self.frames[ix.0 as usize]
+    }
+
+    fn add_scope(&mut self, scope: Scope) -> ScopeIx {
+        self.scopes.push(scope);
+        ScopeIx(self.scopes.len() as u32 - 1)
+    }
+
+    fn frame_ix_of(&self, mut scope: ScopeIx) -> FrameIx {
+        loop {
+            match (&self.scope(scope).kind, self.scope(scope).parent) {
+                (ScopeKind::Procedure { frame }, _) => return *frame,
+                (ScopeKind::Item { .. }, Some(parent)) => scope = parent,
+                (ScopeKind::Item { .. }, None) => return FrameIx(0),
+            }
+        }
+    }
+
+    fn frame_of(&self, scope: ScopeIx) -> &Frame {
+        self.frame(self.frame_ix_of(scope))
+    }
+
+    fn step_of(&self, node: NodeIx) -> &crate::plan::Step {
+        self.plan.step(self.node(node).step)
+    }
+
+    fn started(&self) -> Option<&RunStarted> {
+        self.started.as_deref()
+    }
+
+    /// The kind of outcome that an end of the run's own frame makes.
+    fn outcome_kind(&self, end: &End) -> OutcomeKind {
+        match end {
+            End::Completed | End::Finished { failed: false, .. } => OutcomeKind::Succeeded,
+            End::Finished { failed: true, .. } => OutcomeKind::Failed,
+            End::Failed { kind: FailKind::Rejected, .. } => OutcomeKind::Rejected,
+            End::Failed { kind: FailKind::Cancelled, .. } | End::Stopped => OutcomeKind::Cancelled,
+            End::Failed { kind: FailKind::Unknown, .. } => OutcomeKind::NeedsAttention,
+            End::Failed { .. } => OutcomeKind::Failed,
+        }
+    }
+}
+
+/// `at` and `after` later, or the end of time.
+fn later(at: Timestamp, after: std::time::Duration) -> Timestamp {
+    at.checked_add(after).unwrap_or(Timestamp::MAX)
+}
+
+impl OutcomeKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            OutcomeKind::Succeeded => "succeeded",
+            OutcomeKind::Failed => "failed",
+            OutcomeKind::Rejected => "rejected",
+            OutcomeKind::Cancelled => "cancelled",
+            OutcomeKind::RolledBack => "rolled_back",
+            OutcomeKind::NeedsAttention => "needs_attention",
+        }
+    }
+}
+
+impl StepOutcome {
+    pub fn name(self) -> &'static str {
+        match self {
+            StepOutcome::Succeeded => "succeeded",
+            StepOutcome::Failed => "failed",
+            StepOutcome::Skipped => "skipped",
+            StepOutcome::TimedOut => "timed_out",
+            StepOutcome::Cancelled => "cancelled",
+            StepOutcome::Unknown => "unknown",
+        }
+    }
+}
+
+impl Fact {
+    /// As the record writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fact::RunStarted(_) => "run_started",
+            Fact::LockTaken { .. } => "lock_taken",
+            Fact::StepResolved { .. } => "step_resolved",
+            Fact::AttemptStarted { .. } => "attempt_started",
+            Fact::AttemptFinished { .. } => "attempt_finished",
+            Fact::StepConcluded { .. } => "step_concluded",
+            Fact::ConditionJudged { .. } => "condition_judged",
+            Fact::TimerFired { .. } => "timer_fired",
+            Fact::DecisionRequested { .. } => "decision_requested",
+            Fact::Decided { .. } => "decided",
+            Fact::DecisionVoided { .. } => "decision_voided",
+            Fact::CancelRequested { .. } => "cancel_requested",
+            Fact::PauseRequested { .. } => "pause_requested",
+            Fact::ResumeRequested { .. } => "resume_requested",
+            Fact::UndoRequested { .. } => "undo_requested",
+            Fact::NoteAdded { .. } => "note_added",
+            Fact::RunAdopted { .. } => "run_adopted",
+            Fact::RunFinished { .. } => "run_finished",
+        }
     }
 }

@@ -1,15 +1,21 @@
 //! Decisions: what people are asked, frozen as it was shown, and how votes add up to an answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::document::step::OnTimeout;
 use crate::effect::Effect;
-use crate::id::{Digest, StepPath};
+use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
+use crate::value::Value;
 
+use super::event::{Failure, Timer, Vote};
+use super::state::{Doubt, End, FailKind, FrameIx, NodeIx, Stage, State};
 use super::task::Work;
+use super::{Asker, Command, Fact, Key, Run};
 
 /// Why people are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,4 +109,310 @@ pub enum Undo {
     None,
     /// Nothing to take back.
     NotNeeded,
+}
+
+impl Choice {
+    pub fn name(self) -> &'static str {
+        match self {
+            Choice::Approve => "approve",
+            Choice::Reject => "reject",
+            Choice::Probe => "probe",
+            Choice::Done => "done",
+            Choice::Again => "again",
+            Choice::Leave => "leave",
+        }
+    }
+
+    /// Whether a vote for it must say why.
+    pub fn needs_reason(self) -> bool {
+        matches!(self, Choice::Reject | Choice::Done | Choice::Again | Choice::Leave)
+    }
+}
+
+/// One decision of a run: what was asked, and how it stands.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub id: DecisionId,
+    pub(super) asker: Asker,
+    pub path: Option<StepPath>,
+    pub purpose: Purpose,
+    pub request: Arc<Request>,
+    pub requested_at: Timestamp,
+    pub deadline: Option<Timestamp>,
+    /// Escalations so far.
+    pub rung: u32,
+    /// Everybody who has been asked by now.
+    pub asked: Vec<String>,
+    pub votes: Vec<Vote>,
+    pub standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Open,
+    Granted,
+    Rejected,
+    /// Answered in another way than yes or no.
+    Answered,
+    Expired,
+    /// What would run changed; it was asked again.
+    Voided,
+    /// The question has no object any more.
+    Withdrawn,
+}
+
+impl Decision {
+    pub fn is_open(&self) -> bool {
+        self.standing == Standing::Open
+    }
+}
+
+/// Why a message to a run is not taken. Nothing was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no decision {0} in this run")]
+    NoSuchDecision(DecisionId),
+    #[error("{by} has decided this already: {choice}")]
+    Conflict { by: String, choice: &'static str },
+    #[error("decision {0} is no longer open: {1}")]
+    Closed(DecisionId, &'static str),
+    #[error("this request cannot be answered with `{0}`")]
+    NotOffered(&'static str),
+    #[error("a reason is needed to answer `{0}`")]
+    NeedsReason(&'static str),
+    #[error("the vote is about something else than what is asked: it names {voted}, the request is {asked}")]
+    OtherDigest { voted: String, asked: String },
+    #[error("{0}")]
+    Answers(String),
+    #[error("{0}")]
+    NotNow(String),
+}
+
+/// What a vote leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Record this.
+    Record(Fact),
+    /// The same person said the same before; nothing to record, and nothing wrong.
+    AlreadySaid,
+}
+
+impl Run {
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    pub fn decision(&self, id: DecisionId) -> Option<&Decision> {
+        self.decisions.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    pub(super) fn open_decision(&self, id: DecisionId) -> Option<&Decision> {
+        self.decision(id).filter(|d| d.is_open())
+    }
+
+    /// Judges a vote against the state: what to record, or why not. Who may vote is for
+    /// [`policy`](crate::policy) to say first.
+    pub fn check_vote(&self, id: DecisionId, vote: &Vote) -> Result<Verdict, Refusal> {
+        let decision = self.decision(id).ok_or(Refusal::NoSuchDecision(id))?;
+        if let Some(earlier) = decision.votes.iter().find(|v| v.by.person == vote.by.person) {
+            let same = earlier.choice == vote.choice && earlier.answers == vote.answers;
+            let conflict = Refusal::Conflict { by: earlier.by.person.clone(), choice: earlier.choice.name() };
+            return if same { Ok(Verdict::AlreadySaid) } else { Err(conflict) };
+        }
+        if !decision.is_open() {
+            return match (decision.standing, decision.votes.last()) {
+                (Standing::Granted | Standing::Rejected | Standing::Answered, Some(last)) => {
+                    if last.choice == vote.choice {
+                        Ok(Verdict::AlreadySaid)
+                    } else {
+                        Err(Refusal::Conflict { by: last.by.person.clone(), choice: last.choice.name() })
+                    }
+                }
+                (Standing::Expired, _) => Err(Refusal::Closed(id, "its time is over")),
+                (Standing::Voided, _) => Err(Refusal::Closed(id, "what would run has changed, and it was asked again")),
+                _ => Err(Refusal::Closed(id, "its question has no object any more")),
+            };
+        }
+        if !decision.request.choices.contains(&vote.choice) {
+            return Err(Refusal::NotOffered(vote.choice.name()));
+        }
+        if vote.choice.needs_reason() && vote.reason.as_ref().is_none_or(|r| r.trim().is_empty()) {
+            return Err(Refusal::NeedsReason(vote.choice.name()));
+        }
+        if vote.digest != decision.request.digest {
+            let (voted, asked) = (vote.digest.short().to_owned(), decision.request.digest.short().to_owned());
+            return Err(Refusal::OtherDigest { voted, asked });
+        }
+        let now = self.request(decision.path.as_ref(), &decision.purpose, decision.requested_at);
+        if let Some(Fact::DecisionRequested { request, .. }) = now
+            && request.digest != decision.request.digest
+        {
+            let reason = "what is about to run is no longer what was shown".to_owned();
+            return Ok(Verdict::Record(Fact::DecisionVoided { decision: id, reason }));
+        }
+        Ok(Verdict::Record(Fact::Decided { decision: id, vote: vote.clone() }))
+    }
+
+    /// Whose question this is.
+    pub(super) fn asker(&self, path: Option<&StepPath>, purpose: &Purpose) -> Result<Asker, String> {
+        match (path, purpose) {
+            (None, _) => Ok(Asker::Run),
+            (Some(_), Purpose::UndoFailed) => Ok(Asker::Undo),
+            (Some(path), _) => self.find(path).map(Asker::Node),
+        }
+    }
+
+    pub(super) fn take_request(&mut self, id: DecisionId, path: Option<&StepPath>, purpose: &Purpose, request: &Request) {
+        let Ok(asker) = self.asker(path, purpose) else { return };
+        self.unwant(&Key::Request(asker));
+        let deadline = request.within.map(|within| self.from_now(within));
+        self.decisions.push(Decision {
+            id,
+            asker,
+            path: path.cloned(),
+            purpose: purpose.clone(),
+            request: Arc::new(request.clone()),
+            requested_at: self.now,
+            deadline,
+            rung: 0,
+            asked: request.from.clone(),
+            votes: Vec::new(),
+            standing: Standing::Open,
+        });
+        self.asked.insert(asker, id);
+        if let Asker::Node(node) = asker {
+            let node = self.node_mut(node);
+            node.state = match node.state {
+                State::Gated { gate, .. } => State::Gated { gate, decision: Some(id) },
+                State::InDoubt(_) => State::InDoubt(Doubt::Asking(Some(id))),
+                _ => State::Deciding(Some(id)),
+            };
+        }
+        self.want(Key::Await(id), Command::Await { decision: id });
+        if let Some(within) = request.within {
+            self.wake(Timer::Decision { decision: id, rung: 0 }, within);
+        }
+    }
+
+    pub(super) fn take_vote(&mut self, id: DecisionId, vote: &Vote) {
+        let Some(decision) = self.decision_mut(id) else { return };
+        decision.votes.push(vote.clone());
+        let approvals = decision.votes.iter().filter(|v| v.choice == Choice::Approve).count();
+        let enough = approvals >= decision.request.count as usize;
+        match vote.choice {
+            Choice::Approve if enough => self.answer(id, Standing::Granted, Choice::Approve),
+            Choice::Approve => {}
+            Choice::Reject => self.answer(id, Standing::Rejected, Choice::Reject),
+            other => self.answer(id, Standing::Answered, other),
+        }
+    }
+
+    fn decision_mut(&mut self, id: DecisionId) -> Option<&mut Decision> {
+        self.decisions.get_mut((id.0 as usize).checked_sub(1)?)
+    }
+
+    pub(super) fn close_decision(&mut self, id: DecisionId, standing: Standing) {
+        let Some(decision) = self.decision_mut(id) else { return };
+        decision.standing = standing;
+        let (asker, rung) = (decision.asker, decision.rung);
+        self.asked.remove(&asker);
+        self.unwant(&Key::Await(id));
+        self.unwant(&Key::Wake(Timer::Decision { decision: id, rung }));
+    }
+
+    fn answer(&mut self, id: DecisionId, standing: Standing, choice: Choice) {
+        self.close_decision(id, standing);
+        let Some(decision) = self.decision(id).cloned() else { return };
+        match decision.asker {
+            Asker::Run if choice == Choice::Approve => self.open_stage(FrameIx(0), Stage::Body),
+            Asker::Run => self.part_rejected(&decision),
+            Asker::Undo => self.undo_answered(choice),
+            Asker::Node(node) => self.node_answered(node, &decision, choice),
+        }
+    }
+
+    fn part_rejected(&mut self, decision: &Decision) {
+        let failure = rejection(decision);
+        let step = StepPath::within("", &self.plan.main().name.as_str().replace('-', "_"));
+        self.frame_mut(FrameIx(0)).end = Some(End::Failed { kind: FailKind::Rejected, failure, step, rollback: false });
+        self.open_stage(FrameIx(0), Stage::Closed);
+    }
+
+    fn node_answered(&mut self, node: NodeIx, decision: &Decision, choice: Choice) {
+        match (self.node(node).state, choice) {
+            (State::Gated { gate, .. }, Choice::Approve) => self.pass_gates(node, gate + 1),
+            (State::Deciding(_), Choice::Approve) => self.complete(node, decided_result(decision)),
+            (State::InDoubt(_), Choice::Probe) => self.verify(node),
+            (State::InDoubt(_), Choice::Done) => self.happened(node),
+            (State::InDoubt(_), Choice::Again) => self.again(node),
+            (State::Deciding(_), _) => {
+                self.node_mut(node).result = decided_result(decision);
+                self.fail(node, FailKind::Rejected, rejection(decision));
+            }
+            _ => self.fail(node, FailKind::Rejected, rejection(decision)),
+        }
+    }
+
+    pub(super) fn take_void(&mut self, id: DecisionId) {
+        self.close_decision(id, Standing::Voided);
+        let Some(decision) = self.decision(id).cloned() else { return };
+        if let Asker::Node(node) = decision.asker {
+            let node = self.node_mut(node);
+            node.state = match node.state {
+                State::Gated { gate, .. } => State::Gated { gate, decision: None },
+                State::InDoubt(_) => State::InDoubt(Doubt::Asking(None)),
+                _ => State::Deciding(None),
+            };
+        }
+        self.want(Key::Request(decision.asker), Command::Request { path: decision.path, purpose: decision.purpose });
+    }
+
+    /// Nobody answered in time: the next rung is asked, or the question has failed. Never a yes.
+    pub(super) fn decision_expired(&mut self, id: DecisionId, rung: u32) {
+        let Some(decision) = self.open_decision(id).cloned() else { return };
+        let main = self.plan.main();
+        let next = main.escalation.as_ref().and_then(|e| Some((e.rungs.get(rung as usize)?, e.pace_of(rung as usize, main.impact)?)));
+        if let (OnTimeout::Escalate, Some((to, pace))) = (decision.request.on_timeout, next) {
+            let to = to.to.clone();
+            let deadline = self.from_now(pace);
+            if let Some(decision) = self.decision_mut(id) {
+                decision.rung = rung + 1;
+                decision.deadline = Some(deadline);
+                decision.asked.extend(to.into_iter().filter(|who| !decision.asked.contains(who)).collect::<Vec<_>>());
+            }
+            return self.wake(Timer::Decision { decision: id, rung: rung + 1 }, pace);
+        }
+        self.close_decision(id, Standing::Expired);
+        let message = "nobody decided in time".to_owned();
+        let kind = match decision.request.on_timeout {
+            OnTimeout::Reject => FailKind::Rejected,
+            OnTimeout::Fail | OnTimeout::Escalate => FailKind::TimedOut,
+        };
+        if let Asker::Node(node) = decision.asker {
+            self.fail(node, kind, Failure { message, at: None, detail: None });
+        }
+    }
+}
+
+/// The result of an `approve`, `ask` or `manual`.
+fn decided_result(decision: &Decision) -> Value {
+    let by: Vec<&str> = decision.votes.iter().map(|v| v.by.person.as_str()).collect();
+    let reason = decision.votes.iter().filter_map(|v| v.reason.clone()).collect::<Vec<_>>().join("; ");
+    let mut result = decision.votes.last().map(|v| v.answers.clone()).unwrap_or_default();
+    if decision.purpose != Purpose::Ask {
+        result.insert("granted".to_owned(), Value::Bool(decision.standing == Standing::Granted));
+        result.insert("by".to_owned(), Value::text(by.join(", ")));
+        result.insert("reason".to_owned(), Value::text(reason));
+    }
+    Value::Map(result)
+}
+
+fn rejection(decision: &Decision) -> Failure {
+    let (by, reason) = match decision.votes.last() {
+        Some(vote) => (vote.by.person.clone(), vote.reason.clone().unwrap_or_default()),
+        None => ("nobody".to_owned(), String::new()),
+    };
+    let message = if reason.is_empty() { format!("rejected by {by}") } else { format!("rejected by {by}: {reason}") };
+    Failure { message, at: None, detail: None }
 }

@@ -1,0 +1,121 @@
+//! Answers the names of the small languages from the state of a run.
+
+use jiff::Timestamp;
+
+use crate::expr::Names;
+use crate::id::Id;
+use crate::value::{Map, Value};
+
+use super::Run;
+use super::state::{End, ScopeIx, ScopeKind};
+
+pub(super) struct InScope<'a> {
+    pub run: &'a Run,
+    pub scope: ScopeIx,
+    pub now: Timestamp,
+    /// The verb's result, for `outputs` and `expect`.
+    pub result: Option<&'a Value>,
+    /// Predictions: a step that has given nothing is unknown instead of absent.
+    pub lenient: bool,
+}
+
+impl InScope<'_> {
+    fn step(&self, name: &str) -> Result<Value, String> {
+        let Ok(id) = name.parse::<Id>() else { return Err(format!("`{name}` is not the id of a step")) };
+        let mut at = Some(self.scope);
+        let mut why = None;
+        while let Some(ix) = at {
+            let scope = self.run.scope(ix);
+            if let Some(value) = scope.steps.get(&id) {
+                return Ok(value.clone());
+            }
+            why = why.or_else(|| scope.absent.get(&id));
+            at = match scope.kind {
+                ScopeKind::Item { .. } => scope.parent,
+                ScopeKind::Procedure { .. } => None,
+            };
+        }
+        if self.lenient && why.is_none() {
+            return Ok(Value::Unknown(format!("steps.{id}")));
+        }
+        Err(match why {
+            Some(why) => format!("step `{id}` gives nothing: {why}"),
+            None => format!("step `{id}` has not run"),
+        })
+    }
+
+    fn run_member(&self, name: &str) -> Option<Value> {
+        let started = self.run.started()?;
+        Some(match name {
+            "id" => Value::text(self.run.id()?.as_str()),
+            "name" => Value::text(started.procedure.as_str()),
+            "version" => Value::text(started.version.to_string()),
+            "started_at" => Value::Time(self.run.started_at()?),
+            "requested_by" => Value::text(&started.requested_by.person),
+            "environment" => started.environment.as_ref().map_or(Value::Null, Value::text),
+            "outcome" => Value::text(self.outcome()),
+            _ => return None,
+        })
+    }
+
+    fn outcome(&self) -> &'static str {
+        let frame = self.run.frame_of(self.scope);
+        match &frame.end {
+            None => "running",
+            Some(End::Completed | End::Finished { failed: false, .. }) => "succeeded",
+            Some(end) => self.run.outcome_kind(end).name(),
+        }
+    }
+}
+
+impl Names for InScope<'_> {
+    fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
+        let whole = |map: Map| Ok(Value::Map(map));
+        match (root, member) {
+            ("now", _) => Ok(Value::Time(self.now)),
+            ("result", _) => self.result.cloned().ok_or_else(|| "`result` is known only in `outputs` and `expect`".to_owned()),
+            ("inputs", Some(name)) => {
+                let inputs = &self.run.frame_of(self.scope).inputs;
+                inputs.get(name).cloned().ok_or_else(|| format!("there is no input `{name}`"))
+            }
+            ("inputs", None) => whole(self.run.frame_of(self.scope).inputs.clone()),
+            ("steps", Some(name)) => self.step(name),
+            ("steps", None) => Err("`steps` needs the id of a step behind it".to_owned()),
+            ("run", Some(name)) => self.run_member(name).ok_or_else(|| format!("`run` has no `{name}`")),
+            ("run", None) => {
+                let names = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];
+                whole(names.iter().filter_map(|n| Some(((*n).to_owned(), self.run_member(n)?))).collect())
+            }
+            ("event", member) => {
+                let event = self.run.started().and_then(|s| s.event.as_ref()).ok_or("this run was not started by an event")?;
+                match member {
+                    None => Ok(event.clone()),
+                    Some(name) => event.get(name).cloned().ok_or_else(|| format!("the event has no `{name}`")),
+                }
+            }
+            (name, member) => {
+                let mut at = Some(self.scope);
+                while let Some(ix) = at {
+                    let scope = self.run.scope(ix);
+                    if let ScopeKind::Item { name: item_name, item, index } = &scope.kind {
+                        if name == "index" {
+                            return Ok(Value::Int(i64::from(*index)));
+                        }
+                        if name == item_name.as_str() || name == "item" {
+                            return match (member, item) {
+                                (Some(member), Value::Map(map)) => {
+                                    map.get(member).cloned().ok_or_else(|| format!("`{name}` has no `{member}`"))
+                                }
+                                _ => Ok(item.clone()),
+                            };
+                        }
+                        at = scope.parent;
+                    } else {
+                        at = None;
+                    }
+                }
+                Err(format!("there is no `{name}` here"))
+            }
+        }
+    }
+}

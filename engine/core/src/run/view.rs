@@ -1,0 +1,186 @@
+//! What a reader of a run may ask: reports, the command line and the explorer look through this and never at the state.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::id::{DecisionId, RunId, StepPath};
+use crate::plan::{Plan, Step, StepIx};
+use crate::value::{Map, Value};
+
+use super::Run;
+use super::event::{Failure, Outcome, RunStarted, StepOutcome};
+use super::state::{Doubt, NodeIx, Stage, State};
+use super::task::Work;
+
+/// One instance of a step, as it stands.
+#[derive(Clone, Copy)]
+pub struct StepView<'a> {
+    run: &'a Run,
+    node: NodeIx,
+}
+
+/// Where a step is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Its texts are about to be evaluated, or it is about to start.
+    Starting,
+    /// A decision of people comes first.
+    Deciding(Option<DecisionId>),
+    Running,
+    /// Failed, and will be tried again at this time.
+    Retrying(Timestamp),
+    /// Sleeps until this time.
+    Sleeping(Timestamp),
+    /// Its parts run.
+    Open,
+    /// It was started and nobody knows how it ended.
+    InDoubt,
+    Ended(StepOutcome),
+}
+
+impl<'a> StepView<'a> {
+    pub fn path(&self) -> &'a StepPath {
+        &self.run.node(self.node).path
+    }
+
+    pub fn step(&self) -> &'a Step {
+        self.run.step_of(self.node)
+    }
+
+    pub fn step_ix(&self) -> StepIx {
+        self.run.node(self.node).step
+    }
+
+    pub fn standing(&self) -> Standing {
+        match self.run.node(self.node).state {
+            State::Resolving | State::Ready => Standing::Starting,
+            State::Gated { decision, .. } | State::Deciding(decision) => Standing::Deciding(decision),
+            State::InDoubt(Doubt::Asking(Some(decision))) => Standing::Deciding(Some(decision)),
+            State::InDoubt(_) => Standing::InDoubt,
+            State::Running | State::Concluding => Standing::Running,
+            State::Backoff { until } => Standing::Retrying(until),
+            State::Sleeping { until } => Standing::Sleeping(until),
+            State::Judging | State::Open => Standing::Open,
+            State::Ended(outcome) => Standing::Ended(outcome),
+        }
+    }
+
+    /// What it does, once that is known.
+    pub fn work(&self) -> Option<&'a Arc<Work>> {
+        self.run.node(self.node).work.as_ref()
+    }
+
+    /// Attempts begun.
+    pub fn attempt(&self) -> u32 {
+        self.run.node(self.node).attempt
+    }
+
+    pub fn began(&self) -> Timestamp {
+        self.run.node(self.node).created
+    }
+
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.run.node(self.node).ended
+    }
+
+    /// Why it failed or was skipped, or why it is in doubt.
+    pub fn note(&self) -> Option<&'a Failure> {
+        self.run.node(self.node).note.as_ref()
+    }
+
+    pub fn result(&self) -> &'a Value {
+        &self.run.node(self.node).result
+    }
+
+    /// The step's name as people read it.
+    pub fn title(&self) -> String {
+        match self.work() {
+            Some(work) => work.title.clone(),
+            None => self.run.title(self.step(), &self.run.lenient(self.run.node(self.node).scope, self.began())),
+        }
+    }
+}
+
+impl Run {
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub fn id(&self) -> Option<&RunId> {
+        self.id.as_ref()
+    }
+
+    /// The number of its last event; 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The time of its last event.
+    pub fn last_at(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn start(&self) -> Option<&RunStarted> {
+        self.started.as_deref()
+    }
+
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Set once the run was cancelled, whether or not it has ended.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_some()
+    }
+
+    pub fn is_unwinding(&self) -> bool {
+        self.frames.first().is_some_and(|f| f.stage == Stage::Unwinding) && self.outcome.is_none()
+    }
+
+    /// How many changes an undo would take back.
+    pub fn undoable(&self) -> usize {
+        self.undoable.len()
+    }
+
+    /// The steps that an undo would take back, last change first.
+    pub fn undoable_steps(&self) -> impl Iterator<Item = StepView<'_>> {
+        self.undoable.iter().rev().map(|u| StepView { run: self, node: u.node })
+    }
+
+    /// Every instance of a step so far, in the order in which they came up.
+    pub fn steps(&self) -> impl Iterator<Item = StepView<'_>> {
+        (0..self.nodes.len()).map(|n| StepView { run: self, node: NodeIx(n as u32) })
+    }
+
+    pub fn find_step(&self, path: &StepPath) -> Option<StepView<'_>> {
+        self.by_path.get(path).map(|node| StepView { run: self, node: *node })
+    }
+
+    /// Attempts that are under way by the record: after a crash, their end is unknown.
+    pub fn under_way(&self) -> Vec<(StepPath, u32)> {
+        let running = self.nodes.iter().filter(|n| n.state == State::Running);
+        running.map(|n| (n.path.clone(), n.attempt)).collect()
+    }
+
+    /// What a caller of the procedure would get: its outputs, evaluated on the state as it is.
+    pub fn outputs(&self, now: Timestamp) -> Result<Map, String> {
+        let frame = self.frames.first().ok_or("the run has not started")?;
+        let names = self.lenient(frame.scope, now);
+        let outputs = &self.plan.main().outputs;
+        outputs
+            .iter()
+            .map(|(id, expression)| Ok((id.as_str().to_owned(), expression.evaluate(&names).map_err(|e| e.message)?)))
+            .collect()
+    }
+}
