@@ -30,10 +30,12 @@ pub use decision::Refusal;
 pub use event::{Event, Fact};
 
 use crate::id::{DecisionId, RunId, StepPath};
-use crate::plan::{Plan, ProcedureIx, StepIx};
+use crate::plan::{Plan, ProcedureIx};
 use decision::Decision;
 use event::{Identity, Outcome, OutcomeKind, RunStarted, StepOutcome, Timer};
-use state::{End, FailKind, Frame, FrameIx, Lane, LaneIx, Node, NodeIx, Scope, ScopeIx, ScopeKind, Stage, State, Undoable, Unwinding};
+use state::{
+    End, FailKind, Frame, FrameIx, Lane, LaneIx, Node, NodeIx, Scope, ScopeIx, ScopeKind, Stage, State, Undoable, Unwinding,
+};
 
 /// An event that the state does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +98,7 @@ enum Key {
 
 /// Whose question a decision answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Asker {
+enum Asker {
     Run,
     Undo,
     Node(NodeIx),
@@ -159,7 +161,11 @@ impl Run {
     fn may_go_on(&self, command: &Command) -> bool {
         let starts = matches!(
             command,
-            Command::Resolve { .. } | Command::Perform { .. } | Command::Judge { .. } | Command::Request { .. } | Command::TakeLock { .. }
+            Command::Resolve { .. }
+                | Command::Perform { .. }
+                | Command::Judge { .. }
+                | Command::Request { .. }
+                | Command::TakeLock { .. }
         );
         !(self.paused && starts)
     }
@@ -176,9 +182,10 @@ impl Run {
         must(self.id.as_ref() == Some(&event.run), "it belongs to another run")?;
         match &event.fact {
             Fact::RunStarted(_) | Fact::NoteAdded { .. } | Fact::RunAdopted { .. } => Ok(()),
-            Fact::LockTaken { lock } => {
-                must(self.wants.get(&Key::Lock) == Some(&Command::TakeLock { lock: lock.clone() }), "the run does not want this lock")
-            }
+            Fact::LockTaken { lock } => must(
+                self.wants.get(&Key::Lock) == Some(&Command::TakeLock { lock: lock.clone() }),
+                "the run does not want this lock",
+            ),
             Fact::StepResolved { path, resolution } => {
                 let node = self.wanting(path, Key::Resolve)?;
                 must(self.fits(self.node(node).step, resolution), "a step of this verb cannot resolve to that")
@@ -206,7 +213,9 @@ impl Run {
                 let asker = self.asker(path.as_ref(), purpose)?;
                 must(decision.0 as usize == self.decisions.len() + 1, "the decisions before it are missing")?;
                 match self.wants.get(&Key::Request(asker)) {
-                    Some(Command::Request { purpose: wanted, .. }) => must(wanted == purpose, "another decision is to be asked for"),
+                    Some(Command::Request { purpose: wanted, .. }) => {
+                        must(wanted == purpose, "another decision is to be asked for")
+                    }
                     _ => Err("no decision is to be asked for".to_owned()),
                 }
             }
@@ -216,9 +225,7 @@ impl Run {
                 must(open.request.digest == vote.digest, "the vote is about something else than what was asked")?;
                 must(!open.votes.iter().any(|v| v.by.person == vote.by.person), "this person has voted already")
             }
-            Fact::DecisionVoided { decision, .. } => {
-                must(self.open_decision(*decision).is_some(), "the decision is not open")
-            }
+            Fact::DecisionVoided { decision, .. } => must(self.open_decision(*decision).is_some(), "the decision is not open"),
             Fact::CancelRequested { .. } => must(self.can_cancel(), "the run is not at a point where it can be cancelled"),
             Fact::PauseRequested { .. } => must(!self.paused && self.outcome.is_none(), "the run is not under way"),
             Fact::ResumeRequested { .. } => must(self.paused, "the run is not paused"),

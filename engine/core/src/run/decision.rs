@@ -372,7 +372,8 @@ impl Run {
     pub(super) fn decision_expired(&mut self, id: DecisionId, rung: u32) {
         let Some(decision) = self.open_decision(id).cloned() else { return };
         let main = self.plan.main();
-        let next = main.escalation.as_ref().and_then(|e| Some((e.rungs.get(rung as usize)?, e.pace_of(rung as usize, main.impact)?)));
+        let next =
+            main.escalation.as_ref().and_then(|e| Some((e.rungs.get(rung as usize)?, e.pace_of(rung as usize, main.impact)?)));
         if let (OnTimeout::Escalate, Some((to, pace))) = (decision.request.on_timeout, next) {
             let to = to.to.clone();
             let deadline = self.from_now(pace);

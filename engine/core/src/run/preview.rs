@@ -10,10 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::document::step::OnTimeout;
+use crate::effect::Effect;
 use crate::expr::{Destination, Template};
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::limits;
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
+use crate::policy::Rule;
 use crate::value::Value;
 
 use super::decision::{Choice, Purpose, Request, Undo, Upcoming};
@@ -111,7 +113,8 @@ impl Run {
         };
         let title = node.map(|n| self.title(self.step_of(n), &names)).unwrap_or_default();
         let context = &self.plan.policy;
-        let strict = node.map(|n| crate::policy::requirements_for(context, self.step_of(n).effect)).unwrap_or_default();
+        let effect = node.map_or(Effect::Destructive, |n| self.step_of(n).effect);
+        let strict: Vec<&Rule> = context.rules.iter().filter(|r| r.effect <= effect).collect();
         let mut ask = match purpose {
             Purpose::Approve | Purpose::Ask | Purpose::Manual => match &self.step_of(node?).verb {
                 Verb::Approve(approve) => Ask {
@@ -169,8 +172,9 @@ impl Run {
                 Ask::new(format!("The undo of {title} failed: {why}"), &[Choice::Again, Choice::Done, Choice::Leave])
             }
         };
-        ask.not_requester |= strict.four_eyes && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
-        ask.signed |= strict.signed;
+        ask.not_requester |=
+            strict.iter().any(|r| r.four_eyes) && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
+        ask.signed |= strict.iter().any(|r| r.signed);
         Some(ask)
     }
 
@@ -204,7 +208,12 @@ impl Run {
         for (id, value) in &self.scope(scope).steps {
             match value {
                 Value::Map(map) => {
-                    let plain = |v: &Value| matches!(v, Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Duration(_) | Value::Time(_));
+                    let plain = |v: &Value| {
+                        matches!(
+                            v,
+                            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Duration(_) | Value::Time(_)
+                        )
+                    };
                     let shown = map.iter().filter(|(k, v)| plain(v) && !["stdout", "stderr", "body"].contains(&k.as_str()));
                     known.extend(shown.map(|(k, v)| (format!("steps.{id}.{k}"), short(&v.to_plain_json().to_string()))));
                 }
@@ -289,7 +298,14 @@ impl Run {
         true
     }
 
-    fn upcoming(&self, ix: StepIx, path: &StepPath, scope: ScopeIx, names: &InScope<'_>, unknown: &mut BTreeSet<String>) -> Upcoming {
+    fn upcoming(
+        &self,
+        ix: StepIx,
+        path: &StepPath,
+        scope: ScopeIx,
+        names: &InScope<'_>,
+        unknown: &mut BTreeSet<String>,
+    ) -> Upcoming {
         let step = self.plan.step(ix);
         let acts = matches!(step.verb, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. });
         let work = if acts { self.work(step, scope, names).ok() } else { None };
@@ -318,12 +334,18 @@ impl Run {
             Verb::Http(http) => references.extend(http.url.references()),
             Verb::Notify { message, .. } => references.extend(message.references()),
             Verb::Wait(wait) => match &wait.what {
-                WaitFor::Duration(expression) | WaitFor::Until { until: expression, .. } => references.extend(expression.references()),
+                WaitFor::Duration(expression) | WaitFor::Until { until: expression, .. } => {
+                    references.extend(expression.references())
+                }
             },
             Verb::Each(each) => references.extend(each.items.references()),
             _ => {}
         }
-        references.into_iter().filter(|r| r.path.first().is_some_and(|p| p == "steps")).filter_map(|r| r.path.get(1).cloned()).collect()
+        references
+            .into_iter()
+            .filter(|r| r.path.first().is_some_and(|p| p == "steps"))
+            .filter_map(|r| r.path.get(1).cloned())
+            .collect()
     }
 
     fn undo_of(&self, step: &Step, names: &InScope<'_>) -> Undo {

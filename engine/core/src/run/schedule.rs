@@ -13,7 +13,8 @@ use crate::value::{Map, Value};
 
 use super::event::{Failure, Part, StepOutcome, Timer};
 use super::state::{
-    BlockRef, End, FailKind, Frame, FrameIx, Inner, Items, Lane, LaneIx, Node, NodeIx, Owner, Scope, ScopeIx, ScopeKind, Stage, State,
+    BlockRef, End, FailKind, Frame, FrameIx, Inner, Items, Lane, LaneIx, Node, NodeIx, Owner, Scope, ScopeIx, ScopeKind, Stage,
+    State,
 };
 use super::{Asker, Command, Key, Run, decision::Purpose, later};
 

@@ -71,8 +71,17 @@ pub(super) enum Stage {
 pub(super) enum End {
     Completed,
     /// A `finish` step.
-    Finished { failed: bool, message: String, step: StepPath },
-    Failed { kind: FailKind, failure: Failure, step: StepPath, rollback: bool },
+    Finished {
+        failed: bool,
+        message: String,
+        step: StepPath,
+    },
+    Failed {
+        kind: FailKind,
+        failure: Failure,
+        step: StepPath,
+        rollback: bool,
+    },
     /// Told to stop, or drained.
     Stopped,
 }
@@ -165,10 +174,16 @@ pub(super) struct Node {
 pub(super) enum Inner {
     #[default]
     None,
-    Parallel { next: u32, worst: Option<End> },
+    Parallel {
+        next: u32,
+        worst: Option<End>,
+    },
     Each(Box<Items>),
     /// `repeat` and `wait`: the round under way.
-    Rounds { round: u32, until: Option<Timestamp> },
+    Rounds {
+        round: u32,
+        until: Option<Timestamp>,
+    },
     Call(FrameIx),
 }
 
@@ -190,17 +205,24 @@ pub(super) enum State {
     /// Waits for `StepResolved`.
     Resolving,
     /// A decision before it starts: `--step` first, then the gates of policy in order.
-    Gated { gate: u32, decision: Option<DecisionId> },
+    Gated {
+        gate: u32,
+        decision: Option<DecisionId>,
+    },
     /// Waits for `AttemptStarted`.
     Ready,
     Running,
-    Backoff { until: Timestamp },
+    Backoff {
+        until: Timestamp,
+    },
     /// `approve`, `ask`, `manual`.
     Deciding(Option<DecisionId>),
     /// An attempt whose end nobody knows.
     InDoubt(Doubt),
     /// Sleeps until a time: `wait`, or between rounds of `repeat`.
-    Sleeping { until: Timestamp },
+    Sleeping {
+        until: Timestamp,
+    },
     /// Waits for `ConditionJudged` of a round.
     Judging,
     /// Its lanes run.
@@ -228,7 +250,6 @@ pub(super) struct Undoable {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unwinding {
     pub lane: Option<LaneIx>,
-    pub asking: Option<Option<DecisionId>>,
     pub undone: u32,
     pub left: u32,
     /// Set where it was asked for after the run had ended.

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::effect::Effect;
 use crate::document::step::Retry;
+use crate::effect::Effect;
 use crate::id::StepPath;
 use crate::plan::{OnFailure, StepIx, Verb, Verify, WaitFor};
 use crate::value::{Map, Value};
@@ -86,7 +86,7 @@ impl Run {
         } else {
             match self.step_of(node).gates.get((gate - ask_step) as usize) {
                 Some(gate) => Purpose::Gate { rule: gate.rule.clone() },
-                None => return self.start(node),
+                None => return self.begin_step(node),
             }
         };
         self.node_mut(node).state = State::Gated { gate, decision: None };
@@ -94,7 +94,7 @@ impl Run {
         self.want(Key::Request(Asker::Node(node)), Command::Request { path, purpose });
     }
 
-    fn start(&mut self, node: NodeIx) {
+    fn begin_step(&mut self, node: NodeIx) {
         let purpose = match self.step_of(node).verb {
             Verb::Approve(_) => Purpose::Approve,
             Verb::Ask(_) => Purpose::Ask,
