@@ -1,1 +1,416 @@
-//! Predicted walks of a plan (being built).
+//! Walks a plan through the real machine with predicted answers: the dry run.
+//!
+//! Where a condition rests on something that only a real run can tell, the walk forks and follows every way; a step is
+//! then said to run, to be skipped, or, where the ways differ, not to be known. Actions give results whose parts are
+//! unknown by name, so nothing is ever guessed. People are taken to agree and steps to succeed: what happens otherwise is
+//! not part of a dry run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::effect::Effect;
+use crate::id::{Digest, RunId, StepPath};
+use crate::limits;
+use crate::plan::{InputSpec, Plan, Step, StepIx, Verb};
+use crate::run::decision::{Choice, Purpose, Request};
+use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Outcome, Resolution, RunStarted, Timer, Vote};
+use crate::run::task::{Task, Work};
+use crate::run::{Command, Event, Fact, IllegalEvent, Run};
+use crate::value::{Map, Value};
+
+/// What a run of these inputs would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct DryRun {
+    /// In the order in which the walk met them.
+    pub steps: Vec<PredictedStep>,
+    /// The outcomes that the ways lead to, each once.
+    pub outcomes: Vec<Outcome>,
+    /// How many ways were walked.
+    pub ways: usize,
+    /// False where there are more ways than were walked; what is said of a step is then not final.
+    pub complete: bool,
+    /// Steps of which it cannot be said whether they run, or with which command.
+    pub unknown: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PredictedStep {
+    pub path: StepPath,
+    #[serde(skip)]
+    pub step: StepIx,
+    pub title: String,
+    pub verb: &'static str,
+    pub effect: Effect,
+    pub verdict: Verdict,
+    /// The step with every known text rendered; unknown names stand as `‹name›`.
+    pub work: Option<Work>,
+    /// What people will be asked, by policy or by the procedure.
+    pub requests: Vec<PredictedRequest>,
+    /// What else there is to know: a loop shown once, an assertion that cannot be judged.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    WouldRun,
+    WouldSkip {
+        because: String,
+    },
+    /// Whether it runs, or what exactly it runs with, only a real run can tell.
+    CannotKnow {
+        because: String,
+    },
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PredictedRequest {
+    pub purpose: Purpose,
+    pub request: Request,
+}
+
+/// One way through the plan.
+#[derive(Clone)]
+struct Way {
+    run: Run,
+    open: Vec<Command>,
+    met: Vec<Met>,
+    now: Timestamp,
+}
+
+/// What a way knows of one step.
+#[derive(Clone)]
+struct Met {
+    path: StepPath,
+    step: StepIx,
+    title: String,
+    skipped: Option<String>,
+    /// The condition behind which it stands on this way could not be judged.
+    doubt: Option<String>,
+    work: Option<Work>,
+    requests: Vec<PredictedRequest>,
+    notes: Vec<String>,
+}
+
+/// Walks `plan` with these inputs. `now` is the time that every evaluation sees.
+pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp) -> Result<DryRun, IllegalEvent> {
+    let mut first = Way { run: Run::new(plan.clone()), open: Vec::new(), met: Vec::new(), now };
+    first.record(Fact::RunStarted(Box::new(started.clone())))?;
+    let mut open = vec![first];
+    let mut done: Vec<Way> = Vec::new();
+    let mut complete = true;
+    while let Some(mut way) = open.pop() {
+        let forks = way.walk()?;
+        if forks.is_empty() {
+            done.push(way);
+        } else if done.len() + open.len() + forks.len() > limits::DRY_RUN_PATHS {
+            complete = false;
+            open.extend(forks.into_iter().take(1));
+        } else {
+            open.extend(forks.into_iter().rev());
+        }
+    }
+    Ok(merge(plan, &done, complete))
+}
+
+impl Way {
+    fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
+        // The id stands for every run of this plan; it appears in no prediction but as `run.id`.
+        let run = self.run.id().cloned().unwrap_or_else(|| RunId::from_parts(0, 0));
+        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
+        self.open.extend(self.run.apply(&event)?);
+        Ok(())
+    }
+
+    /// Goes on until the end, or until the way forks: then the forks are returned and this way is used up.
+    fn walk(&mut self) -> Result<Vec<Way>, IllegalEvent> {
+        let mut fuel = limits::RUN_EVENTS;
+        while self.run.outcome().is_none() && fuel > 0 {
+            fuel -= 1;
+            let Some(command) = self.next_command() else { break };
+            let forks = self.answer(&command)?;
+            if !forks.is_empty() {
+                return Ok(forks);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// What to answer next: everything that is due at once, then the earliest wait. Deadlines never come in a prediction.
+    fn next_command(&mut self) -> Option<Command> {
+        self.open.clear();
+        let pending = self.run.pending();
+        let waits = |c: &Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
+        let at_once = pending.iter().find(|c| !matches!(c, Command::Wake { .. }));
+        let due = |c: &&Command| match c {
+            Command::Wake { at, .. } => *at,
+            _ => Timestamp::MAX,
+        };
+        at_once.or_else(|| pending.iter().filter(|c| waits(c)).min_by_key(due)).cloned()
+    }
+
+    fn answer(&mut self, command: &Command) -> Result<Vec<Way>, IllegalEvent> {
+        let fact = match command {
+            Command::TakeLock { lock } => Fact::LockTaken { lock: lock.clone() },
+            Command::Resolve { path } => return self.resolve(path),
+            Command::Perform { path, attempt } => {
+                self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
+                let result = self.met_at(path).map(|met| predicted_result(met, path)).unwrap_or_default();
+                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end: AttemptEnd::Succeeded { result } }
+            }
+            Command::Stop { path, attempt } => {
+                let end = AttemptEnd::Unknown { why: "a prediction does not stop".to_owned() };
+                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
+            }
+            Command::Conclude { path } => match self.run.conclude(path, self.now) {
+                Some(Fact::StepConcluded { path, outputs }) => {
+                    let name = self.run.find_step(&path).and_then(|s| s.step().id.clone());
+                    let outputs = match outputs {
+                        Evaluated::Value(outputs) => {
+                            Evaluated::Value(named(outputs, name.as_ref().map_or(path.label(), |n| n.as_str())))
+                        }
+                        failed => failed,
+                    };
+                    Fact::StepConcluded { path, outputs }
+                }
+                _ => return Ok(Vec::new()),
+            },
+            Command::Judge { path, round } => {
+                // An unknown condition is taken to hold: the loop is shown once.
+                let holds = match self.run.judge(path, self.now) {
+                    Some(Fact::ConditionJudged { holds: Evaluated::Value(holds), .. }) => holds,
+                    _ => {
+                        self.note(path, "how often it runs cannot be known; it is shown once");
+                        true
+                    }
+                };
+                Fact::ConditionJudged { path: path.clone(), round: *round, holds: Evaluated::Value(holds) }
+            }
+            Command::Request { path, purpose } => match self.run.request(path.as_ref(), purpose, self.now) {
+                Some(Fact::DecisionRequested { decision, path, purpose, request }) => {
+                    if let Some(path) = &path {
+                        let shown = PredictedRequest { purpose: purpose.clone(), request: (*request).clone() };
+                        if let Some(met) = self.met.iter_mut().rev().find(|m| m.path == *path) {
+                            met.requests.push(shown);
+                        }
+                    }
+                    Fact::DecisionRequested { decision, path, purpose, request }
+                }
+                _ => return Ok(Vec::new()),
+            },
+            Command::Await { decision } => {
+                let Some(open) = self.run.decision(*decision) else { return Ok(Vec::new()) };
+                let person = format!("{} of {}", open.votes.len() + 1, open.request.count);
+                let choice = open.request.choices.first().copied().unwrap_or(Choice::Approve);
+                let path = open.path.as_ref().map(ToString::to_string).unwrap_or_default();
+                let vote = Vote {
+                    by: Identity { person, means: Means::Engine },
+                    choice,
+                    reason: None,
+                    answers: predicted_answers(&open.request.fields, open.request.evidence.is_some(), &path),
+                    digest: open.request.digest.clone(),
+                    signature: None,
+                    ahead: None,
+                    head: None,
+                };
+                Fact::Decided { decision: *decision, vote }
+            }
+            Command::Wake { timer, at } => {
+                self.now = self.now.max(*at);
+                Fact::TimerFired { timer: timer.clone() }
+            }
+            Command::Finish { outcome } => Fact::RunFinished { outcome: outcome.clone() },
+        };
+        self.record(fact)?;
+        Ok(Vec::new())
+    }
+
+    /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
+    fn resolve(&mut self, path: &StepPath) -> Result<Vec<Way>, IllegalEvent> {
+        let prospects = self.run.prospects(path, self.now);
+        let Some(view) = self.run.find_step(path) else { return Ok(Vec::new()) };
+        let (step, title) = (view.step_ix(), view.title());
+        let mut ways = Vec::new();
+        let several = prospects.len() > 1;
+        for prospect in prospects {
+            let mut way = if several { self.clone() } else { std::mem::replace(self, self.clone()) };
+            let (skipped, work) = match &prospect.resolution {
+                Resolution::Skip { reason } => (Some(reason.clone()), None),
+                Resolution::Work(work) => (None, Some((**work).clone())),
+                _ => (None, None),
+            };
+            way.met.push(Met {
+                path: path.clone(),
+                step,
+                title: title.clone(),
+                skipped,
+                doubt: prospect.because.clone(),
+                work,
+                requests: Vec::new(),
+                notes: prospect.note.into_iter().collect(),
+            });
+            way.record(Fact::StepResolved { path: path.clone(), resolution: prospect.resolution })?;
+            if several {
+                ways.push(way);
+            } else {
+                *self = way;
+            }
+        }
+        Ok(ways)
+    }
+
+    fn met_at(&self, path: &StepPath) -> Option<&Met> {
+        self.met.iter().rev().find(|m| m.path == *path)
+    }
+
+    fn note(&mut self, path: &StepPath, note: &str) {
+        if let Some(met) = self.met.iter_mut().rev().find(|m| m.path == *path)
+            && !met.notes.iter().any(|n| n == note)
+        {
+            met.notes.push(note.to_owned());
+        }
+    }
+}
+
+/// What an action's result is before anybody has run it: its parts are known by name only.
+fn predicted_result(met: &Met, path: &StepPath) -> Value {
+    let label = path.label();
+    let parts: &[&str] = match met.work.as_ref().map(|w| &w.task) {
+        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
+        Some(Task::Http(_)) => &["status", "headers", "body", "json"],
+        Some(Task::Notify { .. }) => return Value::Map(Map::new()),
+        _ => return Value::Unknown(format!("steps.{label}")),
+    };
+    let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();
+    if let Some(Task::Run { .. } | Task::Exec { .. }) = met.work.as_ref().map(|w| &w.task) {
+        // A prediction takes the step to succeed, and then there is only one exit code.
+        result.insert("exit_code".to_owned(), Value::Int(0));
+    }
+    Value::Map(result)
+}
+
+fn predicted_answers(fields: &[InputSpec], evidence: bool, path: &str) -> Map {
+    let label = path.rsplit('/').next().unwrap_or(path);
+    let mut answers: Map =
+        fields.iter().map(|f| (f.name.as_str().to_owned(), Value::Unknown(format!("steps.{label}.{}", f.name)))).collect();
+    if evidence {
+        answers.insert("evidence".to_owned(), Value::Unknown(format!("steps.{label}.evidence")));
+    }
+    answers
+}
+
+/// Unknown outputs are known by the name under which later steps read them.
+fn named(outputs: Map, step: &str) -> Map {
+    outputs
+        .into_iter()
+        .map(|(name, value)| {
+            let value = if value.first_unknown().is_some() { Value::Unknown(format!("steps.{step}.{name}")) } else { value };
+            (name, value)
+        })
+        .collect()
+}
+
+fn merge(plan: &Plan, ways: &[Way], complete: bool) -> DryRun {
+    let mut order: Vec<StepPath> = Vec::new();
+    let mut by_path: BTreeMap<StepPath, Vec<&Met>> = BTreeMap::new();
+    for way in ways {
+        let mut place = 0;
+        for met in &way.met {
+            // A step first met on a later way stands behind the one that came before it there.
+            match order.iter().position(|p| *p == met.path) {
+                Some(at) => place = at + 1,
+                None => {
+                    order.insert(place.min(order.len()), met.path.clone());
+                    place += 1;
+                }
+            }
+            by_path.entry(met.path.clone()).or_default().push(met);
+        }
+    }
+    let steps: Vec<PredictedStep> = order
+        .into_iter()
+        .filter_map(|path| {
+            let all = by_path.get(&path)?;
+            Some(predicted(plan, path, all, ways))
+        })
+        .collect();
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for way in ways {
+        if let Some(outcome) = way.run.outcome()
+            && !outcomes.contains(outcome)
+        {
+            outcomes.push(outcome.clone());
+        }
+    }
+    let unknown = steps.iter().filter(|s| matches!(s.verdict, Verdict::CannotKnow { .. })).count();
+    DryRun { steps, outcomes, ways: ways.len(), complete, unknown }
+}
+
+fn predicted(plan: &Plan, path: StepPath, met: &[&Met], ways: &[Way]) -> PredictedStep {
+    let step: &Step = plan.step(met.first().map_or(StepIx(0), |m| m.step));
+    let runs: Vec<&&Met> = met.iter().filter(|m| m.skipped.is_none()).collect();
+    let everywhere = runs.len() == ways.len();
+    let verdict = match (runs.first(), met.iter().find_map(|m| m.skipped.clone())) {
+        (None, Some(because)) if met.len() == ways.len() && met.iter().all(|m| m.doubt.is_none()) => Verdict::WouldSkip { because },
+        (Some(_), _) if everywhere => match differing(&runs) {
+            Some(because) => Verdict::CannotKnow { because },
+            None => Verdict::WouldRun,
+        },
+        _ => {
+            let doubt = met.iter().find_map(|m| m.doubt.clone()).or_else(|| doubt_before(&path, ways));
+            Verdict::CannotKnow { because: doubt.unwrap_or_else(|| "it depends on which way the run takes before it".to_owned()) }
+        }
+    };
+    let shown = runs.first().copied().or_else(|| met.first());
+    PredictedStep {
+        title: shown.map(|m| m.title.clone()).unwrap_or_default(),
+        verb: step.verb.key(),
+        effect: step.effect,
+        verdict,
+        work: shown.and_then(|m| m.work.clone()),
+        requests: shown.map(|m| m.requests.clone()).unwrap_or_default(),
+        notes: shown.map(|m| m.notes.clone()).unwrap_or_default(),
+        step: met.first().map_or(StepIx(0), |m| m.step),
+        path,
+    }
+}
+
+/// Why the ways that run a step do not run the same, or hold unknown values.
+fn differing(runs: &[&&Met]) -> Option<String> {
+    let digest = |m: &Met| m.work.as_ref().and_then(|w| Digest::of_json(w).ok());
+    let first = runs.first().map(|m| digest(m));
+    if runs.iter().any(|m| Some(digest(m)) != first) {
+        return Some("what it runs with depends on the way before it".to_owned());
+    }
+    let work = runs.first()?.work.as_ref()?;
+    let names = unknown_names(work);
+    if names.is_empty() { None } else { Some(format!("it depends on {}", names.join(", "))) }
+}
+
+/// The condition that sets apart the ways on which a step is met from those on which it is not.
+fn doubt_before(path: &StepPath, ways: &[Way]) -> Option<String> {
+    let with = ways.iter().find(|w| w.met.iter().any(|m| m.path == *path))?;
+    with.met.iter().take_while(|m| m.path != *path).filter_map(|m| m.doubt.clone()).last()
+}
+
+/// The names that stand as `‹name›` in a predicted step.
+pub fn unknown_names(work: &Work) -> Vec<String> {
+    let mut names = Vec::new();
+    let text = serde_json::to_string(work).unwrap_or_default();
+    for part in text.split('‹').skip(1) {
+        if let Some((name, _)) = part.split_once('›')
+            && !names.iter().any(|n| n == name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// Whether a verb only arranges others or decides: such a step has no command of its own.
+pub fn acts(verb: &Verb) -> bool {
+    matches!(verb, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. })
+}

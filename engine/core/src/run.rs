@@ -28,6 +28,7 @@ use jiff::Timestamp;
 pub use command::Command;
 pub use decision::Refusal;
 pub use event::{Event, Fact};
+pub use resolve::Prospect;
 
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};

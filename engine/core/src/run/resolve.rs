@@ -31,8 +31,7 @@ impl Run {
     pub fn resolve(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
         let node = *self.by_path.get(path)?;
         self.wants.get(&Key::Resolve(node))?;
-        let resolution = self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) });
-        Some(Fact::StepResolved { path: path.clone(), resolution })
+        Some(Fact::StepResolved { path: path.clone(), resolution: self.resolution_or_failure(node, now) })
     }
 
     fn resolution(&self, node: NodeIx, now: Timestamp) -> Result<Resolution, EvalError> {
@@ -118,6 +117,121 @@ impl Run {
                 Resolution::Finish { outcome: *outcome, message }
             }
         })
+    }
+
+    /// What the step at `path` may do, as far as that can be known before a real run: one prospect where it is sure, one for each
+    /// possibility where it rests on something unknown.
+    pub fn prospects(&self, path: &StepPath, now: Timestamp) -> Vec<Prospect> {
+        let Some(node) = self.by_path.get(path).copied() else { return Vec::new() };
+        let step = self.step_of(node);
+        let names = self.lenient(self.node(node).scope, now);
+        let mut prospects = Vec::new();
+        if let Some(condition) = &step.condition
+            && let Ok(Truth::Unknown(name)) = truth(condition, &names)
+        {
+            let because = format!("`{}` depends on {name}", condition.source.trim());
+            prospects.push(Prospect {
+                resolution: Resolution::Skip { reason: because.clone() },
+                because: Some(because),
+                note: None,
+            });
+        }
+        let doubt = prospects.first().and_then(|p| p.because.clone());
+        prospects.extend(self.doing(node, now).into_iter().map(|p| Prospect { because: p.because.or_else(|| doubt.clone()), ..p }));
+        prospects
+    }
+
+    /// The prospects of a step whose condition holds, or cannot be judged.
+    fn doing(&self, node: NodeIx, now: Timestamp) -> Vec<Prospect> {
+        let step = self.step_of(node);
+        let scope = self.node(node).scope;
+        let names = self.lenient(scope, now);
+        let one = |resolution: Resolution, note: Option<String>| vec![Prospect { resolution, because: None, note }];
+        if let Some(condition) = &step.condition
+            && let Ok(Truth::No) = truth(condition, &names)
+        {
+            return one(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) }, None);
+        }
+        match &step.verb {
+            Verb::Choose(branches) => {
+                let mut prospects = Vec::new();
+                for (place, branch) in branches.iter().enumerate() {
+                    let resolution = Resolution::Branch(u32::try_from(place).ok());
+                    match branch.when.as_ref().map(|when| (when, truth(when, &names))) {
+                        None | Some((_, Ok(Truth::Yes))) => {
+                            let because = prospects.last().and_then(|p: &Prospect| p.because.clone());
+                            prospects.push(Prospect { resolution, because, note: None });
+                            return prospects;
+                        }
+                        Some((when, Ok(Truth::Unknown(name)))) => {
+                            let because = Some(format!("`{}` depends on {name}", when.source.trim()));
+                            prospects.push(Prospect { resolution, because, note: None });
+                        }
+                        Some((_, Ok(Truth::No))) => {}
+                        Some((_, Err(error))) => return one(Resolution::Fail { error: self.failure(error) }, None),
+                    }
+                }
+                let because = prospects.last().and_then(|p| p.because.clone());
+                prospects.push(Prospect { resolution: Resolution::Branch(None), because, note: None });
+                prospects
+            }
+            Verb::Check(assertions) => {
+                let mut failures = Vec::new();
+                let mut open = Vec::new();
+                for assertion in assertions {
+                    match truth(&assertion.that, &names) {
+                        Ok(Truth::Yes) => {}
+                        Ok(Truth::Unknown(name)) => {
+                            open.push(format!("whether `{}` holds depends on {name}", assertion.that.source.trim()))
+                        }
+                        Ok(Truth::No) => failures.push(format!("`{}` does not hold", assertion.that.source.trim())),
+                        Err(error) => return one(Resolution::Fail { error: self.failure(error) }, None),
+                    }
+                }
+                let note = if open.is_empty() { None } else { Some(open.join("; ")) };
+                one(Resolution::Checked { failures }, note)
+            }
+            Verb::Each(each) => match each.items.evaluate(&names) {
+                Ok(Value::Unknown(name)) => {
+                    let items = vec![Value::Unknown(each.r#as.to_string())];
+                    one(Resolution::Items { items, waves: vec![1] }, Some(format!("once for each of {name}")))
+                }
+                _ => one(self.resolution_or_failure(node, now), None),
+            },
+            Verb::Wait(wait) => match self.wait_until(&wait.what, &names, now) {
+                Ok(until) => one(Resolution::Wait { until }, None),
+                Err(_) => one(Resolution::Wait { until: Some(now) }, Some("how long it waits cannot be known".to_owned())),
+            },
+            Verb::Call { procedure, with } => match self.evaluate_all(with, &names) {
+                Ok(given) if given.values().any(|v| v.first_unknown().is_some()) => {
+                    let defaults = self
+                        .plan
+                        .procedure(*procedure)
+                        .inputs
+                        .iter()
+                        .filter_map(|i| Some((i.name.to_string(), i.value.default.clone()?)));
+                    let mut inputs: Map = defaults.collect();
+                    inputs.extend(given);
+                    one(Resolution::Call { inputs }, None)
+                }
+                _ => one(self.resolution_or_failure(node, now), None),
+            },
+            Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
+                match self.work(step, scope, &names) {
+                    Ok(work) => one(Resolution::Work(Box::new(work)), None),
+                    Err(error) => one(Resolution::Fail { error: self.failure(error) }, None),
+                }
+            }
+            Verb::Set(values) => match self.evaluate_all(values, &names) {
+                Ok(values) => one(Resolution::Values(values), None),
+                Err(error) => one(Resolution::Fail { error: self.failure(error) }, None),
+            },
+            _ => one(self.resolution_or_failure(node, now), None),
+        }
+    }
+
+    fn resolution_or_failure(&self, node: NodeIx, now: Timestamp) -> Resolution {
+        self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) })
     }
 
     /// A question whose text cannot be rendered fails the step before anybody is asked.
@@ -271,6 +385,16 @@ impl Run {
     pub(super) fn lenient<'a>(&'a self, scope: ScopeIx, now: Timestamp) -> InScope<'a> {
         self.names(scope, now, None, true)
     }
+}
+
+/// One thing that a step may turn out to do.
+#[derive(Clone, Debug)]
+pub struct Prospect {
+    pub resolution: Resolution,
+    /// Why it is not the only one.
+    pub because: Option<String>,
+    /// What cannot be known about it.
+    pub note: Option<String>,
 }
 
 fn accept_inputs(_specs: &[crate::plan::InputSpec], given: Map, _step: &Step) -> Result<Map, EvalError> {
