@@ -52,6 +52,8 @@ pub const LOG_BYTES: u64 = 1024 * 1024 * 1024;
 pub const ITEMS: usize = 10_000;
 /// Rounds of one `repeat`.
 pub const ROUNDS: u32 = 10_000;
+/// How often a wait looks where it does not say.
+pub const POLL_EVERY: Duration = Duration::from_secs(10);
 /// Attempts of one step through `retry`.
 pub const ATTEMPTS: u32 = 100;
 /// Branches and items that run at once where a step does not say.

@@ -1,0 +1,202 @@
+//! The plan under construction: its arena of steps, its procedures, and the calls between them. Each procedure is placed
+//! once, whoever calls it, and the steps of one block have neighbouring indexes in the order in which they run.
+
+use std::collections::HashMap;
+
+use super::call::{Reference, Requirement};
+use super::procedure::Checked;
+use super::{Catalogue, CheckOptions};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source};
+use crate::document::procedure::Version;
+use crate::document::{Procedure, Scalar};
+use crate::effect::Effect;
+use crate::id::Digest;
+use crate::limits;
+use crate::plan::{self, Plan, PlanFile, ProcedureIx, StepIx};
+use crate::policy::PolicyContext;
+
+pub(super) struct Build<'c> {
+    pub catalogue: &'c Catalogue<'c>,
+    pub options: &'c CheckOptions,
+    pub diagnostics: Diagnostics,
+    pub policy: PolicyContext,
+    files: Vec<PlanFile>,
+    /// `None` while a procedure is being checked, and for good where it has errors.
+    procedures: Vec<Option<plan::Procedure>>,
+    steps: Vec<Option<plan::Step>>,
+    placed: HashMap<(&'c str, Version), ProcedureIx>,
+    effects: Vec<Effect>,
+    /// The procedures between the first and the one at hand.
+    calling: Vec<&'c Procedure>,
+    full: bool,
+}
+
+impl<'c> Build<'c> {
+    pub fn new(catalogue: &'c Catalogue<'c>, options: &'c CheckOptions) -> Build<'c> {
+        Build {
+            catalogue,
+            options,
+            diagnostics: Diagnostics::default(),
+            policy: PolicyContext::default(),
+            files: Vec::new(),
+            procedures: Vec::new(),
+            steps: Vec::new(),
+            placed: HashMap::new(),
+            effects: Vec::new(),
+            calling: Vec::new(),
+            full: false,
+        }
+    }
+
+    pub fn finish(mut self, procedure: &'c Procedure) -> (Option<Plan>, Diagnostics) {
+        self.place(procedure);
+        if self.diagnostics.has_errors() {
+            return (None, self.diagnostics);
+        }
+        let procedures: Option<Vec<plan::Procedure>> = self.procedures.into_iter().collect();
+        let steps: Option<Vec<plan::Step>> = self.steps.into_iter().collect();
+        let plan = procedures.zip(steps).map(|(procedures, steps)| Plan {
+            semantics: plan::SEMANTICS,
+            files: self.files,
+            procedures,
+            steps,
+            policy: self.policy,
+        });
+        (plan, self.diagnostics)
+    }
+
+    /// Checks a procedure, unless it has been, and says where in the plan it stands.
+    fn place(&mut self, procedure: &'c Procedure) -> ProcedureIx {
+        let key = (procedure.name.value.as_str(), procedure.version.value);
+        if let Some(ix) = self.placed.get(&key) {
+            return *ix;
+        }
+        let ix = ProcedureIx(index(self.procedures.len()));
+        self.placed.insert(key, ix);
+        self.procedures.push(None);
+        self.effects.push(Effect::None);
+        self.calling.push(procedure);
+        let file = self.file(&procedure.source);
+        let (lowered, effect) = Checked::new(self, procedure, file).lower();
+        self.calling.pop();
+        if let Some(slot) = self.procedures.get_mut(ix.0 as usize) {
+            *slot = lowered;
+        }
+        if let Some(slot) = self.effects.get_mut(ix.0 as usize) {
+            *slot = effect;
+        }
+        ix
+    }
+
+    fn file(&mut self, source: &Source) -> u32 {
+        let known = self.files.iter().position(|file| file.name == *source.name);
+        index(known.unwrap_or_else(|| {
+            self.files.push(PlanFile { name: source.name.to_string(), digest: Digest::of_bytes(source.text.as_bytes()) });
+            self.files.len() - 1
+        }))
+    }
+
+    /// Makes room for the steps of a procedure. `None` where the plan would be larger than a plan may be.
+    pub fn reserve(&mut self, count: usize, at: &Procedure) -> Option<u32> {
+        let first = self.steps.len();
+        if first + count > limits::PLAN_STEPS {
+            if !self.full {
+                self.full = true;
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        Code::RB0219,
+                        &at.source,
+                        at.name.span,
+                        format!("the plan has more than {} steps", limits::PLAN_STEPS),
+                    )
+                    .help("split the work into procedures that are started on their own"),
+                );
+            }
+            return None;
+        }
+        self.steps.resize_with(first + count, || None);
+        Some(index(first))
+    }
+
+    pub fn set(&mut self, ix: StepIx, step: plan::Step) {
+        if let Some(slot) = self.steps.get_mut(ix.0 as usize) {
+            *slot = Some(step);
+        }
+    }
+
+    pub fn effect_of(&self, ix: ProcedureIx) -> Effect {
+        self.effects.get(ix.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// The procedure that a `call` names, checked and placed, with its index.
+    pub fn call(&mut self, source: &Source, call: &Scalar) -> Option<(ProcedureIx, &'c Procedure)> {
+        let fault = |code, message: String| Diagnostic::new(code, source, call.span, message);
+        let reference: Reference = match call.value.parse() {
+            Ok(reference) => reference,
+            Err(why) => {
+                self.diagnostics.push(
+                    fault(Code::RB0303, format!("`{}` names no procedure and version", call.value.escape_debug()))
+                        .reason(why)
+                        .help("write the name and the range of versions, such as `call: pg-rebuild-replica@^2`"),
+                );
+                return None;
+            }
+        };
+        let name = reference.name.as_str();
+        let Some(newest) = self.catalogue.newest(name) else {
+            let mut fault = fault(Code::RB0301, format!("there is no procedure `{name}`"));
+            fault = match super::nearest(name, self.catalogue.names()) {
+                Some(near) => {
+                    let rest = call.value.strip_prefix(name).unwrap_or_default();
+                    fault.help(format!("did you mean `{near}`?")).replace(call.span, format!("{near}{rest}"))
+                }
+                None => fault.help("add its file to the catalogue, or correct the name"),
+            };
+            self.diagnostics.push(fault);
+            return None;
+        };
+        let Some(requirement) = reference.requirement else {
+            let pinned = format!("{name}@{}", Requirement::of(newest.version.value));
+            self.diagnostics.push(
+                fault(Code::RB0303, format!("the call of `{name}` is not pinned to a version"))
+                    .reason("a later version of it could do something else")
+                    .help(format!("write `{pinned}`"))
+                    .replace(call.span, pinned),
+            );
+            return None;
+        };
+        let Some(called) = self.catalogue.versions(name).rev().find(|p| requirement.allows(p.version.value)) else {
+            let versions: Vec<String> = self.catalogue.versions(name).map(|p| p.version.value.to_string()).collect();
+            let range = Requirement::of(newest.version.value);
+            self.diagnostics.push(
+                fault(Code::RB0302, format!("no version of `{name}` meets `{}`", call.value))
+                    .reason(format!("the catalogue has {}", versions.join(", ")))
+                    .help(format!("write `{name}@{range}`, or add the version to the catalogue")),
+            );
+            return None;
+        };
+        let again = |p: &&Procedure| p.name.value == called.name.value && p.version.value == called.version.value;
+        if let Some(start) = self.calling.iter().position(again) {
+            let mut names: Vec<&str> = self.calling.iter().skip(start).map(|p| p.name.value.as_str()).collect();
+            names.push(name);
+            self.diagnostics.push(
+                fault(Code::RB0304, format!("`{name}` ends up calling itself"))
+                    .reason(names.join(" → "))
+                    .help("every run has to end: repeat steps with `repeat` or `each`"),
+            );
+            return None;
+        }
+        if self.calling.len() >= limits::CALL_DEPTH {
+            self.diagnostics.push(
+                fault(Code::RB0305, format!("procedures call one another more than {} deep", limits::CALL_DEPTH))
+                    .help("call the inner procedures from one that is nearer to the first"),
+            );
+            return None;
+        }
+        Some((self.place(called), called))
+    }
+}
+
+pub(super) fn index(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,191 @@
+//! One procedure on its way into the plan: what stands at its top, and the settings and lists that its steps share.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::field::Scope;
+use super::lines::Lines;
+use super::lower::{Build, index};
+use super::tree::{NodeIx, Place, Slot, Tree};
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::procedure::SecretFrom;
+use crate::document::step::{EnvEntry, Retry, Shell};
+use crate::document::{Procedure, Scalar};
+use crate::effect::Effect;
+use crate::expr::Template;
+use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
+
+/// What steps have unless they say otherwise: from `defaults`, and from the steps they stand in.
+#[derive(Clone, Default)]
+pub(super) struct Settings {
+    pub env: Rc<Vec<(String, EnvValue)>>,
+    pub dir: Option<Template>,
+    pub retry: Option<Retry>,
+    pub timeout: Option<Duration>,
+    pub shell: Shell,
+}
+
+/// A name that the steps of an `each` see.
+pub(super) struct Item<'d> {
+    pub name: &'d str,
+}
+
+pub(super) struct Checked<'b, 'c> {
+    pub build: &'b mut Build<'c>,
+    pub procedure: &'c Procedure,
+    pub tree: Tree<'c>,
+    pub items: Vec<Item<'c>>,
+    pub used_inputs: HashSet<String>,
+    pub used_secrets: HashSet<String>,
+    file: u32,
+    first: u32,
+    lines: Lines<'c>,
+}
+
+impl<'b, 'c> Checked<'b, 'c> {
+    pub fn new(build: &'b mut Build<'c>, procedure: &'c Procedure, file: u32) -> Checked<'b, 'c> {
+        Checked {
+            build,
+            procedure,
+            tree: Tree::new(procedure),
+            items: Vec::new(),
+            used_inputs: HashSet::new(),
+            used_secrets: HashSet::new(),
+            file,
+            first: 0,
+            lines: Lines::new(&procedure.source),
+        }
+    }
+
+    /// The procedure as a part of the plan, and the highest effect of its steps.
+    pub fn lower(mut self) -> (Option<plan::Procedure>, Effect) {
+        let procedure = self.procedure;
+        let Some(first) = self.build.reserve(self.tree.len(), procedure) else { return (None, Effect::None) };
+        self.first = first;
+        let settings = self.defaults();
+        let mut effect = Effect::None;
+        let mut block = |slot| {
+            let range = self.tree.top(slot);
+            effect = effect.max(self.block(range.clone(), &settings));
+            self.indexes(range)
+        };
+        let (body, on_failure, finally) = (block(Slot::Main), block(Slot::OnFailure), block(Slot::Finally));
+        let lock = procedure.lock.as_ref().map(|lock| self.text(lock, &Scope::lock()));
+        let end = Place { parent: None, slot: Slot::Main, index: self.tree.top(Slot::Main).len(), after: false };
+        let outputs = self.named(&procedure.outputs, &Scope::at(end));
+        let secrets = self.secrets();
+        let inputs = self.specs(&procedure.inputs);
+        let text = |scalar: &Option<Scalar>| scalar.as_ref().map(|s| s.value.clone());
+        let lowered = (|| {
+            Some(plan::Procedure {
+                kind: procedure.kind.value,
+                name: procedure.name.value.clone(),
+                version: procedure.version.value,
+                title: text(&procedure.title),
+                description: text(&procedure.description),
+                owner: text(&procedure.owner),
+                impact: procedure.impact.as_ref().map(|i| i.value).unwrap_or_default(),
+                labels: procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect(),
+                contacts: procedure.contacts.iter().map(|c| c.value.clone()).collect(),
+                inputs: inputs?,
+                secrets,
+                lock: flip(lock)?,
+                timeout: procedure.timeout.as_ref().map(|t| t.value),
+                body,
+                on_failure,
+                finally,
+                outputs: outputs?,
+                escalation: None,
+            })
+        })();
+        (lowered, effect)
+    }
+
+    fn defaults(&mut self) -> Settings {
+        let defaults = &self.procedure.defaults;
+        let env = self.env(&defaults.env, &Rc::default(), &Scope::at(Place::start()));
+        Settings {
+            env,
+            dir: None,
+            retry: defaults.retry.as_ref().map(|r| r.value),
+            timeout: defaults.timeout.as_ref().map(|t| t.value),
+            shell: defaults.shell.as_ref().map(|s| s.value).unwrap_or_default(),
+        }
+    }
+
+    /// The environment of `outer` with `entries` in place of those of the same name.
+    pub fn env(&mut self, entries: &[EnvEntry], outer: &Rc<Vec<(String, EnvValue)>>, scope: &Scope) -> Rc<Vec<(String, EnvValue)>> {
+        if entries.is_empty() {
+            return outer.clone();
+        }
+        let mut env: BTreeMap<String, EnvValue> = outer.iter().cloned().collect();
+        for entry in entries {
+            if let Some(value) = self.env_value(&entry.value, scope) {
+                env.insert(entry.name.value.clone(), value);
+            }
+        }
+        Rc::new(env.into_iter().collect())
+    }
+
+    fn secrets(&mut self) -> BTreeMap<crate::id::Id, SecretSource> {
+        let mut secrets = BTreeMap::new();
+        for (name, secret) in &self.procedure.secrets {
+            let source = match &secret.from {
+                SecretFrom::Env(variable) => Some(SecretSource::Env(variable.value.clone())),
+                SecretFrom::File(path) => Some(SecretSource::File(path.value.clone())),
+                SecretFrom::Command(argv) => Some(SecretSource::Command(argv.iter().map(|a| a.value.clone()).collect())),
+                SecretFrom::Provider { provider, key } => self.provided(provider, key),
+            };
+            if let Some(source) = source {
+                secrets.insert(name.value.clone(), source);
+            }
+        }
+        secrets
+    }
+
+    fn provided(&mut self, provider: &Scalar, key: &Scalar) -> Option<SecretSource> {
+        let _ = key;
+        self.fault(
+            Code::RB0317,
+            provider.span,
+            format!("the workspace has no secret provider `{}`", provider.value.escape_debug()),
+        );
+        None
+    }
+
+    pub fn indexes(&self, range: Range<NodeIx>) -> Block {
+        range.map(|ix| self.index(ix)).collect()
+    }
+
+    pub fn index(&self, ix: NodeIx) -> StepIx {
+        StepIx(self.first.saturating_add(index(ix)))
+    }
+
+    pub fn origin(&self, span: Span) -> Origin {
+        Origin { file: self.file, position: self.lines.position(span.start) }
+    }
+
+    pub fn fault(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        let diagnostic = Diagnostic::new(code, &self.procedure.source, span, message);
+        self.build.diagnostics.push(diagnostic);
+    }
+
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.build.diagnostics.push(diagnostic);
+    }
+
+    pub fn new_fault(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, &self.procedure.source, span, message)
+    }
+}
+
+/// What is absent is right; what is present may have failed.
+pub(super) fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+    }
+}
