@@ -79,3 +79,27 @@ pub const LEASE: Duration = Duration::from_secs(10);
 pub const LEASE_RENEWAL: Duration = Duration::from_secs(3);
 /// How long a cancelled process tree has between SIGTERM and SIGKILL.
 pub const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// Days that are searched for the next opening of a weekly window: every weekday comes up, whatever the clock does.
+pub const WINDOW_DAYS: i64 = 8;
+/// Freezes and windows that are passed over in search of the next time that is free for changes.
+pub const WINDOW_JUMPS: usize = 1000;
+/// How often a decision ahead of time may be used at most.
+pub const AHEAD_USES: u32 = 1000;
+/// How long a decision ahead of time may wait at most: the world changes.
+pub const AHEAD_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long `ssh-keygen` may take to sign: a person may have to touch a key or type its passphrase.
+pub const SIGN_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long `ssh-keygen` may take to verify.
+pub const VERIFY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one armoured signature.
+pub const SIGNATURE_BYTES: usize = 16 * 1024;
+
+/// How long the command behind a secret may take.
+pub const SECRET_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of one secret: a key or a certificate chain, not a file store.
+pub const SECRET_BYTES: usize = 64 * 1024;
+/// Bytes of an encrypted file of secrets.
+pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// Fewer bytes cannot be masked without masking half of every output; such a secret is refused.
+pub const SECRET_MIN_BYTES: usize = 4;

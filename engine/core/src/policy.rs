@@ -1,15 +1,30 @@
 //! Who may decide, what must be decided, and when nothing may run: pure judgements over the workspace's data.
 //!
 //! Policy only ever adds: a gate, an approver, a refusal. Nothing here can take away what a procedure itself demands.
+//! Every refusal says why, and the one next thing to do.
+
+pub mod ahead;
+mod channel;
+mod gate;
+mod people;
+mod statement;
+mod window;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::document::procedure::Impact;
+use crate::document::step::OnTimeout;
 use crate::effect::Effect;
+
+pub use ahead::Ahead;
+pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
+pub use gate::Requirements;
+pub use people::{Asked, People, Person, Refusal, Standing};
+pub use statement::{DECISION_NAMESPACE, decision_statement};
+pub use window::{Closed, Environment, Window, time_zone};
 
 /// What of the workspace governs one run. Part of the plan, so that the record shows which rules were in force.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,45 +34,14 @@ pub struct PolicyContext {
     pub environment: Option<Environment>,
     pub people: People,
     pub rules: Vec<Rule>,
-    /// By impact; used by decisions with `on_timeout: escalate`.
+    /// By name; used by decisions with `on_timeout: escalate`.
     pub escalations: BTreeMap<String, Escalation>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Environment {
-    pub name: String,
-    /// Production is where controls tighten; a rule may name it.
-    pub production: bool,
-    pub freeze: Vec<Window>,
-    /// Where not empty, changes may start only inside one of them.
-    pub change_windows: Vec<Window>,
-}
-
-/// A span of time in which changes are frozen, or allowed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Window {
-    /// From one instant to another.
-    Once { from: Timestamp, to: Timestamp, reason: String },
-    /// On days of the week (1 = Monday … 7 = Sunday), between minutes of the day, in a time zone of the IANA database.
-    Weekly { days: Vec<u8>, from_minute: u16, to_minute: u16, zone: String, reason: String },
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct People {
-    pub people: BTreeMap<String, Person>,
-    /// Group → names of people and of other groups.
-    pub groups: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Person {
-    pub name: Option<String>,
-    /// Names of the operating-system users that are this person.
-    pub users: Vec<String>,
-    /// SSH public keys, as in `authorized_keys`.
-    pub ssh_keys: Vec<String>,
-    pub mail: Option<String>,
+    /// Where `notify` and escalations send their messages, by name.
+    #[serde(default)]
+    pub channels: BTreeMap<String, ChannelSpec>,
+    /// Hosts and networks that `http` steps may reach although they are private: `10.0.0.0/8`, `vault.corp`.
+    #[serde(default)]
+    pub http_allow: Vec<String>,
 }
 
 /// One rule of the workspace: where it applies, and what it adds.
@@ -86,6 +70,9 @@ pub struct Gate {
     pub within: Option<Duration>,
     pub not_requester: bool,
     pub signed: bool,
+    /// What follows when nobody answers; never a yes.
+    #[serde(default)]
+    pub on_timeout: OnTimeout,
 }
 
 /// Whom to ask next when nobody answers.

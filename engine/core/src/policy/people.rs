@@ -1,0 +1,329 @@
+//! People and groups, and whether one of them may decide what another asked for.
+//!
+//! A name proves nothing by itself: somebody counts as a person of the workspace only by the operating-system user
+//! that the workspace gives that person. An unmapped user who happens to be called like a person is a stranger.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::PolicyContext;
+use crate::run::event::{Identity, Means};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct People {
+    pub people: BTreeMap<String, Person>,
+    /// Group → names of people and of other groups.
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Person {
+    pub name: Option<String>,
+    /// Names of the operating-system users that are this person.
+    pub users: Vec<String>,
+    /// SSH public keys, as in `authorized_keys`.
+    pub ssh_keys: Vec<String>,
+    pub mail: Option<String>,
+}
+
+/// What a decision asks of whoever takes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Names of people and groups; empty: whoever may operate.
+    pub from: &'a [String],
+    /// The request itself keeps out whoever asked for the run.
+    pub not_requester: bool,
+    /// A rule of the workspace keeps out whoever asked for the run.
+    pub four_eyes: bool,
+}
+
+/// On what ground somebody may decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The request names the person, or a group that the person is in.
+    Named { by: String },
+    /// The request names nobody, and the person belongs to the workspace.
+    Operator,
+    /// No workspace says who anybody is: the operator decides alone.
+    Alone { not_asked: Vec<String> },
+}
+
+impl Standing {
+    /// What the record has to say about it.
+    pub fn notice(&self) -> Option<String> {
+        match self {
+            Standing::Named { .. } | Standing::Operator => None,
+            Standing::Alone { not_asked } if not_asked.is_empty() => {
+                Some("decided by the operator alone: no workspace names people, so nobody else was asked".to_owned())
+            }
+            Standing::Alone { not_asked } => Some(format!(
+                "decided by the operator alone: no workspace says who {} is, so nobody else was asked",
+                not_asked.join(", ")
+            )),
+        }
+    }
+}
+
+/// Why somebody may not decide.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("a decision is taken by a person, never by the engine or a trigger; ask {}", asked(from))]
+    NotAPerson { from: Vec<String> },
+    #[error(
+        "`{who}` is nobody in the workspace's `people`; add `users: [{who}]` to the person in workspace.yaml, or ask {}",
+        asked(from)
+    )]
+    Stranger { who: String, from: Vec<String> },
+    #[error("`{who}` is not among those who are asked ({}); ask {}", from.join(", "), asked(members))]
+    NotAsked { who: String, from: Vec<String>, members: Vec<String> },
+    #[error("`{who}` asked for this run, and {rule} wants another person to decide; ask {}", asked(others))]
+    Requester { who: String, rule: &'static str, others: Vec<String> },
+    #[error(
+        "a rule of the workspace wants this decision signed; decide again with your SSH key: \
+         `--sign` takes it from the agent, `--sign-with FILE` from a file"
+    )]
+    NotSigned { who: String },
+}
+
+fn asked(names: &[String]) -> String {
+    match names {
+        [] => "somebody whom workspace.yaml lists under `people`".to_owned(),
+        [one] => format!("`{one}`"),
+        [first, .., last] if names.len() == 2 => format!("`{first}` or `{last}`"),
+        [first, second, ..] => format!("`{first}`, `{second}` or one of {} others", names.len() - 2),
+    }
+}
+
+impl People {
+    pub fn is_empty(&self) -> bool {
+        self.people.is_empty()
+    }
+
+    /// The people behind the name of a person or group, groups of groups included. A name that is neither gives
+    /// nobody, and a group that contains itself adds nobody twice.
+    pub fn members(&self, name: &str) -> BTreeSet<&str> {
+        let mut members = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            if let Some((person, _)) = self.people.get_key_value(name) {
+                members.insert(person.as_str());
+            } else if let Some(inner) = self.groups.get(name) {
+                open.extend(inner.iter().map(String::as_str));
+            }
+        }
+        members
+    }
+
+    /// The people behind several names.
+    pub fn members_of_all(&self, names: &[String]) -> BTreeSet<&str> {
+        names.iter().flat_map(|name| self.members(name)).collect()
+    }
+
+    /// The one person that an operating-system user is.
+    pub fn by_user(&self, user: &str) -> Option<(&str, &Person)> {
+        let mut found = self.people.iter().filter(|(_, person)| person.users.iter().any(|u| u == user));
+        match (found.next(), found.next()) {
+            (Some((name, person)), None) => Some((name, person)),
+            _ => None,
+        }
+    }
+
+    /// Whether `identity` is proven to be the person it names.
+    pub fn vouches_for(&self, identity: &Identity) -> bool {
+        match &identity.means {
+            Means::LocalUser { user, .. } => self.by_user(user).is_some_and(|(name, _)| name == identity.person),
+            _ => false,
+        }
+    }
+}
+
+/// The same person, by name or by the operating-system user behind it: renaming a person in the workspace while a run
+/// waits does not make two of one.
+fn same_person(one: &Identity, other: &Identity) -> bool {
+    match (&one.means, &other.means) {
+        (Means::LocalUser { user: a, .. }, Means::LocalUser { user: b, .. }) if a == b => true,
+        _ => one.person == other.person,
+    }
+}
+
+impl PolicyContext {
+    /// Whether `voter` may decide a request of a run that `requester` started, and on what ground.
+    pub fn may_decide(&self, asked: Asked<'_>, requester: &Identity, voter: &Identity) -> Result<Standing, Refusal> {
+        let who = || voter.person.clone();
+        if voter.means == Means::Engine {
+            return Err(Refusal::NotAPerson { from: asked.from.to_vec() });
+        }
+        if (asked.not_requester || asked.four_eyes) && same_person(requester, voter) {
+            let rule = if asked.four_eyes { "a rule of the workspace (`four_eyes`)" } else { "the request (`not_requester`)" };
+            let all = if asked.from.is_empty() {
+                self.people.people.keys().map(String::as_str).collect()
+            } else {
+                self.people.members_of_all(asked.from)
+            };
+            let others = all.into_iter().filter(|name| *name != requester.person).map(str::to_owned).collect();
+            return Err(Refusal::Requester { who: who(), rule, others });
+        }
+        if !self.workspace || self.people.is_empty() {
+            return Ok(Standing::Alone { not_asked: asked.from.to_vec() });
+        }
+        if !self.people.vouches_for(voter) {
+            let who = match &voter.means {
+                Means::LocalUser { user, .. } => user.clone(),
+                _ => who(),
+            };
+            return Err(Refusal::Stranger { who, from: asked.from.to_vec() });
+        }
+        if asked.from.is_empty() {
+            return Ok(Standing::Operator);
+        }
+        match asked.from.iter().find(|name| self.people.members(name).contains(voter.person.as_str())) {
+            Some(by) => Ok(Standing::Named { by: by.clone() }),
+            None => Err(Refusal::NotAsked {
+                who: who(),
+                from: asked.from.to_vec(),
+                members: self.people.members_of_all(asked.from).into_iter().map(str::to_owned).collect(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people() -> People {
+        let person = |users: &[&str]| Person { users: users.iter().map(|u| (*u).to_owned()).collect(), ..Person::default() };
+        let group = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        People {
+            people: [
+                ("anna".to_owned(), person(&["anna", "ops-anna"])),
+                ("bob".to_owned(), person(&["robert"])),
+                ("cleo".to_owned(), person(&["cleo"])),
+                ("twin_a".to_owned(), person(&["shared"])),
+                ("twin_b".to_owned(), person(&["shared"])),
+            ]
+            .into(),
+            groups: [
+                ("dba".to_owned(), group(&["anna", "bob"])),
+                ("all".to_owned(), group(&["dba", "cleo", "nobody"])),
+                ("loop_a".to_owned(), group(&["loop_b", "anna"])),
+                ("loop_b".to_owned(), group(&["loop_a", "cleo"])),
+            ]
+            .into(),
+        }
+    }
+
+    fn user(person: &str, user: &str) -> Identity {
+        Identity { person: person.into(), means: Means::LocalUser { user: user.into(), host: "h".into() } }
+    }
+
+    #[test]
+    fn groups_nest_and_cycles_end() {
+        for (name, expect) in [
+            ("anna", &["anna"][..]),
+            ("dba", &["anna", "bob"]),
+            ("all", &["anna", "bob", "cleo"]),
+            ("loop_a", &["anna", "cleo"]),
+            ("loop_b", &["anna", "cleo"]),
+            ("nobody", &[]),
+        ] {
+            assert_eq!(people().members(name).into_iter().collect::<Vec<_>>(), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_one_person_or_none() {
+        for (name, expect) in
+            [("anna", Some("anna")), ("ops-anna", Some("anna")), ("robert", Some("bob")), ("bob", None), ("shared", None)]
+        {
+            assert_eq!(people().by_user(name).map(|(person, _)| person), expect, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_may_decide() {
+        let context = PolicyContext { workspace: true, people: people(), ..PolicyContext::default() };
+        let engine = Identity { person: "engine".into(), means: Means::Engine };
+        let anna = || user("anna", "anna");
+        let dba = vec!["dba".to_owned()];
+        let named = || Ok(Standing::Named { by: "dba".to_owned() });
+        for (from, not_requester, four_eyes, requester, voter, expect) in [
+            (&dba[..], false, false, anna(), anna(), named()),
+            (&dba, false, false, anna(), user("bob", "robert"), named()),
+            (&dba, true, false, anna(), user("bob", "robert"), named()),
+            (&dba, true, false, anna(), anna(), Err("Requester")),
+            (&dba, false, true, anna(), anna(), Err("Requester")),
+            // Another name, the same user: still the one who asked.
+            (&dba, true, false, user("old-name", "anna"), anna(), Err("Requester")),
+            // Another user of the same person.
+            (&dba, true, false, user("anna", "ops-anna"), anna(), Err("Requester")),
+            (&dba, false, false, anna(), user("cleo", "cleo"), Err("NotAsked")),
+            // The user `bob` is not the person `bob`.
+            (&dba, false, false, anna(), user("bob", "bob"), Err("Stranger")),
+            (&dba, false, false, anna(), user("anna", "mallory"), Err("Stranger")),
+            (&dba, false, false, anna(), user("twin_a", "shared"), Err("Stranger")),
+            (&[], false, false, anna(), anna(), Ok(Standing::Operator)),
+            (&[], false, false, anna(), user("zoe", "zoe"), Err("Stranger")),
+            (&[], false, false, anna(), engine.clone(), Err("NotAPerson")),
+            // A trigger asked for the run: anybody named may decide.
+            (&dba, true, true, engine, anna(), named()),
+        ] {
+            let found = context.may_decide(Asked { from, not_requester, four_eyes }, &requester, &voter);
+            match (&found, &expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found, expect),
+                (Err(found), Err(expect)) => assert!(format!("{found:?}").starts_with(expect), "{found:?} is not {expect}"),
+                _ => panic!("{requester:?} {voter:?}: {found:?} is not {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_workspace_the_operator_is_alone_and_it_is_said() {
+        let context = PolicyContext::default();
+        let me = user("me", "me");
+        for (from, notice) in [
+            (vec![], "no workspace names people, so nobody else was asked"),
+            (vec!["dba".to_owned()], "no workspace says who dba is, so nobody else was asked"),
+        ] {
+            let standing = context.may_decide(Asked { from: &from, ..Asked::default() }, &me, &me).unwrap();
+            assert!(standing.notice().unwrap().contains(notice), "{standing:?}");
+        }
+        let asked = Asked { not_requester: true, ..Asked::default() };
+        assert!(matches!(context.may_decide(asked, &me, &me), Err(Refusal::Requester { .. })));
+    }
+
+    #[test]
+    fn refusals_name_the_next_thing_to_do() {
+        let context = PolicyContext { workspace: true, people: people(), ..PolicyContext::default() };
+        let (anna, dba, all) = (user("anna", "anna"), vec!["dba".to_owned()], vec!["all".to_owned()]);
+        for (from, not_requester, voter, expect) in [
+            (
+                &dba,
+                true,
+                &anna,
+                "`anna` asked for this run, and the request (`not_requester`) wants another person to decide; ask `bob`",
+            ),
+            (
+                &all,
+                true,
+                &anna,
+                "`anna` asked for this run, and the request (`not_requester`) wants another person to decide; ask `bob` or `cleo`",
+            ),
+            (&dba, false, &user("cleo", "cleo"), "`cleo` is not among those who are asked (dba); ask `anna` or `bob`"),
+            (
+                &dba,
+                false,
+                &user("zoe", "zoe"),
+                "`zoe` is nobody in the workspace's `people`; add `users: [zoe]` to the person in workspace.yaml, or ask `dba`",
+            ),
+        ] {
+            let refusal = context.may_decide(Asked { from, not_requester, four_eyes: false }, &anna, voter).unwrap_err();
+            assert_eq!(refusal.to_string(), expect);
+        }
+    }
+}
