@@ -5,12 +5,14 @@
 
 mod codes;
 pub mod render;
+mod spelling;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use codes::{Code, explain};
+pub use spelling::nearest;
 
 /// Bytes `start..end` of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -27,7 +27,14 @@ pub enum Document {
     Test(Box<test::Test>),
 }
 
-/// Reads one file. The document is absent where the faults leave nothing to go on with.
+/// Reads one file. The document is absent where the faults leave nothing to go on with, and partial where there are
+/// errors: what could not be read is left out of it.
 pub fn load(source: &Source) -> (Option<Document>, Diagnostics) {
     decode::document(source)
+}
+
+/// Reads the bytes of one file. The source is what spans refer to; of a file that is not UTF-8 it shows the wrong bytes
+/// as replacement characters.
+pub fn load_bytes(name: &str, bytes: &[u8]) -> (Source, Option<Document>, Diagnostics) {
+    decode::bytes(name, bytes)
 }

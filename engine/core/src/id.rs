@@ -52,6 +52,11 @@ impl FromStr for Id {
 pub struct ProcedureName(String);
 
 impl ProcedureName {
+    /// Stands for a name that could not be read; there is an error for it, so nothing of that name ever runs.
+    pub fn unnamed() -> ProcedureName {
+        ProcedureName("unnamed".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -8,6 +8,12 @@ pub const DOCUMENT_BYTES: usize = 1024 * 1024;
 pub const DOCUMENT_DEPTH: usize = 64;
 /// YAML nodes of one document, aliases counted each time they are used: bounds alias bombs.
 pub const DOCUMENT_NODES: usize = 200_000;
+/// Bytes of a document's scalars, aliases counted each time they are used: bounds a long text behind many aliases.
+pub const DOCUMENT_ALIASED_BYTES: usize = 4 * 1024 * 1024;
+/// Faults of syntax that are mended to find what stands behind them.
+pub const SYNTAX_FAULTS: usize = 20;
+/// Diagnostics shown of one file.
+pub const DIAGNOSTICS: usize = 200;
 /// Steps in one plan, called procedures included.
 pub const PLAN_STEPS: usize = 10_000;
 /// How deep procedures may call one another.
@@ -31,6 +37,12 @@ pub const TEXT_BYTES: usize = 1024 * 1024;
 pub const COLLECTION_LEN: usize = 100_000;
 /// Depth of nested values.
 pub const VALUE_DEPTH: usize = 64;
+/// Bytes of the script of one `run` step: it travels in one argument of a program.
+pub const SHELL_BYTES: usize = 96 * 1024;
+/// Arguments of one `exec` step.
+pub const ARGUMENTS: usize = 1000;
+/// Answers that one decision can ask for.
+pub const APPROVALS: u32 = 100;
 /// Bytes of one template.
 pub const TEMPLATE_BYTES: usize = 64 * 1024;
 /// Nested blocks in one template.
@@ -41,6 +53,8 @@ pub const TEMPLATE_WRITES: usize = 100_000;
 pub const PATTERN_BYTES: usize = 1024;
 /// Steps of backtracking for one match of an input against its pattern.
 pub const PATTERN_BACKTRACK: usize = 100_000;
+/// Bytes of the automaton that one pattern may become.
+pub const PATTERN_PROGRAM: usize = 1024 * 1024;
 
 /// Bytes of one event's payload; larger values live in log objects.
 pub const EVENT_BYTES: usize = 64 * 1024;

@@ -32,7 +32,35 @@ macro_rules! codes {
 }
 
 codes! {
+    // Reading a file.
     RB0001 Error "the file is not YAML";
+    RB0002 Error "something stands twice";
+    RB0003 Error "the file is beyond a bound";
+    RB0004 Error "a character that a reader cannot see";
+    RB0005 Error "there are more faults than are shown";
+    RB0006 Error "a part of YAML that has no meaning here";
+    RB0007 Error "an alias without its anchor";
+    RB0008 Error "an unknown version of the format";
+    RB0009 Error "an unknown kind of document";
+    RB0010 Error "an unknown key";
+    RB0011 Error "a key is missing";
+    RB0012 Error "a value of the wrong type";
+    RB0013 Error "a word that is not one of the choices";
+    RB0014 Error "not a name";
+    RB0015 Error "not a duration";
+    RB0016 Error "not a date";
+    RB0017 Error "not a version";
+    RB0018 Error "a value out of its bounds";
+    RB0019 Error "nothing stands where something must";
+    RB0020 Error "a step without a verb";
+    RB0021 Error "a step with two verbs";
+    RB0022 Error "code in a folded text";
+    RB0023 Error "keys that do not go together";
+    RB0024 Error "an input that contradicts itself";
+    RB0025 Error "a pattern that is not a regular expression";
+    RB0026 Error "the file is not UTF-8";
+
+    // Names and types, structure, catalogue.
     RB0101 Error "a name that does not exist";
     RB0102 Error "an input that is not declared";
     RB0103 Error "a step that does not exist";

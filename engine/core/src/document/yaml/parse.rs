@@ -1,0 +1,434 @@
+//! The parser's events → a tree. Faults that only concern one place (a duplicate key, a tag, an unknown alias) are noted
+//! and the tree goes on; a fault of syntax is mended in a copy of the text where one character is to blame, so that the
+//! faults behind it are found too, and ends the tree where it is not.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use granit_parser::{ErrorKind, Event, Parser, ScanError, StructureStyle};
+
+use super::{Node, NodeKind, Scalar, ScalarStyle, resolve};
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::document::decode::Reading;
+use crate::limits;
+
+/// The root of the file's only document.
+pub(crate) fn parse(reading: &Reading) -> Option<Node> {
+    let mut text = Cow::Borrowed(&*reading.source().text);
+    let mut mended = Vec::new();
+    let tree = loop {
+        let mut tree = Tree::new(reading, &text);
+        let Err(error) = tree.read() else { break tree };
+        let fault = Fault::of(&error, &text);
+        reading.report(fault.diagnostic(reading, &text));
+        match fault.mend(&text) {
+            Some((at, with)) if mended.len() < limits::SYNTAX_FAULTS => {
+                drop(tree);
+                let line = fault.line(&text);
+                mended.push(line);
+                let mut bytes = text.into_owned().into_bytes();
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = with;
+                }
+                text = Cow::Owned(String::from_utf8(bytes).unwrap_or_default());
+            }
+            _ => {
+                tree.close(fault.at);
+                break tree;
+            }
+        }
+    };
+    let Tree { root, faults, cut, .. } = tree;
+    for fault in faults {
+        reading.report(fault);
+    }
+    for place in mended {
+        reading.doubt(place);
+    }
+    if let Some(cut) = cut {
+        reading.cut_at(cut);
+    }
+    let empty = root.as_ref().is_none_or(|node| matches!(node.kind, NodeKind::Null));
+    if empty {
+        if cut.is_none() {
+            let diagnostic = reading.diagnostic(Code::RB0019, Span::new(0, 0), "the file is empty");
+            reading
+                .report(diagnostic.help("begin with `apiVersion: runbook/v1` and `kind: Runbook`, or let `runbook new` write it"));
+        }
+        return None;
+    }
+    root
+}
+
+/// A fault of syntax, and where.
+struct Fault {
+    kind: ErrorKind,
+    at: usize,
+}
+
+impl Fault {
+    fn of(error: &ScanError, text: &str) -> Fault {
+        let mut at = error.marker().byte_offset().unwrap_or_default().min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        Fault { kind: error.kind().clone(), at }
+    }
+
+    fn line(&self, text: &str) -> Span {
+        let start = text[..self.at].rfind('\n').map_or(0, |n| n + 1);
+        let end = text[self.at..].find('\n').map_or(text.len(), |n| self.at + n);
+        Span::new(start, end)
+    }
+
+    /// The byte to blame and a letter that stands in for it without moving anything.
+    fn mend(&self, text: &str) -> Option<(usize, u8)> {
+        let bytes = text.as_bytes();
+        let (from, to, culprits): (usize, usize, &[u8]) = match self.kind {
+            ErrorKind::MappingValueNotAllowed => (self.at, self.at, b":"),
+            ErrorKind::UnexpectedCharacter { .. } => (self.at, self.at, b"@`%"),
+            ErrorKind::UnknownQuotedScalarEscape => (self.at.saturating_sub(2), self.at, b"\\"),
+            _ => return None,
+        };
+        (from..=to).rev().find(|n| bytes.get(*n).is_some_and(|b| culprits.contains(b))).map(|n| (n, b'x'))
+    }
+
+    fn diagnostic(&self, reading: &Reading, text: &str) -> Diagnostic {
+        let width = text[self.at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        let span = Span::new(self.at, self.at + width);
+        let line = self.line(text);
+        let written = text.get(line.start as usize..line.end as usize).unwrap_or_default();
+        if written.contains(": {{") || written.trim_start().starts_with("- {{") {
+            return reading
+                .diagnostic(Code::RB0001, span, "a text that begins with `{{` must be quoted")
+                .reason("YAML reads `{` as the beginning of a map")
+                .help("put the whole value in double quotes");
+        }
+        let (message, help): (Cow<str>, &str) = match &self.kind {
+            ErrorKind::MappingValueNotAllowed => (
+                "a `:` followed by a space may not stand in an unquoted text".into(),
+                "quote the text, or write it as a block that begins with `|`",
+            ),
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar => ("a tab may not stand in indentation".into(), "indent with spaces"),
+            ErrorKind::UnclosedQuotedScalar => ("a quoted text does not end".into(), "close the quote"),
+            ErrorKind::UnknownQuotedScalarEscape => {
+                ("an unknown escape in a double-quoted text".into(), "write `\\\\` for a backslash, or use single quotes")
+            }
+            ErrorKind::UnexpectedCharacter { character } => {
+                (format!("an unquoted text may not begin with `{}`", character.escape_default()).into(), "quote the text")
+            }
+            ErrorKind::UnclosedFlowCollection { open } => (format!("`{open}` is not closed").into(), "close it"),
+            ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+                (format!("`{open}` is closed by `{close}`").into(), "close it with its own bracket")
+            }
+            ErrorKind::RecursionLimitExceeded => {
+                let message = format!("the file nests deeper than {} levels", limits::DOCUMENT_DEPTH);
+                return reading.diagnostic(Code::RB0003, span, message).help("move the inner steps into a procedure and `call` it");
+            }
+            ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+                ("this line belongs to nothing above it".into(), "check its indentation, and that a key ends with `:` and a space")
+            }
+            other => (format!("the file is not YAML: {other}").into(), "see the YAML around this place"),
+        };
+        reading.diagnostic(Code::RB0001, span, message).help(help)
+    }
+}
+
+enum Frame {
+    List { start: usize, anchor: usize, flow: bool, items: Vec<Node> },
+    Map { start: usize, anchor: usize, flow: bool, entries: Vec<(Scalar, Node)>, key: Key, seen: HashMap<String, Span> },
+}
+
+/// What a map waits for.
+enum Key {
+    Expected,
+    Read(Scalar),
+    /// The key was reported; its value is read and left out.
+    Refused,
+}
+
+struct Tree<'r, 't> {
+    reading: &'r Reading<'r>,
+    text: &'t str,
+    stack: Vec<Frame>,
+    root: Option<Node>,
+    /// Nodes that have an anchor; absent while they are still open.
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    bytes: usize,
+    faults: Vec<Diagnostic>,
+    cut: Option<u32>,
+}
+
+impl<'r, 't> Tree<'r, 't> {
+    fn new(reading: &'r Reading<'r>, text: &'t str) -> Tree<'r, 't> {
+        let (anchors, faults) = (HashMap::new(), Vec::new());
+        Tree { reading, text, stack: Vec::new(), root: None, anchors, nodes: 0, bytes: 0, faults, cut: None }
+    }
+
+    fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, help: &str) {
+        if self.faults.len() <= limits::DIAGNOSTICS {
+            self.faults.push(self.reading.diagnostic(code, span, message).help(help));
+        }
+    }
+
+    fn read(&mut self) -> Result<(), ScanError> {
+        let options = granit_parser::options! {
+            emit_comments: false,
+            emit_unresolved_aliases: true,
+            flow_nesting_limit: limits::DOCUMENT_DEPTH,
+            block_nesting_limit: limits::DOCUMENT_DEPTH,
+        };
+        let mut documents = 0;
+        for next in Parser::new_from_str_with_options(self.text, options) {
+            let (event, place) = next?;
+            let range = place.byte_range().unwrap_or_default();
+            let span = Span::new(range.start, range.end);
+            if let (Some(_), Some(tag)) = (event.tag(), place.tag_span().and_then(|tag| tag.byte_range())) {
+                self.fault(
+                    Code::RB0006,
+                    Span::new(tag.start, tag.end),
+                    "a YAML tag has no meaning here",
+                    "remove the tag; quote a value to make it text",
+                );
+            }
+            match event {
+                Event::DocumentStart(_, version) => {
+                    documents += 1;
+                    if documents > 1 {
+                        self.fault(Code::RB0006, span, "a file holds one document", "move what follows into a file of its own");
+                        return Ok(());
+                    }
+                    if version.is_some() {
+                        self.fault(
+                            Code::RB0006,
+                            span,
+                            "YAML directives have no meaning here",
+                            "remove the lines that begin with `%`",
+                        );
+                    }
+                }
+                Event::SequenceStart(style, anchor, _) => {
+                    let flow = style == StructureStyle::Flow;
+                    self.open(Frame::List { start: range.start, anchor, flow, items: Vec::new() });
+                }
+                Event::MappingStart(style, anchor, _) => {
+                    let flow = style == StructureStyle::Flow;
+                    let (entries, key, seen) = (Vec::new(), Key::Expected, HashMap::new());
+                    self.open(Frame::Map { start: range.start, anchor, flow, entries, key, seen });
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.shut(range.end),
+                Event::Scalar(value, style, anchor, _) => {
+                    let node = self.scalar(value.into_owned(), style, span);
+                    self.bytes += range.len();
+                    self.finish(node, anchor);
+                }
+                Event::Alias(anchor) => self.alias(anchor, span),
+                Event::UnresolvedAlias(_) => {
+                    self.fault(
+                        Code::RB0007,
+                        span,
+                        "nothing above has this anchor",
+                        "write the value here, or put `&name` before the first one",
+                    );
+                    self.finish(Node { span, kind: NodeKind::Null }, 0);
+                }
+                _ => {}
+            }
+            if self.is_beyond_bounds(span) {
+                self.close(range.start);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_beyond_bounds(&mut self, span: Span) -> bool {
+        let help = "split the file into procedures that `call` one another";
+        if self.stack.len() > limits::DOCUMENT_DEPTH {
+            self.fault(Code::RB0003, span, format!("the file nests deeper than {} levels", limits::DOCUMENT_DEPTH), help);
+        } else if self.nodes > limits::DOCUMENT_NODES {
+            self.fault(Code::RB0003, span, format!("the file has more than {} values", limits::DOCUMENT_NODES), help);
+        } else if self.bytes > limits::DOCUMENT_ALIASED_BYTES {
+            self.fault(Code::RB0003, span, "its aliases make the file too large", "write less through aliases");
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn scalar(&mut self, value: String, style: granit_parser::ScalarStyle, span: Span) -> Node {
+        let style = match style {
+            granit_parser::ScalarStyle::Plain => ScalarStyle::Plain,
+            granit_parser::ScalarStyle::SingleQuoted => ScalarStyle::SingleQuoted,
+            granit_parser::ScalarStyle::DoubleQuoted => ScalarStyle::DoubleQuoted,
+            granit_parser::ScalarStyle::Literal => ScalarStyle::Literal,
+            granit_parser::ScalarStyle::Folded => ScalarStyle::Folded,
+        };
+        let mut span = span;
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            let written = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+            span = Span::new(span.start as usize, span.start as usize + written.trim_end().len());
+        }
+        // The parser shows a value that is not there as an empty place.
+        let absent = style == ScalarStyle::Plain && span.start == span.end;
+        let value = if absent { String::new() } else { value };
+        let scalar = Scalar { value, span, style };
+        let kind = if style == ScalarStyle::Plain { resolve(scalar) } else { NodeKind::Text(scalar) };
+        Node { span, kind }
+    }
+
+    fn open(&mut self, frame: Frame) {
+        self.stack.push(frame);
+    }
+
+    /// Ends the innermost collection. A block has no end of its own: it ends with its last child.
+    fn shut(&mut self, end: usize) {
+        let (start, anchor, flow, last, kind) = match self.stack.pop() {
+            None => return,
+            Some(Frame::List { start, anchor, flow, items }) => {
+                let last = items.last().map(|node| node.span.end);
+                (start, anchor, flow, last, NodeKind::List(items))
+            }
+            Some(Frame::Map { start, anchor, flow, entries, .. }) => {
+                let last = entries.last().map(|(key, node)| node.span.end.max(key.span.end));
+                (start, anchor, flow, last, NodeKind::Map(entries))
+            }
+        };
+        let end = if flow { end } else { last.map_or(end, |last| last as usize) };
+        self.finish(Node { span: Span::new(start, end.max(start)), kind }, anchor);
+    }
+
+    /// Ends everything that is open, because reading ends at `offset`.
+    fn close(&mut self, offset: usize) {
+        let offset = Span::new(offset, offset).start;
+        self.cut = Some(offset);
+        while !self.stack.is_empty() {
+            self.shut(offset as usize);
+            // Whatever was open reaches to the cut, so that nothing is said to be missing in it.
+            let last = match self.stack.last_mut() {
+                Some(Frame::List { items, .. }) => items.last_mut(),
+                Some(Frame::Map { entries, .. }) => entries.last_mut().map(|(_, node)| node),
+                None => self.root.as_mut(),
+            };
+            if let Some(node) = last {
+                node.span.end = node.span.end.max(offset);
+            }
+        }
+    }
+
+    /// Puts a whole node where it belongs.
+    fn finish(&mut self, node: Node, anchor: usize) {
+        self.nodes += 1;
+        if anchor > 0 && self.charge(&node) {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { key, entries, start, .. }) => match std::mem::replace(key, Key::Expected) {
+                Key::Refused => {}
+                Key::Read(name) => entries.push((name, node)),
+                Key::Expected => {
+                    let start = *start;
+                    let read = self.key(node, start);
+                    if let Some(Frame::Map { key, .. }) = self.stack.last_mut() {
+                        *key = read;
+                    }
+                }
+            },
+        }
+    }
+
+    fn key(&mut self, node: Node, map: usize) -> Key {
+        let Some(name) = node.scalar().cloned() else {
+            if self.text.get(map..).is_some_and(|rest| rest.starts_with("{{")) {
+                let span = Span::new(map, map + 2);
+                self.fault(
+                    Code::RB0006,
+                    span,
+                    "a text that begins with `{{` must be quoted",
+                    "put the whole value in double quotes",
+                );
+            } else {
+                self.fault(Code::RB0006, node.span, "a key must be a text", "write a plain word before the `:`");
+            }
+            return Key::Refused;
+        };
+        if name.value == "<<" && name.style == ScalarStyle::Plain {
+            self.fault(
+                Code::RB0006,
+                name.span,
+                "YAML 1.2 has no merge keys",
+                "write the keys out, or put what is shared into `defaults`",
+            );
+            return Key::Refused;
+        }
+        if let Some((at, c, reason)) = super::hidden(&name.value) {
+            let span = name.span_of(self.reading.source(), at, at + c.len_utf8());
+            let message = format!("the character U+{:04X} may not stand in a key", u32::from(c));
+            self.faults.push(self.reading.diagnostic(Code::RB0004, span, message).reason(reason).help("remove it"));
+            return Key::Refused;
+        }
+        let first = match self.stack.last_mut() {
+            Some(Frame::Map { seen, .. }) => match seen.get(&name.value) {
+                Some(first) => *first,
+                None => {
+                    seen.insert(name.value.clone(), name.span);
+                    return Key::Read(name);
+                }
+            },
+            _ => return Key::Refused,
+        };
+        let shown: String = name.value.chars().take(limits::ID_BYTES).flat_map(char::escape_debug).collect();
+        if self.faults.len() <= limits::DIAGNOSTICS {
+            self.faults.push(
+                self.reading
+                    .diagnostic(Code::RB0002, name.span, format!("`{shown}` stands twice in the same map"))
+                    .label(first, "first here")
+                    .help("remove one of them"),
+            );
+        }
+        Key::Refused
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) {
+        let node = match self.anchors.get(&anchor).cloned() {
+            None => {
+                self.fault(Code::RB0007, span, "an alias inside the very value it names", "write the value out");
+                Node { span, kind: NodeKind::Null }
+            }
+            Some(node) if self.charge(&node) => node,
+            Some(_) => Node { span, kind: NodeKind::Null },
+        };
+        self.finish(node, 0);
+    }
+
+    /// Counts a copy of a node against the bounds; false where it goes beyond them.
+    fn charge(&mut self, node: &Node) -> bool {
+        let depth = self.stack.len();
+        self.weigh(node, depth)
+    }
+
+    fn weigh(&mut self, node: &Node, depth: usize) -> bool {
+        self.nodes += 1;
+        self.bytes += node.scalar().map_or(0, |scalar| scalar.value.len());
+        if depth > limits::DOCUMENT_DEPTH {
+            self.nodes = self.nodes.max(limits::DOCUMENT_NODES + 1);
+        }
+        if self.nodes > limits::DOCUMENT_NODES || self.bytes > limits::DOCUMENT_ALIASED_BYTES {
+            return false;
+        }
+        match &node.kind {
+            NodeKind::List(items) => items.iter().all(|item| self.weigh(item, depth + 1)),
+            NodeKind::Map(entries) => entries.iter().all(|(key, item)| {
+                self.bytes += key.value.len();
+                self.weigh(item, depth + 1)
+            }),
+            _ => true,
+        }
+    }
+}
