@@ -117,3 +117,13 @@ pub const SECRET_BYTES: usize = 64 * 1024;
 pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Fewer bytes cannot be masked without masking half of every output; such a secret is refused.
 pub const SECRET_MIN_BYTES: usize = 4;
+/// Changes of the journal that share one commit. More would only make the first of them wait longer.
+pub const COMMIT_GROUP: usize = 256;
+/// How long a change waits for another process that holds the journal.
+pub const STORE_BUSY: Duration = Duration::from_secs(10);
+/// How often the journal is asked whether another process has written to it.
+pub const STORE_POLL: Duration = Duration::from_millis(50);
+/// Read connections that are kept open.
+pub const IDLE_READERS: usize = 8;
+/// Records that are read at once.
+pub const RECORDS_PAGE: usize = 1_000;

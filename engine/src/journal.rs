@@ -1,0 +1,281 @@
+//! The record of all runs of one state folder: events in order, who owns which run, and what people sent to it.
+//!
+//! A journal keeps what it is given and fences what is stale; it does not know what an event means. Only
+//! [`session`](crate::session) appends events. Writing gives a [`Receipt`], which is done once the change is committed;
+//! reading answers at once and sees every commit, also of other processes.
+
+pub mod chain;
+#[cfg(test)]
+mod conformance;
+pub mod format;
+pub mod memory;
+pub mod owner;
+pub mod receipt;
+pub mod sqlite;
+pub mod summary;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use runbook_core::run::decision::Purpose;
+use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
+use serde::{Deserialize, Serialize};
+
+pub use format::{FORMAT, Record};
+pub use memory::MemoryJournal;
+pub use owner::Owner;
+pub use receipt::Receipt;
+pub use sqlite::Store;
+pub use summary::{OpenDecision, Phase, Summary};
+
+use crate::message::{Answer, Letter, Message, MessageId};
+
+/// Where runs are recorded. All times are arguments.
+pub trait Journal: Send + Sync {
+    /// Records a new run, its plan and its first events in one commit, owned by `owner`.
+    fn create(&self, run: NewRun) -> Receipt<Lease>;
+    /// Adds events to a run. Refused as a whole if the lease is no longer that of the run, or the events do not follow.
+    fn append(&self, append: Append) -> Receipt<()>;
+
+    /// Takes ownership. Refused while another owner's lease is unexpired, unless that owner is certainly gone.
+    fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease>;
+    /// Lengthens a lease. Fails with [`JournalError::Stale`] if somebody else has taken the run.
+    fn renew(&self, lease: &Lease, until: Timestamp) -> Receipt<()>;
+    /// Gives a run up. A lease that is no longer valid is left alone.
+    fn release(&self, lease: &Lease) -> Receipt<()>;
+
+    /// Puts a message into a run's inbox.
+    fn send(&self, run: &RunId, message: &Message, now: Timestamp) -> Receipt<MessageId>;
+    /// Takes a message back that nobody has answered. Gives its answer if that came first.
+    fn withdraw(&self, id: MessageId) -> Receipt<Option<Answer>>;
+    /// Takes a lock for a run, which holds it until its `run_finished` is recorded. Taking it twice is no fault.
+    fn take_lock(&self, lease: &Lease, lock: &str) -> Receipt<LockOutcome>;
+    /// Keeps a decision that was made before it was asked for.
+    fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId>;
+    /// Notes that the head of a run was told to the world outside.
+    fn anchor(&self, anchor: Anchor) -> Receipt<()>;
+
+    /// One row of the list of runs.
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError>;
+    /// The plan of a run, as JSON text.
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError>;
+    /// At most `limit` records, from number `from` on.
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
+    /// Runs, the newest first.
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError>;
+    /// Ids that begin with a text: people shorten them.
+    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError>;
+    /// Decisions that wait for people, the oldest first; of one run or of all.
+    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError>;
+    /// Messages that nobody has answered, in the order of sending.
+    fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError>;
+    fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError>;
+    /// Decisions made ahead for a procedure, with uses left and not expired.
+    fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError>;
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
+    /// Which run holds a lock.
+    fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
+    /// A number that changes whenever anybody has committed something. Cheap enough to ask ten times a second.
+    fn version(&self) -> Result<u64, JournalError>;
+}
+
+/// A journal as it is shared between sessions.
+pub type SharedJournal = Arc<dyn Journal>;
+
+/// Why a journal did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum JournalError {
+    #[error("there is no run `{0}`; `runbook runs` lists them")]
+    NoRun(String),
+    #[error("the plan {0} is not in the journal; `runbook verify` shows what else is missing")]
+    NoPlan(Digest),
+    #[error("run {0} exists already")]
+    Exists(RunId),
+    #[error("run {run} belongs to {owner} until {until}; end that process or send it a message")]
+    Held { run: RunId, owner: Box<Owner>, until: Timestamp },
+    #[error("run {run} was taken over by another process; this one has stopped recording it")]
+    Stale { run: RunId },
+    #[error("event {found} of run {run} does not follow event {last}")]
+    OutOfOrder { run: RunId, last: u64, found: u64 },
+    #[error("event {seq} ({kind}) has {bytes} bytes and at most {} are recorded; put large values into files", runbook_core::limits::EVENT_BYTES)]
+    TooLarge { seq: u64, kind: String, bytes: usize },
+    #[error("the decision made ahead ({0}) has no use left")]
+    UsedUp(i64),
+    #[error("{what} was written in format {format} and this version reads up to {known}; use a newer `runbook`")]
+    Newer { what: String, format: u32, known: u32 },
+    #[error("the record is damaged: {what}; `runbook verify` shows how far it is intact")]
+    Damaged { what: String },
+    #[error("{} is full: nothing was recorded; free space, then `runbook resume`", path.display())]
+    Full { path: PathBuf },
+    #[error("{} cannot be written to; choose another folder with `--state DIR`", path.display())]
+    ReadOnly { path: PathBuf },
+    #[error("{} has been locked by another process for too long; try again", path.display())]
+    Busy { path: PathBuf },
+    #[error("the state folder {} is refused: {why}; {next}", path.display())]
+    Folder { path: PathBuf, why: String, next: String },
+    #[error("an event cannot be written down: {0}")]
+    Unwritable(String),
+    /// A sync failed before: what is on the disk is unknown until the journal is opened again.
+    #[error("the journal stopped writing: {0}; look at the disk, then `runbook resume`")]
+    Stopped(String),
+}
+
+/// The right to append to one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub run: RunId,
+    /// Grows with every change of owner.
+    pub epoch: u64,
+    pub owner: Owner,
+    pub until: Timestamp,
+}
+
+/// Who holds a run, as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub owner: Owner,
+    pub epoch: u64,
+    pub until: Timestamp,
+}
+
+impl Holder {
+    /// Whether the owner may still be at work.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.until && !self.owner.is_gone()
+    }
+}
+
+/// A run and its first events.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    pub owner: Owner,
+    pub until: Timestamp,
+    pub plan: Digest,
+    /// JSON text of the plan.
+    pub plan_text: String,
+    pub summary: Summary,
+    pub records: Vec<Record>,
+}
+
+/// How sure a commit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Other processes see it; a power failure may undo it, a crash of the process does not.
+    Visible,
+    /// On the disk.
+    Synced,
+}
+
+/// What one commit adds to a run.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub run: RunId,
+    pub epoch: u64,
+    pub durability: Durability,
+    /// Without gaps, from the number after the last recorded one. May be empty.
+    pub records: Vec<Record>,
+    /// The run after these events.
+    pub summary: Summary,
+    /// All decisions that wait for people after these events; absent where nothing changed.
+    pub open: Option<Vec<OpenDecision>>,
+    pub answers: Vec<(MessageId, Answer)>,
+    /// Decisions made ahead that were used.
+    pub uses: Vec<AheadId>,
+}
+
+/// One run in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    pub run: RunId,
+    pub format: u32,
+    pub plan: Digest,
+    pub summary: Summary,
+    /// The number of the last event.
+    pub seq: u64,
+    /// The hash of the last event.
+    pub head: Digest,
+    /// Decisions that wait for people.
+    pub open_decisions: u32,
+    /// Absent where nobody has taken it up.
+    pub holder: Option<Holder>,
+}
+
+/// Which runs to list. The default gives the newest hundred.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunFilter {
+    pub procedure: Option<ProcedureName>,
+    pub environment: Option<String>,
+    pub requested_by: Option<String>,
+    pub phase: Option<Phase>,
+    /// Only runs that have not ended.
+    pub unfinished: bool,
+    /// Only runs older than this one: where the page before ended.
+    pub before: Option<RunId>,
+    pub limit: usize,
+}
+
+impl Default for RunFilter {
+    fn default() -> RunFilter {
+        RunFilter { procedure: None, environment: None, requested_by: None, phase: None, unfinished: false, before: None, limit: 100 }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockOutcome {
+    Taken,
+    HeldBy(RunId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AheadId(pub i64);
+
+/// A decision made before it was asked for. What it decides is the business of whoever reads `body`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAhead {
+    pub procedure: ProcedureName,
+    pub body: serde_json::Value,
+    pub uses: u32,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ahead {
+    pub id: AheadId,
+    pub procedure: ProcedureName,
+    pub body: serde_json::Value,
+    pub uses_left: u32,
+    pub expires_at: Timestamp,
+}
+
+/// The head of a run as somebody outside has seen it: a later cut of the record before this point shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    pub run: RunId,
+    pub seq: u64,
+    pub head: Digest,
+    pub at: Timestamp,
+    /// Where it was put: a file, a message.
+    pub place: String,
+}
+
+/// Names a decision anywhere in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DecisionKey {
+    pub run: RunId,
+    pub decision: DecisionId,
+}
+
+/// How a purpose is named in a list.
+pub(crate) fn purpose_name(purpose: &Purpose) -> &'static str {
+    match purpose {
+        Purpose::Approve => "approve",
+        Purpose::Ask => "ask",
+        Purpose::Manual => "manual",
+        Purpose::Gate { .. } => "gate",
+        Purpose::Step => "step",
+        Purpose::Part => "part",
+        Purpose::Unknown => "unknown",
+        Purpose::UndoFailed => "undo_failed",
+    }
+}

@@ -1,0 +1,218 @@
+//! The embedded journal: one SQLite database in a state folder, written by one thread per process and read by any number
+//! of processes meanwhile.
+//!
+//! Write-ahead log, `synchronous=FULL`, group commit. Opening refuses what could lose or leak a record: an SQLite with the
+//! WAL-reset fault, a folder that others can write to, a database of a newer version.
+
+mod change;
+mod folder;
+mod read;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use runbook_core::{Digest, ProcedureName, RunId, limits};
+
+use super::{
+    Ahead, AheadId, Anchor, Append, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner,
+    Receipt, Record, RunFilter, RunRow,
+};
+use crate::message::{Answer, Letter, Message, MessageId};
+
+/// The first SQLite without the fault that could lose commits when a write-ahead log is reset.
+const SQLITE_VERSION: i32 = 3_051_003;
+
+/// A state folder. Cheap to share; closing waits for what is queued.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    path: PathBuf,
+    writer: writer::Writer,
+    /// Connections that are not in use.
+    readers: Mutex<Vec<Connection>>,
+    /// Only for [`Journal::version`]: `data_version` compares within one connection.
+    watch: Mutex<Connection>,
+}
+
+impl Store {
+    /// Opens the state folder at `folder`, and makes it where there is none.
+    pub fn open(folder: &Path) -> Result<Store, JournalError> {
+        if rusqlite::version_number() < SQLITE_VERSION {
+            return Err(JournalError::Stopped(format!("SQLite {} can lose commits; 3.51.3 or newer is needed", rusqlite::version())));
+        }
+        folder::prepare(folder)?;
+        let path = folder.join("journal.db");
+        folder::prepare_file(&path)?;
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        set_up(&mut connection).map_err(|error| match error {
+            schema::Unusable::Sqlite(error) => explain(&error, &path),
+            schema::Unusable::Refused(error) => error,
+        })?;
+        Ok(Store {
+            folder: folder.to_owned(),
+            writer: writer::Writer::start(connection, path.clone())?,
+            readers: Mutex::new(Vec::new()),
+            watch: Mutex::new(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+            path,
+        })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, writer::ChangeError>) -> Result<T, JournalError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let result = read(&connection).map_err(|error| match error {
+            writer::ChangeError::Refused(error) => error,
+            writer::ChangeError::Sqlite(error) => explain(&error, &self.path),
+        });
+        let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < limits::IDLE_READERS {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
+    let open = || {
+        let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(limits::STORE_BUSY)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    open().map_err(|error: rusqlite::Error| explain(&error, path))
+}
+
+fn set_up(connection: &mut Connection) -> Result<(), schema::Unusable> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")?;
+    schema::migrate(connection)
+}
+
+/// Says in our words what SQLite says in its own.
+fn explain(error: &rusqlite::Error, path: &Path) -> JournalError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => JournalError::Full { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => JournalError::ReadOnly { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => JournalError::Busy { path },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            JournalError::Damaged { what: format!("{}: {error}", path.display()) }
+        }
+        _ => JournalError::Stopped(error.to_string()),
+    }
+}
+
+impl Journal for Store {
+    fn create(&self, run: NewRun) -> Receipt<Lease> {
+        self.writer.submit(Durability::Synced, move |c| change::create(c, &run))
+    }
+
+    fn append(&self, append: Append) -> Receipt<()> {
+        self.writer.submit(append.durability, move |c| change::append(c, &append))
+    }
+
+    fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease> {
+        let (run, owner) = (run.clone(), owner.clone());
+        self.writer.submit(Durability::Synced, move |c| change::acquire(c, run, owner, now, until))
+    }
+
+    fn renew(&self, lease: &Lease, until: Timestamp) -> Receipt<()> {
+        let lease = lease.clone();
+        self.writer.submit(Durability::Visible, move |c| change::renew(c, &lease, until))
+    }
+
+    fn release(&self, lease: &Lease) -> Receipt<()> {
+        let lease = lease.clone();
+        self.writer.submit(Durability::Visible, move |c| change::release(c, &lease))
+    }
+
+    fn send(&self, run: &RunId, message: &Message, now: Timestamp) -> Receipt<MessageId> {
+        let (run, message) = (run.clone(), message.clone());
+        self.writer.submit(Durability::Synced, move |c| change::send(c, &run, &message, now))
+    }
+
+    fn withdraw(&self, id: MessageId) -> Receipt<Option<Answer>> {
+        self.writer.submit(Durability::Synced, move |c| change::withdraw(c, id))
+    }
+
+    fn take_lock(&self, lease: &Lease, lock: &str) -> Receipt<LockOutcome> {
+        let (lease, lock) = (lease.clone(), lock.to_owned());
+        self.writer.submit(Durability::Synced, move |c| change::take_lock(c, &lease, &lock))
+    }
+
+    fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId> {
+        self.writer.submit(Durability::Synced, move |c| change::decide_ahead(c, &ahead))
+    }
+
+    fn anchor(&self, anchor: Anchor) -> Receipt<()> {
+        self.writer.submit(Durability::Synced, move |c| change::anchor(c, &anchor))
+    }
+
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        self.read(|c| read::run(c, run))
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.read(|c| read::plan(c, digest))
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.read(|c| read::records(c, run, from, limit))
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        self.read(|c| read::runs(c, filter))
+    }
+
+    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
+        self.read(|c| read::runs_like(c, prefix, limit))
+    }
+
+    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError> {
+        self.read(|c| read::open_decisions(c, run))
+    }
+
+    fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {
+        self.read(|c| read::inbox(c, run))
+    }
+
+    fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError> {
+        self.read(|c| read::answer(c, id))
+    }
+
+    fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
+        self.read(|c| read::aheads(c, procedure, now))
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        self.read(|c| read::anchors(c, run))
+    }
+
+    fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
+        self.read(|c| read::lock_holder(c, lock))
+    }
+
+    fn version(&self) -> Result<u64, JournalError> {
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+            .map(|version| version as u64)
+            .map_err(|error| explain(&error, &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! What each change does inside the writer's transaction. Every function either makes the whole change or refuses it; the
+//! savepoint around it takes half-made ones back.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use runbook_core::{Digest, RunId};
+
+use super::read::{self, to_json};
+use super::writer::ChangeError;
+use crate::journal::{
+    AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase, Record,
+    chain,
+};
+use crate::message::{Answer, Message, MessageId};
+
+type Changed<T> = Result<T, ChangeError>;
+
+pub(super) fn create(c: &Connection, new: &NewRun) -> Changed<Lease> {
+    let Some(first) = new.records.first() else {
+        return Err(JournalError::Unwritable("a run starts with an event".to_owned()).into());
+    };
+    let run = &first.run;
+    if c.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])? {
+        return Err(JournalError::Exists(run.clone()).into());
+    }
+    c.prepare_cached("INSERT INTO plans (digest, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute([new.plan.as_str(), &new.plan_text])?;
+    c.prepare_cached("INSERT INTO runs (run, format, plan, seq, head, summary) VALUES (?1, ?2, ?3, 0, ?4, ?5)")?
+        .execute(params![run.as_str(), FORMAT, new.plan.as_str(), chain::genesis(run).as_str(), to_json(&new.summary)?])?;
+    c.prepare_cached("INSERT INTO leases (run, epoch, owner, until) VALUES (?1, 1, ?2, ?3)")?
+        .execute(params![run.as_str(), to_json(&new.owner)?, new.until.as_millisecond()])?;
+    insert(c, run, &new.records)?;
+    Ok(Lease { run: run.clone(), epoch: 1, owner: new.owner.clone(), until: new.until })
+}
+
+pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
+    let run = &append.run;
+    fence(c, run, append.epoch)?;
+    insert(c, run, &append.records)?;
+    c.prepare_cached("UPDATE runs SET summary = ?2 WHERE run = ?1")?.execute([run.as_str(), &to_json(&append.summary)?])?;
+    if let Some(open) = &append.open {
+        keep_open(c, run, open)?;
+    }
+    for (id, answer) in &append.answers {
+        c.prepare_cached("UPDATE messages SET answer = ?2 WHERE id = ?1")?.execute(params![id.0, to_json(answer)?])?;
+    }
+    for id in &append.uses {
+        let used = c
+            .prepare_cached("UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0")?
+            .execute([id.0])?;
+        if used == 0 {
+            return Err(JournalError::UsedUp(id.0).into());
+        }
+    }
+    if append.summary.phase == Phase::Ended {
+        c.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
+    }
+    Ok(())
+}
+
+/// Refuses whoever no longer owns the run.
+fn fence(c: &Connection, run: &RunId, epoch: u64) -> Changed<()> {
+    match lease_of(c, run)? {
+        Some((current, Some(_))) if current == epoch => Ok(()),
+        _ => Err(JournalError::Stale { run: run.clone() }.into()),
+    }
+}
+
+fn lease_of(c: &Connection, run: &RunId) -> Changed<Option<(u64, Option<Holder>)>> {
+    let found = c
+        .prepare_cached("SELECT epoch, owner, until FROM leases WHERE run = ?1")?
+        .query_row([run.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?)))
+        .optional()?;
+    let Some((epoch, owner, until)) = found else { return Ok(None) };
+    Ok(Some((epoch as u64, read::holder(epoch, owner, until)?)))
+}
+
+/// Adds records behind the head and moves it.
+fn insert(c: &Connection, run: &RunId, records: &[Record]) -> Changed<()> {
+    let Some(end) = records.last() else { return Ok(()) };
+    let (mut last, head): (i64, String) = c
+        .prepare_cached("SELECT seq, head FROM runs WHERE run = ?1")?
+        .query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut head: Digest = read::parse(&head)?;
+    let mut statement = c.prepare_cached("INSERT INTO events (run, seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for record in records {
+        if record.seq != last as u64 + 1 || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
+            return Err(JournalError::OutOfOrder { run: run.clone(), last: last as u64, found: record.seq }.into());
+        }
+        last += 1;
+        head = record.hash.clone();
+        statement.execute(params![run.as_str(), last, record.at, record.kind, record.body, record.hash.as_str()])?;
+    }
+    c.prepare_cached("UPDATE runs SET seq = ?2, head = ?3 WHERE run = ?1")?.execute(params![run.as_str(), last, end.hash.as_str()])?;
+    Ok(())
+}
+
+fn keep_open(c: &Connection, run: &RunId, open: &[OpenDecision]) -> Changed<()> {
+    c.prepare_cached("DELETE FROM decisions WHERE run = ?1")?.execute([run.as_str()])?;
+    let mut statement = c.prepare_cached(
+        "INSERT INTO decisions (run, decision, seq, path, purpose, question, asked_from, asked_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for d in open {
+        statement.execute(params![
+            run.as_str(),
+            d.decision.0,
+            d.seq as i64,
+            d.path.as_ref().map(|p| p.as_str()),
+            to_json(&d.purpose)?,
+            d.question,
+            to_json(&d.from)?,
+            d.asked_at.to_string(),
+            d.expires_at.map(|at| at.to_string()),
+        ])?;
+    }
+    c.prepare_cached("UPDATE runs SET open = ?2 WHERE run = ?1")?.execute(params![run.as_str(), open.len() as i64])?;
+    Ok(())
+}
+
+pub(super) fn acquire(c: &Connection, run: RunId, owner: Owner, now: Timestamp, until: Timestamp) -> Changed<Lease> {
+    let Some((epoch, holder)) = lease_of(c, &run)? else {
+        return Err(JournalError::NoRun(run.to_string()).into());
+    };
+    if let Some(holder) = holder.filter(|h| h.owner != owner && h.is_live(now)) {
+        return Err(JournalError::Held { run, owner: Box::new(holder.owner), until: holder.until }.into());
+    }
+    let epoch = epoch + 1;
+    c.prepare_cached("UPDATE leases SET epoch = ?2, owner = ?3, until = ?4 WHERE run = ?1")?
+        .execute(params![run.as_str(), epoch as i64, to_json(&owner)?, until.as_millisecond()])?;
+    Ok(Lease { run, epoch, owner, until })
+}
+
+pub(super) fn renew(c: &Connection, lease: &Lease, until: Timestamp) -> Changed<()> {
+    fence(c, &lease.run, lease.epoch)?;
+    c.prepare_cached("UPDATE leases SET until = ?2 WHERE run = ?1")?
+        .execute(params![lease.run.as_str(), until.as_millisecond()])?;
+    Ok(())
+}
+
+pub(super) fn release(c: &Connection, lease: &Lease) -> Changed<()> {
+    c.prepare_cached("UPDATE leases SET owner = NULL, until = 0 WHERE run = ?1 AND epoch = ?2")?
+        .execute(params![lease.run.as_str(), lease.epoch as i64])?;
+    Ok(())
+}
+
+pub(super) fn send(c: &Connection, run: &RunId, message: &Message, now: Timestamp) -> Changed<MessageId> {
+    if !c.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])? {
+        return Err(JournalError::NoRun(run.to_string()).into());
+    }
+    let id = c
+        .prepare_cached("INSERT INTO messages (run, sent_at, body) VALUES (?1, ?2, ?3)")?
+        .insert(params![run.as_str(), now.to_string(), to_json(message)?])?;
+    Ok(MessageId(id))
+}
+
+pub(super) fn withdraw(c: &Connection, id: MessageId) -> Changed<Option<Answer>> {
+    let answer = read::answer(c, id)?;
+    if answer.is_none() {
+        c.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.0])?;
+    }
+    Ok(answer)
+}
+
+pub(super) fn take_lock(c: &Connection, lease: &Lease, lock: &str) -> Changed<LockOutcome> {
+    fence(c, &lease.run, lease.epoch)?;
+    c.prepare_cached("INSERT INTO locks (lock, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?.execute([lock, lease.run.as_str()])?;
+    match read::lock_holder(c, lock)? {
+        Some(run) if run != lease.run => Ok(LockOutcome::HeldBy(run)),
+        _ => Ok(LockOutcome::Taken),
+    }
+}
+
+pub(super) fn decide_ahead(c: &Connection, ahead: &NewAhead) -> Changed<AheadId> {
+    let id = c
+        .prepare_cached("INSERT INTO aheads (procedure, body, uses_left, expires_at) VALUES (?1, ?2, ?3, ?4)")?
+        .insert(params![ahead.procedure.as_str(), to_json(&ahead.body)?, ahead.uses, ahead.expires_at.as_millisecond()])?;
+    Ok(AheadId(id))
+}
+
+pub(super) fn anchor(c: &Connection, anchor: &Anchor) -> Changed<()> {
+    c.prepare_cached("INSERT INTO anchors (run, seq, head, at, place) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        anchor.run.as_str(),
+        anchor.seq as i64,
+        anchor.head.as_str(),
+        anchor.at.to_string(),
+        anchor.place
+    ])?;
+    Ok(())
+}

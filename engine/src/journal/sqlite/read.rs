@@ -1,0 +1,200 @@
+//! What is read. Every row is parsed into its type: a text that a hand has changed is an error and never a guess.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::writer::ChangeError;
+use crate::journal::{
+    Ahead, AheadId, Anchor, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
+};
+use crate::message::{Answer, Letter, MessageId};
+
+type Found<T> = Result<T, ChangeError>;
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, JournalError> {
+    serde_json::to_string(value).map_err(|e| JournalError::Unwritable(e.to_string()))
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
+    serde_json::from_str(text).map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
+}
+
+pub(super) fn parse<T: FromStr>(text: &str) -> Result<T, JournalError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
+}
+
+fn from_millisecond(ms: i64) -> Result<Timestamp, JournalError> {
+    Timestamp::from_millisecond(ms).map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
+}
+
+pub(super) fn holder(epoch: i64, owner: Option<String>, until: i64) -> Result<Option<Holder>, JournalError> {
+    let Some(owner) = owner else { return Ok(None) };
+    Ok(Some(Holder { owner: from_json::<Owner>(&owner)?, epoch: epoch as u64, until: from_millisecond(until)? }))
+}
+
+/// Runs a query and parses every row of it.
+fn all<T>(c: &Connection, sql: &str, values: &[Sql], parse: impl Fn(&Row<'_>) -> Found<T>) -> Found<Vec<T>> {
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(parse(row)?);
+    }
+    Ok(found)
+}
+
+const RUN_COLUMNS: &str = "SELECT r.run, r.format, r.plan, r.summary, r.seq, r.head, r.open, l.epoch, l.owner, l.until
+     FROM runs r JOIN leases l ON l.run = r.run";
+
+fn run_row(row: &Row<'_>) -> Found<RunRow> {
+    Ok(RunRow {
+        run: parse(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?,
+        format: row.get(1)?,
+        plan: parse(&row.get::<_, String>(2)?)?,
+        summary: from_json::<Summary>(&row.get::<_, String>(3)?)?,
+        seq: row.get::<_, i64>(4)? as u64,
+        head: parse(&row.get::<_, String>(5)?)?,
+        open_decisions: row.get(6)?,
+        holder: holder(row.get(7)?, row.get(8)?, row.get(9)?)?,
+    })
+}
+
+pub(super) fn run(c: &Connection, run: &RunId) -> Found<RunRow> {
+    let sql = format!("{RUN_COLUMNS} WHERE r.run = ?1");
+    let row = all(c, &sql, &[run.to_string().into()], run_row)?.pop();
+    row.ok_or_else(|| JournalError::NoRun(run.to_string()).into())
+}
+
+pub(super) fn runs(c: &Connection, filter: &RunFilter) -> Found<Vec<RunRow>> {
+    let mut sql = format!("{RUN_COLUMNS} WHERE true");
+    let mut values: Vec<Sql> = Vec::new();
+    let mut and = |condition: &str, value: Option<String>| {
+        if let Some(value) = value {
+            values.push(value.into());
+            sql.push_str(&format!(" AND {condition} ?{}", values.len()));
+        }
+    };
+    and("r.procedure =", filter.procedure.as_ref().map(ToString::to_string));
+    and("r.environment =", filter.environment.clone());
+    and("r.requested_by =", filter.requested_by.clone());
+    and("r.phase =", filter.phase.map(|phase| phase.as_str().to_owned()));
+    and("r.run <", filter.before.as_ref().map(ToString::to_string));
+    if filter.unfinished {
+        sql.push_str(" AND r.phase <> 'ended'");
+    }
+    sql.push_str(&format!(" ORDER BY r.run DESC LIMIT {}", filter.limit));
+    all(c, &sql, &values, run_row)
+}
+
+pub(super) fn runs_like(c: &Connection, prefix: &str, limit: usize) -> Found<Vec<RunId>> {
+    // `~` stands behind every character of an id.
+    let sql = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || '~' ORDER BY run DESC LIMIT ?2";
+    all(c, sql, &[prefix.to_owned().into(), (limit as i64).into()], |row| Ok(parse(&row.get::<_, String>(0)?)?))
+}
+
+pub(super) fn plan(c: &Connection, digest: &Digest) -> Found<String> {
+    c.prepare_cached("SELECT text FROM plans WHERE digest = ?1")?
+        .query_row([digest.as_str()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| JournalError::NoPlan(digest.clone()).into())
+}
+
+pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> Found<Vec<Record>> {
+    let sql = "SELECT seq, at, kind, body, hash FROM events WHERE run = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+    let values = [run.to_string().into(), i64::try_from(from).unwrap_or(i64::MAX).into(), (limit as i64).into()];
+    all(c, sql, &values, |row| {
+        Ok(Record {
+            run: run.clone(),
+            seq: row.get::<_, i64>(0)? as u64,
+            at: row.get(1)?,
+            kind: row.get(2)?,
+            body: row.get(3)?,
+            hash: parse(&row.get::<_, String>(4)?)?,
+        })
+    })
+}
+
+pub(super) fn open_decisions(c: &Connection, run: Option<&RunId>) -> Found<Vec<OpenDecision>> {
+    let columns = "SELECT run, decision, seq, path, purpose, question, asked_from, asked_at, expires_at FROM decisions";
+    let (sql, values) = match run {
+        Some(run) => (format!("{columns} WHERE run = ?1 ORDER BY seq"), vec![run.to_string().into()]),
+        None => (format!("{columns} ORDER BY asked_at, run, seq"), vec![]),
+    };
+    all(c, &sql, &values, |row| {
+        Ok(OpenDecision {
+            run: parse(&row.get::<_, String>(0)?)?,
+            decision: DecisionId(row.get(1)?),
+            seq: row.get::<_, i64>(2)? as u64,
+            path: row.get::<_, Option<String>>(3)?.map(|path| parse(&path)).transpose()?,
+            purpose: from_json(&row.get::<_, String>(4)?)?,
+            question: row.get(5)?,
+            from: from_json(&row.get::<_, String>(6)?)?,
+            asked_at: parse(&row.get::<_, String>(7)?)?,
+            expires_at: row.get::<_, Option<String>>(8)?.map(|at| parse(&at)).transpose()?,
+        })
+    })
+}
+
+pub(super) fn inbox(c: &Connection, run: &RunId) -> Found<Vec<Letter>> {
+    let sql = "SELECT id, sent_at, body FROM messages WHERE run = ?1 AND answer IS NULL ORDER BY id";
+    all(c, sql, &[run.to_string().into()], |row| {
+        Ok(Letter {
+            id: MessageId(row.get(0)?),
+            run: run.clone(),
+            sent_at: parse(&row.get::<_, String>(1)?)?,
+            message: from_json(&row.get::<_, String>(2)?)?,
+        })
+    })
+}
+
+pub(super) fn answer(c: &Connection, id: MessageId) -> Found<Option<Answer>> {
+    let text = c
+        .prepare_cached("SELECT answer FROM messages WHERE id = ?1")?
+        .query_row([id.0], |row| row.get::<_, Option<String>>(0))
+        .optional()?;
+    Ok(text.flatten().map(|text| from_json(&text)).transpose()?)
+}
+
+pub(super) fn aheads(c: &Connection, procedure: &ProcedureName, now: Timestamp) -> Found<Vec<Ahead>> {
+    let sql = "SELECT id, procedure, body, uses_left, expires_at FROM aheads
+         WHERE procedure = ?1 AND uses_left > 0 AND expires_at > ?2 ORDER BY id";
+    all(c, sql, &[procedure.to_string().into(), now.as_millisecond().into()], |row| {
+        Ok(Ahead {
+            id: AheadId(row.get(0)?),
+            procedure: parse(&row.get::<_, String>(1)?)?,
+            body: from_json(&row.get::<_, String>(2)?)?,
+            uses_left: row.get(3)?,
+            expires_at: from_millisecond(row.get(4)?)?,
+        })
+    })
+}
+
+pub(super) fn anchors(c: &Connection, run: &RunId) -> Found<Vec<Anchor>> {
+    let sql = "SELECT seq, head, at, place FROM anchors WHERE run = ?1 ORDER BY seq, rowid";
+    all(c, sql, &[run.to_string().into()], |row| {
+        Ok(Anchor {
+            run: run.clone(),
+            seq: row.get::<_, i64>(0)? as u64,
+            head: parse(&row.get::<_, String>(1)?)?,
+            at: parse(&row.get::<_, String>(2)?)?,
+            place: row.get(3)?,
+        })
+    })
+}
+
+pub(super) fn lock_holder(c: &Connection, lock: &str) -> Found<Option<RunId>> {
+    let run = c
+        .prepare_cached("SELECT run FROM locks WHERE lock = ?1")?
+        .query_row(params![lock], |row| row.get::<_, String>(0))
+        .optional()?;
+    Ok(run.map(|run| parse(&run)).transpose()?)
+}

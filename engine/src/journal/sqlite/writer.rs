@@ -1,0 +1,192 @@
+//! The one thread that writes. Whatever has been asked for by the time it is free goes into one transaction and one
+//! sync: with many runs at once, that is most of the speed of a journal.
+//!
+//! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync
+//! nobody knows what the disk holds: the thread answers everything that follows with [`JournalError::Stopped`].
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, ErrorCode};
+use runbook_core::limits;
+use tokio::sync::oneshot;
+
+use super::explain;
+use crate::journal::{Durability, JournalError, Receipt};
+
+/// Why a change was not made.
+pub(super) enum ChangeError {
+    Refused(JournalError),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<JournalError> for ChangeError {
+    fn from(error: JournalError) -> ChangeError {
+        ChangeError::Refused(error)
+    }
+}
+
+impl From<rusqlite::Error> for ChangeError {
+    fn from(error: rusqlite::Error) -> ChangeError {
+        ChangeError::Sqlite(error)
+    }
+}
+
+/// A change that rides in a commit together with others.
+trait Job: Send {
+    fn durability(&self) -> Durability;
+    /// Makes the change inside the transaction. An error is this job's own.
+    fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError>;
+    /// Tells the asker: its own error, else what became of the commit.
+    fn reply(self: Box<Self>, committed: Result<(), JournalError>);
+}
+
+struct Change<T, C> {
+    durability: Durability,
+    change: Option<C>,
+    result: Option<Result<T, JournalError>>,
+    asker: oneshot::Sender<Result<T, JournalError>>,
+}
+
+impl<T, C> Job for Change<T, C>
+where
+    T: Send,
+    C: FnOnce(&Connection) -> Result<T, ChangeError> + Send,
+{
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
+        let Some(change) = self.change.take() else { return Ok(()) };
+        let result = change(connection).map_err(|error| match error {
+            ChangeError::Refused(error) => error,
+            ChangeError::Sqlite(error) => explain(&error, path),
+        });
+        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.result = Some(result);
+        outcome
+    }
+
+    fn reply(self: Box<Self>, committed: Result<(), JournalError>) {
+        let answer = match (self.result, committed) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(error)) => Err(error),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(JournalError::Stopped("a change was not made".to_owned())),
+        };
+        // Whoever asked may have gone: the change stands all the same.
+        let _ = self.asker.send(answer);
+    }
+}
+
+/// The asking side.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: PathBuf) -> Result<Writer, JournalError> {
+        let (jobs, queue) = channel();
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || Writing { connection, path, synced: true, stopped: None }.serve(&queue))
+            .map_err(|e| JournalError::Stopped(e.to_string()))?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Queues a change. What it returns reaches the receipt after the commit.
+    pub(super) fn submit<T, C>(&self, durability: Durability, change: C) -> Receipt<T>
+    where
+        T: Send + 'static,
+        C: FnOnce(&Connection) -> Result<T, ChangeError> + Send + 'static,
+    {
+        let (asker, receiver) = oneshot::channel();
+        if let Some(jobs) = &self.jobs {
+            // A thread that has ended drops the job, and the receipt says so.
+            let _ = jobs.send(Box::new(Change { durability, change: Some(change), result: None, asker }));
+        }
+        Receipt::waiting(receiver)
+    }
+}
+
+impl Drop for Writer {
+    /// What is queued is still written.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writing {
+    connection: Connection,
+    path: PathBuf,
+    /// Whether commits are synced at present.
+    synced: bool,
+    stopped: Option<JournalError>,
+}
+
+impl Writing {
+    fn serve(mut self, queue: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = queue.recv() {
+            let mut group = vec![first];
+            group.extend(queue.try_iter().take(limits::COMMIT_GROUP - 1));
+            let committed = self.commit(&mut group);
+            group.into_iter().for_each(|job| job.reply(committed.clone()));
+        }
+    }
+
+    fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
+        if let Some(stopped) = &self.stopped {
+            return Err(stopped.clone());
+        }
+        self.begin(group.iter().any(|job| job.durability() == Durability::Synced))?;
+        for job in group {
+            let made = self.execute("SAVEPOINT change").and_then(|()| {
+                let made = job.make(&self.connection, &self.path);
+                // An error such as a full disk ends the whole transaction, and with it every change of the group.
+                if self.connection.is_autocommit() {
+                    return made.and(Err(JournalError::Stopped("SQLite gave the transaction up".to_owned())));
+                }
+                self.execute(if made.is_ok() { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })
+            });
+            if let Err(error) = made {
+                return self.abandon(error);
+            }
+        }
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let explained = explain(&error, &self.path);
+                if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+                    self.stopped = Some(explained.clone());
+                }
+                self.abandon(explained)
+            }
+        }
+    }
+
+    fn begin(&mut self, sync: bool) -> Result<(), JournalError> {
+        if sync != self.synced {
+            self.execute(if sync { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
+            self.synced = sync;
+        }
+        self.execute("BEGIN IMMEDIATE")
+    }
+
+    fn abandon(&self, error: JournalError) -> Result<(), JournalError> {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        Err(error)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), JournalError> {
+        self.connection.execute_batch(sql).map_err(|error| explain(&error, &self.path))
+    }
+}

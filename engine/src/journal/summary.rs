@@ -1,0 +1,144 @@
+//! What a list shows of a run, kept beside its events and always derived from them: replaying the events gives the same
+//! summary again.
+
+use jiff::Timestamp;
+use runbook_core::document::procedure::Version;
+use runbook_core::run::decision::Purpose;
+use runbook_core::run::event::{Event, Fact, OutcomeKind, RunStarted};
+use runbook_core::{DecisionId, ProcedureName, RunId, StepPath};
+use serde::{Deserialize, Serialize};
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Running,
+    /// Nothing is under way and people must decide.
+    Waiting,
+    Paused,
+    Cancelling,
+    Ended,
+}
+
+impl Phase {
+    pub const ALL: [Phase; 5] = [Phase::Running, Phase::Waiting, Phase::Paused, Phase::Cancelling, Phase::Ended];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Running => "running",
+            Phase::Waiting => "waiting",
+            Phase::Paused => "paused",
+            Phase::Cancelling => "cancelling",
+            Phase::Ended => "ended",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| phase.as_str() == text)
+    }
+}
+
+/// The line of a run in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub procedure: ProcedureName,
+    pub version: Version,
+    pub environment: Option<String>,
+    pub requested_by: String,
+    pub started_at: Timestamp,
+    pub phase: Phase,
+    pub ended_at: Option<Timestamp>,
+    pub outcome: Option<OutcomeKind>,
+    /// Of the outcome, in one line; empty before the end.
+    pub message: String,
+}
+
+impl Summary {
+    pub fn new(started: &RunStarted, at: Timestamp) -> Summary {
+        Summary {
+            procedure: started.procedure.clone(),
+            version: started.version,
+            environment: started.environment.clone(),
+            requested_by: started.requested_by.person.clone(),
+            started_at: at,
+            phase: Phase::Running,
+            ended_at: None,
+            outcome: None,
+            message: String::new(),
+        }
+    }
+
+    /// Takes one more event in. Whether a run waits is told by [`Summary::settle`].
+    pub fn apply(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::PauseRequested { .. } => self.phase = Phase::Paused,
+            Fact::ResumeRequested { .. } => self.phase = Phase::Running,
+            Fact::CancelRequested { .. } => self.phase = Phase::Cancelling,
+            Fact::UndoRequested { .. } => {
+                (self.phase, self.ended_at, self.outcome) = (Phase::Running, None, None);
+                self.message.clear();
+            }
+            Fact::RunFinished { outcome } => {
+                self.phase = Phase::Ended;
+                self.ended_at = Some(event.at);
+                self.outcome = Some(outcome.kind);
+                self.message = outcome.message.clone();
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells running and waiting apart.
+    pub fn settle(&mut self, waits_for_people: bool) {
+        match (self.phase, waits_for_people) {
+            (Phase::Running, true) => self.phase = Phase::Waiting,
+            (Phase::Waiting, false) => self.phase = Phase::Running,
+            _ => {}
+        }
+    }
+}
+
+/// A decision that waits for people. The whole request is in the event `seq`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenDecision {
+    pub run: RunId,
+    pub decision: DecisionId,
+    pub path: Option<StepPath>,
+    pub purpose: Purpose,
+    pub question: String,
+    /// Names of people and groups; empty: whoever may operate.
+    pub from: Vec<String>,
+    pub asked_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub seq: u64,
+}
+
+impl OpenDecision {
+    /// What a list shows of a `decision_requested`.
+    pub fn from_event(event: &Event) -> Option<OpenDecision> {
+        let Fact::DecisionRequested { decision, path, purpose, request } = &event.fact else { return None };
+        Some(OpenDecision {
+            run: event.run.clone(),
+            decision: *decision,
+            path: path.clone(),
+            purpose: purpose.clone(),
+            question: request.question.clone(),
+            from: request.from.clone(),
+            asked_at: event.at,
+            expires_at: request.within.and_then(|within| event.at.checked_add(within).ok()),
+            seq: event.seq,
+        })
+    }
+}
+
+/// As it is written in the record.
+pub fn outcome_name(outcome: OutcomeKind) -> &'static str {
+    match outcome {
+        OutcomeKind::Succeeded => "succeeded",
+        OutcomeKind::Failed => "failed",
+        OutcomeKind::Rejected => "rejected",
+        OutcomeKind::Cancelled => "cancelled",
+        OutcomeKind::RolledBack => "rolled_back",
+        OutcomeKind::NeedsAttention => "needs_attention",
+    }
+}
