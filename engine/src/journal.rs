@@ -18,8 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runbook_core::run::decision::Purpose;
-use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
+use runbook_core::{Digest, ProcedureName, RunId};
 use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT, Record};
@@ -66,7 +65,7 @@ pub trait Journal: Send + Sync {
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError>;
     /// Ids that begin with a text: people shorten them.
     fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError>;
-    /// Decisions that wait for people, the oldest first; of one run or of all.
+    /// Decisions that wait for people, those of the oldest run first; of one run or of all.
     fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError>;
     /// Messages that nobody has answered, in the order of sending.
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError>;
@@ -98,7 +97,10 @@ pub enum JournalError {
     Stale { run: RunId },
     #[error("event {found} of run {run} does not follow event {last}")]
     OutOfOrder { run: RunId, last: u64, found: u64 },
-    #[error("event {seq} ({kind}) has {bytes} bytes and at most {} are recorded; put large values into files", runbook_core::limits::EVENT_BYTES)]
+    #[error(
+        "event {seq} ({kind}) has {bytes} bytes and at most {} are recorded; put large values into files",
+        runbook_core::limits::EVENT_BYTES
+    )]
     TooLarge { seq: u64, kind: String, bytes: usize },
     #[error("the decision made ahead ({0}) has no use left")]
     UsedUp(i64),
@@ -217,7 +219,15 @@ pub struct RunFilter {
 
 impl Default for RunFilter {
     fn default() -> RunFilter {
-        RunFilter { procedure: None, environment: None, requested_by: None, phase: None, unfinished: false, before: None, limit: 100 }
+        RunFilter {
+            procedure: None,
+            environment: None,
+            requested_by: None,
+            phase: None,
+            unfinished: false,
+            before: None,
+            limit: 100,
+        }
     }
 }
 
@@ -257,25 +267,4 @@ pub struct Anchor {
     pub at: Timestamp,
     /// Where it was put: a file, a message.
     pub place: String,
-}
-
-/// Names a decision anywhere in the journal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DecisionKey {
-    pub run: RunId,
-    pub decision: DecisionId,
-}
-
-/// How a purpose is named in a list.
-pub(crate) fn purpose_name(purpose: &Purpose) -> &'static str {
-    match purpose {
-        Purpose::Approve => "approve",
-        Purpose::Ask => "ask",
-        Purpose::Manual => "manual",
-        Purpose::Gate { .. } => "gate",
-        Purpose::Step => "step",
-        Purpose::Part => "part",
-        Purpose::Unknown => "unknown",
-        Purpose::UndoFailed => "undo_failed",
-    }
 }

@@ -1,1 +1,7 @@
+//! The effects around [`runbook_core`]: the record of runs, the actions, people and clocks. The core decides; everything here
+//! touches the world and writes down what happened.
 
+pub mod clock;
+pub mod journal;
+pub mod message;
+pub mod session;

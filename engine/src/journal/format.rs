@@ -161,7 +161,8 @@ mod tests {
     fn what_is_no_record_is_refused() {
         let record = Record::encode(&event("x"), &chain::genesis(&RunId::from_parts(1, 1))).unwrap();
         let line = record.line();
-        for (from, to) in [("{\"run\"", "{ \"run\""), ("\"seq\":7", "\"seq\":07"), ("\"seq\":7", "\"seq\":-7"), ("\"}", "\"} "), ("hash", "Hash")]
+        for (from, to) in
+            [("{\"run\"", "{ \"run\""), ("\"seq\":7", "\"seq\":07"), ("\"seq\":7", "\"seq\":-7"), ("\"}", "\"} "), ("hash", "Hash")]
         {
             let changed = line.replacen(from, to, if to == "\"} " { 9 } else { 1 });
             assert!(Record::from_line(&changed).is_err(), "{changed}");

@@ -59,9 +59,7 @@ impl<T: Unpin> Future for Receipt<T> {
         let gone = || JournalError::Stopped("it was closed".to_owned());
         match &mut self.0 {
             Kind::Ready(result) => Poll::Ready(result.take().unwrap_or_else(|| Err(gone()))),
-            Kind::Waiting(receiver) => {
-                Pin::new(receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(gone())))
-            }
+            Kind::Waiting(receiver) => Pin::new(receiver).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(gone()))),
         }
     }
 }

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
 use runbook_core::{Digest, ProcedureName, RunId, limits};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     Ahead, AheadId, Anchor, Append, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner,
@@ -42,7 +42,10 @@ impl Store {
     /// Opens the state folder at `folder`, and makes it where there is none.
     pub fn open(folder: &Path) -> Result<Store, JournalError> {
         if rusqlite::version_number() < SQLITE_VERSION {
-            return Err(JournalError::Stopped(format!("SQLite {} can lose commits; 3.51.3 or newer is needed", rusqlite::version())));
+            return Err(JournalError::Stopped(format!(
+                "SQLite {} can lose commits; 3.51.3 or newer is needed",
+                rusqlite::version()
+            )));
         }
         folder::prepare(folder)?;
         let path = folder.join("journal.db");

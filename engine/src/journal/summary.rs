@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use runbook_core::document::procedure::Version;
-use runbook_core::run::decision::Purpose;
+use runbook_core::run::decision::{Decision, Purpose};
 use runbook_core::run::event::{Event, Fact, OutcomeKind, RunStarted};
 use runbook_core::{DecisionId, ProcedureName, RunId, StepPath};
 use serde::{Deserialize, Serialize};
@@ -68,12 +68,9 @@ impl Summary {
         }
     }
 
-    /// Takes one more event in. Whether a run waits is told by [`Summary::settle`].
+    /// Takes one more event in. The phase of a run that has not ended is set by whoever holds the run.
     pub fn apply(&mut self, event: &Event) {
         match &event.fact {
-            Fact::PauseRequested { .. } => self.phase = Phase::Paused,
-            Fact::ResumeRequested { .. } => self.phase = Phase::Running,
-            Fact::CancelRequested { .. } => self.phase = Phase::Cancelling,
             Fact::UndoRequested { .. } => {
                 (self.phase, self.ended_at, self.outcome) = (Phase::Running, None, None);
                 self.message.clear();
@@ -87,18 +84,9 @@ impl Summary {
             _ => {}
         }
     }
-
-    /// Tells running and waiting apart.
-    pub fn settle(&mut self, waits_for_people: bool) {
-        match (self.phase, waits_for_people) {
-            (Phase::Running, true) => self.phase = Phase::Waiting,
-            (Phase::Waiting, false) => self.phase = Phase::Running,
-            _ => {}
-        }
-    }
 }
 
-/// A decision that waits for people. The whole request is in the event `seq`.
+/// A decision that waits for people. The whole request is in the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenDecision {
     pub run: RunId,
@@ -106,39 +94,23 @@ pub struct OpenDecision {
     pub path: Option<StepPath>,
     pub purpose: Purpose,
     pub question: String,
-    /// Names of people and groups; empty: whoever may operate.
+    /// Names of people and groups that have been asked so far; empty: whoever may operate.
     pub from: Vec<String>,
     pub asked_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    pub seq: u64,
 }
 
 impl OpenDecision {
-    /// What a list shows of a `decision_requested`.
-    pub fn from_event(event: &Event) -> Option<OpenDecision> {
-        let Fact::DecisionRequested { decision, path, purpose, request } = &event.fact else { return None };
-        Some(OpenDecision {
-            run: event.run.clone(),
-            decision: *decision,
-            path: path.clone(),
-            purpose: purpose.clone(),
-            question: request.question.clone(),
-            from: request.from.clone(),
-            asked_at: event.at,
-            expires_at: request.within.and_then(|within| event.at.checked_add(within).ok()),
-            seq: event.seq,
-        })
-    }
-}
-
-/// As it is written in the record.
-pub fn outcome_name(outcome: OutcomeKind) -> &'static str {
-    match outcome {
-        OutcomeKind::Succeeded => "succeeded",
-        OutcomeKind::Failed => "failed",
-        OutcomeKind::Rejected => "rejected",
-        OutcomeKind::Cancelled => "cancelled",
-        OutcomeKind::RolledBack => "rolled_back",
-        OutcomeKind::NeedsAttention => "needs_attention",
+    pub fn of(run: &RunId, decision: &Decision) -> OpenDecision {
+        OpenDecision {
+            run: run.clone(),
+            decision: decision.id,
+            path: decision.path.clone(),
+            purpose: decision.purpose.clone(),
+            question: decision.request.question.clone(),
+            from: decision.asked.clone(),
+            asked_at: decision.requested_at,
+            expires_at: decision.deadline,
+        }
     }
 }

@@ -2,14 +2,14 @@
 //! savepoint around it takes half-made ones back.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 use runbook_core::{Digest, RunId};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::read::{self, to_json};
 use super::writer::ChangeError;
 use crate::journal::{
-    AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase, Record,
-    chain,
+    AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase,
+    Record, chain,
 };
 use crate::message::{Answer, Message, MessageId};
 
@@ -27,8 +27,11 @@ pub(super) fn create(c: &Connection, new: &NewRun) -> Changed<Lease> {
         .execute([new.plan.as_str(), &new.plan_text])?;
     c.prepare_cached("INSERT INTO runs (run, format, plan, seq, head, summary) VALUES (?1, ?2, ?3, 0, ?4, ?5)")?
         .execute(params![run.as_str(), FORMAT, new.plan.as_str(), chain::genesis(run).as_str(), to_json(&new.summary)?])?;
-    c.prepare_cached("INSERT INTO leases (run, epoch, owner, until) VALUES (?1, 1, ?2, ?3)")?
-        .execute(params![run.as_str(), to_json(&new.owner)?, new.until.as_millisecond()])?;
+    c.prepare_cached("INSERT INTO leases (run, epoch, owner, until) VALUES (?1, 1, ?2, ?3)")?.execute(params![
+        run.as_str(),
+        to_json(&new.owner)?,
+        new.until.as_millisecond()
+    ])?;
     insert(c, run, &new.records)?;
     Ok(Lease { run: run.clone(), epoch: 1, owner: new.owner.clone(), until: new.until })
 }
@@ -45,9 +48,8 @@ pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
         c.prepare_cached("UPDATE messages SET answer = ?2 WHERE id = ?1")?.execute(params![id.0, to_json(answer)?])?;
     }
     for id in &append.uses {
-        let used = c
-            .prepare_cached("UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0")?
-            .execute([id.0])?;
+        let used =
+            c.prepare_cached("UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0")?.execute([id.0])?;
         if used == 0 {
             return Err(JournalError::UsedUp(id.0).into());
         }
@@ -91,21 +93,24 @@ fn insert(c: &Connection, run: &RunId, records: &[Record]) -> Changed<()> {
         head = record.hash.clone();
         statement.execute(params![run.as_str(), last, record.at, record.kind, record.body, record.hash.as_str()])?;
     }
-    c.prepare_cached("UPDATE runs SET seq = ?2, head = ?3 WHERE run = ?1")?.execute(params![run.as_str(), last, end.hash.as_str()])?;
+    c.prepare_cached("UPDATE runs SET seq = ?2, head = ?3 WHERE run = ?1")?.execute(params![
+        run.as_str(),
+        last,
+        end.hash.as_str()
+    ])?;
     Ok(())
 }
 
 fn keep_open(c: &Connection, run: &RunId, open: &[OpenDecision]) -> Changed<()> {
     c.prepare_cached("DELETE FROM decisions WHERE run = ?1")?.execute([run.as_str()])?;
     let mut statement = c.prepare_cached(
-        "INSERT INTO decisions (run, decision, seq, path, purpose, question, asked_from, asked_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO decisions (run, decision, path, purpose, question, asked_from, asked_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for d in open {
         statement.execute(params![
             run.as_str(),
             d.decision.0,
-            d.seq as i64,
             d.path.as_ref().map(|p| p.as_str()),
             to_json(&d.purpose)?,
             d.question,
@@ -126,8 +131,12 @@ pub(super) fn acquire(c: &Connection, run: RunId, owner: Owner, now: Timestamp, 
         return Err(JournalError::Held { run, owner: Box::new(holder.owner), until: holder.until }.into());
     }
     let epoch = epoch + 1;
-    c.prepare_cached("UPDATE leases SET epoch = ?2, owner = ?3, until = ?4 WHERE run = ?1")?
-        .execute(params![run.as_str(), epoch as i64, to_json(&owner)?, until.as_millisecond()])?;
+    c.prepare_cached("UPDATE leases SET epoch = ?2, owner = ?3, until = ?4 WHERE run = ?1")?.execute(params![
+        run.as_str(),
+        epoch as i64,
+        to_json(&owner)?,
+        until.as_millisecond()
+    ])?;
     Ok(Lease { run, epoch, owner, until })
 }
 
@@ -148,9 +157,11 @@ pub(super) fn send(c: &Connection, run: &RunId, message: &Message, now: Timestam
     if !c.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])? {
         return Err(JournalError::NoRun(run.to_string()).into());
     }
-    let id = c
-        .prepare_cached("INSERT INTO messages (run, sent_at, body) VALUES (?1, ?2, ?3)")?
-        .insert(params![run.as_str(), now.to_string(), to_json(message)?])?;
+    let id = c.prepare_cached("INSERT INTO messages (run, sent_at, body) VALUES (?1, ?2, ?3)")?.insert(params![
+        run.as_str(),
+        now.to_string(),
+        to_json(message)?
+    ])?;
     Ok(MessageId(id))
 }
 
@@ -164,7 +175,8 @@ pub(super) fn withdraw(c: &Connection, id: MessageId) -> Changed<Option<Answer>>
 
 pub(super) fn take_lock(c: &Connection, lease: &Lease, lock: &str) -> Changed<LockOutcome> {
     fence(c, &lease.run, lease.epoch)?;
-    c.prepare_cached("INSERT INTO locks (lock, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?.execute([lock, lease.run.as_str()])?;
+    c.prepare_cached("INSERT INTO locks (lock, run) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
+        .execute([lock, lease.run.as_str()])?;
     match read::lock_holder(c, lock)? {
         Some(run) if run != lease.run => Ok(LockOutcome::HeldBy(run)),
         _ => Ok(LockOutcome::Taken),

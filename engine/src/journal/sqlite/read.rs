@@ -3,16 +3,14 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::writer::ChangeError;
-use crate::journal::{
-    Ahead, AheadId, Anchor, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
-};
+use crate::journal::{Ahead, AheadId, Anchor, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary};
 use crate::message::{Answer, Letter, MessageId};
 
 type Found<T> = Result<T, ChangeError>;
@@ -124,22 +122,21 @@ pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> F
 }
 
 pub(super) fn open_decisions(c: &Connection, run: Option<&RunId>) -> Found<Vec<OpenDecision>> {
-    let columns = "SELECT run, decision, seq, path, purpose, question, asked_from, asked_at, expires_at FROM decisions";
+    let columns = "SELECT run, decision, path, purpose, question, asked_from, asked_at, expires_at FROM decisions";
     let (sql, values) = match run {
-        Some(run) => (format!("{columns} WHERE run = ?1 ORDER BY seq"), vec![run.to_string().into()]),
-        None => (format!("{columns} ORDER BY asked_at, run, seq"), vec![]),
+        Some(run) => (format!("{columns} WHERE run = ?1 ORDER BY decision"), vec![run.to_string().into()]),
+        None => (format!("{columns} ORDER BY run, decision"), vec![]),
     };
     all(c, &sql, &values, |row| {
         Ok(OpenDecision {
             run: parse(&row.get::<_, String>(0)?)?,
             decision: DecisionId(row.get(1)?),
-            seq: row.get::<_, i64>(2)? as u64,
-            path: row.get::<_, Option<String>>(3)?.map(|path| parse(&path)).transpose()?,
-            purpose: from_json(&row.get::<_, String>(4)?)?,
-            question: row.get(5)?,
-            from: from_json(&row.get::<_, String>(6)?)?,
-            asked_at: parse(&row.get::<_, String>(7)?)?,
-            expires_at: row.get::<_, Option<String>>(8)?.map(|at| parse(&at)).transpose()?,
+            path: row.get::<_, Option<String>>(2)?.map(|path| parse(&path)).transpose()?,
+            purpose: from_json(&row.get::<_, String>(3)?)?,
+            question: row.get(4)?,
+            from: from_json(&row.get::<_, String>(5)?)?,
+            asked_at: parse(&row.get::<_, String>(6)?)?,
+            expires_at: row.get::<_, Option<String>>(7)?.map(|at| parse(&at)).transpose()?,
         })
     })
 }

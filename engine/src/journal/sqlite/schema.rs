@@ -55,7 +55,6 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE decisions (
         run        TEXT NOT NULL REFERENCES runs (run),
         decision   INTEGER NOT NULL,
-        seq        INTEGER NOT NULL,
         path       TEXT,
         purpose    TEXT NOT NULL,
         question   TEXT NOT NULL,
@@ -113,12 +112,12 @@ impl From<rusqlite::Error> for Unusable {
 
 /// Brings the database to this version. Several processes may do so at once.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Unusable> {
-    let known = MIGRATIONS.len();
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, usize>(0));
-    let check = |found: usize, id: i32| {
+    let known = MIGRATIONS.len() as u32;
+    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+    let check = |found: u32, id: i32| {
         if found > known {
             let what = "the state folder".to_owned();
-            return Err(Unusable::Refused(JournalError::Newer { what, format: found as u32, known: known as u32 }));
+            return Err(Unusable::Refused(JournalError::Newer { what, format: found, known }));
         }
         if found > 0 && id != APPLICATION_ID {
             let what = "journal.db is a database of another program".to_owned();
@@ -133,7 +132,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Unusable> {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS.iter().skip(version(&transaction)?) {
+    for migration in MIGRATIONS.iter().skip(version(&transaction)? as usize) {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, ErrorCode};
 use runbook_core::limits;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::explain;

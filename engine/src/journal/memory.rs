@@ -1,0 +1,305 @@
+//! A journal in memory, for tests and simulations. It passes the same suite as the one on disk and keeps nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use runbook_core::{Digest, ProcedureName, RunId};
+
+use super::{
+    Ahead, AheadId, Anchor, Append, FORMAT, Holder, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision,
+    Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
+};
+use crate::message::{Answer, Letter, Message, MessageId};
+
+/// Gone when it is dropped.
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    version: u64,
+    plans: BTreeMap<String, String>,
+    runs: BTreeMap<RunId, Entry>,
+    letters: BTreeMap<MessageId, (Letter, Option<Answer>)>,
+    last_message: i64,
+    aheads: Vec<Ahead>,
+    locks: BTreeMap<String, RunId>,
+    anchors: Vec<Anchor>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    plan: Digest,
+    summary: Summary,
+    records: Vec<Record>,
+    open: Vec<OpenDecision>,
+    epoch: u64,
+    holder: Option<Holder>,
+}
+
+impl Entry {
+    fn head(&self, run: &RunId) -> Digest {
+        self.records.last().map_or_else(|| chain::genesis(run), |record| record.hash.clone())
+    }
+
+    /// Refuses records that do not follow the last one.
+    fn check(&self, run: &RunId, records: &[Record]) -> Result<(), JournalError> {
+        let mut last = self.records.len() as u64;
+        let mut head = self.head(run);
+        for record in records {
+            if record.seq != last + 1 || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
+                return Err(JournalError::OutOfOrder { run: run.clone(), last, found: record.seq });
+            }
+            last += 1;
+            head = record.hash.clone();
+        }
+        Ok(())
+    }
+
+    fn fence(&self, run: &RunId, epoch: u64) -> Result<(), JournalError> {
+        if self.epoch == epoch && self.holder.is_some() { Ok(()) } else { Err(JournalError::Stale { run: run.clone() }) }
+    }
+
+    fn row(&self, run: &RunId) -> RunRow {
+        RunRow {
+            run: run.clone(),
+            format: FORMAT,
+            plan: self.plan.clone(),
+            summary: self.summary.clone(),
+            seq: self.records.len() as u64,
+            head: self.head(run),
+            open_decisions: self.open.len() as u32,
+            holder: self.holder.clone(),
+        }
+    }
+}
+
+impl State {
+    fn entry(&mut self, run: &RunId) -> Result<&mut Entry, JournalError> {
+        self.runs.get_mut(run).ok_or_else(|| JournalError::NoRun(run.to_string()))
+    }
+
+    fn create(&mut self, new: NewRun) -> Result<Lease, JournalError> {
+        let run = match new.records.first() {
+            Some(first) => first.run.clone(),
+            None => return Err(JournalError::Unwritable("a run starts with an event".to_owned())),
+        };
+        if self.runs.contains_key(&run) {
+            return Err(JournalError::Exists(run));
+        }
+        let holder = Holder { owner: new.owner.clone(), epoch: 1, until: new.until };
+        let mut entry = Entry {
+            plan: new.plan.clone(),
+            summary: new.summary,
+            records: Vec::new(),
+            open: Vec::new(),
+            epoch: 1,
+            holder: Some(holder),
+        };
+        entry.check(&run, &new.records)?;
+        entry.records = new.records;
+        self.plans.insert(new.plan.to_string(), new.plan_text);
+        self.runs.insert(run.clone(), entry);
+        Ok(Lease { run, epoch: 1, owner: new.owner, until: new.until })
+    }
+
+    fn append(&mut self, append: Append) -> Result<(), JournalError> {
+        let run = append.run;
+        let entry = self.entry(&run)?;
+        entry.fence(&run, append.epoch)?;
+        entry.check(&run, &append.records)?;
+        let used_up = |id: &&AheadId| !self.aheads.iter().any(|ahead| ahead.id == **id && ahead.uses_left > 0);
+        if let Some(id) = append.uses.iter().find(used_up) {
+            return Err(JournalError::UsedUp(id.0));
+        }
+        for ahead in self.aheads.iter_mut().filter(|ahead| append.uses.contains(&ahead.id)) {
+            ahead.uses_left -= 1;
+        }
+        for (id, answer) in append.answers {
+            if let Some((_, place)) = self.letters.get_mut(&id) {
+                *place = Some(answer);
+            }
+        }
+        if append.summary.phase == Phase::Ended {
+            self.locks.retain(|_, holder| *holder != run);
+        }
+        let entry = self.entry(&run)?;
+        entry.records.extend(append.records);
+        entry.summary = append.summary;
+        if let Some(open) = append.open {
+            entry.open = open;
+        }
+        Ok(())
+    }
+}
+
+impl MemoryJournal {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, JournalError>) -> Receipt<T> {
+        let mut state = self.state();
+        state.version += 1;
+        Receipt::ready(change(&mut state))
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn create(&self, run: NewRun) -> Receipt<Lease> {
+        self.change(|state| state.create(run))
+    }
+
+    fn append(&self, append: Append) -> Receipt<()> {
+        self.change(|state| state.append(append))
+    }
+
+    fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease> {
+        self.change(|state| {
+            let entry = state.entry(run)?;
+            if let Some(holder) = entry.holder.as_ref().filter(|h| h.owner != *owner && h.is_live(now)) {
+                let owner = Box::new(holder.owner.clone());
+                return Err(JournalError::Held { run: run.clone(), owner, until: holder.until });
+            }
+            entry.epoch += 1;
+            entry.holder = Some(Holder { owner: owner.clone(), epoch: entry.epoch, until });
+            Ok(Lease { run: run.clone(), epoch: entry.epoch, owner: owner.clone(), until })
+        })
+    }
+
+    fn renew(&self, lease: &Lease, until: Timestamp) -> Receipt<()> {
+        self.change(|state| {
+            let entry = state.entry(&lease.run)?;
+            entry.fence(&lease.run, lease.epoch)?;
+            if let Some(holder) = &mut entry.holder {
+                holder.until = until;
+            }
+            Ok(())
+        })
+    }
+
+    fn release(&self, lease: &Lease) -> Receipt<()> {
+        self.change(|state| {
+            let entry = state.entry(&lease.run)?;
+            if entry.epoch == lease.epoch {
+                entry.holder = None;
+            }
+            Ok(())
+        })
+    }
+
+    fn send(&self, run: &RunId, message: &Message, now: Timestamp) -> Receipt<MessageId> {
+        self.change(|state| {
+            state.entry(run)?;
+            state.last_message += 1;
+            let id = MessageId(state.last_message);
+            let letter = Letter { id, run: run.clone(), sent_at: now, message: message.clone() };
+            state.letters.insert(id, (letter, None));
+            Ok(id)
+        })
+    }
+
+    fn withdraw(&self, id: MessageId) -> Receipt<Option<Answer>> {
+        self.change(|state| {
+            let answer = state.letters.get(&id).and_then(|(_, answer)| answer.clone());
+            if answer.is_none() {
+                state.letters.remove(&id);
+            }
+            Ok(answer)
+        })
+    }
+
+    fn take_lock(&self, lease: &Lease, lock: &str) -> Receipt<LockOutcome> {
+        self.change(|state| {
+            state.entry(&lease.run)?.fence(&lease.run, lease.epoch)?;
+            let holder = state.locks.entry(lock.to_owned()).or_insert_with(|| lease.run.clone());
+            Ok(if *holder == lease.run { LockOutcome::Taken } else { LockOutcome::HeldBy(holder.clone()) })
+        })
+    }
+
+    fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId> {
+        self.change(|state| {
+            let id = AheadId(state.aheads.len() as i64 + 1);
+            let NewAhead { procedure, body, uses, expires_at } = ahead;
+            state.aheads.push(Ahead { id, procedure, body, uses_left: uses, expires_at });
+            Ok(id)
+        })
+    }
+
+    fn anchor(&self, anchor: Anchor) -> Receipt<()> {
+        self.change(|state| {
+            state.anchors.push(anchor);
+            Ok(())
+        })
+    }
+
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        Ok(self.state().entry(run)?.row(run))
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.state().plans.get(digest.as_str()).cloned().ok_or_else(|| JournalError::NoPlan(digest.clone()))
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let state = self.state();
+        let records = state.runs.get(run).map(|entry| entry.records.as_slice()).unwrap_or_default();
+        let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        Ok(records.iter().skip(skipped).take(limit).cloned().collect())
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        let state = self.state();
+        let listed = state.runs.iter().rev().filter(|(run, entry)| {
+            let summary = &entry.summary;
+            is(filter.procedure.as_ref(), Some(&summary.procedure))
+                && is(filter.environment.as_ref(), summary.environment.as_ref())
+                && is(filter.requested_by.as_ref(), Some(&summary.requested_by))
+                && is(filter.phase.as_ref(), Some(&summary.phase))
+                && !(filter.unfinished && summary.phase == Phase::Ended)
+                && filter.before.as_ref().is_none_or(|before| *run < before)
+        });
+        Ok(listed.take(filter.limit).map(|(run, entry)| entry.row(run)).collect())
+    }
+
+    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
+        Ok(self.state().runs.keys().rev().filter(|run| run.as_str().starts_with(prefix)).take(limit).cloned().collect())
+    }
+
+    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError> {
+        let state = self.state();
+        let of = state.runs.iter().filter(|(id, _)| run.is_none_or(|run| run == *id));
+        Ok(of.flat_map(|(_, entry)| entry.open.iter().cloned()).collect())
+    }
+
+    fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {
+        let state = self.state();
+        let waiting = state.letters.values().filter(|(letter, answer)| letter.run == *run && answer.is_none());
+        Ok(waiting.map(|(letter, _)| letter.clone()).collect())
+    }
+
+    fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError> {
+        Ok(self.state().letters.get(&id).and_then(|(_, answer)| answer.clone()))
+    }
+
+    fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
+        let usable = |ahead: &&Ahead| ahead.procedure == *procedure && ahead.uses_left > 0 && now < ahead.expires_at;
+        Ok(self.state().aheads.iter().filter(usable).cloned().collect())
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        Ok(self.state().anchors.iter().filter(|anchor| anchor.run == *run).cloned().collect())
+    }
+
+    fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
+        Ok(self.state().locks.get(lock).cloned())
+    }
+
+    fn version(&self) -> Result<u64, JournalError> {
+        Ok(self.state().version)
+    }
+}

@@ -1,0 +1,457 @@
+//! One owner at work on one run: the only way in which a run's record grows.
+//!
+//! A fact is written down, taken by the [`Run`], and told to the observers, in this order. Facts wait in memory until
+//! [`Session::flush`] commits them together: whoever performs an effect flushes its `AttemptStarted` first, and whoever builds on
+//! an outcome flushes that. After a commit that failed, the session records nothing further; what is in the journal is
+//! then the truth, and opening the run again finds it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use runbook_core::run::decision::Verdict;
+use runbook_core::run::event::{Identity, RunStarted};
+use runbook_core::run::{Command, Event, Fact, IllegalEvent, Run};
+use runbook_core::{Digest, Plan, RunId, StepPath, limits};
+
+use crate::clock::Clock;
+use crate::journal::{
+    AheadId, Append, Durability, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase, Receipt, Record, RunRow,
+    SharedJournal, Summary, chain,
+};
+use crate::message::{Answer, Letter, Message, MessageId};
+
+/// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
+pub trait Observer: Send {
+    fn observe(&mut self, run: &Run, event: &Event);
+
+    /// Everything up to event `seq` is on the disk. Until then a power failure may still undo facts that were observed.
+    fn committed(&mut self, seq: u64) {
+        let _ = seq;
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SessionError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+    #[error("run {run} is recorded as one of plan {recorded}, and the plan given is {given}")]
+    OtherPlan { run: RunId, recorded: Digest, given: Digest },
+    #[error("run {0} has as many events as one run may have ({max})", max = limits::RUN_EVENTS)]
+    TooLong(RunId),
+    /// An earlier commit failed, so that nothing may be recorded behind it.
+    #[error("nothing more is recorded, because a commit failed: {0}")]
+    Stopped(JournalError),
+}
+
+/// What came of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    pub answer: Answer,
+    pub commands: Vec<Command>,
+}
+
+pub struct Session {
+    journal: SharedJournal,
+    clock: Arc<dyn Clock>,
+    observers: Vec<Box<dyn Observer>>,
+    id: RunId,
+    run: Run,
+    lease: Lease,
+    summary: Summary,
+    /// Hash of the last fact, committed or not.
+    head: Digest,
+    attempts_under_way: usize,
+    records: Vec<Record>,
+    answers: Vec<(MessageId, Answer)>,
+    uses: Vec<AheadId>,
+    /// Open decisions as the journal knows them.
+    open: Vec<OpenDecision>,
+    /// Something was committed that is not on the disk yet.
+    unsynced: bool,
+    /// A commit whose answer nobody has waited for.
+    in_flight: Option<Receipt<()>>,
+    failed: Option<JournalError>,
+}
+
+impl Session {
+    /// Records a new run. `started.plan` must be the digest of `plan`.
+    pub async fn create(
+        journal: SharedJournal,
+        clock: Arc<dyn Clock>,
+        owner: Owner,
+        observers: Vec<Box<dyn Observer>>,
+        id: RunId,
+        plan: Arc<Plan>,
+        started: RunStarted,
+    ) -> Result<Session, SessionError> {
+        let unwritable = |e: serde_json::Error| JournalError::Unwritable(e.to_string());
+        let plan_text = serde_json::to_string(&*plan).map_err(unwritable)?;
+        let digest = plan.digest().map_err(unwritable)?;
+        if digest != started.plan {
+            return Err(SessionError::OtherPlan { run: id, recorded: started.plan, given: digest });
+        }
+        let now = clock.now();
+        let summary = Summary::new(&started, now);
+        let event = Event { run: id.clone(), seq: 1, at: now, fact: Fact::RunStarted(Box::new(started)) };
+        let record = Record::encode(&event, &chain::genesis(&id))?;
+        let mut run = Run::new(plan);
+        run.apply(&event)?;
+        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
+        let head = record.hash.clone();
+        let records = vec![record];
+        let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
+        let mut session = Session::with(journal, clock, observers, lease, run, summary, head);
+        session.tell(&event);
+        session.tell_committed();
+        Ok(session)
+    }
+
+    /// Takes up a run: acquires it, checks its chain and replays it. Nothing is recorded yet; whoever goes on with the
+    /// run calls [`Session::adopt`].
+    pub async fn open(
+        journal: SharedJournal,
+        clock: Arc<dyn Clock>,
+        owner: Owner,
+        observers: Vec<Box<dyn Observer>>,
+        id: &RunId,
+    ) -> Result<Session, SessionError> {
+        let now = clock.now();
+        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
+        let lease = journal.acquire(id, &owner, now, until).await?;
+        let mut attempts = 0;
+        let replayed = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts, &event.fact));
+        let (run, row) = match replayed {
+            Ok(replayed) => replayed,
+            Err(error) => {
+                // The lease ends by itself where this does not arrive.
+                let _ = journal.release(&lease).await;
+                return Err(error);
+            }
+        };
+        let open = journal.open_decisions(Some(id))?;
+        let mut session = Session::with(journal, clock, observers, lease, run, row.summary, row.head);
+        session.attempts_under_way = attempts;
+        session.open = open;
+        Ok(session)
+    }
+
+    fn with(
+        journal: SharedJournal,
+        clock: Arc<dyn Clock>,
+        observers: Vec<Box<dyn Observer>>,
+        lease: Lease,
+        run: Run,
+        summary: Summary,
+        head: Digest,
+    ) -> Session {
+        Session {
+            journal,
+            clock,
+            observers,
+            id: lease.run.clone(),
+            run,
+            lease,
+            summary,
+            head,
+            attempts_under_way: 0,
+            records: Vec::new(),
+            answers: Vec::new(),
+            uses: Vec::new(),
+            open: Vec::new(),
+            unsynced: false,
+            in_flight: None,
+            failed: None,
+        }
+    }
+
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    pub fn journal(&self) -> &SharedJournal {
+        &self.journal
+    }
+
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The hash of the last fact: what a vote and an anchor name.
+    pub fn head(&self) -> &Digest {
+        &self.head
+    }
+
+    /// Adds an observer for the facts to come.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observers.push(observer);
+    }
+
+    /// Records that this process goes on with the run. Gives the attempts that were under way when the last owner stopped:
+    /// each must be recorded as finished with an unknown end.
+    pub fn adopt(&mut self, by: Identity) -> Result<Vec<(StepPath, u32)>, SessionError> {
+        self.record(Fact::RunAdopted { by, epoch: self.lease.epoch })?;
+        Ok(self.run.under_way())
+    }
+
+    /// Writes down one fact, gives it to the run and to the observers, and returns the commands that it adds. It is in
+    /// memory until the next commit. A fact that the run does not allow, or that is too large, leaves everything as it was.
+    pub fn record(&mut self, fact: Fact) -> Result<Vec<Command>, SessionError> {
+        self.may_record()?;
+        let seq = self.run.seq() + 1;
+        if seq > limits::RUN_EVENTS {
+            return Err(SessionError::TooLong(self.id.clone()));
+        }
+        let at = self.clock.now().max(self.run.last_at());
+        let event = Event { run: self.id.clone(), seq, at, fact };
+        let record = Record::encode(&event, &self.head)?;
+        let commands = self.run.apply(&event)?;
+        self.head = record.hash.clone();
+        self.records.push(record);
+        self.summary.apply(&event);
+        count_attempts(&mut self.attempts_under_way, &event.fact);
+        self.tell(&event);
+        Ok(commands)
+    }
+
+    /// Commits what was recorded, and returns once it is on the disk. May be dropped and called again.
+    pub async fn flush(&mut self) -> Result<(), SessionError> {
+        self.commit(Durability::Synced).await
+    }
+
+    /// Commits what was recorded so that other processes see it, without the cost of a sync.
+    pub async fn publish(&mut self) -> Result<(), SessionError> {
+        self.commit(Durability::Visible).await
+    }
+
+    async fn commit(&mut self, durability: Durability) -> Result<(), SessionError> {
+        self.settle().await?;
+        self.may_record()?;
+        let owed = self.unsynced && durability == Durability::Synced;
+        if self.records.is_empty() && self.answers.is_empty() && self.uses.is_empty() && !owed {
+            return Ok(());
+        }
+        let open: Vec<_> = self.run.decisions().iter().filter(|d| d.is_open()).map(|d| OpenDecision::of(&self.id, d)).collect();
+        let phase = match () {
+            () if self.run.outcome().is_some() => Phase::Ended,
+            () if self.run.is_paused() => Phase::Paused,
+            () if self.run.is_cancelled() => Phase::Cancelling,
+            () if !open.is_empty() && self.attempts_under_way == 0 => Phase::Waiting,
+            () => Phase::Running,
+        };
+        self.summary.phase = phase;
+        let changed = open != self.open;
+        if changed {
+            self.open.clone_from(&open);
+        }
+        self.unsynced = durability == Durability::Visible;
+        self.in_flight = Some(self.journal.append(Append {
+            run: self.id.clone(),
+            epoch: self.lease.epoch,
+            durability,
+            records: std::mem::take(&mut self.records),
+            summary: self.summary.clone(),
+            open: changed.then_some(open),
+            answers: std::mem::take(&mut self.answers),
+            uses: std::mem::take(&mut self.uses),
+        }));
+        self.settle().await?;
+        if durability == Durability::Synced {
+            self.tell_committed();
+        }
+        Ok(())
+    }
+
+    /// Waits for a commit that is under way: a caller may have stopped waiting for it, and it happens all the same.
+    async fn settle(&mut self) -> Result<(), SessionError> {
+        let Some(receipt) = self.in_flight.as_mut() else { return Ok(()) };
+        let result = receipt.await;
+        self.in_flight = None;
+        result.map_err(|error| {
+            self.failed = Some(error.clone());
+            SessionError::Journal(error)
+        })
+    }
+
+    fn may_record(&self) -> Result<(), SessionError> {
+        self.failed.as_ref().map_or(Ok(()), |error| Err(SessionError::Stopped(error.clone())))
+    }
+
+    /// Lengthens the lease; to be called every [`limits::LEASE_RENEWAL`]. A session whose run was taken over records
+    /// nothing further.
+    pub async fn renew(&mut self) -> Result<(), SessionError> {
+        self.may_record()?;
+        let now = self.clock.now();
+        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
+        match self.journal.renew(&self.lease, until).await {
+            Ok(()) => self.lease.until = until,
+            Err(error @ JournalError::Stale { .. }) => {
+                self.failed = Some(error.clone());
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Commits what was recorded and gives the run up.
+    pub async fn close(mut self) -> Result<(), SessionError> {
+        self.flush().await?;
+        Ok(self.journal.release(&self.lease).await?)
+    }
+
+    /// Takes a lock of the workspace for this run. `LockTaken` is recorded after that.
+    pub fn take_lock(&self, lock: &str) -> Receipt<LockOutcome> {
+        self.journal.take_lock(&self.lease, lock)
+    }
+
+    /// Messages that wait for an answer, oldest first.
+    pub fn letters(&self) -> Result<Vec<Letter>, SessionError> {
+        let mut letters = self.journal.inbox(&self.id)?;
+        letters.retain(|letter| self.answers.iter().all(|(id, _)| *id != letter.id));
+        Ok(letters)
+    }
+
+    /// Keeps the answer to a letter; it is committed with the facts recorded so far.
+    pub fn reply(&mut self, letter: MessageId, answer: Answer) {
+        self.answers.push((letter, answer));
+    }
+
+    /// Records what a message asks for where the run allows it. Whether its sender may ask is for policy to say first.
+    pub fn receive(&mut self, message: Message) -> Result<Received, SessionError> {
+        let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
+        let fact = match &message {
+            Message::Decide { decision, vote } => match self.run.check_vote(*decision, vote) {
+                Err(refusal) => return refused(refusal.to_string()),
+                Ok(Verdict::AlreadySaid) => {
+                    return Ok(Received { answer: Answer::Accepted { seq: self.run.seq() }, commands: Vec::new() });
+                }
+                Ok(Verdict::Record(fact)) => fact,
+            },
+            _ => message.into_fact(),
+        };
+        let voided = match &fact {
+            Fact::DecisionVoided { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
+        match self.record(fact) {
+            Ok(commands) => {
+                let answer = match voided {
+                    Some(why) => Answer::Refused { why },
+                    None => Answer::Accepted { seq: self.run.seq() },
+                };
+                Ok(Received { answer, commands })
+            }
+            Err(SessionError::Illegal(illegal)) => refused(illegal.why),
+            Err(SessionError::Journal(error @ JournalError::TooLarge { .. })) => refused(error.to_string()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Uses up one use of a decision made ahead, in the commit of the vote that it gave.
+    pub fn use_ahead(&mut self, id: AheadId) {
+        self.uses.push(id);
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let run = &self.run;
+        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.observe(run, event))).is_ok());
+    }
+
+    fn tell_committed(&mut self) {
+        let seq = self.run.seq();
+        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.committed(seq))).is_ok());
+    }
+}
+
+impl Drop for Session {
+    /// Gives the run up at once; a process that dies instead leaves a lease that others see through.
+    fn drop(&mut self) {
+        drop(self.journal.release(&self.lease));
+    }
+}
+
+fn count_attempts(under_way: &mut usize, fact: &Fact) {
+    match fact {
+        Fact::AttemptStarted { .. } => *under_way += 1,
+        Fact::AttemptFinished { .. } => *under_way = under_way.saturating_sub(1),
+        _ => {}
+    }
+}
+
+/// Replays a run from the journal without owning it, and shows every event with the run as it was then. The chain is
+/// checked on the way.
+pub fn replay(
+    journal: &dyn crate::journal::Journal,
+    id: &RunId,
+    visit: &mut dyn FnMut(&Run, &Event),
+) -> Result<(Run, RunRow), SessionError> {
+    let row = journal.run(id)?;
+    let damaged = |what: String| JournalError::Damaged { what };
+    let plan: Plan = serde_json::from_str(&journal.plan(&row.plan)?).map_err(|e| damaged(format!("plan {}: {e}", row.plan)))?;
+    let digest = plan.digest().map_err(|e| damaged(format!("plan {}: {e}", row.plan)))?;
+    if digest != row.plan {
+        return Err(SessionError::OtherPlan { run: id.clone(), recorded: row.plan, given: digest });
+    }
+    let mut run = Run::new(Arc::new(plan));
+    let mut head = chain::genesis(id);
+    while run.seq() < row.seq {
+        let page = journal.records(id, run.seq() + 1, limits::RECORDS_PAGE)?;
+        if page.is_empty() {
+            return Err(damaged(format!("run {id} ends after event {} of {}", run.seq(), row.seq)).into());
+        }
+        for record in page.iter().take_while(|record| record.seq <= row.seq) {
+            head = chain::link(&head, &record.bytes());
+            if head != record.hash {
+                return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
+            }
+            let event = record.decode(row.format)?;
+            run.apply(&event)?;
+            visit(&run, &event);
+        }
+    }
+    if head != row.head {
+        return Err(damaged(format!("run {id} does not end as it was recorded")).into());
+    }
+    Ok((run, row))
+}
+
+/// Says something to a run, whoever owns it: to the process at work on it if there is one, else directly into its record.
+/// Returns once the answer is committed.
+pub async fn deliver(
+    journal: SharedJournal,
+    clock: Arc<dyn Clock>,
+    owner: Owner,
+    run: &RunId,
+    message: Message,
+) -> Result<Answer, SessionError> {
+    loop {
+        match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
+            Ok(mut session) => {
+                let received = session.receive(message)?;
+                session.close().await?;
+                return Ok(received.answer);
+            }
+            Err(SessionError::Journal(JournalError::Held { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        let id = journal.send(run, &message, clock.now()).await?;
+        let answer = loop {
+            if let Some(answer) = journal.answer(id)? {
+                break Some(answer);
+            }
+            if !journal.run(run)?.holder.is_some_and(|holder| holder.is_live(clock.now())) {
+                break journal.withdraw(id).await?;
+            }
+            tokio::time::sleep(limits::STORE_POLL).await;
+        };
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
+}
