@@ -117,6 +117,7 @@ pub const SECRET_BYTES: usize = 64 * 1024;
 pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Fewer bytes cannot be masked without masking half of every output; such a secret is refused.
 pub const SECRET_MIN_BYTES: usize = 4;
+
 /// Changes of the journal that share one commit. More would only make the first of them wait longer.
 pub const COMMIT_GROUP: usize = 256;
 /// How long a change waits for another process that holds the journal.
