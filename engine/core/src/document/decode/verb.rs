@@ -200,9 +200,6 @@ fn wait(reading: &Reading, node: &Node) -> Option<WaitStep> {
             reading.report(diagnostic.help(format!("remove `{key}`")));
         }
     }
-    if matches!(first, Some("until" | "event")) && !fields.has("within") {
-        fields.missing("within");
-    }
     let what = match first {
         Some("for") => duration.map(WaitFor::Duration),
         Some("until") => until.map(|until| WaitFor::Until { until, probe: probe.map(Box::new) }),
@@ -383,7 +380,7 @@ fn repeat(reading: &Reading, node: &Node) -> Option<RepeatStep> {
         fields.missing("until");
     }
     let until = fields.expression("until");
-    let times = fields.require("times").and_then(|node| scalar::count(reading, node, "times", 1, limits::ROUNDS));
+    let times = fields.count("times", 1, limits::ROUNDS);
     let every = fields.duration("every");
     let steps = fields.require("steps").map(|node| step::decode_list(reading, node, "steps")).unwrap_or_default();
     fields.finish();
