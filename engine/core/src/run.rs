@@ -158,6 +158,31 @@ impl Run {
         self.wants.values().filter(|c| self.may_go_on(c)).cloned().collect()
     }
 
+    /// Whether the state still wants this command answered: one that was given earlier may have lost its object.
+    pub fn wants(&self, command: &Command) -> bool {
+        let node = |path: &StepPath, key: fn(NodeIx) -> Key| self.by_path.get(path).map(|node| key(*node));
+        let key = match command {
+            Command::TakeLock { .. } => Some(Key::Lock),
+            Command::Resolve { path } => node(path, Key::Resolve),
+            Command::Perform { path, .. } => node(path, Key::Perform),
+            Command::Stop { path, .. } => node(path, Key::Stop),
+            Command::Conclude { path } => node(path, Key::Conclude),
+            Command::Judge { path, .. } => node(path, Key::Judge),
+            Command::Request { path, purpose } => self.asker(path.as_ref(), purpose).ok().map(Key::Request),
+            Command::Await { decision } => Some(Key::Await(*decision)),
+            Command::Wake { timer, .. } => Some(Key::Wake(timer.clone())),
+            Command::Finish { .. } => Some(Key::Finish),
+        };
+        key.and_then(|key| self.wants.get(&key)).is_some_and(|wanted| wanted == command && self.may_go_on(wanted))
+    }
+
+    /// Whether a message from outside (cancel, pause, note, …) is possible now; the error says why not.
+    pub fn check(&self, fact: &Fact) -> Result<(), Refusal> {
+        let run = self.id.clone().ok_or_else(|| Refusal::NotNow("the run has not started".to_owned()))?;
+        let event = Event { run, seq: self.seq + 1, at: self.now, fact: fact.clone() };
+        self.allows(&event).map_err(Refusal::NotNow)
+    }
+
     /// A paused run finishes what is under way and starts nothing.
     fn may_go_on(&self, command: &Command) -> bool {
         let starts = matches!(

@@ -1,0 +1,383 @@
+//! Answers the commands of a run for real: resolves, asks, performs, waits, until the run has ended or nothing is left to do
+//! without people.
+//!
+//! The order of writing is the promise: an attempt with an effect begins only after its `attempt_started` is on the disk,
+//! and the end of one step rides with the intent of the next in one commit. The driver decides nothing about the procedure;
+//! it knows only how to do what the machine wants.
+
+mod inbox;
+pub mod perform;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runbook_core::limits;
+use runbook_core::run::Command;
+use runbook_core::run::event::{AttemptEnd, Fact, Identity, Outcome, Timer};
+use runbook_core::{DecisionId, Effect, Run, StepPath};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::journal::{Durability, LockOutcome};
+use crate::message::{Answer, Message};
+use crate::session::{Session, SessionError};
+
+pub use perform::{Assignment, Performer};
+
+/// How often the inbox and the clock are looked at while nothing else happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a driver needs of the world.
+pub struct World {
+    pub clock: Arc<dyn Clock>,
+    pub performer: Arc<dyn Performer>,
+    /// Messages of the person at this terminal, judged like any other.
+    pub wishes: mpsc::UnboundedReceiver<Wish>,
+}
+
+/// What the person at the terminal wants.
+pub enum Wish {
+    /// A message to the run, and where to say what became of it.
+    Say(Box<Message>, tokio::sync::oneshot::Sender<Answer>),
+    /// Start nothing further; stop driving once nothing is under way, and leave the run to whoever resumes it.
+    Park,
+    /// Go on after a drain that ended in staying.
+    Stay,
+}
+
+/// Whether to wait for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Stop as soon as only people can make the run go on.
+    Park,
+    /// Keep the run and wait: somebody at this terminal, or in another process, will decide.
+    Wait,
+}
+
+/// Why the driver stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    Finished(Outcome),
+    /// Only people can make it go on.
+    Waiting(Vec<DecisionId>),
+    /// It was paused.
+    Paused,
+    /// It was told to leave the run as it is.
+    Parked,
+}
+
+/// Something that a watcher of the driver may like to know and no record keeps.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// Everything that can be done without people is done, or under way.
+    Idle,
+    LockHeld { lock: String, by: String },
+}
+
+struct Attempt {
+    stop: CancellationToken,
+}
+
+/// Drives one run. Dropping it leaves the run to be resumed; attempts under way then have an unknown end.
+pub struct Driver<'a> {
+    session: &'a mut Session,
+    world: World,
+    patience: Patience,
+    queue: VecDeque<Command>,
+    /// Attempts that may start: kept back only by the bound on how many run at once.
+    ready: VecDeque<(StepPath, u32)>,
+    running: BTreeMap<(StepPath, u32), Attempt>,
+    tasks: JoinSet<(StepPath, u32, AttemptEnd)>,
+    timers: BTreeMap<(Timestamp, Timer), ()>,
+    lock: Option<String>,
+    renew_at: Timestamp,
+    seen: u64,
+    /// Something is recorded that must be on the disk before the driver rests.
+    must_sync: bool,
+    parking: bool,
+    progress: Box<dyn FnMut(&Run, Progress) + Send + 'a>,
+}
+
+impl<'a> Driver<'a> {
+    pub fn new(
+        session: &'a mut Session,
+        world: World,
+        patience: Patience,
+        progress: Box<dyn FnMut(&Run, Progress) + Send + 'a>,
+    ) -> Driver<'a> {
+        let now = world.clock.now();
+        Driver {
+            session,
+            world,
+            patience,
+            queue: VecDeque::new(),
+            ready: VecDeque::new(),
+            running: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            timers: BTreeMap::new(),
+            lock: None,
+            renew_at: later(now, limits::LEASE_RENEWAL),
+            seen: 0,
+            must_sync: false,
+            parking: false,
+            progress,
+        }
+    }
+
+    /// Goes on until the run ends, waits for people, or is parked. An error is the engine's own trouble: nothing was recorded
+    /// after it, and the run can be resumed.
+    pub async fn drive(mut self) -> Result<Stop, SessionError> {
+        self.adopt()?;
+        self.queue.extend(self.session.run().pending());
+        loop {
+            self.answer_all().await?;
+            self.start_ready().await?;
+            if let Some(stop) = self.stop_reason() {
+                self.rest().await?;
+                return Ok(stop);
+            }
+            self.rest().await?;
+            self.next().await?;
+        }
+    }
+
+    /// Attempts that the record shows as under way were another process's: nobody knows how they ended.
+    fn adopt(&mut self) -> Result<(), SessionError> {
+        for (path, attempt) in self.session.run().under_way() {
+            let why = "the engine stopped while it was under way".to_owned();
+            self.record(Fact::AttemptFinished { path, attempt, end: AttemptEnd::Unknown { why } })?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, fact: Fact) -> Result<(), SessionError> {
+        self.must_sync |= matters(self.session.run(), &fact);
+        self.queue.extend(self.session.record(fact)?);
+        Ok(())
+    }
+
+    /// Answers every command that needs nobody and nothing but the state.
+    async fn answer_all(&mut self) -> Result<(), SessionError> {
+        while let Some(command) = self.queue.pop_front() {
+            if !self.session.run().wants(&command) {
+                continue;
+            }
+            let now = self.world.clock.now().max(self.session.run().last_at());
+            let fact = match command {
+                Command::Resolve { path } => self.session.run().resolve(&path, now),
+                Command::Conclude { path } => self.session.run().conclude(&path, now),
+                Command::Judge { path, .. } => self.session.run().judge(&path, now),
+                Command::Request { path, purpose } => self.session.run().request(path.as_ref(), &purpose, now),
+                Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
+                Command::TakeLock { lock } => {
+                    self.lock = Some(lock);
+                    self.try_lock().await?
+                }
+                Command::Perform { path, attempt } => {
+                    self.ready.push_back((path, attempt));
+                    None
+                }
+                Command::Stop { path, attempt } => {
+                    if let Some(attempt) = self.running.get(&(path, attempt)) {
+                        attempt.stop.cancel();
+                    }
+                    None
+                }
+                Command::Await { decision } => self.decided_ahead(decision)?,
+                Command::Wake { timer, at } => {
+                    self.timers.insert((at, timer), ());
+                    None
+                }
+            };
+            if let Some(fact) = fact {
+                self.record(fact)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_lock(&mut self) -> Result<Option<Fact>, SessionError> {
+        let Some(lock) = self.lock.clone() else { return Ok(None) };
+        match self.session.take_lock(&lock).await? {
+            LockOutcome::Taken => {
+                self.lock = None;
+                Ok(Some(Fact::LockTaken { lock }))
+            }
+            LockOutcome::HeldBy(by) => {
+                (self.progress)(self.session.run(), Progress::LockHeld { lock, by: by.to_string() });
+                Ok(None)
+            }
+        }
+    }
+
+    /// Starts what may start: intents first, all in one commit, then the effects.
+    async fn start_ready(&mut self) -> Result<(), SessionError> {
+        let mut starting = Vec::new();
+        while self.running.len() + starting.len() < limits::PARALLEL && !self.parking {
+            let Some((path, attempt)) = self.ready.pop_front() else { break };
+            if !self.session.run().wants(&Command::Perform { path: path.clone(), attempt }) {
+                continue;
+            }
+            self.record(Fact::AttemptStarted { path: path.clone(), attempt })?;
+            starting.push((path, attempt));
+        }
+        if starting.is_empty() {
+            return Ok(());
+        }
+        if self.must_sync {
+            self.rest().await?;
+        }
+        for (path, attempt) in starting {
+            let Some(work) = self.session.run().find_step(&path).and_then(|s| s.work().cloned()) else { continue };
+            let stop = CancellationToken::new();
+            let assignment = Assignment {
+                run: self.session.run_id().clone(),
+                path: path.clone(),
+                attempt,
+                work,
+                plan: self.session.run().plan().clone(),
+                by_event: self.session.run().start().is_some_and(|s| s.event.is_some()),
+                stop: stop.clone(),
+            };
+            let performer = self.world.performer.clone();
+            self.running.insert((path.clone(), attempt), Attempt { stop });
+            self.tasks.spawn(async move { (path, attempt, performer.perform(assignment).await) });
+        }
+        Ok(())
+    }
+
+    fn stop_reason(&self) -> Option<Stop> {
+        let run = self.session.run();
+        if let Some(outcome) = run.outcome() {
+            return Some(Stop::Finished(outcome.clone()));
+        }
+        if !self.running.is_empty() {
+            return None;
+        }
+        if self.parking {
+            return Some(Stop::Parked);
+        }
+        if self.patience == Patience::Wait {
+            return None;
+        }
+        if run.is_paused() {
+            return Some(Stop::Paused);
+        }
+        let pending = run.pending();
+        let people = pending.iter().filter_map(|c| if let Command::Await { decision } = c { Some(*decision) } else { None });
+        let waiting: Vec<DecisionId> = people.collect();
+        // Without patience a deadline is not sat out: whoever resumes finds it due.
+        let only_people = pending.iter().all(|c| match c {
+            Command::Await { .. } => true,
+            Command::Wake { timer, .. } => matches!(timer, Timer::Run | Timer::Step { .. } | Timer::Decision { .. }),
+            _ => false,
+        });
+        if only_people && !waiting.is_empty() { Some(Stop::Waiting(waiting)) } else { None }
+    }
+
+    /// Commits what is recorded: to the disk where somebody or something depends on it.
+    async fn rest(&mut self) -> Result<(), SessionError> {
+        let durability = if self.must_sync { Durability::Synced } else { Durability::Visible };
+        self.session.flush(durability).await?;
+        self.must_sync = false;
+        Ok(())
+    }
+
+    /// Waits for the next thing that happens and records it.
+    async fn next(&mut self) -> Result<(), SessionError> {
+        (self.progress)(self.session.run(), Progress::Idle);
+        loop {
+            let now = self.world.clock.now();
+            if self.fire_due(now)? || self.read_inbox().await? {
+                return Ok(());
+            }
+            if self.lock.is_some()
+                && let Some(fact) = self.try_lock().await?
+            {
+                return self.record(fact);
+            }
+            if now >= self.renew_at {
+                self.session.renew().await?;
+                self.renew_at = later(now, limits::LEASE_RENEWAL);
+            }
+            let soon = self.timers.keys().next().map_or(TICK, |(at, _)| until(now, *at).min(TICK));
+            tokio::select! {
+                biased;
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    return match done {
+                        Ok((path, attempt, end)) => self.finished(path, attempt, end),
+                        Err(error) => Err(SessionError::engine(format!("an action ended in a fault of the engine: {error}"))),
+                    };
+                }
+                wish = self.world.wishes.recv(), if !self.world.wishes.is_closed() || !self.world.wishes.is_empty() => {
+                    if let Some(wish) = wish {
+                        return self.take_wish(wish).await;
+                    }
+                }
+                () = tokio::time::sleep(soon) => {}
+            }
+        }
+    }
+
+    fn finished(&mut self, path: StepPath, attempt: u32, end: AttemptEnd) -> Result<(), SessionError> {
+        self.running.remove(&(path.clone(), attempt));
+        self.record(Fact::AttemptFinished { path, attempt, end })
+    }
+
+    fn fire_due(&mut self, now: Timestamp) -> Result<bool, SessionError> {
+        let mut fired = false;
+        while let Some(((at, timer), ())) = self.timers.pop_first() {
+            if at > now {
+                self.timers.insert((at, timer), ());
+                break;
+            }
+            if self.session.run().wants(&Command::Wake { timer: timer.clone(), at }) {
+                self.record(Fact::TimerFired { timer })?;
+                fired = true;
+            }
+        }
+        Ok(fired)
+    }
+
+    async fn take_wish(&mut self, wish: Wish) -> Result<(), SessionError> {
+        match wish {
+            Wish::Say(message, answer) => {
+                let said = self.take_message(*message)?;
+                self.rest().await?;
+                // Whoever asked may have gone; what was recorded stays.
+                let _ = answer.send(said);
+            }
+            Wish::Park => self.parking = true,
+            Wish::Stay => self.parking = false,
+        }
+        Ok(())
+    }
+}
+
+/// Whether others rest on a fact, so that it must be on the disk before the driver does: everything but the arithmetic of
+/// steps without effect, which a replay does again.
+fn matters(run: &Run, fact: &Fact) -> bool {
+    let effect = |path: &StepPath| run.find_step(path).map_or(Effect::Destructive, |s| s.step().effect);
+    match fact {
+        Fact::AttemptStarted { path, .. } | Fact::AttemptFinished { path, .. } => effect(path) > Effect::None,
+        Fact::StepResolved { .. } | Fact::StepConcluded { .. } | Fact::ConditionJudged { .. } | Fact::TimerFired { .. } => false,
+        _ => true,
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+/// The engine's own identity, where a fact needs one and no person is behind it.
+pub fn engine_identity() -> Identity {
+    Identity { person: "runbook".to_owned(), means: runbook_core::run::event::Means::Engine }
+}

@@ -1,0 +1,37 @@
+//! The seam between the driver and what it drives: one attempt goes in, its end comes out. The real performer runs
+//! actions; a simulation answers from a model.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use runbook_core::run::event::AttemptEnd;
+use runbook_core::run::task::Work;
+use runbook_core::{Plan, RunId, StepPath};
+use tokio_util::sync::CancellationToken;
+
+/// One attempt to perform.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    pub run: RunId,
+    pub path: StepPath,
+    pub attempt: u32,
+    pub work: Arc<Work>,
+    pub plan: Arc<Plan>,
+    /// Whether an event started the run, rather than a person: its requests go nowhere private.
+    pub by_event: bool,
+    /// Set where the attempt is to end before it is done.
+    pub stop: CancellationToken,
+}
+
+impl Assignment {
+    /// The id under which the world outside knows this attempt: the idempotency key.
+    pub fn id(&self) -> String {
+        format!("{}/{}/{}", self.run, self.path, self.attempt)
+    }
+}
+
+/// Performs attempts. Whatever goes wrong is an [`AttemptEnd`].
+pub trait Performer: Send + Sync {
+    fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>>;
+}
