@@ -316,6 +316,13 @@ impl Plan {
         &self.procedures[ix.0 as usize]
     }
 
+    /// The strongest effect that any step of the run's own procedure can have.
+    pub fn highest_effect(&self) -> Effect {
+        let main = self.main();
+        let blocks = [&main.body, &main.on_failure, &main.finally];
+        blocks.into_iter().flatten().map(|ix| self.step(*ix).effect).max().unwrap_or_default()
+    }
+
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Digest::of_json(self)
     }

@@ -10,12 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::document::step::OnTimeout;
-use crate::effect::Effect;
 use crate::expr::{Destination, Template};
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::limits;
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
-use crate::policy::Rule;
 use crate::value::Value;
 
 use super::decision::{Choice, Purpose, Request, Undo, Upcoming};
@@ -112,9 +110,8 @@ impl Run {
             Err(error) => format!("(the text cannot be rendered: {})", error.message),
         };
         let title = node.map(|n| self.title(self.step_of(n), &names)).unwrap_or_default();
-        let context = &self.plan.policy;
-        let effect = node.map_or(Effect::Destructive, |n| self.step_of(n).effect);
-        let strict: Vec<&Rule> = context.rules.iter().filter(|r| r.effect <= effect).collect();
+        let main = self.plan.main();
+        let strict = self.plan.policy.requirements_for(&main.labels, self.plan.highest_effect());
         let mut ask = match purpose {
             Purpose::Approve | Purpose::Ask | Purpose::Manual => match &self.step_of(node?).verb {
                 Verb::Approve(approve) => Ask {
@@ -156,6 +153,7 @@ impl Run {
                     not_requester: gate.not_requester,
                     signed: gate.signed,
                     within: gate.within,
+                    on_timeout: gate.on_timeout,
                     ..Ask::new(format!("{title}: may it run? (asked by the rule “{rule}”)"), &GO)
                 }
             }
@@ -172,9 +170,8 @@ impl Run {
                 Ask::new(format!("The undo of {title} failed: {why}"), &[Choice::Again, Choice::Done, Choice::Leave])
             }
         };
-        ask.not_requester |=
-            strict.iter().any(|r| r.four_eyes) && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
-        ask.signed |= strict.iter().any(|r| r.signed);
+        ask.not_requester |= strict.four_eyes && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
+        ask.signed |= strict.signed;
         Some(ask)
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::document::input::accept_all;
 use crate::document::step::BatchSize;
 use crate::expr::{Destination, EvalError, Expression, Template};
 use crate::id::{Id, StepPath};
@@ -44,6 +45,12 @@ impl Run {
                 Truth::No => return Ok(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) }),
                 Truth::Unknown(name) => return Err(unknown(condition, &name)),
             }
+        }
+        let acts = !step.verb.is_container() && step.effect.changes();
+        // Taking a change back is never frozen.
+        if acts && !self.node(node).path.as_str().contains("~undo") {
+            let open = self.plan.policy.may_change_at(now);
+            open.map_err(|closed| EvalError { message: format!("a change may not start now: {closed}"), at: step.at.clone() })?;
         }
         Ok(match &step.verb {
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
@@ -101,7 +108,11 @@ impl Run {
             },
             Verb::Call { procedure, with } => {
                 let given = self.evaluate_all(with, &names)?;
-                let inputs = accept_inputs(&self.plan.procedure(*procedure).inputs, given, step)?;
+                let inputs = accept_all(&self.plan.procedure(*procedure).inputs, given).map_err(|faults| {
+                    let all: Vec<String> = faults.into_iter().map(|(name, fault)| format!("{name}: {fault}")).collect();
+                    let message = format!("the called procedure does not take these inputs: {}", all.join("; "));
+                    EvalError { message, at: step.at.clone() }
+                })?;
                 Resolution::Call { inputs }
             }
             Verb::Wait(wait) => Resolution::Wait { until: self.wait_until(&wait.what, &names, now)? },
@@ -395,10 +406,6 @@ pub struct Prospect {
     pub because: Option<String>,
     /// What cannot be known about it.
     pub note: Option<String>,
-}
-
-fn accept_inputs(_specs: &[crate::plan::InputSpec], given: Map, _step: &Step) -> Result<Map, EvalError> {
-    Ok(given)
 }
 
 pub(super) enum Truth {

@@ -87,7 +87,13 @@ fn order_and_outcome() {
             "all[0]/a",
             Failed,
         ),
-        ("empty each", "steps:\n- id: all\n  each: {in: \"[]\", steps: [{id: a, exec: [a], effect: read}]}\n", vec![], "", Succeeded),
+        (
+            "empty each",
+            "steps:\n- id: all\n  each: {in: \"[]\", steps: [{id: a, exec: [a], effect: read}]}\n",
+            vec![],
+            "",
+            Succeeded,
+        ),
     ] {
         let (did, how) = play(steps, &bad);
         assert_eq!((did.join(" ").as_str(), how), (attempts, outcome), "{name}");
@@ -183,7 +189,9 @@ fn repeat_and_wait_go_in_rounds() {
 
 #[test]
 fn a_call_runs_the_other_procedure_under_its_path() {
-    let main = procedure("steps:\n- {id: sub, call: other@^1, with: {n: 41 + 1}, effect: read}\n- {id: after, if: steps.sub.word == \"fine 42\", exec: [after], effect: read}\n");
+    let main = procedure(
+        "steps:\n- {id: sub, call: other@^1, with: {n: 41 + 1}, effect: read}\n- {id: after, if: steps.sub.word == \"fine 42\", exec: [after], effect: read}\n",
+    );
     let other = "apiVersion: runbook/v1\nkind: Runbook\nname: other\nversion: 1.2.0\ninputs: {n: {type: integer}}\nsteps:\n- {id: a, exec: [a, \"{{inputs.n}}\"], effect: read, outputs: {word: result.stdout.trim()}}\nfinally:\n- {exec: [tidy], effect: read}\noutputs: {word: 'steps.a.word + \" \" + inputs.n.to_string()'}\n";
     let mut rig = Rig::new(plan_among(&[&main, other]));
     rig.go(|_, _, _| ok());
@@ -195,7 +203,8 @@ fn a_call_runs_the_other_procedure_under_its_path() {
 
 #[test]
 fn a_part_of_a_procedure_asks_first_and_leaves_the_rest_out() {
-    let steps = "steps:\n- {id: a, exec: [a], effect: read}\n- {id: b, exec: [b], effect: read}\n- {id: c, exec: [c], effect: read}\n";
+    let steps =
+        "steps:\n- {id: a, exec: [a], effect: read}\n- {id: b, exec: [b], effect: read}\n- {id: c, exec: [c], effect: read}\n";
     for (part, expect) in [
         (Part::From("b".parse().unwrap()), vec!["b", "c"]),
         (Part::Only(vec!["a".parse().unwrap(), "c".parse().unwrap()]), vec!["a", "c"]),

@@ -58,7 +58,6 @@ pub fn unknown() -> AttemptEnd {
     AttemptEnd::Unknown { why: "the engine stopped".to_owned() }
 }
 
-
 pub struct Rig {
     pub run: Run,
     pub events: Vec<Event>,
@@ -272,4 +271,3 @@ pub fn played(steps: &str, bad: &[&str]) -> Rig {
     rig.go(move |_, path, _| if bad.iter().any(|b| b == path) { failed() } else { ok() });
     rig
 }
-

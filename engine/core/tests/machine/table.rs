@@ -254,7 +254,8 @@ fn every_event_in_every_state_is_taken_or_illegal() {
     rig.record(Fact::CancelRequested { by: person("anna"), undo: false, reason: "enough".to_owned() });
     walk(rig, &mut table, |_, _| ok(), yes);
 
-    let kinds: Vec<&str> = table.values().flat_map(|row| row.keys().copied()).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let kinds: Vec<&str> =
+        table.values().flat_map(|row| row.keys().copied()).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     assert_eq!(kinds.len(), 18, "a kind of event was never tried");
     for kind in &kinds {
         let taken = table.values().any(|row| row.get(kind).copied().unwrap_or_default());
