@@ -15,14 +15,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook_core::limits;
 use runbook_core::run::Command;
-use runbook_core::run::event::{AttemptEnd, Fact, Identity, Outcome, Timer};
+use runbook_core::run::event::{AttemptEnd, Fact, Identity, Means, Outcome, Timer};
 use runbook_core::{DecisionId, Effect, Run, StepPath};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::journal::{Durability, LockOutcome};
+use crate::journal::LockOutcome;
 use crate::message::{Answer, Message};
 use crate::session::{Session, SessionError};
 
@@ -148,6 +148,9 @@ impl<'a> Driver<'a> {
     /// Attempts that the record shows as under way were another process's: nobody knows how they ended.
     fn adopt(&mut self) -> Result<(), SessionError> {
         for (path, attempt) in self.session.run().under_way() {
+            if self.running.contains_key(&(path.clone(), attempt)) {
+                continue;
+            }
             let why = "the engine stopped while it was under way".to_owned();
             self.record(Fact::AttemptFinished { path, attempt, end: AttemptEnd::Unknown { why } })?;
         }
@@ -235,7 +238,7 @@ impl<'a> Driver<'a> {
             let Some(work) = self.session.run().find_step(&path).and_then(|s| s.work().cloned()) else { continue };
             let stop = CancellationToken::new();
             let assignment = Assignment {
-                run: self.session.run_id().clone(),
+                run: self.session.id().clone(),
                 path: path.clone(),
                 attempt,
                 work,
@@ -281,8 +284,11 @@ impl<'a> Driver<'a> {
 
     /// Commits what is recorded: to the disk where somebody or something depends on it.
     async fn rest(&mut self) -> Result<(), SessionError> {
-        let durability = if self.must_sync { Durability::Synced } else { Durability::Visible };
-        self.session.flush(durability).await?;
+        if self.must_sync {
+            self.session.flush().await?;
+        } else {
+            self.session.publish().await?;
+        }
         self.must_sync = false;
         Ok(())
     }
@@ -310,7 +316,7 @@ impl<'a> Driver<'a> {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     return match done {
                         Ok((path, attempt, end)) => self.finished(path, attempt, end),
-                        Err(error) => Err(SessionError::engine(format!("an action ended in a fault of the engine: {error}"))),
+                        Err(error) => self.broken(&error.to_string()),
                     };
                 }
                 wish = self.world.wishes.recv(), if !self.world.wishes.is_closed() || !self.world.wishes.is_empty() => {
@@ -321,6 +327,17 @@ impl<'a> Driver<'a> {
                 () = tokio::time::sleep(soon) => {}
             }
         }
+    }
+
+    /// An action ended in a fault of the engine: nobody knows how far its attempt got.
+    fn broken(&mut self, why: &str) -> Result<(), SessionError> {
+        let ended: Vec<(StepPath, u32)> = self.running.keys().cloned().collect();
+        self.tasks.abort_all();
+        for (path, attempt) in ended {
+            let why = format!("the engine lost it: {why}");
+            self.finished(path, attempt, AttemptEnd::Unknown { why })?;
+        }
+        Ok(())
     }
 
     fn finished(&mut self, path: StepPath, attempt: u32, end: AttemptEnd) -> Result<(), SessionError> {
@@ -377,7 +394,7 @@ fn until(now: Timestamp, at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
 }
 
-/// The engine's own identity, where a fact needs one and no person is behind it.
-pub fn engine_identity() -> Identity {
-    Identity { person: "runbook".to_owned(), means: runbook_core::run::event::Means::Engine }
+/// The engine itself, where a fact needs an identity and no person is behind it.
+pub fn engine() -> Identity {
+    Identity { person: "runbook".to_owned(), means: Means::Engine }
 }

@@ -5,47 +5,45 @@ use runbook_core::DecisionId;
 use runbook_core::run::event::Fact;
 
 use super::Driver;
-use crate::decide;
+use crate::ahead;
 use crate::message::{Answer, Message};
 use crate::session::SessionError;
 
 impl Driver<'_> {
     /// Takes what has come in since the last look. True where something was recorded.
     pub(super) async fn read_inbox(&mut self) -> Result<bool, SessionError> {
-        let version = self.session.journal_version()?;
+        let version = self.session.journal().version()?;
         if version == self.seen {
             return Ok(false);
         }
         self.seen = version;
-        let letters = self.session.inbox()?;
+        let letters = self.session.letters()?;
         if letters.is_empty() {
             return Ok(false);
         }
         for letter in letters {
             let answer = self.take_message(letter.message)?;
-            self.session.answer(letter.id, answer);
+            self.session.reply(letter.id, answer);
         }
         self.must_sync = true;
         self.rest().await?;
         Ok(true)
     }
 
-    /// Judges one message and records what it leads to.
+    /// Records what a message asks for, where it is allowed.
     pub(super) fn take_message(&mut self, message: Message) -> Result<Answer, SessionError> {
-        match decide::judge(self.session.run(), message, self.world.clock.now()) {
-            Ok(Some(fact)) => {
-                self.record(fact)?;
-                Ok(Answer::Accepted { seq: self.session.run().seq() })
-            }
-            Ok(None) => Ok(Answer::Accepted { seq: self.session.run().seq() }),
-            Err(why) => Ok(Answer::Refused { why }),
-        }
+        let received = self.session.receive(message)?;
+        self.queue.extend(received.commands);
+        self.must_sync = true;
+        Ok(received.answer)
     }
 
     /// A vote that was cast before it was asked for, where one fits.
     pub(super) fn decided_ahead(&mut self, decision: DecisionId) -> Result<Option<Fact>, SessionError> {
         let now = self.world.clock.now();
-        let Some((used, vote)) = decide::ahead(self.session, decision, now)? else { return Ok(None) };
+        let Some((used, vote)) = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)? else {
+            return Ok(None);
+        };
         self.session.use_ahead(used);
         Ok(Some(Fact::Decided { decision, vote }))
     }

@@ -1,0 +1,51 @@
+//! Decisions made ahead: found when their question is asked, judged like any other vote, used a bounded number of times.
+
+use jiff::Timestamp;
+use runbook_core::policy::{Ahead, Question};
+use runbook_core::run::decision::{Choice, Purpose};
+use runbook_core::run::event::Vote;
+use runbook_core::{DecisionId, Digest, Map, Run};
+
+use crate::journal::{AheadId, Journal, JournalError};
+use crate::permit;
+
+/// A vote for this decision that somebody cast ahead, if there is one that fits and that policy admits.
+pub fn vote_for(run: &Run, decision: DecisionId, journal: &dyn Journal, now: Timestamp) -> Result<Option<(AheadId, Vote)>, JournalError> {
+    let (Some(open), Some(started), Some(id)) = (run.decision(decision), run.start(), run.id()) else { return Ok(None) };
+    let answerable = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. }) && open.is_open();
+    let (Some(step), true) = (&open.path, answerable) else { return Ok(None) };
+    let Ok(inputs) = Digest::of_json(&started.inputs) else { return Ok(None) };
+    let question = Question {
+        procedure: &started.procedure,
+        version: started.version,
+        plan: &started.plan,
+        step,
+        environment: started.environment.as_deref(),
+        inputs: &inputs,
+        at: now,
+    };
+    for kept in journal.aheads(&started.procedure, now)? {
+        let Ok(mut ahead) = serde_json::from_value::<Ahead>(kept.body.clone()) else { continue };
+        ahead.uses_left = kept.uses_left;
+        if ahead.matches(&question).is_err() {
+            continue;
+        }
+        let vote = Vote {
+            by: ahead.by.clone(),
+            choice: Choice::Approve,
+            reason: Some(ahead.reason.clone()),
+            answers: Map::new(),
+            digest: open.request.digest.clone(),
+            signature: None,
+            ahead: Some(ahead.id.clone()),
+            head: None,
+        };
+        let voted = open.votes.iter().any(|v| v.by.person == vote.by.person);
+        // A signature ahead is over the statement that bounds it; where each decision must be signed, that is not enough.
+        if voted || open.request.signed || permit::permit_vote(run, id, decision, &vote).is_err() {
+            continue;
+        }
+        return Ok(Some((kept.id, vote)));
+    }
+    Ok(None)
+}
