@@ -1,7 +1,7 @@
 //! Decisions made ahead: found when their question is asked, judged like any other vote, used a bounded number of times.
 
 use jiff::Timestamp;
-use runbook_core::policy::{Ahead, Question};
+use runbook_core::policy::ahead::{Ahead, Question};
 use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::Vote;
 use runbook_core::{DecisionId, Digest, Map, Run};
@@ -10,7 +10,12 @@ use crate::journal::{AheadId, Journal, JournalError};
 use crate::permit;
 
 /// A vote for this decision that somebody cast ahead, if there is one that fits and that policy admits.
-pub fn vote_for(run: &Run, decision: DecisionId, journal: &dyn Journal, now: Timestamp) -> Result<Option<(AheadId, Vote)>, JournalError> {
+pub fn vote_for(
+    run: &Run,
+    decision: DecisionId,
+    journal: &dyn Journal,
+    now: Timestamp,
+) -> Result<Option<(AheadId, Vote)>, JournalError> {
     let (Some(open), Some(started), Some(id)) = (run.decision(decision), run.start(), run.id()) else { return Ok(None) };
     let answerable = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. }) && open.is_open();
     let (Some(step), true) = (&open.path, answerable) else { return Ok(None) };

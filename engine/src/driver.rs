@@ -75,7 +75,10 @@ pub enum Stop {
 pub enum Progress {
     /// Everything that can be done without people is done, or under way.
     Idle,
-    LockHeld { lock: String, by: String },
+    LockHeld {
+        lock: String,
+        by: String,
+    },
 }
 
 struct Attempt {

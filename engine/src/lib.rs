@@ -1,7 +1,10 @@
 //! The effects around [`runbook_core`]: the record of runs, the actions, people and clocks. The core decides; everything here
 //! touches the world and writes down what happened.
 
+pub mod ahead;
 pub mod clock;
+pub mod driver;
 pub mod journal;
 pub mod message;
+pub mod permit;
 pub mod session;

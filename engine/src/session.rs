@@ -19,6 +19,7 @@ use crate::journal::{
     SharedJournal, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
+use crate::permit::permit;
 
 /// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
 pub trait Observer: Send {
@@ -322,9 +323,12 @@ impl Session {
         self.answers.push((letter, answer));
     }
 
-    /// Records what a message asks for where the run allows it. Whether its sender may ask is for policy to say first.
+    /// Records what a message asks for, where the workspace's policy and the run allow it.
     pub fn receive(&mut self, message: Message) -> Result<Received, SessionError> {
         let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
+        if let Err(why) = permit(&self.run, &self.id, &message) {
+            return refused(why);
+        }
         let fact = match &message {
             Message::Decide { decision, vote } => match self.run.check_vote(*decision, vote) {
                 Err(refusal) => return refused(refusal.to_string()),
