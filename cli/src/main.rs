@@ -1,1 +1,42 @@
-fn main() {}
+//! `runbook`: the program people run. It parses the command line, resolves settings and hands over to one command; it holds
+//! no logic of procedures or runs.
+//!
+//! Only this crate reads configuration and writes to a terminal, and within it only [`ui`].
+
+mod args;
+mod commands;
+mod exit;
+mod settings;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+use crate::settings::{Color, Progress};
+use crate::ui::{Streams, Ui};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let streams = Streams::of_process();
+    let settings = match commands::settings_of_process(&cli.global) {
+        Ok(settings) => settings,
+        Err(trouble) => {
+            Ui::new(streams, Color::Auto, Progress::Auto).trouble(&trouble);
+            return trouble.exit.into();
+        }
+    };
+    let mut ui = Ui::new(streams, settings.color.value, settings.progress.value);
+    let exit = match commands::dispatch(cli.command, &settings, &mut ui) {
+        Ok(exit) => exit,
+        // The reader of our output went away: it has seen what it wanted.
+        Err(trouble) if trouble.is_broken_pipe() => Exit::Succeeded,
+        Err(trouble) => {
+            ui.trouble(&trouble);
+            trouble.exit
+        }
+    };
+    exit.into()
+}

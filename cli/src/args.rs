@@ -1,0 +1,540 @@
+//! The command line as it is written: every command, flag and help text. The help is the reference; the man pages and
+//! completions are made from it. Nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
+
+use crate::settings::{Color, Progress};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    succeeded
+  1    failed or rolled back
+  2    not valid: nothing ran
+  3    waiting for a person, or parked
+  4    rejected
+  5    unknown outcome: a person must look
+  130  cancelled";
+
+/// Runs procedures that people can read: checked before they run, recorded while they run, and safe to pick up again after
+/// a crash.
+#[derive(Debug, Parser)]
+#[command(name = "runbook", version, after_help = EXIT_CODES, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Settings that a flag can give; `runbook config` shows each with where it came from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Folder with the runs' records and logs [default: the XDG state folder]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Settings")]
+    pub state: Option<PathBuf>,
+    /// Folder with the procedures [default: the nearest folder upward with a workspace.yaml, else this one]
+    #[arg(long, short = 'C', global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Settings")]
+    pub catalogue: Option<PathBuf>,
+    /// When to colour [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, help_heading = "Settings")]
+    pub color: Option<Color>,
+    /// How to show a run as it goes [default: auto]
+    #[arg(long, global = true, value_name = "HOW", value_enum, help_heading = "Settings")]
+    pub progress: Option<Progress>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(Init),
+    New(New),
+    Check(Check),
+    Explain(Explain),
+    Exec(Exec),
+    DryRun(DryRun),
+    Resume(Resume),
+    Runs(Runs),
+    Show(Show),
+    Logs(Logs),
+    Decisions(Decisions),
+    Approve(Approve),
+    Reject(Reject),
+    Answer(Answer),
+    Cancel(Cancel),
+    Pause(Pause),
+    Undo(Undo),
+    Note(Note),
+    Verify(Verify),
+    Export(Export),
+    Replay(Replay),
+    Config(Config),
+    Docs(Docs),
+    Completions(Completions),
+    Man(Man),
+    /// Runs one script step in this process, for the engine alone.
+    #[command(name = "__script", hide = true)]
+    Script,
+}
+
+/// Start a catalogue: a workspace and a first procedure
+///
+/// Writes workspace.yaml and hello.yaml into the folder and never overwrites a file.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where; made if it is not there
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+}
+
+/// Write a new procedure to start from
+///
+/// Makes NAME.yaml in the catalogue. The file passes `runbook check` and has one step of each kind that most procedures need.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Name of the procedure: lower-case letters, digits, `-` and `_`
+    pub name: ProcedureName,
+    /// A playbook answers an event and has triggers; a runbook is started by a person or another procedure
+    #[arg(long, value_enum, default_value_t = Kind::Runbook)]
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Runbook,
+    Playbook,
+}
+
+/// Find every fault of procedures without running anything
+///
+/// Checks all files of the catalogue, or those given. Exits 2 if there is an error; warnings alone exit 0.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Files, folders or names of procedures; the whole catalogue where none is given
+    #[arg(value_name = "PROCEDURE|PATH", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+    /// Check with the rules of this environment of the workspace
+    #[arg(long, value_name = "ENV")]
+    pub env: Option<String>,
+    /// Print one JSON object per fault
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Explain a diagnostic code, or list them all
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A code, such as RB0001
+    pub code: Option<String>,
+}
+
+/// What a procedure is given.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Given {
+    /// An input; may be given many times
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// A file with inputs, as a YAML or JSON map; `-` reads standard input
+    #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub inputs: Option<PathBuf>,
+    /// The environment of the workspace to run in
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+}
+
+/// Run a procedure
+///
+/// Asks for missing inputs, shows what will happen and with which effects, and asks once to start where anything above `read`
+/// will run. Approvals and questions are answered in place. Without a terminal nothing is ever asked: the run is parked, the
+/// exit code is 3, and the command to go on is printed.
+///
+/// Ctrl-C once lets the steps under way finish and asks what to do; twice cancels. Closing the terminal parks the run.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Exec {
+    /// Name of a procedure of the catalogue, or a file
+    #[arg(value_name = "PROCEDURE|FILE", value_hint = ValueHint::FilePath)]
+    pub procedure: String,
+    #[command(flatten)]
+    pub given: Given,
+    /// Skip the question whether to start; never answers a decision
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Go on in the background and print the id of the run
+    #[arg(long, conflicts_with_all = ["step", "json"])]
+    pub detach: bool,
+    /// Ask before each step
+    #[arg(long)]
+    pub step: bool,
+    /// Print the events of the run as JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Start at this step of the outermost list; needs a decision, and is recorded
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<Id>,
+    /// Run only these steps of the outermost list; needs a decision, and is recorded
+    #[arg(long, value_name = "STEP", conflicts_with = "from")]
+    pub only: Vec<Id>,
+}
+
+/// Show what a run would do, without doing it
+///
+/// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why.
+/// Nothing is started, asked or recorded.
+#[derive(Debug, Args)]
+pub struct DryRun {
+    /// Name of a procedure of the catalogue, or a file
+    #[arg(value_name = "PROCEDURE|FILE", value_hint = ValueHint::FilePath)]
+    pub procedure: String,
+    #[command(flatten)]
+    pub given: Given,
+    /// Take the `example` of a step as its outputs, where it has one
+    #[arg(long)]
+    pub examples: bool,
+    /// Print one JSON object per step
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Go on with a run that was parked, paused or cut off
+///
+/// Shows first what will not run again, what will run, and what nobody knows the end of.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Resume {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Skip the question whether to go on; never answers a decision
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Go on in the background
+    #[arg(long, conflicts_with = "json")]
+    pub detach: bool,
+    /// Print the events of the run as JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which run.
+#[derive(Debug, Clone, Args)]
+pub struct RunArg {
+    /// The id of a run, its beginning or end where that is enough, or `last`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// List runs, newest first
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Only runs of this procedure
+    #[arg(long, value_name = "NAME")]
+    pub procedure: Option<ProcedureName>,
+    /// Only runs that have not ended
+    #[arg(long)]
+    pub open: bool,
+    /// At most this many
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
+    pub limit: usize,
+    /// Print one JSON object per run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show a run: its steps, decisions, how it ended and what to do next
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Print the events of the run as JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print what steps wrote
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// The path of a step, as `runbook show` prints it; every step where none is given
+    pub step: Option<StepPath>,
+    /// Wait for more until the run ends
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+    /// One attempt of the step [default: all]
+    #[arg(long, value_name = "NUMBER", requires = "step")]
+    pub attempt: Option<u32>,
+    /// Start at this byte
+    #[arg(long, value_name = "BYTE", requires = "step")]
+    pub from: Option<u64>,
+    /// Print the bytes as they are, control characters included, without headings
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// List decisions that wait for a person
+#[derive(Debug, Args)]
+pub struct Decisions {
+    /// Only those of this run, each with all that it shows
+    pub run: Option<String>,
+    /// Print one JSON object per decision
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Say why, and sign it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Voice {
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Sign the decision with your SSH key
+    #[arg(long)]
+    pub sign: bool,
+    /// The key to sign with; a public key takes its private half from the agent
+    #[arg(long, value_name = "FILE", requires = "sign", value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
+    /// The digest that was shown, or its first twelve digits; refuses where the request has changed since
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<String>,
+}
+
+/// Approve what a run waits for, now or ahead of time
+///
+/// Shows the request first and asks; with --reason or --digest it decides at once. An approval is of exactly what was shown: if
+/// what would run has changed, it is asked again.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The id of a run, its beginning or end where that is enough, or `last`
+    #[arg(value_name = "RUN", required_unless_present = "ahead")]
+    pub run: Option<String>,
+    /// Which decision, where there is more than one
+    pub decision: Option<DecisionId>,
+    #[command(flatten)]
+    pub voice: Voice,
+    /// For a `manual` step: what shows that the work is done
+    #[arg(long, value_name = "TEXT")]
+    pub evidence: Option<String>,
+    /// Approve a step of this procedure before anybody asks
+    #[arg(long, value_name = "PROCEDURE", conflicts_with = "run", requires_all = ["step", "uses", "expires"])]
+    pub ahead: Option<ProcedureName>,
+    /// With --ahead: the `approve` step
+    #[arg(long, value_name = "STEP", requires = "ahead")]
+    pub step: Option<Id>,
+    /// With --ahead: how many times it may be used
+    #[arg(long, value_name = "COUNT", requires = "ahead")]
+    pub uses: Option<u32>,
+    /// With --ahead: until when, as a time (2026-01-31T18:00Z) or from now (8h)
+    #[arg(long, value_name = "WHEN", requires = "ahead")]
+    pub expires: Option<String>,
+}
+
+/// Reject what a run waits for; the reason is required
+#[derive(Debug, Args)]
+pub struct Reject {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Which decision, where there is more than one
+    pub decision: Option<DecisionId>,
+    #[command(flatten)]
+    pub voice: Voice,
+}
+
+/// Answer a question, or say how a step ended that nobody knows about
+///
+/// With a terminal and no answers it shows the form and asks. For an unknown outcome give one of --probe, --done and --again;
+/// for an undo that failed --done, --again or --leave.
+#[derive(Debug, Args)]
+pub struct Answer {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Which decision, where there is more than one
+    pub decision: Option<DecisionId>,
+    /// One answer; may be given many times
+    #[arg(long = "answer", short = 'a', value_name = "NAME=VALUE", conflicts_with = "choice")]
+    pub answer: Vec<String>,
+    #[command(flatten)]
+    pub choice: Settle,
+    #[command(flatten)]
+    pub voice: Voice,
+}
+
+/// What to make of a step whose end nobody knows.
+#[derive(Debug, Clone, Default, Args)]
+#[group(id = "choice", multiple = false)]
+pub struct Settle {
+    /// Look again with the step's `verify`
+    #[arg(long)]
+    pub probe: bool,
+    /// It is done; the reason says how you know
+    #[arg(long)]
+    pub done: bool,
+    /// Run it again; the reason says why that is safe
+    #[arg(long)]
+    pub again: bool,
+    /// Stop undoing and leave the rest to people
+    #[arg(long)]
+    pub leave: bool,
+}
+
+/// End a run early
+///
+/// What is under way is stopped with its whole process tree. The procedure's `finally` still runs.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Also take back what was done, from the last change to the first
+    #[arg(long)]
+    pub undo: bool,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Start nothing further in a run until `runbook resume`
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// Take back what a run that has ended did, from its last change to its first
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Undo {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Skip the question whether to start; never answers a decision
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Print the events of the run as JSON lines on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Add a remark to the record of a run
+#[derive(Debug, Args)]
+pub struct Note {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// The remark
+    pub text: String,
+}
+
+/// Prove that a record is whole and unchanged
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A run of the store, or a file that `runbook export` wrote
+    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::FilePath)]
+    pub what: String,
+    /// The last hash that you know of, from an approval or an anchor: the record must contain it
+    #[arg(long, value_name = "DIGEST")]
+    pub head: Option<String>,
+}
+
+/// Write a run's whole record to a file that `runbook verify` can prove by itself
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Where to [default: standard output]
+    #[arg(long, short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// Show a recorded run again as it was seen when it ran
+#[derive(Debug, Args)]
+pub struct Replay {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Keep the pauses, this many times faster; without it the run is shown at once
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<f64>,
+}
+
+/// Show every setting and where it came from
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the reference of the language
+#[derive(Debug, Args)]
+pub struct Docs {
+    #[arg(value_enum, default_value_t = Page::Format)]
+    pub page: Page,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// Every key of the procedure language
+    Format,
+}
+
+/// Print completions for a shell
+///
+/// For example: runbook completions bash > ~/.local/share/bash-completion/completions/runbook
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Print the manual page, or write all of them to a folder
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The page of one command
+    pub command: Option<String>,
+    /// Write runbook.1, runbook-exec.1 and so on into this folder
+    #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
+    pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_parser_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_argument_says_what_it_is() {
+        for command in Cli::command().get_subcommands().filter(|c| !c.is_hide_set()) {
+            assert!(command.get_about().is_some(), "`{}` has no help", command.get_name());
+            for arg in command.get_arguments().filter(|a| !a.is_hide_set() && !a.is_positional()) {
+                assert!(arg.get_help().is_some(), "`{} --{}` has no help", command.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (line, why) in [
+            ("runbook exec", "PROCEDURE"),
+            ("runbook exec a --detach --json", "cannot be used"),
+            ("runbook exec a --from b --only c", "cannot be used"),
+            ("runbook exec a --from B", "identifier"),
+            ("runbook approve", "RUN"),
+            ("runbook approve --ahead a --step go --uses 1", "expires"),
+            ("runbook answer last --done --again", "cannot be used"),
+            ("runbook logs last --attempt 1", "STEP"),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+}

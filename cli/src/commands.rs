@@ -1,0 +1,47 @@
+//! One file per command: each turns its arguments into calls of the engine and what comes back into text.
+
+mod completions;
+mod config;
+mod docs;
+mod explain;
+mod init;
+mod man;
+mod new;
+
+use std::io::ErrorKind;
+
+use crate::args::{Command, Global};
+use crate::exit::{Outcome, Trouble};
+use crate::settings::{Process, Settings};
+use crate::ui::Ui;
+
+pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
+    match command {
+        Command::Init(args) => init::run(&args, ui),
+        Command::New(args) => new::run(&args, settings, ui),
+        Command::Explain(args) => explain::run(&args, ui),
+        Command::Config(args) => config::run(&args, settings, ui),
+        Command::Docs(args) => docs::run(&args, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
+        _ => Err(Trouble::failed("not built yet")),
+    }
+}
+
+/// Resolves the settings from this process's environment and files.
+pub fn settings_of_process(flags: &Global) -> Result<Settings, Trouble> {
+    let working_dir = std::env::current_dir()
+        .map_err(|why| Trouble::failed(format!("there is no working folder: {why}")).next("change to a folder that exists"))?;
+    Settings::resolve(
+        flags,
+        &Process {
+            variable: &|name| std::env::var_os(name),
+            working_dir: &working_dir,
+            read: &|path| match std::fs::read_to_string(path) {
+                Ok(text) => Ok(Some(text)),
+                Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+                Err(why) => Err(why.to_string()),
+            },
+        },
+    )
+}

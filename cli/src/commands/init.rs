@@ -1,0 +1,41 @@
+//! `runbook init`: a workspace and a first procedure, in files that are there to be read and changed.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use crate::args::Init;
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::ui::Ui;
+
+const WORKSPACE: &str = include_str!("init/workspace.yaml");
+const HELLO: &str = include_str!("init/hello.yaml");
+
+pub fn run(args: &Init, ui: &mut Ui) -> Outcome {
+    let dir = &args.dir;
+    std::fs::create_dir_all(dir).map_err(|why| Trouble::failed(format!("cannot make {}: {why}", dir.display())))?;
+    for (name, text) in [("workspace.yaml", WORKSPACE), ("hello.yaml", HELLO)] {
+        let written = write_new(&dir.join(name), text)?;
+        ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, dir.join(name).display()));
+    }
+    let here = dir.as_os_str() == ".";
+    ui.next(&if here { "runbook exec hello".to_owned() } else { format!("cd {} && runbook exec hello", shell_word(dir)) });
+    Ok(Exit::Succeeded)
+}
+
+/// Writes a file that is not there yet. False where it is, which is left as it was.
+pub fn write_new(path: &Path, text: &str) -> Result<bool, Trouble> {
+    let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write {}: {why}", path.display()));
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true).map_err(cannot),
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(why) => Err(cannot(why)),
+    }
+}
+
+/// A path as one word of a POSIX shell, for commands that people copy.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);
+    if !text.is_empty() && text.bytes().all(safe) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,342 @@
+//! Settings: flag > environment variable > workspace > user > default, each with where it came from.
+//!
+//! A settings file is one `key: value` a line. The workspace's file travels with a catalogue that somebody else may have
+//! written, so it cannot say where records are kept. The process environment is an argument: nothing here reads it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::args::Global;
+use crate::exit::Trouble;
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set; CLICOLOR_FORCE colours always
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How to show a run as it goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// `live` on a terminal, else `plain`
+    #[default]
+    Auto,
+    /// A view that is drawn again and again
+    Live,
+    /// Lines that are only ever added
+    Plain,
+    /// Nothing until the end
+    None,
+}
+
+/// Where a setting's value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Flag(&'static str),
+    Variable(&'static str),
+    Workspace(PathBuf),
+    User(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag(flag) => write!(f, "flag {flag}"),
+            Origin::Variable(name) => write!(f, "environment {name}"),
+            Origin::Workspace(path) => write!(f, "workspace {}", path.display()),
+            Origin::User(path) => write!(f, "user {}", path.display()),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where procedures are looked for: the root of the catalogue, or the folder that stands for it.
+    pub catalogue: Setting<PathBuf>,
+    pub state: Setting<PathBuf>,
+    /// The environment of the workspace that runs use where a command does not say.
+    pub environment: Setting<Option<String>>,
+    pub color: Setting<Color>,
+    pub progress: Setting<Progress>,
+}
+
+/// Every key of a settings file, with what it means and whether a workspace's file may have it.
+pub const KEYS: [(&str, &str, bool); 5] = [
+    ("catalogue", "folder with the procedures", false),
+    ("state", "folder with the runs' records and logs", false),
+    ("environment", "the environment that runs use where a command does not say", true),
+    ("color", "auto, always or never", true),
+    ("progress", "auto, live, plain or none", true),
+];
+
+/// What the process was given.
+pub struct Process<'a> {
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    pub working_dir: &'a Path,
+    /// The text of a file, or `None` where there is none.
+    pub read: &'a dyn Fn(&Path) -> Result<Option<String>, String>,
+}
+
+impl Process<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).and_then(|v| v.into_string().ok()).filter(|v| !v.is_empty())
+    }
+
+    /// An XDG base folder. The specification says that one that is not absolute is ignored.
+    fn base(&self, variable: &str, below_home: &str) -> Result<PathBuf, Trouble> {
+        let absolute = |name: &str| (self.variable)(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home))).ok_or_else(|| {
+            Trouble::not_valid(format!("neither {variable} nor HOME names a folder")).next("give the folder with --state DIR")
+        })
+    }
+}
+
+impl Settings {
+    pub fn resolve(flags: &Global, process: &Process<'_>) -> Result<Settings, Trouble> {
+        let user = match process.base("XDG_CONFIG_HOME", ".config") {
+            Ok(base) => File::read(process, base.join("runbook").join("config.yaml"), Owner::User)?,
+            Err(_) => None,
+        };
+        let catalogue = catalogue(flags, process, user.as_ref());
+        let workspace = File::read(process, catalogue.value.join(".runbook").join("config.yaml"), Owner::Workspace)?;
+        let files = Files { workspace, user };
+
+        let state = match (&flags.state, process.text("RUNBOOK_STATE"), files.text("state")) {
+            (Some(dir), _, _) => Setting { value: process.working_dir.join(dir), origin: Origin::Flag("--state") },
+            (None, Some(dir), _) => Setting { value: process.working_dir.join(dir), origin: Origin::Variable("RUNBOOK_STATE") },
+            (None, None, Some((dir, origin))) => Setting { value: process.working_dir.join(dir), origin },
+            (None, None, None) => {
+                Setting { value: process.base("XDG_STATE_HOME", ".local/state")?.join("runbook"), origin: Origin::Default }
+            }
+        };
+        let environment = match (process.text("RUNBOOK_ENVIRONMENT"), files.text("environment")) {
+            (Some(name), _) => Setting { value: Some(name), origin: Origin::Variable("RUNBOOK_ENVIRONMENT") },
+            (None, Some((name, origin))) => Setting { value: Some(name.to_owned()), origin },
+            (None, None) => Setting { value: None, origin: Origin::Default },
+        };
+        Ok(Settings {
+            catalogue,
+            state,
+            environment,
+            color: choice(flags.color, "--color", "RUNBOOK_COLOR", "color", process, &files)?,
+            progress: choice(flags.progress, "--progress", "RUNBOOK_PROGRESS", "progress", process, &files)?,
+        })
+    }
+}
+
+fn catalogue(flags: &Global, process: &Process<'_>, user: Option<&File>) -> Setting<PathBuf> {
+    if let Some(dir) = &flags.catalogue {
+        return Setting { value: process.working_dir.join(dir), origin: Origin::Flag("--catalogue") };
+    }
+    if let Some(dir) = process.text("RUNBOOK_CATALOGUE") {
+        return Setting { value: process.working_dir.join(dir), origin: Origin::Variable("RUNBOOK_CATALOGUE") };
+    }
+    let has_workspace = |dir: &&Path| (process.read)(&dir.join("workspace.yaml")).is_ok_and(|text| text.is_some());
+    if let Some(root) = process.working_dir.ancestors().find(has_workspace) {
+        return Setting { value: root.to_owned(), origin: Origin::Default };
+    }
+    match user.and_then(|file| file.get("catalogue").map(|dir| (dir, &file.path))) {
+        Some((dir, path)) => Setting { value: process.working_dir.join(dir), origin: Origin::User(path.clone()) },
+        None => Setting { value: process.working_dir.to_owned(), origin: Origin::Default },
+    }
+}
+
+fn choice<T: ValueEnum + Default>(
+    flag: Option<T>,
+    flag_name: &'static str,
+    variable: &'static str,
+    key: &str,
+    process: &Process<'_>,
+    files: &Files,
+) -> Result<Setting<T>, Trouble> {
+    let parse = |text: &str, origin: Origin| match T::from_str(text, false) {
+        Ok(value) => Ok(Setting { value, origin }),
+        Err(_) => {
+            let known: Vec<_> =
+                T::value_variants().iter().filter_map(|v| v.to_possible_value()).map(|v| v.get_name().to_owned()).collect();
+            Err(Trouble::not_valid(format!("`{text}` is not a value of {key} ({origin})"))
+                .next(format!("use one of: {}", known.join(", "))))
+        }
+    };
+    match (flag, process.text(variable), files.text(key)) {
+        (Some(value), _, _) => Ok(Setting { value, origin: Origin::Flag(flag_name) }),
+        (None, Some(text), _) => parse(&text, Origin::Variable(variable)),
+        (None, None, Some((text, origin))) => parse(text, origin),
+        (None, None, None) => Ok(Setting { value: T::default(), origin: Origin::Default }),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Workspace,
+    User,
+}
+
+struct File {
+    path: PathBuf,
+    entries: Vec<(String, String)>,
+}
+
+struct Files {
+    workspace: Option<File>,
+    user: Option<File>,
+}
+
+impl Files {
+    fn text(&self, key: &str) -> Option<(&str, Origin)> {
+        let workspace = self.workspace.as_ref().and_then(|f| f.get(key).map(|v| (v, Origin::Workspace(f.path.clone()))));
+        workspace.or_else(|| self.user.as_ref().and_then(|f| f.get(key).map(|v| (v, Origin::User(f.path.clone())))))
+    }
+}
+
+impl File {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    fn read(process: &Process<'_>, path: PathBuf, owner: Owner) -> Result<Option<File>, Trouble> {
+        let Some(text) = (process.read)(&path)
+            .map_err(|why| Trouble::not_valid(format!("cannot read the settings in {}: {why}", path.display())))?
+        else {
+            return Ok(None);
+        };
+        let mut entries: Vec<(String, String)> = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let at = || format!("{}:{number}", path.display());
+            let Some((key, value)) = line.split_once(':') else {
+                return Err(Trouble::not_valid(format!("{}: a setting is written `key: value`", at())));
+            };
+            let (key, value) = (key.trim(), unquoted(value));
+            match KEYS.iter().find(|(name, _, _)| *name == key) {
+                None => {
+                    let known: Vec<_> = KEYS.iter().map(|(name, _, _)| *name).collect();
+                    return Err(Trouble::not_valid(format!("{}: there is no setting `{key}`", at()))
+                        .next(format!("use one of: {}", known.join(", "))));
+                }
+                Some((_, _, false)) if owner == Owner::Workspace => {
+                    return Err(Trouble::not_valid(format!("{}: a workspace cannot set `{key}`", at()))
+                        .next(format!("set `{key}` in your own settings, or with a flag")));
+                }
+                Some(_) if entries.iter().any(|(k, _)| k == key) => {
+                    return Err(Trouble::not_valid(format!("{}: `{key}` is set twice", at())));
+                }
+                Some(_) => entries.push((key.to_owned(), value.to_owned())),
+            }
+        }
+        Ok(Some(File { path, entries }))
+    }
+}
+
+/// The value without a comment behind it or the quotes around it.
+fn unquoted(value: &str) -> &str {
+    let value = value.trim();
+    for quote in ['"', '\''] {
+        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.split_once(quote)) {
+            return inner.0;
+        }
+    }
+    value.split_once(" #").map_or(value, |(before, _)| before.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn resolve(flags: Global, variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Settings, Trouble> {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        let files: BTreeMap<_, _> = files.iter().map(|(path, text)| (PathBuf::from(path), *text)).collect();
+        Settings::resolve(
+            &flags,
+            &Process {
+                variable: &|name| variables.get(name).map(OsString::from),
+                working_dir: Path::new("/work/team/deep"),
+                read: &|path| Ok(files.get(path).map(|t| (*t).to_owned())),
+            },
+        )
+    }
+
+    #[test]
+    fn the_nearer_layer_wins() {
+        let flag = || Global { color: Some(Color::Always), ..Global::default() };
+        let variable = [("HOME", "/home/ann"), ("RUNBOOK_COLOR", "never")];
+        let home = [("HOME", "/home/ann")];
+        let workspace = ("/work/team/workspace.yaml", "");
+        let of_workspace = ("/work/team/.runbook/config.yaml", "color: always # here");
+        let of_user = ("/home/ann/.config/runbook/config.yaml", "# mine\ncolor: \"never\"\n");
+        for (flags, variables, files, color, origin) in [
+            (flag(), &variable[..], &[workspace, of_workspace, of_user][..], Color::Always, "flag --color"),
+            (Global::default(), &variable[..], &[workspace, of_workspace, of_user][..], Color::Never, "environment RUNBOOK_COLOR"),
+            (
+                Global::default(),
+                &home[..],
+                &[workspace, of_workspace, of_user][..],
+                Color::Always,
+                "workspace /work/team/.runbook/config.yaml",
+            ),
+            (Global::default(), &home[..], &[workspace, of_user][..], Color::Never, "user /home/ann/.config/runbook/config.yaml"),
+            (Global::default(), &home[..], &[][..], Color::Auto, "default"),
+        ] {
+            let settings = resolve(flags, variables, files).unwrap();
+            assert_eq!((settings.color.value, settings.color.origin.to_string().as_str()), (color, origin));
+        }
+    }
+
+    #[test]
+    fn folders_follow_xdg() {
+        for (variables, state) in [
+            (&[("HOME", "/home/ann")][..], "/home/ann/.local/state/runbook"),
+            (&[("HOME", "/home/ann"), ("XDG_STATE_HOME", "/var/ann")][..], "/var/ann/runbook"),
+            (&[("HOME", "/home/ann"), ("XDG_STATE_HOME", "relative")][..], "/home/ann/.local/state/runbook"),
+            (&[("RUNBOOK_STATE", "here")][..], "/work/team/deep/here"),
+        ] {
+            assert_eq!(resolve(Global::default(), variables, &[]).unwrap().state.value, PathBuf::from(state));
+        }
+        assert!(resolve(Global::default(), &[], &[]).is_err());
+    }
+
+    #[test]
+    fn the_catalogue_is_the_nearest_workspace() {
+        let settings = resolve(Global::default(), &[("HOME", "/h")], &[("/work/workspace.yaml", "")]).unwrap();
+        assert_eq!(settings.catalogue.value, PathBuf::from("/work"));
+        let settings = resolve(Global::default(), &[("HOME", "/h")], &[]).unwrap();
+        assert_eq!(settings.catalogue.value, PathBuf::from("/work/team/deep"));
+    }
+
+    #[test]
+    fn faults_name_the_place() {
+        let user = "/h/.config/runbook/config.yaml";
+        let shared = "/work/team/.runbook/config.yaml";
+        for (path, text, why) in [
+            (user, "colour: never", "config.yaml:1: there is no setting `colour`"),
+            (user, "\ncolor", "config.yaml:2: a setting is written `key: value`"),
+            (user, "color: never\ncolor: auto", "config.yaml:2: `color` is set twice"),
+            (user, "color: blue", "`blue` is not a value of color"),
+            (shared, "state: /tmp", "a workspace cannot set `state`"),
+        ] {
+            let error = resolve(Global::default(), &[("HOME", "/h")], &[("/work/team/workspace.yaml", ""), (path, text)]);
+            let message = error.unwrap_err().message;
+            assert!(message.contains(why), "{message}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The only writer to a terminal. Data goes to standard output, everything else to standard error; without a terminal both
+//! are plain text that is only ever added to.
+//!
+//! Invariants: every text that came from outside this program passes [`plain`] or [`line`] before it is written, so nothing
+//! in an output, an input or a reason can move the cursor, hide text or forge a line of ours; colour never says anything
+//! that a word beside it does not say too.
+
+mod plain;
+mod style;
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+
+pub use plain::{line, plain, plain_bytes};
+pub use style::Tone;
+
+use crate::exit::Trouble;
+use crate::settings::{Color, Progress};
+
+/// What the process's streams can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    pub stdin_is_terminal: bool,
+    pub stdout_is_terminal: bool,
+    pub stderr_is_terminal: bool,
+    /// NO_COLOR is set and not empty.
+    pub no_color: bool,
+    /// CLICOLOR_FORCE is set and not `0`.
+    pub force_color: bool,
+    /// TERM is `dumb`.
+    pub dumb: bool,
+}
+
+impl Streams {
+    pub fn of_process() -> Streams {
+        let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        Streams {
+            stdin_is_terminal: io::stdin().is_terminal(),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
+            no_color: set("NO_COLOR").is_some(),
+            force_color: set("CLICOLOR_FORCE").is_some_and(|v| v != "0"),
+            dumb: set("TERM").is_some_and(|v| v == "dumb"),
+        }
+    }
+
+    fn colours(self, setting: Color, is_terminal: bool) -> bool {
+        match setting {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if self.no_color => false,
+            Color::Auto => self.force_color || (is_terminal && !self.dumb),
+        }
+    }
+}
+
+/// How a run is shown, once `auto` is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    Live,
+    Plain,
+    None,
+}
+
+pub struct Ui {
+    out: AutoStream<io::Stdout>,
+    err: AutoStream<io::Stderr>,
+    streams: Streams,
+    progress: Progress,
+    colours: bool,
+}
+
+impl Ui {
+    pub fn new(streams: Streams, color: Color, progress: Progress) -> Ui {
+        let choice = |colours| if colours { ColorChoice::AlwaysAnsi } else { ColorChoice::Never };
+        Ui {
+            out: AutoStream::new(io::stdout(), choice(streams.colours(color, streams.stdout_is_terminal))),
+            err: AutoStream::new(io::stderr(), choice(streams.colours(color, streams.stderr_is_terminal))),
+            streams,
+            progress,
+            colours: streams.colours(color, streams.stderr_is_terminal),
+        }
+    }
+
+    /// Whether a person can be asked: both ends of a question are a terminal.
+    pub fn can_ask(&self) -> bool {
+        self.streams.stdin_is_terminal && self.streams.stderr_is_terminal
+    }
+
+    /// Whether standard error is coloured.
+    pub fn colours(&self) -> bool {
+        self.colours
+    }
+
+    pub fn display(&self) -> Display {
+        match self.progress {
+            Progress::None => Display::None,
+            Progress::Plain => Display::Plain,
+            Progress::Live => Display::Live,
+            Progress::Auto if self.streams.stderr_is_terminal && !self.streams.dumb => Display::Live,
+            Progress::Auto => Display::Plain,
+        }
+    }
+
+    /// One line, or several, of data.
+    pub fn data(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
+    /// Bytes of data as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// One line, or several, of progress. A terminal that has gone away is no reason to stop a run.
+    pub fn say(&mut self, text: &str) {
+        let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
+    }
+
+    pub fn warn(&mut self, text: &str) {
+        let text = format!("{}: {}", Tone::Warning.paint("warning"), plain(text));
+        self.say(&text);
+    }
+
+    pub fn trouble(&mut self, trouble: &Trouble) {
+        let text = format!("{}: {}", Tone::Bad.paint("error"), plain(&trouble.message));
+        self.say(&text);
+        if let Some(next) = &trouble.next {
+            self.next(next);
+        }
+    }
+
+    /// The one next thing to do.
+    pub fn next(&mut self, next: &str) {
+        let text = format!("{}: {}", Tone::Strong.paint("next"), plain(next));
+        self.say(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_colour() {
+        let pipe = Streams {
+            stdin_is_terminal: false,
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            no_color: false,
+            force_color: false,
+            dumb: false,
+        };
+        for (name, streams, setting, is_terminal, expect) in [
+            ("pipe", pipe, Color::Auto, false, false),
+            ("terminal", pipe, Color::Auto, true, true),
+            ("dumb", Streams { dumb: true, ..pipe }, Color::Auto, true, false),
+            ("NO_COLOR", Streams { no_color: true, ..pipe }, Color::Auto, true, false),
+            ("CLICOLOR_FORCE", Streams { force_color: true, ..pipe }, Color::Auto, false, true),
+            ("both: no wins", Streams { force_color: true, no_color: true, ..pipe }, Color::Auto, true, false),
+            ("flag over NO_COLOR", Streams { no_color: true, ..pipe }, Color::Always, false, true),
+            ("flag over FORCE", Streams { force_color: true, ..pipe }, Color::Never, true, false),
+        ] {
+            assert_eq!(streams.colours(setting, is_terminal), expect, "{name}");
+        }
+    }
+}
