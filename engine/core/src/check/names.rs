@@ -1,0 +1,234 @@
+//! What a name in an expression or text refers to, at the place where it stands: whether it exists, whether it has a value
+//! by then on every path, and whether it may be read there at all.
+
+use super::field::{Scope, Sort};
+use super::procedure::Checked;
+use super::tree::{NodeIx, Place, Seen, Slot};
+use crate::diagnostic::{Code, Diagnostic, Span, nearest};
+use crate::document::procedure::ProcedureKind;
+use crate::document::step::Verb;
+use crate::document::{Scalar, Step};
+use crate::expr::Reference;
+
+const ROOTS: [&str; 9] = ["inputs", "steps", "item", "index", "event", "run", "now", "result", "secrets"];
+
+pub(super) const RUN: [&str; 7] = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];
+
+impl<'c> Checked<'_, 'c> {
+    /// Judges every name of a field. False where one of them is wrong.
+    pub fn names(&mut self, references: &[Reference], field: &Scalar, scope: &Scope) -> bool {
+        let mut right = true;
+        for reference in references {
+            let mut path = reference.path.iter().map(String::as_str);
+            let (Some(root), member) = (path.next(), path.next()) else { continue };
+            let written = reference.path.join(".").len().max(1);
+            let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + written);
+            let fault = match (root, member) {
+                ("inputs", Some(member)) => self.input(member, span),
+                ("inputs", None) => {
+                    self.used_inputs.extend(self.procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
+                    None
+                }
+                ("steps", _) if scope.sort == Sort::Lock => Some(
+                    self.new_fault(Code::RB0118, span, "the lock is taken before any step has run")
+                        .help("name the lock by inputs, such as `lock: \"replica/{{inputs.replica}}\"`"),
+                ),
+                ("steps", Some(member)) => self.step_read(member, span, field, scope),
+                ("secrets", _) => Some(
+                    self.new_fault(Code::RB0110, span, "a secret may stand only in `env` and in an HTTP header, and alone")
+                        .reason("anywhere else it would end up in a command line, a text or the record")
+                        .help("give it to the program as a variable: `env: {PASSWORD: secrets.name}`"),
+                ),
+                ("run", Some(member)) if !RUN.contains(&member) => Some(self.unknown(
+                    Code::RB0101,
+                    span,
+                    format!("`run` has no member `{member}`"),
+                    nearest(member, RUN).map(|near| format!("run.{near}")),
+                    format!("it has {}", RUN.join(", ")),
+                )),
+                ("run", Some("outcome")) if !self.in_finally(scope.place) => Some(
+                    self.new_fault(Code::RB0118, span, "the run has no outcome yet")
+                        .reason("`run.outcome` is known in `finally` only")
+                        .help("move what needs the outcome into `finally`"),
+                ),
+                ("run" | "now" | "steps", _) => None,
+                ("event", _) if self.procedure.kind.value == ProcedureKind::Playbook => None,
+                ("event", _) => Some(
+                    self.new_fault(Code::RB0118, span, "a runbook is not started by an event")
+                        .help("declare an input for what it needs, or make it `kind: Playbook`"),
+                ),
+                ("target", _) => Some(
+                    self.new_fault(Code::RB0118, span, "there is no `target` without `on`, which is not built yet")
+                        .help("declare an input, or use `each` over a list of hosts"),
+                ),
+                ("result", _) if scope.sort == Sort::Result => None,
+                ("result", _) => Some(
+                    self.new_fault(Code::RB0118, span, "`result` is known in `outputs` and in `expect.that` only")
+                        .help("read the step by its id: `steps.<id>`"),
+                ),
+                (name, _) => self.local(name, span),
+            };
+            if let Some(fault) = fault {
+                right &= fault.severity != crate::diagnostic::Severity::Error;
+                self.report(fault);
+            }
+        }
+        right
+    }
+
+    fn unknown(&self, code: Code, span: Span, message: String, near: Option<String>, otherwise: String) -> Diagnostic {
+        let fault = self.new_fault(code, span, message);
+        match near {
+            Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, near),
+            None => fault.help(otherwise),
+        }
+    }
+
+    fn input(&mut self, name: &str, span: Span) -> Option<Diagnostic> {
+        let procedure = self.procedure;
+        if let Some((id, _)) = procedure.inputs.iter().find(|(id, _)| id.value.as_str() == name) {
+            self.used_inputs.insert(id.value.as_str());
+            return None;
+        }
+        let near = nearest(name, procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
+        // The right one was meant: it does not count as unread as well.
+        self.used_inputs.extend(near);
+        let fault = self.new_fault(Code::RB0102, span, format!("there is no input `{}`", name.escape_debug()));
+        Some(match near {
+            Some(near) => fault.help(format!("did you mean `inputs.{near}`?")),
+            None => fault.help(format!("declare it under `inputs`: `{name}: {{type: string}}`")),
+        })
+    }
+
+    /// A name without a dot before it: what an `each` gives, or nothing.
+    fn local(&mut self, name: &str, span: Span) -> Option<Diagnostic> {
+        if self.items.iter().any(|item| item.name == name || name == "index") {
+            return None;
+        }
+        if matches!(name, "item" | "index") {
+            return Some(match self.items.last() {
+                Some(item) => self.unknown(
+                    Code::RB0118,
+                    span,
+                    format!("the item is called `{}` here", item.name),
+                    Some(item.name.to_owned()),
+                    String::new(),
+                ),
+                None => self
+                    .new_fault(Code::RB0118, span, format!("`{name}` is known inside `each` only"))
+                    .help("put the step into an `each`, or name the value another way"),
+            });
+        }
+        let whole = if self.procedure.inputs.iter().any(|(id, _)| id.value.as_str() == name) {
+            Some(format!("inputs.{name}"))
+        } else if self.tree.find(name).is_some() {
+            Some(format!("steps.{name}"))
+        } else {
+            nearest(name, ROOTS.into_iter().chain(self.items.iter().map(|item| item.name))).map(str::to_owned)
+        };
+        let message = format!("there is no name `{}`", name.escape_debug());
+        Some(self.unknown(Code::RB0101, span, message, whole, format!("names begin with {}", ROOTS.join(", "))))
+    }
+
+    fn step_read(&mut self, name: &str, span: Span, field: &Scalar, scope: &Scope) -> Option<Diagnostic> {
+        let Some((ix, step)) = self.tree.find(name).and_then(|ix| Some((ix, self.tree.get(ix)?.step))) else {
+            let near = nearest(name, self.tree.ids());
+            let fault = self.new_fault(Code::RB0103, span, format!("there is no step `{}`", name.escape_debug()));
+            return Some(match near {
+                Some(near) => fault.help(format!("did you mean `steps.{near}`?")),
+                None => fault.help("give the step that is meant an `id`"),
+            });
+        };
+        match self.tree.seen(ix, scope.place) {
+            Seen::Ran => None,
+            Seen::Later => Some(
+                self.new_fault(Code::RB0105, span, format!("`{name}` has not run yet here"))
+                    .label(step.verb.span, "it runs here, later")
+                    .help("move the step before this one"),
+            ),
+            Seen::Inside => Some(self.own(ix, name, span, scope)),
+            Seen::Apart(parent) => Some(self.apart(parent, step, name, span)),
+            Seen::Maybe(why) if self.guarded(ix, why, field, scope) => None,
+            Seen::Maybe(why) => {
+                let fault = self.new_fault(Code::RB0107, span, format!("`{name}` may not have run here"));
+                let fault = match why.and_then(|why| self.tree.get(why)) {
+                    Some(why) => fault.label(why.step.verb.span, "some paths leave it out here"),
+                    None => fault.reason("a failure before it leads here as well"),
+                };
+                Some(fault.help(format!("read it only where it has run: `if: '\"{name}\" in steps'`")))
+            }
+        }
+    }
+
+    fn own(&self, ix: NodeIx, name: &str, span: Span, scope: &Scope) -> Diagnostic {
+        let itself = self.tree.place(ix);
+        let own = itself.parent == scope.place.parent && itself.slot == scope.place.slot && itself.index == scope.place.index;
+        let message = if own { "a step cannot read itself" } else { "a step cannot read the step it stands in" };
+        let help = if scope.sort == Sort::Result {
+            "write `result` for what the step at hand gave".to_owned()
+        } else {
+            format!("read `{name}` in a step behind it")
+        };
+        self.new_fault(Code::RB0105, span, message).help(help)
+    }
+
+    fn apart(&self, parent: NodeIx, read: &Step, name: &str, span: Span) -> Diagnostic {
+        let Some(around) = self.tree.get(parent).map(|node| node.step) else {
+            return self.new_fault(Code::RB0106, span, format!("`{name}` cannot have run here"));
+        };
+        let (reason, help) = match &around.verb.value {
+            Verb::Choose(_) => ("only one branch of a `choose` runs", "move the step before the `choose`".to_owned()),
+            Verb::Parallel(_) => ("the branches run at the same time", "read it behind the `parallel`".to_owned()),
+            Verb::Each(_) => (
+                "every item has run it, so there is no one value",
+                match &around.id {
+                    Some(id) => format!("behind the `each`, `steps.{}` is the list of all items' results", id.value),
+                    None => "give the `each` an `id`: behind it, `steps.<id>` is the list of all items' results".to_owned(),
+                },
+            ),
+            _ => ("it belongs to an `undo` or `verify`, which this path does not run", "read a step of the main list".to_owned()),
+        };
+        self.new_fault(Code::RB0106, span, format!("`{name}` cannot have run here"))
+            .reason(reason)
+            .label(read.verb.span, "it runs here")
+            .help(help)
+    }
+
+    fn in_finally(&self, place: Place) -> bool {
+        self.tree.around(place).last().map_or(Some(place.slot), |(outermost, _)| self.tree.get(outermost).map(|n| n.slot))
+            == Some(Slot::Finally)
+    }
+
+    /// Whether what leads to the place makes sure that the step has run: it asks so, or it asks what the step itself asked.
+    fn guarded(&self, ix: NodeIx, why: Option<NodeIx>, field: &Scalar, scope: &Scope) -> bool {
+        let Some(id) = self.tree.get(ix).and_then(|node| node.step.id.as_ref()) else { return false };
+        let id = id.value.as_str();
+        let asks = [
+            format!("\"{id}\" in steps"),
+            format!("'{id}' in steps"),
+            format!("steps?.{id}"),
+            format!("#if steps.{id}"),
+            format!("#with steps.{id}"),
+        ];
+        let holds = |condition: &str| asks.iter().any(|ask| condition.contains(ask.as_str()));
+        if holds(&field.value) {
+            return true;
+        }
+        let same = why.and_then(|why| self.tree.get(why)).and_then(|node| node.step.condition.as_ref()).map(|c| c.value.trim());
+        // Everything on the way to the end of a run that succeeded has run.
+        let succeeded = |condition: &str| why.is_none() && condition.replace(' ', "").contains("run.outcome==\"succeeded\"");
+        let enough = |condition: &Scalar| {
+            let text = condition.value.trim();
+            holds(text) || same == Some(text) || succeeded(text)
+        };
+        let here = self.tree.at(scope.place).and_then(|node| node.step.condition.as_ref()).is_some_and(enough);
+        here || self.tree.around(scope.place).any(|(outer, slot)| {
+            let Some(step) = self.tree.get(outer).map(|node| node.step) else { return false };
+            let chosen = match (&step.verb.value, slot) {
+                (Verb::Choose(branches), Slot::Case(n)) => branches.get(n).and_then(|branch| branch.when.as_ref()),
+                _ => None,
+            };
+            step.condition.as_ref().is_some_and(enough) || chosen.is_some_and(enough)
+        })
+    }
+}
