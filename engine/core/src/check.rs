@@ -5,12 +5,16 @@
 //! asks the outside world: the date that freshness is judged by is an argument.
 
 mod call;
+mod code;
 mod field;
 mod input;
 mod lines;
 mod literal;
 mod lower;
+mod names;
+mod people;
 mod procedure;
+mod rules;
 mod step;
 mod tree;
 mod verb;
@@ -71,10 +75,4 @@ pub struct CheckOptions {
 /// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors.
 pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> (Option<Plan>, Diagnostics) {
     lower::Build::new(catalogue, options).finish(procedure)
-}
-
-/// The candidate that differs least from `word`.
-fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let _ = word;
-    candidates.into_iter().next()
 }

@@ -1,8 +1,9 @@
 //! The fields of a procedure in their two languages: each is parsed, and each name in it is looked up where it stands.
 
+use super::code;
 use super::procedure::Checked;
 use super::tree::Place;
-use crate::diagnostic::{Code, Span, Spanned};
+use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::Scalar;
 use crate::expr::{Expression, ParseError, Script, ShellScript, Template};
 use crate::id::Id;
@@ -23,6 +24,8 @@ pub(super) enum Sort {
     Result,
     /// `lock`: read before the run starts.
     Lock,
+    /// Read from the event alone, before there is a run.
+    Trigger,
 }
 
 impl Scope {
@@ -34,17 +37,23 @@ impl Scope {
         Scope { place: Place::start(), sort: Sort::Lock }
     }
 
+    pub fn trigger() -> Scope {
+        Scope { place: Place::start(), sort: Sort::Trigger }
+    }
+
     /// Behind the step at hand, with its verb's `result`.
     pub fn result(self) -> Scope {
         Scope { place: Place { after: true, ..self.place }, sort: Sort::Result }
     }
 }
 
-impl Checked<'_, '_> {
+impl<'c> Checked<'_, 'c> {
     pub fn expression(&mut self, field: &Scalar, scope: &Scope) -> Option<Expression> {
-        let _ = scope;
+        if self.is_text(field) {
+            return None;
+        }
         match Expression::parse(&field.value, self.origin(field.span)) {
-            Ok(expression) => Some(expression),
+            Ok(expression) => self.names(&expression.references(), field, scope).then_some(expression),
             Err(why) => self.not_parsed(Code::RB0112, field, &why),
         }
     }
@@ -55,9 +64,9 @@ impl Checked<'_, '_> {
     }
 
     pub fn text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
-        let _ = scope;
+        self.is_expression(field);
         match Template::parse(&field.value, self.origin(field.span)) {
-            Ok(text) => Some(text),
+            Ok(text) => self.names(&text.references(), field, scope).then_some(text),
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
         }
     }
@@ -68,17 +77,33 @@ impl Checked<'_, '_> {
     }
 
     pub fn shell_script(&mut self, field: &Scalar, scope: &Scope) -> Option<ShellScript> {
-        let _ = scope;
+        let mut safe = true;
+        for command in code::commands(&field.value) {
+            let words: Vec<&str> = command.iter().map(|(_, word)| word.as_str()).collect();
+            for at in code::data_as_code(&words) {
+                let Some((start, word)) = command.get(at) else { continue };
+                let span = field.span_of(&self.procedure.source, *start, start + word.len());
+                self.becomes_code(span, words.first().copied().unwrap_or_default());
+                safe = false;
+            }
+        }
         match ShellScript::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => Some(script),
+            Ok(script) => (self.names(&script.references(), field, scope) && safe).then_some(script),
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
         }
     }
 
     pub fn rhai_script(&mut self, field: &Scalar, scope: &Scope) -> Option<Script> {
-        let _ = scope;
+        if let Some(at) = field.value.find("{{") {
+            let fault = self
+                .new_fault(Code::RB0116, field.span_of(&self.procedure.source, at, at + 2), "a value is pasted into a script")
+                .reason("whatever stands in the value would run")
+                .help("read it as a variable: the script sees `inputs`, `steps` and the other names");
+            self.report(fault);
+            return None;
+        }
         match Script::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => Some(script),
+            Ok(script) => self.names(&script.references(), field, scope).then_some(script),
             Err(why) => self.not_parsed(Code::RB0112, field, &why),
         }
     }
@@ -115,20 +140,79 @@ impl Checked<'_, '_> {
         let Some((id, _)) = declared else {
             let names = self.procedure.secrets.iter().map(|(id, _)| id.value.as_str());
             let mut fault = self.new_fault(Code::RB0111, span, format!("there is no secret `{}`", name.escape_debug()));
-            fault = match super::nearest(name, names) {
+            fault = match nearest(name, names) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, format!("secrets.{near}")),
                 None => fault.help(format!("declare it under `secrets`: `{name}: {{env: NAME}}`")),
             };
             self.report(fault);
             return None;
         };
-        self.used_secrets.insert(name.to_owned());
+        self.used_secrets.insert(id.value.as_str());
         Some(id.value.clone())
     }
 
     fn not_parsed<T>(&mut self, code: Code, field: &Scalar, why: &ParseError) -> Option<T> {
-        self.fault(code, field.span, why.message.clone());
+        let span = field.span_of(&self.procedure.source, why.offset, why.offset + 1);
+        let what = if code == Code::RB0112 { "the expression cannot be read" } else { "the text cannot be read" };
+        let fault = self.new_fault(code, span, what).reason(why.message.clone());
+        self.report(fault);
         None
+    }
+
+    fn is_text(&mut self, field: &Scalar) -> bool {
+        let Some(at) = field.value.find("{{") else { return false };
+        let fault = self
+            .new_fault(Code::RB0114, field.span_of(&self.procedure.source, at, at + 2), "this field is an expression, not text")
+            .reason("`{{…}}` belongs into text")
+            .help("write the name itself, such as `inputs.host`, and join texts with `+`");
+        self.report(fault);
+        true
+    }
+
+    /// A text that is a name and nothing else reads as that name to people, and prints as it stands.
+    fn is_expression(&mut self, field: &Scalar) {
+        let Some((root, member)) = field.value.split_once('.') else { return };
+        let name = member.split('.').next().unwrap_or(member);
+        let known = match root {
+            "inputs" => self.procedure.inputs.iter().any(|(id, _)| id.value.as_str() == name),
+            "steps" => self.tree.find(name).is_some(),
+            "run" => super::names::RUN.contains(&name),
+            _ => false,
+        };
+        if known && member.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.') {
+            let text = format!("{{{{{}}}}}", field.value);
+            let fault = self
+                .new_fault(Code::RB0115, field.span, format!("this is text: it says `{}` and not its value", field.value))
+                .help(format!("write `\"{text}\"`"))
+                .replace(field.span, format!("\"{text}\""));
+            self.report(fault);
+        }
+    }
+
+    /// The arguments of a program, none of which may be code with values in it.
+    pub fn arguments(&mut self, argv: &[Scalar], scope: &Scope) -> Option<Vec<Template>> {
+        let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
+        let found = code::data_as_code(&words);
+        for at in &found {
+            if let Some(argument) = argv.get(*at) {
+                self.becomes_code(argument.span, words.first().copied().unwrap_or_default());
+            }
+        }
+        self.texts(argv, scope).filter(|_| found.is_empty())
+    }
+
+    fn becomes_code(&mut self, span: Span, program: &str) {
+        let help = match program.rsplit('/').next().unwrap_or(program) {
+            "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
+            "ssh" => "send a fixed command, and the values on its standard input or as a file",
+            "mysql" | "mariadb" => "put the statement into a file that reads the value from the environment or a table",
+            _ => "pass the value behind the code, as `\"$1\"` or `sys.argv[1]`, or in `env`",
+        };
+        let fault = self
+            .new_fault(Code::RB0116, span, "a value is pasted into code")
+            .reason("the program reads this argument as code, so whatever stands in the value would run")
+            .help(help);
+        self.report(fault);
     }
 }
 

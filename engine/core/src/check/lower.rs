@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::call::{Reference, Requirement};
 use super::procedure::Checked;
 use super::{Catalogue, CheckOptions};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, nearest};
 use crate::document::procedure::Version;
 use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
@@ -145,7 +145,7 @@ impl<'c> Build<'c> {
         let name = reference.name.as_str();
         let Some(newest) = self.catalogue.newest(name) else {
             let mut fault = fault(Code::RB0301, format!("there is no procedure `{name}`"));
-            fault = match super::nearest(name, self.catalogue.names()) {
+            fault = match nearest(name, self.catalogue.names()) {
                 Some(near) => {
                     let rest = call.value.strip_prefix(name).unwrap_or_default();
                     fault.help(format!("did you mean `{near}`?")).replace(call.span, format!("{near}{rest}"))

@@ -24,6 +24,10 @@ impl<'c> Checked<'_, 'c> {
             let written = reference.path.join(".").len().max(1);
             let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + written);
             let fault = match (root, member) {
+                ("inputs" | "steps" | "run", _) if scope.sort == Sort::Trigger => Some(
+                    self.new_fault(Code::RB0118, span, format!("a trigger reads the event, and there is no `{root}` yet"))
+                        .help("read `event`, such as `event.data.labels.instance`"),
+                ),
                 ("inputs", Some(member)) => self.input(member, span),
                 ("inputs", None) => {
                     self.used_inputs.extend(self.procedure.inputs.iter().map(|(id, _)| id.value.as_str()));

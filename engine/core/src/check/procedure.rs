@@ -37,8 +37,10 @@ pub(super) struct Checked<'b, 'c> {
     pub procedure: &'c Procedure,
     pub tree: Tree<'c>,
     pub items: Vec<Item<'c>>,
-    pub used_inputs: HashSet<String>,
-    pub used_secrets: HashSet<String>,
+    pub used_inputs: HashSet<&'c str>,
+    pub used_secrets: HashSet<&'c str>,
+    /// As rules of the workspace see them.
+    pub labels: BTreeMap<String, String>,
     file: u32,
     first: u32,
     lines: Lines<'c>,
@@ -53,6 +55,7 @@ impl<'b, 'c> Checked<'b, 'c> {
             items: Vec::new(),
             used_inputs: HashSet::new(),
             used_secrets: HashSet::new(),
+            labels: procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect(),
             file,
             first: 0,
             lines: Lines::new(&procedure.source),
@@ -64,6 +67,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         let procedure = self.procedure;
         let Some(first) = self.build.reserve(self.tree.len(), procedure) else { return (None, Effect::None) };
         self.first = first;
+        self.shape();
         let settings = self.defaults();
         let mut effect = Effect::None;
         let mut block = |slot| {
@@ -77,6 +81,9 @@ impl<'b, 'c> Checked<'b, 'c> {
         let outputs = self.named(&procedure.outputs, &Scope::at(end));
         let secrets = self.secrets();
         let inputs = self.specs(&procedure.inputs);
+        let escalation = self.escalation();
+        self.triggers();
+        self.leftovers();
         let text = |scalar: &Option<Scalar>| scalar.as_ref().map(|s| s.value.clone());
         let lowered = (|| {
             Some(plan::Procedure {
@@ -87,7 +94,7 @@ impl<'b, 'c> Checked<'b, 'c> {
                 description: text(&procedure.description),
                 owner: text(&procedure.owner),
                 impact: procedure.impact.as_ref().map(|i| i.value).unwrap_or_default(),
-                labels: procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect(),
+                labels: self.labels.clone(),
                 contacts: procedure.contacts.iter().map(|c| c.value.clone()).collect(),
                 inputs: inputs?,
                 secrets,
@@ -97,7 +104,7 @@ impl<'b, 'c> Checked<'b, 'c> {
                 on_failure,
                 finally,
                 outputs: outputs?,
-                escalation: None,
+                escalation,
             })
         })();
         (lowered, effect)

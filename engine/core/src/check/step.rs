@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::field::Scope;
 use super::procedure::{Checked, Settings, flip};
 use super::tree::{NodeIx, Slot};
-use crate::diagnostic::{Code, Spanned};
+use crate::diagnostic::{Code, Spanned, nearest};
 use crate::document;
 use crate::effect::Effect;
 use crate::id::Id;
@@ -51,6 +51,9 @@ impl<'c> Checked<'_, 'c> {
             None => lowered.default_effect.max(inside),
         };
 
+        self.owes(ix, step, effect, inside, acts);
+
+        let gates = self.gates(ix, step, effect);
         let outputs = self.named(&step.outputs, &before.result());
         let verify = step.verify.as_ref().map(|verify| self.verify(ix, verify, &settings));
         let undo = self.inner(ix, Slot::Undo, &settings).0;
@@ -85,7 +88,7 @@ impl<'c> Checked<'_, 'c> {
                 dir: flip(dir)?.or_else(|| settings.dir.clone()).filter(|_| acts),
                 example: step.example.as_ref().map(super::literal::plain),
                 next: flip(next)?,
-                gates: Vec::new(),
+                gates,
                 verb: lowered.verb?,
             })
         })();
@@ -127,7 +130,7 @@ impl<'c> Checked<'_, 'c> {
         let later: Vec<&str> = self.later_ids(ix);
         let fault = match self.tree.find(name).and_then(|to| Some((to, self.tree.get(to)?))) {
             None => {
-                let near = super::nearest(name, self.tree.ids());
+                let near = nearest(name, self.tree.ids());
                 let fault = self.new_fault(Code::RB0202, id.span, format!("there is no step `{name}` to go on with"));
                 match near {
                     Some(near) => fault.help(format!("did you mean `{near}`?")).replace(id.span, near),

@@ -308,7 +308,7 @@ impl<'d> Tree<'d> {
         }
     }
 
-    fn at(&self, place: Place) -> Option<&Node<'d>> {
+    pub fn at(&self, place: Place) -> Option<&Node<'d>> {
         let range = match place.parent {
             Some(parent) => self.block(parent, place.slot),
             None => self.top(place.slot),

@@ -51,7 +51,7 @@ impl<'c> Checked<'_, 'c> {
                 let shell = run.shell.as_ref().map_or(settings.shell, |s| s.value);
                 self.shell_script(&run.script, scope).map(|script| Verb::Run { script, shell })
             }
-            Doc::Exec(argv) => self.exec(argv, scope, step.verb.span),
+            Doc::Exec(argv) => self.exec(argv, scope),
             Doc::Rhai(script) => self.rhai_script(script, scope).map(Verb::Rhai),
             Doc::Http(http) => self.http(http, scope),
             Doc::Check(assertions) => self.assertions(assertions, scope),
@@ -67,6 +67,7 @@ impl<'c> Checked<'_, 'c> {
             Doc::Ask(ask) => self.ask(ask, scope),
             Doc::Manual(manual) => self.manual(manual, scope),
             Doc::Notify(notify) => {
+                self.channels(&notify.to);
                 let subject = notify.subject.as_ref().map(|t| self.text(t, scope));
                 let message = self.text(&notify.message, scope);
                 let to = notify.to.iter().map(|t| t.value.clone()).collect();
@@ -98,7 +99,7 @@ impl<'c> Checked<'_, 'c> {
                     inside = inside.max(effect);
                     branches.push((name.value.clone(), body));
                 }
-                let max_parallel = self.at_once(parallel.max_parallel.as_ref(), limits::PARALLEL_DEFAULT);
+                let max_parallel = at_once(parallel.max_parallel.as_ref(), limits::PARALLEL_DEFAULT);
                 Some(Verb::Parallel { branches, max_parallel })
             }
             Doc::Each(each) => {
@@ -110,7 +111,7 @@ impl<'c> Checked<'_, 'c> {
                 inside = effect;
                 // Waves say how many start together; without them a list is read as a loop, one after another.
                 let usual = if each.batches.is_empty() { 1 } else { limits::PARALLEL_DEFAULT };
-                let max_parallel = self.at_once(each.max_parallel.as_ref(), usual);
+                let max_parallel = at_once(each.max_parallel.as_ref(), usual);
                 items.zip(name.parse::<Id>().ok()).map(|(items, r#as)| {
                     Verb::Each(Box::new(plan::Each {
                         items,
@@ -136,6 +137,7 @@ impl<'c> Checked<'_, 'c> {
                 Some(Verb::Group(body))
             }
             Doc::Finish(finish) => {
+                self.finish_allowed(ix, step.verb.span);
                 let message = finish.message.as_ref().map(|t| self.text(t, scope));
                 flip(message).map(|message| Verb::Finish { outcome: finish.outcome.value, message })
             }
@@ -143,12 +145,8 @@ impl<'c> Checked<'_, 'c> {
         Lowered { verb: lowered, default_effect: default_effect(verb), inside }
     }
 
-    fn exec(&mut self, argv: &[Scalar], scope: &Scope, at: Span) -> Option<Verb> {
-        if argv.is_empty() {
-            self.fault(Code::RB0213, at, "`exec` names no program");
-            return None;
-        }
-        self.texts(argv, scope).map(Verb::Exec)
+    fn exec(&mut self, argv: &[Scalar], scope: &Scope) -> Option<Verb> {
+        self.arguments(argv, scope).map(Verb::Exec)
     }
 
     fn http(&mut self, http: &HttpStep, scope: &Scope) -> Option<Verb> {
@@ -247,6 +245,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     fn approve(&mut self, approve: &step::ApproveStep, scope: &Scope) -> Option<Verb> {
+        self.asked(&approve.from, approve.count.as_ref(), approve.on_timeout.as_ref());
         let question = self.text(&approve.question, scope);
         Some(Verb::Approve(Box::new(plan::Approve {
             question: question?,
@@ -259,6 +258,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     fn ask(&mut self, ask: &step::AskStep, scope: &Scope) -> Option<Verb> {
+        self.asked(&ask.from, None, ask.on_timeout.as_ref());
         let question = self.text(&ask.question, scope);
         let fields = self.specs(&ask.fields);
         Some(Verb::Ask(Box::new(plan::Ask {
@@ -271,6 +271,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     fn manual(&mut self, manual: &step::ManualStep, scope: &Scope) -> Option<Verb> {
+        self.asked(&manual.from, None, manual.on_timeout.as_ref());
         let instruction = self.text(&manual.instruction, scope);
         let expect = manual.expect.as_ref().map(|t| self.text(t, scope));
         let evidence = manual.evidence.as_ref().map(|t| self.text(t, scope));
@@ -284,14 +285,6 @@ impl<'c> Checked<'_, 'c> {
         })))
     }
 
-    fn at_once(&mut self, declared: Option<&Spanned<u32>>, usual: usize) -> u32 {
-        let Some(declared) = declared else { return super::lower::index(usual) };
-        if declared.value == 0 || declared.value as usize > limits::PARALLEL {
-            self.fault(Code::RB0213, declared.span, format!("`max_parallel` is a number from 1 to {}", limits::PARALLEL));
-        }
-        declared.value
-    }
-
     fn times(&mut self, at: Span, declared: Option<&Spanned<u32>>) -> Option<u32> {
         let Some(times) = declared else {
             let fault = self
@@ -301,9 +294,6 @@ impl<'c> Checked<'_, 'c> {
             self.report(fault);
             return None;
         };
-        if times.value == 0 || times.value > limits::ROUNDS {
-            self.fault(Code::RB0213, times.span, format!("`times` is a number from 1 to {}", limits::ROUNDS));
-        }
         Some(times.value)
     }
 }
@@ -314,4 +304,8 @@ fn names(list: &[Scalar]) -> Vec<String> {
 
 fn on_timeout(declared: Option<&Spanned<OnTimeout>>) -> OnTimeout {
     declared.map(|t| t.value).unwrap_or_default()
+}
+
+fn at_once(declared: Option<&Spanned<u32>>, usual: usize) -> u32 {
+    declared.map_or(super::lower::index(usual), |declared| declared.value)
 }

@@ -77,7 +77,6 @@ codes! {
     RB0114 Error "text in place of an expression";
     RB0115 Warning "an expression in place of text";
     RB0116 Error "data would become code";
-    RB0117 Error "a folded scalar holds code";
     RB0118 Error "a name is not in scope here";
     RB0119 Error "a name that the language keeps for itself";
     RB0201 Error "two steps have one id";
@@ -92,7 +91,6 @@ codes! {
     RB0210 Warning "a change is tried again";
     RB0211 Error "a part that is not built yet";
     RB0212 Error "a wait without an end";
-    RB0213 Error "a number out of bounds";
     RB0214 Error "a loop without an end";
     RB0215 Warning "a key without a meaning here";
     RB0216 Warning "a secret that nothing uses";
@@ -107,7 +105,6 @@ codes! {
     RB0306 Error "an input that the called procedure does not have";
     RB0307 Error "an input that the called procedure needs";
     RB0308 Error "an input of the wrong type";
-    RB0309 Error "a playbook lacks what an answer to an event needs";
     RB0310 Error "nobody of that name";
     RB0311 Error "a channel that does not exist";
     RB0312 Error "an escalation that does not exist";

@@ -1,0 +1,106 @@
+//! Whom a procedure names: people and groups that decide, channels that are told, the escalation that is climbed, and the
+//! events that start it. They stand in the workspace; where there is none, the operator is alone and nothing can be said.
+
+use super::field::Scope;
+use super::procedure::Checked;
+use crate::diagnostic::{Code, Spanned, nearest};
+use crate::document::Scalar;
+use crate::document::step::OnTimeout;
+
+impl Checked<'_, '_> {
+    /// The people and groups that a decision asks, and whether there are enough of them.
+    pub fn asked(&mut self, from: &[Scalar], count: Option<&Spanned<u32>>, on_timeout: Option<&Spanned<OnTimeout>>) {
+        if let Some(timeout) = on_timeout
+            && timeout.value == OnTimeout::Escalate
+            && self.procedure.escalation.is_none()
+        {
+            let fault = self
+                .new_fault(Code::RB0314, timeout.span, "there is nobody to escalate to")
+                .reason("the procedure names no `escalation`")
+                .help("add `escalation: <name of the workspace>` to the procedure, or write `on_timeout: fail`");
+            self.report(fault);
+        }
+        if !self.build.policy.workspace {
+            return;
+        }
+        let mut known = true;
+        for name in from {
+            known &= self.somebody(name);
+        }
+        if let Some(count) = count
+            && known
+        {
+            let names: Vec<String> = from.iter().map(|name| name.value.clone()).collect();
+            let people = &self.build.policy.people;
+            let there = if names.is_empty() { people.people.len() } else { people.members_of_all(&names).len() };
+            if count.value as usize > there {
+                let fault = self
+                    .new_fault(Code::RB0313, count.span, format!("{} people have to decide, and there are {there}", count.value))
+                    .help("ask for fewer, or name a larger group in `from`");
+                self.report(fault);
+            }
+        }
+    }
+
+    fn somebody(&mut self, name: &Scalar) -> bool {
+        let people = &self.build.policy.people;
+        if people.people.contains_key(&name.value) || people.groups.contains_key(&name.value) {
+            return true;
+        }
+        let near = nearest(&name.value, people.people.keys().chain(people.groups.keys()).map(String::as_str)).map(str::to_owned);
+        self.absent(Code::RB0310, name, "person or group", near);
+        false
+    }
+
+    pub fn channels(&mut self, to: &[Scalar]) {
+        if !self.build.policy.workspace {
+            return;
+        }
+        for name in to.iter().filter(|name| !self.build.policy.channels.contains_key(&name.value)).collect::<Vec<_>>() {
+            let near = nearest(&name.value, self.build.policy.channels.keys().map(String::as_str)).map(str::to_owned);
+            self.absent(Code::RB0311, name, "channel", near);
+        }
+    }
+
+    /// The escalation of the procedure, as the workspace has it.
+    pub fn escalation(&mut self) -> Option<crate::policy::Escalation> {
+        let name = self.procedure.escalation.as_ref()?;
+        let found = self.build.policy.escalations.get(&name.value).cloned();
+        if found.is_none() && self.build.policy.workspace {
+            let near = nearest(&name.value, self.build.policy.escalations.keys().map(String::as_str)).map(str::to_owned);
+            self.absent(Code::RB0312, name, "escalation", near);
+        }
+        found
+    }
+
+    pub fn absent(&mut self, code: Code, name: &Scalar, what: &str, near: Option<String>) {
+        let fault = self.new_fault(code, name.span, format!("the workspace has no {what} `{}`", name.value.escape_debug()));
+        let fault = match near {
+            Some(near) => fault.help(format!("did you mean `{near}`?")).replace(name.span, near),
+            None => fault.help("add it to the workspace, or correct the name"),
+        };
+        self.report(fault);
+    }
+
+    /// What the triggers read: the event and nothing else.
+    pub fn triggers(&mut self) {
+        let procedure = self.procedure;
+        for trigger in &procedure.triggers {
+            if let Some(when) = &trigger.when {
+                self.condition(when, &Scope::trigger());
+            }
+            for (name, value) in &trigger.inputs {
+                if procedure.inputs.iter().all(|(id, _)| id.value != name.value) {
+                    let near = nearest(name.value.as_str(), procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
+                    let fault = self.new_fault(Code::RB0102, name.span, format!("there is no input `{}`", name.value));
+                    let fault = match near {
+                        Some(near) => fault.help(format!("did you mean `{near}`?")).replace(name.span, near),
+                        None => fault.help("declare it under `inputs`"),
+                    };
+                    self.report(fault);
+                }
+                self.expression(value, &Scope::trigger());
+            }
+        }
+    }
+}
