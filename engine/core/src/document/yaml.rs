@@ -196,10 +196,12 @@ fn locate_in_flow(raw: &str, quote: Option<char>, offset: usize) -> usize {
     let mut made = 0;
     let mut at = 0;
     while let Some(next) = raw[at..].chars().next() {
-        if made >= offset {
+        let rest = &raw[at..];
+        // An escaped line break makes nothing: it stands before what follows.
+        let joins = quote == Some('"') && (rest.starts_with("\\\n") || rest.starts_with("\\\r\n"));
+        if made >= offset && !joins {
             break;
         }
-        let rest = &raw[at..];
         let blank = rest.find(|c: char| !matches!(c, ' ' | '\t' | '\r' | '\n')).unwrap_or(rest.len());
         let breaks = rest[..blank].bytes().filter(|b| *b == b'\n').count();
         if breaks > 0 {
@@ -242,3 +244,6 @@ fn escape(rest: &str) -> (usize, usize) {
         None => (0, 1),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,11 @@ impl<'a> Fields<'a> {
         Some(Fields { reading, what, span: node.span, entries, taken: vec![false; entries.len()], known: Vec::new() })
     }
 
+    /// What the map turned out to describe, with its article.
+    pub(crate) fn describe(&mut self, what: &'static str) {
+        self.what = what;
+    }
+
     pub(crate) fn span(&self) -> Span {
         self.span
     }

@@ -1,7 +1,7 @@
 //! Declarations of inputs and of the fields of an `ask`.
 
 use super::{Fields, Reading, scalar};
-use crate::diagnostic::Spanned;
+use crate::diagnostic::{Code, Spanned};
 use crate::document::input::{Input, InputType};
 use crate::document::{Node, Scalar};
 use crate::id::Id;
@@ -14,7 +14,11 @@ pub(super) fn decode_all(reading: &Reading, entries: &[(Scalar, Node)]) -> Vec<(
         let Some(input) = decode(reading, node) else { continue };
         // Faults of the declaration itself: of the outermost only, which judges those inside it too.
         for fault in ValueSpec::of(&input).1 {
-            reading.fault(fault.code, scalar::shown(reading, fault.span), fault.message);
+            let help = match fault.code {
+                Code::RB0025 => "write a regular expression for the whole value, such as `[a-z0-9.-]+`",
+                _ => "change one or the other",
+            };
+            reading.report(reading.diagnostic(fault.code, scalar::shown(reading, fault.span), fault.message).help(help));
         }
         inputs.extend(id.map(|id| (id, input)));
     }

@@ -14,6 +14,10 @@ const IMPACTS: [(&str, Impact); 4] =
 
 pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -> Procedure {
     let reading = fields.reading;
+    fields.describe(match kind {
+        ProcedureKind::Runbook => "a runbook",
+        ProcedureKind::Playbook => "a playbook",
+    });
     let span = fields.span();
     let head = fields.head();
     let name = fields.require("name").and_then(|node| scalar::text(reading, node, "name"));

@@ -25,7 +25,9 @@ pub(crate) fn listed(words: &[&str]) -> String {
 }
 
 pub(crate) fn wrong_type(reading: &Reading, node: &Node, message: &str) {
-    reading.fault(Code::RB0012, shown(reading, node.span), message);
+    if reading.is_whole(node.span) {
+        reading.fault(Code::RB0012, shown(reading, node.span), message);
+    }
 }
 
 /// The part of a span that stands on its first line: what a message points at.

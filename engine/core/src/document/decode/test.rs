@@ -6,6 +6,7 @@ use crate::document::test::{Case, Test};
 
 pub(super) fn decode(mut fields: Fields) -> Option<Test> {
     let reading = fields.reading;
+    fields.describe("a test");
     let procedure = fields.require_text("procedure");
     let nodes = match fields.require("cases") {
         Some(node) => fields.as_list("cases", node).unwrap_or_default(),

@@ -20,12 +20,14 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
         let mut tree = Tree::new(reading, &text);
         let Err(error) = tree.read() else { break tree };
         let fault = Fault::of(&error, &text);
-        reading.report(fault.diagnostic(reading, &text));
+        // A control character has been reported already.
+        if !matches!(fault.kind, ErrorKind::UnexpectedCharacter { character } if character.is_control()) {
+            reading.report(fault.diagnostic(reading, &text));
+        }
         match fault.mend(&text) {
             Some((at, with)) if mended.len() < limits::SYNTAX_FAULTS => {
                 drop(tree);
-                let line = fault.line(&text);
-                mended.push(line);
+                mended.push(Fault { kind: fault.kind, at }.line(&text));
                 let mut bytes = text.into_owned().into_bytes();
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte = with;
@@ -84,25 +86,25 @@ impl Fault {
     /// The byte to blame and a letter that stands in for it without moving anything.
     fn mend(&self, text: &str) -> Option<(usize, u8)> {
         let bytes = text.as_bytes();
-        let (from, to, culprits): (usize, usize, &[u8]) = match self.kind {
-            ErrorKind::MappingValueNotAllowed => (self.at, self.at, b":"),
-            ErrorKind::UnexpectedCharacter { .. } => (self.at, self.at, b"@`%"),
-            ErrorKind::UnknownQuotedScalarEscape => (self.at.saturating_sub(2), self.at, b"\\"),
+        let culprits: &[u8] = match self.kind {
+            ErrorKind::MappingValueNotAllowed => b":",
+            ErrorKind::UnexpectedCharacter { .. } => b"@`%",
+            // The parser names the beginning of the text, not the escape.
+            ErrorKind::UnknownQuotedScalarEscape => return unknown_escape(text, self.at).map(|n| (n, b'x')),
             _ => return None,
         };
-        (from..=to).rev().find(|n| bytes.get(*n).is_some_and(|b| culprits.contains(b))).map(|n| (n, b'x'))
+        bytes.get(self.at).is_some_and(|b| culprits.contains(b)).then_some((self.at, b'x'))
     }
 
     fn diagnostic(&self, reading: &Reading, text: &str) -> Diagnostic {
-        let width = text[self.at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        let span = Span::new(self.at, self.at + width);
+        let escape = matches!(self.kind, ErrorKind::UnknownQuotedScalarEscape).then(|| unknown_escape(text, self.at)).flatten();
+        let at = escape.unwrap_or(self.at);
+        let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
+        let span = Span::new(at, at + width);
         let line = self.line(text);
         let written = text.get(line.start as usize..line.end as usize).unwrap_or_default();
-        if written.contains(": {{") || written.trim_start().starts_with("- {{") {
-            return reading
-                .diagnostic(Code::RB0001, span, "a text that begins with `{{` must be quoted")
-                .reason("YAML reads `{` as the beginning of a map")
-                .help("put the whole value in double quotes");
+        if let Some(at) = [": {{", "- {{"].iter().find_map(|start| written.find(start)) {
+            return unquoted(reading, text, line.start as usize + at + 2);
         }
         let (message, help): (Cow<str>, &str) = match &self.kind {
             ErrorKind::MappingValueNotAllowed => (
@@ -114,6 +116,10 @@ impl Fault {
             | ErrorKind::TabInIndentation
             | ErrorKind::TabInPlainScalar => ("a tab may not stand in indentation".into(), "indent with spaces"),
             ErrorKind::UnclosedQuotedScalar => ("a quoted text does not end".into(), "close the quote"),
+            ErrorKind::InvalidQuotedScalarIndent => (
+                "a quoted text above does not end, or this line of it is not indented".into(),
+                "close the quote, or indent the line",
+            ),
             ErrorKind::UnknownQuotedScalarEscape => {
                 ("an unknown escape in a double-quoted text".into(), "write `\\\\` for a backslash, or use single quotes")
             }
@@ -135,6 +141,31 @@ impl Fault {
         };
         reading.diagnostic(Code::RB0001, span, message).help(help)
     }
+}
+
+/// `name: {{inputs.x}} …` without quotes, which YAML reads as a map.
+fn unquoted(reading: &Reading, text: &str, at: usize) -> Diagnostic {
+    let diagnostic = reading
+        .diagnostic(Code::RB0006, Span::new(at, at + 2), "a text that begins with `{{` must be quoted")
+        .reason("YAML reads `{` as the beginning of a map")
+        .help("put the whole value in double quotes");
+    let value = text.get(at..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim_end();
+    let braces = value.matches('{').count() == value.matches('}').count();
+    if braces && !value.contains(['"', '\\', ',', ']']) && !value.contains(" #") {
+        return diagnostic.replace(Span::new(at, at + value.len()), format!("\"{value}\""));
+    }
+    diagnostic
+}
+
+/// The backslash of the first unknown escape behind `from`.
+fn unknown_escape(text: &str, from: usize) -> Option<usize> {
+    let mut bytes = text.bytes().enumerate().skip(from);
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'\\' && bytes.next().is_none_or(|(_, next)| !b"0abt\tnvfre \"/\\N_LPxuU\r\n".contains(&next)) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 enum Frame {
@@ -346,13 +377,7 @@ impl<'r, 't> Tree<'r, 't> {
     fn key(&mut self, node: Node, map: usize) -> Key {
         let Some(name) = node.scalar().cloned() else {
             if self.text.get(map..).is_some_and(|rest| rest.starts_with("{{")) {
-                let span = Span::new(map, map + 2);
-                self.fault(
-                    Code::RB0006,
-                    span,
-                    "a text that begins with `{{` must be quoted",
-                    "put the whole value in double quotes",
-                );
+                self.faults.push(unquoted(self.reading, self.text, map));
             } else {
                 self.fault(Code::RB0006, node.span, "a key must be a text", "write a plain word before the `:`");
             }
