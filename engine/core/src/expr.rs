@@ -2,16 +2,43 @@
 //! destination of a text needs. Names come from outside through [`Names`]; evaluation is pure and bounded.
 //!
 //! A name whose value is [`Value::Unknown`] makes the whole evaluation unknown: a prediction never guesses.
+//!
+//! The words of both languages are read by their own libraries (Rhai's tokenizer, the parser of Handlebars); what they mean is
+//! decided here, over [`Value`] alone, because here texts are never numbers, misspelt names are never empty, and every
+//! evaluation ends. Whole Rhai scripts are another matter: [`Script`] runs them with Rhai's engine in a process of their own.
 
-use serde::{Deserialize, Serialize};
+mod dynamic;
+mod evaluate;
+mod expression;
+mod functions;
+mod mustache;
+mod nearest;
+mod operators;
+mod quoting;
+mod script;
+mod shell;
+mod syntax;
+mod template;
+mod text;
+mod types;
+
+pub use expression::Expression;
+pub use nearest::nearest;
+pub use script::{Script, script_engine};
+pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX};
+pub use template::Template;
+pub use text::{parse_json, percent_encode, plain_text, to_json};
+pub use types::{Type, TypeFault, Types};
 
 use crate::plan::Origin;
 use crate::value::Value;
 
 /// Answers the names that an expression or text refers to.
 pub trait Names {
-    /// The value of `root` (`now`, `item`), or of a member of it (`inputs`, `steps`, `run`, …: `member` is the first
-    /// name behind the dot). The error says why there is none, in one line that names it.
+    /// The value of a name. `member` is the first name behind the dot, and is given only for the roots that are read member
+    /// by member: `inputs`, `steps`, `run` and `secrets`. Every other root (`now`, `item`, `event`, `result`, …), and these
+    /// four where no member follows (`inputs.keys()`), are asked for whole, with `None`. The error says why there is none, in
+    /// one line that names it.
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String>;
 }
 
@@ -39,41 +66,6 @@ pub struct Reference {
     pub offset: usize,
 }
 
-/// A Rhai expression.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Expression {
-    pub source: String,
-    pub at: Origin,
-}
-
-/// A Handlebars text.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Template {
-    pub source: String,
-    pub at: Origin,
-}
-
-/// A Rhai script: it runs in a process of its own; only its references are looked at here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Script {
-    pub source: String,
-    pub at: Origin,
-}
-
-/// The script of a `run` step: shell text in which each `{{…}}` is data, whatever quotes stand around it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ShellScript {
-    pub source: String,
-    pub at: Origin,
-}
-
-/// A rendered [`ShellScript`]: text without values, and the values under the variable names it uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderedScript {
-    pub script: String,
-    pub values: std::collections::BTreeMap<String, String>,
-}
-
 /// Where a rendered text goes, which decides how each value in it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -83,66 +75,11 @@ pub enum Destination {
     Url,
 }
 
-impl Expression {
-    pub fn parse(source: &str, at: Origin) -> Result<Expression, ParseError> {
-        let _ = (source, at);
-        todo!()
+/// Where `offset` of a source stands that begins at `at`: exact on its first line, else where it begins.
+fn place(at: &Origin, source: &str, offset: usize) -> Origin {
+    let mut place = at.clone();
+    if let Some(before) = source.get(..offset).filter(|before| !before.contains('\n')) {
+        place.position.column = place.position.column.saturating_add(u32::try_from(before.chars().count()).unwrap_or(0));
     }
-    pub fn references(&self) -> Vec<Reference> {
-        todo!()
-    }
-    /// An unknown name gives `Ok(Value::Unknown)`.
-    pub fn evaluate(&self, names: &dyn Names) -> Result<Value, EvalError> {
-        let _ = names;
-        todo!()
-    }
-}
-
-impl Template {
-    pub fn parse(source: &str, at: Origin) -> Result<Template, ParseError> {
-        let _ = (source, at);
-        todo!()
-    }
-    pub fn references(&self) -> Vec<Reference> {
-        todo!()
-    }
-    /// Unknown names stand as `‹name›` in the text; the second part lists them.
-    pub fn render(&self, destination: Destination, names: &dyn Names) -> Result<(String, Vec<String>), EvalError> {
-        let _ = (destination, names);
-        todo!()
-    }
-    /// If the text is one reference and nothing else, the value with its type; else the rendered text.
-    pub fn value(&self, names: &dyn Names) -> Result<Value, EvalError> {
-        let _ = names;
-        todo!()
-    }
-}
-
-impl Script {
-    pub fn parse(source: &str, at: Origin) -> Result<Script, ParseError> {
-        let _ = (source, at);
-        todo!()
-    }
-    pub fn references(&self) -> Vec<Reference> {
-        todo!()
-    }
-    /// The values of all names that the script mentions, as the scope it runs with: `{"inputs": {…}, "steps": {…}}`.
-    pub fn scope(&self, names: &dyn Names) -> Result<crate::value::Map, EvalError> {
-        let _ = names;
-        todo!()
-    }
-}
-
-impl ShellScript {
-    pub fn parse(source: &str, at: Origin) -> Result<ShellScript, ParseError> {
-        let _ = (source, at);
-        todo!()
-    }
-    pub fn references(&self) -> Vec<Reference> {
-        todo!()
-    }
-    pub fn render(&self, names: &dyn Names) -> Result<(RenderedScript, Vec<String>), EvalError> {
-        let _ = names;
-        todo!()
-    }
+    place
 }

@@ -25,9 +25,15 @@ pub const PATH_BYTES: usize = 2048;
 
 /// Bytes of one expression. Parsing cannot be interrupted.
 pub const EXPRESSION_BYTES: usize = 4 * 1024;
+/// Depth of an expression's tree: deeper than anybody reads, shallow enough for the stack.
+pub const EXPRESSION_DEPTH: u16 = 64;
+/// How deep closures may nest in an expression: what they cost multiplies.
+pub const CLOSURE_DEPTH: usize = 2;
 /// Bytes of one Rhai script. Parsing cannot be interrupted.
 pub const SCRIPT_BYTES: usize = 64 * 1024;
-/// Rhai operations of one expression: about a millisecond.
+/// Depth of expressions, and of calls, in a Rhai script.
+pub const SCRIPT_DEPTH: usize = 32;
+/// Steps that the evaluation of one expression may take, copies of large values counted by their size: some milliseconds.
 pub const EXPRESSION_OPERATIONS: u64 = 100_000;
 /// Rhai operations of one script step, run in its own process.
 pub const SCRIPT_OPERATIONS: u64 = 100_000_000;
@@ -47,10 +53,22 @@ pub const APPROVALS: u32 = 100;
 pub const TEMPLATE_BYTES: usize = 64 * 1024;
 /// Nested blocks in one template.
 pub const TEMPLATE_DEPTH: usize = 16;
+/// Bytes between `{{` and `}}`.
+pub const MUSTACHE_BYTES: usize = 1024;
+/// Nested brackets between `{{` and `}}`: the parser of Handlebars recurses over them.
+pub const MUSTACHE_DEPTH: usize = 8;
 /// Pieces that one rendering may write: bounds nested `each`.
 pub const TEMPLATE_WRITES: usize = 100_000;
+/// Bytes that the helpers of one rendering go over.
+pub const TEMPLATE_WORK_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one value in a script's environment: Linux refuses a single string of 128 KiB or more.
+pub const VARIABLE_BYTES: usize = 120 * 1024;
 /// Bytes of one regular expression of an input.
 pub const PATTERN_BYTES: usize = 1024;
+/// Bytes of the compiled form of one regular expression: bounds `(a{1000}){1000}`.
+pub const PATTERN_PROGRAM_BYTES: usize = 1024 * 1024;
+/// Elements that `unique` compares with one another.
+pub const UNIQUE_LEN: usize = 1000;
 /// Steps of backtracking for one match of an input against its pattern.
 pub const PATTERN_BACKTRACK: usize = 100_000;
 /// Bytes of the automaton that one pattern may become.

@@ -1,0 +1,770 @@
+//! Follows the quotes of a POSIX or bash script as far as it takes to say, for each `{{…}}`, how its variable is written so that
+//! the value is one piece of data there. Where that cannot be said with certainty the place is refused: refusing too much
+//! costs a line of `env:`, accepting too much costs a shell.
+//!
+//! Deliberately not a parser of shell: it knows words and commands only well enough to see where data would be read as code
+//! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell).
+
+use std::ops::Range;
+
+use super::ParseError;
+
+/// How a variable is written at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `"${RB_1}"`
+    Unquoted,
+    /// `${RB_1}`: inside double quotes or a here-document, where nothing is split.
+    Double,
+    /// `'"${RB_1}"'`
+    Single,
+    /// As it is: in a comment there is nothing to expand.
+    Comment,
+}
+
+/// The place of every span, in order.
+pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Vec<Place>, ParseError> {
+    let mut lexer = Lexer {
+        source,
+        spans,
+        at: 0,
+        places: Vec::new(),
+        frames: vec![Frame::Commands { command: Command::default(), close: Close::End }],
+        documents: Vec::new(),
+        lost: None,
+    };
+    lexer.run()?;
+    Ok(lexer.places)
+}
+
+#[derive(Debug)]
+enum Frame {
+    /// Where commands stand: the script, `( … )`, `$( … )`.
+    Commands {
+        command: Command,
+        close: Close,
+    },
+    Double,
+    /// `${ … }`; `quoted` where it stands inside double quotes.
+    Parameter {
+        quoted: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Close {
+    /// The end of the script.
+    End,
+    /// `)` of a subshell, a pattern or `<( … )`.
+    Parenthesis,
+    /// `)` of `$( … )`.
+    Substitution,
+    /// `)` of `name=( … )`.
+    Array,
+}
+
+/// The words of the command that is being read, as far as they are literal; a `{{…}}` is [`HOLE`] in them.
+#[derive(Debug, Default)]
+struct Command {
+    words: Vec<String>,
+    word: Option<String>,
+    /// Holes of the word, and of the words before it.
+    holes: Vec<usize>,
+    earlier: Vec<usize>,
+}
+
+const HOLE: char = '\u{FFFC}';
+
+struct Document {
+    delimiter: String,
+    strip_tabs: bool,
+    quoted: bool,
+}
+
+struct Lexer<'s> {
+    source: &'s str,
+    spans: &'s [Range<usize>],
+    at: usize,
+    places: Vec<Place>,
+    frames: Vec<Frame>,
+    /// Here-documents whose bodies start at the next line.
+    documents: Vec<Document>,
+    /// Why the quoting cannot be followed from here on.
+    lost: Option<&'static str>,
+}
+
+type Step = Result<(), ParseError>;
+
+const WAY_OUT: &str = "; put the value under `env:` and use it as a quoted variable";
+
+fn refuse<T>(why: &str, offset: usize) -> Result<T, ParseError> {
+    Err(ParseError { message: format!("{why}{WAY_OUT}"), offset })
+}
+
+impl Lexer<'_> {
+    fn rest(&self) -> &str {
+        self.source.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn starts(&self, text: &str) -> bool {
+        self.rest().starts_with(text)
+    }
+
+    fn skip(&mut self, c: char) {
+        self.at += c.len_utf8();
+    }
+
+    /// The next mustache, if it starts here.
+    fn hole(&self) -> Option<Range<usize>> {
+        self.spans.get(self.places.len()).filter(|span| span.start == self.at).cloned()
+    }
+
+    fn run(&mut self) -> Step {
+        while self.at < self.source.len() {
+            match self.frames.last() {
+                Some(Frame::Double) => self.double()?,
+                Some(Frame::Parameter { quoted }) => {
+                    let quoted = *quoted;
+                    self.parameter(quoted)?;
+                }
+                _ => self.commands()?,
+            }
+        }
+        self.end_command()
+    }
+
+    fn command(&mut self) -> Option<&mut Command> {
+        self.frames.iter_mut().rev().find_map(|frame| match frame {
+            Frame::Commands { command, .. } => Some(command),
+            _ => None,
+        })
+    }
+
+    fn push_word(&mut self, c: char) {
+        if let Some(command) = self.command() {
+            command.word.get_or_insert_default().push(c);
+        }
+    }
+
+    /// Takes the mustache that starts here into a word.
+    fn take_hole(&mut self, span: &Range<usize>, place: Place) -> Step {
+        if let Some(why) = self.lost {
+            return refuse(why, span.start);
+        }
+        if self.frames.iter().any(|frame| matches!(frame, Frame::Parameter { .. })) {
+            return refuse("inside `${…}` a value could be read as a pattern or an index", span.start);
+        }
+        let before = self.source.get(..span.start).unwrap_or_default();
+        if place != Place::Single && before.ends_with('$') {
+            return refuse("`$` directly before `{{` would make another variable of the value's name", span.start);
+        }
+        if place != Place::Single && before.ends_with('\\') {
+            return refuse("a backslash directly before a value would change how it is quoted", span.start);
+        }
+        self.push_word(HOLE);
+        if let Some(command) = self.command() {
+            command.holes.push(span.start);
+        }
+        self.places.push(place);
+        self.at = span.end;
+        Ok(())
+    }
+
+    fn commands(&mut self) -> Step {
+        if let Some(span) = self.hole() {
+            return self.take_hole(&span, Place::Unquoted);
+        }
+        let Some(c) = self.peek() else { return Ok(()) };
+        let in_word = self.command().is_some_and(|command| command.word.is_some());
+        match c {
+            '\\' => {
+                self.skip(c);
+                if let Some(next) = self.peek()
+                    && self.hole().is_none()
+                {
+                    self.skip(next);
+                    if next != '\n' {
+                        self.push_word(next);
+                    }
+                }
+            }
+            '\'' => self.single()?,
+            '"' => {
+                self.skip(c);
+                if let Some(command) = self.command() {
+                    command.word.get_or_insert_default();
+                }
+                self.frames.push(Frame::Double);
+            }
+            '`' => self.backticks()?,
+            '$' => self.dollar(false)?,
+            '#' if !in_word => self.comment(),
+            '\n' => {
+                self.end_command()?;
+                self.skip(c);
+                for document in std::mem::take(&mut self.documents) {
+                    self.document(&document)?;
+                }
+            }
+            ' ' | '\t' | '\r' => {
+                self.end_word()?;
+                self.skip(c);
+            }
+            '<' if self.starts("<<") && !self.starts("<<<") => self.document_start()?,
+            '<' | '>' => {
+                self.end_word()?;
+                let operator = if self.starts("<<<") { 3 } else { 1 };
+                self.at += operator;
+                if matches!(self.peek(), Some('&' | '>' | '|')) {
+                    self.at += 1;
+                }
+            }
+            '&' if self.starts("&>") => {
+                self.end_word()?;
+                self.at += 2;
+            }
+            ';' | '&' | '|' => {
+                self.end_command()?;
+                self.skip(c);
+            }
+            '(' => self.open()?,
+            ')' => self.close()?,
+            c => {
+                self.skip(c);
+                self.push_word(c);
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self) -> Step {
+        let word = self.command().and_then(|command| command.word.clone());
+        let array = word.as_deref().is_some_and(|word| assigned(word).is_some_and(|value| value.is_empty()));
+        if !array && self.starts("((") && word.is_none() {
+            return self.arithmetic(2);
+        }
+        self.skip('(');
+        if !array {
+            self.end_command()?;
+        }
+        let close = if array { Close::Array } else { Close::Parenthesis };
+        self.frames.push(Frame::Commands { command: Command::default(), close });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Step {
+        let ends = matches!(self.frames.last(), Some(Frame::Commands { close, .. }) if *close != Close::End);
+        let array = matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. }));
+        // A `)` that nothing opened ends the pattern of a `case`.
+        if array {
+            self.end_word()?
+        } else {
+            self.end_command()?
+        }
+        self.skip(')');
+        if ends {
+            self.frames.pop();
+        }
+        Ok(())
+    }
+
+    fn single(&mut self) -> Step {
+        self.skip('\'');
+        if let Some(command) = self.command() {
+            command.word.get_or_insert_default();
+        }
+        while let Some(c) = self.peek() {
+            if let Some(span) = self.hole() {
+                self.take_hole(&span, Place::Single)?;
+                continue;
+            }
+            self.skip(c);
+            if c == '\'' {
+                return Ok(());
+            }
+            self.push_word(c);
+        }
+        Ok(())
+    }
+
+    fn double(&mut self) -> Step {
+        if let Some(span) = self.hole() {
+            return self.take_hole(&span, Place::Double);
+        }
+        match self.peek() {
+            Some('"') => {
+                self.at += 1;
+                self.frames.pop();
+            }
+            Some('\\') => {
+                self.at += 1;
+                if let Some(next) = self.peek()
+                    && self.hole().is_none()
+                {
+                    self.skip(next);
+                    self.push_word(next);
+                }
+            }
+            Some('`') => self.backticks()?,
+            Some('$') => self.dollar(true)?,
+            Some(c) => {
+                self.skip(c);
+                self.push_word(c);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn parameter(&mut self, quoted: bool) -> Step {
+        if let Some(span) = self.hole() {
+            return self.take_hole(&span, Place::Double);
+        }
+        match self.peek() {
+            Some('}') => {
+                self.at += 1;
+                self.frames.pop();
+            }
+            Some('\\') => {
+                self.at += 1;
+                if let Some(next) = self.peek() {
+                    self.skip(next);
+                }
+            }
+            Some('\'') if quoted => {
+                self.lost = Some("a single quote inside `\"${…}\"` before this place means different things in different shells");
+                self.at += 1;
+            }
+            Some('\'') => self.single()?,
+            Some('"') => {
+                self.at += 1;
+                self.frames.push(Frame::Double);
+            }
+            Some('`') => self.backticks()?,
+            Some('$') => self.dollar(quoted)?,
+            Some(c) => self.skip(c),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// `$( … )`, `$(( … ))`, `${ … }`, `$' … '`, or a plain variable.
+    fn dollar(&mut self, quoted: bool) -> Step {
+        if let Some(command) = self.command() {
+            command.word.get_or_insert_default().push('$');
+        }
+        if self.starts("$((") {
+            self.at += 1;
+            return self.arithmetic(2);
+        }
+        if self.starts("$(") {
+            self.at += 2;
+            self.frames.push(Frame::Commands { command: Command::default(), close: Close::Substitution });
+            return Ok(());
+        }
+        if self.starts("${{") && self.spans.get(self.places.len()).is_some_and(|span| span.start == self.at + 1) {
+            return refuse("`$` directly before `{{` would make another variable of the value's name", self.at + 1);
+        }
+        if self.starts("${") {
+            self.at += 2;
+            // `${#name}` and `${name#…}` hold no comment.
+            self.frames.push(Frame::Parameter { quoted });
+            return Ok(());
+        }
+        if self.starts("$'") && !quoted {
+            return self.escaped();
+        }
+        if self.starts("$[") {
+            self.lost = Some("the old arithmetic `$[…]` stands before this place");
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// `$'…'`, where backslashes mean something.
+    fn escaped(&mut self) -> Step {
+        let start = self.at;
+        self.at += 2;
+        while let Some(c) = self.peek() {
+            if self.hole().is_some() {
+                return refuse("inside `$'…'` a value would be read for escapes", self.at);
+            }
+            self.skip(c);
+            match c {
+                '\'' => break,
+                '\\' => {
+                    if let Some(next) = self.peek() {
+                        self.skip(next);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // A plain `sh` may read `$'` as a dollar and a quote, and end it elsewhere.
+        if self.source.get(start..self.at).is_some_and(|text| text.contains("\\'")) {
+            self.lost = Some("a `$'…\\'…'` before this place ends differently in different shells");
+        }
+        Ok(())
+    }
+
+    fn backticks(&mut self) -> Step {
+        let start = self.at;
+        self.at += 1;
+        while let Some(c) = self.peek() {
+            if self.hole().is_some() {
+                return refuse("inside backticks the quoting of a value cannot be shown to hold; write `$(…)`, or", self.at)
+                    .map_err(|error| reworded(error, "; write `$( … )` instead of backticks"));
+            }
+            self.skip(c);
+            match c {
+                '`' => break,
+                '\\' => {
+                    if let Some(next) = self.peek() {
+                        self.skip(next);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let text = self.source.get(start..self.at).unwrap_or_default();
+        let (singles, doubles) = (text.matches('\'').count(), text.matches('"').count());
+        if singles % 2 == 1 || doubles % 2 == 1 || text.contains('\\') {
+            self.lost = Some("quotes or backslashes inside backticks stand before this place");
+        }
+        self.push_word('$');
+        Ok(())
+    }
+
+    /// `(( … ))` and `$(( … ))`: skipped; at the start of it stand `parentheses` opening ones.
+    fn arithmetic(&mut self, parentheses: usize) -> Step {
+        self.at += parentheses;
+        let mut depth = parentheses;
+        while let Some(c) = self.peek() {
+            if self.hole().is_some() {
+                return refuse("in arithmetic a value would be evaluated, and can run commands", self.at);
+            }
+            if matches!(c, '\'' | '"' | '`' | '\\' | '#') {
+                self.lost = Some("quotes inside `((…))` stand before this place");
+            }
+            if c == ')' && depth == parentheses && !self.starts("))") {
+                self.lost = Some("a `((` before this place may be two subshells or arithmetic");
+            }
+            self.skip(c);
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to the end of the line.
+    fn comment(&mut self) {
+        let end = self.rest().find('\n').map_or(self.source.len(), |at| self.at + at);
+        while self.spans.get(self.places.len()).is_some_and(|span| span.start < end) {
+            self.places.push(Place::Comment);
+        }
+        self.at = end;
+    }
+
+    fn document_start(&mut self) -> Step {
+        self.end_word()?;
+        self.at += 2;
+        let strip_tabs = self.starts("-");
+        self.at += usize::from(strip_tabs);
+        while matches!(self.peek(), Some(' ' | '\t')) {
+            self.at += 1;
+        }
+        let (mut delimiter, mut quoted, mut quote) = (String::new(), false, None);
+        while let Some(c) = self.peek() {
+            if self.hole().is_some() {
+                return refuse("the end mark of a here-document is part of the script", self.at);
+            }
+            match (quote, c) {
+                (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => break,
+                (None, '\'' | '"') => (quote, quoted) = (Some(c), true),
+                (Some(open), c) if c == open => quote = None,
+                (None, '\\') => {
+                    quoted = true;
+                    self.at += 1;
+                    if let Some(next) = self.peek() {
+                        delimiter.push(next);
+                    }
+                }
+                (None, '$' | '`') => {
+                    self.lost = Some("a here-document with an unusual end mark stands before this place");
+                    delimiter.push(c);
+                }
+                _ => delimiter.push(c),
+            }
+            let c = self.peek().unwrap_or_default();
+            self.skip(c);
+        }
+        self.documents.push(Document { delimiter, strip_tabs, quoted });
+        Ok(())
+    }
+
+    /// The body of a here-document, its end mark included.
+    fn document(&mut self, document: &Document) -> Step {
+        let start = self.at;
+        let mut end = start;
+        let mut body_end = self.source.len();
+        for line in self.source.get(start..).unwrap_or_default().split_inclusive('\n') {
+            let text = line.strip_suffix('\n').unwrap_or(line);
+            let text = if document.strip_tabs { text.trim_start_matches('\t') } else { text };
+            if text == document.delimiter {
+                body_end = end;
+                end += line.len();
+                break;
+            }
+            end += line.len();
+        }
+        let mut unclear = false;
+        self.at = start;
+        while self.at < body_end {
+            if let Some(span) = self.hole() {
+                if document.quoted {
+                    let quoted = "this here-document has a quoted end mark, so nothing in it is expanded";
+                    return Err(reworded(
+                        ParseError { message: quoted.to_owned(), offset: span.start },
+                        "; write the end mark without quotes",
+                    ));
+                }
+                if unclear {
+                    return refuse("a command or an expansion stands before this place in the here-document", span.start);
+                }
+                if span.end > body_end {
+                    return refuse("this does not end inside the here-document", span.start);
+                }
+                self.take_document_hole(&span)?;
+                continue;
+            }
+            let Some(c) = self.peek() else { break };
+            self.skip(c);
+            match c {
+                '\\' => {
+                    if let Some(next) = self.peek()
+                        && self.hole().is_none()
+                    {
+                        self.skip(next);
+                    }
+                }
+                '`' => unclear = true,
+                '$' if self.starts("(") || (self.starts("{") && self.hole().is_none()) => {
+                    // A simple one is stepped over; in any other the quoting would have to be followed.
+                    let close = if self.starts("(") { ')' } else { '}' };
+                    let inside = self.rest().get(1..).unwrap_or_default();
+                    let simple = |c: char| c.is_ascii_alphanumeric() || " _-+/.:%,=@".contains(c);
+                    match inside.find(|c: char| !simple(c)) {
+                        Some(at) if inside.get(at..).is_some_and(|rest| rest.starts_with(close)) => self.at += at + 2,
+                        _ => unclear = true,
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.at = end.max(body_end);
+        Ok(())
+    }
+
+    fn take_document_hole(&mut self, span: &Range<usize>) -> Step {
+        let before = self.source.get(..span.start).unwrap_or_default();
+        if let Some(why) = self.lost {
+            return refuse(why, span.start);
+        }
+        if before.ends_with(['$', '\\']) {
+            return refuse("`$` or a backslash directly before a value would change what it means", span.start);
+        }
+        self.places.push(Place::Double);
+        self.at = span.end;
+        Ok(())
+    }
+
+    fn end_word(&mut self) -> Step {
+        let close = match self.frames.last() {
+            Some(Frame::Commands { close, .. }) => *close,
+            _ => Close::End,
+        };
+        let substituted = self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Substitution, .. }));
+        let Some(command) = self.command() else { return Ok(()) };
+        let Some(word) = command.word.take() else { return Ok(()) };
+        let holes = std::mem::take(&mut command.holes);
+        if let Some(hole) = holes.first()
+            && let Some(why) = second_reading(&command.words, &word, close == Close::Array)
+        {
+            return refuse(why, *hole);
+        }
+        command.earlier.extend(holes);
+        if command.words.first().is_some_and(|first| first == "[[")
+            && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str())
+            && close != Close::Array
+        {
+            if let Some(hole) = command.earlier.first() {
+                return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", *hole)
+                    .map_err(|error| reworded(error, "; use `[ … ]` for it"));
+            }
+            command.words.push(ARITHMETIC_TEST.to_owned());
+        }
+        if command.words.is_empty() && (RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
+            return Ok(());
+        }
+        let case = word == "case" && command.words.is_empty();
+        command.words.push(word);
+        if case && substituted {
+            self.lost = Some("a `case` inside `$(…)` stands before this place");
+        }
+        Ok(())
+    }
+
+    fn end_command(&mut self) -> Step {
+        self.end_word()?;
+        if matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. })) {
+            return Ok(());
+        }
+        if let Some(command) = self.command() {
+            *command = Command::default();
+        }
+        Ok(())
+    }
+}
+
+fn reworded(error: ParseError, way_out: &str) -> ParseError {
+    let message = error.message.replace(", or; put", "; put").replace(WAY_OUT, "");
+    ParseError { message: format!("{}{way_out}, or use `env:`", message.trim_end_matches(", or")), offset: error.offset }
+}
+
+/// Words after which a command is still to come.
+const RESERVED: [&str; 12] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "time", "in"];
+
+/// Commands that read their words as code or as names of variables.
+const READS_CODE: [&str; 15] = [
+    "eval",
+    "let",
+    "declare",
+    "typeset",
+    "unset",
+    "alias",
+    "trap",
+    "read",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "source",
+    ".",
+    "function",
+    "enable",
+];
+
+/// Commands whose next word is the command.
+const PREFIXES: [&str; 8] = ["exec", "command", "builtin", "sudo", "doas", "nohup", "env", "setsid"];
+
+/// Interpreters, and the letters of the options behind which they read code.
+const INTERPRETERS: [(&str, &str); 17] = [
+    ("sh", "c"),
+    ("bash", "c"),
+    ("dash", "c"),
+    ("ash", "c"),
+    ("ksh", "c"),
+    ("zsh", "c"),
+    ("su", "c"),
+    ("python", "c"),
+    ("python3", "c"),
+    ("perl", "eE"),
+    ("ruby", "e"),
+    ("node", "ep"),
+    ("php", "r"),
+    ("psql", "c"),
+    ("mysql", "e"),
+    ("mariadb", "e"),
+    ("flock", "c"),
+];
+
+/// Stands in the words of a `[[` that has an arithmetic test.
+const ARITHMETIC_TEST: &str = "\u{FFFC}arithmetic";
+
+/// Options of ssh that take the next word.
+const SSH_OPTIONS: &str = "BbcDEeFIiJLlmOoPpQRSWw";
+
+/// The value of a word `name=value`.
+fn assigned(word: &str) -> Option<&str> {
+    let (name, value) = word.split_once('=')?;
+    let name = name.strip_suffix('+').unwrap_or(name);
+    let first = name.chars().next()?;
+    let plain = (first.is_ascii_alphabetic() || first == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    plain.then_some(value)
+}
+
+/// Why a value in `word`, behind `words` of the same command, would be read as code; `None` where it is data.
+fn second_reading(words: &[String], word: &str, in_array: bool) -> Option<&'static str> {
+    if in_array {
+        return word.starts_with('[').then_some("the index of an array is evaluated, and can run commands");
+    }
+    let Some(first) = words.first() else {
+        return if assigned(word).is_some() { None } else { Some("here a value would decide which command runs") };
+    };
+    if let [prefix] = words
+        && PREFIXES.contains(&prefix.as_str())
+        && (assigned(word).is_none() || prefix == "exec" || prefix == "command")
+    {
+        return Some("here a value would decide which command runs");
+    }
+    if READS_CODE.contains(&first.as_str()) || words.iter().any(|word| word == "eval") {
+        return Some("this command reads its words as code or as names of variables");
+    }
+    if ["export", "readonly", "local"].contains(&first.as_str())
+        && (assigned(word).is_none() || words.iter().any(|word| word.starts_with('-')))
+    {
+        return Some("here a value would name a variable; write `name={{…}}`");
+    }
+    if first == "printf" && words.last().is_some_and(|word| word == "-v") {
+        return Some("here a value would name a variable");
+    }
+    if ["[", "test"].contains(&first.as_str()) && words.iter().any(|word| word == "-v") {
+        return Some("here a value would name a variable");
+    }
+    if words.iter().any(|word| word == ARITHMETIC_TEST) {
+        return Some("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[ … ]`");
+    }
+    let program = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    if let Some(place) = words.iter().position(|word| program(word) == "ssh") {
+        return remote(words.get(place + 1..).unwrap_or_default(), word);
+    }
+    for (name, options) in INTERPRETERS {
+        let reads = |option: &String| {
+            option.len() > 1 && option.starts_with('-') && !option.starts_with("--") && option.ends_with(|c| options.contains(c))
+        };
+        if words.iter().any(|word| program(word) == name)
+            && (words.last().is_some_and(reads)
+                || word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c| options.contains(c))))
+        {
+            return Some("here the value would be part of a program that another interpreter reads");
+        }
+    }
+    None
+}
+
+/// Everything behind the host of an `ssh` is joined and read by a shell over there.
+fn remote(words: &[String], word: &str) -> Option<&'static str> {
+    let mut words = words.iter();
+    while let Some(next) = words.next() {
+        match next.strip_prefix('-') {
+            Some(option) if option.len() == 1 && option.chars().all(|c| SSH_OPTIONS.contains(c)) => {
+                if words.next().is_none() {
+                    // The word is this option's argument.
+                    return (next == "-o").then_some("an option of ssh can name a command");
+                }
+            }
+            Some(_) => {}
+            None => return Some("ssh hands this to a shell on the other side, which reads it as code"),
+        }
+    }
+    word.starts_with('-').then_some("an option of ssh can name a command")
+}

@@ -1,0 +1,188 @@
+//! The script of a `run` step: shell text in which each `{{…}}` is data. A value never becomes part of the text: the text names
+//! a variable, written so that it is one piece of data in the quotes it stands in, and the value travels in the environment.
+//!
+//! What this cannot do: a value that starts with `-` is still read as an option by a program that looks for options. Write
+//! `--` before it where the program knows that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use super::mustache::{self, Part, Piece, collect_part, mustaches};
+use super::quoting::{Place, places};
+use super::template::{Lookup, part_value};
+use super::text::plain_text;
+use super::{EvalError, Names, ParseError, Reference};
+use crate::limits;
+use crate::plan::Origin;
+
+/// What the variables of rendered scripts are called: `RB_1`, `RB_2`, …
+pub const VARIABLE_PREFIX: &str = "RB_";
+
+/// The script of a `run` step. Made by [`ShellScript::parse`]; compared by source and place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ShellScript {
+    pub source: String,
+    pub at: Origin,
+    #[serde(skip)]
+    chunks: OnceLock<Result<Arc<Vec<Chunk>>, ParseError>>,
+}
+
+/// A rendered [`ShellScript`]: text without values, and the values under the variable names it uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedScript {
+    pub script: String,
+    pub values: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Text(String),
+    Value { part: Part, variable: String, place: Place },
+}
+
+impl PartialEq for ShellScript {
+    fn eq(&self, other: &ShellScript) -> bool {
+        self.source == other.source && self.at == other.at
+    }
+}
+
+impl ShellScript {
+    /// Refuses every `{{…}}` in a place where its value could be read as code, and says what to write instead.
+    pub fn parse(source: &str, at: Origin) -> Result<ShellScript, ParseError> {
+        let script = ShellScript { source: source.to_owned(), at, chunks: OnceLock::new() };
+        script.chunks().map(|_| ()).map_err(Clone::clone)?;
+        Ok(script)
+    }
+
+    fn chunks(&self) -> Result<&Arc<Vec<Chunk>>, &ParseError> {
+        self.chunks.get_or_init(|| chunks(&self.source).map(Arc::new)).as_ref()
+    }
+
+    /// Every name it mentions outside comments, in the order of the source.
+    pub fn references(&self) -> Vec<Reference> {
+        let mut found = Vec::new();
+        for chunk in self.chunks().map(|chunks| chunks.as_slice()).unwrap_or_default() {
+            if let Chunk::Value { part, .. } = chunk {
+                collect_part(part, &mut found);
+            }
+        }
+        found
+    }
+
+    /// The script and its variables. Unknown names stand as `‹name›` in the values; the second part lists them.
+    pub fn render(&self, names: &dyn Names) -> Result<(RenderedScript, Vec<String>), EvalError> {
+        let error = |message: String, offset| EvalError { message, at: super::place(&self.at, &self.source, offset) };
+        let chunks = self.chunks().map_err(|fault| error(fault.message.clone(), fault.offset))?;
+        let lookup = Lookup::new(&self.references(), names);
+        let (mut script, mut values, mut unknown) = (String::new(), BTreeMap::new(), Vec::new());
+        for chunk in chunks.iter() {
+            let (part, variable, place) = match chunk {
+                Chunk::Text(text) => {
+                    script.push_str(text);
+                    continue;
+                }
+                Chunk::Value { part, variable, place } => (part, variable, place),
+            };
+            if !values.contains_key(variable) {
+                let value = part_value(part, &lookup, &[]).map_err(|fault| error(fault.message, fault.offset))?;
+                if let Some(name) = value.first_unknown()
+                    && !unknown.iter().any(|known| known == name)
+                {
+                    unknown.push(name.to_owned());
+                }
+                let text = plain_text(&value);
+                if text.contains('\0') {
+                    return Err(error("the value has a NUL byte, which no variable can hold".to_owned(), part.offset()));
+                }
+                if text.len() > limits::VARIABLE_BYTES {
+                    let message = format!(
+                        "the value is longer than the {} bytes that a variable can hold; write it to a file",
+                        limits::VARIABLE_BYTES
+                    );
+                    return Err(error(message, part.offset()));
+                }
+                values.insert(variable.clone(), text);
+            }
+            match place {
+                Place::Unquoted => script.push_str(&format!("\"${{{variable}}}\"")),
+                Place::Double => script.push_str(&format!("${{{variable}}}")),
+                Place::Single => script.push_str(&format!("'\"${{{variable}}}\"'")),
+                Place::Comment => {}
+            }
+        }
+        Ok((RenderedScript { script, values }, unknown))
+    }
+}
+
+fn chunks(source: &str) -> Result<Vec<Chunk>, ParseError> {
+    if source.len() > limits::TEMPLATE_BYTES {
+        let message = format!("a script longer than {} bytes; put it in a file and run that", limits::TEMPLATE_BYTES);
+        return Err(ParseError { message, offset: limits::TEMPLATE_BYTES });
+    }
+    let found = mustaches(source)?;
+    let spans: Vec<_> = found.iter().map(|mustache| mustache.span.clone()).collect();
+    let places = places(source, &spans)?;
+    if places.len() != spans.len() {
+        let offset = spans.get(places.len()).map_or(0, |span| span.start);
+        return Err(ParseError { message: "the quotes around this `{{…}}` cannot be followed; use `env:`".to_owned(), offset });
+    }
+    let mut chunks = Vec::new();
+    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    let mut from = 0;
+    for (span, place) in spans.into_iter().zip(places) {
+        if place == Place::Comment {
+            continue;
+        }
+        let text = source.get(span.clone()).unwrap_or_default();
+        let part = value_of(text).map_err(|error| ParseError { offset: error.offset + span.start, ..error })?;
+        let part = shifted(part, span.start);
+        let count = variables.len() + 1;
+        let variable = variables.entry(text.to_owned()).or_insert_with(|| format!("{VARIABLE_PREFIX}{count}")).clone();
+        chunks.push(Chunk::Text(literal(source.get(from..span.start).unwrap_or_default())));
+        chunks.push(Chunk::Value { part, variable, place });
+        from = span.end;
+    }
+    chunks.push(Chunk::Text(literal(source.get(from..).unwrap_or_default())));
+    Ok(chunks)
+}
+
+/// Script text as it will stand: `\{{` is `{{`.
+fn literal(text: &str) -> String {
+    text.replace("\\{{", "{{")
+}
+
+fn value_of(text: &str) -> Result<Part, ParseError> {
+    let fault = |message: &str| Err(ParseError { message: message.to_owned(), offset: 0 });
+    let inside = text.trim_start_matches('{').trim_start();
+    if inside.starts_with(['#', '/', '^']) || inside.starts_with("else") {
+        return fault("blocks are not available in a script; use the shell's own `if` and `for`");
+    }
+    if inside.starts_with('!') {
+        return fault("write a comment of the shell: `# …`");
+    }
+    if text.starts_with("{{~") || text.ends_with("~}}") {
+        return fault("`~` is not available in a script");
+    }
+    if inside.starts_with('.') {
+        return fault("this looks like a template of another program; write `\\{{` for braces as text");
+    }
+    let mut pieces = mustache::parse(text)?;
+    match (pieces.pop(), pieces.is_empty()) {
+        (Some(Piece::Value(part)), true) => Ok(part),
+        _ => fault("only a name, or a helper with names, may stand between `{{` and `}}` in a script"),
+    }
+}
+
+fn shifted(part: Part, by: usize) -> Part {
+    match part {
+        Part::Literal(value) => Part::Literal(value),
+        Part::Name(reference) => Part::Name(Reference { offset: reference.offset + by, ..reference }),
+        Part::Local { each, of, path, offset } => Part::Local { each, of, path, offset: offset + by },
+        Part::Call { helper, arguments, offset } => {
+            let arguments = arguments.into_iter().map(|argument| shifted(argument, by)).collect();
+            Part::Call { helper, arguments, offset: offset + by }
+        }
+    }
+}
