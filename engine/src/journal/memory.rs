@@ -303,3 +303,15 @@ impl Journal for MemoryJournal {
         Ok(self.state().version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn conforms() {
+        crate::journal::conformance::journal_conformance(|| Arc::new(MemoryJournal::default()));
+    }
+}

@@ -1,1 +1,210 @@
+//! What is particular to the store on disk: refusals, other processes, damage, and many writers at once.
 
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use super::*;
+use crate::journal::conformance::{adding, at, id, journal_conformance, more, new_run};
+use crate::journal::{Phase, chain};
+
+fn open(folder: &tempfile::TempDir) -> Store {
+    Store::open(&folder.path().join("state")).unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn conforms() {
+    let folders = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    journal_conformance(|| {
+        count.set(count.get() + 1);
+        Arc::new(Store::open(&folders.path().join(format!("{}", count.get()))).unwrap())
+    });
+}
+
+#[test]
+fn nobody_else_can_read_or_plant_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    assert_eq!(mode(store.folder()), 0o700);
+    for file in std::fs::read_dir(store.folder()).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    for (bits, refused) in [(0o700, false), (0o755, false), (0o770, true), (0o707, true), (0o1777, true)] {
+        std::fs::set_permissions(store.folder(), PermissionsExt::from_mode(bits)).unwrap();
+        let result = Store::open(store.folder());
+        assert_eq!(matches!(&result, Err(JournalError::Folder { next, .. }) if next.contains("chmod 700")), refused, "{bits:o}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_refused_with_its_reason() {
+    let text = "not a database, ".repeat(1000);
+    for (name, bytes, expect) in [("text", text.as_bytes(), "damaged"), ("header", b"SQLite format 3\0".as_slice(), "damaged")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::write(folder.path().join("journal.db"), bytes).unwrap();
+        let error = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(expect), "{name}: {error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::create_dir(folder.path().join("journal.db")).unwrap();
+    assert!(Store::open(folder.path()).is_err());
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    assert!(matches!(Store::open(&folder.path().join("file")), Err(JournalError::Folder { .. })));
+}
+
+#[test]
+fn a_newer_or_foreign_database_is_refused() {
+    for (pragma, expect) in [("user_version = 99", "use a newer"), ("application_id = 7", "another program")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = open(&folder).path.clone();
+        Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+        let error = Store::open(path.parent().unwrap()).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    }
+}
+
+#[test]
+fn what_one_store_writes_another_reads_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, reader) = (open(&folder), open(&folder));
+    let lease = writer.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    let mut version = reader.version().unwrap();
+    for seq in 2..20 {
+        let row = reader.run(&id(1)).unwrap();
+        let durability = if seq % 2 == 0 { Durability::Synced } else { Durability::Visible };
+        let append = adding(&writer, &lease, more(&id(1), "p", row.seq, &row.head, 1));
+        writer.append(Append { durability, ..append }).wait().unwrap();
+        assert_eq!(reader.records(&id(1), 1, 100).unwrap().len(), seq);
+        let now = reader.version().unwrap();
+        assert_ne!(now, version);
+        version = now;
+        assert_eq!(reader.version().unwrap(), version, "quiet while nothing happens");
+    }
+    let bobs = reader.acquire(&id(1), &Owner::named("bob", 2), at(50), at(60)).wait().unwrap();
+    assert!(writer.renew(&lease, at(70)).wait().is_err());
+    reader.release(&bobs).wait().unwrap();
+}
+
+#[test]
+fn many_writers_share_commits_and_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder));
+    let threads: Vec<_> = (1..=64)
+        .map(|n| {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                let lease = store.create(new_run(&id(n), "p", &Owner::named("ada", n))).wait().unwrap();
+                for _ in 0..10 {
+                    let row = store.run(&id(n)).unwrap();
+                    let good = adding(&*store, &lease, more(&id(n), "p", row.seq, &row.head, 1));
+                    let stale = Append { epoch: 99, ..good.clone() };
+                    // Refused changes ride in the same commits and disturb nobody.
+                    assert!(store.append(stale).wait().is_err());
+                    store.append(good).wait().unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let reopened = open(&folder);
+    for n in 1..=64 {
+        let records = reopened.records(&id(n), 1, 100).unwrap();
+        let mut head = chain::genesis(&id(n));
+        for record in &records {
+            head = chain::link(&head, &record.bytes());
+            assert_eq!(record.hash, head);
+        }
+        assert_eq!(records.len(), 11);
+        assert_eq!(reopened.run(&id(n)).unwrap().head, head);
+    }
+}
+
+#[test]
+fn what_is_queued_is_written_before_the_store_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    for n in 1..=100 {
+        drop(store.create(new_run(&id(n), "p", &Owner::named("ada", n))));
+    }
+    drop(store);
+    assert_eq!(open(&folder).runs(&RunFilter { limit: 1000, ..RunFilter::default() }).unwrap().len(), 100);
+}
+
+/// A power failure leaves some prefix of the log: whatever it is, the store opens and holds a prefix of the commits.
+#[test]
+fn a_cut_log_leaves_a_prefix_of_the_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    for _ in 0..8 {
+        let row = store.run(&id(1)).unwrap();
+        store.append(adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
+    }
+    let database = std::fs::read(folder.path().join("state/journal.db")).unwrap();
+    let log = std::fs::read(folder.path().join("state/journal.db-wal")).unwrap();
+    let all = store.records(&id(1), 1, 100).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut check = |log: &[u8]| {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(copy.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::write(copy.path().join("journal.db"), &database).unwrap();
+        std::fs::write(copy.path().join("journal.db-wal"), log).unwrap();
+        let store = Store::open(copy.path()).unwrap();
+        let records = store.records(&id(1), 1, 100).unwrap();
+        assert_eq!(records, all[..records.len()]);
+        assert_eq!(store.run(&id(1)).map_or(0, |row| row.seq), records.len() as u64);
+        seen.insert(records.len());
+    };
+    for cut in (0..=log.len()).step_by(1021).chain([log.len()]) {
+        check(&log[..cut]);
+    }
+    for flip in (0..log.len()).step_by(2039) {
+        let mut flipped = log.clone();
+        flipped[flip] ^= 1;
+        check(&flipped);
+    }
+    assert_eq!(seen.first(), Some(&0));
+    assert!(seen.len() >= 9, "{seen:?}");
+}
+
+#[test]
+fn a_full_disk_refuses_whole_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    // The database may grow no further: as on a full disk.
+    store
+        .writer
+        .submit(Durability::Synced, |c| {
+            let pages: i64 = c.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            c.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+            Ok(())
+        })
+        .wait()
+        .unwrap();
+    let mut full = None;
+    for _ in 0..100 {
+        let row = store.run(&id(1)).unwrap();
+        let append = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 20));
+        if let Err(error) = store.append(append).wait() {
+            full = Some(error);
+            break;
+        }
+    }
+    assert_eq!(full, Some(JournalError::Full { path: store.path.clone() }));
+    let seq = store.run(&id(1)).unwrap().seq;
+    assert_eq!(store.records(&id(1), 1, 10_000).unwrap().len() as u64, seq, "refused as a whole");
+    // Once there is room, the end of the run can be recorded.
+    store.writer.submit(Durability::Synced, |c| Ok(c.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(()))?)).wait().unwrap();
+    let row = store.run(&id(1)).unwrap();
+    let mut end = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1));
+    end.summary.phase = Phase::Ended;
+    store.append(end).wait().unwrap();
+}
