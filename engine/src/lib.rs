@@ -5,6 +5,7 @@ pub mod ahead;
 pub mod clock;
 pub mod driver;
 pub mod journal;
+pub mod log;
 pub mod message;
 pub mod permit;
 pub mod session;

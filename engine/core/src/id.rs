@@ -197,10 +197,17 @@ pub struct Digest(String);
 impl Digest {
     pub fn of_bytes(bytes: &[u8]) -> Digest {
         use sha2::Digest as _;
+        Digest::from_sha256(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// A digest that was computed elsewhere, piece by piece.
+    pub fn from_sha256(bytes: [u8; 32]) -> Digest {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
-        for byte in sha2::Sha256::digest(bytes) {
-            text.push_str(&format!("{byte:02x}"));
+        for byte in bytes {
+            text.push(char::from(HEX[usize::from(byte >> 4)]));
+            text.push(char::from(HEX[usize::from(byte & 15)]));
         }
         Digest(text)
     }

@@ -144,5 +144,7 @@ pub const STORE_BUSY: Duration = Duration::from_secs(10);
 pub const STORE_POLL: Duration = Duration::from_millis(50);
 /// Read connections that are kept open.
 pub const IDLE_READERS: usize = 8;
+/// Bytes of a log that are read at once.
+pub const LOG_RANGE: u64 = 1024 * 1024;
 /// Records that are read at once.
 pub const RECORDS_PAGE: usize = 1_000;

@@ -1,0 +1,450 @@
+//! Output of attempts: one append-only file each, beside the journal. Every byte up to the cap is kept as it came, what is more
+//! is counted, and a reader sees any range at any time, also while the file grows.
+//!
+//! A file's name is made from the step's path by an encoding that cannot collide and cannot leave its folder. Folders are opened
+//! one by one, never through a symbolic link, and files are made anew: nobody can lay something in the way.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+/// Why a log cannot be made or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    #[error("there is no log of attempt {attempt} of `{path}` in run {run}")]
+    Absent { run: RunId, path: StepPath, attempt: u32 },
+    #[error("attempt {attempt} of `{path}` in run {run} has a log already")]
+    Exists { run: RunId, path: StepPath, attempt: u32 },
+    #[error("{}: {error}; look at the state folder", place.display())]
+    Io { place: PathBuf, error: String },
+}
+
+/// The logs of one state folder.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    root: Arc<OwnedFd>,
+    place: PathBuf,
+}
+
+/// What a log came to. It is part of the attempt's result, under the key `log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSeal {
+    /// Bytes kept.
+    pub bytes: u64,
+    /// Bytes beyond the cap, or after the log could not be written any more.
+    pub dropped: u64,
+    /// Of the bytes kept.
+    pub digest: Digest,
+    /// Why writing stopped before the cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl LogSeal {
+    /// As it stands in a result.
+    pub fn to_value(&self) -> Value {
+        let whole = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        let mut map = Map::from([
+            ("bytes".to_owned(), whole(self.bytes)),
+            ("dropped".to_owned(), whole(self.dropped)),
+            ("digest".to_owned(), Value::text(self.digest.as_str())),
+        ]);
+        if let Some(failed) = &self.failed {
+            map.insert("failed".to_owned(), Value::text(failed));
+        }
+        Value::Map(map)
+    }
+
+    /// From the result of an attempt; absent where it had no log.
+    pub fn of_result(result: &Value) -> Option<LogSeal> {
+        let log = result.get("log")?;
+        let count = |key| match log.get(key) {
+            Some(Value::Int(n)) => u64::try_from(*n).ok(),
+            _ => None,
+        };
+        let text = |key| match log.get(key) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        Some(LogSeal {
+            bytes: count("bytes")?,
+            dropped: count("dropped")?,
+            digest: text("digest")?.parse().ok()?,
+            failed: text("failed"),
+        })
+    }
+}
+
+impl Logs {
+    /// The folder `logs` in a state folder, which must exist; it is made where it is absent.
+    pub fn open(state: &Path) -> Result<Logs, LogError> {
+        let place = state.join("logs");
+        let open = || {
+            let state = rustix::fs::open(state, FOLDER, Mode::empty())?;
+            open_folder(&state, "logs", true)
+        };
+        let root = open().map_err(|e| failed(&place, e))?;
+        Ok(Logs { root: Arc::new(root), place })
+    }
+
+    /// Starts the log of an attempt.
+    pub fn create(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogWriter, LogError> {
+        let name = file_name(path, attempt);
+        let open = || {
+            let folder = open_folder(&*self.root, run.as_str(), true)?;
+            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&folder, &*name, flags, Mode::RUSR | Mode::WUSR)
+        };
+        match open() {
+            Ok(file) => Ok(LogWriter::new(Box::new(File::from(file)), limits::LOG_BYTES)),
+            Err(Errno::EXIST) => Err(LogError::Exists { run: run.clone(), path: path.clone(), attempt }),
+            Err(error) => Err(failed(&self.place.join(run.as_str()).join(name), error)),
+        }
+    }
+
+    pub fn reader(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogReader, LogError> {
+        let name = file_name(path, attempt);
+        let place = self.place.join(run.as_str()).join(&name);
+        let open = || {
+            let folder = open_folder(&*self.root, run.as_str(), false)?;
+            rustix::fs::openat(&folder, &*name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        };
+        match open() {
+            Ok(file) => Ok(LogReader { file: File::from(file), place }),
+            Err(Errno::NOENT) => Err(LogError::Absent { run: run.clone(), path: path.clone(), attempt }),
+            Err(error) => Err(failed(&place, error)),
+        }
+    }
+
+    /// Whether an attempt has a log.
+    pub fn exists(&self, run: &RunId, path: &StepPath, attempt: u32) -> bool {
+        open_folder(&*self.root, run.as_str(), false)
+            .and_then(|folder| rustix::fs::statat(&folder, file_name(path, attempt), AtFlags::SYMLINK_NOFOLLOW))
+            .is_ok()
+    }
+}
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens a folder inside another one, never through a link.
+fn open_folder(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
+    if make {
+        match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    rustix::fs::openat(parent, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
+}
+
+fn failed(place: &Path, error: Errno) -> LogError {
+    LogError::Io { place: place.to_owned(), error: std::io::Error::from(error).to_string() }
+}
+
+/// The longest name that is spelled out; file systems allow 255 bytes.
+const SPELLED_BYTES: usize = 180;
+
+/// `/` becomes `+` and the attempt follows a `@`: neither is part of a path. A long path ends in `=` and its digest.
+fn file_name(path: &StepPath, attempt: u32) -> String {
+    let mut name = path.as_str().replace('/', "+");
+    if name.len() > SPELLED_BYTES {
+        let digest = Digest::of_bytes(path.as_str().as_bytes());
+        // A path is ASCII, so any byte is a place to cut.
+        name.truncate(SPELLED_BYTES / 2);
+        name.push('=');
+        name.push_str(digest.as_str().trim_start_matches("sha256:"));
+    }
+    format!("{name}@{attempt}.log")
+}
+
+/// Takes the output of one attempt. Writing never fails and never waits for a reader: what cannot be kept is counted.
+pub struct LogWriter {
+    sink: Box<dyn Write + Send>,
+    room: u64,
+    bytes: u64,
+    dropped: u64,
+    digest: sha2::Sha256,
+    failed: Option<String>,
+}
+
+impl LogWriter {
+    fn new(sink: Box<dyn Write + Send>, cap: u64) -> LogWriter {
+        LogWriter { sink, room: cap, bytes: 0, dropped: 0, digest: sha2::Sha256::new(), failed: None }
+    }
+
+    /// A writer that keeps nothing and counts everything, where no log could be made.
+    pub fn absent(why: &LogError) -> LogWriter {
+        LogWriter { failed: Some(why.to_string()), ..LogWriter::new(Box::new(std::io::sink()), 0) }
+    }
+
+    /// Adds output. Bytes are exact: no line or character is waited for.
+    pub fn write(&mut self, output: &[u8]) {
+        let fits = usize::try_from(self.room).map_or(output.len(), |room| room.min(output.len()));
+        let (mut rest, beyond) = output.split_at(if self.failed.is_some() { 0 } else { fits });
+        self.dropped += beyond.len() as u64;
+        while !rest.is_empty() {
+            match self.sink.write(rest) {
+                Ok(0) => self.fail("the file takes no more", &mut rest),
+                Ok(written) => {
+                    let (kept, after) = rest.split_at(written.min(rest.len()));
+                    self.digest.update(kept);
+                    self.bytes += kept.len() as u64;
+                    self.room = self.room.saturating_sub(kept.len() as u64);
+                    rest = after;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => self.fail(&error.to_string(), &mut rest),
+            }
+        }
+    }
+
+    fn fail(&mut self, why: &str, rest: &mut &[u8]) {
+        self.failed = Some(why.to_owned());
+        self.dropped += rest.len() as u64;
+        *rest = &[];
+    }
+
+    /// Bytes kept so far.
+    pub fn len(&self) -> u64 {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Ends the log.
+    pub fn seal(mut self) -> LogSeal {
+        if let Err(error) = self.sink.flush() {
+            self.failed.get_or_insert(error.to_string());
+        }
+        LogSeal { bytes: self.bytes, dropped: self.dropped, digest: digest_of(self.digest), failed: self.failed }
+    }
+}
+
+/// Reads a log that may still grow.
+#[derive(Debug)]
+pub struct LogReader {
+    file: File,
+    place: PathBuf,
+}
+
+impl LogReader {
+    /// Bytes there are now.
+    pub fn len(&self) -> Result<u64, LogError> {
+        self.file.metadata().map(|m| m.len()).map_err(|e| self.failed(&e))
+    }
+
+    pub fn is_empty(&self) -> Result<bool, LogError> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The bytes from `from` up to and without `to`, as far as they are there; at most [`limits::LOG_RANGE`] at once.
+    pub fn range(&self, from: u64, to: u64) -> Result<Vec<u8>, LogError> {
+        let there = to.min(self.len()?).saturating_sub(from).min(limits::LOG_RANGE);
+        let mut bytes = vec![0; there as usize];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, from + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(&error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    /// The last `bytes` bytes.
+    pub fn tail(&self, bytes: u64) -> Result<Vec<u8>, LogError> {
+        let len = self.len()?;
+        self.range(len.saturating_sub(bytes), len)
+    }
+
+    /// What comes at or after `*from`, and moves `*from` behind it. Waits while there is nothing; gives nothing once `ended`
+    /// says that nobody writes any more and everything was read.
+    pub async fn follow(&self, from: &mut u64, mut ended: impl FnMut() -> bool) -> Result<Option<Vec<u8>>, LogError> {
+        loop {
+            // Asked before reading: what was written before the end is then read.
+            let over = ended();
+            let bytes = self.range(*from, u64::MAX)?;
+            if !bytes.is_empty() {
+                *from += bytes.len() as u64;
+                return Ok(Some(bytes));
+            }
+            if over {
+                return Ok(None);
+            }
+            tokio::time::sleep(limits::STORE_POLL).await;
+        }
+    }
+
+    /// The length and digest of what is there.
+    pub fn measure(&self) -> Result<(u64, Digest), LogError> {
+        let mut file = self.file.try_clone().map_err(|e| self.failed(&e))?;
+        std::io::Seek::rewind(&mut file).map_err(|e| self.failed(&e))?;
+        let mut digest = sha2::Sha256::new();
+        let mut buffer = vec![0; 64 * 1024];
+        let mut bytes = 0;
+        loop {
+            let read = file.read(&mut buffer).map_err(|e| self.failed(&e))?;
+            if read == 0 {
+                return Ok((bytes, digest_of(digest)));
+            }
+            digest.update(buffer.get(..read).unwrap_or_default());
+            bytes += read as u64;
+        }
+    }
+
+    fn failed(&self, error: &std::io::Error) -> LogError {
+        LogError::Io { place: self.place.clone(), error: error.to_string() }
+    }
+}
+
+fn digest_of(digest: sha2::Sha256) -> Digest {
+    Digest::from_sha256(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn run() -> RunId {
+        RunId::from_parts(1, 2)
+    }
+
+    fn path(text: &str) -> StepPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_never_collide_and_never_leave_the_folder() {
+        let long = |end: &str| format!("{}{end}", "a/".repeat(900));
+        let paths = ["a", "a/b", "a.b", "a[0]/b", "..", "../..", ".", "~finally/x", "-rf", "a-b", &long("x"), &long("y")];
+        let mut names = BTreeSet::new();
+        for text in paths {
+            for attempt in [1, 11] {
+                let name = file_name(&path(text), attempt);
+                assert!(name.len() <= 255 && !name.contains('/') && name != "." && name != "..", "{name}");
+                assert!(names.insert(name), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_range_is_read_while_the_log_grows() {
+        let state = tempfile::tempdir().unwrap();
+        let logs = Logs::open(state.path()).unwrap();
+        let (step, bytes) = (path("each[3]/run-1"), b"one\0two\xff\xfethree\r\n");
+        let mut writer = logs.create(&run(), &step, 1).unwrap();
+        assert!(matches!(logs.create(&run(), &step, 1), Err(LogError::Exists { .. })));
+        let reader = logs.reader(&run(), &step, 1).unwrap();
+        assert!(reader.is_empty().unwrap());
+        for (n, byte) in bytes.iter().enumerate() {
+            writer.write(&[*byte]);
+            assert_eq!(reader.range(0, u64::MAX).unwrap(), bytes[..=n]);
+        }
+        for (from, to, expect) in
+            [(0, 3, &bytes[..3]), (4, 6, &bytes[4..6]), (10, 1000, &bytes[10..]), (1000, 2000, b""), (5, 2, b"")]
+        {
+            assert_eq!(reader.range(from, to).unwrap(), expect);
+        }
+        assert_eq!(reader.tail(4).unwrap(), b"ee\r\n");
+        let seal = writer.seal();
+        assert_eq!((seal.bytes, seal.dropped, &seal.digest), (bytes.len() as u64, 0, &Digest::of_bytes(bytes)));
+        assert_eq!(reader.measure().unwrap(), (seal.bytes, seal.digest.clone()));
+        assert_eq!(LogSeal::of_result(&Value::Map(Map::from([("log".to_owned(), seal.to_value())]))), Some(seal));
+        assert!(logs.exists(&run(), &step, 1) && !logs.exists(&run(), &step, 2));
+        assert!(matches!(logs.reader(&run(), &step, 2), Err(LogError::Absent { .. })));
+        assert!(matches!(logs.reader(&RunId::from_parts(9, 9), &step, 1), Err(LogError::Absent { .. })));
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let state = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let logs = Logs::open(state.path()).unwrap();
+        std::os::unix::fs::symlink(outside.path(), state.path().join("logs").join(run().as_str())).unwrap();
+        assert!(logs.create(&run(), &path("a"), 1).is_err());
+        let other = RunId::from_parts(3, 3);
+        drop(logs.create(&other, &path("a"), 1).unwrap());
+        let victim = outside.path().join("victim");
+        std::fs::write(&victim, "before").unwrap();
+        let name = file_name(&path("b"), 1);
+        std::os::unix::fs::symlink(&victim, state.path().join("logs").join(other.as_str()).join(name)).unwrap();
+        assert!(logs.create(&other, &path("b"), 1).is_err());
+        assert!(logs.reader(&other, &path("b"), 1).is_err());
+        assert_eq!(std::fs::read_to_string(victim).unwrap(), "before");
+    }
+
+    /// Takes `room` bytes, three at a time, and then fails.
+    struct Disk {
+        room: usize,
+        kept: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let n = bytes.len().min(3).min(self.room);
+            if n == 0 {
+                return Err(std::io::ErrorKind::StorageFull.into());
+            }
+            self.room -= n;
+            self.kept.lock().unwrap().extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn exactly_what_fits_is_kept_and_the_rest_is_counted() {
+        let output = b"0123456789";
+        for (cap, room, kept) in [(100, 100, 10), (10, 100, 10), (7, 100, 7), (0, 100, 0), (100, 4, 4), (3, 4, 3)] {
+            for chunk in 1..=output.len() {
+                let disk = Arc::new(Mutex::new(Vec::new()));
+                let mut writer = LogWriter::new(Box::new(Disk { room, kept: disk.clone() }), cap);
+                output.chunks(chunk).for_each(|chunk| writer.write(chunk));
+                let seal = writer.seal();
+                assert_eq!(*disk.lock().unwrap(), output[..kept]);
+                assert_eq!((seal.bytes, seal.dropped), (kept as u64, (output.len() - kept) as u64));
+                assert_eq!(seal.digest, Digest::of_bytes(&output[..kept]));
+                assert_eq!(seal.failed.is_some(), room < 10 && cap > room as u64, "cap {cap}, room {room}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_follower_reads_everything_and_then_ends() {
+        let state = tempfile::tempdir().unwrap();
+        let logs = Logs::open(state.path()).unwrap();
+        let mut writer = logs.create(&run(), &path("a"), 1).unwrap();
+        let reader = logs.reader(&run(), &path("a"), 1).unwrap();
+        let (mut from, mut read, mut rounds) = (0, Vec::new(), 0);
+        let ended = |rounds: &mut u32| {
+            *rounds += 1;
+            writer.write(b"x");
+            *rounds == 3
+        };
+        let mut ended = ended;
+        while let Some(bytes) = reader.follow(&mut from, || rounds >= 3 || ended(&mut rounds)).await.unwrap() {
+            read.extend(bytes);
+        }
+        assert_eq!(read, b"xxx");
+    }
+}
