@@ -370,3 +370,39 @@ mod any_bytes {
         }
     }
 }
+
+/// The fenced examples of a page, in order.
+fn examples(page: &str) -> Vec<String> {
+    page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_examples_of_the_pages_are_what_they_say() {
+    for code in Code::ALL.iter().copied().filter(|code| code.as_str() < "RB0100") {
+        let page = crate::diagnostic::explain(code);
+        assert!(page.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{}", code.as_str());
+        assert!(page.contains("\n## Why\n"), "{}", code.as_str());
+        let examples = examples(page);
+        assert!(matches!(examples.len(), 0 | 2), "{}: one wrong example and one right", code.as_str());
+        for (example, is_wrong) in examples.iter().zip([true, false]) {
+            let mut text = example.clone();
+            for (key, line) in [
+                ("steps:", "steps: [{run: x}]\n"),
+                ("version:", "version: 1.0.0\n"),
+                ("name:", "name: a\n"),
+                ("kind:", "kind: Runbook\n"),
+                ("apiVersion:", "apiVersion: runbook/v1\n"),
+            ] {
+                if !text.lines().any(|line| line.starts_with(key)) {
+                    text.insert_str(0, line);
+                }
+            }
+            let found = load(&text).1;
+            if is_wrong {
+                assert!(found.iter().any(|fault| fault.code == code), "{}: {found:?}", code.as_str());
+            } else {
+                assert_eq!(found, [], "{}", code.as_str());
+            }
+        }
+    }
+}
