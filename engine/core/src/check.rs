@@ -17,7 +17,9 @@ mod procedure;
 mod rules;
 mod step;
 mod tree;
+mod types;
 mod verb;
+mod with;
 
 use std::collections::BTreeMap;
 

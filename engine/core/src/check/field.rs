@@ -3,9 +3,10 @@
 use super::code;
 use super::procedure::Checked;
 use super::tree::Place;
+use super::types::Members;
 use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::Scalar;
-use crate::expr::{Expression, ParseError, Script, ShellScript, Template};
+use crate::expr::{Expression, ParseError, Reference, Script, ShellScript, Template, Type};
 use crate::id::Id;
 use crate::plan::{EnvValue, HeaderValue};
 
@@ -49,24 +50,35 @@ impl Scope {
 
 impl<'c> Checked<'_, 'c> {
     pub fn expression(&mut self, field: &Scalar, scope: &Scope) -> Option<Expression> {
+        self.typed(field, scope).map(|(expression, _)| expression)
+    }
+
+    /// An expression and the type of what it gives.
+    pub fn typed(&mut self, field: &Scalar, scope: &Scope) -> Option<(Expression, Type)> {
         if self.is_text(field) {
             return None;
         }
         match Expression::parse(&field.value, self.origin(field.span)) {
-            Ok(expression) => self.names(&expression.references(), field, scope).then_some(expression),
+            Ok(expression) => {
+                if !self.names(&expression.references(), field, scope) {
+                    return None;
+                }
+                let found = self.infer(&expression, field);
+                Some((expression, found))
+            }
             Err(why) => self.not_parsed(Code::RB0112, field, &why),
         }
     }
 
     /// An expression that has to give true or false.
     pub fn condition(&mut self, field: &Scalar, scope: &Scope) -> Option<Expression> {
-        self.expression(field, scope)
+        self.of_type(field, scope, &[Type::Boolean], "a condition is true or false")
     }
 
     pub fn text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
         self.is_expression(field);
         match Template::parse(&field.value, self.origin(field.span)) {
-            Ok(text) => self.names(&text.references(), field, scope).then_some(text),
+            Ok(text) => self.read(&text.references(), field, scope).then_some(text),
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
         }
     }
@@ -88,7 +100,7 @@ impl<'c> Checked<'_, 'c> {
             }
         }
         match ShellScript::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => (self.names(&script.references(), field, scope) && safe).then_some(script),
+            Ok(script) => (self.read(&script.references(), field, scope) && safe).then_some(script),
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
         }
     }
@@ -103,16 +115,30 @@ impl<'c> Checked<'_, 'c> {
             return None;
         }
         match Script::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => self.names(&script.references(), field, scope).then_some(script),
+            Ok(script) => self.read(&script.references(), field, scope).then_some(script),
             Err(why) => self.not_parsed(Code::RB0112, field, &why),
         }
     }
 
     /// Names and the expressions behind them.
-    pub fn named(&mut self, fields: &[(Spanned<Id>, Scalar)], scope: &Scope) -> Option<Vec<(Id, Expression)>> {
-        let parsed: Vec<Option<(Id, Expression)>> =
-            fields.iter().map(|(name, field)| Some((name.value.clone(), self.expression(field, scope)?))).collect();
-        parsed.into_iter().collect()
+    pub fn named(&mut self, fields: &[(Spanned<Id>, Scalar)], scope: &Scope) -> (Option<Vec<(Id, Expression)>>, Members) {
+        let mut types = Members::new();
+        let mut parsed = Vec::new();
+        for (name, field) in fields {
+            let (expression, of) = self.typed(field, scope).unzip();
+            types.insert(name.value.to_string(), of.unwrap_or(Type::Any));
+            parsed.push(expression.map(|expression| (name.value.clone(), expression)));
+        }
+        (parsed.into_iter().collect(), types)
+    }
+
+    /// The names of a text or script, and the members that it reads of them.
+    fn read(&mut self, references: &[Reference], field: &Scalar, scope: &Scope) -> bool {
+        let right = self.names(references, field, scope);
+        if right {
+            self.members(references, field);
+        }
+        right
     }
 
     pub fn pairs(&mut self, fields: &[(Spanned<String>, Scalar)], scope: &Scope) -> Option<Vec<(String, Template)>> {

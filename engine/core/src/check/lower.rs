@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::call::{Reference, Requirement};
 use super::procedure::Checked;
+use super::types::Members;
 use super::{Catalogue, CheckOptions};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, nearest};
 use crate::document::procedure::Version;
@@ -26,6 +27,7 @@ pub(super) struct Build<'c> {
     steps: Vec<Option<plan::Step>>,
     placed: HashMap<(&'c str, Version), ProcedureIx>,
     effects: Vec<Effect>,
+    outputs: Vec<Members>,
     /// The procedures between the first and the one at hand.
     calling: Vec<&'c Procedure>,
     full: bool,
@@ -43,6 +45,7 @@ impl<'c> Build<'c> {
             steps: Vec::new(),
             placed: HashMap::new(),
             effects: Vec::new(),
+            outputs: Vec::new(),
             calling: Vec::new(),
             full: false,
         }
@@ -75,15 +78,19 @@ impl<'c> Build<'c> {
         self.placed.insert(key, ix);
         self.procedures.push(None);
         self.effects.push(Effect::None);
+        self.outputs.push(Members::new());
         self.calling.push(procedure);
         let file = self.file(&procedure.source);
-        let (lowered, effect) = Checked::new(self, procedure, file).lower();
+        let (lowered, effect, outputs) = Checked::new(self, procedure, file).lower();
         self.calling.pop();
         if let Some(slot) = self.procedures.get_mut(ix.0 as usize) {
             *slot = lowered;
         }
         if let Some(slot) = self.effects.get_mut(ix.0 as usize) {
             *slot = effect;
+        }
+        if let Some(slot) = self.outputs.get_mut(ix.0 as usize) {
+            *slot = outputs;
         }
         ix
     }
@@ -126,6 +133,11 @@ impl<'c> Build<'c> {
 
     pub fn effect_of(&self, ix: ProcedureIx) -> Effect {
         self.effects.get(ix.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// The types of what a caller of the procedure gets.
+    pub fn outputs_of(&self, ix: ProcedureIx) -> Members {
+        self.outputs.get(ix.0 as usize).cloned().unwrap_or_default()
     }
 
     /// The procedure that a `call` names, checked and placed, with its index.

@@ -9,12 +9,13 @@ use super::field::Scope;
 use super::lines::Lines;
 use super::lower::{Build, index};
 use super::tree::{NodeIx, Place, Slot, Tree};
+use super::types::Members;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::procedure::SecretFrom;
 use crate::document::step::{EnvEntry, Retry, Shell};
 use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
-use crate::expr::Template;
+use crate::expr::{Template, Type};
 use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
 
 /// What steps have unless they say otherwise: from `defaults`, and from the steps they stand in.
@@ -30,6 +31,7 @@ pub(super) struct Settings {
 /// A name that the steps of an `each` see.
 pub(super) struct Item<'d> {
     pub name: &'d str,
+    pub of: Type,
 }
 
 pub(super) struct Checked<'b, 'c> {
@@ -37,6 +39,10 @@ pub(super) struct Checked<'b, 'c> {
     pub procedure: &'c Procedure,
     pub tree: Tree<'c>,
     pub items: Vec<Item<'c>>,
+    /// What `steps.<id>` gives, by the number of the step; `None` while it is not known.
+    pub types: Vec<Option<Type>>,
+    /// What `result` gives in the outputs at hand.
+    pub result: Type,
     pub used_inputs: HashSet<&'c str>,
     pub used_secrets: HashSet<&'c str>,
     /// As rules of the workspace see them.
@@ -48,10 +54,13 @@ pub(super) struct Checked<'b, 'c> {
 
 impl<'b, 'c> Checked<'b, 'c> {
     pub fn new(build: &'b mut Build<'c>, procedure: &'c Procedure, file: u32) -> Checked<'b, 'c> {
+        let tree = Tree::new(procedure);
         Checked {
             build,
             procedure,
-            tree: Tree::new(procedure),
+            types: vec![None; tree.len()],
+            result: Type::Any,
+            tree,
             items: Vec::new(),
             used_inputs: HashSet::new(),
             used_secrets: HashSet::new(),
@@ -62,10 +71,12 @@ impl<'b, 'c> Checked<'b, 'c> {
         }
     }
 
-    /// The procedure as a part of the plan, and the highest effect of its steps.
-    pub fn lower(mut self) -> (Option<plan::Procedure>, Effect) {
+    /// The procedure as a part of the plan, the highest effect of its steps, and the types of its outputs.
+    pub fn lower(mut self) -> (Option<plan::Procedure>, Effect, Members) {
         let procedure = self.procedure;
-        let Some(first) = self.build.reserve(self.tree.len(), procedure) else { return (None, Effect::None) };
+        let Some(first) = self.build.reserve(self.tree.len(), procedure) else {
+            return (None, Effect::None, Members::new());
+        };
         self.first = first;
         self.shape();
         let settings = self.defaults();
@@ -78,7 +89,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         let (body, on_failure, finally) = (block(Slot::Main), block(Slot::OnFailure), block(Slot::Finally));
         let lock = procedure.lock.as_ref().map(|lock| self.text(lock, &Scope::lock()));
         let end = Place { parent: None, slot: Slot::Main, index: self.tree.top(Slot::Main).len(), after: false };
-        let outputs = self.named(&procedure.outputs, &Scope::at(end));
+        let (outputs, types) = self.named(&procedure.outputs, &Scope::at(end));
         let secrets = self.secrets();
         let inputs = self.specs(&procedure.inputs);
         let escalation = self.escalation();
@@ -107,7 +118,7 @@ impl<'b, 'c> Checked<'b, 'c> {
                 escalation,
             })
         })();
-        (lowered, effect)
+        (lowered, effect, types)
     }
 
     fn defaults(&mut self) -> Settings {

@@ -54,7 +54,11 @@ impl<'c> Checked<'_, 'c> {
         self.owes(ix, step, effect, inside, acts);
 
         let gates = self.gates(ix, step, effect);
-        let outputs = self.named(&step.outputs, &before.result());
+        self.result = lowered.result.clone();
+        let (outputs, types) = self.named(&step.outputs, &before.result());
+        if let Some(slot) = self.types.get_mut(ix) {
+            *slot = Some(super::types::overlay(&lowered.result, types));
+        }
         let verify = step.verify.as_ref().map(|verify| self.verify(ix, verify, &settings));
         let undo = self.inner(ix, Slot::Undo, &settings).0;
         let next = step.next.as_ref().map(|next| self.jump(ix, next));

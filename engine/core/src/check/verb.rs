@@ -3,11 +3,12 @@
 use super::field::Scope;
 use super::procedure::{Checked, Settings, flip};
 use super::tree::{NodeIx, Slot};
+use super::types;
 use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::step::{self, HttpStep, OnTimeout, WaitFor};
 use crate::document::{Node, NodeKind, Scalar, Step};
 use crate::effect::Effect;
-use crate::expr::Expression;
+use crate::expr::{Expression, Type};
 use crate::id::Id;
 use crate::limits;
 use crate::plan::{self, Http, HttpBody, JsonTemplate, Verb};
@@ -19,6 +20,8 @@ pub(super) struct Lowered {
     pub default_effect: Effect,
     /// The highest of the steps inside.
     pub inside: Effect,
+    /// What `result` gives.
+    pub result: Type,
 }
 
 /// Whether a verb touches the world itself, through an action.
@@ -37,6 +40,24 @@ fn default_effect(verb: &step::Verb) -> Effect {
     }
 }
 
+/// What the result of a verb is, where the verb alone says it.
+fn result_of(verb: &step::Verb) -> Type {
+    use step::Verb;
+    match verb {
+        Verb::Run(_) | Verb::Exec(_) => types::of_program(),
+        Verb::Http(_) => types::of_response(),
+        Verb::Approve(_) | Verb::Manual(_) => Type::Map(None),
+        Verb::Ask(ask) => {
+            Type::Map(Some(ask.fields.iter().map(|(name, field)| (name.value.to_string(), types::of_input(field))).collect()))
+        }
+        Verb::Notify(_) => Type::Map(None),
+        Verb::Each(_) => Type::List(Box::new(Type::Map(None))),
+        Verb::Repeat(_) | Verb::Wait(_) => types::members([("rounds", Type::Integer)]),
+        Verb::Rhai(_) | Verb::Call(_) | Verb::Set(_) => Type::Any,
+        Verb::Check(_) | Verb::Choose(_) | Verb::Parallel(_) | Verb::Group(_) | Verb::Finish(_) => Type::Null,
+    }
+}
+
 fn method(http: &HttpStep) -> &str {
     http.method.as_ref().map_or("GET", |m| m.value.as_str())
 }
@@ -46,6 +67,7 @@ impl<'c> Checked<'_, 'c> {
         use step::Verb as Doc;
         let verb = &step.verb.value;
         let mut inside = Effect::None;
+        let mut result = result_of(verb);
         let lowered = match verb {
             Doc::Run(run) => {
                 let shell = run.shell.as_ref().map_or(settings.shell, |s| s.value);
@@ -55,7 +77,11 @@ impl<'c> Checked<'_, 'c> {
             Doc::Rhai(script) => self.rhai_script(script, scope).map(Verb::Rhai),
             Doc::Http(http) => self.http(http, scope),
             Doc::Check(assertions) => self.assertions(assertions, scope),
-            Doc::Set(values) => self.named(values, scope).map(Verb::Set),
+            Doc::Set(values) => {
+                let (values, types) = self.named(values, scope);
+                result = Type::Map(Some(types));
+                values.map(Verb::Set)
+            }
             Doc::Wait(wait) => {
                 inside = self
                     .tree
@@ -76,9 +102,11 @@ impl<'c> Checked<'_, 'c> {
             Doc::Call(call) => {
                 let source = &self.procedure.source;
                 let called = self.build.call(source, &call.procedure);
-                let with = self.named(&call.with, scope);
-                called.and_then(|(procedure, _)| {
+                let (with, given) = self.named(&call.with, scope);
+                called.and_then(|(procedure, called)| {
                     inside = self.build.effect_of(procedure);
+                    result = Type::Map(Some(self.build.outputs_of(procedure)));
+                    self.handed(call, called, &given);
                     Some(Verb::Call { procedure, with: with? })
                 })
             }
@@ -103,9 +131,14 @@ impl<'c> Checked<'_, 'c> {
                 Some(Verb::Parallel { branches, max_parallel })
             }
             Doc::Each(each) => {
-                let items = self.expression(&each.items, scope);
+                let items = self.typed(&each.items, scope);
+                let of = self.item_type(&each.items, items.as_ref().map(|(_, of)| of));
+                let items = items.map(|(items, _)| items);
+                if let Some(name) = &each.r#as {
+                    self.item_name(name);
+                }
                 let name = each.r#as.as_ref().map_or("item", |name| name.value.as_str());
-                self.items.push(super::procedure::Item { name });
+                self.items.push(super::procedure::Item { name, of });
                 let (body, effect) = self.inner(ix, Slot::Item, settings);
                 self.items.pop();
                 inside = effect;
@@ -142,7 +175,7 @@ impl<'c> Checked<'_, 'c> {
                 flip(message).map(|message| Verb::Finish { outcome: finish.outcome.value, message })
             }
         };
-        Lowered { verb: lowered, default_effect: default_effect(verb), inside }
+        Lowered { verb: lowered, default_effect: default_effect(verb), inside, result }
     }
 
     fn exec(&mut self, argv: &[Scalar], scope: &Scope) -> Option<Verb> {
@@ -150,6 +183,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     fn http(&mut self, http: &HttpStep, scope: &Scope) -> Option<Verb> {
+        self.result = types::of_response();
         let url = self.text(&http.url, scope);
         let query = self.pairs(&http.query, scope);
         let headers: Vec<_> = http.headers.iter().map(|(n, v)| Some((n.value.clone(), self.header(v, scope)?))).collect();
@@ -212,14 +246,16 @@ impl<'c> Checked<'_, 'c> {
                         let text = crate::value::format_duration(fixed);
                         Expression::parse(&format!("duration(\"{text}\")"), self.origin(duration.span)).ok()
                     }
-                    Err(_) => self.expression(duration, scope),
+                    Err(_) => self.of_type(duration, scope, &[Type::Duration], "`for` is a duration"),
                 };
                 parsed.map(plan::WaitFor::Duration)
             }
             WaitFor::Until { until, probe } => {
                 let scope = if probe.is_some() { Scope::at(self.tree.end_of(ix, Slot::Probe)) } else { *scope };
                 let probe = self.indexes(self.tree.block(ix, Slot::Probe)).first().copied();
-                self.expression(until, &scope).map(|until| plan::WaitFor::Until { until, probe })
+                let wanted = [Type::Boolean, Type::Time];
+                let until = self.of_type(until, &scope, &wanted, "`until` is a condition or a time");
+                until.map(|until| plan::WaitFor::Until { until, probe })
             }
             WaitFor::Event(_) => {
                 let fault = self
