@@ -1,5 +1,6 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
+mod check;
 mod completions;
 mod config;
 mod docs;
@@ -19,6 +20,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
     match command {
         Command::Init(args) => init::run(&args, ui),
         Command::New(args) => new::run(&args, settings, ui),
+        Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Config(args) => config::run(&args, settings, ui),
         Command::Docs(args) => docs::run(&args, ui),

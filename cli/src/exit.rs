@@ -100,6 +100,13 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
+/// A folder or file that cannot be read: nothing ran.
+impl From<runbook_engine::catalogue::CatalogueError> for Trouble {
+    fn from(error: runbook_engine::catalogue::CatalogueError) -> Trouble {
+        Trouble::not_valid(error.to_string())
+    }
+}
+
 pub type Outcome = Result<Exit, Trouble>;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! touches the world and writes down what happened.
 
 pub mod ahead;
+pub mod catalogue;
 pub mod clock;
 pub mod driver;
 pub mod journal;

@@ -14,6 +14,10 @@ pub const DOCUMENT_ALIASED_BYTES: usize = 4 * 1024 * 1024;
 pub const SYNTAX_FAULTS: usize = 20;
 /// Diagnostics shown of one file.
 pub const DIAGNOSTICS: usize = 200;
+/// Files of procedures in one catalogue.
+pub const CATALOGUE_FILES: usize = 10_000;
+/// How deep folders of a catalogue may nest.
+pub const CATALOGUE_DEPTH: usize = 16;
 /// Steps in one plan, called procedures included.
 pub const PLAN_STEPS: usize = 10_000;
 /// How deep procedures may call one another.

@@ -1,0 +1,133 @@
+//! `runbook check`: every fault of every file, with nothing run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use runbook_core::check::CheckOptions;
+use runbook_core::diagnostic::render::{self, Look};
+use runbook_core::diagnostic::{Diagnostic, Severity};
+use runbook_engine::catalogue::Catalogue;
+
+use crate::args::Check;
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::{Tone, Ui};
+
+pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let options = options(args.env.clone().or_else(|| settings.environment.value.clone()));
+    let mut tally = Tally::default();
+    if args.what.is_empty() {
+        let catalogue = Catalogue::open(&settings.catalogue.value)?;
+        let found = catalogue.check(&options);
+        tally.files += catalogue.files().len();
+        report(&found, &catalogue, args.json, ui, &mut tally)?;
+    }
+    for what in &args.what {
+        let path = Path::new(what);
+        let (catalogue, only) = if path.is_dir() {
+            (Catalogue::open(path)?, None)
+        } else if path.exists() {
+            let catalogue = Catalogue::around(path)?;
+            let full = path.canonicalize().ok();
+            let name = catalogue.files().iter().find(|f| f.path.canonicalize().ok() == full).map(|f| f.source.name.clone());
+            (catalogue, name)
+        } else {
+            let catalogue = Catalogue::open(&settings.catalogue.value)?;
+            let name = find(&catalogue, what, settings)?;
+            (catalogue, Some(name))
+        };
+        let mut found = catalogue.check(&options);
+        if let Some(only) = &only {
+            found.retain(|diagnostic| diagnostic.source == *only);
+        }
+        tally.files += if only.is_some() { 1 } else { catalogue.files().len() };
+        report(&found, &catalogue, args.json, ui, &mut tally)?;
+    }
+    ui.say(&tally.line());
+    if tally.files == 0 {
+        return Err(
+            Trouble::not_valid(format!("there is no procedure in {}", settings.catalogue.value.display())).next("runbook init")
+        );
+    }
+    if tally.errors == 0 {
+        return Ok(Exit::Succeeded);
+    }
+    if let Some(code) = tally.codes.first() {
+        ui.next(&format!("runbook explain {code}"));
+    }
+    Ok(Exit::NotValid)
+}
+
+/// Today's date decides whether a review is overdue.
+pub fn options(environment: Option<String>) -> CheckOptions {
+    CheckOptions { environment, today: Some(jiff::Zoned::now().date()) }
+}
+
+fn find(catalogue: &Catalogue, name: &str, settings: &Settings) -> Result<Arc<str>, Trouble> {
+    catalogue.procedure(name).map(|p| p.source.name.clone()).ok_or_else(|| unknown(catalogue, name, settings))
+}
+
+/// There is no such procedure; the nearest names are.
+pub fn unknown(catalogue: &Catalogue, name: &str, settings: &Settings) -> Trouble {
+    let trouble =
+        Trouble::not_valid(format!("there is no procedure and no file `{name}` in {}", settings.catalogue.value.display()));
+    let names: BTreeSet<&str> = catalogue.procedures().map(|p| p.name.value.as_str()).collect();
+    match names.len() {
+        0 => trouble.next("runbook init"),
+        _ => trouble.next(format!("use one of: {}", names.into_iter().take(20).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+    codes: Vec<&'static str>,
+}
+
+impl Tally {
+    fn line(&self) -> String {
+        let count = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+        let files = count(self.files, "file", "files");
+        match (self.errors, self.warnings) {
+            (0, 0) => format!("{}: {files} checked, no faults", Tone::Good.paint("valid")),
+            (0, w) => format!("{}: {files} checked, {}", Tone::Good.paint("valid"), count(w, "warning", "warnings")),
+            (e, w) => format!(
+                "{}: {files} checked, {}, {}",
+                Tone::Bad.paint("not valid"),
+                count(e, "error", "errors"),
+                count(w, "warning", "warnings")
+            ),
+        }
+    }
+}
+
+fn report(found: &[Diagnostic], catalogue: &Catalogue, json: bool, ui: &mut Ui, tally: &mut Tally) -> Result<(), Trouble> {
+    for diagnostic in found {
+        match diagnostic.severity {
+            Severity::Error => {
+                tally.errors += 1;
+                tally.codes.push(diagnostic.code.as_str());
+            }
+            Severity::Warning => tally.warnings += 1,
+        }
+        let Some(source) = catalogue.source(&diagnostic.source) else { continue };
+        if json {
+            ui.data(&render::to_json(diagnostic, source).to_string())?;
+        } else {
+            ui.data(&format!("{}\n", render::to_text(diagnostic, source, Look::Colour)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the faults that keep a procedure from running. Progress, not data: it was not asked for.
+pub fn show_faults(found: &[Diagnostic], catalogue: &Catalogue, ui: &mut Ui) {
+    for diagnostic in found.iter().filter(|d| d.severity == Severity::Error) {
+        if let Some(source) = catalogue.source(&diagnostic.source) {
+            ui.say(&format!("{}\n", render::to_text(diagnostic, source, Look::Colour)));
+        }
+    }
+}

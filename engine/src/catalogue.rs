@@ -1,0 +1,341 @@
+//! A folder of procedures and its workspace, or one file that stands alone: read once, judged as often as needed.
+//!
+//! A folder holds other YAML too, so only files with a line `apiVersion: runbook/…` belong to it; a file that is named is always
+//! read. Links are not followed and hidden folders are left alone, so nothing outside the root gets in. A folder with
+//! a workspace of its own is another catalogue.
+
+use std::path::{Path, PathBuf};
+
+use runbook_core::check::{self, CheckOptions};
+use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
+use runbook_core::document::{self, Document, Procedure, Workspace};
+use runbook_core::{Digest, Plan, limits};
+
+/// The file that makes a folder a catalogue.
+pub const WORKSPACE_FILE: &str = "workspace.yaml";
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("cannot read {}: {why}", path.display())]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{} holds more than {} files of procedures; name a smaller folder", path.display(), limits::CATALOGUE_FILES)]
+    TooMany { path: PathBuf },
+}
+
+/// One file as it was read.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub path: PathBuf,
+    /// Its name is the path below the root.
+    pub source: Source,
+    pub document: Option<Document>,
+    /// What reading it found.
+    pub found: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    root: PathBuf,
+    /// In the order of their names.
+    files: Vec<File>,
+}
+
+impl Catalogue {
+    /// Reads every file of a folder.
+    pub fn open(root: &Path) -> Result<Catalogue, CatalogueError> {
+        let mut paths = Vec::new();
+        walk(root, 0, &mut paths)?;
+        if paths.len() > limits::CATALOGUE_FILES {
+            return Err(CatalogueError::TooMany { path: root.to_owned() });
+        }
+        paths.sort();
+        let mut files = Vec::new();
+        for path in paths {
+            let file = File::read(root, &path)?;
+            if file.belongs() {
+                files.push(file);
+            }
+        }
+        Ok(Catalogue { root: root.to_owned(), files })
+    }
+
+    /// The catalogue that a file stands in: that of the nearest workspace upward, else the file's own folder. The file is
+    /// part of it in any case.
+    pub fn around(path: &Path) -> Result<Catalogue, CatalogueError> {
+        let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: path.to_owned(), why: why.to_string() };
+        let path = path.canonicalize().map_err(unreadable)?;
+        let folder = path.parent().unwrap_or(&path);
+        let root = folder.ancestors().find(|dir| dir.join(WORKSPACE_FILE).is_file());
+        let mut catalogue = match root {
+            Some(root) => Catalogue::open(root)?,
+            None => Catalogue { root: folder.to_owned(), files: beside(folder)? },
+        };
+        if !catalogue.files.iter().any(|file| file.path == path) {
+            let file = File::read(&catalogue.root, &path)?;
+            catalogue.files.push(file);
+        }
+        Ok(catalogue)
+    }
+
+    /// Steps run here unless they say otherwise.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.files.iter().map(|file| &file.source).find(|source| &*source.name == name)
+    }
+
+    pub fn workspace(&self) -> Option<&Workspace> {
+        self.files.iter().find_map(|file| match &file.document {
+            Some(Document::Workspace(workspace)) if file.is_at_root() => Some(&**workspace),
+            _ => None,
+        })
+    }
+
+    pub fn procedures(&self) -> impl Iterator<Item = &Procedure> {
+        self.files.iter().filter_map(|file| match &file.document {
+            Some(Document::Procedure(procedure)) => Some(&**procedure),
+            _ => None,
+        })
+    }
+
+    /// The newest version of a name.
+    pub fn procedure(&self, name: &str) -> Option<&Procedure> {
+        self.procedures().filter(|p| p.name.value.as_str() == name).max_by_key(|p| p.version.value)
+    }
+
+    /// The procedure that a file holds.
+    pub fn procedure_in(&self, path: &Path) -> Option<&Procedure> {
+        let path = path.canonicalize().ok()?;
+        self.files.iter().find_map(|file| match &file.document {
+            Some(Document::Procedure(procedure)) if file.path == path || file.path.canonicalize().is_ok_and(|p| p == path) => {
+                Some(&**procedure)
+            }
+            _ => None,
+        })
+    }
+
+    /// Makes the plan of a procedure. It is absent exactly if there is an error in the procedure, in one that it calls or
+    /// in the workspace.
+    pub fn plan(&self, procedure: &Procedure, options: &CheckOptions) -> (Option<Plan>, Vec<Diagnostic>) {
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        let (plan, mut found) = check::check(procedure, &catalogue, options);
+        let concerns = |file: &File| {
+            let named = plan.as_ref().is_some_and(|plan| plan.files.iter().any(|f| f.name == *file.source.name));
+            let workspace = matches!(file.document, Some(Document::Workspace(_))) || file.is_workspace_file();
+            named || workspace || file.source.name == procedure.source.name
+        };
+        for file in self.files.iter().filter(|file| concerns(file)) {
+            file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
+        }
+        let plan = plan.filter(|_| !found.has_errors());
+        (plan, found.into_sorted())
+    }
+
+    /// Judges every file. Faults are in the order of files and places.
+    pub fn check(&self, options: &CheckOptions) -> Vec<Diagnostic> {
+        let mut found = Diagnostics::default();
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        for file in &self.files {
+            file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
+            if let Some(Document::Procedure(procedure)) = &file.document {
+                found.append(check::check(procedure, &catalogue, options).1);
+            }
+        }
+        found.append(self.twins());
+        found.into_sorted()
+    }
+
+    /// Two files with one name and version: a call could mean either.
+    fn twins(&self) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        let procedures: Vec<&Procedure> = self.procedures().collect();
+        for (place, procedure) in procedures.iter().enumerate() {
+            let same =
+                |other: &&&Procedure| other.name.value == procedure.name.value && other.version.value == procedure.version.value;
+            if let Some(first) = procedures[..place].iter().find(same) {
+                let (name, version) = (&procedure.name.value, procedure.version.value);
+                let message = format!("`{name}` {version} stands in {} too", first.source.name);
+                let diagnostic = Diagnostic::new(Code::RB0002, &procedure.source, procedure.name.span, message);
+                found.push(diagnostic.help("give one of them another name or version"));
+            }
+        }
+        found
+    }
+
+    /// One digest over the names and contents of all files.
+    pub fn digest(&self) -> Digest {
+        let mut list = String::new();
+        for file in &self.files {
+            let digest = Digest::of_bytes(file.source.text.as_bytes());
+            list.push_str(&format!("{digest} {}\n", file.source.name));
+        }
+        Digest::of_bytes(list.as_bytes())
+    }
+}
+
+impl File {
+    fn read(root: &Path, path: &Path) -> Result<File, CatalogueError> {
+        let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: path.to_owned(), why: why.to_string() };
+        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > limits::DOCUMENT_BYTES as u64 {
+            let source = Source::new(name, "");
+            let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
+            let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
+            return Ok(File { path: path.to_owned(), source, document: None, found });
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let (source, document, found) = match String::from_utf8(bytes) {
+            Ok(text) => {
+                let source = Source::new(name, text);
+                let (document, found) =
+                    if is_ours(&source.text) { document::load(&source) } else { (None, Diagnostics::default()) };
+                (source, document, found.into_sorted())
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
+                let diagnostic = Diagnostic::new(Code::RB0026, &source, Span::new(at, at), "the file is not UTF-8");
+                (source, None, vec![diagnostic])
+            }
+        };
+        Ok(File { path: path.to_owned(), source, document, found })
+    }
+
+    fn belongs(&self) -> bool {
+        self.document.is_some() || is_ours(&self.source.text) || self.is_workspace_file()
+    }
+
+    fn is_workspace_file(&self) -> bool {
+        &*self.source.name == WORKSPACE_FILE
+    }
+
+    fn is_at_root(&self) -> bool {
+        !self.source.name.contains('/')
+    }
+}
+
+/// Whether a text means to be one of our documents.
+fn is_ours(text: &str) -> bool {
+    text.lines()
+        .filter_map(|line| line.trim_start_matches('\u{feff}').strip_prefix("apiVersion:"))
+        .any(|value| value.trim().trim_start_matches(['"', '\'']).starts_with("runbook"))
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+fn walk(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), CatalogueError> {
+    if depth > limits::CATALOGUE_DEPTH || paths.len() > limits::CATALOGUE_FILES {
+        return Ok(());
+    }
+    for (path, is_dir) in entries(dir)? {
+        if is_dir && !path.join(WORKSPACE_FILE).is_file() {
+            walk(&path, depth + 1, paths)?;
+        } else if !is_dir && is_yaml(&path) {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The files of one folder alone: what a file that stands outside any workspace can call.
+fn beside(dir: &Path) -> Result<Vec<File>, CatalogueError> {
+    let mut paths: Vec<PathBuf> =
+        entries(dir)?.into_iter().filter(|(path, is_dir)| !is_dir && is_yaml(path)).map(|(path, _)| path).collect();
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths.into_iter().take(limits::CATALOGUE_FILES) {
+        let file = File::read(dir, &path)?;
+        if file.belongs() {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// Files and folders that are neither hidden nor links.
+fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {
+    let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: dir.to_owned(), why: why.to_string() };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let kind = entry.file_type().map_err(unreadable)?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !hidden && (kind.is_dir() || kind.is_file()) {
+            found.push((entry.path(), kind.is_dir()));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether any of these is an error.
+pub fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELLO: &str =
+        "apiVersion: runbook/v1\nkind: Runbook\nname: hello\nversion: 1.0.0\nsteps:\n  - run: echo hi\n    effect: read\n";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn what_belongs_to_a_folder() {
+        let dir = folder(&[
+            ("hello.yaml", HELLO),
+            ("deep/newer.yml", &HELLO.replace("1.0.0", "1.1.0")),
+            ("compose.yaml", "services: {}\n"),
+            ("notes.txt", HELLO),
+            (".hidden/no.yaml", HELLO),
+            ("other/workspace.yaml", "apiVersion: runbook/v1\nkind: Workspace\nname: other\n"),
+            ("other/no.yaml", HELLO),
+        ]);
+        std::os::unix::fs::symlink(dir.path().join("hello.yaml"), dir.path().join("link.yaml")).unwrap();
+        let catalogue = Catalogue::open(dir.path()).unwrap();
+        let names: Vec<&str> = catalogue.files().iter().map(|f| &*f.source.name).collect();
+        assert_eq!(names, ["deep/newer.yml", "hello.yaml"]);
+        assert_eq!(catalogue.procedure("hello").unwrap().version.value.to_string(), "1.1.0");
+        assert!(catalogue.procedure("other").is_none());
+    }
+
+    #[test]
+    fn a_plan_needs_every_file_that_it_rests_on() {
+        let broken = HELLO.replace("effect: read", "efect: read");
+        for (name, file, fine) in [("right", HELLO.to_owned(), true), ("misspelt", broken, false)] {
+            let dir = folder(&[("hello.yaml", &file), ("unrelated.yaml", "apiVersion: runbook/v1\nkind: Nonsense\n")]);
+            let catalogue = Catalogue::around(&dir.path().join("hello.yaml")).unwrap();
+            let procedure = catalogue.procedure("hello").unwrap();
+            let (plan, found) = catalogue.plan(procedure, &CheckOptions::default());
+            assert_eq!((plan.is_some(), has_errors(&found)), (fine, !fine), "{name}: {found:?}");
+            assert!(has_errors(&catalogue.check(&CheckOptions::default())), "{name}");
+        }
+    }
+
+    #[test]
+    fn twins_and_foreign_bytes_are_faults() {
+        let dir = folder(&[("a.yaml", HELLO), ("b.yaml", HELLO)]);
+        std::fs::write(dir.path().join("c.yaml"), b"apiVersion: runbook/v1\nname: \xff\n").unwrap();
+        let found = Catalogue::open(dir.path()).unwrap().check(&CheckOptions::default());
+        let codes: Vec<&str> = found.iter().map(|d| d.code.as_str()).filter(|c| ["RB0002", "RB0026"].contains(c)).collect();
+        assert_eq!(codes, ["RB0002", "RB0026"]);
+    }
+}
