@@ -89,3 +89,6 @@ pub struct Input {
     pub items: Option<Box<Input>>,
     pub examples: Vec<Node>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,8 +56,8 @@ impl ValueSpec {
         let value = match self.r#type {
             InputType::Integer => Value::Int(text.trim().parse().map_err(|_| wrong("a whole number"))?),
             InputType::Number => match text.trim().parse::<f64>() {
-                Ok(number) => text.trim().parse().map_or(Value::Float(number), Value::Int),
-                Err(_) => return Err(wrong("a number")),
+                Ok(number) if number.is_finite() => text.trim().parse().map_or(Value::Float(number), Value::Int),
+                _ => return Err(wrong("a number")),
             },
             InputType::Boolean => match text.trim() {
                 "true" => Value::Bool(true),
@@ -152,13 +152,16 @@ impl ValueSpec {
     }
 
     fn judge_bounds(&self, value: &Value, faults: &mut Vec<String>) {
-        let (measured, what) = match value {
-            Value::Text(text) => (count(text.chars().count()), " characters"),
-            Value::List(items) => (count(items.len()), " items"),
-            Value::Map(members) => (count(members.len()), " members"),
-            other => (other.clone(), ""),
+        let length = |length: usize, unit: &str| {
+            let said = format!("it has {length} {unit}{}, which", if length == 1 { "" } else { "s" });
+            (Value::Int(i64::try_from(length).unwrap_or(i64::MAX)), said)
         };
-        let said = if what.is_empty() { shown(&measured) } else { format!("its length of {}{what}", shown(&measured)) };
+        let (measured, said) = match value {
+            Value::Text(text) => length(text.chars().count(), "character"),
+            Value::List(items) => length(items.len(), "item"),
+            Value::Map(members) => length(members.len(), "member"),
+            other => (other.clone(), shown(other)),
+        };
         if let Some(min) = &self.min
             && compare(&measured, min) == Some(Ordering::Less)
         {
@@ -310,10 +313,6 @@ fn too_deep(value: &Value, depth: usize) -> bool {
             Value::Map(members) => members.values().any(|member| too_deep(member, depth + 1)),
             _ => false,
         }
-}
-
-fn count(length: usize) -> Value {
-    Value::Int(i64::try_from(length).unwrap_or(i64::MAX))
 }
 
 fn as_text(value: &Value) -> Option<&str> {
