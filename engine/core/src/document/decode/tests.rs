@@ -282,8 +282,6 @@ fn too_many_faults_are_cut_short() {
 mod any_bytes {
     use proptest::prelude::*;
 
-    use super::*;
-
     /// Pieces that files are made of, in any order.
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
