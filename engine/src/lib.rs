@@ -8,5 +8,8 @@ pub mod driver;
 pub mod journal;
 pub mod log;
 pub mod message;
+pub mod people;
 pub mod permit;
+mod program;
+pub mod secret;
 pub mod session;

@@ -139,6 +139,8 @@ pub const SECRET_BYTES: usize = 64 * 1024;
 pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Fewer bytes cannot be masked without masking half of every output; such a secret is refused.
 pub const SECRET_MIN_BYTES: usize = 4;
+/// Bytes of all forms of all secrets up to which the fastest search is used; it takes some 100 bytes for each.
+pub const MASK_FAST_BYTES: usize = 64 * 1024;
 
 /// Changes of the journal that share one commit. More would only make the first of them wait longer.
 pub const COMMIT_GROUP: usize = 256;
@@ -152,3 +154,5 @@ pub const IDLE_READERS: usize = 8;
 pub const LOG_RANGE: u64 = 1024 * 1024;
 /// Records that are read at once.
 pub const RECORDS_PAGE: usize = 1_000;
+/// Bytes of one entry of the user database.
+pub const PASSWD_BYTES: usize = 64 * 1024;

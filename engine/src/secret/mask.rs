@@ -1,0 +1,306 @@
+//! Masks secrets in streams: as they are, line by line, and in the encodings in which programs print them.
+//!
+//! However a stream is cut into writes, what comes out is the same. Nothing is held back but the end of a write that a
+//! secret could begin with, so live output needs no flush and a slow writer cannot spell a secret out byte by byte. At the
+//! end of the stream such a beginning is masked as well, if it is long enough to give anything away.
+//!
+//! Not masked: what a program computed from a secret in other ways (a hash, a cipher), and secrets shorter than
+//! [`limits::SECRET_MIN_BYTES`], which the store refuses.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use runbook_core::limits;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::SecretError;
+
+/// What stands in place of a secret.
+pub const MASK: &str = "***";
+
+/// A masking of one stream. [`Masker::fresh`] begins another with the same secrets.
+#[derive(Clone)]
+pub struct Masker {
+    patterns: Option<Arc<Patterns>>,
+    /// The end of what was pushed, where a pattern may have begun.
+    held: Vec<u8>,
+}
+
+struct Patterns {
+    search: AhoCorasick,
+    /// In order, for the question whether a text is the beginning of one of them.
+    sorted: Vec<Zeroizing<Vec<u8>>>,
+    longest: usize,
+    /// Which bytes a pattern begins with.
+    first: [bool; 256],
+}
+
+impl Masker {
+    /// A masker of all these secrets. Fails where a secret is too short to be masked, or where there are too many.
+    pub fn new(secrets: &[&SecretString]) -> Result<Masker, SecretError> {
+        let mut forms = BTreeSet::new();
+        for secret in secrets {
+            let secret = secret.expose_secret();
+            if secret.len() < limits::SECRET_MIN_BYTES {
+                return Err(SecretError::Short);
+            }
+            add_forms(secret, &mut forms);
+        }
+        if forms.is_empty() {
+            return Ok(Masker { patterns: None, held: Vec::new() });
+        }
+        let bytes: usize = forms.iter().map(Vec::len).sum();
+        // The automaton that is fastest takes memory in proportion to its patterns; beyond a bound, a smaller one will do.
+        let kind = (bytes <= limits::MASK_FAST_BYTES).then_some(AhoCorasickKind::DFA);
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(kind)
+            .build(&forms)
+            .map_err(|_| SecretError::TooMany)?;
+        let mut first = [false; 256];
+        for byte in forms.iter().filter_map(|form| form.first()) {
+            first[usize::from(*byte)] = true;
+        }
+        let longest = forms.iter().map(Vec::len).max().unwrap_or_default();
+        let sorted = forms.into_iter().map(Zeroizing::new).collect();
+        Ok(Masker { patterns: Some(Arc::new(Patterns { search, sorted, longest, first })), held: Vec::new() })
+    }
+
+    /// The same secrets, for another stream.
+    pub fn fresh(&self) -> Masker {
+        Masker { patterns: self.patterns.clone(), held: Vec::new() }
+    }
+
+    /// Takes in a part of the stream and appends to `out` what may be shown.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let Some(patterns) = &self.patterns else {
+            out.extend_from_slice(bytes);
+            return;
+        };
+        if self.held.is_empty() {
+            let open = patterns.mask(bytes, out);
+            self.held.extend_from_slice(bytes.get(open..).unwrap_or_default());
+        } else {
+            self.held.extend_from_slice(bytes);
+            let open = patterns.mask(&self.held, out);
+            let rest = self.held.split_off(open.min(self.held.len()));
+            std::mem::replace(&mut self.held, rest).zeroize();
+        }
+    }
+
+    /// The end of the stream: whatever was held back is shown or masked.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let mut held = std::mem::take(&mut self.held);
+        if let Some(patterns) = &self.patterns {
+            let mut rest = held.as_slice();
+            // A secret may be complete in what is held, and be followed by the beginning of another.
+            while let Some(found) = patterns.search.find(rest) {
+                patterns.mask_beginnings(rest.get(..found.start()).unwrap_or_default(), out);
+                out.extend_from_slice(MASK.as_bytes());
+                rest = rest.get(found.end()..).unwrap_or_default();
+            }
+            patterns.mask_beginnings(rest, out);
+        }
+        held.zeroize();
+    }
+
+    /// Masks a text that is there as a whole.
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match &self.patterns {
+            Some(patterns) if patterns.search.is_match(text) => {
+                let mut shown = String::with_capacity(text.len());
+                patterns.search.replace_all_with(text, &mut shown, |_, _, shown| {
+                    shown.push_str(MASK);
+                    true
+                });
+                Cow::Owned(shown)
+            }
+            _ => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let forms = self.patterns.as_ref().map_or(0, |patterns| patterns.sorted.len());
+        write!(f, "Masker({forms} forms, {} bytes held)", self.held.len())
+    }
+}
+
+impl Patterns {
+    /// Masks `bytes` up to the place where a pattern may have begun that is not complete, and gives that place.
+    fn mask(&self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
+        let mut open = self.beginning(bytes, 0);
+        let mut shown = 0;
+        for found in self.search.find_iter(bytes) {
+            if found.start() >= open {
+                break;
+            }
+            out.extend_from_slice(bytes.get(shown..found.start()).unwrap_or_default());
+            out.extend_from_slice(MASK.as_bytes());
+            shown = found.end();
+            if shown > open {
+                open = self.beginning(bytes, shown);
+            }
+        }
+        out.extend_from_slice(bytes.get(shown..open).unwrap_or_default());
+        open
+    }
+
+    /// The first place from `from` on whose rest is the beginning of a pattern; the end where there is none.
+    ///
+    /// A match that starts before that place is final: were there a longer one, its beginning would be found earlier.
+    fn beginning(&self, bytes: &[u8], from: usize) -> usize {
+        let earliest = bytes.len().saturating_sub(self.longest.saturating_sub(1)).max(from);
+        (earliest..bytes.len())
+            .find(|place| {
+                let rest = bytes.get(*place..).unwrap_or_default();
+                rest.first().is_some_and(|byte| self.first.get(usize::from(*byte)).copied().unwrap_or(true)) && self.begins(rest)
+            })
+            .unwrap_or(bytes.len())
+    }
+
+    fn begins(&self, text: &[u8]) -> bool {
+        let place = self.sorted.partition_point(|pattern| pattern.as_slice() <= text);
+        self.sorted.get(place).is_some_and(|pattern| pattern.starts_with(text))
+    }
+
+    fn mask_beginnings(&self, rest: &[u8], out: &mut Vec<u8>) {
+        let place = self.beginning(rest, 0);
+        let (before, beginning) = rest.split_at(place.min(rest.len()));
+        out.extend_from_slice(before);
+        match beginning.len() >= limits::SECRET_MIN_BYTES {
+            true => out.extend_from_slice(MASK.as_bytes()),
+            false => out.extend_from_slice(beginning),
+        }
+    }
+}
+
+/// Every form in which a secret is looked for.
+fn add_forms(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
+    let mut add = |form: Vec<u8>| {
+        if form.len() >= limits::SECRET_MIN_BYTES {
+            forms.insert(form);
+        }
+    };
+    let trimmed = secret.trim_end_matches(['\r', '\n']);
+    for whole in [secret, trimmed] {
+        add(whole.as_bytes().to_vec());
+        add(json(whole, false));
+        add(json(whole, true));
+        add(json(whole, false).iter().flat_map(|b| if *b == b'/' { vec![b'\\', b'/'] } else { vec![*b] }).collect());
+        add(whole.replace('\'', r"'\''").into_bytes());
+        add(html(whole));
+        for kept in URL_KEPT {
+            add(percent(whole, kept, true));
+            add(percent(whole, kept, false));
+        }
+        // As a form: a blank is a plus.
+        let words: Vec<Vec<u8>> = whole.split(' ').map(|word| percent(word, "-_.*", true)).collect();
+        add(words.join(&b'+'));
+        add(hex(whole.as_bytes(), "0123456789abcdef"));
+        add(hex(whole.as_bytes(), "0123456789ABCDEF"));
+        for alphabet in [BASE64, BASE64_URL] {
+            for offset in 0..3 {
+                let (inner, ending) = base64(whole.as_bytes(), offset, alphabet);
+                if offset == 0 {
+                    // As `base64` and PEM break it into lines.
+                    for width in [64, 76] {
+                        if ending.len() > width {
+                            ending.chunks(width).for_each(|line| add(line.to_vec()));
+                        }
+                    }
+                }
+                add(inner);
+                add(ending);
+            }
+        }
+    }
+    for line in secret.lines().map(str::trim).filter(|line| !line.starts_with("-----")) {
+        add(line.as_bytes().to_vec());
+        add(json(line, false));
+    }
+}
+
+/// What encoders of URLs leave as it is: everything unreserved, JavaScript's `encodeURIComponent`, its `encodeURI`, and
+/// encoders of paths.
+const URL_KEPT: [&str; 4] = ["-_.~", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "-_.~/"];
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The characters of base 64 that `bytes` decides when `offset` bytes stand before it: those that hold whatever
+/// follows, and those that hold where nothing follows.
+fn base64(bytes: &[u8], offset: usize, alphabet: &[u8; 64]) -> (Vec<u8>, Vec<u8>) {
+    let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + 4);
+    let (mut bits, mut count) = (0u32, offset * 8 % 6);
+    // Bits before the first character that is ours alone are dropped, with the first of our own that share one.
+    let mut skip = usize::from(count > 0);
+    for byte in bytes {
+        bits = (bits << 8) | u32::from(*byte);
+        count += 8;
+        while count >= 6 {
+            count -= 6;
+            match skip {
+                0 => text.extend(alphabet.get((bits >> count) as usize & 63)),
+                _ => skip -= 1,
+            }
+        }
+    }
+    let mut ending = text.clone();
+    if count > 0 {
+        ending.extend(alphabet.get((bits << (6 - count)) as usize & 63));
+    }
+    (text, ending)
+}
+
+fn hex(bytes: &[u8], digits: &str) -> Vec<u8> {
+    let digits = digits.as_bytes();
+    bytes.iter().flat_map(|b| [digits.get(usize::from(b >> 4)), digits.get(usize::from(b & 15))]).flatten().copied().collect()
+}
+
+fn percent(text: &str, kept: &str, upper: bool) -> Vec<u8> {
+    let mut coded = String::with_capacity(text.len() * 3);
+    for byte in text.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte);
+        let _ = match (plain, upper) {
+            (true, _) => write!(coded, "{}", char::from(byte)),
+            (false, true) => write!(coded, "%{byte:02X}"),
+            (false, false) => write!(coded, "%{byte:02x}"),
+        };
+    }
+    coded.into_bytes()
+}
+
+/// The inside of a JSON string; `ascii` writes every other character as `\u…`, as some encoders do.
+fn json(text: &str, ascii: bool) -> Vec<u8> {
+    let mut coded = String::with_capacity(text.len());
+    for c in text.chars() {
+        let mut units = [0; 2];
+        let _ = match c {
+            '"' => write!(coded, "\\\""),
+            '\\' => write!(coded, "\\\\"),
+            '\n' => write!(coded, "\\n"),
+            '\r' => write!(coded, "\\r"),
+            '\t' => write!(coded, "\\t"),
+            '\u{8}' => write!(coded, "\\b"),
+            '\u{c}' => write!(coded, "\\f"),
+            c if u32::from(c) < 32 || (ascii && !c.is_ascii()) => {
+                c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(coded, "\\u{unit:04x}"))
+            }
+            c => write!(coded, "{c}"),
+        };
+    }
+    coded.into_bytes()
+}
+
+fn html(text: &str) -> Vec<u8> {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;").into_bytes()
+}
+
+#[cfg(test)]
+mod tests;
