@@ -59,7 +59,7 @@ mod tests {
             ("onfailure", Some("on_failure")),
             ("undo", None),
             ("x", None),
-            ("retries", Some("retry")),
+            ("retyr", Some("retry")),
             ("", None),
         ] {
             assert_eq!(nearest(word, ["timeout", "on_failure", "retry", "undo_all_of_it"]), expect, "{word}");

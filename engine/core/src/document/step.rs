@@ -58,7 +58,8 @@ pub enum Verify {
 }
 
 /// `retry: {attempts, delay, backoff, max_delay, jitter}`. The delay before attempt n+1 is
-/// `min(delay · backoff^(n-1), max_delay)`, shortened by a random part of at most `jitter`.
+/// `min(delay · backoff^(n-1), max_delay)`, shortened by a random part of at most `jitter`. Without them, `delay` is a
+/// second, `backoff` 1, `max_delay` a minute (or `delay`, where that is longer) and `jitter` 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
     /// All attempts, the first included.

@@ -19,6 +19,38 @@ pub(crate) struct Fields<'a> {
     known: Vec<&'static str>,
 }
 
+/// Keys of a map that are still listed in a message.
+const LISTED_KEYS: usize = 12;
+
+/// What other tools call the keys of a step.
+const OTHER_NAMES: [(&str, &str); 18] = [
+    ("when", "if"),
+    ("condition", "if"),
+    ("script", "run"),
+    ("cmd", "run"),
+    ("command", "exec"),
+    ("args", "exec"),
+    ("environment", "env"),
+    ("vars", "set"),
+    ("assert", "check"),
+    ("loop", "each"),
+    ("foreach", "each"),
+    ("switch", "choose"),
+    ("retries", "retry"),
+    ("rollback", "undo"),
+    ("cwd", "dir"),
+    ("working_directory", "dir"),
+    ("description", "why"),
+    ("prompt", "ask"),
+];
+
+/// The key that a misspelt one, or one of another tool, was likely meant to be.
+pub(super) fn meant<'k>(key: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    let other = OTHER_NAMES.iter().find(|(name, _)| *name == key);
+    let other = other.and_then(|(_, ours)| known.clone().find(|known| known == ours));
+    other.or_else(|| nearest(key, known))
+}
+
 impl<'a> Fields<'a> {
     /// The fields of a map; anything else is reported.
     pub(crate) fn of(reading: &'a Reading<'a>, node: &'a Node, what: &'static str) -> Option<Fields<'a>> {
@@ -229,13 +261,17 @@ impl<'a> Fields<'a> {
             let mut diagnostic =
                 self.reading.diagnostic(Code::RB0010, key.span, format!("{} has no key `{}`", self.what, shown.escape_debug()));
             let free = self.known.iter().copied().filter(|known| !self.has(known));
-            diagnostic = match nearest(&key.value, free) {
+            diagnostic = match meant(&key.value, free) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")).replace(key.span, near),
                 None => {
                     let mut known = self.known.clone();
                     known.sort_unstable();
                     known.dedup();
-                    diagnostic.help(format!("the keys of {} are {}", self.what, scalar::listed(&known)))
+                    diagnostic.help(if known.len() <= LISTED_KEYS {
+                        format!("the keys of {} are {}", self.what, scalar::listed(&known))
+                    } else {
+                        format!("remove it; the reference of the format lists the keys of {}", self.what)
+                    })
                 }
             };
             self.reading.report(diagnostic);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fields, Reading, procedure, scalar, verb};
-use crate::diagnostic::{Code, Span, Spanned, nearest};
+use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::step::{OnFailure, Retry, Shell, Step, Verb, Verify};
 use crate::document::{Node, NodeKind, Scalar};
 use crate::effect::Effect;
@@ -118,7 +118,7 @@ fn no_verb(fields: &Fields) {
     let near = fields
         .keys()
         .filter(|key| !STEP_KEYS.contains(&key.value.as_str()))
-        .find_map(|key| nearest(&key.value, Verb::KEYS).map(|verb| (key, verb)));
+        .find_map(|key| super::fields::meant(&key.value, Verb::KEYS.into_iter()).map(|verb| (key, verb)));
     let diagnostic = reading.diagnostic(Code::RB0020, near.map_or(fields.head(), |(key, _)| key.span), "a step without a verb");
     reading.report(match near {
         Some((key, verb)) => diagnostic.help(format!("did you mean `{verb}`?")).replace(key.span, verb),

@@ -228,6 +228,9 @@ fn suggestions_mend_what_they_are_about() {
     for step in [
         "{run: x, timout: 5s}",
         "{rum: x}",
+        "{script: x}",
+        "{run: x, when: a}",
+        "{run: x, retries: {attempts: 2}}",
         "{run: x, timeout: 30}",
         "{run: x, idempotent: yes}",
         "{run: x, effect: Read}",
