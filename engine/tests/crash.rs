@@ -21,8 +21,8 @@ use runbook_core::{Digest, Map, Plan, ProcedureName, Run, RunId, Value};
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::driver::{Driver, Patience, Stop, World};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Receipt, Record,
-    RunFilter, RunRow, SharedJournal, Store,
+    Ahead, AheadId, Anchor, Append, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Receipt,
+    Record, RunFilter, RunRow, SharedJournal, Store,
 };
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
 use runbook_engine::session::Session;
@@ -303,7 +303,8 @@ fn finish(state: &Path) -> (OutcomeKind, Vec<String>) {
 fn events(state: &Path) -> (Run, Vec<Fact>) {
     let store = Store::open(&state.join("state")).expect("the store opens");
     let mut facts = Vec::new();
-    let (run, _) = runbook_engine::session::replay(&store, &run_id(), &mut |_, e| facts.push(e.fact.clone())).expect("a whole record");
+    let (run, _) =
+        runbook_engine::session::replay(&store, &run_id(), &mut |_, e| facts.push(e.fact.clone())).expect("a whole record");
     (run, facts)
 }
 
@@ -364,7 +365,11 @@ fn no_crash_doubles_or_loses_an_effect() {
             assert_eq!(outcome, OutcomeKind::RolledBack, "commit {at}, after: {after}");
             let counts = counted(state.path());
             for (line, count) in &counts {
-                let most = if REPEATABLE.contains(&line.as_str()) || line == "last" { u32::MAX } else { expect.get(line).copied().unwrap_or(0) };
+                let most = if REPEATABLE.contains(&line.as_str()) || line == "last" {
+                    u32::MAX
+                } else {
+                    expect.get(line).copied().unwrap_or(0)
+                };
                 assert!(*count <= most, "`{line}` happened {count} times (commit {at}, after: {after})");
             }
             for line in expect.keys() {

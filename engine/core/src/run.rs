@@ -20,7 +20,7 @@ pub mod task;
 mod unwind;
 pub mod view;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ pub struct Run {
     nodes: Vec<Node>,
     lanes: Vec<Lane>,
     scopes: Vec<Scope>,
-    by_path: HashMap<StepPath, NodeIx>,
+    by_path: BTreeMap<StepPath, NodeIx>,
     decisions: Vec<Decision>,
     /// Open decisions by whose question they answer.
     asked: BTreeMap<Asker, DecisionId>,
@@ -74,7 +74,7 @@ pub struct Run {
     fresh: Vec<Key>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Cancel {
     by: Identity,
     undo: bool,
@@ -105,6 +105,20 @@ enum Asker {
     Node(NodeIx),
 }
 
+/// Two runs are equal if they are in the same state: whatever can happen to one can happen to the other.
+impl PartialEq for Run {
+    fn eq(&self, other: &Run) -> bool {
+        let same_plan = Arc::ptr_eq(&self.plan, &other.plan) || self.plan.digest().ok() == other.plan.digest().ok();
+        same_plan
+            && (&self.id, self.seq, self.now, &self.started, self.started_at)
+                == (&other.id, other.seq, other.now, &other.started, other.started_at)
+            && (&self.frames, &self.nodes, &self.lanes, &self.scopes) == (&other.frames, &other.nodes, &other.lanes, &other.scopes)
+            && (&self.by_path, &self.decisions, &self.asked) == (&other.by_path, &other.decisions, &other.asked)
+            && (&self.undoable, &self.unwinding, &self.cancel) == (&other.undoable, &other.unwinding, &other.cancel)
+            && (self.paused, &self.outcome, &self.wants) == (other.paused, &other.outcome, &other.wants)
+    }
+}
+
 impl Run {
     pub fn new(plan: Arc<Plan>) -> Run {
         Run {
@@ -118,7 +132,7 @@ impl Run {
             nodes: Vec::new(),
             lanes: Vec::new(),
             scopes: Vec::new(),
-            by_path: HashMap::new(),
+            by_path: BTreeMap::new(),
             decisions: Vec::new(),
             asked: BTreeMap::new(),
             undoable: Vec::new(),

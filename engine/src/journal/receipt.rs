@@ -22,7 +22,8 @@ enum Kind<T> {
 }
 
 impl<T> Receipt<T> {
-    pub(crate) fn ready(result: Result<T, JournalError>) -> Receipt<T> {
+    /// One that is known already: for journals around other journals.
+    pub fn ready(result: Result<T, JournalError>) -> Receipt<T> {
         Receipt(Kind::Ready(Some(result)))
     }
 

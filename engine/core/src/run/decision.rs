@@ -130,7 +130,7 @@ impl Choice {
 }
 
 /// One decision of a run: what was asked, and how it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub id: DecisionId,
     pub(super) asker: Asker,
@@ -246,7 +246,7 @@ impl Run {
         }
         let now = self.request(decision.path.as_ref(), &decision.purpose, decision.requested_at);
         if let Some(Fact::DecisionRequested { request, .. }) = now
-            && request.digest != decision.request.digest
+            && request.next != decision.request.next
         {
             let reason = "what is about to run is no longer what was shown".to_owned();
             return Ok(Verdict::Record(Fact::DecisionVoided { decision: id, reason }));

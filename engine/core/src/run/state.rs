@@ -24,7 +24,7 @@ pub(super) struct ScopeIx(pub u32);
 pub(super) struct FrameIx(pub u32);
 
 /// Names that steps can see: those of a procedure, or of one item inside it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scope {
     pub parent: Option<ScopeIx>,
     pub kind: ScopeKind,
@@ -34,14 +34,14 @@ pub(super) struct Scope {
     pub absent: BTreeMap<Id, String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScopeKind {
     Procedure { frame: FrameIx },
     Item { name: Id, item: Value, index: u32 },
 }
 
 /// One procedure under way: the run's own, or a called one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Frame {
     pub procedure: ProcedureIx,
     /// The `call` step, where there is one.
@@ -107,7 +107,7 @@ impl FailKind {
 }
 
 /// Runs the steps of one block in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Lane {
     pub owner: Owner,
     pub block: BlockRef,
@@ -143,7 +143,7 @@ pub(super) enum BlockRef {
 }
 
 /// One instance of a step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub step: StepIx,
     pub path: StepPath,
@@ -170,7 +170,7 @@ pub(super) struct Node {
 }
 
 /// What a container keeps about its parts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Inner {
     #[default]
     None,
@@ -187,7 +187,7 @@ pub(super) enum Inner {
     Call(FrameIx),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Items {
     pub items: Arc<Vec<Value>>,
     pub waves: Vec<u32>,
@@ -240,14 +240,14 @@ pub(super) enum Doubt {
 }
 
 /// A change that can be taken back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Undoable {
     pub node: NodeIx,
     pub tries: u32,
 }
 
 /// What became of the undo.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Unwinding {
     pub lane: Option<LaneIx>,
     pub undone: u32,

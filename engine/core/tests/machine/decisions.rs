@@ -1,8 +1,8 @@
 //! Approvals: quorum, rejection, expiry, escalation, change of what was shown.
 
-use runbook_core::run::Refusal;
-use runbook_core::run::decision::{Choice, Standing, Verdict};
+use runbook_core::run::decision::{Choice, Purpose, Standing, Verdict};
 use runbook_core::run::event::{OutcomeKind::*, StepOutcome};
+use runbook_core::run::{Command, Refusal};
 use runbook_core::{DecisionId, Fact};
 
 use crate::rig::{Rig, ok, plan, plan_among, procedure};
@@ -99,34 +99,51 @@ fn a_vote_names_the_digest_of_what_was_shown() {
     assert_eq!(rig.run.check_vote(DecisionId(9), &vote), Err(Refusal::NoSuchDecision(DecisionId(9))));
 }
 
-/// A branch beside the one that waits changes what the approved step would read.
+/// A request that shows something else than what the run would do now, as after a repair of the record by hand.
 #[test]
-fn what_changes_after_the_question_voids_the_answer() {
+fn an_answer_to_something_else_than_what_would_run_is_void() {
+    let mut rig = Rig::new(plan(&procedure(ASK)));
+    while !rig.run.pending().iter().any(|c| matches!(c, Command::Request { .. })) {
+        let path = rig.run.pending().into_iter().find_map(|c| if let Command::Resolve { path } = c { Some(path) } else { None });
+        let fact = rig.run.resolve(&path.expect("a step to resolve"), rig.now).unwrap();
+        rig.record(fact);
+    }
+    let asked = rig.run.request(Some(&"go".parse().unwrap()), &Purpose::Approve, rig.now).unwrap();
+    let Fact::DecisionRequested { decision, path, purpose, mut request } = asked else { panic!("{asked:?}") };
+    request.next[0].title = "something harmless".to_owned();
+    request.digest = request.compute_digest().unwrap();
+    rig.record(Fact::DecisionRequested { decision, path, purpose, request });
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    match rig.run.check_vote(id, &vote) {
+        Ok(Verdict::Record(fact @ Fact::DecisionVoided { .. })) => rig.record(fact),
+        other => panic!("{other:?}"),
+    }
+    rig.settle();
+    assert_eq!(rig.run.decisions().len(), 2);
+    assert_eq!(rig.run.decisions()[0].standing, Standing::Voided);
+    assert!(matches!(rig.run.check_vote(id, &vote), Err(Refusal::Closed(..))));
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    assert!(matches!(rig.run.check_vote(id, &vote), Ok(Verdict::Record(Fact::Decided { .. }))));
+}
+
+/// What else becomes known while people think does not void their answer.
+#[test]
+fn a_branch_beside_the_question_does_not_void_the_answer() {
     let steps = "steps:
 - id: fan
   parallel:
     left:
     - id: go
       approve: {question: Really?}
-    - {id: b, exec: [\"{{steps.a.stdout}}\"], irreversible: gone}
+    - {id: b, exec: [b], irreversible: gone}
     right:
     - {id: a, exec: [a], effect: read}
 ";
-    let source = procedure(steps);
-    let mut rig = Rig::new(plan(&source));
+    let mut rig = Rig::new(plan(&procedure(steps)));
     rig.settle();
     let (id, vote) = rig.vote_of("anna", Choice::Approve);
     rig.go(|_, _, _| ok());
-    match rig.run.check_vote(id, &vote) {
-        Ok(Verdict::Record(Fact::DecisionVoided { decision, reason })) => {
-            rig.record(Fact::DecisionVoided { decision, reason });
-        }
-        other => panic!("{other:?}"),
-    }
-    rig.settle();
-    assert_eq!(rig.run.decisions().len(), 2);
-    assert_eq!(rig.run.decisions()[0].standing, Standing::Voided);
-    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    assert_eq!(rig.attempts, ["fan.right/a"]);
     assert!(matches!(rig.run.check_vote(id, &vote), Ok(Verdict::Record(Fact::Decided { .. }))));
 }
 

@@ -26,7 +26,7 @@ fn order_and_outcome() {
         ),
         (
             "next",
-            "steps:\n- {id: a, exec: [a], effect: read, next: c}\n- {id: b, exec: [b], effect: read, if: \"false\"}\n- {id: c, exec: [c], effect: read}\n",
+            "steps:\n- {id: a, if: run.name == \"test\", exec: [a], effect: read, next: c}\n- {id: b, exec: [b], effect: read}\n- {id: c, exec: [c], effect: read}\n",
             vec![],
             "a c",
             Succeeded,

@@ -185,7 +185,7 @@ fn try_all(rig: &Rig, table: &mut Table) {
         let taken = match copy.apply(&event) {
             Ok(_) => true,
             Err(illegal) => {
-                assert_eq!(format!("{copy:?}"), format!("{:?}", rig.run), "a refused event changed the run");
+                assert!(copy == rig.run, "a refused {} changed the run", event.fact.kind());
                 assert_eq!(illegal.kind, event.fact.kind());
                 false
             }
@@ -222,7 +222,7 @@ fn walk(mut rig: Rig, table: &mut Table, mut end: impl FnMut(&str, u32) -> Attem
             assert!(rig.fire(false), "stuck at {:#?}", rig.run.pending());
         }
     }
-    panic!("the walk does not end");
+    panic!("the walk does not end: {:#?}", rig.run.pending());
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn every_event_in_every_state_is_taken_or_illegal() {
     let unsure = |path: &str, attempt: u32| match path {
         "risky" | "odd" | "change" if attempt == 1 => unknown(),
         "last" | "change~undo/exec-1" => failed(),
-        "risky~verify[1]/exec-1" => unknown(),
+        "risky~verify[1]/exec-1" if attempt == 1 => unknown(),
         _ => ok(),
     };
     let leave = |purpose: &Purpose| match purpose {
