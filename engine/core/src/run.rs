@@ -305,7 +305,7 @@ impl Run {
             Fact::UndoRequested { .. } => self.take_undo_request(),
             Fact::NoteAdded { .. } | Fact::RunAdopted { .. } => {}
             Fact::RunFinished { outcome } => {
-                self.unwant(&Key::Finish);
+                self.wants.clear();
                 self.outcome = Some(outcome.clone());
                 self.paused = false;
             }
