@@ -13,3 +13,4 @@ pub mod permit;
 mod program;
 pub mod secret;
 pub mod session;
+pub mod start;

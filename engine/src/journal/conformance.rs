@@ -57,6 +57,7 @@ fn started(procedure: &str) -> RunStarted {
         stepwise: false,
         catalogue: None,
         lock: None,
+        root: None,
     }
 }
 

@@ -130,6 +130,9 @@ pub struct RunStarted {
     pub catalogue: Option<Digest>,
     /// The procedure's `lock`, rendered.
     pub lock: Option<String>,
+    /// The folder where steps run, so that the run goes on there from wherever it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// How much of the procedure runs. Anything but the whole needs a decision first.

@@ -89,6 +89,7 @@ impl Rig {
             stepwise,
             catalogue: None,
             lock: None,
+            root: None,
         };
         let mut rig = Rig {
             run: Run::new(plan),
