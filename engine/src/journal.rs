@@ -7,6 +7,7 @@
 pub mod chain;
 #[cfg(test)]
 mod conformance;
+pub mod export;
 pub mod format;
 pub mod memory;
 pub mod owner;

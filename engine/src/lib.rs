@@ -14,3 +14,4 @@ mod program;
 pub mod secret;
 pub mod session;
 pub mod start;
+pub mod verify;

@@ -415,6 +415,12 @@ pub fn replay(
                 return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
             }
             let event = record.decode(row.format)?;
+            if let Fact::RunStarted(started) = &event.fact
+                && started.plan != row.plan
+            {
+                let (recorded, given) = (started.plan.clone(), row.plan);
+                return Err(SessionError::OtherPlan { run: id.clone(), recorded, given });
+            }
             run.apply(&event)?;
             visit(&run, &event);
         }
@@ -459,3 +465,6 @@ pub async fn deliver(
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

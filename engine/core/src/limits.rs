@@ -150,6 +150,8 @@ pub const STORE_BUSY: Duration = Duration::from_secs(10);
 pub const STORE_POLL: Duration = Duration::from_millis(50);
 /// Read connections that are kept open.
 pub const IDLE_READERS: usize = 8;
+/// Bytes of one line of an export: the first holds the plan.
+pub const EXPORT_LINE: u64 = 256 * 1024 * 1024;
 /// Bytes of a log that are read at once.
 pub const LOG_RANGE: u64 = 1024 * 1024;
 /// Records that are read at once.

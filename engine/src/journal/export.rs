@@ -1,0 +1,93 @@
+//! One run as a file that stands alone: a line with the plan, a line per event exactly as it was recorded, and a line that
+//! closes it. [`verify`](crate::verify) needs nothing else.
+//!
+//! The last line names the head of the chain, and `file`: the SHA-256 of every byte before `,"file"`. So a slip is seen anywhere in
+//! the file, and a change by somebody who computes that again is seen by the chain, the plan's digest and the anchors.
+
+use std::io::{Error, ErrorKind, Write};
+
+use runbook_core::{Digest, Plan, RunId, limits};
+use serde::Deserialize;
+use sha2::Digest as _;
+
+use super::{Anchor, Journal, JournalError};
+
+/// What the first line says this file is.
+pub const KIND: &str = "runbook record";
+
+/// The first line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    pub record: String,
+    pub format: u32,
+    pub run: RunId,
+    pub plan_digest: Digest,
+    pub plan: Box<Plan>,
+}
+
+/// The last line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tail {
+    pub head: Digest,
+    pub events: u64,
+    pub anchors: Vec<Anchor>,
+    pub file: Digest,
+}
+
+/// How the last line begins; no event does.
+pub(crate) const TAIL: &str = r#"{"head":""#;
+
+/// Writes a run as it is recorded now.
+pub fn export(journal: &dyn Journal, run: &RunId, out: &mut dyn Write) -> Result<(), ExportError> {
+    let row = journal.run(run)?;
+    let plan = journal.plan(&row.plan)?;
+    let mut out = Hashing { out, digest: sha2::Sha256::new() };
+    let (format, digest) = (row.format, &row.plan);
+    writeln!(out, r#"{{"record":"{KIND}","format":{format},"run":"{run}","plan_digest":"{digest}","plan":{plan}}}"#)?;
+    let mut next = 1;
+    while next <= row.seq {
+        let page = journal.records(run, next, limits::RECORDS_PAGE)?;
+        if page.is_empty() {
+            let what = format!("run {run} ends after event {} of {}", next - 1, row.seq);
+            return Err(JournalError::Damaged { what }.into());
+        }
+        for record in page.iter().take_while(|record| record.seq <= row.seq) {
+            writeln!(out, "{}", record.line())?;
+            next = record.seq + 1;
+        }
+    }
+    let anchors = serde_json::to_string(&journal.anchors(run)?).map_err(Error::from)?;
+    write!(out, r#"{TAIL}{}","events":{},"anchors":{anchors}"#, row.head, row.seq)?;
+    let file = Digest::from_sha256(out.digest.finalize().into());
+    writeln!(out.out, r#","file":"{file}"}}"#)?;
+    out.out.flush()?;
+    Ok(())
+}
+
+/// Why a run could not be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the export cannot be written: {0}")]
+    Write(#[from] Error),
+}
+
+struct Hashing<'o> {
+    out: &'o mut dyn Write,
+    digest: sha2::Sha256,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(bytes.get(..written).ok_or(ErrorKind::InvalidData)?);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.out.flush()
+    }
+}

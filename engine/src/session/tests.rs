@@ -1,0 +1,335 @@
+//! Sessions on real plans: what is recorded is what was live, whoever opens the run next.
+
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, load};
+use runbook_core::run::decision::Choice;
+use runbook_core::run::event::{AttemptEnd, Means, Part, Vote};
+use runbook_core::{DecisionId, Map};
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::journal::{MemoryJournal, Store};
+
+const PROCEDURE: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: move
+version: 1.0.0
+steps:
+  - id: note
+    set: { total: 2 + 3 }
+  - id: copy
+    exec: [cp, a, b]
+    effect: write
+    idempotent: true
+  - id: sure
+    approve: Go on?
+  - exec: [rm, a]
+    effect: write
+    irreversible: the file is gone
+";
+
+pub(crate) fn plan() -> Arc<Plan> {
+    let source = Source::new("move.yaml".to_owned(), PROCEDURE);
+    let (document, diagnostics) = load(&source);
+    let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
+    let catalogue = Catalogue::new([&*procedure], None);
+    let (plan, diagnostics) = check(&procedure, &catalogue, &CheckOptions::default());
+    Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}")))
+}
+
+pub(crate) fn person(name: &str) -> Identity {
+    Identity { person: name.to_owned(), means: Means::LocalUser { user: name.to_owned(), host: "here".to_owned() } }
+}
+
+pub(crate) fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap()))
+}
+
+fn id() -> RunId {
+    RunId::from_parts(1_767_225_600_000, 42)
+}
+
+pub(crate) async fn start(journal: &SharedJournal, clock: &Arc<ManualClock>) -> Session {
+    let plan = plan();
+    let started = RunStarted {
+        procedure: plan.main().name.clone(),
+        version: plan.main().version,
+        plan: plan.digest().unwrap(),
+        semantics: plan.semantics,
+        inputs: Map::new(),
+        event: None,
+        environment: None,
+        requested_by: person("ada"),
+        seed: 7,
+        part: Part::Whole,
+        stepwise: false,
+        catalogue: None,
+        lock: None,
+    };
+    let owner = Owner::named("ada", 1);
+    Session::create(journal.clone(), clock.clone(), owner, Vec::new(), id(), plan, started).await.unwrap()
+}
+
+async fn open(journal: &SharedJournal, clock: &Arc<ManualClock>, instance: u64) -> Result<Session, SessionError> {
+    Session::open(journal.clone(), clock.clone(), Owner::named("bob", instance), Vec::new(), &id()).await
+}
+
+/// Goes on until people must decide or the run has ended. Every attempt succeeds.
+pub(crate) async fn drive(session: &mut Session, clock: &ManualClock) {
+    loop {
+        clock.advance(std::time::Duration::from_millis(250));
+        let now = session.clock().now();
+        let run = session.run();
+        let next = run.pending().into_iter().find_map(|command| match command {
+            Command::Resolve { path } => run.resolve(&path, now),
+            Command::Conclude { path } => run.conclude(&path, now),
+            Command::Judge { path, .. } => run.judge(&path, now),
+            Command::Request { path, purpose } => run.request(path.as_ref(), &purpose, now),
+            Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
+            Command::Perform { path, attempt } => Some(Fact::AttemptStarted { path, attempt }),
+            _ => None,
+        });
+        let Some(fact) = next else { break };
+        let started = match &fact {
+            Fact::AttemptStarted { path, attempt } => Some((path.clone(), *attempt)),
+            _ => None,
+        };
+        session.record(fact).unwrap();
+        if let Some((path, attempt)) = started {
+            session.flush().await.unwrap();
+            let end = AttemptEnd::Succeeded { result: runbook_core::Value::Map(Map::new()) };
+            session.record(Fact::AttemptFinished { path, attempt, end }).unwrap();
+        }
+    }
+    session.flush().await.unwrap();
+}
+
+pub(crate) fn approval(run: &Run, by: &str, head: Option<Digest>) -> Message {
+    let open = run.decisions().iter().find(|d| d.is_open()).unwrap();
+    let vote = Vote {
+        by: person(by),
+        choice: Choice::Approve,
+        reason: None,
+        answers: Map::new(),
+        digest: open.request.digest.clone(),
+        signature: None,
+        ahead: None,
+        head,
+    };
+    Message::Decide { decision: open.id, vote: Box::new(vote) }
+}
+
+fn journals() -> Vec<(SharedJournal, Option<tempfile::TempDir>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("state")).unwrap();
+    vec![(Arc::new(MemoryJournal::default()), None), (Arc::new(store), Some(folder))]
+}
+
+#[tokio::test]
+async fn a_run_waits_as_rows_and_goes_on_elsewhere() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut session = start(&journal, &clock).await;
+        drive(&mut session, &clock).await;
+        let live = format!("{:?}", session.run().pending());
+        let row = journal.run(&id()).unwrap();
+        assert_eq!((row.summary.phase, row.open_decisions, row.seq), (Phase::Waiting, 1, session.run().seq()));
+        assert_eq!(journal.open_decisions(None).unwrap()[0].question, "Go on?");
+        let message = approval(session.run(), "bob", Some(session.head().clone()));
+        session.close().await.unwrap();
+        assert_eq!(journal.run(&id()).unwrap().holder, None);
+
+        // Nobody is at work on it: the vote goes straight into the record.
+        let owner = Owner::named("bob", 2);
+        let answer = deliver(journal.clone(), clock.clone(), owner.clone(), &id(), message.clone()).await.unwrap();
+        assert_eq!(answer, Answer::Accepted { seq: row.seq + 1 });
+        let again = deliver(journal.clone(), clock.clone(), owner, &id(), message).await.unwrap();
+        assert_eq!(again, Answer::Accepted { seq: row.seq + 1 }, "said twice, recorded once");
+        assert_eq!(journal.run(&id()).unwrap().seq, row.seq + 1);
+
+        let mut session = open(&journal, &clock, 3).await.unwrap();
+        assert_ne!(format!("{:?}", session.run().pending()), live);
+        assert_eq!(session.adopt(person("bob")).unwrap(), []);
+        drive(&mut session, &clock).await;
+        assert!(session.run().outcome().is_some());
+        session.close().await.unwrap();
+        let row = journal.run(&id()).unwrap();
+        assert_eq!((row.summary.phase, row.open_decisions), (Phase::Ended, 0));
+        assert!(row.summary.outcome.is_some() && row.summary.ended_at.is_some());
+        // What was live is what is replayed, and the summary is the sum of the events.
+        let mut summary = None::<Summary>;
+        let (run, _) = replay(&*journal, &id(), &mut |_, event| match &event.fact {
+            Fact::RunStarted(started) => summary = Some(Summary::new(started, event.at)),
+            _ => summary.iter_mut().for_each(|s| s.apply(event)),
+        })
+        .unwrap();
+        assert_eq!(run.seq(), row.seq);
+        assert_eq!(summary.unwrap(), row.summary);
+    }
+}
+
+#[tokio::test]
+async fn a_message_reaches_the_owner_and_its_answer_the_sender() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut session = start(&journal, &clock).await;
+        drive(&mut session, &clock).await;
+        let asked = approval(session.run(), "bob", None);
+        let wrong = Message::Decide { decision: DecisionId(9), vote: Box::new(vote_of(&asked)) };
+        for (message, accepted) in [(wrong, false), (asked, true), (Message::Note { by: person("bob"), text: "hm".into() }, true)] {
+            let run = id();
+            let sending = deliver(journal.clone(), clock.clone(), Owner::named("bob", 2), &run, message);
+            let owning = async {
+                loop {
+                    let letters = session.letters().unwrap();
+                    for letter in &letters {
+                        let received = session.receive(letter.message.clone()).unwrap();
+                        session.reply(letter.id, received.answer);
+                    }
+                    assert!(letters.is_empty() || session.letters().unwrap().is_empty(), "answered, though not yet committed");
+                    session.flush().await.unwrap();
+                    if !letters.is_empty() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            let (answer, ()) = tokio::join!(sending, owning);
+            assert_eq!(matches!(answer.unwrap(), Answer::Accepted { .. }), accepted);
+        }
+    }
+}
+
+fn vote_of(message: &Message) -> Vote {
+    match message {
+        Message::Decide { vote, .. } => (**vote).clone(),
+        _ => panic!("no vote"),
+    }
+}
+
+#[tokio::test]
+async fn a_thawed_owner_records_nothing_more() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut frozen = start(&journal, &clock).await;
+        assert!(open(&journal, &clock, 2).await.is_err(), "two owners");
+        clock.advance(limits::LEASE);
+        let mut other = open(&journal, &clock, 2).await.unwrap();
+        other.adopt(person("bob")).unwrap();
+        other.flush().await.unwrap();
+
+        frozen.record(Fact::NoteAdded { by: person("ada"), text: "good morning".into() }).unwrap();
+        let stale = JournalError::Stale { run: id() };
+        assert_eq!(frozen.flush().await, Err(SessionError::Journal(stale.clone())));
+        let stopped = SessionError::Stopped(stale);
+        assert_eq!(frozen.flush().await, Err(stopped.clone()));
+        assert_eq!(frozen.record(Fact::NoteAdded { by: person("ada"), text: "hello?".into() }), Err(stopped.clone()));
+        assert_eq!(frozen.renew().await, Err(stopped));
+        drop(frozen);
+        other.record(Fact::NoteAdded { by: person("bob"), text: "mine".into() }).unwrap();
+        other.close().await.unwrap();
+        assert_eq!(journal.run(&id()).unwrap().seq, 3);
+    }
+}
+
+#[tokio::test]
+async fn what_was_under_way_is_named_to_the_next_owner() {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let mut session = start(&journal, &clock).await;
+    while !session.run().pending().iter().any(|c| matches!(c, Command::Perform { .. })) {
+        let now = session.clock().now();
+        let fact = session.run().pending().into_iter().find_map(|c| match c {
+            Command::Resolve { path } => session.run().resolve(&path, now),
+            Command::Conclude { path } => session.run().conclude(&path, now),
+            _ => None,
+        });
+        session.record(fact.unwrap()).unwrap();
+    }
+    let path: StepPath = "copy".parse().unwrap();
+    session.record(Fact::AttemptStarted { path: path.clone(), attempt: 1 }).unwrap();
+    session.flush().await.unwrap();
+    session.record(Fact::NoteAdded { by: person("ada"), text: "never committed".into() }).unwrap();
+    let seq = session.run().seq();
+    drop(session);
+    let mut next = open(&journal, &clock, 2).await.unwrap();
+    assert_eq!(next.run().seq(), seq - 1, "what was not committed did not happen");
+    assert_eq!(next.adopt(person("bob")).unwrap(), [(path, 1)]);
+}
+
+#[tokio::test]
+async fn a_fact_that_cannot_be_changes_nothing() {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let mut session = start(&journal, &clock).await;
+    let before = (session.run().seq(), session.head().clone());
+    let note = |text: String| Fact::NoteAdded { by: person("ada"), text };
+    for (fact, expect) in [
+        (Fact::ResumeRequested { by: person("ada") }, "not paused"),
+        (note("x".repeat(limits::EVENT_BYTES)), "at most"),
+        (
+            Fact::AttemptFinished { path: "copy".parse().unwrap(), attempt: 1, end: AttemptEnd::Unknown { why: String::new() } },
+            "copy",
+        ),
+    ] {
+        let error = session.record(fact).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+        assert_eq!((session.run().seq(), session.head().clone()), before);
+    }
+    session.record(note("fine".into())).unwrap();
+    session.close().await.unwrap();
+    assert_eq!(journal.run(&id()).unwrap().seq, 2);
+}
+
+struct Seen(Arc<Mutex<Vec<u64>>>, u64);
+
+impl Observer for Seen {
+    fn observe(&mut self, run: &Run, event: &Event) {
+        assert_eq!(run.seq(), event.seq, "told after the run has taken it");
+        self.0.lock().unwrap().push(event.seq);
+        assert_ne!(event.seq, self.1, "an observer's own fault");
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_fails_never_fails_the_run() {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let mut session = start(&journal, &clock).await;
+    let [good, bad] = [0, 3].map(|fails_at| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        session.observe(Box::new(Seen(seen.clone(), fails_at)));
+        seen
+    });
+    for text in ["a", "b", "c"] {
+        session.record(Fact::NoteAdded { by: person("ada"), text: text.into() }).unwrap();
+    }
+    assert_eq!(*good.lock().unwrap(), [2, 3, 4]);
+    assert_eq!(bad.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_slice(), [2, 3]);
+}
+
+#[tokio::test]
+async fn a_flush_that_nobody_waited_for_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal: SharedJournal = Arc::new(Store::open(&folder.path().join("state")).unwrap());
+    let clock = clock();
+    let mut session = start(&journal, &clock).await;
+    for n in 2..20 {
+        session.record(Fact::NoteAdded { by: person("ada"), text: format!("{n}") }).unwrap();
+        {
+            let mut flush = std::pin::pin!(session.flush());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let _ = flush.as_mut().poll(&mut context);
+        }
+        if n % 3 == 0 {
+            session.flush().await.unwrap();
+            assert_eq!(journal.run(&id()).unwrap().seq, n);
+        }
+    }
+    session.publish().await.unwrap();
+    session.flush().await.unwrap();
+    assert_eq!(journal.run(&id()).unwrap().seq, 19);
+    assert!(journal.records(&id(), 1, 100).unwrap().windows(2).all(|pair| pair[0].at <= pair[1].at));
+}
