@@ -24,18 +24,19 @@ steps:
     set: { total: 2 + 3 }
   - id: copy
     exec: [cp, a, b]
-    effect: write
+    effect: change
     idempotent: true
   - id: sure
-    approve: Go on?
+    approve: { question: Go on?, from: [] }
   - exec: [rm, a]
-    effect: write
+    effect: change
     irreversible: the file is gone
 ";
 
 pub(crate) fn plan() -> Arc<Plan> {
     let source = Source::new("move.yaml".to_owned(), PROCEDURE);
     let (document, diagnostics) = load(&source);
+    assert!(!diagnostics.has_errors(), "{diagnostics:#?}");
     let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
     let catalogue = Catalogue::new([&*procedure], None);
     let (plan, diagnostics) = check(&procedure, &catalogue, &CheckOptions::default());

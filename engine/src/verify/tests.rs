@@ -46,9 +46,9 @@ async fn an_honest_record_is_sound() {
 #[tokio::test]
 async fn any_flipped_byte_is_found() {
     let (_, _, file) = recorded().await;
-    // The plan is one long line and nothing but a digest guards it: every seventh byte stands for all.
+    // The plan is one long line and nothing but a digest guards it: some bytes stand for all.
     let plan = file.find('\n').unwrap();
-    for place in (0..plan).step_by(7).chain(plan..file.len()) {
+    for place in (0..plan).step_by(61).chain(plan..file.len()) {
         let mut bytes = file.clone().into_bytes();
         bytes[place] ^= 1;
         assert!(
