@@ -70,6 +70,7 @@ pub(crate) async fn start(journal: &SharedJournal, clock: &Arc<ManualClock>) -> 
         part: Part::Whole,
         stepwise: false,
         catalogue: None,
+        root: None,
         lock: None,
     };
     let owner = Owner::named("ada", 1);
