@@ -100,7 +100,7 @@ impl Logs {
     pub fn create(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogWriter, LogError> {
         let name = file_name(path, attempt);
         let open = || {
-            let folder = open_folder(&*self.root, run.as_str(), true)?;
+            let folder = open_folder(&self.root, run.as_str(), true)?;
             let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             rustix::fs::openat(&folder, &*name, flags, Mode::RUSR | Mode::WUSR)
         };
@@ -115,7 +115,7 @@ impl Logs {
         let name = file_name(path, attempt);
         let place = self.place.join(run.as_str()).join(&name);
         let open = || {
-            let folder = open_folder(&*self.root, run.as_str(), false)?;
+            let folder = open_folder(&self.root, run.as_str(), false)?;
             rustix::fs::openat(&folder, &*name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
         };
         match open() {
@@ -127,7 +127,7 @@ impl Logs {
 
     /// Whether an attempt has a log.
     pub fn exists(&self, run: &RunId, path: &StepPath, attempt: u32) -> bool {
-        open_folder(&*self.root, run.as_str(), false)
+        open_folder(&self.root, run.as_str(), false)
             .and_then(|folder| rustix::fs::statat(&folder, file_name(path, attempt), AtFlags::SYMLINK_NOFOLLOW))
             .is_ok()
     }

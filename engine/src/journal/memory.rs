@@ -45,13 +45,11 @@ impl Entry {
 
     /// Refuses records that do not follow the last one.
     fn check(&self, run: &RunId, records: &[Record]) -> Result<(), JournalError> {
-        let mut last = self.records.len() as u64;
         let mut head = self.head(run);
-        for record in records {
+        for (last, record) in (self.records.len() as u64..).zip(records) {
             if record.seq != last + 1 || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
                 return Err(JournalError::OutOfOrder { run: run.clone(), last, found: record.seq });
             }
-            last += 1;
             head = record.hash.clone();
         }
         Ok(())
