@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScanError, StructureStyle};
 
@@ -20,17 +21,19 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
         let mut tree = Tree::new(reading, &text);
         let Err(error) = tree.read() else { break tree };
         let fault = Fault::of(&error, &text);
-        // A control character has been reported already.
-        if !matches!(fault.kind, ErrorKind::UnexpectedCharacter { character } if character.is_control()) {
+        // A control character has been reported already; a second fault of a mended line may come from the mending.
+        let known = matches!(fault.kind, ErrorKind::UnexpectedCharacter { character } if character.is_control());
+        let line = fault.line(&text);
+        if !known && !mended.contains(&line) {
             reading.report(fault.diagnostic(reading, &text));
         }
         match fault.mend(&text) {
-            Some((at, with)) if mended.len() < limits::SYNTAX_FAULTS => {
+            Some(blamed) if mended.len() < limits::SYNTAX_FAULTS => {
                 drop(tree);
-                mended.push(Fault { kind: fault.kind, at }.line(&text));
+                mended.push(Fault { kind: fault.kind, at: blamed.start }.line(&text));
                 let mut bytes = text.into_owned().into_bytes();
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte = with;
+                if let Some(bytes) = bytes.get_mut(blamed) {
+                    bytes.fill(b'x');
                 }
                 text = Cow::Owned(String::from_utf8(bytes).unwrap_or_default());
             }
@@ -40,11 +43,11 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
             }
         }
     };
-    let Tree { root, faults, cut, .. } = tree;
+    let Tree { root, faults, doubtful, cut, .. } = tree;
     for fault in faults {
         reading.report(fault);
     }
-    for place in mended {
+    for place in mended.into_iter().chain(doubtful) {
         reading.doubt(place);
     }
     if let Some(cut) = cut {
@@ -83,29 +86,38 @@ impl Fault {
         Span::new(start, end)
     }
 
-    /// The byte to blame and a letter that stands in for it without moving anything.
-    fn mend(&self, text: &str) -> Option<(usize, u8)> {
-        let bytes = text.as_bytes();
+    /// The bytes to blame. Letters may stand in for them without moving anything.
+    fn mend(&self, text: &str) -> Option<Range<usize>> {
+        if let Some(at) = self.opens_with_braces(text) {
+            return Some(at..at + 2);
+        }
         let culprits: &[u8] = match self.kind {
             ErrorKind::MappingValueNotAllowed => b":",
             ErrorKind::UnexpectedCharacter { .. } => b"@`%",
             // The parser names the beginning of the text, not the escape.
-            ErrorKind::UnknownQuotedScalarEscape => return unknown_escape(text, self.at).map(|n| (n, b'x')),
+            ErrorKind::UnknownQuotedScalarEscape => return unknown_escape(text, self.at).map(|at| at..at + 1),
             _ => return None,
         };
-        bytes.get(self.at).is_some_and(|b| culprits.contains(b)).then_some((self.at, b'x'))
+        let byte = text.as_bytes().get(self.at)?;
+        culprits.contains(byte).then_some(self.at..self.at + 1)
+    }
+
+    /// Where the line of the fault has a value that begins with `{{`, without quotes.
+    fn opens_with_braces(&self, text: &str) -> Option<usize> {
+        let line = self.line(text);
+        let written = text.get(line.start as usize..line.end as usize)?;
+        let at = [": {{", "- {{"].iter().find_map(|start| written.find(start))?;
+        Some(line.start as usize + at + 2)
     }
 
     fn diagnostic(&self, reading: &Reading, text: &str) -> Diagnostic {
+        if let Some(at) = self.opens_with_braces(text) {
+            return unquoted(reading, text, at);
+        }
         let escape = matches!(self.kind, ErrorKind::UnknownQuotedScalarEscape).then(|| unknown_escape(text, self.at)).flatten();
         let at = escape.unwrap_or(self.at);
         let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let span = Span::new(at, at + width);
-        let line = self.line(text);
-        let written = text.get(line.start as usize..line.end as usize).unwrap_or_default();
-        if let Some(at) = [": {{", "- {{"].iter().find_map(|start| written.find(start)) {
-            return unquoted(reading, text, line.start as usize + at + 2);
-        }
         let (message, help): (Cow<str>, &str) = match &self.kind {
             ErrorKind::MappingValueNotAllowed => (
                 "a `:` followed by a space may not stand in an unquoted text".into(),
@@ -191,13 +203,15 @@ struct Tree<'r, 't> {
     nodes: usize,
     bytes: usize,
     faults: Vec<Diagnostic>,
+    /// Values that are not what their author meant, which has been reported.
+    doubtful: Vec<Span>,
     cut: Option<u32>,
 }
 
 impl<'r, 't> Tree<'r, 't> {
     fn new(reading: &'r Reading<'r>, text: &'t str) -> Tree<'r, 't> {
-        let (anchors, faults) = (HashMap::new(), Vec::new());
-        Tree { reading, text, stack: Vec::new(), root: None, anchors, nodes: 0, bytes: 0, faults, cut: None }
+        let (stack, anchors) = (Vec::new(), HashMap::new());
+        Tree { reading, text, stack, root: None, anchors, nodes: 0, bytes: 0, faults: Vec::new(), doubtful: Vec::new(), cut: None }
     }
 
     fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, help: &str) {
@@ -378,6 +392,7 @@ impl<'r, 't> Tree<'r, 't> {
         let Some(name) = node.scalar().cloned() else {
             if self.text.get(map..).is_some_and(|rest| rest.starts_with("{{")) {
                 self.faults.push(unquoted(self.reading, self.text, map));
+                self.doubtful.push(Span::new(map, node.span.end as usize));
             } else {
                 self.fault(Code::RB0006, node.span, "a key must be a text", "write a plain word before the `:`");
             }
