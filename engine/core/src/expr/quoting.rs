@@ -227,6 +227,10 @@ impl Lexer<'_> {
                 self.end_word()?;
                 self.at += 2;
             }
+            '&' | '|' | '(' | ')' if self.in_brackets() => {
+                self.end_word()?;
+                self.skip(c);
+            }
             ';' | '&' | '|' => {
                 self.end_command()?;
                 self.skip(c);
@@ -239,6 +243,13 @@ impl Lexer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is between `[[` and `]]`, where `(`, `|` and `&` are part of the test.
+    fn in_brackets(&mut self) -> bool {
+        self.command().is_some_and(|command| {
+            command.words.first().is_some_and(|word| word == "[[") && !command.words.iter().any(|word| word == "]]")
+        })
     }
 
     fn open(&mut self) -> Step {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 use rhai::{ASTNode, Dynamic, Engine, Expr, Scope, Stmt};
 use serde::{Deserialize, Serialize};
@@ -91,13 +92,12 @@ impl Script {
     /// Runs it with `scope` and gives its last expression. Only for a process that may die: see the module.
     pub fn run(&self, scope: &Map) -> Result<Value, EvalError> {
         let error = |message: String| EvalError { message, at: self.at.clone() };
-        let engine = script_engine();
         let ast = compile(&self.source).map_err(|fault| error(fault.message))?;
         let mut variables = Scope::new();
         for (name, value) in scope {
             variables.push_dynamic(name.clone(), super::dynamic::to_dynamic(value));
         }
-        let result = catch_unwind(AssertUnwindSafe(|| engine.eval_ast_with_scope::<Dynamic>(&mut variables, &ast)));
+        let result = catch_unwind(AssertUnwindSafe(|| engine().eval_ast_with_scope::<Dynamic>(&mut variables, &ast)));
         match result {
             Ok(Ok(value)) => super::dynamic::from_dynamic(&value).map_err(error),
             Ok(Err(failure)) => Err(error(failure.to_string())),
@@ -124,11 +124,16 @@ fn compile(source: &str) -> Result<rhai::AST, ParseError> {
         return Err(ParseError { message, offset: limits::SCRIPT_BYTES });
     }
     guarded(|| {
-        script_engine().compile(source).map_err(|error| {
+        engine().compile(source).map_err(|error| {
             let lines: Vec<usize> = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
             ParseError { message: error.err_type().to_string(), offset: byte_offset(source, &lines, error.position()) }
         })
     })
+}
+
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(script_engine)
 }
 
 /// The engine that scripts run on: the standard packages, the functions of expressions, durations and times, and the bounds of

@@ -357,6 +357,10 @@ impl Parser {
                 }
                 _ => return self.name(offset, name.to_string()),
             },
+            Token::Reserved(name) if matches!(self.peek(), Token::LeftParen | Token::Unit) && name.as_str() != "eval" => {
+                let (arguments, closure) = self.arguments(&name)?;
+                return self.call(offset, &name, arguments, closure);
+            }
             other => {
                 self.next = self.next.saturating_sub(1);
                 return Err(self.fault(unavailable(&other)));
