@@ -229,6 +229,8 @@ fn suggestions_mend_what_they_are_about() {
         "{run: x, timout: 5s}",
         "{rum: x}",
         "{script: x}",
+        "name: fix: it\n    run: x",
+        "run: {{run.id}} now",
         "{run: x, when: a}",
         "{run: x, retries: {attempts: 2}}",
         "{run: x, timeout: 30}",

@@ -118,6 +118,11 @@ impl Fault {
         let at = escape.unwrap_or(self.at);
         let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let span = Span::new(at, at + width);
+        let line = self.line(text);
+        let written = text.get(line.start as usize..line.end as usize).unwrap_or_default();
+        if written.bytes().take_while(|b| matches!(b, b' ' | b'\t')).any(|b| b == b'\t') {
+            return reading.diagnostic(Code::RB0001, span, "a tab may not stand in indentation").help("indent with spaces");
+        }
         let (message, help): (Cow<str>, &str) = match &self.kind {
             ErrorKind::MappingValueNotAllowed => (
                 "a `:` followed by a space may not stand in an unquoted text".into(),
@@ -151,7 +156,12 @@ impl Fault {
             }
             other => (format!("the file is not YAML: {other}").into(), "see the YAML around this place"),
         };
-        reading.diagnostic(Code::RB0001, span, message).help(help)
+        let diagnostic = reading.diagnostic(Code::RB0001, span, message).help(help);
+        let value = written.find(": ").map(|key| line.start as usize + key + 2).filter(|value| *value <= self.at);
+        match (&self.kind, value) {
+            (ErrorKind::MappingValueNotAllowed, Some(value)) => quoted(diagnostic, text, value),
+            _ => diagnostic,
+        }
     }
 }
 
@@ -161,6 +171,11 @@ fn unquoted(reading: &Reading, text: &str, at: usize) -> Diagnostic {
         .diagnostic(Code::RB0006, Span::new(at, at + 2), "a text that begins with `{{` must be quoted")
         .reason("YAML reads `{` as the beginning of a map")
         .help("put the whole value in double quotes");
+    quoted(diagnostic, text, at)
+}
+
+/// Suggests quotes around the value that goes from `at` to the end of its line, where nothing in it needs a closer look.
+fn quoted(diagnostic: Diagnostic, text: &str, at: usize) -> Diagnostic {
     let value = text.get(at..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim_end();
     let braces = value.matches('{').count() == value.matches('}').count();
     if braces && !value.contains(['"', '\\', ',', ']']) && !value.contains(" #") {
