@@ -5,8 +5,13 @@
 //! in an output, an input or a reason can move the cursor, hide text or forge a line of ours; colour never says anything
 //! that a word beside it does not say too.
 
+pub mod ask;
+pub mod narrate;
 mod plain;
+pub mod request;
+pub mod screen;
 mod style;
+pub mod words;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -119,6 +124,11 @@ impl Ui {
     /// One line, or several, of progress. A terminal that has gone away is no reason to stop a run.
     pub fn say(&mut self, text: &str) {
         let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
+    }
+
+    /// A question, which the cursor stays behind.
+    pub fn prompt(&mut self, text: &str) {
+        let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 
     pub fn warn(&mut self, text: &str) {

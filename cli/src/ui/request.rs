@@ -1,0 +1,171 @@
+//! A decision on one screen: who asks, what, what would run with which commands, what is known and what is not, how to take it
+//! back, how long there is, and the digest that the answer names. The text is the same for a terminal, a page and a message.
+
+use jiff::Timestamp;
+use runbook_core::Run;
+use runbook_core::document::step::OnTimeout;
+use runbook_core::effect::Effect;
+use runbook_core::run::decision::{Choice, Decision, Purpose, Request, Undo};
+use runbook_core::value::format_duration;
+
+use super::plain::{line, plain};
+use super::style::Tone;
+use super::words;
+
+/// What kind of answer is wanted, as a heading.
+fn heading(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::Approve => "approval wanted".to_owned(),
+        Purpose::Ask => "answers wanted".to_owned(),
+        Purpose::Manual => "work by hand".to_owned(),
+        Purpose::Gate { rule } => format!("approval wanted by the rule `{}`", line(rule)),
+        Purpose::Step => "go on with the next step?".to_owned(),
+        Purpose::Part => "only a part of the procedure would run".to_owned(),
+        Purpose::Unknown => "nobody knows how a step ended".to_owned(),
+        Purpose::UndoFailed => "an undo failed".to_owned(),
+    }
+}
+
+/// One short word for a list.
+pub fn kind(purpose: &Purpose) -> &'static str {
+    match purpose {
+        Purpose::Approve => "approve",
+        Purpose::Ask => "ask",
+        Purpose::Manual => "manual",
+        Purpose::Gate { .. } => "gate",
+        Purpose::Step => "step",
+        Purpose::Part => "part",
+        Purpose::Unknown => "unknown",
+        Purpose::UndoFailed => "undo failed",
+    }
+}
+
+/// The whole screen.
+pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
+    let request = &*decision.request;
+    let mut out = Vec::new();
+    out.push(Tone::Waiting.paint(&format!("── {} ──", heading(&decision.purpose))));
+    out.push(plain(request.question.trim_end()).into_owned());
+    out.push(String::new());
+    let mut row = |name: &str, text: String| out.push(format!("{:<12} {text}", name));
+    if let (Some(started), Some(id)) = (run.start(), run.id()) {
+        let environment = started.environment.as_ref().map(|e| format!(" in {}", line(e))).unwrap_or_default();
+        row("run", format!("{} {}{environment}, run {id}", started.procedure, started.version));
+        row("asked for by", line(&words::who(&started.requested_by)).into_owned());
+        if !started.inputs.is_empty() {
+            row("inputs", words::values(&started.inputs).join(", "));
+        }
+    }
+    let path = decision.path.as_ref().map(|p| format!(", step {p}")).unwrap_or_default();
+    row("decision", format!("{}{path}", decision.id));
+    row("may decide", may_decide(decision));
+    row("time", deadline(decision, now));
+    out.extend(next(request));
+    if !request.known.is_empty() {
+        out.push(String::new());
+        out.push(Tone::Strong.paint("known so far"));
+        out.extend(request.known.iter().map(|(name, value)| format!("  {} = {}", line(name), line(value))));
+    }
+    if !request.unknown.is_empty() {
+        out.push(String::new());
+        out.push(Tone::Strong.paint("not known yet"));
+        out.extend(request.unknown.iter().map(|name| format!("  {}", line(name))));
+    }
+    for vote in &decision.votes {
+        let reason = vote.reason.as_ref().map(|r| format!(": {}", line(r))).unwrap_or_default();
+        out.push(format!("{:<12} {} by {}{reason}", "so far", vote.choice.name(), line(&words::who(&vote.by))));
+    }
+    out.push(String::new());
+    out.push(format!("{:<12} {}", "digest", request.digest.short()));
+    out.join("\n")
+}
+
+fn may_decide(decision: &Decision) -> String {
+    let request = &decision.request;
+    let mut text = match decision.asked.len() {
+        0 => "whoever may operate".to_owned(),
+        _ => line(&decision.asked.join(", ")).into_owned(),
+    };
+    if request.count > 1 {
+        text.push_str(&format!("; {} people must agree", request.count));
+    }
+    if request.not_requester {
+        text.push_str("; not whoever asked for the run");
+    }
+    if request.signed {
+        text.push_str("; signed with an SSH key");
+    }
+    text
+}
+
+fn deadline(decision: &Decision, now: Timestamp) -> String {
+    let Some(at) = decision.deadline else { return "no limit".to_owned() };
+    let then = match decision.request.on_timeout {
+        OnTimeout::Fail => "the step fails",
+        OnTimeout::Reject => "it counts as rejected",
+        OnTimeout::Escalate => "the next people are asked",
+    };
+    let left = if at > now { format!("{} left", words::elapsed(words::between(now, at))) } else { "over".to_owned() };
+    format!("until {} ({left}); then {then}", words::when(at))
+}
+
+/// The steps that run if the answer is yes.
+fn next(request: &Request) -> Vec<String> {
+    let mut out = vec![String::new(), Tone::Strong.paint("if the answer is yes, next")];
+    if request.next.is_empty() {
+        out.push("  nothing".to_owned());
+    }
+    for (number, step) in (1..).zip(&request.next) {
+        out.push(format!("  {number}. {}  {}  [{}]", step.path, line(&step.title), effect(step.effect)));
+        if let Some(condition) = &step.condition {
+            out.push(format!("     only if {}", line(condition)));
+        }
+        if let Some(work) = &step.work {
+            out.extend(words::work(work).into_iter().map(|text| format!("     {text}")));
+        }
+        match &step.undo {
+            Undo::Steps(titles) => out.push(format!("     undo: {}", line(&titles.join(", ")))),
+            Undo::Irreversible(reason) => out.push(format!("     cannot be undone: {}", line(reason))),
+            Undo::None => out.push("     no undo".to_owned()),
+            Undo::NotNeeded => {}
+        }
+    }
+    out
+}
+
+/// An effect in its tone.
+pub fn effect(effect: Effect) -> String {
+    match effect {
+        Effect::None | Effect::Read => effect.name().to_owned(),
+        Effect::Change => Tone::Warning.paint(effect.name()),
+        Effect::Destructive => Tone::Bad.paint(effect.name()),
+    }
+}
+
+/// The commands that answer a decision from another terminal, the likeliest first.
+pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
+    let id = run.id().map(ToString::to_string).unwrap_or_default();
+    let several = run.decisions().iter().filter(|d| d.is_open()).count() > 1;
+    let place = if several { format!("{id} {}", decision.id) } else { id };
+    let offers = |choice| decision.request.choices.contains(&choice);
+    let mut commands = Vec::new();
+    match decision.purpose {
+        Purpose::Ask => commands.push(format!("runbook answer {place}")),
+        Purpose::Unknown | Purpose::UndoFailed => {
+            let flags =
+                [(Choice::Probe, "--probe"), (Choice::Done, "--done"), (Choice::Again, "--again"), (Choice::Leave, "--leave")];
+            let offered = flags.iter().filter(|(choice, _)| offers(*choice));
+            commands.extend(offered.map(|(choice, flag)| match choice.needs_reason() {
+                true => format!("runbook answer {place} {flag} --reason …"),
+                false => format!("runbook answer {place} {flag}"),
+            }));
+        }
+        _ => commands.push(format!("runbook approve {place}")),
+    }
+    commands
+}
+
+/// How long a request stands, for a list.
+pub fn within(request: &Request) -> String {
+    request.within.map(format_duration).unwrap_or_else(|| "no limit".to_owned())
+}
