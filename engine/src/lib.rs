@@ -1,6 +1,7 @@
 //! The effects around [`runbook_core`]: the record of runs, the actions, people and clocks. The core decides; everything here
 //! touches the world and writes down what happened.
 
+pub mod action;
 pub mod ahead;
 pub mod catalogue;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod log;
 pub mod message;
 pub mod people;
 pub mod permit;
+pub mod process;
 mod program;
 pub mod secret;
 pub mod session;

@@ -158,3 +158,17 @@ pub const LOG_RANGE: u64 = 1024 * 1024;
 pub const RECORDS_PAGE: usize = 1_000;
 /// Bytes of one entry of the user database.
 pub const PASSWD_BYTES: usize = 64 * 1024;
+
+/// How long a process tree may take to vanish after SIGKILL; what is left then is named.
+pub const KILL_WAIT: Duration = Duration::from_secs(2);
+/// How long an adopted process is left dead, so that whoever started it can collect it first.
+pub const ORPHAN_AGE: Duration = Duration::from_secs(1);
+/// How long output is still read after a program has ended, where something it left behind holds the pipe.
+pub const OUTPUT_DRAIN: Duration = Duration::from_secs(1);
+/// Bytes of output read at once: a pipe's capacity.
+pub const OUTPUT_CHUNK: usize = 64 * 1024;
+/// Bytes and lines of the end of the output that a failure shows.
+pub const DETAIL_BYTES: usize = 4 * 1024;
+pub const DETAIL_LINES: usize = 20;
+/// Bytes of one argument or variable of a program, the terminating NUL included: the kernel's own bound.
+pub const ARGUMENT_BYTES: usize = 128 * 1024;

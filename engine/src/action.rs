@@ -1,0 +1,102 @@
+//! Actions: one attempt of one step's [`Work`] is performed, once. Retries, order and time belong to the machine.
+//!
+//! [`perform`] never fails: every trouble is an [`AttemptEnd`] whose failure says what happened, why, and what to do next.
+//! Secrets are revealed here, at the last moment, and whatever an action reads passes the mask before it is kept.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use runbook_core::run::event::{AttemptEnd, Failure};
+use runbook_core::run::task::{EnvText, SecretName, Task, Work};
+use runbook_core::value::Value;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+mod child;
+mod exec;
+mod output;
+mod program;
+mod run;
+
+/// One attempt to be performed.
+pub struct Job {
+    /// `run/path/attempt`: the idempotency key of the attempt everywhere outside. Children carry it as
+    /// `RUNBOOK_ATTEMPT`, requests as `Idempotency-Key`, mails in their `Message-ID`.
+    pub id: String,
+    pub work: Work,
+    pub secrets: Arc<dyn Secrets>,
+    /// Takes every byte of output, masked, in the order of arrival.
+    pub output: Box<dyn Output + Send>,
+    pub stop: CancellationToken,
+    /// The catalogue's root: where children run and what `dir` is relative to.
+    pub root: PathBuf,
+}
+
+/// Where output goes. An error ends the recording, not the attempt.
+pub trait Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Where the values of secrets come from.
+pub trait Secrets: Send + Sync {
+    /// The error says in one line why there is no value, and never holds one.
+    fn reveal<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<SecretString, String>>;
+
+    /// A mask for one stream, of every secret that was revealed so far.
+    fn mask(&self) -> Box<dyn Mask + Send>;
+}
+
+/// Hides secrets in one stream of bytes, also where they are split over writes.
+pub trait Mask {
+    /// Appends to `out` what may be shown of the stream so far; a possible beginning of a secret is held back.
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>);
+
+    /// Appends what was held back: the stream has ended.
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+/// Performs one attempt to its end, its timeout, or a stop.
+pub async fn perform(job: Job) -> AttemptEnd {
+    if job.stop.is_cancelled() {
+        return AttemptEnd::Cancelled { failure: failure("cancelled before it began; nothing was started"), result: Value::Null };
+    }
+    let end = match &job.work.task {
+        Task::Run { .. } => run::perform(job).await,
+        Task::Exec { .. } => exec::perform(job).await,
+        Task::Rhai { .. } | Task::Http(_) | Task::Notify { .. } => Err(failure("this build has no performer for this verb")),
+    };
+    end.unwrap_or_else(|failure| AttemptEnd::Failed { failure, result: Value::Null })
+}
+
+fn failure(message: impl Into<String>) -> Failure {
+    Failure { message: message.into(), at: None, detail: None }
+}
+
+/// What a text of the work stands for.
+async fn reveal(text: &EnvText, secrets: &dyn Secrets) -> Result<SecretString, Failure> {
+    match text {
+        EnvText::Plain(text) => Ok(SecretString::from(text.clone())),
+        EnvText::Secret(secret) => {
+            let revealed = secrets.reveal(secret).await;
+            revealed.map_err(|why| failure(format!("the secret `{}` has no value: {why}", secret.name)))
+        }
+    }
+}
+
+/// A whole text through a mask.
+fn masked(secrets: &dyn Secrets, text: &str) -> String {
+    let mut mask = secrets.mask();
+    let mut out = Vec::with_capacity(text.len());
+    mask.push(text.as_bytes(), &mut out);
+    mask.finish(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod children;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod trees;

@@ -1,0 +1,322 @@
+//! A program as a child: its environment, its output, its end. `run` and `exec` differ only in how they make the arguments.
+//!
+//! The environment is built from nothing: an allow-list of what every program needs, then what the step declares. The child
+//! never waits for us: output is read as it comes, and what cannot be kept is dropped visibly.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use runbook_core::limits;
+use runbook_core::run::event::{AttemptEnd, Failure};
+use runbook_core::run::task::Work;
+use runbook_core::value::{Map, Value, format_duration};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::time::Instant;
+
+use super::output::{Recorder, Stream};
+use super::{Job, Secrets, failure, program};
+use crate::process::{self, Stopped, Survivor, Tree};
+
+/// What a child takes over from the engine, where it is set. `SSH_AUTH_SOCK` is among it because steps that reach other
+/// machines through `ssh` need the operator's agent; everything else that holds or names a credential must be declared.
+pub const INHERITED: [&str; 11] =
+    ["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"];
+/// And every variable that begins like this: the locale.
+pub const INHERITED_PREFIX: &str = "LC_";
+/// Where programs are looked for if the engine itself has no `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A program with its arguments, ready to be started.
+pub struct Program {
+    /// As the operator wrote it: what failures call it.
+    pub called: String,
+    pub file: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+pub type Environment = BTreeMap<OsString, OsString>;
+
+/// The environment of a child: inherited, then declared, then `values`, then the attempt's ids, which nothing can replace.
+pub async fn environment(
+    id: &str,
+    work: &Work,
+    values: &BTreeMap<String, String>,
+    secrets: &dyn Secrets,
+) -> Result<Environment, Failure> {
+    let inherited = |name: &str| INHERITED.contains(&name) || name.starts_with(INHERITED_PREFIX);
+    let mut environment: Environment = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(inherited)).collect();
+    environment.entry("PATH".into()).or_insert_with(|| PATH.into());
+    for (name, text) in &work.env {
+        variable(&mut environment, name, super::reveal(text, secrets).await?.expose_secret())?;
+    }
+    for (name, value) in values {
+        variable(&mut environment, name, value)?;
+    }
+    let (run, rest) = id.split_once('/').unwrap_or((id, ""));
+    let (step, _) = rest.rsplit_once('/').unwrap_or((rest, ""));
+    for (name, value) in [("RUNBOOK_RUN", run), ("RUNBOOK_STEP", step), (process::MARK, id)] {
+        variable(&mut environment, name, value)?;
+    }
+    Ok(environment)
+}
+
+fn variable(environment: &mut Environment, name: &str, value: &str) -> Result<(), Failure> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(failure(format!("`{}` cannot be the name of an environment variable; correct `env`", name.escape_debug())));
+    }
+    fits(&format!("the variable `{name}`"), value, name.len() + 1)?;
+    environment.insert(name.into(), value.into());
+    Ok(())
+}
+
+/// Refuses what the kernel cannot carry, before the program starts and by name.
+pub fn fits(what: &str, value: &str, beside: usize) -> Result<(), Failure> {
+    if value.contains('\0') {
+        return Err(failure(format!("{what} holds a NUL byte, which no argument or environment variable can carry")));
+    }
+    let bytes = value.len() + beside;
+    if bytes >= limits::ARGUMENT_BYTES {
+        let most = limits::ARGUMENT_BYTES - 1;
+        return Err(failure(format!("{what} takes {bytes} bytes and a program takes at most {most}; pass it in a file")));
+    }
+    Ok(())
+}
+
+/// Runs the program to its end, its timeout or a stop.
+pub async fn perform(job: Job, program: Program, environment: Environment, dir: &Path) -> Result<AttemptEnd, Failure> {
+    for argument in &program.arguments {
+        fits("an argument", argument, 0)?;
+    }
+    let mut command = Command::new(&program.file);
+    command.args(&program.arguments).env_clear().envs(environment).current_dir(dir);
+    command.arg0(&program.called).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tree = Tree::start(command, &job.id).map_err(|error| failure(spawn_trouble(&program, &error)))?;
+    let mut pipes = Pipes {
+        stdout: tree.stdout(),
+        stderr: tree.stderr(),
+        buffers: [vec![0; limits::OUTPUT_CHUNK], vec![0; limits::OUTPUT_CHUNK]],
+        streams: [Stream::new(job.secrets.mask()), Stream::new(job.secrets.mask())],
+        recorder: Recorder::new(job.output),
+    };
+    let ended = follow(&mut tree, &mut pipes, job.work.timeout, job.stop.cancelled()).await;
+    let end = match ended {
+        Ended::Exited { status, held } => {
+            let left = if held { tree.members().await.iter().map(|s| Value::text(s.to_string())).collect() } else { Vec::new() };
+            pipes.finish();
+            let mut result = pipes.result(Some(status));
+            if held {
+                result.insert("still_running".to_owned(), Value::List(left));
+            }
+            let result = Value::Map(result);
+            match judge(&program.called, status) {
+                None => AttemptEnd::Succeeded { result },
+                Some(message) => AttemptEnd::Failed { failure: pipes.failure(message), result },
+            }
+        }
+        Ended::TimedOut(stopped) => {
+            let message = format!("not done after {}; {}", format_duration(job.work.timeout), stop_report(&stopped));
+            pipes.finish();
+            AttemptEnd::TimedOut { failure: pipes.failure(message), result: Value::Map(pipes.result(stopped.status)) }
+        }
+        Ended::Cancelled(stopped) => {
+            let message = format!("cancelled; {}", stop_report(&stopped));
+            pipes.finish();
+            AttemptEnd::Cancelled { failure: pipes.failure(message), result: Value::Map(pipes.result(stopped.status)) }
+        }
+        Ended::Lost(error) => {
+            AttemptEnd::Unknown { why: format!("the system did not say how `{}` ended: {error}", program.called) }
+        }
+    };
+    Ok(end)
+}
+
+enum Ended {
+    /// `held`: something it left behind still has the pipe open.
+    Exited {
+        status: ExitStatus,
+        held: bool,
+    },
+    TimedOut(Stopped),
+    Cancelled(Stopped),
+    Lost(std::io::Error),
+}
+
+async fn follow(tree: &mut Tree, pipes: &mut Pipes, timeout: Duration, stop: impl Future<Output = ()>) -> Ended {
+    let deadline = tokio::time::sleep(timeout);
+    tokio::pin!(deadline, stop);
+    let mut exited: Option<(ExitStatus, Instant)> = None;
+    loop {
+        if let (Some((status, _)), false) = (exited, pipes.open()) {
+            return Ended::Exited { status, held: false };
+        }
+        // The order matters: a flood of output must not starve the clock.
+        tokio::select! {
+            biased;
+            () = &mut stop, if exited.is_none() => return Ended::Cancelled(stop_and_drain(tree, pipes).await),
+            () = &mut deadline, if exited.is_none() => return Ended::TimedOut(stop_and_drain(tree, pipes).await),
+            status = tree.wait(), if exited.is_none() => match status {
+                Ok(status) => exited = Some((status, Instant::now() + limits::OUTPUT_DRAIN)),
+                Err(error) => return Ended::Lost(error),
+            },
+            status = drained(exited), if exited.is_some() => return Ended::Exited { status, held: true },
+            () = pipes.read(), if pipes.open() => {}
+        }
+    }
+}
+
+/// The status, once the time for draining is over.
+async fn drained(exited: Option<(ExitStatus, Instant)>) -> ExitStatus {
+    match exited {
+        Some((status, until)) => {
+            tokio::time::sleep_until(until).await;
+            status
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Output is read while the tree ends: a program that reports its own shutdown must not block on us.
+async fn stop_and_drain(tree: &mut Tree, pipes: &mut Pipes) -> Stopped {
+    let stopped = {
+        let stop = tree.stop(limits::KILL_GRACE);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                stopped = &mut stop => break stopped,
+                () = pipes.read(), if pipes.open() => {}
+            }
+        }
+    };
+    let rest = async {
+        while pipes.open() {
+            pipes.read().await;
+        }
+    };
+    let _ = tokio::time::timeout(limits::OUTPUT_DRAIN, rest).await;
+    stopped
+}
+
+struct Pipes {
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    buffers: [Vec<u8>; 2],
+    streams: [Stream; 2],
+    recorder: Recorder,
+}
+
+impl Pipes {
+    fn open(&self) -> bool {
+        self.stdout.is_some() || self.stderr.is_some()
+    }
+
+    /// Takes what is there next on either pipe. May be dropped while it waits: nothing is lost.
+    async fn read(&mut self) {
+        let [out_buffer, err_buffer] = &mut self.buffers;
+        let (which, read) = tokio::select! {
+            read = read(&mut self.stdout, out_buffer) => (0, read),
+            read = read(&mut self.stderr, err_buffer) => (1, read),
+        };
+        let [out, err] = &mut self.streams;
+        let (stream, buffer) = if which == 0 { (out, &self.buffers[0]) } else { (err, &self.buffers[1]) };
+        match read {
+            0 if which == 0 => self.stdout = None,
+            0 => self.stderr = None,
+            n => self.recorder.push(stream, buffer.get(..n).unwrap_or_default()),
+        }
+    }
+
+    fn finish(&mut self) {
+        for stream in &mut self.streams {
+            self.recorder.finish(stream);
+        }
+    }
+
+    fn failure(&self, message: String) -> Failure {
+        Failure { message, at: None, detail: self.recorder.last_lines() }
+    }
+
+    fn result(&self, status: Option<ExitStatus>) -> Map {
+        let mut result = Map::new();
+        for (name, stream) in ["stdout", "stderr"].into_iter().zip(&self.streams) {
+            let (head, whole) = stream.head();
+            result.insert(name.to_owned(), Value::Text(head));
+            if !whole {
+                let bytes = i64::try_from(stream.bytes()).unwrap_or(i64::MAX);
+                result.insert(format!("{name}_bytes"), Value::Int(bytes));
+            }
+        }
+        if let Some(json) = self.streams[0].json() {
+            result.insert("json".to_owned(), json);
+        }
+        if let Some(status) = status {
+            result.insert("exit_code".to_owned(), Value::Int(process::exit_code(status).into()));
+        }
+        if let Some(why) = self.recorder.broken() {
+            tracing::error!(why, "the log of an attempt is not complete");
+            result.insert("log_incomplete".to_owned(), Value::text(why));
+        }
+        result
+    }
+}
+
+/// Bytes read; 0 at the end. A pipe that is closed already never answers.
+async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
+        None => std::future::pending().await,
+    }
+}
+
+fn judge(called: &str, status: ExitStatus) -> Option<String> {
+    if status.success() {
+        return None;
+    }
+    let called = called.escape_debug();
+    Some(match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("`{called}` was ended by {}", process::signal_name(signal)),
+        (None, Some(126)) => format!("`{called}` ended with exit code 126: a command in it may not be executed"),
+        (None, Some(127)) => format!("`{called}` ended with exit code 127: a command in it was not found"),
+        (None, code) => format!("`{called}` ended with exit code {}", code.unwrap_or_default()),
+    })
+}
+
+fn stop_report(stopped: &Stopped) -> String {
+    let how = if stopped.killed {
+        format!("what did not end on SIGTERM within {} was killed", format_duration(limits::KILL_GRACE))
+    } else {
+        "its processes were ended".to_owned()
+    };
+    let names = |of: &[Survivor]| of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match (stopped.survivors.as_slice(), stopped.strays.as_slice()) {
+        ([], []) => how,
+        ([], strays) => format!("{how}; these may have been started by it, look before you end them: {}", names(strays)),
+        (left, _) => format!("{how}, and these are still there: {}; end them by hand", names(left)),
+    }
+}
+
+fn spawn_trouble(program: &Program, error: &std::io::Error) -> String {
+    let file = program.file.display();
+    match error.raw_os_error() {
+        Some(libc::E2BIG) => {
+            format!("`{file}` was not started: its arguments and environment are too large together; pass large values in a file")
+        }
+        Some(libc::ENOEXEC) => format!("`{file}` was not started: it is neither a program nor a script that begins with `#!`"),
+        Some(libc::ENOENT) => format!("`{file}` was not started: the interpreter that its first line names does not exist"),
+        Some(libc::EAGAIN) => format!("`{file}` was not started: this user may have no more processes; try again later"),
+        _ => format!("`{file}` was not started: {error}"),
+    }
+}
+
+/// The folder and the program of a job.
+pub fn locate(job: &Job, name: &str, environment: &Environment) -> Result<(PathBuf, PathBuf), Failure> {
+    let dir = program::directory(&job.root, job.work.dir.as_deref())?;
+    let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+    Ok((program::find(name, &path, &dir)?, dir))
+}

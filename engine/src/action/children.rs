@@ -1,0 +1,205 @@
+//! What reaches a child and what comes back from it, byte for byte, with real shells and programs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use runbook_core::document::step::Shell;
+use runbook_core::limits;
+use runbook_core::run::event::AttemptEnd;
+use runbook_core::run::task::{EnvText, SecretName, Task};
+use runbook_core::value::Value;
+
+use super::child::{INHERITED, INHERITED_PREFIX};
+use super::fixture::{Known, failed, job, script, succeeded, text};
+use super::perform;
+
+const HOSTILE: [&str; 16] = [
+    "'; touch /tmp/x; '",
+    "\"; id; \"",
+    "$(id)",
+    "`id`",
+    "a\nb\n",
+    "*",
+    "~",
+    "-rf",
+    "--help",
+    "$HOME ${PATH}",
+    "\\",
+    "\r\t\u{1b}[31m",
+    "  spaces  ",
+    "é 🦀 \u{202e}",
+    "",
+    "!x; & | > /dev/null",
+];
+
+#[tokio::test]
+async fn hostile_values_arrive_as_data() {
+    for value in HOSTILE {
+        let values = BTreeMap::from([("RB_1".to_owned(), value.to_owned())]);
+        for shell in [Shell::Sh, Shell::Bash] {
+            let task = Task::Run { shell, script: "printf %s \"$RB_1\"".to_owned(), values: values.clone() };
+            assert_eq!(text(&succeeded(perform(job(task).0).await), "stdout"), value, "{shell:?}");
+        }
+        let argv = ["printf", "%s|", "--", value, "end"].map(str::to_owned).to_vec();
+        let (mut job, _) = job(Task::Exec { argv });
+        job.work.env.insert("DECLARED".to_owned(), EnvText::Plain(value.to_owned()));
+        let result = succeeded(perform(job).await);
+        assert_eq!(text(&result, "stdout"), format!("--|{value}|end|"), "exec");
+    }
+}
+
+#[tokio::test]
+async fn what_no_argument_can_carry_is_refused_by_name() {
+    let huge = "x".repeat(limits::ARGUMENT_BYTES);
+    for (value, part) in [("a\0b", "NUL"), (huge.as_str(), "pass it in a file")] {
+        let run =
+            Task::Run { shell: Shell::Sh, script: ":".to_owned(), values: BTreeMap::from([("RB_1".to_owned(), value.to_owned())]) };
+        let exec = Task::Exec { argv: vec!["true".to_owned(), value.to_owned()] };
+        for (task, what) in [(run, "`RB_1`"), (exec, "an argument")] {
+            let (failure, result) = failed(perform(job(task).0).await);
+            assert!(failure.message.contains(part) && failure.message.contains(what), "{}", failure.message);
+            assert_eq!(result, Value::Null);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_exactly_what_is_allowed_and_declared() {
+    let (mut job, _) = job(Task::Exec { argv: vec!["env".to_owned(), "-0".to_owned()] });
+    job.id = "01run/a/b[2]/3".to_owned();
+    job.work.env.insert("PLAIN".to_owned(), EnvText::Plain("one".to_owned()));
+    job.work.env.insert("RUNBOOK_RUN".to_owned(), EnvText::Plain("forged".to_owned()));
+    let mut expect: BTreeMap<String, String> =
+        std::env::vars().filter(|(name, _)| INHERITED.contains(&name.as_str()) || name.starts_with(INHERITED_PREFIX)).collect();
+    for (name, value) in
+        [("PLAIN", "one"), ("RUNBOOK_RUN", "01run"), ("RUNBOOK_STEP", "a/b[2]"), ("RUNBOOK_ATTEMPT", "01run/a/b[2]/3")]
+    {
+        expect.insert(name.to_owned(), value.to_owned());
+    }
+    let result = succeeded(perform(job).await);
+    let got: BTreeMap<String, String> = text(&result, "stdout")
+        .split_terminator('\0')
+        .map(|line| line.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert_eq!(got, expect);
+}
+
+#[tokio::test]
+async fn a_secret_reaches_the_child_and_nothing_else() {
+    let secret = |name: &str| EnvText::Secret(SecretName { procedure: 0, name: name.parse().unwrap() });
+    let (mut granted, log) = job(script("[ \"$PASSWORD\" = hunter2-db ] && echo \"it is $PASSWORD\"; exit 3"));
+    granted.secrets = Arc::new(Known);
+    granted.work.env.insert("PASSWORD".to_owned(), secret("db"));
+    let (failure, result) = failed(perform(granted).await);
+    let seen = format!("{failure:?} {result:?} {}", log.text());
+    assert!(seen.contains("it is •••-db") && !seen.contains("hunter2"), "{seen}");
+
+    let (mut refused, log) = job(script("echo ran"));
+    refused.secrets = Arc::new(Known);
+    refused.work.env.insert("PASSWORD".to_owned(), secret("missing"));
+    let (failure, _) = failed(perform(refused).await);
+    assert_eq!(failure.message, "the secret `missing` has no value: the variable `MISSING` is not set; set it");
+    assert_eq!(log.text(), "");
+}
+
+#[tokio::test]
+async fn results_and_failures_say_what_happened() {
+    for (text, code, stdout, stderr, part) in [
+        ("echo out; echo err >&2", 0, "out\n", "err\n", ""),
+        ("echo before; false; echo after", 1, "before\n", "", "exit code 1"),
+        ("exit 42", 42, "", "", "exit code 42"),
+        ("echo $undefined_name", 2, "", "…", "exit code 2"),
+        ("no-such-program-here", 127, "", "…", "was not found"),
+        ("/etc/passwd", 126, "", "…", "may not be executed"),
+        ("read line || echo empty", 0, "empty\n", "", ""),
+    ] {
+        let end = perform(job(script(text)).0).await;
+        let result = match &end {
+            AttemptEnd::Succeeded { result } if code == 0 => result,
+            AttemptEnd::Failed { failure, result } if code != 0 => {
+                assert!(failure.message.contains(part), "{text}: {}", failure.message);
+                assert_eq!(failure.detail.is_some(), !(stdout.is_empty() && stderr.is_empty()), "{text}");
+                result
+            }
+            _ => panic!("{text}: {end:?}"),
+        };
+        assert_eq!(result.get("exit_code"), Some(&Value::Int(code)), "{text}");
+        assert_eq!(super::fixture::text(result, "stdout"), stdout, "{text}");
+        if stderr != "…" {
+            assert_eq!(super::fixture::text(result, "stderr"), stderr, "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bash_fails_where_a_pipeline_does() {
+    for (shell, fails) in [(Shell::Sh, false), (Shell::Bash, true)] {
+        let task = Task::Run { shell, script: "false | true".to_owned(), values: BTreeMap::new() };
+        let end = perform(job(task).0).await;
+        assert_eq!(matches!(end, AttemptEnd::Failed { .. }), fails, "{shell:?}: {end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_longer_than_an_argument_runs_too() {
+    let long = format!("# {}\necho $RB_1", "x".repeat(2 * limits::ARGUMENT_BYTES));
+    let values = BTreeMap::from([("RB_1".to_owned(), "arrived".to_owned())]);
+    for shell in [Shell::Sh, Shell::Bash] {
+        let task = Task::Run { shell, script: long.clone(), values: values.clone() };
+        assert_eq!(text(&succeeded(perform(job(task).0).await), "stdout"), "arrived\n");
+    }
+}
+
+#[tokio::test]
+async fn floods_are_kept_whole_and_the_result_stays_small() {
+    const MIB: usize = 1024 * 1024;
+    for (name, program, bytes) in [
+        ("many lines", format!("yes abcdefg | head -c {}", 64 * MIB), 64 * MIB),
+        ("one line of NULs", format!("head -c {} /dev/zero", 64 * MIB), 64 * MIB),
+        ("both at once", format!("yes | head -c {0} & yes | head -c {0} >&2; wait", 8 * MIB), 16 * MIB),
+    ] {
+        let (job, log) = job(script(&format!("set +e; {program}; exit 0")));
+        let result = succeeded(perform(job).await);
+        assert!(log.bytes().len() >= bytes, "{name}: {}", log.bytes().len());
+        assert!(serde_json::to_string(&result).unwrap().len() < limits::EVENT_BYTES, "{name}");
+        assert!(matches!(result.get("stdout_bytes"), Some(Value::Int(n)) if *n as usize >= bytes / 2), "{name}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_does_not_outrun_the_clock() {
+    let (mut job, _) = job(Task::Exec { argv: vec!["yes".to_owned()] });
+    job.work.timeout = Duration::from_millis(100);
+    assert!(matches!(perform(job).await, AttemptEnd::TimedOut { .. }));
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_does_not_stop_the_step() {
+    struct Full;
+    impl super::Output for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+            Err(std::io::Error::from_raw_os_error(libc::ENOSPC))
+        }
+    }
+    let (mut job, _) = job(script("echo out"));
+    job.output = Box::new(Full);
+    let result = succeeded(perform(job).await);
+    assert_eq!(text(&result, "stdout"), "out\n");
+    assert!(text(&result, "log_incomplete").contains("No space left"));
+}
+
+#[tokio::test]
+async fn programs_that_cannot_start_say_why() {
+    for (argv, part) in [
+        (vec!["no-such-program-here"], "is not in PATH"),
+        (vec!["/"], "is a folder"),
+        (vec!["./nothing"], "does not exist"),
+        (vec![], "names no program"),
+    ] {
+        let argv = argv.into_iter().map(str::to_owned).collect();
+        let (failure, _) = failed(perform(job(Task::Exec { argv }).0).await);
+        assert!(failure.message.contains(part), "{}", failure.message);
+    }
+}

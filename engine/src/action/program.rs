@@ -1,0 +1,201 @@
+//! Finding a program and the place to run it, before anything starts: so that a missing program is an answer with a hint,
+//! and starting keeps the kernel's fast path, which a search of `PATH` in the child would lose.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use runbook_core::run::event::Failure;
+use rustix::fs::{Access, access};
+
+use super::failure;
+
+/// The absolute path of `name`: as it stands where it has a `/` (relative to `dir`), else the first match on `path`.
+pub fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
+    if name.is_empty() {
+        return Err(failure("the name of the program is empty; write it as the first argument of `exec`"));
+    }
+    if name.contains('\0') {
+        return Err(failure("the name of the program holds a NUL byte, which no path can"));
+    }
+    if name.contains('/') {
+        let file = dir.join(name);
+        return runnable(&file).map(|()| file).map_err(|why| failure(format!("`{}` {why}", name.escape_debug())));
+    }
+    let folders: Vec<PathBuf> = std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect();
+    let mut refused = None;
+    for folder in &folders {
+        let file = folder.join(name);
+        match runnable(&file) {
+            Ok(()) => return Ok(file),
+            Err(why) if file.is_file() => refused = refused.or(Some(format!("`{}` {why}", file.display()))),
+            Err(_) => {}
+        }
+    }
+    if let Some(refused) = refused {
+        return Err(failure(refused));
+    }
+    let hint = match nearest(name, &folders) {
+        Some(near) => format!("did you mean `{near}`? Else install it, or write its full path"),
+        None => "install it, or write its full path".to_owned(),
+    };
+    Err(failure(format!("the program `{}` is not in PATH; {hint}", name.escape_debug())))
+}
+
+fn runnable(file: &Path) -> Result<(), String> {
+    let facts = std::fs::metadata(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "does not exist; correct the path".to_owned(),
+        _ => format!("cannot be looked at: {error}"),
+    })?;
+    if facts.is_dir() {
+        return Err("is a folder, not a program; name the file in it".to_owned());
+    }
+    access(file, Access::EXEC_OK)
+        .map_err(|_| "may not be executed by this user; set its execute permission with `chmod +x`".to_owned())
+}
+
+/// The program whose name differs least, by at most a third of its letters.
+fn nearest(name: &str, folders: &[PathBuf]) -> Option<String> {
+    let allowed = (name.chars().count() / 3).max(1);
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|near| near.len().abs_diff(name.len()) <= allowed)
+        .map(|near| (distance(name, &near), near))
+        .filter(|(d, _)| *d <= allowed)
+        .min()
+        .map(|(_, near)| near)
+}
+
+/// Letters to insert, drop, change or swap with a neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    let at = |row: &[usize], place: usize| row.get(place).copied().unwrap_or(usize::MAX / 2);
+    for (i, left) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, right) in b.iter().enumerate() {
+            let change = at(&row, j) + usize::from(left != right);
+            let mut best = change.min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
+            if let (Some(i), Some(j)) = (i.checked_sub(1), j.checked_sub(1)) {
+                if a.get(i) == Some(right) && b.get(j) == Some(left) {
+                    best = best.min(at(&before, j) + 1);
+                }
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    at(&row, b.len())
+}
+
+/// The working directory. A relative `dir` stays beneath the root, also through symbolic links; an absolute one is what it says.
+pub fn directory(root: &Path, dir: Option<&str>) -> Result<PathBuf, Failure> {
+    let unreachable = |path: &Path, error: std::io::Error| {
+        failure(format!("the working directory `{}` cannot be entered: {error}; create it, or correct `dir`", path.display()))
+    };
+    let top = std::fs::canonicalize(root).map_err(|error| unreachable(root, error))?;
+    let Some(dir) = dir else { return Ok(top) };
+    let wanted = Path::new(OsStr::from_bytes(dir.as_bytes()));
+    let outside = || {
+        failure(format!(
+            "the working directory `{}` leads out of `{}`; write a folder beneath it, or an absolute path",
+            dir.escape_debug(),
+            top.display()
+        ))
+    };
+    let mut depth = 0i64;
+    for part in wanted.components() {
+        match part {
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            _ => {}
+        }
+        if depth < 0 && wanted.is_relative() {
+            return Err(outside());
+        }
+    }
+    let found = std::fs::canonicalize(top.join(wanted)).map_err(|error| unreachable(wanted, error))?;
+    if wanted.is_relative() && !found.starts_with(&top) {
+        return Err(outside());
+    }
+    if !found.is_dir() {
+        return Err(failure(format!("the working directory `{}` is not a folder; correct `dir`", found.display())));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_edits() {
+        for (a, b, expect) in
+            [("psql", "psql", 0), ("pqsl", "psql", 1), ("", "abc", 3), ("curl", "cur", 1), ("kitten", "sitting", 3)]
+        {
+            assert_eq!(distance(a, b), expect, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn programs_are_found_or_the_failure_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, mode| {
+            use std::os::unix::fs::PermissionsExt;
+            let file = folder.path().join(name);
+            std::fs::write(&file, "").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            file
+        };
+        let tool = put("lbctl", 0o755);
+        put("notes", 0o644);
+        let path = folder.path().as_os_str();
+        for (name, expect) in [
+            ("lbctl", Ok(tool.clone())),
+            ("./lbctl", Ok(folder.path().join("./lbctl"))),
+            ("lbclt", Err("did you mean `lbctl`?")),
+            ("quite-other", Err("is not in PATH; install it")),
+            ("notes", Err("chmod +x")),
+            ("./gone", Err("does not exist")),
+            ("/", Err("is a folder")),
+            ("", Err("is empty")),
+            ("a\0b", Err("NUL")),
+        ] {
+            match (find(name, path, folder.path()), expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found, expect),
+                (Err(failure), Err(part)) => assert!(failure.message.contains(part), "{name}: {}", failure.message),
+                (got, expect) => panic!("{name}: {got:?} instead of {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_relative_directory_stays_beneath_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("/", root.path().join("out")).unwrap();
+        std::fs::write(root.path().join("file"), "").unwrap();
+        let top = std::fs::canonicalize(root.path()).unwrap();
+        for (dir, expect) in [
+            (None, Ok(top.clone())),
+            (Some("a/b"), Ok(top.join("a/b"))),
+            (Some("a/../a"), Ok(top.join("a"))),
+            (Some("/"), Ok(PathBuf::from("/"))),
+            (Some(".."), Err("leads out of")),
+            (Some("a/../.."), Err("leads out of")),
+            (Some("out"), Err("leads out of")),
+            (Some("out/tmp"), Err("leads out of")),
+            (Some("none"), Err("cannot be entered")),
+            (Some("file"), Err("not a folder")),
+            (Some("a\0b"), Err("cannot be entered")),
+        ] {
+            match (directory(root.path(), dir), expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found, expect),
+                (Err(failure), Err(part)) => assert!(failure.message.contains(part), "{dir:?}: {}", failure.message),
+                (got, expect) => panic!("{dir:?}: {got:?} instead of {expect:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Real process trees of every shape that is known to escape, ended by a timeout and by a cancel: nothing is left.
+//!
+//! What is left is looked for by another way than the engine's: each tree holds `sleep`s of a length that nothing else
+//! on the machine has, and the process table is searched for that number. Only processes started here are ever signalled.
+
+use std::time::Duration;
+
+use runbook_core::run::event::AttemptEnd;
+use runbook_core::value::Value;
+
+use super::fixture::{failed, fresh_id, job, script, succeeded, text};
+use super::perform;
+use crate::process::survivors;
+
+/// Processes whose arguments hold this number.
+fn holding(number: u32) -> Vec<String> {
+    let number = number.to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(&number) && entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+/// `%` stands for the number.
+const SHAPES: [(&str, &str); 20] = [
+    ("one program", "exec sleep %"),
+    ("a child", "sleep %; true"),
+    ("a background job", "sleep % & wait"),
+    ("many background jobs", "for i in 1 2 3 4 5 6 7 8; do sleep % & done; wait"),
+    ("a pipeline", "sleep % | sleep % | cat"),
+    ("deaf to SIGTERM", "trap '' TERM; sleep %; sleep %"),
+    ("deaf to SIGTERM, and its child", "trap '' TERM; sh -c 'trap \"\" TERM; sleep %; :'"),
+    ("deaf to every polite signal", "trap '' TERM HUP INT QUIT; sleep % & wait; wait; sleep %"),
+    ("a session of its own", "setsid sleep %"),
+    ("a session of its own behind the leader", "setsid sleep % & sleep %"),
+    ("a double fork", "(sleep % & ) ; sleep %"),
+    ("a double fork into a session", "(setsid sh -c 'sleep % & exit' & ) ; sleep %"),
+    ("a daemon that lets go of the pipes", "(setsid sh -c 'sleep % & sleep %' >/dev/null 2>&1 </dev/null & ) ; sleep %"),
+    ("a daemon deaf to SIGTERM", "(setsid sh -c 'trap \"\" TERM; sleep %; sleep %' >/dev/null 2>&1 & ) ; sleep %"),
+    ("a child without our mark", "env -i PATH=\"$PATH\" sleep %; true"),
+    ("a session without our mark", "env -i PATH=\"$PATH\" setsid sleep % & sleep %"),
+    ("stopped", "sh -c 'sleep % & kill -STOP $$'; true"),
+    ("a stopped child deaf to SIGTERM", "sh -c 'trap \"\" TERM; kill -STOP $$; sleep %'; sleep %"),
+    (
+        "deep",
+        "d() { if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); else sleep %; fi; :; }; S='if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); :; else sleep %; fi'; export S; d 15",
+    ),
+    ("starts another when it is told to end", "trap 'sleep % & exit' TERM; sleep % & wait"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_tree_is_left() {
+    let number = |place: usize, cancel| 1_000_000_000 + std::process::id() * 100 + place as u32 * 2 + u32::from(cancel);
+    let ends = SHAPES.iter().enumerate().flat_map(|(place, shape)| {
+        [false, true].map(|cancel| tokio::spawn(ends_whole(shape.0, shape.1, number(place, cancel), cancel)))
+    });
+    for end in ends.collect::<Vec<_>>() {
+        end.await.unwrap();
+    }
+}
+
+async fn ends_whole(name: &str, shape: &str, number: u32, cancel: bool) {
+    let (mut job, _) = job(script(&shape.replace('%', &number.to_string())));
+    let (id, stop) = (job.id.clone(), job.stop.clone());
+    job.work.timeout = if cancel { Duration::from_secs(60) } else { Duration::from_secs(1) };
+    let running = tokio::spawn(perform(job));
+    if cancel {
+        while holding(number).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+    }
+    let end = running.await.unwrap();
+    let failure = match (&end, cancel) {
+        (AttemptEnd::TimedOut { failure, .. }, false) | (AttemptEnd::Cancelled { failure, .. }, true) => failure,
+        _ => panic!("{name}: {end:?}"),
+    };
+    assert_eq!(holding(number), [""; 0], "{name}, cancel: {cancel}: {}", failure.message);
+    assert_eq!(survivors(&id), [], "{name}");
+    assert!(!failure.message.contains("still there"), "{name}: {}", failure.message);
+}
+
+#[tokio::test]
+async fn a_process_left_behind_is_named_and_holds_nobody_up() {
+    let number = 1_900_000_000 + std::process::id();
+    let (job, log) = job(script(&format!("echo started; sleep {number} &")));
+    let id = job.id.clone();
+    let result = succeeded(perform(job).await);
+    assert_eq!(text(&result, "stdout"), "started\n");
+    assert_eq!(log.text(), "started\n");
+    let left = survivors(&id);
+    assert_eq!(left.len(), 1);
+    assert_eq!(result.get("still_running"), Some(&Value::List(vec![Value::text(left[0].to_string())])));
+    assert_eq!(left[0].program, "sleep");
+    end(left[0].pid);
+}
+
+#[tokio::test]
+async fn a_daemon_that_lets_go_of_the_pipes_lives_on_quietly() {
+    let number = 1_800_000_000 + std::process::id();
+    let (job, _) = job(script(&format!("setsid sleep {number} >/dev/null 2>&1 & echo ok")));
+    let id = job.id.clone();
+    let result = succeeded(perform(job).await);
+    assert_eq!(result.get("still_running"), None);
+    let left = survivors(&id);
+    assert_eq!(left.len(), 1, "{left:?}");
+    end(left[0].pid);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_dropped_takes_its_group_along() {
+    let number = 1_700_000_000 + std::process::id();
+    let (job, _) = job(script(&format!("sleep {number} & wait")));
+    let running = tokio::spawn(perform(job));
+    while holding(number).len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.abort();
+    let _ = running.await;
+    let mut patience = 400;
+    while !holding(number).is_empty() && patience > 0 {
+        patience -= 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(holding(number), [""; 0]);
+}
+
+#[tokio::test]
+async fn cancelled_before_it_began_starts_nothing() {
+    let (mut job, log) = job(script("echo ran"));
+    job.id = fresh_id();
+    job.stop.cancel();
+    assert!(matches!(perform(job).await, AttemptEnd::Cancelled { .. }));
+    assert_eq!(log.text(), "");
+}
+
+#[tokio::test]
+async fn a_program_that_reports_its_shutdown_is_heard() {
+    let (mut job, log) =
+        job(script("trap 'i=0; while [ $i -lt 20000 ]; do echo bye $i; i=$((i+1)); done; exit' TERM; echo up; sleep 30 & wait"));
+    let stop = job.stop.clone();
+    job.work.timeout = Duration::from_secs(60);
+    let running = tokio::spawn(perform(job));
+    while log.text().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.cancel();
+    assert!(matches!(running.await.unwrap(), AttemptEnd::Cancelled { .. }));
+    assert!(log.text().ends_with("bye 19999\n"));
+}
+
+#[tokio::test]
+async fn a_death_by_signal_is_named() {
+    for (signal, name) in [("KILL", "SIGKILL"), ("SEGV", "SIGSEGV"), ("TERM", "SIGTERM")] {
+        let (job, _) = job(script(&format!("kill -{signal} $$")));
+        let (failure, result) = failed(perform(job).await);
+        assert!(failure.message.contains(name), "{}", failure.message);
+        assert!(matches!(result.get("exit_code"), Some(Value::Int(code)) if *code > 128), "{result:?}");
+    }
+}
+
+/// Ends one process that a test left on purpose.
+fn end(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
