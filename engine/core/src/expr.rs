@@ -7,6 +7,7 @@
 //! decided here, over [`Value`] alone, because here texts are never numbers, misspelt names are never empty, and every
 //! evaluation ends. Whole Rhai scripts are another matter: [`Script`] runs them with Rhai's engine in a process of their own.
 
+mod commands;
 mod dynamic;
 mod evaluate;
 mod expression;

@@ -234,7 +234,7 @@ impl Parser {
         found
     }
 
-    fn expect(&mut self, token: &Token, why: &str) -> Result<(), ParseError> {
+    fn require(&mut self, token: &Token, why: &str) -> Result<(), ParseError> {
         if self.eat(token) { Ok(()) } else { Err(self.fault(format!("`{token}` is missing {why}"))) }
     }
 
@@ -334,7 +334,7 @@ impl Parser {
             Token::Unit => literal(Value::Null),
             Token::LeftParen => {
                 let inner = self.expression(0)?;
-                self.expect(&Token::RightParen, "to close this parenthesis")?;
+                self.require(&Token::RightParen, "to close this parenthesis")?;
                 return Ok(inner);
             }
             Token::LeftBracket => {
@@ -345,7 +345,7 @@ impl Parser {
                         break;
                     }
                 }
-                self.expect(&Token::RightBracket, "to close this list")?;
+                self.require(&Token::RightBracket, "to close this list")?;
                 Kind::List(items)
             }
             Token::MapStart => Kind::Map(self.entries()?),
@@ -416,7 +416,7 @@ impl Parser {
         while *self.peek() != Token::RightBrace {
             let fault = self.fault("this name stands twice in the map");
             let key = self.word("in this map")?;
-            self.expect(&Token::Colon, "behind the name")?;
+            self.require(&Token::Colon, "behind the name")?;
             let value = self.expression(0)?;
             if entries.insert(key.clone(), ()).is_some() {
                 return Err(fault);
@@ -426,7 +426,7 @@ impl Parser {
                 break;
             }
         }
-        self.expect(&Token::RightBrace, "to close this map")?;
+        self.require(&Token::RightBrace, "to close this map")?;
         Ok(order)
     }
 
@@ -441,9 +441,9 @@ impl Parser {
     }
 
     fn braced(&mut self) -> Parsed {
-        self.expect(&Token::LeftBrace, "before this value")?;
+        self.require(&Token::LeftBrace, "before this value")?;
         let inner = self.expression(0)?;
-        self.expect(&Token::RightBrace, "behind this value; only one value may stand in the braces")?;
+        self.require(&Token::RightBrace, "behind this value; only one value may stand in the braces")?;
         Ok(inner)
     }
 
@@ -469,7 +469,7 @@ impl Parser {
                 Token::LeftBracket | Token::QuestionBracket => {
                     let optional = self.advance() == Token::QuestionBracket;
                     let at = Box::new(self.expression(0)?);
-                    self.expect(&Token::RightBracket, "to close this index")?;
+                    self.require(&Token::RightBracket, "to close this index")?;
                     node = self.node(offset, Kind::Index { of: Box::new(node), at, optional })?;
                 }
                 _ => return Ok(node),
@@ -483,12 +483,12 @@ impl Parser {
         if self.eat(&Token::Unit) {
             return Ok((arguments, None));
         }
-        self.expect(&Token::LeftParen, "before the arguments")?;
+        self.require(&Token::LeftParen, "before the arguments")?;
         while *self.peek() != Token::RightParen {
             if *self.peek() == Token::Pipe {
                 let body = self.closure(name)?;
                 self.eat(&Token::Comma);
-                self.expect(&Token::RightParen, "behind the closure, which is the last argument")?;
+                self.require(&Token::RightParen, "behind the closure, which is the last argument")?;
                 return Ok((arguments, Some(Box::new(body))));
             }
             arguments.push(self.expression(0)?);
@@ -496,7 +496,7 @@ impl Parser {
                 break;
             }
         }
-        self.expect(&Token::RightParen, "behind the arguments")?;
+        self.require(&Token::RightParen, "behind the arguments")?;
         Ok((arguments, None))
     }
 
@@ -507,12 +507,12 @@ impl Parser {
         if self.parameters.len() >= limits::CLOSURE_DEPTH {
             return Err(self.fault("closures nest two deep at most; name parts of it with `set`"));
         }
-        self.expect(&Token::Pipe, "before the closure's parameter")?;
+        self.require(&Token::Pipe, "before the closure's parameter")?;
         let parameter = match self.advance() {
             Token::Identifier(name) => name.to_string(),
             _ => return Err(self.fault("a closure has one parameter: `|item| …`")),
         };
-        self.expect(&Token::Pipe, "behind the closure's one parameter")?;
+        self.require(&Token::Pipe, "behind the closure's one parameter")?;
         self.parameters.push(parameter);
         let body = self.expression(0);
         self.parameters.pop();
