@@ -27,6 +27,7 @@ use crate::diagnostic::Diagnostics;
 use crate::document::procedure::Version;
 use crate::document::{Procedure, Workspace};
 use crate::plan::Plan;
+use crate::policy::PolicyContext;
 
 /// Every procedure that a `call` can name, and the workspace they stand in.
 #[derive(Debug, Default)]
@@ -76,5 +77,8 @@ pub struct CheckOptions {
 
 /// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors.
 pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> (Option<Plan>, Diagnostics) {
-    lower::Build::new(catalogue, options).finish(procedure)
+    lower::Build::new(catalogue, options, PolicyContext::default()).finish(procedure)
 }
+
+#[cfg(test)]
+mod tests;

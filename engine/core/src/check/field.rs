@@ -89,24 +89,26 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn shell_script(&mut self, field: &Scalar, scope: &Scope) -> Option<ShellScript> {
-        let mut safe = true;
-        for command in code::commands(&field.value) {
-            let words: Vec<&str> = command.iter().map(|(_, word)| word.as_str()).collect();
-            for at in code::data_as_code(&words) {
-                let Some((start, word)) = command.get(at) else { continue };
-                let span = field.span_of(&self.procedure.source, *start, start + word.len());
-                self.becomes_code(span, words.first().copied().unwrap_or_default());
-                safe = false;
-            }
-        }
         match ShellScript::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => (self.read(&script.references(), field, scope) && safe).then_some(script),
+            Ok(script) => self.read(&script.references(), field, scope).then_some(script),
+            // As plain text it is right: what is wrong is the place of a value in the shell.
+            Err(why) if Template::parse(&field.value, self.origin(field.span)).is_ok() => {
+                self.unread = true;
+                let span = field.span_of(&self.procedure.source, why.offset, why.offset + 2);
+                let fault = self
+                    .new_fault(Code::RB0116, span, "a value stands where the shell would not take it as data")
+                    .reason(why.message)
+                    .help("give the value a variable of its own: `env: {NAME: inputs.name}`, and write `\"$NAME\"`");
+                self.report(fault);
+                None
+            }
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
         }
     }
 
     pub fn rhai_script(&mut self, field: &Scalar, scope: &Scope) -> Option<Script> {
         if let Some(at) = field.value.find("{{") {
+            self.unread = true;
             let fault = self
                 .new_fault(Code::RB0116, field.span_of(&self.procedure.source, at, at + 2), "a value is pasted into a script")
                 .reason("whatever stands in the value would run")
@@ -179,14 +181,19 @@ impl<'c> Checked<'_, 'c> {
 
     fn not_parsed<T>(&mut self, code: Code, field: &Scalar, why: &ParseError) -> Option<T> {
         let span = field.span_of(&self.procedure.source, why.offset, why.offset + 1);
-        let what = if code == Code::RB0112 { "the expression cannot be read" } else { "the text cannot be read" };
-        let fault = self.new_fault(code, span, what).reason(why.message.clone());
+        let (what, help) = match code {
+            Code::RB0112 => ("the expression cannot be read", "write one value, such as `steps.lag.seconds < 5.0`"),
+            _ => ("the text cannot be read", "write values as `{{inputs.name}}`, and braces that are text as `\\{{`"),
+        };
+        self.unread = true;
+        let fault = self.new_fault(code, span, what).reason(why.message.clone()).help(help);
         self.report(fault);
         None
     }
 
     fn is_text(&mut self, field: &Scalar) -> bool {
         let Some(at) = field.value.find("{{") else { return false };
+        self.unread = true;
         let fault = self
             .new_fault(Code::RB0114, field.span_of(&self.procedure.source, at, at + 2), "this field is an expression, not text")
             .reason("`{{…}}` belongs into text")
@@ -229,6 +236,7 @@ impl<'c> Checked<'_, 'c> {
 
     fn becomes_code(&mut self, span: Span, program: &str) {
         let help = match program.rsplit('/').next().unwrap_or(program) {
+            program if program.starts_with("{{") => "name the program; choose between programs with `choose`",
             "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
             "ssh" => "send a fixed command, and the values on its standard input or as a file",
             "mysql" | "mariadb" => "put the statement into a file that reads the value from the environment or a table",

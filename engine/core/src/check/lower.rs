@@ -34,12 +34,12 @@ pub(super) struct Build<'c> {
 }
 
 impl<'c> Build<'c> {
-    pub fn new(catalogue: &'c Catalogue<'c>, options: &'c CheckOptions) -> Build<'c> {
+    pub fn new(catalogue: &'c Catalogue<'c>, options: &'c CheckOptions, policy: PolicyContext) -> Build<'c> {
         Build {
             catalogue,
             options,
             diagnostics: Diagnostics::default(),
-            policy: PolicyContext::default(),
+            policy,
             files: Vec::new(),
             procedures: Vec::new(),
             steps: Vec::new(),

@@ -43,6 +43,8 @@ pub(super) struct Checked<'b, 'c> {
     pub types: Vec<Option<Type>>,
     /// What `result` gives in the outputs at hand.
     pub result: Type,
+    /// Some field could not be read, so that what it uses is not known.
+    pub unread: bool,
     pub used_inputs: HashSet<&'c str>,
     pub used_secrets: HashSet<&'c str>,
     /// As rules of the workspace see them.
@@ -62,6 +64,7 @@ impl<'b, 'c> Checked<'b, 'c> {
             result: Type::Any,
             tree,
             items: Vec::new(),
+            unread: false,
             used_inputs: HashSet::new(),
             used_secrets: HashSet::new(),
             labels: procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect(),
@@ -165,11 +168,7 @@ impl<'b, 'c> Checked<'b, 'c> {
 
     fn provided(&mut self, provider: &Scalar, key: &Scalar) -> Option<SecretSource> {
         let _ = key;
-        self.fault(
-            Code::RB0317,
-            provider.span,
-            format!("the workspace has no secret provider `{}`", provider.value.escape_debug()),
-        );
+        self.absent(Code::RB0317, provider, "secret provider", None);
         None
     }
 
@@ -183,11 +182,6 @@ impl<'b, 'c> Checked<'b, 'c> {
 
     pub fn origin(&self, span: Span) -> Origin {
         Origin { file: self.file, position: self.lines.position(span.start) }
-    }
-
-    pub fn fault(&mut self, code: Code, span: Span, message: impl Into<String>) {
-        let diagnostic = Diagnostic::new(code, &self.procedure.source, span, message);
-        self.build.diagnostics.push(diagnostic);
     }
 
     pub fn report(&mut self, diagnostic: Diagnostic) {

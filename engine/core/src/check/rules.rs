@@ -183,6 +183,10 @@ impl Checked<'_, '_> {
     /// Declarations that nothing uses, and a review that is overdue.
     pub fn leftovers(&mut self) {
         let procedure = self.procedure;
+        self.review();
+        if self.unread {
+            return;
+        }
         for (name, _) in procedure.inputs.iter().filter(|(name, _)| !self.used_inputs.contains(name.value.as_str())) {
             let fault = self
                 .new_fault(Code::RB0217, name.span, format!("nothing reads the input `{}`", name.value))
@@ -195,6 +199,10 @@ impl Checked<'_, '_> {
                 .help(format!("give it to a step: `env: {{NAME: secrets.{}}}`, or remove it", name.value));
             self.build.diagnostics.push(fault);
         }
+    }
+
+    fn review(&mut self) {
+        let procedure = self.procedure;
         if let (Some(today), Some(reviewed), Some(every)) = (self.build.options.today, &procedure.reviewed, &procedure.review_every)
             && let Ok(due) = reviewed.value.checked_add(every.value)
             && due < today

@@ -1,0 +1,157 @@
+//! Whole documents: the one of the format's own page, faults with their places, calls through many files, large ones.
+
+use super::*;
+
+/// The whole example of the format's reference.
+const WHOLE: &str = include_str!("whole.yaml");
+
+#[test]
+fn the_example_of_the_format_is_right() {
+    let mut policy = policy();
+    policy.rules.clear();
+    let (plan, diagnostics) = judge(&WHOLE.replace("from: vault, key: db/billing#password", "env: PGPASSWORD"), policy);
+    assert_eq!(diagnostics.into_sorted(), []);
+    let plan = plan.unwrap();
+    assert_eq!(plan.main().name.as_str(), "pg-replica-lag");
+    assert!(plan.main().escalation.is_some());
+    let effects: Vec<Effect> = plan.main().body.iter().map(|ix| plan.step(*ix).effect).collect();
+    use Effect::{Change, Destructive, None, Read};
+    assert_eq!(effects, [Read, None, None, Change, Destructive, Read]);
+}
+
+#[test]
+fn faults_stand_where_they_were_written() {
+    for (text, expect) in [
+        (
+            "steps:\n  - id: lag\n    run: |\n\n      set -x\n      psql -c \"select {{inputs.x}}\"\n    effect: read\ninputs: {x: {type: string}}\n",
+            "RB0116 10:23 a value stands where the shell would not take it as data",
+        ),
+        (
+            "steps:\n  - run: |\n      echo one\n      echo {{inputs.hots}}\n    effect: read\ninputs: {host: {type: host}}\n",
+            "RB0102 8:14 there is no input `hots`",
+        ),
+        ("steps:\n  - check:\n      - that: 'now.year > 1 && seps.x > 1'\n", "RB0101 7:32 there is no name `seps`"),
+    ] {
+        assert_eq!(said(text), [expect], "{text}");
+    }
+}
+
+#[test]
+fn every_fault_is_said_at_once() {
+    let said = said(
+        "inputs: {a: {type: integer}, unread: {type: string}}
+secrets: {unused: {env: X}}
+steps:
+  - {id: x, effect: read, exec: [a, '{{inputs.b}}'], next: nowhere}
+  - {id: x, effect: read, exec: [a]}
+  - {check: [{that: inputs.a == \"1\"}, {that: steps.y.z}]}
+  - {call: nothing@^1}
+",
+    );
+    let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+    assert_eq!(codes, ["RB0217", "RB0216", "RB0102", "RB0202", "RB0201", "RB0108", "RB0103", "RB0301"], "{said:#?}");
+}
+
+#[test]
+fn suggestions_mend_the_file() {
+    for (text, expect) in [
+        ("steps: [{check: [{that: 'seps.a == 1'}]}]\n", "steps"),
+        ("steps: [{exec: [a], effect: read, next: bac}, {id: back, exec: [a], effect: read}]\n", "back"),
+        ("steps: [{call: pg-rebuild-replica, with: {replica: '\"a\"'}}]\n", "pg-rebuild-replica@^2"),
+        ("steps: [{call: pg-rebuild-replice@^2, with: {replica: '\"a\"'}}]\n", "pg-rebuild-replica@^2"),
+        ("steps: [{approve: {question: q, from: [dba-oncal], within: 1m}}]\n", "dba-oncall"),
+        (
+            "inputs: {host: {type: host}}\nsteps: [{exec: [a, inputs.host, '{{inputs.host}}'], effect: read}]\n",
+            "\"{{inputs.host}}\"",
+        ),
+    ] {
+        let found = faults(text);
+        let suggestion = found.iter().find_map(|fault| fault.suggestion.as_ref());
+        assert_eq!(suggestion.map(|s| s.replacement.as_str()), Some(expect), "{text}\n{found:#?}");
+    }
+}
+
+fn chain(depth: usize) -> Vec<Procedure> {
+    (0..depth)
+        .map(|n| {
+            let step = if n + 1 < depth { format!("call: p{}@^1", n + 1) } else { "check: [{that: 'true'}]".to_owned() };
+            load(&format!("p{n}.yaml"), &whole(&format!("name: p{n}\nsteps:\n  - {step}\n")))
+        })
+        .collect()
+}
+
+#[test]
+fn calls_are_as_deep_as_the_bound_and_no_deeper() {
+    for (depth, expect) in [(crate::limits::CALL_DEPTH, None), (crate::limits::CALL_DEPTH + 1, Some(Code::RB0305))] {
+        let procedures = chain(depth);
+        let (plan, found) = crate::check::check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect);
+        assert_eq!(plan.is_some(), expect.is_none());
+    }
+}
+
+#[test]
+fn procedures_that_call_one_another_are_refused() {
+    let load =
+        |name: &str, other: &str| load(&format!("{name}.yaml"), &whole(&format!("name: {name}\nsteps: [{{call: {other}@^1}}]\n")));
+    let (one, two) = (load("one", "two"), load("two", "one"));
+    let (plan, found) = crate::check::check(&one, &Catalogue::new([&one, &two], None), &CheckOptions::default());
+    assert!(plan.is_none());
+    let found = found.into_sorted();
+    assert_eq!(
+        found.iter().map(|f| (f.code, f.source.as_ref(), f.reason.as_str())).collect::<Vec<_>>(),
+        [(Code::RB0304, "two.yaml", "one → two → one")]
+    );
+}
+
+fn large(steps: usize) -> Procedure {
+    let mut text = whole("inputs: {host: {type: host}}\nsteps:\n");
+    for n in 0..steps {
+        text += &format!("  - id: s{n}\n    exec: [look, '{{{{inputs.host}}}}'");
+        if n > 0 {
+            text += &format!(", '{{{{steps.s{}.stdout}}}}'", n / 2);
+        }
+        text += &format!("]\n    effect: read\n    if: inputs.host != \"{n}\"\n    outputs: {{n: result.exit_code + 1}}\n");
+    }
+    load("large.yaml", &text)
+}
+
+#[test]
+fn a_plan_has_as_many_steps_as_the_bound_and_no_more() {
+    // The bound counts called procedures too: two of these are over it.
+    let inner = |name: &str| {
+        let steps: String = (0..6_000).map(|_| "  - {wait: {for: 1s}}\n".to_owned()).collect();
+        load(&format!("{name}.yaml"), &whole(&format!("name: {name}\nsteps:\n{steps}")))
+    };
+    let outer = |calls: &str| load("outer.yaml", &whole(&format!("name: outer\nsteps: [{calls}]\n")));
+    let (one, two) = (inner("one"), inner("two"));
+    for (calls, expect) in [("{call: one@^1}", None), ("{call: one@^1}, {call: two@^1}", Some(Code::RB0219))] {
+        let outer = outer(calls);
+        let found = crate::check::check(&outer, &Catalogue::new([&one, &two], None), &CheckOptions::default()).1;
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect);
+    }
+}
+
+#[test]
+fn work_grows_with_the_size_and_no_faster() {
+    let time = |steps| {
+        let procedure = large(steps);
+        let catalogue = Catalogue::default();
+        let once = || {
+            let start = std::time::Instant::now();
+            let (_, found) = crate::check::check(&procedure, &catalogue, &CheckOptions::default());
+            assert!(!found.has_errors());
+            start.elapsed()
+        };
+        (0..3).map(|_| once()).min().unwrap()
+    };
+    let (small, large) = (time(250), time(2_000));
+    assert!(large < small * 40, "8 times the steps took {small:?} → {large:?}");
+}
+
+#[test]
+fn warnings_do_not_keep_a_plan_back() {
+    let (plan, found) = judge("steps: [{exec: [a]}]\n", policy());
+    assert!(plan.is_some());
+    assert!(found.iter().all(|fault| fault.severity == Severity::Warning) && !found.is_empty());
+}
