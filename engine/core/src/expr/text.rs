@@ -37,11 +37,42 @@ pub fn to_json(value: &Value) -> String {
 /// Reads JSON from outside. Integers are kept exact; one that does not fit 64 bits is refused rather than rounded.
 pub fn parse_json(text: &str) -> Result<Value, String> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    if let Some(number) = inexact_integer(text) {
+        return Err(format!("{number} does not fit 64 bits; write it as text"));
+    }
     let value = Value::from_plain_json(json).map_err(|error| error.to_string())?;
     if depth(&value) > crate::limits::VALUE_DEPTH {
         return Err(format!("JSON nested more than {} deep", crate::limits::VALUE_DEPTH));
     }
     Ok(value)
+}
+
+/// The first integer of a JSON text that 64 bits cannot hold: `serde_json` would read it as a rounded float.
+fn inexact_integer(json: &str) -> Option<&str> {
+    let bytes = json.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let rest = json.get(at..).unwrap_or_default();
+                let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+                let number = rest.get(..end).unwrap_or_default();
+                if !number.contains(['.', 'e', 'E']) && number.parse::<i64>().is_err() {
+                    return Some(number);
+                }
+                at += end.max(1);
+            }
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 pub(super) fn depth(value: &Value) -> usize {
@@ -126,7 +157,13 @@ mod tests {
     #[test]
     fn json_is_exact_or_refused() {
         assert_eq!(parse_json("9007199254740993").unwrap(), Value::Int(9_007_199_254_740_993));
-        for wrong in ["18446744073709551616", "9223372036854775808", "{", "", "[1,]", &"[".repeat(100)] {
+        assert_eq!(parse_json(r#""\\\"99999999999999999999""#).unwrap(), Value::text("\\\"99999999999999999999"));
+        assert_eq!(
+            parse_json("[-9223372036854775808, 1e3]").unwrap(),
+            Value::List(vec![Value::Int(i64::MIN), Value::Float(1000.0)])
+        );
+        for wrong in ["18446744073709551616", "[1, -9223372036854775809]", "9223372036854775808", "{", "", "[1,]", &"[".repeat(100)]
+        {
             assert!(parse_json(wrong).is_err(), "{wrong}");
         }
         assert!(parse_json(&format!("{}{}", "[".repeat(65), "]".repeat(65))).is_err());
