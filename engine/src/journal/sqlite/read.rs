@@ -73,6 +73,12 @@ pub(super) fn run(c: &Connection, run: &RunId) -> Found<RunRow> {
 }
 
 pub(super) fn runs(c: &Connection, filter: &RunFilter) -> Found<Vec<RunRow>> {
+    let (sql, values) = runs_query(filter);
+    all(c, &sql, &values, run_row)
+}
+
+/// Every filter leads through an index that ends in the run's id: a page costs what it shows, however many runs there are.
+pub(super) fn runs_query(filter: &RunFilter) -> (String, Vec<Sql>) {
     let mut sql = format!("{RUN_COLUMNS} WHERE true");
     let mut values: Vec<Sql> = Vec::new();
     let mut and = |condition: &str, value: Option<String>| {
@@ -90,7 +96,7 @@ pub(super) fn runs(c: &Connection, filter: &RunFilter) -> Found<Vec<RunRow>> {
         sql.push_str(" AND r.phase <> 'ended'");
     }
     sql.push_str(&format!(" ORDER BY r.run DESC LIMIT {}", filter.limit));
-    all(c, &sql, &values, run_row)
+    (sql, values)
 }
 
 pub(super) fn runs_like(c: &Connection, prefix: &str, limit: usize) -> Found<Vec<RunId>> {

@@ -208,3 +208,74 @@ fn a_full_disk_refuses_whole_commits() {
     end.summary.phase = Phase::Ended;
     store.append(end).wait().unwrap();
 }
+
+/// Runs of every kind, put into the tables at once.
+fn fill(store: &Store, count: u64) {
+    let row = serde_json::to_value(new_run(&id(0), "p", &Owner::named("ada", 1)).summary).unwrap();
+    store
+        .writer
+        .submit(Durability::Synced, move |c| {
+            c.execute_batch("INSERT INTO plans VALUES ('sha256:0', '{}')")?;
+            for n in 1..=count {
+                let mut summary = row.clone();
+                summary["procedure"] = format!("p{}", n % 50).into();
+                summary["environment"] = format!("e{}", n % 5).into();
+                summary["requested_by"] = format!("u{}", n % 500).into();
+                summary["phase"] = if n % 1000 == 0 { "waiting" } else { "ended" }.into();
+                let run = id(n).to_string();
+                let plan = Digest::of_bytes(b"{}").to_string();
+                c.prepare_cached("INSERT OR IGNORE INTO plans VALUES (?1, '{}')")?.execute([&plan])?;
+                c.prepare_cached("INSERT INTO runs (run, format, plan, seq, head, summary) VALUES (?1, 1, ?2, 0, ?2, ?3)")?
+                    .execute([&run, &plan, &summary.to_string()])?;
+                c.prepare_cached("INSERT INTO leases (run, epoch, until) VALUES (?1, 1, 0)")?.execute([&run])?;
+            }
+            Ok(())
+        })
+        .wait()
+        .unwrap();
+}
+
+fn filters() -> [RunFilter; 8] {
+    let all = RunFilter::default;
+    [
+        all(),
+        RunFilter { before: Some(id(500)), ..all() },
+        RunFilter { procedure: Some("p7".parse().unwrap()), ..all() },
+        RunFilter { environment: Some("e3".into()), before: Some(id(900)), ..all() },
+        RunFilter { requested_by: Some("u77".into()), ..all() },
+        RunFilter { phase: Some(Phase::Waiting), ..all() },
+        RunFilter { unfinished: true, ..all() },
+        RunFilter { procedure: Some("none".parse().unwrap()), ..all() },
+    ]
+}
+
+#[test]
+fn no_list_scans_or_sorts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    for filter in filters() {
+        let (sql, values) = read::runs_query(&filter);
+        let plan = store
+            .read(|c| {
+                let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                let lines = statement.query_map(rusqlite::params_from_iter(&values), |row| row.get::<_, String>(3))?;
+                Ok(lines.collect::<Result<Vec<_>, _>>()?)
+            })
+            .unwrap();
+        assert!(plan.iter().all(|line| line.contains("INDEX") && !line.contains("TEMP B-TREE")), "{filter:?}: {plan:#?}");
+    }
+}
+
+/// `cargo test -p runbook-engine -- --ignored --nocapture hundred_thousand` prints what each list takes.
+#[test]
+#[ignore = "a measurement"]
+fn lists_of_a_hundred_thousand_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    fill(&store, 100_000);
+    for filter in filters() {
+        let began = std::time::Instant::now();
+        let found = store.runs(&filter).unwrap().len();
+        println!("{:>8.2} ms for {found:>3} runs: {filter:?}", began.elapsed().as_secs_f64() * 1000.0);
+    }
+}
