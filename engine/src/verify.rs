@@ -109,7 +109,7 @@ pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -
     let row = journal.run(run)?;
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
-    let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, evidence);
+    let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, evidence).map_err(|what| JournalError::Damaged { what })?;
     let mut next = 1;
     loop {
         let page = journal.records(run, next, limits::RECORDS_PAGE)?;
@@ -155,7 +155,10 @@ pub fn verify_export(mut file: impl BufRead, evidence: &Evidence<'_>) -> std::io
                 return broken(None, Fault::Newer { format: header.format, known: FORMAT });
             }
             digest.update(&bytes);
-            walk = Some(Walk::new(header.run, header.format, *header.plan, header.plan_digest, evidence));
+            match Walk::new(header.run, header.format, header.plan, header.plan_digest, evidence) {
+                Ok(begun) => walk = Some(begun),
+                Err(why) => return broken(None, wrong(&why)),
+            }
             continue;
         };
         if !line.starts_with(TAIL) {
@@ -206,14 +209,21 @@ struct Walk<'e> {
 }
 
 impl<'e> Walk<'e> {
-    fn new(id: RunId, format: u32, plan: Plan, recorded: Digest, evidence: &'e Evidence<'e>) -> Walk<'e> {
+    /// An error says why there is no plan to walk through.
+    fn new(
+        id: RunId,
+        format: u32,
+        plan: serde_json::Value,
+        recorded: Digest,
+        evidence: &'e Evidence<'e>,
+    ) -> Result<Walk<'e>, String> {
         let mut found = Verification { run: Some(id.clone()), ..Verification::default() };
-        match plan.digest() {
-            Ok(digest) if digest == recorded => {}
-            Ok(digest) => found.faults.push(Fault::Plan { recorded: recorded.clone(), found: digest }),
-            Err(error) => found.faults.push(Fault::Unreadable { seq: 0, why: error.to_string() }),
+        let digest = Digest::of_json(&plan).map_err(|e| format!("the plan cannot be read: {e}"))?;
+        if digest != recorded {
+            found.faults.push(Fault::Plan { recorded: recorded.clone(), found: digest });
         }
-        Walk {
+        let plan: Plan = serde_json::from_value(plan).map_err(|e| format!("the plan cannot be read: {e}"))?;
+        Ok(Walk {
             head: chain::genesis(&id),
             id,
             format,
@@ -224,7 +234,7 @@ impl<'e> Walk<'e> {
             broken: false,
             records: 0,
             found,
-        }
+        })
     }
 
     fn record(&mut self, record: &Record) {
@@ -247,7 +257,7 @@ impl<'e> Walk<'e> {
             return Err(Fault::Chain { seq });
         }
         let event = record.decode(self.format).map_err(|e| Fault::Unreadable { seq, why: e.to_string() })?;
-        self.look_at(&event);
+        self.look_at(&event, record);
         self.run.apply(&event).map_err(|e| Fault::Illegal { seq, why: e.why })?;
         self.head = record.hash.clone();
         self.hashes.insert(record.hash.clone(), seq);
@@ -257,13 +267,13 @@ impl<'e> Walk<'e> {
     }
 
     /// Checks what an event says of things beside the chain.
-    fn look_at(&mut self, event: &Event) {
+    fn look_at(&mut self, event: &Event, record: &Record) {
         let seq = event.seq;
         match &event.fact {
             Fact::RunStarted(started) if started.plan != self.plan => {
                 self.fault(Fault::Plan { recorded: started.plan.clone(), found: self.plan.clone() });
             }
-            Fact::DecisionRequested { decision, request, .. } if request.compute_digest().as_ref() != Some(&request.digest) => {
+            Fact::DecisionRequested { decision, request, .. } if digest_as_written(record).as_ref() != Some(&request.digest) => {
                 self.fault(Fault::Request { seq, decision: *decision });
             }
             Fact::Decided { decision, vote } => self.look_at_vote(seq, *decision, vote),
@@ -327,6 +337,14 @@ impl<'e> Walk<'e> {
         }
         self.found
     }
+}
+
+/// The digest of what a request shows, over the fields that it was written with.
+fn digest_as_written(record: &Record) -> Option<Digest> {
+    let mut body: serde_json::Value = serde_json::from_str(&record.body).ok()?;
+    let request = body.get_mut("request")?;
+    request.as_object_mut()?.remove("digest");
+    Digest::of_json(request).ok()
 }
 
 fn seal_of(end: &AttemptEnd) -> Option<LogSeal> {

@@ -1,7 +1,8 @@
 //! The one data type of inputs, outputs, results and answers: JSON, and beside it durations, points in time, and,
 //! in predictions only, values that cannot be known yet.
 //!
-//! As JSON, a duration is `{"$duration": "1m 30s"}`, a time `{"$time": "2026-01-02T03:04:05Z"}`, an unknown
+//! As JSON, an integer that a double cannot hold is `{"$int": "9007199254740993"}` (canonical JSON would round it, and two
+//! values would have one digest), a duration is `{"$duration": "1m 30s"}`, a time `{"$time": "2026-01-02T03:04:05Z"}`, an unknown
 //! `{"$unknown": "steps.lag.seconds"}`, and a map of the user's whose only key starts with `$` is wrapped in
 //! `{"$map": …}`, so that reading back gives exactly what was written.
 
@@ -116,10 +117,14 @@ fn number(n: &serde_json::Number) -> Result<Value, InvalidValue> {
     }
 }
 
+/// The largest integer up to which a double holds every one.
+const EXACT: u64 = 1 << 53;
+
 impl From<Value> for serde_json::Value {
     fn from(value: Value) -> serde_json::Value {
         use serde_json::{Value as Json, json};
         match value {
+            Value::Int(i) if i.unsigned_abs() > EXACT => json!({ "$int": i.to_string() }),
             Value::Duration(d) => json!({ "$duration": format_duration(d) }),
             Value::Time(t) => json!({ "$time": t.to_string() }),
             Value::Unknown(name) => json!({ "$unknown": name }),
@@ -148,6 +153,9 @@ impl TryFrom<serde_json::Value> for Value {
                     match (key.as_str(), inner) {
                         ("$duration", Json::String(text)) => {
                             return parse_duration(text).map(Value::Duration).map_err(InvalidValue);
+                        }
+                        ("$int", Json::String(text)) => {
+                            return text.parse().map(Value::Int).map_err(|e| InvalidValue(format!("{e}")));
                         }
                         ("$time", Json::String(text)) => {
                             return text.parse().map(Value::Time).map_err(|e| InvalidValue(format!("{e}")));
@@ -235,11 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn different_integers_have_different_digests() {
+        for (a, b) in [(9_007_199_254_740_993, 9_007_199_254_740_992), (i64::MAX, i64::MAX - 1), (i64::MIN, i64::MIN + 1)] {
+            let digest = |i| crate::Digest::of_json(&Value::Int(i)).unwrap();
+            assert_ne!(digest(a), digest(b));
+        }
+    }
+
+    #[test]
     fn every_value_reads_back() {
         let tricky = Value::Map(Map::from([("$duration".to_owned(), Value::text("not one"))]));
         for value in [
             Value::Null,
             Value::Int(i64::MAX),
+            Value::Int(i64::MIN),
+            Value::Int(1 << 53),
             Value::Float(0.1),
             Value::Float(1.0),
             Value::Duration(Duration::from_secs(90)),

@@ -6,7 +6,7 @@
 
 use std::io::{Error, ErrorKind, Write};
 
-use runbook_core::{Digest, Plan, RunId, limits};
+use runbook_core::{Digest, RunId, limits};
 use serde::Deserialize;
 use sha2::Digest as _;
 
@@ -23,7 +23,8 @@ pub(crate) struct Header {
     pub format: u32,
     pub run: RunId,
     pub plan_digest: Digest,
-    pub plan: Box<Plan>,
+    /// As it was written: its digest is over this text, also where later versions know more fields.
+    pub plan: serde_json::Value,
 }
 
 /// The last line.

@@ -215,7 +215,8 @@ fn fill(store: &Store, count: u64) {
     store
         .writer
         .submit(Durability::Synced, move |c| {
-            c.execute_batch("INSERT INTO plans VALUES ('sha256:0', '{}')")?;
+            let plan = Digest::of_bytes(b"{}").to_string();
+            c.execute("INSERT INTO plans VALUES (?1, '{}')", [&plan])?;
             for n in 1..=count {
                 let mut summary = row.clone();
                 summary["procedure"] = format!("p{}", n % 50).into();
@@ -223,8 +224,6 @@ fn fill(store: &Store, count: u64) {
                 summary["requested_by"] = format!("u{}", n % 500).into();
                 summary["phase"] = if n % 1000 == 0 { "waiting" } else { "ended" }.into();
                 let run = id(n).to_string();
-                let plan = Digest::of_bytes(b"{}").to_string();
-                c.prepare_cached("INSERT OR IGNORE INTO plans VALUES (?1, '{}')")?.execute([&plan])?;
                 c.prepare_cached("INSERT INTO runs (run, format, plan, seq, head, summary) VALUES (?1, 1, ?2, 0, ?2, ?3)")?
                     .execute([&run, &plan, &summary.to_string()])?;
                 c.prepare_cached("INSERT INTO leases (run, epoch, until) VALUES (?1, 1, 0)")?.execute([&run])?;
