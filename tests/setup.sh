@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what the tests need beyond Rust, and prints nothing where nothing is missing.
+# As root on a Debian system it installs; anywhere else it says what to install, and fails.
+set -eu
+
+missing_packages=
+for pair in \
+    initdb:postgresql psql:postgresql-client nginx:nginx-light openssl:openssl ssh-keygen:openssh-client \
+    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git
+do
+    program=${pair%%:*} package=${pair#*:}
+    found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$program" || true)
+    if [ -z "$found" ] && [ "$program" = initdb ]; then
+        # Debian keeps the server's programs out of PATH.
+        for folder in /usr/lib/postgresql/*/bin; do
+            [ ! -x "$folder/initdb" ] || found=$folder/initdb
+        done
+    fi
+    [ -n "$found" ] || missing_packages="$missing_packages $package"
+done
+
+if [ -n "$missing_packages" ]; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "The tests need these Debian packages:$missing_packages" >&2
+        echo "Install them, or run tests/setup.sh once as root." >&2
+        exit 1
+    fi
+    echo "Installing$missing_packages" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of names
+    apt-get install -y -qq --no-install-recommends $missing_packages >/dev/null
+fi
+
+# A subcommand that answers is good enough; only a missing one is built, at a version known to build with this toolchain.
+for pair in nextest:cargo-nextest@0.9.143 deny:cargo-deny@0.18.9; do
+    subcommand=${pair%%:*} crate=${pair#*:}
+    cargo "$subcommand" --version >/dev/null 2>&1 || cargo install --locked --quiet "$crate"
+done
