@@ -1,0 +1,136 @@
+//! The performer of real runs: actions on this machine, their output in the logs of the state folder, secrets from where the
+//! plan says.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use runbook_core::plan::{Plan, ProcedureIx};
+use runbook_core::run::event::AttemptEnd;
+use runbook_core::run::task::SecretName;
+use runbook_core::value::Value;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::perform::{Assignment, Performer};
+use crate::action::{self, Job, Mask, Output, Secrets};
+use crate::log::{LogWriter, Logs};
+use crate::secret::{Masker, SecretStore};
+
+/// Performs attempts on this machine.
+pub struct LocalPerformer {
+    /// The catalogue's root: where children run.
+    root: PathBuf,
+    logs: Logs,
+    secrets: Arc<SecretStore>,
+}
+
+impl LocalPerformer {
+    pub fn new(root: PathBuf, logs: Logs, secrets: Arc<SecretStore>) -> LocalPerformer {
+        LocalPerformer { root, logs, secrets }
+    }
+}
+
+impl Performer for LocalPerformer {
+    fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>> {
+        let Assignment { run, path, attempt, .. } = &assignment;
+        let writer = self.logs.create(run, path, *attempt).unwrap_or_else(|why| LogWriter::absent(&why));
+        let log = Arc::new(Mutex::new(Some(writer)));
+        let job = Job {
+            id: assignment.id(),
+            work: (*assignment.work).clone(),
+            secrets: Arc::new(PlanSecrets { plan: assignment.plan.clone(), store: self.secrets.clone() }),
+            output: Box::new(LogOutput(log.clone())),
+            stop: assignment.stop.clone(),
+            root: self.root.clone(),
+        };
+        Box::pin(async move {
+            let end = action::perform(job).await;
+            let writer = log.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match writer {
+                Some(writer) => sealed(end, writer),
+                None => end,
+            }
+        })
+    }
+}
+
+/// The end of an attempt with what its log came to, where there was any output.
+fn sealed(mut end: AttemptEnd, writer: LogWriter) -> AttemptEnd {
+    let seal = writer.seal();
+    let result = match &mut end {
+        AttemptEnd::Succeeded { result }
+        | AttemptEnd::Failed { result, .. }
+        | AttemptEnd::TimedOut { result, .. }
+        | AttemptEnd::Cancelled { result, .. } => result,
+        AttemptEnd::Unknown { .. } => return end,
+    };
+    if seal.bytes + seal.dropped > 0
+        && let Value::Map(map) = result
+    {
+        map.insert("log".to_owned(), seal.to_value());
+    }
+    end
+}
+
+struct LogOutput(Arc<Mutex<Option<LogWriter>>>);
+
+impl Output for LogOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(writer) = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            writer.write(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// The secrets that a plan names, from the store.
+struct PlanSecrets {
+    plan: Arc<Plan>,
+    store: Arc<SecretStore>,
+}
+
+impl Secrets for PlanSecrets {
+    fn reveal<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<SecretString, String>> {
+        Box::pin(async move {
+            let declared = self.plan.procedures.get(name.procedure as usize).and_then(|_| {
+                self.plan.procedure(ProcedureIx(name.procedure)).secrets.get(&name.name).cloned()
+            });
+            let source = declared.ok_or_else(|| format!("the procedure declares no secret `{}`", name.name))?;
+            let store = self.store.clone();
+            // A provider may be a file or a program.
+            let fetched = tokio::task::spawn_blocking(move || store.get(&source)).await;
+            let secret = fetched.map_err(|e| e.to_string())?.map_err(|e| format!("secret `{}`: {e}", name.name))?;
+            Ok(SecretString::from(secret.expose_secret().to_owned()))
+        })
+    }
+
+    fn mask(&self) -> Box<dyn Mask + Send> {
+        match self.store.masker() {
+            Ok(masker) => Box::new(masker),
+            Err(_) => Box::new(Nothing),
+        }
+    }
+}
+
+impl Mask for Masker {
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        Masker::push(self, bytes, out);
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        Masker::finish(self, out);
+    }
+}
+
+/// Shows nothing: what cannot be masked is not kept.
+struct Nothing;
+
+impl Mask for Nothing {
+    fn push(&mut self, _bytes: &[u8], _out: &mut Vec<u8>) {}
+
+    fn finish(&mut self, _out: &mut Vec<u8>) {}
+}
+
