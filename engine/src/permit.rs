@@ -2,12 +2,13 @@
 //! of the run is judged elsewhere, by the run itself.
 
 use runbook_core::Run;
-use runbook_core::policy::{Asked, Standing, decision_statement};
+use runbook_core::policy::{Asked, DECISION_NAMESPACE, Standing, decision_statement};
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::event::Vote;
 use runbook_core::{DecisionId, RunId};
 
 use crate::message::Message;
+use crate::people;
 
 /// Judges a message by policy alone. The error says why not and what to do next.
 pub fn permit(run: &Run, id: &RunId, message: &Message) -> Result<Option<String>, String> {
@@ -18,7 +19,7 @@ pub fn permit(run: &Run, id: &RunId, message: &Message) -> Result<Option<String>
 }
 
 /// Whether this person may vote so. Gives what the record has to say about it, where there is anything.
-pub fn permit_vote(run: &Run, _id: &RunId, decision: DecisionId, vote: &Vote) -> Result<Option<String>, String> {
+pub fn permit_vote(run: &Run, id: &RunId, decision: DecisionId, vote: &Vote) -> Result<Option<String>, String> {
     let Some(open) = run.decision(decision) else { return Ok(None) };
     let Some(started) = run.start() else { return Ok(None) };
     let context = &run.plan().policy;
@@ -32,7 +33,11 @@ pub fn permit_vote(run: &Run, _id: &RunId, decision: DecisionId, vote: &Vote) ->
             return Err(refusal.to_string());
         }
         None => {}
-        Some(_) => return Err("signed decisions cannot be checked".to_owned()),
+        Some(signature) => {
+            let statement = statement(id, decision, vote)?;
+            let proven = people::verify(&context.people, &vote.by.person, signature, &statement, DECISION_NAMESPACE);
+            proven.map_err(|e| e.to_string())?;
+        }
     }
     Ok(match standing {
         Standing::Alone { .. } => standing.notice(),

@@ -19,12 +19,15 @@ use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::{Fact, Identity, Means, OutcomeKind, Part, RunStarted, Vote};
 use runbook_core::{Digest, Map, Plan, ProcedureName, Run, RunId, Value};
 use runbook_engine::clock::{Clock, SystemClock};
+use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
 use runbook_engine::journal::{
     Ahead, AheadId, Anchor, Append, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Receipt,
     Record, RunFilter, RunRow, SharedJournal, Store,
 };
+use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
+use runbook_engine::secret::SecretStore;
 use runbook_engine::session::Session;
 
 const PROCEDURE: &str = r#"apiVersion: runbook/v1
@@ -119,10 +122,8 @@ impl Journal for Deadly {
     }
     fn append(&self, append: Append) -> Receipt<()> {
         self.reach(false);
-        let store = self.store.clone();
-        let done = store.append(append);
         // The commit is awaited here, so that the kill really comes after it.
-        let result = std::thread::scope(|scope| scope.spawn(|| block_on(done)).join()).expect("the commit ends");
+        let result = self.store.append(append).wait();
         self.reach(true);
         Receipt::ready(result)
     }
@@ -230,7 +231,11 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> (Stop, u32) {
             };
             Session::create(journal, clock.clone(), owner, Vec::new(), run_id(), plan, started).await.expect("the run is created")
         };
-        let performer = Arc::new(runbook_engine::driver::local::LocalPerformer::new(state.to_owned(), state.join("state")));
+        let performer = Arc::new(LocalPerformer::new(
+            state.to_owned(),
+            Logs::open(&state.join("state")).expect("a folder of logs"),
+            Arc::new(SecretStore::new(state, state, [])),
+        ));
         let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
         let world = World { clock, performer, wishes };
         let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.expect("the engine is well");
