@@ -85,7 +85,10 @@ fn nothing_reachable_from_input_panics() {
 #[test]
 fn rooms_use_only_the_rooms_they_may() {
     let rules: [(&str, &[&str]); 5] = [
-        ("engine/core/src", &["runbook_engine", "tokio", "std::fs", "std::net", "std::process", "std::thread", "rusqlite", "reqwest"]),
+        (
+            "engine/core/src",
+            &["runbook_engine", "tokio", "std::fs", "std::net", "std::process", "std::thread", "rusqlite", "reqwest"],
+        ),
         ("engine/src/journal", &["crate::action", "crate::driver", "crate::notify"]),
         ("engine/src/action", &["crate::journal", "crate::session", "crate::driver"]),
         ("engine/src", &["clap", "anstream", "indicatif", "println!", "eprintln!"]),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
-use runbook_core::document::{Document, load, yaml};
+use runbook_core::document::{Document, load};
 use runbook_core::run::event::{AttemptEnd, Identity, Means, Part, RunStarted};
 use runbook_core::{Event, Fact, Map, Plan, Run, RunId, Value};
 
@@ -132,21 +132,29 @@ fn two_hundred_steps(folder: &Path) -> Row {
             }
         },
     );
-    Row { what: "200 durable steps in sequence", against: "200 × spawn and fdatasync in a loop".to_owned(), ratio: times(ratio), reach: "≤ 1.3×" }
+    Row {
+        what: "200 durable steps in sequence",
+        against: "200 × spawn and fdatasync in a loop".to_owned(),
+        ratio: times(ratio),
+        reach: "≤ 1.3×",
+    }
 }
 
 fn fan_out(folder: &Path) -> Row {
     let items: Vec<String> = (0..200).map(|n| n.to_string()).collect();
-    let steps = format!(
-        "- each: {{in: \"[{}]\", max_parallel: 16, steps: [{{exec: [\"true\"], idempotent: true}}]}}\n",
-        items.join(", ")
-    );
+    let steps =
+        format!("- each: {{in: \"[{}]\", max_parallel: 16, steps: [{{exec: [\"true\"], idempotent: true}}]}}\n", items.join(", "));
     let ours = prepared(folder, "fan", &steps);
     let targets: Vec<String> = items.iter().map(|n| format!("t{n}")).collect();
     let list = targets.join(" ");
     fs::write(folder.join("Makefile"), format!("all: {list}\n.PHONY: {list}\n{list}:\n\t@/bin/true\n")).expect("a file");
     if !installed("make") {
-        return Row { what: "fan-out of 200, 16 at a time", against: "make is not installed".to_owned(), ratio: "–".to_owned(), reach: "≤ 1.5×" };
+        return Row {
+            what: "fan-out of 200, 16 at a time",
+            against: "make is not installed".to_owned(),
+            ratio: "–".to_owned(),
+            reach: "≤ 1.5×",
+        };
     }
     let ratio = paired(|| exec(folder, &ours), || quiet("make", &["-j16", "all"], folder));
     Row { what: "fan-out of 200, 16 at a time", against: "make -j16".to_owned(), ratio: times(ratio), reach: "≤ 1.5×" }
@@ -167,7 +175,9 @@ fn output(folder: &Path) -> Row {
             file.sync_data().expect("a sync");
         },
     );
-    Row { what: "a step that prints 200 MB", against: "cat | file, one fdatasync".to_owned(), ratio: times(ratio), reach: "≤ 1.3×" }
+    Row {
+        what: "a step that prints 200 MB", against: "cat | file, one fdatasync".to_owned(), ratio: times(ratio), reach: "≤ 1.3×"
+    }
 }
 
 fn plan(text: &str) -> Arc<Plan> {
@@ -194,6 +204,7 @@ fn started(plan: &Plan) -> RunStarted {
         stepwise: false,
         catalogue: None,
         lock: None,
+        root: None,
     }
 }
 
@@ -239,7 +250,8 @@ fn machine(plan: &Arc<Plan>) -> (Vec<Event>, Vec<Duration>) {
 }
 
 fn pure_steps() -> Row {
-    let steps = "- {set: {x: 1 + 1}}\n- {check: [{that: 1 < 2}]}\n- choose: [{when: 1 < 2, steps: [{set: {y: 2}}]}]\n".repeat(1_000);
+    let steps =
+        "- {set: {x: 1 + 1}}\n- {check: [{that: 1 < 2}]}\n- choose: [{when: 1 < 2, steps: [{set: {y: 2}}]}]\n".repeat(1_000);
     let plan = plan(&procedure(&steps));
     let rates = (0..PAIRS).map(|_| {
         let start = Instant::now();
@@ -247,7 +259,12 @@ fn pure_steps() -> Row {
         4_000.0 / start.elapsed().as_secs_f64()
     });
     let rate = median(rates.collect());
-    Row { what: "pure steps in one run", against: "a second of this machine".to_owned(), ratio: format!("{:.0} k/s", rate / 1e3), reach: "≥ 100 k/s" }
+    Row {
+        what: "pure steps in one run",
+        against: "a second of this machine".to_owned(),
+        ratio: format!("{:.0} k/s", rate / 1e3),
+        reach: "≥ 100 k/s",
+    }
 }
 
 fn late_step() -> Row {
@@ -257,7 +274,12 @@ fn late_step() -> Row {
         let span = |from: usize| (took[from + 2_000] - took[from]).as_secs_f64();
         span(took.len() - 2_001) / span(2_000)
     });
-    Row { what: "the 10,000th step", against: "the 1,000th to 2,000th".to_owned(), ratio: times(median(ratios.collect())), reach: "≈ 1×" }
+    Row {
+        what: "the 10,000th step",
+        against: "the 1,000th to 2,000th".to_owned(),
+        ratio: times(median(ratios.collect())),
+        reach: "≈ 1×",
+    }
 }
 
 fn replay() -> Row {
@@ -268,14 +290,18 @@ fn replay() -> Row {
         Run::replay(plan.clone(), &events).expect("it replays");
         start.elapsed().as_secs_f64() * 1e3
     });
-    Row { what: "replay of 10,000 steps", against: "this machine".to_owned(), ratio: format!("{:.0} ms", median(times.collect())), reach: "≤ 100 ms" }
+    Row {
+        what: "replay of 10,000 steps",
+        against: "this machine".to_owned(),
+        ratio: format!("{:.0} ms", median(times.collect())),
+        reach: "≤ 100 ms",
+    }
 }
 
 fn check_many() -> Row {
     let text = procedure(
         "- {id: a, run: \"echo {{run.id}}\", effect: read, outputs: {word: result.stdout.trim()}}\n- {id: b, if: steps.a.word == \"x\", exec: [echo, \"{{steps.a.word}}\"], undo: {exec: [echo]}}\n- {id: c, approve: {question: \"Really {{steps.a.word}}?\"}}\n",
     );
-    let source = Source::new("bench.yaml", text.as_str());
     let ratio = paired(
         || {
             for _ in 0..1_000 {
@@ -284,11 +310,17 @@ fn check_many() -> Row {
         },
         || {
             for _ in 0..1_000 {
-                std::hint::black_box(yaml::parse(&source));
+                let events = granit_parser::Parser::new_from_str(&text);
+                assert!(events.into_iter().all(|event| event.is_ok()));
             }
         },
     );
-    Row { what: "check of 1,000 procedures", against: "reading their YAML alone".to_owned(), ratio: times(ratio), reach: "≤ 5×" }
+    Row {
+        what: "check of 1,000 procedures",
+        against: "parsing their YAML events alone".to_owned(),
+        ratio: times(ratio),
+        reach: "≤ 5×",
+    }
 }
 
 fn times(ratio: f64) -> String {

@@ -228,6 +228,7 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> (Stop, u32) {
                 stepwise: false,
                 catalogue: None,
                 lock: None,
+                root: None,
             };
             Session::create(journal, clock.clone(), owner, Vec::new(), run_id(), plan, started).await.expect("the run is created")
         };
