@@ -6,6 +6,7 @@
 //! it knows only how to do what the machine wants.
 
 mod inbox;
+pub mod local;
 pub mod perform;
 
 use std::collections::{BTreeMap, VecDeque};

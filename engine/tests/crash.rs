@@ -98,17 +98,19 @@ fn run_id() -> RunId {
     RunId::from_parts(1, 1)
 }
 
+/// Commits of this process so far, over all the times that it drove the run.
+static COMMITS: AtomicU32 = AtomicU32::new(0);
+
 /// Ends the process at one commit: before it reaches the store, or right after.
 struct Deadly {
     store: Arc<Store>,
-    commits: AtomicU32,
     at: u32,
     after: bool,
 }
 
 impl Deadly {
     fn reach(&self, after: bool) {
-        let number = if after { self.commits.fetch_add(1, Ordering::SeqCst) + 1 } else { self.commits.load(Ordering::SeqCst) + 1 };
+        let number = if after { COMMITS.fetch_add(1, Ordering::SeqCst) + 1 } else { COMMITS.load(Ordering::SeqCst) + 1 };
         if number == self.at && after == self.after {
             // SAFETY: ends this process, and no other, at once.
             unsafe { libc::raise(libc::SIGKILL) };
@@ -194,15 +196,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Starts or resumes the run in `state` and drives it until it ends or waits for people.
-fn drive(state: &Path, die: Option<(u32, bool)>) -> (Stop, u32) {
+fn drive(state: &Path, die: Option<(u32, bool)>) -> Stop {
     let store = Arc::new(Store::open(&state.join("state")).expect("the store opens"));
-    let deadly = Arc::new(Deadly {
-        store: store.clone(),
-        commits: AtomicU32::new(0),
-        at: die.map_or(0, |(at, _)| at),
-        after: die.is_some_and(|(_, after)| after),
-    });
-    let journal: SharedJournal = deadly.clone();
+    let deadly =
+        Arc::new(Deadly { store: store.clone(), at: die.map_or(0, |(at, _)| at), after: die.is_some_and(|(_, after)| after) });
+    let journal: SharedJournal = deadly;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let stop = runtime.block_on(async {
@@ -243,7 +241,7 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> (Stop, u32) {
         session.close().await.expect("the run is given up");
         stop
     });
-    (stop, deadly.commits.load(Ordering::SeqCst))
+    stop
 }
 
 fn counted(state: &Path) -> BTreeMap<String, u32> {
@@ -298,7 +296,7 @@ fn line_of(path: &str) -> String {
 fn finish(state: &Path) -> (OutcomeKind, Vec<String>) {
     let mut asked = Vec::new();
     for _ in 0..100 {
-        match drive(state, None).0 {
+        match drive(state, None) {
             Stop::Finished(outcome) => return (outcome.kind, asked),
             _ => answer(state, &mut asked),
         }
@@ -322,7 +320,7 @@ fn child() {
     let after = std::env::var("CRASH_AFTER").is_ok_and(|a| a == "1");
     let state = PathBuf::from(state);
     for _ in 0..10 {
-        if let Stop::Finished(_) = drive(&state, Some((at, after))).0 {
+        if let Stop::Finished(_) = drive(&state, Some((at, after))) {
             return;
         }
         answer(&state, &mut Vec::new());

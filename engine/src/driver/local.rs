@@ -95,9 +95,11 @@ struct PlanSecrets {
 impl Secrets for PlanSecrets {
     fn reveal<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<SecretString, String>> {
         Box::pin(async move {
-            let declared = self.plan.procedures.get(name.procedure as usize).and_then(|_| {
-                self.plan.procedure(ProcedureIx(name.procedure)).secrets.get(&name.name).cloned()
-            });
+            let declared = self
+                .plan
+                .procedures
+                .get(name.procedure as usize)
+                .and_then(|_| self.plan.procedure(ProcedureIx(name.procedure)).secrets.get(&name.name).cloned());
             let source = declared.ok_or_else(|| format!("the procedure declares no secret `{}`", name.name))?;
             let store = self.store.clone();
             // A provider may be a file or a program.
@@ -133,4 +135,3 @@ impl Mask for Nothing {
 
     fn finish(&mut self, _out: &mut Vec<u8>) {}
 }
-

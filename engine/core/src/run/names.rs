@@ -86,14 +86,11 @@ impl Names for InScope<'_> {
                 let names = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];
                 whole(names.iter().filter_map(|n| Some(((*n).to_owned(), self.run_member(n)?))).collect())
             }
-            ("event", member) => {
-                let event = self.run.started().and_then(|s| s.event.as_ref()).ok_or("this run was not started by an event")?;
-                match member {
-                    None => Ok(event.clone()),
-                    Some(name) => event.get(name).cloned().ok_or_else(|| format!("the event has no `{name}`")),
-                }
+            ("event", _) => {
+                let event = self.run.started().and_then(|s| s.event.as_ref());
+                event.cloned().ok_or_else(|| "this run was not started by an event".to_owned())
             }
-            (name, member) => {
+            (name, _) => {
                 let mut at = Some(self.scope);
                 while let Some(ix) = at {
                     let scope = self.run.scope(ix);
@@ -102,12 +99,7 @@ impl Names for InScope<'_> {
                             return Ok(Value::Int(i64::from(*index)));
                         }
                         if name == item_name.as_str() || name == "item" {
-                            return match (member, item) {
-                                (Some(member), Value::Map(map)) => {
-                                    map.get(member).cloned().ok_or_else(|| format!("`{name}` has no `{member}`"))
-                                }
-                                _ => Ok(item.clone()),
-                            };
+                            return Ok(item.clone());
                         }
                         at = scope.parent;
                     } else {
