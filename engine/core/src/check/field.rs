@@ -23,6 +23,8 @@ pub(super) enum Sort {
     Step,
     /// A field over the verb's result.
     Result,
+    /// The outputs of the procedure, read when it has succeeded.
+    Outputs,
     /// `lock`: read before the run starts.
     Lock,
     /// Read from the event alone, before there is a run.
@@ -36,6 +38,10 @@ impl Scope {
 
     pub fn lock() -> Scope {
         Scope { place: Place::start(), sort: Sort::Lock }
+    }
+
+    pub fn outputs(end: Place) -> Scope {
+        Scope { place: end, sort: Sort::Outputs }
     }
 
     pub fn trigger() -> Scope {

@@ -144,6 +144,7 @@ impl<'c> Checked<'_, 'c> {
             });
         };
         match self.tree.seen(ix, scope.place) {
+            Seen::Ran if scope.sort == Sort::Outputs => self.cut_short(ix, name, span, field, scope),
             Seen::Ran => None,
             Seen::Later => Some(
                 self.new_fault(Code::RB0105, span, format!("`{name}` has not run yet here"))
@@ -162,6 +163,20 @@ impl<'c> Checked<'_, 'c> {
                 Some(fault.help(format!("read it only where it has run: `if: '\"{name}\" in steps'`")))
             }
         }
+    }
+
+    /// An end that comes before the step, on a path that the procedure succeeds on.
+    fn cut_short(&self, ix: NodeIx, name: &str, span: Span, field: &Scalar, scope: &Scope) -> Option<Diagnostic> {
+        let end = self.ends.iter().find(|end| self.tree.seen(ix, self.tree.place(**end)) != Seen::Ran)?;
+        if self.guarded(ix, Some(*end), field, scope) {
+            return None;
+        }
+        let end = self.tree.get(*end)?.step;
+        Some(
+            self.new_fault(Code::RB0107, span, format!("`{name}` may not have run here"))
+                .label(end.verb.span, "the procedure may end here, before it")
+                .help(format!("say what is given then: `if \"{name}\" in steps {{ … }} else {{ … }}`")),
+        )
     }
 
     fn own(&self, ix: NodeIx, name: &str, span: Span, scope: &Scope) -> Diagnostic {
@@ -207,13 +222,7 @@ impl<'c> Checked<'_, 'c> {
     fn guarded(&self, ix: NodeIx, why: Option<NodeIx>, field: &Scalar, scope: &Scope) -> bool {
         let Some(id) = self.tree.get(ix).and_then(|node| node.step.id.as_ref()) else { return false };
         let id = id.value.as_str();
-        let asks = [
-            format!("\"{id}\" in steps"),
-            format!("'{id}' in steps"),
-            format!("steps?.{id}"),
-            format!("#if steps.{id}"),
-            format!("#with steps.{id}"),
-        ];
+        let asks = [format!("\"{id}\" in steps"), format!("'{id}' in steps"), format!("steps?.{id}")];
         let holds = |condition: &str| asks.iter().any(|ask| condition.contains(ask.as_str()));
         if holds(&field.value) {
             return true;

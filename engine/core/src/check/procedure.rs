@@ -41,6 +41,8 @@ pub(super) struct Checked<'b, 'c> {
     pub items: Vec<Item<'c>>,
     /// What `steps.<id>` gives, by the number of the step; `None` while it is not known.
     pub types: Vec<Option<Type>>,
+    /// Every `finish` that ends the procedure with success.
+    pub ends: Vec<NodeIx>,
     /// What `result` gives in the outputs at hand.
     pub result: Type,
     /// Some field could not be read, so that what it uses is not known.
@@ -61,6 +63,7 @@ impl<'b, 'c> Checked<'b, 'c> {
             build,
             procedure,
             types: vec![None; tree.len()],
+            ends: Vec::new(),
             result: Type::Any,
             tree,
             items: Vec::new(),
@@ -92,7 +95,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         let (body, on_failure, finally) = (block(Slot::Main), block(Slot::OnFailure), block(Slot::Finally));
         let lock = procedure.lock.as_ref().map(|lock| self.text(lock, &Scope::lock()));
         let end = Place { parent: None, slot: Slot::Main, index: self.tree.top(Slot::Main).len(), after: false };
-        let (outputs, types) = self.named(&procedure.outputs, &Scope::at(end));
+        let (outputs, types) = self.named(&procedure.outputs, &Scope::outputs(end));
         let secrets = self.secrets();
         let inputs = self.specs(&procedure.inputs);
         let escalation = self.escalation();
@@ -126,6 +129,9 @@ impl<'b, 'c> Checked<'b, 'c> {
 
     fn defaults(&mut self) -> Settings {
         let defaults = &self.procedure.defaults;
+        if let Some(on) = &defaults.on {
+            self.no_targets(on.span);
+        }
         let env = self.env(&defaults.env, &Rc::default(), &Scope::at(Place::start()));
         Settings {
             env,

@@ -112,12 +112,16 @@ impl Checked<'_, '_> {
             self.report(fault);
         }
         if let Some(on) = &step.on {
-            let fault = self
-                .new_fault(Code::RB0211, on.span, "`on` needs targets, which are not built yet")
-                .help("reach the host from the step itself (`ssh`, `psql -h`), or use `each` over a list of hosts");
-            self.report(fault);
+            self.no_targets(on.span);
         }
         self.keys(step, acts, container);
+    }
+
+    pub fn no_targets(&mut self, at: Span) {
+        let fault = self
+            .new_fault(Code::RB0211, at, "`on` needs targets, which are not built yet")
+            .help("reach the host from the step itself (`ssh`, `psql -h`), or use `each` over a list of hosts");
+        self.report(fault);
     }
 
     /// Keys that the verb has no use for.

@@ -313,7 +313,8 @@ impl<'d> Tree<'d> {
             Some(parent) => self.block(parent, place.slot),
             None => self.top(place.slot),
         };
-        self.nodes.get(range.start + place.index)
+        let ix = range.start + place.index;
+        if range.contains(&ix) { self.nodes.get(ix) } else { None }
     }
 
     fn depth(&self, place: Place) -> usize {

@@ -171,6 +171,9 @@ impl<'c> Checked<'_, 'c> {
             }
             Doc::Finish(finish) => {
                 self.finish_allowed(ix, step.verb.span);
+                if finish.outcome.value == step::FinishOutcome::Succeeded {
+                    self.ends.push(ix);
+                }
                 let message = finish.message.as_ref().map(|t| self.text(t, scope));
                 flip(message).map(|message| Verb::Finish { outcome: finish.outcome.value, message })
             }

@@ -44,6 +44,23 @@ impl InScope<'_> {
         })
     }
 
+    /// Everything that has given something here: `"lag" in steps` asks whether a step has run.
+    fn steps(&self) -> Map {
+        let mut found = Map::new();
+        let mut at = Some(self.scope);
+        while let Some(ix) = at {
+            let scope = self.run.scope(ix);
+            for (id, value) in scope.steps.iter() {
+                found.entry(id.as_str().to_owned()).or_insert_with(|| value.clone());
+            }
+            at = match scope.kind {
+                ScopeKind::Item { .. } => scope.parent,
+                ScopeKind::Procedure { .. } => None,
+            };
+        }
+        found
+    }
+
     fn run_member(&self, name: &str) -> Option<Value> {
         let started = self.run.started()?;
         Some(match name {
@@ -80,7 +97,8 @@ impl Names for InScope<'_> {
             }
             ("inputs", None) => whole(self.run.frame_of(self.scope).inputs.clone()),
             ("steps", Some(name)) => self.step(name),
-            ("steps", None) => Err("`steps` needs the id of a step behind it".to_owned()),
+            ("steps", None) if self.lenient => Ok(Value::Unknown("steps".to_owned())),
+            ("steps", None) => whole(self.steps()),
             ("run", Some(name)) => self.run_member(name).ok_or_else(|| format!("`run` has no `{name}`")),
             ("run", None) => {
                 let names = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];

@@ -570,6 +570,7 @@ fn overlay(result: &Value, outputs: &Map) -> Value {
     let mut map = match result {
         Value::Map(map) => map.clone(),
         Value::Null => Map::new(),
+        other if outputs.is_empty() => return other.clone(),
         other => Map::from([("value".to_owned(), other.clone())]),
     };
     map.extend(outputs.iter().map(|(k, v)| (k.clone(), v.clone())));

@@ -127,11 +127,11 @@ fn jitter_shortens_the_delay_and_is_the_same_each_time() {
 
 #[test]
 fn outputs_reach_later_steps() {
-    let steps = "steps:\n- {id: a, exec: [a], effect: read, outputs: {word: result.stdout.trim()}}\n- {id: b, if: steps.a.word == \"fine\", exec: [\"{{steps.a.word}}\"], effect: read}\n";
+    let steps = "steps:\n- {id: a, exec: [a], effect: read, outputs: {word: result.stdout.trim()}}\n- {id: b, if: steps.a.word == \"fine\", exec: [say, \"{{steps.a.word}}\"], effect: read}\n";
     let rig = played(steps, &[]);
     assert_eq!(rig.attempts, ["a", "b"]);
     let argv = format!("{:?}", rig.run.find_step(&"b".parse().unwrap()).unwrap().work().unwrap().task);
-    assert_eq!(argv, "Exec { argv: [\"fine\"] }");
+    assert_eq!(argv, "Exec { argv: [\"say\", \"fine\"] }");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn a_part_of_a_procedure_asks_first_and_leaves_the_rest_out() {
 
 #[test]
 fn reading_what_did_not_run_names_the_step() {
-    let steps = "steps:\n- {id: a, if: 1 > 2, exec: [a], effect: read}\n- {id: b, exec: [\"{{steps.a.stdout}}\"], effect: read}\n";
+    let steps = "steps:\n- {id: a, if: 1 > 2, exec: [a], effect: read}\n- {id: b, exec: [say, \"{{steps.a.stdout}}\"], effect: read}\n";
     let rig = played(steps, &[]);
     let message = &rig.run.outcome().unwrap().message;
     assert!(message.contains("step `a`") && message.contains("1 > 2"), "{message}");

@@ -111,13 +111,6 @@ fn a_place_reads_what_has_run_there() {
             "",
         ),
         (
-            "asked for in a text",
-            format!(
-                "[{{id: a, if: now.year > 1, {LOOK}}}, {{effect: read, exec: [x, '{{{{#if steps.a}}}}{{{{steps.a.stdout}}}}{{{{/if}}}}']}}]"
-            ),
-            "",
-        ),
-        (
             "on a condition of its own branch",
             format!("[{{id: a, if: now.year > 1, {LOOK}}}, {{choose: [{{when: '\"a\" in steps', steps: [{}]}}]}}]", read("a")),
             "",
@@ -141,6 +134,7 @@ fn the_lists_beside_the_steps_read_what_may_have_run() {
         ),
         ("on_failure", "on_failure: [{effect: read, exec: [x, '{{steps.a.stdout}}']}]", "RB0107"),
         ("outputs", "outputs: {a: steps.a.stdout}", ""),
+        ("all of the steps", "outputs: {a: steps.keys()}", ""),
         ("the lock", "lock: 'x/{{steps.a.stdout}}'", "RB0118"),
         ("the outcome, too early", "on_failure: [{effect: read, exec: [x, '{{run.outcome}}']}]", "RB0118"),
         ("the outcome, in a group of finally", "finally: [{group: [{effect: read, exec: [x, '{{run.outcome}}']}]}]", ""),
@@ -177,5 +171,27 @@ fn steps_are_reached_or_reported_once_a_row() {
         let said = said(&format!("steps: {steps}\n"));
         assert_eq!(said.iter().filter(|line| line.starts_with("RB0205")).count(), expect, "{case}: {steps}\n{said:#?}");
         assert_eq!(said.len(), expect, "{case}: {said:#?}");
+    }
+}
+
+#[test]
+fn outputs_are_given_wherever_the_procedure_ends_well() {
+    let end = |outcome: &str| format!("{{if: now.year > 1, finish: {{outcome: {outcome}}}}}");
+    let step = format!("{{id: a, {LOOK}}}");
+    for (case, steps, output, expect) in [
+        ("no other end", format!("[{step}]"), "steps.a.stdout", ""),
+        ("an end before it", format!("[{}, {step}]", end("succeeded")), "steps.a.stdout", "RB0107"),
+        ("an end behind it", format!("[{step}, {}]", end("succeeded")), "steps.a.stdout", ""),
+        ("a failure before it", format!("[{}, {step}]", end("failed")), "steps.a.stdout", ""),
+        (
+            "an end before it, asked",
+            format!("[{}, {step}]", end("succeeded")),
+            "if \"a\" in steps { steps.a.stdout } else { \"\" }",
+            "",
+        ),
+    ] {
+        let said = said(&format!("steps: {steps}\noutputs: {{x: '{output}'}}\n"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{case}\n{said:#?}");
     }
 }

@@ -132,7 +132,9 @@ fn a_plan_has_as_many_steps_as_the_bound_and_no_more() {
     }
 }
 
+/// Not for every run of the tests: a busy machine is no fault. `cargo test --release -- --ignored work_grows`.
 #[test]
+#[ignore = "measures time"]
 fn work_grows_with_the_size_and_no_faster() {
     let time = |steps| {
         let procedure = large(steps);
@@ -146,7 +148,8 @@ fn work_grows_with_the_size_and_no_faster() {
         (0..3).map(|_| once()).min().unwrap()
     };
     let (small, large) = (time(250), time(2_000));
-    assert!(large < small * 40, "8 times the steps took {small:?} → {large:?}");
+    println!("250 steps: {small:?}, 2,000 steps: {large:?}");
+    assert!(large < small * 16, "8 times the steps took {small:?} → {large:?}");
 }
 
 #[test]
