@@ -220,7 +220,8 @@ fn a_part_of_a_procedure_asks_first_and_leaves_the_rest_out() {
 
 #[test]
 fn reading_what_did_not_run_names_the_step() {
-    let steps = "steps:\n- {id: a, if: 1 > 2, exec: [a], effect: read}\n- {id: b, exec: [say, \"{{steps.a.stdout}}\"], effect: read}\n";
+    let steps =
+        "steps:\n- {id: a, if: 1 > 2, exec: [a], effect: read}\n- {id: b, exec: [say, \"{{steps.a.stdout}}\"], effect: read}\n";
     let rig = played(steps, &[]);
     let message = &rig.run.outcome().unwrap().message;
     assert!(message.contains("step `a`") && message.contains("1 > 2"), "{message}");
