@@ -172,3 +172,7 @@ pub const DETAIL_BYTES: usize = 4 * 1024;
 pub const DETAIL_LINES: usize = 20;
 /// Bytes of one argument or variable of a program, the terminating NUL included: the kernel's own bound.
 pub const ARGUMENT_BYTES: usize = 128 * 1024;
+/// People who may have to agree on one thing.
+pub const APPROVERS: u32 = 20;
+/// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
+pub const PACE: (f64, f64) = (0.01, 100.0);

@@ -114,4 +114,14 @@ codes! {
     RB0316 Warning "a review is overdue";
     RB0317 Error "a secret provider that does not exist";
     RB0318 Error "a test of a procedure that does not exist";
+
+    // The workspace.
+    RB0401 Error "one user is two people";
+    RB0402 Error "one name is a person and a group";
+    RB0403 Error "not a time zone";
+    RB0404 Error "not a time";
+    RB0405 Error "a window that never opens";
+    RB0406 Error "not an SSH key";
+    RB0407 Error "a part of the workspace without effect";
+    RB0408 Error "a password in the clear";
 }

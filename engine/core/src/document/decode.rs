@@ -5,9 +5,9 @@
 
 mod fields;
 mod input;
-mod procedure;
-mod scalar;
-mod step;
+pub(super) mod procedure;
+pub(super) mod scalar;
+pub(super) mod step;
 mod test;
 mod verb;
 

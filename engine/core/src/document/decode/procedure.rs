@@ -153,7 +153,7 @@ fn trigger(reading: &Reading, node: &Node) -> Option<Trigger> {
     Some(Trigger { span: node.span, source: source?, when, inputs, dedup, limit, on_resolved, correlate, concurrency })
 }
 
-fn secrets(reading: &Reading, entries: &[(Scalar, Node)]) -> Vec<(Spanned<Id>, SecretRef)> {
+pub(in crate::document) fn secrets(reading: &Reading, entries: &[(Scalar, Node)]) -> Vec<(Spanned<Id>, SecretRef)> {
     entries
         .iter()
         .filter_map(|(name, node)| {

@@ -208,7 +208,7 @@ fn on_failure(reading: &Reading, node: &Node) -> Option<Spanned<OnFailure>> {
 }
 
 /// The arguments of a program: a list of texts, the first of which is the program.
-pub(super) fn arguments(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
+pub(in crate::document) fn arguments(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
     let NodeKind::List(items) = &node.kind else {
         let mut diagnostic = reading.diagnostic(
             Code::RB0012,

@@ -1,0 +1,213 @@
+//! `channels`: where messages go.
+
+use std::collections::BTreeMap;
+
+use super::{Provider, read};
+use crate::diagnostic::{Code, nearest};
+use crate::document::decode::{Fields, Reading, procedure, scalar, step};
+use crate::document::procedure::SecretFrom;
+use crate::document::{Node, NodeKind, Scalar};
+use crate::expr::Template;
+use crate::id::Id;
+use crate::plan::{HeaderValue, JsonTemplate, Origin, SecretSource};
+use crate::policy::{Channel, ChannelSpec, Mail, MailSecurity};
+
+const KINDS: [&str; 4] = ["log", "command", "http", "mail"];
+/// What the texts of a channel can name.
+const NAMES: [&str; 4] = ["message", "subject", "channel", "run"];
+const SECURITY: [(&str, MailSecurity); 3] =
+    [("starttls", MailSecurity::Starttls), ("tls", MailSecurity::Tls), ("none", MailSecurity::None)];
+
+pub(super) fn channels(
+    reading: &Reading,
+    entries: &[(Scalar, Node)],
+    providers: &BTreeMap<String, Provider>,
+) -> BTreeMap<String, ChannelSpec> {
+    let mut channels = BTreeMap::new();
+    for (name, node) in entries {
+        let Some(key) = read::named(reading, name, "a channel") else { continue };
+        if let Some(channel) = channel(reading, node, providers) {
+            channels.insert(key, channel);
+        }
+    }
+    channels
+}
+
+type Secrets = BTreeMap<Id, SecretSource>;
+
+fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>) -> Option<ChannelSpec> {
+    let mut fields = Fields::of(reading, node, "a channel")?;
+    read::only_one_of(&fields, &KINDS, "a channel does not say how it delivers");
+    let secrets = secrets(reading, fields.entries("secrets"), providers);
+    let mut found = None;
+    if let Some(mut log) = fields.map("log", "`log`") {
+        found = Some(Channel::Log { file: log.text("file").map(|text| text.value) });
+        log.finish();
+    }
+    if let Some(node) = fields.take("command") {
+        let argv = step::arguments(reading, node, "command");
+        let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(reading, argument)).collect();
+        found = found.or(argv.filter(|argv| !argv.is_empty()).map(Channel::Command));
+    }
+    if let Some(http) = fields.map("http", "`http`") {
+        let channel = self::http(reading, http, &secrets);
+        found = found.or(channel);
+    }
+    if let Some(mail) = fields.map("mail", "`mail`") {
+        let channel = self::mail(reading, mail, &secrets);
+        found = found.or(channel.map(Channel::Mail));
+    }
+    fields.finish();
+    Some(ChannelSpec { channel: found?, secrets })
+}
+
+fn secrets(reading: &Reading, entries: &[(Scalar, Node)], providers: &BTreeMap<String, Provider>) -> Secrets {
+    let mut secrets = Secrets::new();
+    for (name, secret) in procedure::secrets(reading, entries) {
+        let source = match secret.from {
+            SecretFrom::Env(variable) => Some(SecretSource::Env(variable.value)),
+            SecretFrom::File(path) => Some(SecretSource::File(path.value)),
+            SecretFrom::Command(argv) => Some(SecretSource::Command(argv.into_iter().map(|text| text.value).collect())),
+            SecretFrom::Provider { provider, key } => match providers.get(&provider.value) {
+                Some(known) => known.source(&key.value).map_err(|why| reading.fault(Code::RB0018, key.span, why)).ok(),
+                None => {
+                    let message = format!("the workspace has no secret provider `{}`", scalar::clipped(&provider.value));
+                    let known = providers.keys().map(String::as_str);
+                    read::unknown(reading, Code::RB0317, provider.span, message, &provider.value, known);
+                    None
+                }
+            },
+        };
+        if let Some(source) = source {
+            secrets.insert(name.value, source);
+        }
+    }
+    secrets
+}
+
+fn http(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Channel> {
+    let url = fields.require_text("url");
+    let url = url.and_then(|url| credential(reading, &url, secrets));
+    let mut headers = Vec::new();
+    for (name, node) in fields.entries("headers") {
+        if let Some(value) = scalar::text(reading, node, &name.value).and_then(|value| credential(reading, &value, secrets)) {
+            headers.push((name.value.clone(), value));
+        }
+    }
+    let json = fields.require("json").and_then(|node| json(reading, node));
+    fields.finish();
+    Some(Channel::Http { url: url?, headers, json: json? })
+}
+
+fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail> {
+    let (to, from) = (fields.texts("to"), fields.require_text("from"));
+    if to.is_empty() {
+        fields.missing("to");
+    }
+    let server = fields.require_text("smtp");
+    let security = fields.word("security", &SECURITY);
+    let (user, password) = (fields.text("user"), fields.text("password"));
+    fields.finish();
+    let server = server?;
+    let address = server.value.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    let Some((host, port)) = address.filter(|(host, port)| !host.is_empty() && *port > 0) else {
+        let message = format!("`{}` is not a server and its port", scalar::clipped(&server.value));
+        reading.report(
+            reading.diagnostic(Code::RB0018, server.span, message).help("write `host:port`, such as `mail.example.org:587`"),
+        );
+        return None;
+    };
+    let login = match (user, password) {
+        (Some(user), Some(password)) => match credential(reading, &password, secrets)? {
+            HeaderValue::Secret(name) => Some((user.value, name)),
+            HeaderValue::Text(_) => {
+                let fault =
+                    reading.diagnostic(Code::RB0408, scalar::shown(reading, password.span), "a password stands in the file");
+                reading.report(fault.help("declare it under `secrets` of the channel and write `secrets.<name>` here"));
+                return None;
+            }
+        },
+        (Some(only), None) | (None, Some(only)) => {
+            let fault = reading.diagnostic(Code::RB0011, only.span, "`user` and `password` belong together");
+            reading.report(fault.help("add the other one, or remove this one"));
+            return None;
+        }
+        (None, None) => None,
+    };
+    if let Some(plain) = security.as_ref().filter(|s| s.value == MailSecurity::None && login.is_some()) {
+        let fault = reading.diagnostic(Code::RB0408, plain.span, "a password would travel in the clear");
+        reading.report(fault.help("use `security: starttls` or `tls`, or remove `user` and `password`"));
+    }
+    Some(Mail {
+        to: to.into_iter().map(|text| text.value).collect(),
+        from: from?.value,
+        host: host.to_owned(),
+        port,
+        security: security.map(|s| s.value).unwrap_or_default(),
+        login,
+    })
+}
+
+/// Text, or exactly `secrets.<name>`: one of the channel's own secrets.
+fn credential(reading: &Reading, value: &Scalar, secrets: &Secrets) -> Option<HeaderValue> {
+    let Some(name) = value.value.strip_prefix("secrets.") else { return text(reading, value).map(HeaderValue::Text) };
+    let found = secrets.keys().find(|known| known.as_str() == name);
+    if found.is_none() {
+        let message = format!("the channel has no secret `{}`", scalar::clipped(name));
+        let fault = reading.diagnostic(Code::RB0111, value.span, message);
+        reading.report(match nearest(name, secrets.keys().map(Id::as_str)) {
+            Some(near) => fault.help(format!("did you mean `secrets.{near}`?")).replace(value.span, format!("secrets.{near}")),
+            None => fault.help("declare it under `secrets` of the channel"),
+        });
+    }
+    found.cloned().map(HeaderValue::Secret)
+}
+
+fn text(reading: &Reading, value: &Scalar) -> Option<Template> {
+    let position = reading.source().position(value.span.start);
+    // The file is not one of a plan's procedures; a message about it names the channel.
+    let at = Origin { file: u32::MAX, position };
+    match Template::parse(&value.value, at) {
+        Ok(template) => {
+            let mut right = true;
+            for reference in template.references() {
+                let root = reference.path.first().map_or("", String::as_str);
+                if !NAMES.contains(&root) {
+                    right = false;
+                    let message = format!("`{}` is not known in a channel", scalar::clipped(root));
+                    let fault = reading.diagnostic(Code::RB0118, scalar::shown(reading, value.span), message);
+                    reading.report(match nearest(root, NAMES) {
+                        Some(near) => fault.help(format!("did you mean `{near}`?")),
+                        None => fault.help(format!("the texts of a channel know {}", scalar::listed(&NAMES))),
+                    });
+                }
+            }
+            right.then_some(template)
+        }
+        Err(why) => {
+            reading.fault(Code::RB0113, scalar::shown(reading, value.span), why.message);
+            None
+        }
+    }
+}
+
+fn json(reading: &Reading, node: &Node) -> Option<JsonTemplate> {
+    match &node.kind {
+        NodeKind::Text(value) if value.value.contains("{{") => text(reading, value).map(JsonTemplate::Text),
+        NodeKind::List(items) => {
+            let items: Vec<_> = items.iter().map(|item| json(reading, item)).collect();
+            items.into_iter().collect::<Option<_>>().map(JsonTemplate::List)
+        }
+        NodeKind::Map(entries) => {
+            let entries: Vec<_> = entries.iter().map(|(key, value)| Some((key.value.clone(), json(reading, value)?))).collect();
+            entries.into_iter().collect::<Option<_>>().map(JsonTemplate::Map)
+        }
+        _ => match node.to_value() {
+            Ok(value) => Some(JsonTemplate::Value(value)),
+            Err((span, why)) => {
+                reading.fault(Code::RB0018, span, why);
+                None
+            }
+        },
+    }
+}

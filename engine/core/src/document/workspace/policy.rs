@@ -1,0 +1,141 @@
+//! `policies` and `escalations`.
+
+use std::collections::BTreeMap;
+
+use super::read;
+use crate::diagnostic::Code;
+use crate::document::decode::{Fields, Reading, scalar};
+use crate::document::step::OnTimeout;
+use crate::document::{Node, Scalar};
+use crate::effect::Effect;
+use crate::limits;
+use crate::policy::{ChannelSpec, Environment, Escalation, Gate, People, Rule, Rung};
+
+const EFFECTS: [(&str, Effect); 3] = [("read", Effect::Read), ("change", Effect::Change), ("destructive", Effect::Destructive)];
+
+const ON_TIMEOUT: [(&str, OnTimeout); 3] =
+    [("fail", OnTimeout::Fail), ("reject", OnTimeout::Reject), ("escalate", OnTimeout::Escalate)];
+
+pub(super) fn rules(fields: &mut Fields, people: &People, environments: &[Environment]) -> Vec<Rule> {
+    let reading = fields.reading;
+    let items = fields.list("policies").unwrap_or_default();
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut names: BTreeMap<String, Scalar> = BTreeMap::new();
+    for node in items {
+        let Some((name, rule)) = rule(reading, node, people, environments) else { continue };
+        if let Some(first) = names.insert(name.value.clone(), name.clone()) {
+            let message = format!("two policies are called `{}`", scalar::clipped(&name.value));
+            let fault = reading.diagnostic(Code::RB0023, name.span, message).label(first.span, "the other one");
+            reading.report(fault.help("give each its own name: the record says which one asked"));
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environment]) -> Option<(Scalar, Rule)> {
+    let mut fields = Fields::of(reading, node, "a policy")?;
+    let name = fields.require_text("name").filter(|name| read::named(reading, name, "a policy").is_some());
+    let (mut effect, mut wanted, mut labels) = (Effect::Change, Vec::new(), BTreeMap::new());
+    if let Some(mut when) = fields.map("when", "`when` of a policy") {
+        effect = when.word("effect", &EFFECTS).map_or(effect, |effect| effect.value);
+        wanted = when.texts("environments");
+        for (key, node) in when.entries("labels") {
+            if let Some(value) = scalar::text(reading, node, &key.value) {
+                labels.insert(key.value.clone(), value.value);
+            }
+        }
+        when.finish();
+    }
+    for name in wanted.iter().filter(|name| !environments.iter().any(|e| e.name == name.value)) {
+        let message = format!("the workspace has no environment `{}`", scalar::clipped(&name.value));
+        read::unknown(reading, Code::RB0315, name.span, message, &name.value, environments.iter().map(|e| e.name.as_str()));
+    }
+    let head = fields.head();
+    let require = fields.require("require");
+    fields.finish();
+    let mut require = Fields::of(reading, require?, "`require` of a policy")?;
+    let four_eyes = require.boolean("four_eyes").is_some_and(|on| on.value);
+    let signed = require.boolean("signed").is_some_and(|on| on.value);
+    let name = name?;
+    let approve = require.map("approve", "`approve` of a policy");
+    let gate = approve.map(|approve| gate(approve, &name.value, people));
+    require.finish();
+    if gate.is_none() && !four_eyes && !signed {
+        let fault = reading.diagnostic(Code::RB0407, head, format!("the policy `{}` requires nothing", name.value));
+        reading.report(fault.help("add `approve`, `four_eyes: true` or `signed: true` under `require`"));
+    }
+    let environments = wanted.into_iter().map(|name| name.value).collect();
+    let rule = Rule { name: name.value.clone(), effect, environments, labels, gate, four_eyes, signed };
+    Some((name, rule))
+}
+
+fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
+    let reading = fields.reading;
+    let from = fields.texts("from");
+    let from = read::known_people(reading, people, from);
+    let count = fields.count("count", 1, limits::APPROVERS);
+    let able = people.members_of_all(&from).len();
+    if let Some(count) = count.as_ref().filter(|count| !from.is_empty() && able < count.value as usize) {
+        let message = format!("{} people must approve, and only {able} can", count.value);
+        let fault = reading.diagnostic(Code::RB0313, count.span, message);
+        reading.report(fault.help("lower `count`, or name more people in `from`"));
+    }
+    let gate = Gate {
+        rule: rule.to_owned(),
+        from,
+        count: count.map_or(1, |count| count.value),
+        within: fields.duration("within").map(|within| within.value),
+        not_requester: fields.boolean("not_requester").is_some_and(|on| on.value),
+        signed: false,
+        on_timeout: fields.word("on_timeout", &ON_TIMEOUT).map(|word| word.value).unwrap_or_default(),
+    };
+    fields.finish();
+    gate
+}
+
+const IMPACTS: [&str; 4] = ["low", "medium", "high", "critical"];
+
+pub(super) fn escalations(
+    fields: &mut Fields,
+    people: &People,
+    channels: &BTreeMap<String, ChannelSpec>,
+) -> BTreeMap<String, Escalation> {
+    let reading = fields.reading;
+    let mut escalations = BTreeMap::new();
+    for (name, node) in fields.entries("escalations") {
+        let Some(key) = read::named(reading, name, "an escalation") else { continue };
+        let Some(mut entry) = Fields::of(reading, node, "an escalation") else { continue };
+        let steps = entry.require("steps").and_then(|node| entry.as_list("steps", node)).unwrap_or_default();
+        let rungs = steps.iter().filter_map(|node| rung(reading, node, people, channels)).collect();
+        let mut pace = BTreeMap::new();
+        if let Some(mut factors) = entry.map("pace", "`pace`") {
+            for impact in IMPACTS {
+                if let Some(factor) = factors.number(impact, limits::PACE.0, limits::PACE.1) {
+                    pace.insert(impact.to_owned(), factor.value);
+                }
+            }
+            factors.finish();
+        }
+        entry.finish();
+        escalations.insert(key, Escalation { rungs, pace });
+    }
+    escalations
+}
+
+fn rung(reading: &Reading, node: &Node, people: &People, channels: &BTreeMap<String, ChannelSpec>) -> Option<Rung> {
+    let mut fields = Fields::of(reading, node, "a step of an escalation")?;
+    let to = fields.texts("to");
+    let to = read::known_people(reading, people, to);
+    let told = fields.texts("channels");
+    for name in told.iter().filter(|name| !channels.contains_key(&name.value)) {
+        let message = format!("the workspace has no channel `{}`", scalar::clipped(&name.value));
+        read::unknown(reading, Code::RB0311, name.span, message, &name.value, channels.keys().map(String::as_str));
+    }
+    let after = fields.require("after").and_then(|node| scalar::duration(reading, node, "after"));
+    if to.is_empty() {
+        fields.missing("to");
+    }
+    fields.finish();
+    Some(Rung { to, channels: told.into_iter().map(|name| name.value).collect(), after: after?.value })
+}

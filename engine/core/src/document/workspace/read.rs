@@ -1,0 +1,256 @@
+//! The top of a workspace: people, groups, environments and providers, in an order in which each name is known before it
+//! is used.
+
+use std::collections::BTreeMap;
+
+use super::{Provider, Workspace, channel, policy, schedule};
+use crate::diagnostic::{Code, Span, nearest};
+use crate::document::decode::{Fields, Reading, scalar, step};
+use crate::document::{Node, Scalar};
+use crate::limits;
+use crate::policy::{Environment, People, Person};
+
+pub(super) fn workspace(mut fields: Fields) -> Workspace {
+    let reading = fields.reading;
+    let name = fields.text("name").map(|name| name.value);
+    let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
+    let (people, groups) = (people(&mut fields), fields.entries("groups"));
+    let people = with_groups(reading, people, groups);
+    let (environments, default_environment) = environments(&mut fields, &timezone);
+    let providers = providers(&mut fields);
+    let channels = channel::channels(reading, fields.entries("channels"), &providers);
+    let rules = policy::rules(&mut fields, &people, &environments);
+    let escalations = policy::escalations(&mut fields, &people, &channels);
+    let http_allow = match fields.map("http", "`http`") {
+        Some(mut http) => {
+            let allow = http.texts("allow").into_iter().map(|text| text.value).collect();
+            http.finish();
+            allow
+        }
+        None => Vec::new(),
+    };
+    let workspace = Workspace {
+        source: reading.source().clone(),
+        span: fields.span(),
+        name,
+        timezone,
+        environments,
+        default_environment,
+        people,
+        rules,
+        escalations,
+        channels,
+        providers,
+        http_allow,
+    };
+    fields.finish();
+    workspace
+}
+
+/// A name that the author chose: letters, digits, `.`, `_` and `-`, so that it can stand in a list and on a command line.
+pub(super) fn named(reading: &Reading, name: &Scalar, what: &str) -> Option<String> {
+    let text = &name.value;
+    let right = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(right) && text.len() <= limits::ID_BYTES {
+        return Some(text.clone());
+    }
+    reading.report(
+        reading
+            .diagnostic(Code::RB0014, name.span, format!("`{}` is not the name of {what}", scalar::clipped(text)))
+            .help("begin with a letter or digit; then letters, digits, `.`, `_` and `-`"),
+    );
+    None
+}
+
+/// Reports a name that nothing has, with the nearest that something does.
+pub(super) fn unknown<'n>(
+    reading: &Reading,
+    code: Code,
+    span: Span,
+    message: String,
+    name: &str,
+    known: impl IntoIterator<Item = &'n str>,
+) {
+    let diagnostic = reading.diagnostic(code, span, message);
+    reading.report(match nearest(name, known) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")).replace(span, near),
+        None => diagnostic.help("add it to workspace.yaml, or name another"),
+    });
+}
+
+/// Names of people and groups, each of which exists.
+pub(super) fn known_people(reading: &Reading, people: &People, names: Vec<Scalar>) -> Vec<String> {
+    for name in &names {
+        if !people.people.contains_key(&name.value) && !people.groups.contains_key(&name.value) {
+            let known = people.people.keys().chain(people.groups.keys()).map(String::as_str);
+            let message = format!("`{}` is neither a person nor a group", scalar::clipped(&name.value));
+            unknown(reading, Code::RB0310, name.span, message, &name.value, known);
+        }
+    }
+    names.into_iter().map(|name| name.value).collect()
+}
+
+fn people(fields: &mut Fields) -> BTreeMap<String, Person> {
+    let reading = fields.reading;
+    let mut people = BTreeMap::new();
+    let mut owners: BTreeMap<String, Scalar> = BTreeMap::new();
+    for (name, node) in fields.entries("people") {
+        let Some(key) = named(reading, name, "a person") else { continue };
+        let Some(mut person) = Fields::of(reading, node, "a person") else { continue };
+        let users = if person.has("users") { person.texts("users") } else { vec![name.clone()] };
+        for user in &users {
+            if let Some(other) = owners.insert(user.value.clone(), name.clone()) {
+                reading.report(
+                    reading
+                        .diagnostic(Code::RB0401, user.span, format!("the user `{}` is two people", scalar::clipped(&user.value)))
+                        .label(other.span, "this person has it too")
+                        .help("give each user to one person; where people share a user, nobody can say who decided"),
+                );
+            }
+        }
+        let keys = person.texts("ssh_keys");
+        for key in keys.iter().filter(|key| !is_ssh_key(&key.value)) {
+            reading.report(
+                reading
+                    .diagnostic(Code::RB0406, scalar::shown(reading, key.span), "this is not a public SSH key")
+                    .help("write one line as in `authorized_keys`: its type, the key, a comment (`cat ~/.ssh/id_ed25519.pub`)"),
+            );
+        }
+        let read = Person {
+            name: person.text("name").map(|text| text.value),
+            users: users.into_iter().map(|user| user.value).collect(),
+            ssh_keys: keys.into_iter().map(|key| key.value.trim().to_owned()).collect(),
+            mail: person.text("mail").map(|text| text.value),
+        };
+        person.finish();
+        people.insert(key, read);
+    }
+    people
+}
+
+fn is_ssh_key(text: &str) -> bool {
+    let mut words = text.split_ascii_whitespace();
+    let kinds = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"];
+    let kind = words.next().is_some_and(|kind| kinds.iter().any(|known| kind.starts_with(known)));
+    let body = words
+        .next()
+        .is_some_and(|body| body.starts_with("AAAA") && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)));
+    kind && body && !text.trim().contains(['\n', '\r'])
+}
+
+fn with_groups(reading: &Reading, people: BTreeMap<String, Person>, entries: &[(Scalar, Node)]) -> People {
+    let mut all = People { people, groups: BTreeMap::new() };
+    let mut members = Vec::new();
+    for (name, node) in entries {
+        let Some(key) = named(reading, name, "a group") else { continue };
+        if all.people.contains_key(&key) {
+            let message = format!("`{key}` is a person and a group");
+            let fault = reading.diagnostic(Code::RB0402, name.span, message);
+            reading.report(fault.help("give the group another name: it decides who may approve"));
+            continue;
+        }
+        let names = scalar_list(reading, node, &key);
+        all.groups.insert(key, names.iter().map(|name| name.value.clone()).collect());
+        members.push(names);
+    }
+    for names in members {
+        known_people(reading, &all, names);
+    }
+    all
+}
+
+fn scalar_list(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
+    match &node.kind {
+        crate::document::NodeKind::List(items) => items.iter().filter_map(|item| scalar::text(reading, item, key)).collect(),
+        _ => scalar::text(reading, node, key).into_iter().collect(),
+    }
+}
+
+fn environments(fields: &mut Fields, timezone: &str) -> (Vec<Environment>, Option<String>) {
+    let reading = fields.reading;
+    let mut environments = Vec::new();
+    let mut default: Option<(String, Span)> = None;
+    for (name, node) in fields.entries("environments") {
+        let Some(key) = named(reading, name, "an environment") else { continue };
+        let Some(mut entry) = Fields::of(reading, node, "an environment") else { continue };
+        if let Some(chosen) = entry.boolean("default").filter(|chosen| chosen.value) {
+            match &default {
+                Some((_, first)) => reading.report(
+                    reading
+                        .diagnostic(Code::RB0023, chosen.span, "a second environment is the default")
+                        .label(*first, "this one is, too")
+                        .help("keep `default: true` at one of them"),
+                ),
+                None => default = Some((key.clone(), chosen.span)),
+            }
+        }
+        environments.push(Environment {
+            name: key,
+            production: entry.boolean("production").is_some_and(|production| production.value),
+            freeze: schedule::windows(&mut entry, "freeze", timezone),
+            change_windows: schedule::windows(&mut entry, "change_windows", timezone),
+        });
+        entry.finish();
+    }
+    (environments, default.map(|(name, _)| name))
+}
+
+fn providers(fields: &mut Fields) -> BTreeMap<String, Provider> {
+    let reading = fields.reading;
+    let mut providers = BTreeMap::new();
+    for (name, node) in fields.entries("secrets") {
+        let Some(key) = named(reading, name, "a provider of secrets") else { continue };
+        if let Some(provider) = provider(reading, node) {
+            providers.insert(key, provider);
+        }
+    }
+    providers
+}
+
+const PROVIDERS: [&str; 4] = ["age", "env", "file", "command"];
+
+fn provider(reading: &Reading, node: &Node) -> Option<Provider> {
+    let mut fields = Fields::of(reading, node, "a provider of secrets")?;
+    only_one_of(&fields, &PROVIDERS, "a provider of secrets does not say where its secrets are");
+    let mut found = None;
+    if let Some(mut age) = fields.map("age", "`age`") {
+        let file = age.require_text("file");
+        let identity = age.text("identity").map(|text| text.value);
+        age.finish();
+        found = found.or(file.map(|file| Provider::Age { file: file.value, identity }));
+    }
+    if let Some(mut env) = fields.map("env", "`env`") {
+        let prefix = env.text("prefix").map(|text| text.value).unwrap_or_default();
+        env.finish();
+        found = found.or(Some(Provider::Env { prefix }));
+    }
+    if let Some(mut file) = fields.map("file", "`file`") {
+        let dir = file.require_text("dir");
+        file.finish();
+        found = found.or(dir.map(|dir| Provider::File { dir: dir.value }));
+    }
+    if let Some(node) = fields.take("command") {
+        let argv: Vec<String> = step::arguments(reading, node, "command").into_iter().map(|text| text.value).collect();
+        if !argv.is_empty() && !argv.iter().any(|argument| argument.contains("{key}")) {
+            let fault = reading.diagnostic(Code::RB0407, scalar::shown(reading, node.span), "the command is not told the key");
+            reading.report(fault.help("write `{key}` where the key of the secret belongs"));
+        }
+        found = found.or((!argv.is_empty()).then_some(Provider::Command(argv)));
+    }
+    fields.finish();
+    found
+}
+
+/// Reports a map that has none, or more than one, of some keys.
+pub(super) fn only_one_of(fields: &Fields, kinds: &[&str], none: &str) {
+    let reading = fields.reading;
+    let mut found = fields.keys().filter(|key| kinds.contains(&key.value.as_str()));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => fields.exclude(first, second),
+        (None, _) => {
+            let fault = reading.diagnostic(Code::RB0011, fields.head(), none);
+            reading.report(fault.help(format!("add one of {}", scalar::listed(kinds))));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,299 @@
+//! A whole workspace, and every fault that one can have.
+
+use super::*;
+use crate::document::{Document, load};
+use crate::policy::{Channel, Window};
+
+const WHOLE: &str = r#"
+name: payments
+timezone: Europe/Berlin
+environments:
+  staging: {default: true}
+  production:
+    production: true
+    freeze:
+      - {from: 2026-12-20, to: 2027-01-03, reason: Year end}
+      - {from: 2026-11-27T18:00:00Z, to: 2026-11-27T20:00, reason: Black Friday}
+    change_windows:
+      - {days: [mon-fri], from: "09:00", to: "17:00"}
+      - {days: [sat-mon, wed], from: "22:00", to: "24:00", zone: UTC}
+people:
+  anna: {name: Anna, users: [anna, a.meier], ssh_keys: [ssh-ed25519 AAAAC3Nz anna@example.org], mail: anna@example.org}
+  bob: {}
+groups:
+  dba-oncall: [anna, bob]
+  everybody: [dba-oncall]
+policies:
+  - name: changes
+    when: {effect: change, environments: [production], labels: {tier: database}}
+    require: {approve: {from: [everybody], count: 2, within: 15m, not_requester: true, on_timeout: escalate}, signed: true}
+  - name: losses
+    when: {effect: destructive}
+    require: {four_eyes: true}
+escalations:
+  database:
+    steps:
+      - {to: [dba-oncall], after: 10m, channels: [ops]}
+      - {to: [bob], after: 20m}
+    pace: {critical: 0.5}
+secrets:
+  vault: {age: {file: secrets.age, identity: ~/keys/age.txt}}
+  shell: {env: {prefix: RB_}}
+  files: {file: {dir: /run/secrets}}
+  pass: {command: [pass, show, "{key}"]}
+channels:
+  journal: {log: {file: notify.log}}
+  desk: {command: [notify-send, "{{subject}}", "{{message}}"]}
+  ops:
+    http: {url: secrets.hook, headers: {X-Run: "{{run.id}}", Authorization: secrets.token}, json: {text: "{{message}}", n: 1, l: [true]}}
+    secrets: {hook: {from: vault, key: ops/hook}, token: {env: OPS_TOKEN}}
+  post:
+    mail: {to: ops@example.org, from: rb@example.org, smtp: "mail.example.org:587", user: rb, password: secrets.smtp}
+    secrets: {smtp: {from: pass, key: mail/rb}}
+http: {allow: [10.0.0.0/8]}
+"#;
+
+fn read(text: &str) -> (Option<Workspace>, Vec<String>) {
+    let source = Source::new("workspace.yaml", format!("apiVersion: runbook/v1\nkind: Workspace\n{}", text.trim_start()));
+    let (document, faults) = load(&source);
+    let shown = faults.into_sorted().into_iter().map(|fault| {
+        let at = source.position(fault.span.start);
+        let help = fault.help.unwrap_or_default();
+        format!("{} {}:{} {} ({help})", fault.code.as_str(), at.line - 2, at.column, fault.message)
+    });
+    let workspace = match document {
+        Some(Document::Workspace(workspace)) => Some(*workspace),
+        _ => None,
+    };
+    (workspace, shown.collect())
+}
+
+fn whole() -> Workspace {
+    let (workspace, faults) = read(WHOLE);
+    assert_eq!(faults, Vec::<String>::new());
+    workspace.unwrap()
+}
+
+#[test]
+fn a_whole_workspace_is_read() {
+    let workspace = whole();
+    let production = workspace.environment(Some("production")).unwrap().unwrap();
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    assert!(production.production);
+    assert_eq!(
+        production.freeze,
+        [
+            // Days begin at midnight in Berlin, and the last one is still inside.
+            Window::Once { from: instant("2026-12-19T23:00:00Z"), to: instant("2027-01-03T23:00:00Z"), reason: "Year end".into() },
+            Window::Once {
+                from: instant("2026-11-27T18:00:00Z"),
+                to: instant("2026-11-27T19:00:00Z"),
+                reason: "Black Friday".into()
+            },
+        ]
+    );
+    let [Window::Weekly { days, from_minute, to_minute, zone, .. }, Window::Weekly { days: late, zone: utc, .. }] =
+        production.change_windows.as_slice()
+    else {
+        panic!("two weekly windows")
+    };
+    assert_eq!((days.as_slice(), *from_minute, *to_minute, zone.as_str()), (&[1, 2, 3, 4, 5][..], 540, 1020, "Europe/Berlin"));
+    assert_eq!((late.as_slice(), utc.as_str()), (&[1, 3, 6, 7][..], "UTC"));
+    assert_eq!(workspace.people.people["anna"].users, ["anna", "a.meier"]);
+    assert_eq!(workspace.people.people["bob"].users, ["bob"], "without `users`, the user of the same name");
+    assert_eq!(workspace.people.members("everybody").len(), 2);
+    assert_eq!(workspace.rules.len(), 2);
+    let gate = workspace.rules[0].gate.as_ref().unwrap();
+    assert_eq!((gate.count, gate.not_requester, workspace.rules[0].signed), (2, true, true));
+    assert_eq!(workspace.escalations["database"].rungs.len(), 2);
+    assert!(matches!(&workspace.channels["journal"].channel, Channel::Log { file: Some(file) } if file == "notify.log"));
+    assert!(matches!(&workspace.channels["desk"].channel, Channel::Command(argv) if argv.len() == 3));
+    let Channel::Mail(mail) = &workspace.channels["post"].channel else { panic!("a mail channel") };
+    assert_eq!((mail.host.as_str(), mail.port, mail.to.as_slice()), ("mail.example.org", 587, &["ops@example.org".to_owned()][..]));
+    let hook: crate::id::Id = "hook".parse().unwrap();
+    assert_eq!(workspace.channels["ops"].secrets[&hook], workspace.providers["vault"].source("ops/hook").unwrap());
+    assert_eq!(workspace.http_allow, ["10.0.0.0/8"]);
+}
+
+#[test]
+fn a_policy_context_survives_the_plan() {
+    let context = PolicyContext::from_workspace(&whole(), Some("production")).unwrap();
+    let json = serde_json::to_string(&context).unwrap();
+    let back: PolicyContext = serde_json::from_str(&json).unwrap();
+    assert_eq!(serde_json::to_string(&back).unwrap(), json);
+    assert_eq!(back.environment.unwrap().name, "production");
+}
+
+#[test]
+fn the_environment_is_named_or_default_or_the_only_one() {
+    let (one, two) = ("environments: {prod: {}}", "environments: {prod: {}, test: {}}");
+    for (text, name, expect) in [
+        (WHOLE, None, Ok(Some("staging"))),
+        (WHOLE, Some("production"), Ok(Some("production"))),
+        (WHOLE, Some("prodction"), Err("the workspace has no environment `prodction`; did you mean `production`?")),
+        (one, None, Ok(Some("prod"))),
+        ("name: x", None, Ok(None)),
+        ("name: x", Some("prod"), Err("the workspace has no environment `prod`; add it under `environments` in workspace.yaml")),
+        (two, Some("x-y-z"), Err("the workspace has no environment `x-y-z`; it has prod, test")),
+        (
+            two,
+            None,
+            Err("the workspace has several environments (prod, test) and none was named; add `--env`, or `default: true` to one"),
+        ),
+    ] {
+        let workspace = read(text).0.unwrap();
+        let found = workspace.environment(name).map(|e| e.map(|e| e.name.as_str())).map_err(|e| e.to_string());
+        assert_eq!(found, expect.map_err(str::to_owned), "{name:?}");
+    }
+    // To check a procedure without an environment is possible, and strict.
+    let context = PolicyContext::from_workspace(&read(two).0.unwrap(), None).unwrap();
+    assert!(context.workspace && context.environment.is_none());
+}
+
+#[test]
+fn providers_turn_keys_into_sources_and_refuse_what_is_none() {
+    let providers = whole().providers;
+    let command = |argv: &[&str]| SecretSource::Command(argv.iter().map(|a| (*a).to_owned()).collect());
+    for (provider, key, expect) in [
+        (
+            "vault",
+            "db#password",
+            Ok(SecretSource::Age {
+                file: "secrets.age".into(),
+                identity: Some("~/keys/age.txt".into()),
+                key: "db#password".into(),
+            }),
+        ),
+        ("shell", "TOKEN", Ok(SecretSource::Env("RB_TOKEN".into()))),
+        ("shell", "A=B", Err("is not the name of an environment variable")),
+        ("files", "db/token", Ok(SecretSource::File("/run/secrets/db/token".into()))),
+        ("files", "../shadow", Err("is not a path beneath the provider's folder")),
+        ("files", "/etc/shadow", Err("is not a path beneath the provider's folder")),
+        ("pass", "a; rm -rf $HOME", Ok(command(&["pass", "show", "a; rm -rf $HOME"]))),
+        ("pass", "--help", Err("would take it for an option")),
+        ("pass", "", Err("it is empty")),
+        ("vault", "a\nb", Err("control characters")),
+    ] {
+        match (providers[provider].source(key), expect) {
+            (Ok(found), Ok(expect)) => assert_eq!(found, expect),
+            (Err(found), Err(expect)) => assert!(found.contains(expect), "{found}"),
+            (found, expect) => panic!("{provider} {key}: {found:?}, not {expect:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_fault_has_its_code_place_and_next_step() {
+    for (text, expect) in [
+        ("nmae: x", &["RB0010 1:1 a document has no key `nmae` (did you mean `name`?)"][..]),
+        ("timezone: Europe/Berln", &["RB0403 1:11 `Europe/Berln` is not a time zone (did you mean `Europe/Berlin`?)"]),
+        (
+            "people: {a: {users: [x]}, b: {users: [x]}}",
+            &[
+                "RB0401 1:39 the user `x` is two people (give each user to one person; where people share a user, nobody can say who decided)",
+            ],
+        ),
+        (
+            "people: {a: {}}\ngroups: {a: []}",
+            &["RB0402 2:10 `a` is a person and a group (give the group another name: it decides who may approve)"],
+        ),
+        ("people: {anna: {}}\ngroups: {g: [ana]}", &["RB0310 2:14 `ana` is neither a person nor a group (did you mean `anna`?)"]),
+        (
+            "people: {a: {ssh_keys: [SHA256:abc]}}",
+            &[
+                "RB0406 1:25 this is not a public SSH key (write one line as in `authorized_keys`: its type, the key, a comment (`cat ~/.ssh/id_ed25519.pub`))",
+            ],
+        ),
+        (
+            "people: {\"a b\": {}}",
+            &[
+                "RB0014 1:10 `a b` is not the name of a person (begin with a letter or digit; then letters, digits, `.`, `_` and `-`)",
+            ],
+        ),
+        (
+            "environments: {p: {freeze: [{from: 2027-01-03, to: 2026-12-20}]}}",
+            &["RB0405 1:52 the window ends before it begins (put the later time under `to`)"],
+        ),
+        (
+            "environments: {p: {freeze: [{from: soon, to: 2026-12-20}]}}",
+            &[
+                "RB0404 1:36 `soon` is not a time (write a day (`2026-12-20`), or a time (`2026-12-20T18:00`, `2026-12-20T18:00+01:00`))",
+            ],
+        ),
+        (
+            "environments: {p: {change_windows: [{days: [mo], from: \"9:00\", to: \"24:01\"}]}}",
+            &["RB0404 1:45 `mo` is not a day of the week (did you mean `mon`?)"],
+        ),
+        (
+            "environments: {p: {change_windows: [{days: [mon], from: \"9:00\", to: \"24:01\"}]}}",
+            &[
+                "RB0404 1:57 `9:00` is not a time of day (write hours and minutes, such as `\"09:00\"`)",
+                "RB0404 1:69 `24:01` is not a time of day (write hours and minutes, such as `\"09:00\"`)",
+            ],
+        ),
+        (
+            "environments: {a: {default: true}, b: {default: true}}",
+            &["RB0023 1:49 a second environment is the default (keep `default: true` at one of them)"],
+        ),
+        (
+            "environments: {production: {}}\npolicies: [{name: x, when: {environments: [prod]}, require: {four_eyes: true}}]",
+            &["RB0315 2:44 the workspace has no environment `prod` (add it to workspace.yaml, or name another)"],
+        ),
+        (
+            "policies: [{name: x, require: {signed: false}}]",
+            &["RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true` or `signed: true` under `require`)"],
+        ),
+        (
+            "people: {a: {}}\npolicies: [{name: x, require: {approve: {from: [a], count: 2}}}]",
+            &["RB0313 2:60 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)"],
+        ),
+        (
+            "people: {a: {}}\nescalations: {e: {steps: [{to: [a], after: 5m, channels: [ops]}]}}",
+            &["RB0311 2:59 the workspace has no channel `ops` (add it to workspace.yaml, or name another)"],
+        ),
+        (
+            "secrets: {v: {}}",
+            &[
+                "RB0011 1:14 a provider of secrets does not say where its secrets are (add one of `age`, `env`, `file` and `command`)",
+            ],
+        ),
+        (
+            "secrets: {v: {command: [pass]}}",
+            &["RB0407 1:24 the command is not told the key (write `{key}` where the key of the secret belongs)"],
+        ),
+        (
+            "channels: {c: {log: {}, command: [a]}}",
+            &["RB0023 1:25 a channel has `log` or `command`, not both (keep one of them in a channel)"],
+        ),
+        (
+            "channels: {c: {command: [say, \"{{mesage}}\"]}}",
+            &["RB0118 1:31 `mesage` is not known in a channel (did you mean `message`?)"],
+        ),
+        (
+            "channels: {c: {http: {url: secrets.hok, json: {}}, secrets: {hook: {env: HOOK}}}}",
+            &["RB0111 1:28 the channel has no secret `hok` (did you mean `secrets.hook`?)"],
+        ),
+        (
+            "channels: {c: {log: {}, secrets: {k: {from: valt, key: x}}}}\nsecrets: {vault: {env: {}}}",
+            &["RB0317 1:45 the workspace has no secret provider `valt` (did you mean `vault`?)"],
+        ),
+        (
+            "channels: {c: {mail: {to: a@b, from: a@b, smtp: \"h:25\", user: u, password: hunter2}}}",
+            &[
+                "RB0408 1:76 a password stands in the file (declare it under `secrets` of the channel and write `secrets.<name>` here)",
+            ],
+        ),
+        (
+            "channels: {c: {mail: {to: a@b, from: a@b, smtp: \"h:25\", security: none, user: u, password: secrets.p}, secrets: {p: {env: P}}}}",
+            &[
+                "RB0408 1:67 a password would travel in the clear (use `security: starttls` or `tls`, or remove `user` and `password`)",
+            ],
+        ),
+        (
+            "channels: {c: {mail: {to: a@b, from: a@b, smtp: host}}}",
+            &["RB0018 1:49 `host` is not a server and its port (write `host:port`, such as `mail.example.org:587`)"],
+        ),
+    ] {
+        assert_eq!(read(text).1, expect, "{text}");
+    }
+}
