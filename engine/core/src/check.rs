@@ -23,7 +23,7 @@ mod with;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::document::procedure::Version;
 use crate::document::{Procedure, Workspace};
 use crate::plan::Plan;
@@ -77,7 +77,19 @@ pub struct CheckOptions {
 
 /// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors.
 pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> (Option<Plan>, Diagnostics) {
-    lower::Build::new(catalogue, options, PolicyContext::default()).finish(procedure)
+    let policy = match catalogue.workspace() {
+        Some(workspace) => PolicyContext::from_workspace(workspace, options.environment.as_deref()),
+        None => Ok(PolicyContext::default()),
+    };
+    match policy {
+        Ok(policy) => lower::Build::new(catalogue, options, policy).finish(procedure),
+        Err(unknown) => {
+            let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
+            let (_, mut diagnostics) = lower::Build::new(catalogue, options, PolicyContext::default()).finish(procedure);
+            diagnostics.push(fault.help("name an environment that workspace.yaml has"));
+            (None, diagnostics)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -173,9 +173,22 @@ impl<'b, 'c> Checked<'b, 'c> {
     }
 
     fn provided(&mut self, provider: &Scalar, key: &Scalar) -> Option<SecretSource> {
-        let _ = key;
-        self.absent(Code::RB0317, provider, "secret provider", None);
-        None
+        let providers = self.build.catalogue.workspace().map(|workspace| &workspace.providers);
+        match providers.and_then(|providers| providers.get(&provider.value)) {
+            Some(known) => match known.source(&key.value) {
+                Ok(source) => Some(source),
+                Err(why) => {
+                    self.report(self.new_fault(Code::RB0018, key.span, why).help("write a key that the provider can look up"));
+                    None
+                }
+            },
+            None => {
+                let near =
+                    providers.and_then(|known| crate::diagnostic::nearest(&provider.value, known.keys().map(String::as_str)));
+                self.absent(Code::RB0317, provider, "secret provider", near.map(str::to_owned));
+                None
+            }
+        }
     }
 
     pub fn indexes(&self, range: Range<NodeIx>) -> Block {

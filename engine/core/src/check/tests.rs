@@ -131,7 +131,7 @@ fn the_examples_of_the_pages_are_what_they_say() {
 
 #[test]
 fn a_plan_comes_out_exactly_without_errors() {
-    for code in Code::ALL.iter().copied().filter(|code| code.as_str() > "RB0100") {
+    for code in Code::ALL.iter().copied().filter(|code| ("RB0101".."RB0400").contains(&code.as_str())) {
         for example in examples(crate::diagnostic::explain(code)) {
             let (plan, diagnostics) = judge(example, policy());
             assert_eq!(plan.is_none(), diagnostics.has_errors(), "{example}");

@@ -297,3 +297,40 @@ fn every_fault_has_its_code_place_and_next_step() {
         assert_eq!(read(text).1, expect, "{text}");
     }
 }
+
+#[test]
+fn the_examples_of_the_pages_are_what_they_say() {
+    use crate::diagnostic::{Code, explain};
+    for code in Code::ALL.iter().copied().filter(|code| ("RB0401".."RB0500").contains(&code.as_str())) {
+        let page = explain(code);
+        assert!(page.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{}", code.as_str());
+        let examples: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let [wrong, right] = examples.as_slice() else { panic!("{}: two examples", code.as_str()) };
+        assert!(read(wrong).1.iter().any(|fault| fault.starts_with(code.as_str())), "{}: {:?}", code.as_str(), read(wrong).1);
+        assert_eq!(read(right).1, Vec::<String>::new(), "{}", code.as_str());
+    }
+}
+
+#[test]
+fn a_plan_carries_what_governs_it() {
+    use crate::check::{Catalogue, CheckOptions, check};
+    let text = "apiVersion: runbook/v1\nkind: Runbook\nname: a\nversion: 1.0.0\nlabels: {tier: database}\n\
+                secrets: {password: {from: vault, key: db#password}}\n\
+                steps:\n  - {id: go, run: deploy, env: {P: secrets.password}, idempotent: true}\n";
+    let (Some(Document::Procedure(procedure)), _) = load(&Source::new("a.yaml", text)) else { panic!("a procedure") };
+    let workspace = whole();
+    let catalogue = Catalogue::new([&*procedure], Some(&workspace));
+    for (environment, gates) in [(Some("production"), &["changes"][..]), (Some("staging"), &[]), (None, &[])] {
+        let options = CheckOptions { environment: environment.map(str::to_owned), ..CheckOptions::default() };
+        let (plan, faults) = check(&procedure, &catalogue, &options);
+        let plan = plan.unwrap_or_else(|| panic!("{faults:?}"));
+        let found: Vec<&str> = plan.steps.iter().flat_map(|step| &step.gates).map(|gate| gate.rule.as_str()).collect();
+        assert_eq!(found, gates, "{environment:?}");
+        assert!(plan.policy.workspace && plan.policy.channels.contains_key("ops"));
+        let source = plan.main().secrets.values().next();
+        assert!(matches!(source, Some(SecretSource::Age { key, .. }) if key == "db#password"), "{source:?}");
+    }
+    let options = CheckOptions { environment: Some("prodction".to_owned()), ..CheckOptions::default() };
+    let (plan, faults) = check(&procedure, &catalogue, &options);
+    assert!(plan.is_none() && faults.iter().any(|fault| fault.code == crate::diagnostic::Code::RB0315), "{faults:?}");
+}
