@@ -3,11 +3,18 @@
 mod check;
 mod completions;
 mod config;
+mod control;
+mod decisions;
 mod docs;
 mod explain;
+mod export;
 mod init;
 mod man;
 mod new;
+mod replay;
+mod runs;
+mod store;
+mod verify;
 
 use std::io::ErrorKind;
 
@@ -22,6 +29,14 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::New(args) => new::run(&args, settings, ui),
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
+        Command::Runs(args) => runs::run(&args, settings, ui),
+        Command::Decisions(args) => decisions::run(&args, settings, ui),
+        Command::Cancel(args) => control::cancel(&args, settings, ui),
+        Command::Pause(args) => control::pause(&args, settings, ui),
+        Command::Note(args) => control::note(&args, settings, ui),
+        Command::Verify(args) => verify::run(&args, settings, ui),
+        Command::Export(args) => export::run(&args, settings, ui),
+        Command::Replay(args) => replay::run(&args, settings, ui),
         Command::Config(args) => config::run(&args, settings, ui),
         Command::Docs(args) => docs::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),

@@ -11,6 +11,7 @@ mod plain;
 pub mod request;
 pub mod screen;
 mod style;
+mod table;
 pub mod words;
 
 use std::io::{self, IsTerminal, Write};
@@ -19,6 +20,7 @@ use anstream::{AutoStream, ColorChoice};
 
 pub use plain::{line, plain, plain_bytes};
 pub use style::Tone;
+pub use table::table;
 
 use crate::exit::Trouble;
 use crate::settings::{Color, Progress};

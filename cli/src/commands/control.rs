@@ -1,0 +1,72 @@
+//! `cancel`, `pause` and `note`: one message to a run, wherever it is at work.
+
+use runbook_core::run::Run;
+use runbook_core::run::event::Identity;
+use runbook_core::{RunId, limits};
+use runbook_engine::message::Message;
+
+use super::store::Home;
+use crate::args::{Cancel, Note, Pause};
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let (home, id, run, by) = open(settings, &args.run.run)?;
+    if let Some(outcome) = run.outcome() {
+        let ended = Trouble::not_valid(format!("run {id} has ended already: {}", outcome.kind.name()));
+        return Err(if args.undo { ended.next(format!("runbook undo {id}")) } else { ended });
+    }
+    let reason = bounded(args.reason.clone().unwrap_or_default())?;
+    home.tell(&id, Message::Cancel { by, undo: args.undo, reason })?;
+    ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it did is taken back" } else { "" }));
+    go_on(&home, &id, ui)
+}
+
+pub fn pause(args: &Pause, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let (home, id, _, by) = open(settings, &args.run.run)?;
+    home.tell(&id, Message::Pause { by, reason: bounded(args.reason.clone().unwrap_or_default())? })?;
+    ui.say(&format!("run {id} is paused: what is under way ends, nothing further starts"));
+    ui.next(&format!("runbook resume {id}"));
+    Ok(Exit::Succeeded)
+}
+
+pub fn note(args: &Note, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let (home, id, _, by) = open(settings, &args.run.run)?;
+    home.tell(&id, Message::Note { by, text: bounded(args.text.clone())? })?;
+    ui.say(&format!("noted in run {id}"));
+    Ok(Exit::Succeeded)
+}
+
+fn open(settings: &Settings, text: &str) -> Result<(Home, RunId, Run, Identity), Trouble> {
+    let home = Home::open(settings)?;
+    let id = home.find(text)?;
+    let (run, _) = home.replay(&id)?;
+    let by = home.identity(&run.plan().policy.people);
+    Ok((home, id, run, by))
+}
+
+/// A text that a person gave, within the bounds of the record.
+pub fn bounded(text: String) -> Result<String, Trouble> {
+    if text.len() > limits::ANSWER_BYTES {
+        return Err(Trouble::not_valid(format!(
+            "the text has {} bytes and at most {} are recorded",
+            text.len(),
+            limits::ANSWER_BYTES
+        )));
+    }
+    Ok(text)
+}
+
+/// Says what comes after a message was recorded: nothing where a process is at work, else how to go on.
+pub fn go_on(home: &Home, id: &RunId, ui: &mut Ui) -> Outcome {
+    let row = home.journal.run(id)?;
+    if row.summary.outcome.is_some() {
+        ui.next(&format!("runbook show {id}"));
+    } else if home.is_held(&row) {
+        ui.say("a process is at work on the run and goes on");
+    } else {
+        ui.next(&format!("runbook resume {id}"));
+    }
+    Ok(Exit::Succeeded)
+}

@@ -1,0 +1,32 @@
+//! `runbook export`: a run's whole record in one file.
+
+use std::io::{BufWriter, Write};
+
+use runbook_engine::journal::export::{ExportError, export};
+
+use super::store::Home;
+use crate::args::Export;
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let home = Home::open(settings)?;
+    let id = home.find(&args.run.run)?;
+    let broken = |error: ExportError| match error {
+        ExportError::Journal(error) => Trouble::from(error),
+        ExportError::Write(error) => Trouble::from(error),
+    };
+    let Some(path) = &args.output else {
+        export(&*home.journal, &id, &mut std::io::stdout().lock()).map_err(broken)?;
+        return Ok(Exit::Succeeded);
+    };
+    let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write {}: {why}", path.display()));
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(cannot)?;
+    let mut out = BufWriter::new(file);
+    export(&*home.journal, &id, &mut out).map_err(broken)?;
+    out.flush().map_err(cannot)?;
+    ui.say(&format!("wrote {}", path.display()));
+    ui.next(&format!("runbook verify {}", path.display()));
+    Ok(Exit::Succeeded)
+}

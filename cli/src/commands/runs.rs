@@ -1,0 +1,69 @@
+//! `runbook runs`: one line per run, newest first.
+
+use runbook_engine::journal::{RunFilter, RunRow};
+use serde_json::json;
+
+use super::store::{Home, phase};
+use crate::args::Runs;
+use crate::exit::{Exit, Outcome};
+use crate::settings::Settings;
+use crate::ui::narrate::run_word;
+use crate::ui::words::{between, elapsed, when};
+use crate::ui::{Tone, Ui, line, table};
+
+pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let home = Home::open(settings)?;
+    let filter = RunFilter { procedure: args.procedure.clone(), unfinished: args.open, limit: args.limit, ..RunFilter::default() };
+    let rows = home.journal.runs(&filter)?;
+    if args.json {
+        for row in &rows {
+            let summary = &row.summary;
+            let object = json!({
+                "run": row.run, "procedure": summary.procedure, "version": summary.version,
+                "environment": summary.environment, "requested_by": summary.requested_by,
+                "started_at": summary.started_at, "ended_at": summary.ended_at, "phase": phase(&home, row),
+                "outcome": summary.outcome, "message": summary.message, "open_decisions": row.open_decisions,
+                "events": row.seq, "head": row.head,
+            });
+            ui.data(&object.to_string())?;
+        }
+        return Ok(Exit::Succeeded);
+    }
+    if rows.is_empty() {
+        ui.say("no runs yet");
+        ui.next("runbook exec PROCEDURE");
+        return Ok(Exit::Succeeded);
+    }
+    let now = home.clock.now();
+    let lines = rows.iter().map(|row| {
+        let summary = &row.summary;
+        let took = elapsed(between(summary.started_at, summary.ended_at.unwrap_or(now)));
+        vec![
+            row.run.to_string(),
+            format!("{} {}", summary.procedure, summary.version),
+            summary.environment.as_deref().map(|e| line(e).into_owned()).unwrap_or_else(|| "-".to_owned()),
+            standing(&home, row),
+            when(summary.started_at),
+            took,
+            line(&summary.requested_by).into_owned(),
+        ]
+    });
+    let head = ["run", "procedure", "in", "standing", "started", "took", "by"];
+    ui.data(&table(&head, lines.collect()))?;
+    Ok(Exit::Succeeded)
+}
+
+fn standing(home: &Home, row: &RunRow) -> String {
+    match (row.summary.outcome, phase(home, row)) {
+        (Some(kind), "ended") => {
+            let (word, tone) = run_word(kind);
+            tone.paint(word)
+        }
+        (_, "waiting") => {
+            let count = row.open_decisions;
+            Tone::Waiting.paint(&format!("waiting: {count} {}", if count == 1 { "decision" } else { "decisions" }))
+        }
+        (_, "interrupted") => Tone::Warning.paint("interrupted"),
+        (_, phase) => phase.to_owned(),
+    }
+}

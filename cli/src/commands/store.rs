@@ -1,0 +1,164 @@
+//! What every command on runs needs: the state folder opened, a run found by what people typed, this person, this process, and
+//! a runtime.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use runbook_core::policy::People;
+use runbook_core::run::event::Identity;
+use runbook_core::run::{Event, Run};
+use runbook_core::{DecisionId, RunId};
+use runbook_engine::clock::{Clock, SystemClock};
+use runbook_engine::journal::{Journal, JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
+use runbook_engine::log::Logs;
+use runbook_engine::message::{Answer, Message};
+use runbook_engine::people::{self, LocalUser};
+use runbook_engine::session::{self, SessionError};
+
+use crate::exit::{Exit, Trouble};
+use crate::settings::Settings;
+
+pub struct Home {
+    pub journal: SharedJournal,
+    pub logs: Arc<Logs>,
+    pub clock: Arc<dyn Clock>,
+    pub user: LocalUser,
+}
+
+impl Home {
+    /// Opens the state folder, and makes it where there is none.
+    pub fn open(settings: &Settings) -> Result<Home, Trouble> {
+        let folder: &Path = &settings.state.value;
+        let store = Store::open(folder)?;
+        let logs = Logs::open(folder).map_err(|why| Trouble::failed(why.to_string()))?;
+        let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
+        Ok(Home { journal: Arc::new(store), logs: Arc::new(logs), clock: Arc::new(SystemClock), user })
+    }
+
+    /// This person, as the workspace of a run knows them.
+    pub fn identity(&self, people: &People) -> Identity {
+        people::identity(&self.user, people)
+    }
+
+    pub fn owner(&self) -> Owner {
+        Owner::this_process(self.user.user.clone())
+    }
+
+    /// The run that a text means: an id, its unambiguous beginning or end, or `last`.
+    pub fn find(&self, text: &str) -> Result<RunId, Trouble> {
+        if let Ok(id) = text.parse::<RunId>() {
+            return self.journal.run(&id).map(|row| row.run).map_err(Trouble::from);
+        }
+        let rows = self.journal.runs(&RunFilter { limit: 1000, ..RunFilter::default() })?;
+        if text == "last" {
+            return rows
+                .first()
+                .map(|row| row.run.clone())
+                .ok_or_else(|| Trouble::not_valid("there are no runs yet").next("runbook exec PROCEDURE"));
+        }
+        let fits = |row: &&RunRow| row.run.as_str().starts_with(text) || row.run.as_str().ends_with(text);
+        let mut found: Vec<RunId> = rows.iter().filter(fits).map(|row| row.run.clone()).collect();
+        if found.is_empty() {
+            found = self.journal.runs_like(text, 3)?;
+        }
+        match found.as_slice() {
+            [one] if text.len() >= 3 => Ok(one.clone()),
+            [] => Err(Trouble::not_valid(format!("there is no run `{text}`")).next("runbook runs")),
+            [_] => Err(Trouble::not_valid(format!("`{text}` is too short to name a run")).next("runbook runs")),
+            several => {
+                let ids: Vec<String> = several.iter().take(5).map(ToString::to_string).collect();
+                Err(Trouble::not_valid(format!("`{text}` could be any of {}", ids.join(", "))).next("give more of the id"))
+            }
+        }
+    }
+
+    /// A run as it is recorded now.
+    pub fn replay(&self, id: &RunId) -> Result<(Run, RunRow), Trouble> {
+        Ok(session::replay(&*self.journal, id, &mut |_, _| {})?)
+    }
+
+    /// The same, and every event on the way.
+    pub fn replay_with(&self, id: &RunId, visit: &mut dyn FnMut(&Run, &Event)) -> Result<(Run, RunRow), Trouble> {
+        Ok(session::replay(&*self.journal, id, visit)?)
+    }
+
+    /// Says something to a run and returns once that is recorded.
+    pub fn tell(&self, id: &RunId, message: Message) -> Result<(), Trouble> {
+        let delivery = session::deliver(self.journal.clone(), self.clock.clone(), self.owner(), id, message);
+        match runtime()?.block_on(delivery)? {
+            Answer::Accepted { .. } => Ok(()),
+            Answer::Refused { why } => Err(Trouble::not_valid(why).next(format!("runbook show {id}"))),
+        }
+    }
+
+    /// Whether some process is at work on the run.
+    pub fn is_held(&self, row: &RunRow) -> bool {
+        row.holder.as_ref().is_some_and(|holder| holder.is_live(self.clock.now()))
+    }
+}
+
+/// The phase of a run as it really is: a run whose process died is not running.
+pub fn phase(home: &Home, row: &RunRow) -> &'static str {
+    match row.summary.phase {
+        Phase::Running | Phase::Cancelling if !home.is_held(row) => "interrupted",
+        phase => phase.as_str(),
+    }
+}
+
+/// The one open decision of a run, or the one that was named.
+pub fn open_decision(run: &Run, wanted: Option<DecisionId>) -> Result<DecisionId, Trouble> {
+    let open: Vec<DecisionId> = run.decisions().iter().filter(|d| d.is_open()).map(|d| d.id).collect();
+    let id = run.id().map(ToString::to_string).unwrap_or_default();
+    match (wanted, open.as_slice()) {
+        (Some(wanted), _) if run.decision(wanted).is_some() => Ok(wanted),
+        (Some(wanted), _) => {
+            Err(Trouble::not_valid(format!("run {id} has no decision {wanted}")).next(format!("runbook decisions {id}")))
+        }
+        (None, [one]) => Ok(*one),
+        (None, []) => Err(Trouble::not_valid(format!("run {id} waits for no decision")).next(format!("runbook show {id}"))),
+        (None, several) => {
+            let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Err(Trouble::not_valid(format!("run {id} waits for several decisions: {}", ids.join(", ")))
+                .next(format!("runbook decisions {id}")))
+        }
+    }
+}
+
+pub fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|why| Trouble::failed(format!("cannot start the runtime: {why}")))
+}
+
+impl From<JournalError> for Trouble {
+    fn from(error: JournalError) -> Trouble {
+        let exit = match &error {
+            JournalError::NoRun(_) => Exit::NotValid,
+            _ => Exit::Failed,
+        };
+        split(exit, &error.to_string())
+    }
+}
+
+impl From<SessionError> for Trouble {
+    fn from(error: SessionError) -> Trouble {
+        match error {
+            SessionError::Journal(error) => error.into(),
+            other => split(Exit::Failed, &other.to_string()),
+        }
+    }
+}
+
+/// The engine writes "what is wrong; what to do next".
+fn split(exit: Exit, text: &str) -> Trouble {
+    let trouble = |message: &str| match exit {
+        Exit::NotValid => Trouble::not_valid(message),
+        _ => Trouble::failed(message),
+    };
+    match text.rsplit_once("; ") {
+        Some((message, next)) => trouble(message).next(next),
+        None => trouble(text),
+    }
+}
