@@ -215,6 +215,9 @@ pub struct Resume {
     /// Print the events of the run as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
+    /// Leaves the terminal, for `--detach` alone.
+    #[arg(long, hide = true)]
+    pub background: bool,
 }
 
 /// Which run.

@@ -1,22 +1,32 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
+mod attend;
 mod check;
 mod completions;
 mod config;
 mod control;
+mod decide;
 mod decisions;
 mod docs;
+mod dry_run;
+mod exec;
 mod explain;
 mod export;
 mod init;
+mod logs;
 mod man;
 mod new;
 mod replay;
+mod reply;
+mod resume;
 mod runs;
+mod script;
+mod show;
 mod store;
 mod verify;
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use crate::args::{Command, Global};
 use crate::exit::{Outcome, Trouble};
@@ -29,6 +39,15 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::New(args) => new::run(&args, settings, ui),
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
+        Command::Exec(args) => exec::run(&args, settings, ui),
+        Command::DryRun(args) => dry_run::run(&args, settings, ui),
+        Command::Resume(args) => resume::resume(&args, settings, ui),
+        Command::Undo(args) => resume::undo(&args, settings, ui),
+        Command::Show(args) => show::run(&args, settings, ui),
+        Command::Logs(args) => logs::run(&args, settings, ui),
+        Command::Approve(args) => decide::approve(&args, settings, ui),
+        Command::Reject(args) => decide::reject(&args, settings, ui),
+        Command::Answer(args) => decide::answer(&args, settings, ui),
         Command::Runs(args) => runs::run(&args, settings, ui),
         Command::Decisions(args) => decisions::run(&args, settings, ui),
         Command::Cancel(args) => control::cancel(&args, settings, ui),
@@ -41,8 +60,15 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Docs(args) => docs::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-        _ => Err(Trouble::failed("not built yet")),
+        Command::Script => script::run(),
     }
+}
+
+/// The folder of the user's settings.
+pub fn config_folder() -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    base.unwrap_or_default().join("runbook")
 }
 
 /// Resolves the settings from this process's environment and files.

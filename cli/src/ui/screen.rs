@@ -18,7 +18,7 @@ use runbook_engine::log::Logs;
 use runbook_engine::session::Observer;
 
 use super::narrate::{Narrator, name};
-use super::plain::{line, plain_bytes};
+use super::plain::{line, plain, plain_bytes};
 use super::style::Tone;
 use super::{Display, Ui};
 
@@ -101,6 +101,13 @@ impl Screen {
         }
         if let Mode::Live(live) = &mut self.mode {
             live.event(run, event);
+        }
+    }
+
+    /// A line that is no part of the record.
+    pub fn notice(&mut self, text: &str) {
+        if !matches!(self.mode, Mode::Json | Mode::None) {
+            self.write(plain(text).into_owned());
         }
     }
 

@@ -12,6 +12,7 @@ pub mod workspace;
 pub mod yaml;
 
 use crate::diagnostic::{Diagnostics, Source};
+use crate::value::Value;
 
 pub use input::{Input, InputType};
 pub use procedure::{Procedure, ProcedureKind};
@@ -37,4 +38,9 @@ pub fn load(source: &Source) -> (Option<Document>, Diagnostics) {
 /// as replacement characters.
 pub fn load_bytes(name: &str, bytes: &[u8]) -> (Source, Option<Document>, Diagnostics) {
     decode::bytes(name, bytes)
+}
+
+/// Reads a file that is plain data, in YAML or JSON: inputs, answers. Nothing in it is interpreted.
+pub fn load_value(source: &Source) -> (Option<Value>, Diagnostics) {
+    decode::value(source)
 }

@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use super::{Document, Node, workspace, yaml};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span};
 use crate::limits;
+use crate::value::Value;
 
 pub(crate) use fields::Fields;
 
@@ -112,6 +113,26 @@ pub(super) fn document(source: &Source) -> (Option<Document>, Diagnostics) {
         yaml::parse(&reading).and_then(|root| dispatch(&reading, &root))
     };
     (document, reading.into_diagnostics())
+}
+
+/// A file that is plain data: inputs, answers.
+pub(super) fn value(source: &Source) -> (Option<Value>, Diagnostics) {
+    let reading = Reading::new(source);
+    if source.text.len() > limits::DOCUMENT_BYTES {
+        let message = format!("the file is larger than {} KiB", limits::DOCUMENT_BYTES / 1024);
+        reading.report(reading.diagnostic(Code::RB0003, Span::new(0, 0), message));
+        return (None, reading.into_diagnostics());
+    }
+    yaml::scan(&reading);
+    let value = match yaml::parse(&reading).map(|root| root.to_value()) {
+        None => None,
+        Some(Ok(value)) => Some(value),
+        Some(Err((span, why))) => {
+            reading.report(reading.diagnostic(Code::RB0012, span, why));
+            None
+        }
+    };
+    (value, reading.into_diagnostics())
 }
 
 pub(super) fn bytes(name: &str, bytes: &[u8]) -> (Source, Option<Document>, Diagnostics) {

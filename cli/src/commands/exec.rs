@@ -1,0 +1,249 @@
+//! `runbook exec`: from a name or a file to a recorded run, driven here or in the background.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runbook_core::diagnostic::Source;
+use runbook_core::effect::Effect;
+use runbook_core::explore;
+use runbook_core::plan::InputSpec;
+use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::value::{Map, Value};
+use runbook_core::{Plan, RunId, limits};
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::journal::chain;
+use runbook_engine::session::Session;
+use runbook_engine::start::{self, Order, OrderError};
+
+use super::attend::{self, Place};
+use super::dry_run;
+use super::store::{Home, runtime};
+use super::{check, config_folder};
+use crate::args::{Exec, Given};
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::ask::{self, Lines};
+use crate::ui::screen::{Screen, Shared};
+use crate::ui::{Tone, Ui};
+
+pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let chosen = Chosen::find(&args.procedure, &args.given, settings, ui)?;
+    let home = Home::open(settings)?;
+    let mut lines = Lines::default();
+    let runtime = runtime()?;
+    let part = match (&args.from, args.only.as_slice()) {
+        (Some(from), _) => Part::From(from.clone()),
+        (None, []) => Part::Whole,
+        (None, only) => Part::Only(only.to_vec()),
+    };
+    runtime.block_on(async {
+        let inputs = chosen.inputs(&args.given, ui, &mut lines).await?;
+        let order = Order {
+            plan: chosen.plan.clone(),
+            inputs,
+            requested_by: home.identity(&chosen.plan.policy.people),
+            part,
+            stepwise: args.step,
+            catalogue: Some(chosen.catalogue.digest()),
+            root: chosen.root(),
+        };
+        let (id, seed) = start::draw(&*home.clock);
+        let started = order.started(seed).map_err(|error| chosen.refused(error))?;
+        chosen.known_parts(&order.part)?;
+        if !args.yes && ui.can_ask() && chosen.plan.highest_effect() > Effect::Read {
+            let predicted = explore::dry_run(&chosen.plan, &started, home.clock.now())
+                .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
+            dry_run::show(&predicted, &chosen.plan, &started, ui, dry_run::To::Person)?;
+            if !ask::yes(ui, &mut lines, "start?").await {
+                ui.say("nothing was started");
+                return Ok(Exit::Cancelled);
+            }
+        }
+        let screen = Shared::new(Screen::new(ui, args.json, chain::genesis(&id)));
+        if args.detach {
+            let plan = chosen.plan.clone();
+            let session =
+                Session::create(home.journal.clone(), home.clock.clone(), home.owner(), Vec::new(), id.clone(), plan, started)
+                    .await?;
+            session.close().await?;
+            in_background(&id, settings)?;
+            ui.data(id.as_str())?;
+            ui.next(&format!("runbook show {id}"));
+            return Ok(Exit::Succeeded);
+        }
+        let (observer, questions) = attend::questions();
+        let observers: Vec<Box<dyn runbook_engine::session::Observer>> = vec![Box::new(screen.clone()), Box::new(observer)];
+        let plan = chosen.plan.clone();
+        let session = Session::create(home.journal.clone(), home.clock.clone(), home.owner(), observers, id, plan, started).await?;
+        let place = Place { home: &home, root: chosen.root(), config: config_folder(), screen };
+        attend::attend(session, place, questions, ui, &mut lines).await
+    })
+}
+
+/// A procedure, checked.
+pub struct Chosen {
+    pub catalogue: Catalogue,
+    pub plan: Arc<Plan>,
+    name: String,
+}
+
+impl Chosen {
+    pub fn find(what: &str, given: &Given, settings: &Settings, ui: &mut Ui) -> Result<Chosen, Trouble> {
+        let path = Path::new(what);
+        let catalogue = if path.is_file() { Catalogue::around(path)? } else { Catalogue::open(&settings.catalogue.value)? };
+        let procedure = if path.is_file() { catalogue.procedure_in(path) } else { catalogue.procedure(what) };
+        let Some(procedure) = procedure else {
+            if path.is_file() {
+                let full = path.canonicalize().ok();
+                if let Some(file) = catalogue.files().iter().find(|f| f.path.canonicalize().ok() == full) {
+                    check::show_faults(&file.found, &catalogue, ui);
+                }
+                return Err(Trouble::not_valid(format!("{what} holds no procedure")).next(format!("runbook check {what}")));
+            }
+            return Err(check::unknown(&catalogue, what, settings));
+        };
+        let environment = given.env.clone().or_else(|| settings.environment.value.clone());
+        let (plan, found) = catalogue.plan(procedure, &check::options(environment));
+        let Some(plan) = plan else {
+            check::show_faults(&found, &catalogue, ui);
+            return Err(
+                Trouble::not_valid(format!("`{what}` is not valid; nothing was started")).next(format!("runbook check {what}"))
+            );
+        };
+        Ok(Chosen { catalogue, plan: Arc::new(plan), name: what.to_owned() })
+    }
+
+    /// Where steps run.
+    pub fn root(&self) -> PathBuf {
+        let root = self.catalogue.root();
+        root.canonicalize().unwrap_or_else(|_| root.to_owned())
+    }
+
+    /// What was given, and, where somebody can be asked, what is missing.
+    pub async fn inputs(&self, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Map, Trouble> {
+        let specs = &self.plan.main().inputs;
+        let mut inputs = given.inputs.as_deref().map(read_inputs).transpose()?.unwrap_or_default();
+        let (typed, faults) = typed(specs, &given.input);
+        if !faults.is_empty() {
+            return Err(Trouble::not_valid(faults.join("\n")).next(format!("runbook dry-run {} --help", self.name)));
+        }
+        inputs.extend(typed);
+        if ui.can_ask() {
+            for spec in specs.iter().filter(|s| s.value.required && s.value.default.is_none()) {
+                if !inputs.contains_key(spec.name.as_str()) {
+                    let value = ask::value(ui, lines, spec).await.map_err(|()| Trouble::not_valid("an input is missing"))?;
+                    inputs.extend(value.map(|value| (spec.name.as_str().to_owned(), value)));
+                }
+            }
+        }
+        Ok(inputs)
+    }
+
+    pub fn refused(&self, error: OrderError) -> Trouble {
+        let next = match &error {
+            OrderError::Inputs(faults) => {
+                let missing: Vec<String> = faults.iter().take(3).map(|(name, _)| format!("--input {name}=…")).collect();
+                format!("runbook exec {} {}", self.name, missing.join(" "))
+            }
+            OrderError::Lock(_) | OrderError::Plan(_) => format!("runbook check {}", self.name),
+        };
+        Trouble::not_valid(error.to_string()).next(next)
+    }
+
+    /// `--from` and `--only` name steps of the outermost list.
+    fn known_parts(&self, part: &Part) -> Result<(), Trouble> {
+        let named: Vec<&runbook_core::Id> = match part {
+            Part::Whole => Vec::new(),
+            Part::From(id) => vec![id],
+            Part::Only(ids) => ids.iter().collect(),
+        };
+        let known: Vec<&runbook_core::Id> = self.plan.main().body.iter().filter_map(|ix| self.plan.step(*ix).id.as_ref()).collect();
+        match named.iter().find(|id| !known.contains(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let known: Vec<&str> = known.iter().map(|id| id.as_str()).collect();
+                Err(Trouble::not_valid(format!("there is no step `{id}` in the outermost list of `{}`", self.name))
+                    .next(format!("use one of: {}", known.join(", "))))
+            }
+        }
+    }
+}
+
+/// Values that were typed as `name=value`, and all that is wrong with them.
+pub fn typed(specs: &[InputSpec], given: &[String]) -> (Map, Vec<String>) {
+    let mut values = Map::new();
+    let mut faults = Vec::new();
+    for text in given {
+        let Some((name, value)) = text.split_once('=') else {
+            faults.push(format!("`{text}` is not written NAME=VALUE"));
+            continue;
+        };
+        if values.contains_key(name) {
+            faults.push(format!("`{name}` is given twice"));
+            continue;
+        }
+        match specs.iter().find(|spec| spec.name.as_str() == name) {
+            // Told as unknown together with all other faults of the inputs.
+            None => {
+                values.insert(name.to_owned(), Value::text(value));
+            }
+            Some(spec) => match spec.value.accept_text(value) {
+                Ok(value) => {
+                    values.insert(name.to_owned(), value);
+                }
+                Err(found) => faults.extend(found.into_iter().map(|fault| format!("{name}: {fault}"))),
+            },
+        }
+    }
+    (values, faults)
+}
+
+/// A map of inputs from a file, or from standard input for `-`.
+fn read_inputs(path: &Path) -> Result<Map, Trouble> {
+    let cannot = |why: std::io::Error| Trouble::not_valid(format!("cannot read the inputs in {}: {why}", path.display()));
+    let mut text = String::new();
+    let bound = limits::DOCUMENT_BYTES as u64 + 1;
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(bound).read_to_string(&mut text).map_err(cannot)?;
+    } else {
+        std::fs::File::open(path).map_err(cannot)?.take(bound).read_to_string(&mut text).map_err(cannot)?;
+    }
+    let source = Source::new(path.display().to_string(), text);
+    let (value, found) = runbook_core::document::load_value(&source);
+    if let Some(fault) = found.iter().find(|d| d.severity == runbook_core::diagnostic::Severity::Error) {
+        return Err(Trouble::not_valid(runbook_core::diagnostic::render::to_line(fault, &source)));
+    }
+    match value {
+        Some(Value::Map(map)) => Ok(map),
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(other) => Err(Trouble::not_valid(format!("{} holds a {}, not a map of inputs", path.display(), other.type_name()))),
+    }
+}
+
+/// Starts a process that goes on with the run and outlives this terminal.
+pub fn in_background(id: &RunId, settings: &Settings) -> Result<(), Trouble> {
+    let cannot = |why: std::io::Error| {
+        Trouble::failed(format!("cannot start a process for run {id}: {why}")).next(format!("runbook resume {id}"))
+    };
+    let program = std::env::current_exe().map_err(cannot)?;
+    let null = || std::process::Stdio::null();
+    std::process::Command::new(program)
+        .arg("--state")
+        .arg(&settings.state.value)
+        .args(["resume", id.as_str(), "--yes", "--background"])
+        .stdin(null())
+        .stdout(null())
+        .stderr(null())
+        .spawn()
+        .map_err(cannot)?;
+    Ok(())
+}
+
+/// A heading for what is about to start.
+pub fn heading(plan: &Plan, started: &RunStarted) -> String {
+    let main = plan.main();
+    let title = main.title.as_ref().map(|t| format!(": {}", crate::ui::line(t))).unwrap_or_default();
+    let environment = started.environment.as_ref().map(|e| format!(" in {}", crate::ui::line(e))).unwrap_or_default();
+    format!("{}{environment}{title}", Tone::Strong.paint(&format!("{} {}", main.name, main.version)))
+}

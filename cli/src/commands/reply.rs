@@ -1,0 +1,115 @@
+//! One decision answered by the person at the terminal: the whole request is shown, then only what it offers can be said.
+//! The vote names the digest of what was shown.
+
+use runbook_core::policy::DECISION_NAMESPACE;
+use runbook_core::run::decision::{Choice, Decision, Purpose};
+use runbook_core::run::event::{Identity, Vote};
+use runbook_core::value::{Map, Value};
+use runbook_core::{Digest, Run};
+use runbook_engine::people::{self, SigningKey};
+use runbook_engine::permit;
+
+use crate::exit::Trouble;
+use crate::ui::ask::{self, Lines, Said};
+use crate::ui::{Ui, request};
+
+pub enum Reply {
+    Vote(Box<Vote>),
+    Later,
+    /// This person may not decide it, or cannot prove who they are: why.
+    NotYours(String),
+}
+
+/// Shows a request and asks.
+pub async fn ask(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, by: &Identity, head: Digest) -> Reply {
+    let now = jiff::Timestamp::now();
+    ui.say("");
+    ui.say(&request::screen(run, decision, now));
+    ui.say("");
+    let blank = vote(decision, by, Choice::Approve, head);
+    if !decision.request.signed
+        && let Some(id) = run.id()
+        && let Err(why) = permit::permit_vote(run, id, decision.id, &blank)
+    {
+        return Reply::NotYours(why);
+    }
+    let Some(mut vote) = choose(ui, lines, decision, blank).await else { return Reply::Later };
+    if decision.request.signed
+        && let Err(why) = sign(run, decision, &mut vote, None)
+    {
+        return Reply::NotYours(format!("{why}; sign with `runbook approve RUN --sign --key FILE`"));
+    }
+    Reply::Vote(Box::new(vote))
+}
+
+/// A vote that says nothing beyond its choice yet.
+pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) -> Vote {
+    Vote {
+        by: by.clone(),
+        choice,
+        reason: None,
+        answers: Map::new(),
+        digest: decision.request.digest.clone(),
+        signature: None,
+        ahead: None,
+        head: Some(head),
+    }
+}
+
+/// `None` where it is left for later.
+async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote) -> Option<Vote> {
+    let (question, words): (&str, Vec<(&str, Choice)>) = match decision.purpose {
+        Purpose::Manual => ("is the work", vec![("done", Choice::Approve), ("impossible", Choice::Reject)]),
+        Purpose::Ask => ("answer now", vec![("yes", Choice::Approve), ("refuse", Choice::Reject)]),
+        Purpose::Unknown | Purpose::UndoFailed => {
+            ("what now", vec![("probe", Choice::Probe), ("done", Choice::Done), ("again", Choice::Again), ("leave", Choice::Leave)])
+        }
+        _ => ("your decision", vec![("approve", Choice::Approve), ("reject", Choice::Reject)]),
+    };
+    let offered: Vec<(&str, Choice)> = words.into_iter().filter(|(_, c)| decision.request.choices.contains(c)).collect();
+    let mut said: Vec<&str> = offered.iter().map(|(word, _)| *word).collect();
+    said.push("later");
+    let word = ask::choice(ui, lines, question, &said).await?;
+    let choice = offered.iter().find(|(w, _)| *w == word).map(|(_, choice)| *choice)?;
+    let mut vote = Vote { choice, ..blank };
+    if choice == Choice::Approve {
+        for field in &decision.request.fields {
+            if let Some(value) = ask::value(ui, lines, field).await.ok()? {
+                vote.answers.insert(field.name.as_str().to_owned(), value);
+            }
+        }
+        if let Some(wanted) = &decision.request.evidence {
+            ui.say(&crate::ui::plain(wanted));
+            match ask::text(ui, lines, "evidence: ").await {
+                Said::Line(text) if !text.is_empty() => {
+                    vote.answers.insert("evidence".to_owned(), Value::text(text));
+                }
+                Said::Line(_) => {}
+                Said::End => return None,
+            }
+        }
+    }
+    if choice.needs_reason() {
+        vote.reason = Some(ask::reason(ui, lines).await?);
+    }
+    Some(vote)
+}
+
+/// Signs a vote with the person's key: the given one, or the first of theirs that the agent holds.
+pub fn sign(run: &Run, decision: &Decision, vote: &mut Vote, key: Option<SigningKey>) -> Result<(), Trouble> {
+    let trouble = |why: String| Trouble::not_valid(why);
+    let id = run.id().ok_or_else(|| trouble("the run has not started".to_owned()))?;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let people = &run.plan().policy.people;
+            let person = people.people.get(&vote.by.person).ok_or_else(|| {
+                trouble(format!("`{}` is no person of the workspace, so there is no key to sign with", vote.by.person))
+            })?;
+            people::agent_key(&vote.by.person, person).map_err(|why| trouble(why.to_string()))?
+        }
+    };
+    let text = permit::statement(id, decision.id, vote).map_err(trouble)?;
+    vote.signature = Some(people::sign(&text, DECISION_NAMESPACE, &key).map_err(|why| trouble(why.to_string()))?);
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! `runbook resume` and `runbook undo`: a recorded run goes on here, after saying what that means.
+
+use std::path::PathBuf;
+
+use runbook_core::run::event::StepOutcome;
+use runbook_core::run::view::Standing;
+use runbook_core::{Run, RunId};
+use runbook_engine::journal::chain;
+use runbook_engine::message::{Answer, Message};
+use runbook_engine::session::Session;
+
+use super::attend::{self, Place};
+use super::config_folder;
+use super::store::{Home, runtime};
+use crate::args::{Resume, Undo};
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::ask::{self, Lines};
+use crate::ui::narrate::name;
+use crate::ui::screen::{Screen, Shared};
+use crate::ui::{Tone, Ui, line};
+
+/// Steps of one kind that are listed by name before the rest is only counted.
+const LISTED: usize = 12;
+
+pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
+    if args.background {
+        // Without a terminal of its own the process outlives this one.
+        let _ = rustix::process::setsid();
+    }
+    let home = Home::open(settings)?;
+    let id = home.find(&args.run.run)?;
+    let (run, row) = home.replay(&id)?;
+    if let Some(outcome) = run.outcome() {
+        return Err(Trouble::not_valid(format!("run {id} has ended: {}", outcome.kind.name())).next(format!("runbook show {id}")));
+    }
+    if home.is_held(&row) {
+        let holder = row.holder.map(|h| h.owner.to_string()).unwrap_or_default();
+        return Err(Trouble::not_valid(format!("run {id} is under way: {}", line(&holder))).next(format!("runbook show {id}")));
+    }
+    if !args.json && !args.background {
+        outlook(&run, ui);
+    }
+    let mut lines = Lines::default();
+    let runtime = runtime()?;
+    if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "go on?")) {
+        ui.say("nothing was started");
+        return Ok(Exit::Waiting);
+    }
+    if args.detach {
+        super::exec::in_background(&id, settings)?;
+        ui.data(id.as_str())?;
+        return Ok(Exit::Succeeded);
+    }
+    runtime.block_on(go_on(&home, &id, args.json, None, ui, &mut lines))
+}
+
+pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let home = Home::open(settings)?;
+    let id = home.find(&args.run.run)?;
+    let (run, _) = home.replay(&id)?;
+    if run.outcome().is_none() {
+        return Err(Trouble::not_valid(format!("run {id} has not ended")).next(format!("runbook cancel {id} --undo")));
+    }
+    if run.undoable() == 0 {
+        return Err(Trouble::not_valid(format!("there is nothing to undo in run {id}")).next(format!("runbook show {id}")));
+    }
+    if !args.json {
+        ui.say("would be taken back, in this order:");
+        for step in run.undoable_steps() {
+            ui.say(&format!("  {}", name(&run, step.path())));
+        }
+    }
+    let mut lines = Lines::default();
+    let runtime = runtime()?;
+    if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "undo?")) {
+        ui.say("nothing was undone");
+        return Ok(Exit::Cancelled);
+    }
+    let by = home.identity(&run.plan().policy.people);
+    let reason = super::control::bounded(args.reason.clone().unwrap_or_default())?;
+    runtime.block_on(go_on(&home, &id, args.json, Some(Message::Undo { by, reason }), ui, &mut lines))
+}
+
+/// Takes the run up, says `first` to it, and drives it.
+async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
+    let mut screen = Screen::new(ui, json, chain::genesis(id));
+    home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
+    let screen = Shared::new(screen);
+    let mut session =
+        Session::open(home.journal.clone(), home.clock.clone(), home.owner(), vec![Box::new(screen.clone())], id).await?;
+    let by = home.identity(&session.run().plan().policy.people);
+    session.adopt(by.clone())?;
+    let first = first.or_else(|| session.run().is_paused().then(|| Message::Resume { by }));
+    if let Some(message) = first
+        && let Answer::Refused { why } = session.receive(message)?.answer
+    {
+        return Err(Trouble::not_valid(why).next(format!("runbook show {id}")));
+    }
+    let (observer, questions) = attend::questions();
+    observer.begin(session.run());
+    session.observe(Box::new(observer));
+    let root = match session.run().start().and_then(|s| s.root.clone()) {
+        Some(root) => PathBuf::from(root),
+        None => return Err(Trouble::failed(format!("run {id} does not say where its steps run"))),
+    };
+    if !root.is_dir() {
+        return Err(Trouble::failed(format!("the folder {} where the steps of run {id} run is not there", root.display()))
+            .next("put the folder back, then resume"));
+    }
+    let place = Place { home, root, config: config_folder(), screen };
+    attend::attend(session, place, questions, ui, lines).await
+}
+
+/// What will not run again, what is not known, and what comes next.
+fn outlook(run: &Run, ui: &mut Ui) {
+    let ended = |wanted: fn(StepOutcome) -> bool| {
+        let steps = run.steps().filter(|s| !s.step().verb.is_container());
+        steps.filter(|s| matches!(s.standing(), Standing::Ended(o) if wanted(o))).map(|s| s.path().clone()).collect::<Vec<_>>()
+    };
+    let done = ended(|o| o == StepOutcome::Succeeded);
+    list(run, "will not run again", &done, Tone::Good, ui);
+    let (mut again, mut doubtful) = (Vec::new(), Vec::new());
+    for (path, _) in run.under_way() {
+        let repeatable = run.find_step(&path).is_some_and(|s| !s.step().effect.changes() || s.step().idempotent);
+        if repeatable { again.push(path) } else { doubtful.push(path) }
+    }
+    list(run, "was cut off and runs again", &again, Tone::Warning, ui);
+    list(run, "was cut off, and nobody knows how it ended", &doubtful, Tone::Bad, ui);
+    let open: Vec<String> = run.decisions().iter().filter(|d| d.is_open()).map(|d| d.id.to_string()).collect();
+    if !open.is_empty() {
+        ui.say(&format!("{}: {}", Tone::Waiting.paint("waits for a decision"), open.join(", ")));
+    }
+    let next: Vec<_> = run
+        .steps()
+        .filter(|s| matches!(s.standing(), Standing::Starting | Standing::Retrying(_) | Standing::Sleeping(_)))
+        .filter(|s| !again.contains(s.path()))
+        .map(|s| s.path().clone())
+        .collect();
+    list(run, "goes on with", &next, Tone::Strong, ui);
+}
+
+fn list(run: &Run, what: &str, paths: &[runbook_core::StepPath], tone: Tone, ui: &mut Ui) {
+    if paths.is_empty() {
+        return;
+    }
+    ui.say(&format!("{}:", tone.paint(what)));
+    for path in paths.iter().take(LISTED) {
+        ui.say(&format!("  {}", name(run, path)));
+    }
+    if paths.len() > LISTED {
+        ui.say(&format!("  and {} more", paths.len() - LISTED));
+    }
+}
