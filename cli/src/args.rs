@@ -147,8 +147,8 @@ pub struct Given {
 /// Run a procedure
 ///
 /// Asks for missing inputs, shows what will happen and with which effects, and asks once to start where anything above `read`
-/// will run. Approvals and questions are answered in place. Without a terminal nothing is ever asked: the run is parked, the
-/// exit code is 3, and the command to go on is printed.
+/// will run. Approvals and questions are answered in place. Without a terminal nothing is ever asked: the run starts at once, and
+/// where only a person can go on it is parked, the exit code is 3, and the command to go on is printed.
 ///
 /// Ctrl-C once lets the steps under way finish and asks what to do; twice cancels. Closing the terminal parks the run.
 #[derive(Debug, Args)]
@@ -305,8 +305,8 @@ pub struct Voice {
 
 /// Approve what a run waits for, now or ahead of time
 ///
-/// Shows the request first and asks; with --reason or --digest it decides at once. An approval is of exactly what was shown: if
-/// what would run has changed, it is asked again.
+/// Shows the request first and asks; with --digest or --reason it decides at once, and without a terminal one of them is needed.
+/// An approval is of exactly what was shown: if what would run has changed, it is asked again.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The id of a run, its beginning or end where that is enough, or `last`

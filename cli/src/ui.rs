@@ -133,11 +133,6 @@ impl Ui {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 
-    pub fn warn(&mut self, text: &str) {
-        let text = format!("{}: {}", Tone::Warning.paint("warning"), plain(text));
-        self.say(&text);
-    }
-
     pub fn trouble(&mut self, trouble: &Trouble) {
         let text = format!("{}: {}", Tone::Bad.paint("error"), plain(&trouble.message));
         self.say(&text);

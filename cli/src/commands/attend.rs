@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use runbook_core::run::event::Identity;
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, RunId};
@@ -142,7 +143,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     screen.with(|s| s.close());
     let run = session.run().clone();
     session.close().await?;
-    Ok(farewell(&run, &stop, ui))
+    Ok(farewell(&run, &stop, home.clock.now(), ui))
 }
 
 /// Shows the last lines of what runs, while it runs.
@@ -369,7 +370,7 @@ impl Signals {
 }
 
 /// Says how it stands and the one next thing to do.
-pub fn farewell(run: &Run, stop: &Stop, ui: &mut Ui) -> Exit {
+fn farewell(run: &Run, stop: &Stop, now: Timestamp, ui: &mut Ui) -> Exit {
     let id = run.id().map(ToString::to_string).unwrap_or_default();
     match stop {
         Stop::Finished(outcome) => {
@@ -388,8 +389,9 @@ pub fn farewell(run: &Run, stop: &Stop, ui: &mut Ui) -> Exit {
         Stop::Waiting(decisions) => {
             ui.say(&format!("run {id} {}", Tone::Waiting.paint("waits for a person")));
             for decision in decisions.iter().filter_map(|id| run.decision(*id)) {
-                let first = decision.request.question.trim().lines().next().unwrap_or_default();
-                ui.say(&format!("  {}: {}", decision.id, line(first)));
+                ui.say("");
+                ui.say(&request::screen(run, decision, now));
+                ui.say("");
             }
             match decisions.first().and_then(|id| run.decision(*id)) {
                 Some(decision) => {

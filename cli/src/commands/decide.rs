@@ -48,6 +48,14 @@ pub fn approve(args: &Approve, settings: &Settings, ui: &mut Ui) -> Outcome {
     if !decided && ui.can_ask() {
         return open.in_terminal(&args.voice, ui);
     }
+    if !decided {
+        return Err(Trouble::not_valid("without a terminal an approval names what it is of").next(format!(
+            "runbook decisions {0}; then runbook approve {0} {1} --digest {2}",
+            open.row.run,
+            open.id,
+            decision.request.digest.short()
+        )));
+    }
     let mut answers = Map::new();
     if let Some(evidence) = &args.evidence {
         answers.insert("evidence".to_owned(), Value::text(bounded(evidence.clone())?));

@@ -9,7 +9,7 @@ use runbook_core::run::event::Identity;
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, RunId};
 use runbook_engine::clock::{Clock, SystemClock};
-use runbook_engine::journal::{Journal, JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
+use runbook_engine::journal::{JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, LocalUser};
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 
 pub struct Home {
     pub journal: SharedJournal,
-    pub logs: Arc<Logs>,
+    pub logs: Logs,
     pub clock: Arc<dyn Clock>,
     pub user: LocalUser,
 }
@@ -32,7 +32,7 @@ impl Home {
         let store = Store::open(folder)?;
         let logs = Logs::open(folder).map_err(|why| Trouble::failed(why.to_string()))?;
         let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
-        Ok(Home { journal: Arc::new(store), logs: Arc::new(logs), clock: Arc::new(SystemClock), user })
+        Ok(Home { journal: Arc::new(store), logs, clock: Arc::new(SystemClock), user })
     }
 
     /// This person, as the workspace of a run knows them.

@@ -6,7 +6,6 @@ use runbook_core::Run;
 use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Request, Undo};
-use runbook_core::value::format_duration;
 
 use super::plain::{line, plain};
 use super::style::Tone;
@@ -160,12 +159,7 @@ pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
                 false => format!("runbook answer {place} {flag}"),
             }));
         }
-        _ => commands.push(format!("runbook approve {place}")),
+        _ => commands.push(format!("runbook approve {place} --digest {}", decision.request.digest.short())),
     }
     commands
-}
-
-/// How long a request stands, for a list.
-pub fn within(request: &Request) -> String {
-    request.within.map(format_duration).unwrap_or_else(|| "no limit".to_owned())
 }
