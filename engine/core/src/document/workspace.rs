@@ -165,7 +165,6 @@ impl PolicyContext {
             escalations: workspace.escalations.clone(),
             channels: workspace.channels.clone(),
             http_allow: workspace.http_allow.clone(),
-            ..PolicyContext::default()
         })
     }
 }
