@@ -23,8 +23,9 @@ mod with;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::procedure::Version;
+use crate::document::test::Test;
 use crate::document::{Procedure, Workspace};
 use crate::plan::Plan;
 use crate::policy::PolicyContext;
@@ -90,6 +91,21 @@ pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
             (None, diagnostics)
         }
     }
+}
+
+/// Judges what a test says about other files: its procedure exists. Its cases are judged where they are run.
+pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    let name = test.procedure.value.split('@').next().unwrap_or_default();
+    if catalogue.newest(name).is_none() {
+        let message = format!("there is no procedure `{}`", name.escape_debug());
+        let fault = Diagnostic::new(Code::RB0318, &test.source, test.procedure.span, message);
+        diagnostics.push(match nearest(name, catalogue.names()) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")).replace(test.procedure.span, near),
+            None => fault.help("name a procedure of the catalogue"),
+        });
+    }
+    diagnostics
 }
 
 #[cfg(test)]

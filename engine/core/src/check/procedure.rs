@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::lower::{Build, index};
 use super::tree::{NodeIx, Place, Slot, Tree};
 use super::types::Members;
-use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::document::procedure::SecretFrom;
 use crate::document::step::{EnvEntry, Retry, Shell};
 use crate::document::{Procedure, Scalar};
@@ -173,19 +173,22 @@ impl<'b, 'c> Checked<'b, 'c> {
     }
 
     fn provided(&mut self, provider: &Scalar, key: &Scalar) -> Option<SecretSource> {
-        let providers = self.build.catalogue.workspace().map(|workspace| &workspace.providers);
-        match providers.and_then(|providers| providers.get(&provider.value)) {
-            Some(known) => match known.source(&key.value) {
-                Ok(source) => Some(source),
-                Err(why) => {
-                    self.report(self.new_fault(Code::RB0018, key.span, why).help("write a key that the provider can look up"));
-                    None
-                }
-            },
-            None => {
-                let near =
-                    providers.and_then(|known| crate::diagnostic::nearest(&provider.value, known.keys().map(String::as_str)));
-                self.absent(Code::RB0317, provider, "secret provider", near.map(str::to_owned));
+        let Some(workspace) = self.build.catalogue.workspace() else {
+            let message = format!("there is no workspace that could have the secret provider `{}`", provider.value.escape_debug());
+            let fault = self.new_fault(Code::RB0317, provider.span, message);
+            self.report(fault.help("take the secret from `env`, `file` or `command`, or put the procedure into a workspace"));
+            return None;
+        };
+        let Some(found) = workspace.providers.get(&provider.value) else {
+            let near = nearest(&provider.value, workspace.providers.keys().map(String::as_str)).map(str::to_owned);
+            self.absent(Code::RB0317, provider, "secret provider", near);
+            return None;
+        };
+        match found.source(&key.value) {
+            Ok(source) => Some(source),
+            Err(why) => {
+                let fault = self.new_fault(Code::RB0018, key.span, why);
+                self.report(fault.help("write a key that the provider can look up"));
                 None
             }
         }

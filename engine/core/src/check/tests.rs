@@ -4,14 +4,11 @@ mod flow;
 mod plans;
 mod whole;
 
-use std::collections::BTreeMap;
-
 use super::{Catalogue, CheckOptions};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};
-use crate::document::{Document, Procedure};
+use crate::document::{Document, Procedure, Workspace};
 use crate::effect::Effect;
 use crate::plan::Plan;
-use crate::policy::{Channel, ChannelSpec, Escalation, Gate, People, Person, PolicyContext, Rule};
 
 const CALLED: &str = "
 apiVersion: runbook/v1
@@ -54,34 +51,40 @@ fn load(name: &str, text: &str) -> Procedure {
     }
 }
 
-/// Two people who may decide, an escalation, a channel.
-fn policy() -> PolicyContext {
-    let person = |user: &str| Person { users: vec![user.to_owned()], ..Person::default() };
-    PolicyContext {
-        workspace: true,
-        people: People {
-            people: BTreeMap::from([("ada".to_owned(), person("ada")), ("ben".to_owned(), person("ben"))]),
-            groups: BTreeMap::from([("dba-oncall".to_owned(), vec!["ada".to_owned(), "ben".to_owned()])]),
-        },
-        escalations: BTreeMap::from([("database".to_owned(), Escalation::default())]),
-        channels: BTreeMap::from([(
-            "db-channel".to_owned(),
-            ChannelSpec { channel: Channel::Log { file: None }, secrets: BTreeMap::new() },
-        )]),
-        ..PolicyContext::default()
+/// Two people who may decide, an escalation, a channel, a provider of secrets; rules only where a test adds them.
+const WORKSPACE: &str = "
+apiVersion: runbook/v1
+kind: Workspace
+name: tested
+people: {ada: {users: [ada]}, ben: {users: [ben]}}
+groups: {dba-oncall: [ada, ben]}
+escalations: {database: {steps: [{to: [dba-oncall], after: 10m}]}}
+channels: {db-channel: {log: {}}}
+secrets: {vault: {age: {file: secrets.age}}}
+";
+
+fn workspace(text: &str) -> Workspace {
+    let (document, diagnostics) = crate::document::load(&Source::new("workspace.yaml", text));
+    match document {
+        Some(Document::Workspace(workspace)) if diagnostics.is_empty() => *workspace,
+        other => panic!("{text}\n{other:?}\n{:?}", diagnostics.into_sorted()),
     }
 }
 
-fn judge(text: &str, policy: PolicyContext) -> (Option<Plan>, Diagnostics) {
+fn judge_in(text: &str, workspace: &Workspace, environment: Option<&str>) -> (Option<Plan>, Diagnostics) {
     let (called, main) = (load("pg-rebuild-replica.yaml", CALLED), load("a.yaml", &whole(text)));
-    let catalogue = Catalogue::new([&called, &main], None);
-    let options = CheckOptions { environment: None, today: Some("2026-11-21".parse().unwrap()) };
-    super::lower::Build::new(&catalogue, &options, policy).finish(&main)
+    let catalogue = Catalogue::new([&called, &main], Some(workspace));
+    let today = Some("2026-11-21".parse().unwrap());
+    super::check(&main, &catalogue, &CheckOptions { environment: environment.map(str::to_owned), today })
+}
+
+fn judge(text: &str) -> (Option<Plan>, Diagnostics) {
+    judge_in(text, &workspace(WORKSPACE), None)
 }
 
 /// Everything that is said of a procedure, in the order of its lines.
 fn faults(text: &str) -> Vec<Diagnostic> {
-    judge(text, policy()).1.into_sorted()
+    judge(text).1.into_sorted()
 }
 
 /// `RB0101 3:9 message`, one a line.
@@ -96,7 +99,7 @@ fn said(text: &str) -> Vec<String> {
 }
 
 fn plan(text: &str) -> Plan {
-    let (plan, diagnostics) = judge(text, policy());
+    let (plan, diagnostics) = judge(text);
     plan.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted()))
 }
 
@@ -109,7 +112,7 @@ const LARGER: [Code; 4] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB031
 
 #[test]
 fn the_examples_of_the_pages_are_what_they_say() {
-    for code in Code::ALL.iter().copied().filter(|code| ("RB0101".."RB0317").contains(&code.as_str())) {
+    for code in Code::ALL.iter().copied().filter(|code| ("RB0101".."RB0400").contains(&code.as_str())) {
         let page = crate::diagnostic::explain(code);
         assert!(page.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{}", code.as_str());
         assert!(page.contains("\n## Why\n"), "{}", code.as_str());
@@ -133,7 +136,7 @@ fn the_examples_of_the_pages_are_what_they_say() {
 fn a_plan_comes_out_exactly_without_errors() {
     for code in Code::ALL.iter().copied().filter(|code| ("RB0101".."RB0400").contains(&code.as_str())) {
         for example in examples(crate::diagnostic::explain(code)) {
-            let (plan, diagnostics) = judge(example, policy());
+            let (plan, diagnostics) = judge(example);
             assert_eq!(plan.is_none(), diagnostics.has_errors(), "{example}");
             if let Some(plan) = plan {
                 let json = serde_json::to_string(&plan).unwrap();

@@ -132,25 +132,10 @@ fn a_called_procedure_is_placed_once() {
 
 #[test]
 fn gates_stand_before_what_acts_and_never_before_an_undo() {
-    let gate = |rule: &str| Gate {
-        rule: rule.to_owned(),
-        from: vec!["dba-oncall".to_owned()],
-        count: 1,
-        within: None,
-        not_requester: false,
-        signed: false,
-        on_timeout: Default::default(),
-    };
-    let rule = |name: &str, effect, labels: &[(&str, &str)]| Rule {
-        name: name.to_owned(),
-        effect,
-        environments: Vec::new(),
-        labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-        gate: Some(gate(name)),
-        four_eyes: false,
-        signed: false,
-    };
-    let rules = vec![rule("all", Effect::Change, &[]), rule("data", Effect::Destructive, &[("tier", "database")])];
+    let rules = "policies:
+  - {name: all, when: {effect: change}, require: {approve: {from: [dba-oncall]}}}
+  - {name: data, when: {effect: destructive, labels: {tier: database}}, require: {approve: {from: [dba-oncall]}}}
+";
     let text = "labels: {tier: database}
 steps:
   - {id: look, effect: read, exec: [a]}
@@ -159,7 +144,7 @@ steps:
       - {id: change, exec: [a], undo: {id: back, exec: [b]}}
       - {id: lose, exec: [a], effect: destructive, irreversible: Gone.}
 ";
-    let plan = judge(text, PolicyContext { rules, ..policy() }).0.unwrap();
+    let plan = judge_in(text, &workspace(&format!("{WORKSPACE}{rules}")), None).0.unwrap();
     for (label, expect) in [("look", ""), ("g", ""), ("change", "all"), ("back", ""), ("lose", "all data")] {
         let gates: Vec<&str> = step(&plan, label).gates.iter().map(|gate| gate.rule.as_str()).collect();
         assert_eq!(gates.join(" "), expect, "{label}");

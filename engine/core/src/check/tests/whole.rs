@@ -7,9 +7,7 @@ const WHOLE: &str = include_str!("whole.yaml");
 
 #[test]
 fn the_example_of_the_format_is_right() {
-    let mut policy = policy();
-    policy.rules.clear();
-    let (plan, diagnostics) = judge(&WHOLE.replace("from: vault, key: db/billing#password", "env: PGPASSWORD"), policy);
+    let (plan, diagnostics) = judge(WHOLE);
     assert_eq!(diagnostics.into_sorted(), []);
     let plan = plan.unwrap();
     assert_eq!(plan.main().name.as_str(), "pg-replica-lag");
@@ -154,7 +152,31 @@ fn work_grows_with_the_size_and_no_faster() {
 
 #[test]
 fn warnings_do_not_keep_a_plan_back() {
-    let (plan, found) = judge("steps: [{exec: [a]}]\n", policy());
+    let (plan, found) = judge("steps: [{exec: [a]}]\n");
     assert!(plan.is_some());
     assert!(found.iter().all(|fault| fault.severity == Severity::Warning) && !found.is_empty());
+}
+
+#[test]
+fn an_environment_is_one_of_the_workspace() {
+    let workspace = workspace(&format!("{WORKSPACE}environments: {{test: {{}}, live: {{production: true}}}}\n"));
+    for (environment, expect) in [(Some("live"), None), (None, None), (Some("lvie"), Some(Code::RB0315))] {
+        let (plan, found) = judge_in("steps: [{exec: [a], effect: read}]\n", &workspace, environment);
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{environment:?}");
+        assert_eq!(plan.is_some(), expect.is_none());
+        let named = plan.and_then(|plan| plan.policy.environment).map(|e| e.name);
+        assert_eq!(named.as_deref(), environment.filter(|_| expect.is_none()));
+    }
+}
+
+#[test]
+fn a_test_names_a_procedure() {
+    let catalogue_of = load("a.yaml", &whole("steps: [{exec: [a], effect: read}]\n"));
+    let catalogue = Catalogue::new([&catalogue_of], None);
+    for (name, expect) in [("a", None), ("b", Some(Code::RB0318))] {
+        let text = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: {name}\ncases: [{{name: works, inputs: {{}}}}]\n");
+        let Some(Document::Test(test)) = crate::document::load(&Source::new("a.test.yaml", text)).0 else { panic!() };
+        let found = crate::check::check_test(&test, &catalogue);
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{name}");
+    }
 }
