@@ -3,22 +3,30 @@
 //! [`perform`] never fails: every trouble is an [`AttemptEnd`] whose failure says what happened, why, and what to do next.
 //! Secrets are revealed here, at the last moment, and whatever an action reads passes the mask before it is kept.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runbook_core::plan::SecretSource;
+use runbook_core::policy::ChannelSpec;
 use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::{EnvText, SecretName, Task, Work};
-use runbook_core::value::Value;
+use runbook_core::value::{Map, Value};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 mod child;
 mod exec;
+mod http;
+mod notify;
 mod output;
 mod program;
+pub mod rhai;
 mod run;
+
+pub use http::NetworkPolicy;
 
 /// One attempt to be performed.
 pub struct Job {
@@ -32,6 +40,12 @@ pub struct Job {
     pub stop: CancellationToken,
     /// The catalogue's root: where children run and what `dir` is relative to.
     pub root: PathBuf,
+    /// `run` in the texts of channels: `id`, `name`, `version`, `environment`, `requested_by`.
+    pub facts: Map,
+    /// The channels of the workspace, by name.
+    pub channels: Arc<BTreeMap<String, ChannelSpec>>,
+    /// Where `http` may go.
+    pub network: NetworkPolicy,
 }
 
 /// Where output goes. An error ends the recording, not the attempt.
@@ -43,6 +57,9 @@ pub trait Output {
 pub trait Secrets: Send + Sync {
     /// The error says in one line why there is no value, and never holds one.
     fn reveal<'a>(&'a self, name: &'a SecretName) -> BoxFuture<'a, Result<SecretString, String>>;
+
+    /// The same for a secret that is not a procedure's but a channel's.
+    fn fetch<'a>(&'a self, source: &'a SecretSource) -> BoxFuture<'a, Result<SecretString, String>>;
 
     /// A mask for one stream, of every secret that was revealed so far.
     fn mask(&self) -> Box<dyn Mask + Send>;
@@ -65,7 +82,9 @@ pub async fn perform(job: Job) -> AttemptEnd {
     let end = match &job.work.task {
         Task::Run { .. } => run::perform(job).await,
         Task::Exec { .. } => exec::perform(job).await,
-        Task::Rhai { .. } | Task::Http(_) | Task::Notify { .. } => Err(failure("this build has no performer for this verb")),
+        Task::Rhai { .. } => rhai::perform(job).await,
+        Task::Http(_) => http::perform(job).await,
+        Task::Notify { .. } => notify::perform(job).await,
     };
     end.unwrap_or_else(|failure| AttemptEnd::Failed { failure, result: Value::Null })
 }

@@ -248,6 +248,7 @@ impl<'a> Driver<'a> {
                 work,
                 plan: self.session.run().plan().clone(),
                 by_event: self.session.run().start().is_some_and(|s| s.event.is_some()),
+                requested_by: self.session.run().start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
                 stop: stop.clone(),
             };
             let performer = self.world.performer.clone();

@@ -176,3 +176,13 @@ pub const ARGUMENT_BYTES: usize = 128 * 1024;
 pub const APPROVERS: u32 = 20;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
+/// Bytes of address space of a script's process.
+pub const SCRIPT_MEMORY: u64 = 512 * 1024 * 1024;
+/// Time of the processor that a script's process has.
+pub const SCRIPT_CPU: Duration = Duration::from_secs(60);
+/// How long a connection to a server may take, its name and TLS included.
+pub const HTTP_CONNECT: Duration = Duration::from_secs(10);
+/// Bytes of a response's headers that are part of the result.
+pub const HTTP_HEADERS_BYTES: usize = 8 * 1024;
+/// How long one channel may take to accept a message.
+pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::Work;
 use runbook_core::value::{Map, Value, format_duration};
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ pub struct Program {
     pub called: String,
     pub file: PathBuf,
     pub arguments: Vec<String>,
+    /// What it reads; nothing where absent.
+    pub input: Option<Vec<u8>>,
 }
 
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -95,8 +97,13 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
     }
     let mut command = Command::new(&program.file);
     command.args(&program.arguments).env_clear().envs(environment).current_dir(dir);
-    command.arg0(&program.called).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let stdin = if program.input.is_some() { Stdio::piped() } else { Stdio::null() };
+    command.arg0(&program.called).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut tree = Tree::start(command, &job.id).map_err(|error| failure(spawn_trouble(&program, &error)))?;
+    if let (Some(input), Some(mut stdin)) = (program.input.clone(), tree.stdin()) {
+        // A program that does not read its input is its own business.
+        tokio::spawn(async move { stdin.write_all(&input).await });
+    }
     let mut pipes = Pipes {
         stdout: tree.stdout(),
         stderr: tree.stderr(),

@@ -15,6 +15,6 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     };
     let environment = child::environment(&job.id, &job.work, &BTreeMap::new(), &*job.secrets).await?;
     let (file, dir) = child::locate(&job, name, &environment)?;
-    let program = Program { called: name.clone(), file, arguments: arguments.to_vec() };
+    let program = Program { called: name.clone(), file, arguments: arguments.to_vec(), input: None };
     child::perform(job, program, environment, &dir).await
 }

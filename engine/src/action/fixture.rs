@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use runbook_core::effect::Effect;
+use runbook_core::plan::SecretSource;
 use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::{SecretName, Task, Work};
 use runbook_core::value::Value;
@@ -73,6 +74,15 @@ impl Secrets for Known {
         })
     }
 
+    fn fetch<'a>(&'a self, source: &'a SecretSource) -> BoxFuture<'a, Result<SecretString, String>> {
+        Box::pin(async move {
+            match source {
+                SecretSource::Env(name) => Ok(SecretString::from(format!("hunter2-{name}"))),
+                other => Err(format!("{other:?} is not known here")),
+            }
+        })
+    }
+
     fn mask(&self) -> Box<dyn Mask + Send> {
         Box::new(Hunter(Vec::new()))
     }
@@ -82,6 +92,10 @@ pub struct NoSecrets;
 
 impl Secrets for NoSecrets {
     fn reveal<'a>(&'a self, _: &'a SecretName) -> BoxFuture<'a, Result<SecretString, String>> {
+        Box::pin(async { Err("there are none".to_owned()) })
+    }
+
+    fn fetch<'a>(&'a self, _: &'a SecretSource) -> BoxFuture<'a, Result<SecretString, String>> {
         Box::pin(async { Err("there are none".to_owned()) })
     }
 
@@ -117,6 +131,9 @@ pub fn job(task: Task) -> (Job, Log) {
         output: Box::new(log.clone()),
         stop: CancellationToken::new(),
         root: std::env::temp_dir(),
+        facts: Default::default(),
+        channels: Default::default(),
+        network: Default::default(),
     };
     (job, log)
 }

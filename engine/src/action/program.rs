@@ -78,10 +78,9 @@ fn distance(a: &str, b: &str) -> usize {
         for (j, right) in b.iter().enumerate() {
             let change = at(&row, j) + usize::from(left != right);
             let mut best = change.min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
-            if let (Some(i), Some(j)) = (i.checked_sub(1), j.checked_sub(1)) {
-                if a.get(i) == Some(right) && b.get(j) == Some(left) {
-                    best = best.min(at(&before, j) + 1);
-                }
+            let swapped = |i: usize, j: usize| a.get(i) == Some(right) && b.get(j) == Some(left);
+            if i.checked_sub(1).zip(j.checked_sub(1)).is_some_and(|(i, j)| swapped(i, j)) {
+                best = best.min(at(&before, j.saturating_sub(1)) + 1);
             }
             next.push(best);
         }

@@ -33,7 +33,7 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
         arguments.extend(["--".to_owned(), copy.path.display().to_string()]);
         Some(copy)
     };
-    child::perform(job, Program { called: name.to_owned(), file, arguments }, environment, &dir).await
+    child::perform(job, Program { called: name.to_owned(), file, arguments, input: None }, environment, &dir).await
 }
 
 /// A script too long for an argument, in a file that only this user reads and that goes with the attempt.

@@ -8,14 +8,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use runbook_core::plan::{Plan, ProcedureIx};
+use runbook_core::plan::{Plan, ProcedureIx, SecretSource};
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::run::task::SecretName;
-use runbook_core::value::Value;
+use runbook_core::value::{Map, Value};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::perform::{Assignment, Performer};
-use crate::action::{self, Job, Mask, Output, Secrets};
+use crate::action::{self, Job, Mask, NetworkPolicy, Output, Secrets};
 use crate::log::{LogWriter, Logs};
 use crate::secret::{Masker, SecretStore};
 
@@ -45,6 +45,13 @@ impl Performer for LocalPerformer {
             output: Box::new(LogOutput(log.clone())),
             stop: assignment.stop.clone(),
             root: self.root.clone(),
+            facts: facts(&assignment),
+            channels: Arc::new(assignment.plan.policy.channels.clone()),
+            network: if assignment.by_event {
+                NetworkPolicy::Public { allow: assignment.plan.policy.http_allow.clone() }
+            } else {
+                NetworkPolicy::Open
+            },
         };
         Box::pin(async move {
             let end = action::perform(job).await;
@@ -55,6 +62,22 @@ impl Performer for LocalPerformer {
             }
         })
     }
+}
+
+/// `run` as the texts of channels see it.
+fn facts(assignment: &Assignment) -> Map {
+    let plan = &assignment.plan;
+    let mut facts = Map::from([
+        ("id".to_owned(), Value::text(assignment.run.as_str())),
+        ("requested_by".to_owned(), Value::text(assignment.requested_by.as_str())),
+    ]);
+    let environment = plan.policy.environment.as_ref().map_or(Value::Null, |environment| Value::text(environment.name.as_str()));
+    facts.insert("environment".to_owned(), environment);
+    if let Some(procedure) = plan.procedures.first() {
+        facts.insert("name".to_owned(), Value::text(procedure.name.as_str()));
+        facts.insert("version".to_owned(), Value::text(procedure.version.to_string()));
+    }
+    facts
 }
 
 /// The end of an attempt with what its log came to, where there was any output.
@@ -105,6 +128,15 @@ impl Secrets for PlanSecrets {
             // A provider may be a file or a program.
             let fetched = tokio::task::spawn_blocking(move || store.get(&source)).await;
             let secret = fetched.map_err(|e| e.to_string())?.map_err(|e| format!("secret `{}`: {e}", name.name))?;
+            Ok(SecretString::from(secret.expose_secret().to_owned()))
+        })
+    }
+
+    fn fetch<'a>(&'a self, source: &'a SecretSource) -> BoxFuture<'a, Result<SecretString, String>> {
+        let (store, source) = (self.store.clone(), source.clone());
+        Box::pin(async move {
+            let fetched = tokio::task::spawn_blocking(move || store.get(&source)).await;
+            let secret = fetched.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
             Ok(SecretString::from(secret.expose_secret().to_owned()))
         })
     }

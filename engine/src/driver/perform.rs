@@ -20,6 +20,8 @@ pub struct Assignment {
     pub plan: Arc<Plan>,
     /// Whether an event started the run, rather than a person: its requests go nowhere private.
     pub by_event: bool,
+    /// Who asked for the run, as messages name them.
+    pub requested_by: String,
     /// Set where the attempt is to end before it is done.
     pub stop: CancellationToken,
 }

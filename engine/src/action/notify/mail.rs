@@ -1,0 +1,64 @@
+//! A message as a mail, over SMTP. The text travels as data: lettre encodes every header and the body, so that nothing in a
+//! message can add a header or end the mail.
+
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use runbook_core::Digest;
+use runbook_core::limits;
+use runbook_core::policy::{Mail, MailSecurity};
+use secrecy::{ExposeSecret, SecretString};
+
+pub async fn send(mail: &Mail, subject: &str, message: &str, key: &str, password: Option<&SecretString>) -> Result<String, String> {
+    crate::action::http::install_provider();
+    let mailbox = |text: &String| {
+        text.parse::<Mailbox>().map_err(|error| format!("`{}` is not a mail address: {error}", text.escape_debug()))
+    };
+    let one_line = subject.split(|c: char| c.is_control()).collect::<Vec<_>>().join(" ");
+    let id = Digest::of_bytes(key.as_bytes());
+    let id = id.as_str().rsplit(':').next().unwrap_or_default();
+    let mut letter = Message::builder()
+        .from(mailbox(&mail.from)?)
+        .subject(one_line)
+        .message_id(Some(format!("<{id}@runbook.invalid>")))
+        .header(ContentType::TEXT_PLAIN);
+    for to in &mail.to {
+        letter = letter.to(mailbox(to)?);
+    }
+    let letter = letter.body(message.to_owned()).map_err(|error| format!("the mail cannot be written: {error}"))?;
+    let answer = transport(mail, password)?.send(letter).await.map_err(|error| {
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let kind = if error.is_permanent() { "refused the mail" } else { "did not take the mail" };
+        format!("{}:{} {kind}: {cause}", mail.host, mail.port)
+    })?;
+    Ok(format!("{}:{} took it with {}", mail.host, mail.port, answer.code()))
+}
+
+fn transport(mail: &Mail, password: Option<&SecretString>) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+    let parameters =
+        || TlsParameters::new(mail.host.clone()).map_err(|error| format!("TLS to {} cannot be set up: {error}", mail.host));
+    let tls = match mail.security {
+        MailSecurity::Starttls => Tls::Required(parameters()?),
+        MailSecurity::Tls => Tls::Wrapper(parameters()?),
+        MailSecurity::None => {
+            let loopback = mail.host == "localhost" || mail.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+            if !loopback {
+                return Err(format!("`security: none` would send the mail in the clear to {}; use `starttls` or `tls`", mail.host));
+            }
+            Tls::None
+        }
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&mail.host)
+        .port(mail.port)
+        .tls(tls)
+        .timeout(Some(limits::CHANNEL_TIMEOUT));
+    if let (Some((user, _)), Some(password)) = (&mail.login, password) {
+        builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
+    }
+    Ok(builder.build())
+}
