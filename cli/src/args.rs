@@ -407,6 +407,8 @@ pub struct Pause {
 }
 
 /// Take back what a run that has ended did, from its last change to its first
+///
+/// Exits 0 once everything is taken back.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Undo {

@@ -26,7 +26,7 @@ use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{self, Lines};
 use crate::ui::narrate::run_word;
 use crate::ui::screen::Shared;
-use crate::ui::{Tone, Ui, line, request};
+use crate::ui::{Tone, Ui, request};
 
 /// What a run needs beside its session to go on here.
 pub struct Place<'a> {

@@ -57,7 +57,8 @@ fn attempts(home: &Home, id: &RunId, args: &Logs) -> Result<(Vec<(StepPath, u32)
 fn print(home: &Home, id: &RunId, path: &StepPath, attempt: u32, args: &Logs, ui: &mut Ui) -> Result<(), Trouble> {
     let cannot = |why: LogError| Trouble::failed(why.to_string());
     let reader = home.logs.reader(id, path, attempt).map_err(cannot)?;
-    if !args.raw && args.step.is_none() {
+    let wrote = !reader.is_empty().map_err(cannot)?;
+    if !args.raw && args.step.is_none() && (wrote || args.follow) {
         let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
         ui.data(&Tone::Strong.paint(&format!("── {path}{again} ──")))?;
     }
