@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use runbook_core::diagnostic::nearest;
 use runbook_core::run::event::Failure;
 use rustix::fs::{Access, access};
 
@@ -35,7 +36,7 @@ pub fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
     if let Some(refused) = refused {
         return Err(failure(refused));
     }
-    let hint = match nearest(name, &folders) {
+    let hint = match similar(name, &folders) {
         Some(near) => format!("did you mean `{near}`? Else install it, or write its full path"),
         None => "install it, or write its full path".to_owned(),
     };
@@ -54,39 +55,10 @@ fn runnable(file: &Path) -> Result<(), String> {
         .map_err(|_| "may not be executed by this user; set its execute permission with `chmod +x`".to_owned())
 }
 
-/// The program whose name differs least, by at most a third of its letters.
-fn nearest(name: &str, folders: &[PathBuf]) -> Option<String> {
-    let allowed = (name.chars().count() / 3).max(1);
+fn similar(name: &str, folders: &[PathBuf]) -> Option<String> {
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|near| near.len().abs_diff(name.len()) <= allowed)
-        .map(|near| (distance(name, &near), near))
-        .filter(|(d, _)| *d <= allowed)
-        .min()
-        .map(|(_, near)| near)
-}
-
-/// Letters to insert, drop, change or swap with a neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    let at = |row: &[usize], place: usize| row.get(place).copied().unwrap_or(usize::MAX / 2);
-    for (i, left) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, right) in b.iter().enumerate() {
-            let change = at(&row, j) + usize::from(left != right);
-            let mut best = change.min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
-            let swapped = |i: usize, j: usize| a.get(i) == Some(right) && b.get(j) == Some(left);
-            if i.checked_sub(1).zip(j.checked_sub(1)).is_some_and(|(i, j)| swapped(i, j)) {
-                best = best.min(at(&before, j.saturating_sub(1)) + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    at(&row, b.len())
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The working directory. A relative `dir` stays beneath the root, also through symbolic links; an absolute one is what it says.
@@ -128,15 +100,6 @@ pub fn directory(root: &Path, dir: Option<&str>) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_count_edits() {
-        for (a, b, expect) in
-            [("psql", "psql", 0), ("pqsl", "psql", 1), ("", "abc", 3), ("curl", "cur", 1), ("kitten", "sitting", 3)]
-        {
-            assert_eq!(distance(a, b), expect, "{a} {b}");
-        }
-    }
 
     #[test]
     fn programs_are_found_or_the_failure_says_what_to_do() {
