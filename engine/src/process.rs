@@ -111,7 +111,7 @@ impl Tree {
     /// that its pid, which names the group, cannot be given to somebody else meanwhile.
     pub async fn stop(&mut self, grace: Duration) -> Stopped {
         // Who belongs to it is found out before anybody dies: the death of a parent hides its children.
-        let mut left = self.living().await.members;
+        let mut left = self.surely_living().await;
         self.signal_group(Signal::TERM);
         self.signal_group(Signal::CONT);
         let mut told = BTreeSet::new();
@@ -128,7 +128,7 @@ impl Tree {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
-            left = self.living().await.members;
+            left = self.surely_living().await;
         }
         let killed = !left.is_empty();
         let deadline = Instant::now() + limits::KILL_WAIT;
@@ -138,8 +138,10 @@ impl Tree {
                 entry.signal(Signal::KILL);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
-            left = self.living().await.members;
+            left = self.surely_living().await;
         }
+        // Reaches at once whatever of the group a look at the table missed.
+        self.signal_group(Signal::KILL);
         let status = if self.reaped {
             None
         } else {
@@ -162,6 +164,13 @@ impl Tree {
         if let (false, Some(group)) = (self.reaped, Pid::from_raw(self.leader)) {
             let _ = kill_process_group(group, signal);
         }
+    }
+
+    /// A look at the process table takes time: who starts another and ends meanwhile is missed. Only a second look that
+    /// finds nobody either is believed.
+    async fn surely_living(&mut self) -> Vec<Entry> {
+        let first = self.living().await.members;
+        if first.is_empty() { self.living().await.members } else { first }
     }
 
     async fn living(&mut self) -> Found {
