@@ -450,3 +450,21 @@ pub(super) fn part(value: &Value, name: &str) -> Option<Value> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_every_function_and_part() {
+        let reference = include_str!("../../../../docs/format.md");
+        let mut missing: Vec<&str> = Vec::new();
+        for name in Function::names() {
+            if ![format!(".{name}("), format!("`{name}(")].iter().any(|call| reference.contains(call)) {
+                missing.push(name);
+            }
+        }
+        missing.extend(DURATION_PARTS.iter().chain(&TIME_PARTS).filter(|part| !reference.contains(&format!("`.{part}`"))));
+        assert!(missing.is_empty(), "not in docs/format.md: {missing:?}");
+    }
+}
