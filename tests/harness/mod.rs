@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod nginx;
 pub mod postgres;
 pub mod program;
+pub mod scrub;
 pub mod service;
 
 use std::fs::Permissions;

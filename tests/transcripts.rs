@@ -1,0 +1,153 @@
+//! Every transcript in `examples/` is what the program prints. A block fenced as `console` holds commands behind `$ `, what each
+//! printed to a pipe, and `[exit N]` where it did not end with 0. The commands of a page run one after another in a copy of its
+//! folder; ids, times and durations are made the same in both before they are compared.
+//!
+//! `UPDATE_TRANSCRIPTS=1` writes what the program says into the pages instead: read the difference before you commit it.
+
+mod harness;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use harness::program::plain;
+use harness::scrub::Scrub;
+use harness::{Scratch, repository};
+
+macro_rules! transcripts {
+    ($($test:ident $folder:literal;)*) => {
+        $(#[test] fn $test() { hold(&repository().join("examples").join($folder)); })*
+        const FOLDERS: &[&str] = &[$($folder),*];
+    };
+}
+
+transcripts! {
+    hello "01-hello";
+    inputs_and_checks "02-inputs-and-checks";
+    approval "03-approval";
+    choose_and_loops "04-choose-and-loops";
+    rollback "05-rollback";
+    secrets "06-secrets";
+    resume_after_crash "07-resume-after-crash";
+}
+
+#[test]
+fn every_example_is_tried() {
+    let mut found: Vec<_> = std::fs::read_dir(repository().join("examples"))
+        .expect("the examples")
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, FOLDERS);
+}
+
+/// Compares the transcript of one folder's page with what happens now.
+fn hold(folder: &Path) {
+    let page = folder.join("README.md");
+    let written = std::fs::read_to_string(&page).expect("the page of an example");
+    let stage = Stage::copy_of(folder);
+    let now = retell(&written, &stage);
+    if now == written {
+        return;
+    }
+    if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
+        std::fs::write(&page, now).expect("the page of an example");
+        return;
+    }
+    panic!("{} tells what does not happen.\n{}", page.display(), first_difference(&written, &now));
+}
+
+/// The page with each transcript as it is now.
+fn retell(page: &str, stage: &Stage) -> String {
+    let mut told = String::new();
+    let user = harness::run(Command::new("id").arg("-un"));
+    let mut scrub = Scrub::new(&stage.dir, user.trim());
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        told.push_str(line);
+        told.push('\n');
+        if line != "```console" {
+            continue;
+        }
+        let mut commands: Vec<String> = Vec::new();
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            if let Some(command) = line.strip_prefix("$ ") {
+                commands.push(command.to_owned());
+            } else if let (Some(more), Some(command)) = (line.strip_prefix("> "), commands.last_mut())
+                && command.ends_with('\\')
+            {
+                command.push('\n');
+                command.push_str(more);
+            }
+        }
+        for command in commands {
+            let _ = writeln!(told, "$ {}", command.replace('\n', "\n> "));
+            let (output, code) = stage.shell(&command);
+            let output = scrub.clean(&output);
+            told.push_str(&output);
+            if !output.is_empty() && !output.ends_with('\n') {
+                told.push('\n');
+            }
+            if code != 0 {
+                let _ = writeln!(told, "[exit {code}]");
+            }
+        }
+        told.push_str("```\n");
+    }
+    told
+}
+
+/// A folder in which commands run as a reader of the page would run them.
+struct Stage {
+    scratch: Scratch,
+    dir: PathBuf,
+}
+
+impl Stage {
+    fn copy_of(folder: &Path) -> Stage {
+        let scratch = Scratch::new();
+        harness::run(Command::new("cp").arg("-a").arg(folder).arg(scratch.path()));
+        let dir = scratch.join(folder.file_name().expect("a folder"));
+        Stage { scratch, dir }
+    }
+
+    /// What a command line prints to standard output and error, in the order in which it comes, and its exit code.
+    fn shell(&self, line: &str) -> (String, i32) {
+        let program = Path::new(env!("CARGO_BIN_EXE_runbook")).parent().expect("a folder");
+        let mut command = Command::new("sh");
+        plain(&mut command, self.scratch.path());
+        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap_or_default();
+        let path = std::env::join_paths([program.to_owned()].into_iter().chain(std::env::split_paths(path))).expect("PATH");
+        command.env("PATH", path).env("RUNBOOK_STATE", self.scratch.join("state")).current_dir(&self.dir);
+        command.args(["-c", &format!("exec 2>&1\n{line}")]);
+        let output = command.output().expect("a shell");
+        (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap_or(-1))
+    }
+}
+
+fn first_difference(written: &str, now: &str) -> String {
+    let place = written.lines().zip(now.lines()).take_while(|(a, b)| a == b).count();
+    let part = |text: &str| text.lines().skip(place.saturating_sub(3)).take(16).collect::<Vec<_>>().join("\n");
+    format!("--- written, line {}\n{}\n--- now\n{}\nUPDATE_TRANSCRIPTS=1 rewrites it.", place + 1, part(written), part(now))
+}
+
+#[test]
+fn what_differs_between_runs_is_the_same() {
+    let mut scrub = Scrub::new(Path::new("/tmp/runbook-test-1/01-hello"), "ann");
+    for (said, shown) in [
+        ("Hello, world!\n", "Hello, world!\n"),
+        ("run 01kaj2kq7n3x1y5z8w0v2t4s6r of ann", "run 01kaj2m9c0w7v3xd5n8r4tq001 of you"),
+        (
+            "run 01kaj2kq7n3x1y5z8w0v2t4s6q, 01kaj2kq7n3x1y5z8w0v2t4s6r",
+            "run 01kaj2m9c0w7v3xd5n8r4tq002, 01kaj2m9c0w7v3xd5n8r4tq001",
+        ),
+        ("at 2026-11-21T05:12:01.123456Z", "at 2026-11-21T09:30:00Z"),
+        ("took 12ms, 1.53s; 3 steps", "took 0.1s, 0.1s; 3 steps"),
+        ("in /tmp/runbook-test-1/01-hello/x", "in /home/you/01-hello/x"),
+        ("digest abcdef012345 annotated", "digest 5e1f0a9c27d4 annotated"),
+    ] {
+        assert_eq!(scrub.clean(said), shown);
+    }
+}
