@@ -11,7 +11,7 @@ use harness::nginx::Nginx;
 use harness::postgres::{PASSWORD, Postgres, USER};
 use harness::program::Runbook;
 use harness::service::Service;
-use harness::{Scratch, eventually, repository, run};
+use harness::{eventually, repository, run};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
@@ -80,7 +80,7 @@ fn a_backup_is_verified_and_promoted_once_a_person_agrees() {
     backup.exec(USER).assert(3);
     backup.runbook.approve_and_resume().assert(0);
     assert_ne!(backup.latest().as_ref(), Some(&first));
-    backup.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(1);
+    backup.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(0);
     assert_eq!(backup.latest().as_ref(), Some(&first));
     let tables = first.replace(".dump", ".tables");
     assert_eq!(files(&backup.dir), [first, tables, "latest".to_owned()], "and takes its own files away");
@@ -182,7 +182,7 @@ fn a_certificate_about_to_expire_is_replaced_and_can_be_put_back() {
     let mode = run(Command::new("stat").args(["-c", "%a"]).arg(&site.nginx.bundle));
     assert_eq!(mode.trim(), "600");
 
-    site.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(1);
+    site.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(0);
     eventually("the former certificate on the wire", || (site.nginx.served_fingerprint() == before).then_some(()));
 }
 
@@ -245,7 +245,7 @@ fn files_are_archived_and_come_back() {
     disk.answer("archive", &["app.log", ODD]).assert(0);
     assert_eq!(files(&disk.dir), ["old"]);
     assert!(!disk.dir.join("pwned").exists());
-    disk.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(1);
+    disk.runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(0);
     assert_eq!(fs::metadata(disk.dir.join(ODD)).map(|file| file.len()).ok(), Some(1024 * 1024));
     assert_eq!(fs::metadata(disk.dir.join("app.log")).map(|file| file.len()).ok(), Some(1536 * 1024));
 }
@@ -306,27 +306,34 @@ fn a_new_configuration_is_installed_and_can_be_taken_back() {
     fs::write(&config, format!("{former}# reviewed\n")).expect("a configuration");
     restart(&runbook, &service, Some(&config)).assert(0);
     assert!(fs::read_to_string(service.dir.join("config")).expect("a configuration").contains("reviewed"));
-    runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(1);
+    runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(0);
+    assert_eq!(fs::read_to_string(service.dir.join("config")).expect("a configuration"), former);
+    eventually("the service", || (service.health() == Some(200)).then_some(()));
+}
+
+/// Installs a configuration that the service cannot live with, and sees it go again.
+fn is_rolled_back(edit: impl FnOnce(&str) -> String) {
+    let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
+    let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
+    let config = runbook.scratch.join("config");
+    fs::write(&config, edit(&former)).expect("a configuration");
+    restart(&runbook, &service, Some(&config)).assert(1);
+    runbook.run(["show", "last"]).assert(0).says("rolled back");
     assert_eq!(fs::read_to_string(service.dir.join("config")).expect("a configuration"), former);
     eventually("the service", || (service.health() == Some(200)).then_some(()));
 }
 
 #[test]
-fn a_configuration_that_makes_it_ill_is_rolled_back() {
-    let scratch = Scratch::new();
-    let service = Service::start();
-    let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
-    for (name, config) in [
-        ("no health page", former.replace("/well", "/ill")),
-        ("ends at once", format!("{former}exit 1\n")),
-        ("crashes after a moment", format!("{former}(sleep 1.5; kill -9 $$) &\n")),
-    ] {
-        let runbook = Runbook::over(&repository().join("runbooks"));
-        let file = scratch.join("config");
-        fs::write(&file, config).expect("a configuration");
-        restart(&runbook, &service, Some(&file)).assert(1);
-        runbook.run(["show", "last"]).assert(0).says("rolled back");
-        assert_eq!(fs::read_to_string(service.dir.join("config")).expect("a configuration"), former, "{name}");
-        eventually("the service", || (service.health() == Some(200)).then_some(()));
-    }
+fn a_configuration_without_a_health_page_is_rolled_back() {
+    is_rolled_back(|former| former.replace("/well", "/ill"));
+}
+
+#[test]
+fn a_configuration_that_ends_the_service_at_once_is_rolled_back() {
+    is_rolled_back(|former| format!("{former}exit 1\n"));
+}
+
+#[test]
+fn a_configuration_that_lets_the_service_crash_after_a_moment_is_rolled_back() {
+    is_rolled_back(|former| format!("{former}(sleep 1.5; kill -9 $$) &\n"));
 }

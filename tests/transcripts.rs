@@ -116,7 +116,7 @@ impl Stage {
     /// What a command line prints to standard output and error, in the order in which it comes, and its exit code.
     fn shell(&self, line: &str) -> (String, i32) {
         let program = Path::new(env!("CARGO_BIN_EXE_runbook")).parent().expect("a folder");
-        let mut command = Command::new("sh");
+        let mut command = Command::new("dash");
         plain(&mut command, self.scratch.path());
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap_or_default();
         let path = std::env::join_paths([program.to_owned()].into_iter().chain(std::env::split_paths(path))).expect("PATH");

@@ -48,6 +48,12 @@ impl Scrub {
             let fraction = fraction(&text[length..]);
             return (length + fraction, if length == 8 { "09:30:00".to_owned() } else { "09:30".to_owned() });
         }
+        if let Some(length) = shaped(text, "#:##") {
+            return (length, "0:00".to_owned());
+        }
+        if let Some(length) = countdown(text) {
+            return (length, "59m 59s".to_owned());
+        }
         if let Some(length) = duration(text) {
             return (length, "0.1s".to_owned());
         }
@@ -62,6 +68,9 @@ impl Scrub {
         }
         if before.ends_with("pid ") && first.bytes().all(|b| b.is_ascii_digit()) {
             return (word, "4711".to_owned());
+        }
+        if before.ends_with("(user you on ") {
+            return (word, "desk".to_owned());
         }
         if first == self.user {
             return (word, "you".to_owned());
@@ -82,6 +91,12 @@ fn shaped(text: &str, pattern: &str) -> Option<usize> {
 fn fraction(text: &str) -> usize {
     let digits = text.strip_prefix('.').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
     if digits == 0 { 0 } else { digits + 1 }
+}
+
+/// The length of what is left of an hour or two: `59m 58s`.
+fn countdown(text: &str) -> Option<usize> {
+    let minutes = shaped(text, "##m ")?;
+    duration(&text[minutes..]).map(|seconds| minutes + seconds)
 }
 
 /// The length of a duration below a minute that the text begins with: `12ms`, `1.5s`. Longer ones are written by people.
