@@ -143,6 +143,8 @@ fn what_differs_between_runs_is_the_same() {
             "run 01kaj2kq7n3x1y5z8w0v2t4s6q, 01kaj2kq7n3x1y5z8w0v2t4s6r",
             "run 01kaj2m9c0w7v3xd5n8r4tq002, 01kaj2m9c0w7v3xd5n8r4tq001",
         ),
+        ("until 13:45 (59m 58s left)", "until 09:30 (59m 59s left)"),
+        ("by ann (user ann on host7)", "by you (user you on desk)"),
         ("at 2026-11-21T05:12:01.123456Z", "at 2026-11-21T09:30:00Z"),
         ("took 12ms, 1.53s; 3 steps", "took 0.1s, 0.1s; 3 steps"),
         ("in /tmp/runbook-test-1/01-hello/x", "in /home/you/01-hello/x"),
