@@ -95,8 +95,9 @@ fn fraction(text: &str) -> usize {
 
 /// The length of what is left of an hour or two: `59m 58s`.
 fn countdown(text: &str) -> Option<usize> {
-    let minutes = shaped(text, "##m ")?;
-    duration(&text[minutes..]).map(|seconds| minutes + seconds)
+    let minutes = text.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = text[minutes..].strip_prefix("m ")?;
+    duration(rest).filter(|_| minutes > 0).map(|seconds| minutes + 2 + seconds)
 }
 
 /// The length of a duration below a minute that the text begins with: `12ms`, `1.5s`. Longer ones are written by people.
