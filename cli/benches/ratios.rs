@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
+use runbook_core::expr::{Expression, Names};
+use runbook_core::plan::Origin;
 use runbook_core::run::event::{AttemptEnd, Identity, Means, Part, RunStarted};
 use runbook_core::{Event, Fact, Map, Plan, Run, RunId, Value};
 
@@ -39,6 +41,8 @@ fn main() {
         late_step(),
         replay(),
         check_many(),
+        check_large(),
+        cached_expression(),
     ];
     let wide = |cells: [&str; 4]| println!("{:<34} {:<44} {:>12}  {}", cells[0], cells[1], cells[2], cells[3]);
     wide(["what", "against", "measured", "reach"]);
@@ -321,6 +325,33 @@ fn check_many() -> Row {
         ratio: times(ratio),
         reach: "≤ 5×",
     }
+}
+
+fn check_large() -> Row {
+    let steps = |n: usize| procedure(&"- {exec: [\"true\"], idempotent: true}\n".repeat(n));
+    let (small, large) = (steps(250), steps(2_000));
+    let ratio = paired(|| drop(plan(&large)), || (0..8).for_each(|_| drop(plan(&small))));
+    Row { what: "check of 2,000 steps", against: "8 × check of 250 steps".to_owned(), ratio: times(ratio), reach: "≈ 1×" }
+}
+
+struct Nothing;
+
+impl Names for Nothing {
+    fn value(&self, root: &str, _member: Option<&str>) -> Result<Value, String> {
+        Err(format!("there is no `{root}`"))
+    }
+}
+
+fn cached_expression() -> Row {
+    let source = "1 + 2 * 3 < 8 && \"web-1\".starts_with(\"web\") && [1, 2, 3].len() == 3";
+    let parse = || Expression::parse(source, Origin::default()).expect("it parses");
+    let cached = parse();
+    let rounds = 10_000;
+    let ratio = paired(
+        || (0..rounds).for_each(|_| drop(cached.evaluate(&Nothing).expect("a value"))),
+        || (0..rounds).for_each(|_| drop(parse().evaluate(&Nothing).expect("a value"))),
+    );
+    Row { what: "evaluation of an expression", against: "parsing it each time".to_owned(), ratio: times(ratio), reach: "< 1×" }
 }
 
 fn times(ratio: f64) -> String {

@@ -82,6 +82,9 @@ pub enum Progress {
     },
 }
 
+/// Is told what the driver is at.
+pub type Watcher<'a> = Box<dyn FnMut(&Run, Progress) + Send + 'a>;
+
 struct Attempt {
     stop: CancellationToken,
 }
@@ -103,16 +106,11 @@ pub struct Driver<'a> {
     /// Something is recorded that must be on the disk before the driver rests.
     must_sync: bool,
     parking: bool,
-    progress: Box<dyn FnMut(&Run, Progress) + Send + 'a>,
+    progress: Watcher<'a>,
 }
 
 impl<'a> Driver<'a> {
-    pub fn new(
-        session: &'a mut Session,
-        world: World,
-        patience: Patience,
-        progress: Box<dyn FnMut(&Run, Progress) + Send + 'a>,
-    ) -> Driver<'a> {
+    pub fn new(session: &'a mut Session, world: World, patience: Patience, progress: Watcher<'a>) -> Driver<'a> {
         let now = world.clock.now();
         Driver {
             session,

@@ -79,7 +79,7 @@ fn print(home: &Home, id: &RunId, path: &StepPath, attempt: u32, args: &Logs, ui
 fn copy(reader: &LogReader, at: &mut u64, out: &mut Printer, ui: &mut Ui) -> Result<(), Trouble> {
     let cannot = |why: LogError| Trouble::failed(why.to_string());
     loop {
-        let bytes = reader.range(*at, at.saturating_add(limits::LOG_RANGE as u64)).map_err(cannot)?;
+        let bytes = reader.range(*at, at.saturating_add(limits::LOG_RANGE)).map_err(cannot)?;
         if bytes.is_empty() {
             return Ok(());
         }

@@ -98,7 +98,7 @@ async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: 
         Session::open(home.journal.clone(), home.clock.clone(), home.owner(), vec![Box::new(screen.clone())], id).await?;
     let by = home.identity(&session.run().plan().policy.people);
     session.adopt(by.clone())?;
-    let first = first.or_else(|| session.run().is_paused().then(|| Message::Resume { by }));
+    let first = first.or_else(|| session.run().is_paused().then_some(Message::Resume { by }));
     if let Some(message) = first
         && let Answer::Refused { why } = session.receive(message)?.answer
     {

@@ -51,7 +51,7 @@ impl FromStr for Requirement {
         let below = match (sign, minor, patch) {
             ('^', None, _) => next_major,
             ('^', ..) if major > 0 => next_major,
-            ('^', Some(minor), Some(_)) if minor == 0 => next_patch,
+            ('^', Some(0), Some(_)) => next_patch,
             ('^', ..) => next_minor,
             ('~', None, _) => next_major,
             ('~', ..) => next_minor,

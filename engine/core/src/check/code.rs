@@ -55,7 +55,7 @@ fn behind<'w>(words: &'w [&'w str], options: &'w [&'w str]) -> impl Iterator<Ite
         }
         let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
         let plain = letters.split("{{").next().unwrap_or(letters);
-        let one = |letter: &str| options.iter().any(|option| *option == letter);
+        let one = |letter: &str| options.contains(&letter);
         if holds(letters) {
             // Code may follow its option at once; behind any other option stands that option's own value.
             return plain.get(..1).is_some_and(one).then_some(n);

@@ -190,6 +190,7 @@ pub enum Refusal {
 }
 
 /// What a vote leads to.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// Record this.
@@ -266,7 +267,7 @@ impl Run {
     pub(super) fn take_request(&mut self, id: DecisionId, path: Option<&StepPath>, purpose: &Purpose, request: &Request) {
         let Ok(asker) = self.asker(path, purpose) else { return };
         self.unwant(&Key::Request(asker));
-        let deadline = request.within.map(|within| self.from_now(within));
+        let deadline = request.within.map(|within| self.time_after(within));
         self.decisions.push(Decision {
             id,
             asker,
@@ -376,7 +377,7 @@ impl Run {
             main.escalation.as_ref().and_then(|e| Some((e.rungs.get(rung as usize)?, e.pace_of(rung as usize, main.impact)?)));
         if let (OnTimeout::Escalate, Some((to, pace))) = (decision.request.on_timeout, next) {
             let to = to.to.clone();
-            let deadline = self.from_now(pace);
+            let deadline = self.time_after(pace);
             if let Some(decision) = self.decision_mut(id) {
                 decision.rung = rung + 1;
                 decision.deadline = Some(deadline);

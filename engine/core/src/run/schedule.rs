@@ -565,7 +565,7 @@ impl Run {
     }
 
     /// The instant at which `after` from now is.
-    pub(super) fn from_now(&self, after: std::time::Duration) -> jiff::Timestamp {
+    pub(super) fn time_after(&self, after: std::time::Duration) -> jiff::Timestamp {
         later(self.now, after)
     }
 

@@ -152,7 +152,7 @@ impl Run {
                 let attempt = self.node(node).attempt + 1;
                 let seed = self.started().map_or(0, |s| s.seed);
                 let delay = retry_delay(&retry, tries, seed, &path, attempt);
-                let until = self.from_now(delay);
+                let until = self.time_after(delay);
                 let node = self.node_mut(node);
                 node.state = State::Backoff { until };
                 node.note = Some(failure);
@@ -306,7 +306,7 @@ impl Run {
         };
         match every {
             Some(every) => {
-                let until = self.from_now(every);
+                let until = self.time_after(every);
                 self.sleep_until(node, until);
             }
             None => self.open_round(node, round + 1),

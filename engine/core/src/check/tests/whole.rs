@@ -102,18 +102,6 @@ fn procedures_that_call_one_another_are_refused() {
     );
 }
 
-fn large(steps: usize) -> Procedure {
-    let mut text = whole("inputs: {host: {type: host}}\nsteps:\n");
-    for n in 0..steps {
-        text += &format!("  - id: s{n}\n    exec: [look, '{{{{inputs.host}}}}'");
-        if n > 0 {
-            text += &format!(", '{{{{steps.s{}.stdout}}}}'", n / 2);
-        }
-        text += &format!("]\n    effect: read\n    if: inputs.host != \"{n}\"\n    outputs: {{n: result.exit_code + 1}}\n");
-    }
-    load("large.yaml", &text)
-}
-
 #[test]
 fn a_plan_has_as_many_steps_as_the_bound_and_no_more() {
     // The bound counts called procedures too: two of these are over it.
@@ -128,26 +116,6 @@ fn a_plan_has_as_many_steps_as_the_bound_and_no_more() {
         let found = crate::check::check(&outer, &Catalogue::new([&one, &two], None), &CheckOptions::default()).1;
         assert_eq!(found.iter().map(|fault| fault.code).next(), expect);
     }
-}
-
-/// Not for every run of the tests: a busy machine is no fault. `cargo test --release -- --ignored work_grows`.
-#[test]
-#[ignore = "measures time"]
-fn work_grows_with_the_size_and_no_faster() {
-    let time = |steps| {
-        let procedure = large(steps);
-        let catalogue = Catalogue::default();
-        let once = || {
-            let start = std::time::Instant::now();
-            let (_, found) = crate::check::check(&procedure, &catalogue, &CheckOptions::default());
-            assert!(!found.has_errors());
-            start.elapsed()
-        };
-        (0..3).map(|_| once()).min().unwrap()
-    };
-    let (small, large) = (time(250), time(2_000));
-    println!("250 steps: {small:?}, 2,000 steps: {large:?}");
-    assert!(large < small * 16, "8 times the steps took {small:?} → {large:?}");
 }
 
 #[test]
