@@ -203,7 +203,7 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> Stop {
     let journal: SharedJournal = deadly;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let stop = runtime.block_on(async {
+    runtime.block_on(async {
         let owner = Owner::this_process("operator");
         let mut session = if store.run(&run_id()).is_ok() {
             let mut session = Session::open(journal, clock.clone(), owner, Vec::new(), &run_id()).await.expect("the run opens");
@@ -240,8 +240,7 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> Stop {
         let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.expect("the engine is well");
         session.close().await.expect("the run is given up");
         stop
-    });
-    stop
+    })
 }
 
 fn counted(state: &Path) -> BTreeMap<String, u32> {
