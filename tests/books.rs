@@ -282,9 +282,9 @@ fn too_little_freed_is_said() {
 
 // ---- service-restart
 
-fn restart(runbook: &Runbook, service: &Service, config: Option<&Path>) -> harness::program::Ran {
+fn restart(runbook: &Runbook, service: &Service, config: Option<&Path>, settle: &str) -> harness::program::Ran {
     let health = service.health_url();
-    let mut inputs = vec![("service", text(&service.dir)), ("health", health.as_str()), ("settle", "1s")];
+    let mut inputs = vec![("service", text(&service.dir)), ("health", health.as_str()), ("settle", settle)];
     inputs.extend(config.map(|config| ("config", text(config))));
     runbook.exec("service-restart", &inputs)
 }
@@ -293,7 +293,7 @@ fn restart(runbook: &Runbook, service: &Service, config: Option<&Path>) -> harne
 fn a_service_is_restarted() {
     let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
     let before = service.pid();
-    restart(&runbook, &service, None).assert(0);
+    restart(&runbook, &service, None, "1s").assert(0);
     assert_ne!(service.pid(), before);
     assert_eq!(service.health(), Some(200));
 }
@@ -304,7 +304,7 @@ fn a_new_configuration_is_installed_and_can_be_taken_back() {
     let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
     let config = runbook.scratch.join("config");
     fs::write(&config, format!("{former}# reviewed\n")).expect("a configuration");
-    restart(&runbook, &service, Some(&config)).assert(0);
+    restart(&runbook, &service, Some(&config), "1s").assert(0);
     assert!(fs::read_to_string(service.dir.join("config")).expect("a configuration").contains("reviewed"));
     runbook.run(["undo", "last", "--yes", "--reason", "trying it"]).assert(0);
     assert_eq!(fs::read_to_string(service.dir.join("config")).expect("a configuration"), former);
@@ -312,12 +312,12 @@ fn a_new_configuration_is_installed_and_can_be_taken_back() {
 }
 
 /// Installs a configuration that the service cannot live with, and sees it go again.
-fn is_rolled_back(edit: impl FnOnce(&str) -> String) {
+fn is_rolled_back(settle: &str, edit: impl FnOnce(&str) -> String) {
     let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
     let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
     let config = runbook.scratch.join("config");
     fs::write(&config, edit(&former)).expect("a configuration");
-    restart(&runbook, &service, Some(&config)).assert(1);
+    restart(&runbook, &service, Some(&config), settle).assert(1);
     runbook.run(["show", "last"]).assert(0).says("rolled back");
     assert_eq!(fs::read_to_string(service.dir.join("config")).expect("a configuration"), former);
     eventually("the service", || (service.health() == Some(200)).then_some(()));
@@ -325,15 +325,27 @@ fn is_rolled_back(edit: impl FnOnce(&str) -> String) {
 
 #[test]
 fn a_configuration_without_a_health_page_is_rolled_back() {
-    is_rolled_back(|former| former.replace("/well", "/ill"));
+    is_rolled_back("1s", |former| former.replace("/well", "/ill"));
 }
 
 #[test]
 fn a_configuration_that_ends_the_service_at_once_is_rolled_back() {
-    is_rolled_back(|former| format!("{former}exit 1\n"));
+    is_rolled_back("1s", |former| format!("{former}exit 1\n"));
 }
 
 #[test]
 fn a_configuration_that_lets_the_service_crash_after_a_moment_is_rolled_back() {
-    is_rolled_back(|former| format!("{former}(sleep 1.5; kill -9 $$) &\n"));
+    // It lives for less than it must stay up, whenever it is looked at first.
+    is_rolled_back("3s", |former| format!("{former}(sleep 0.8; kill -9 $$) &\n"));
+}
+
+#[test]
+fn in_production_somebody_looks_before_anything_changes() {
+    let (runbook, service) =
+        (Runbook::over(&repository().join("runbooks")).env("RUNBOOK_ENVIRONMENT", "production"), Service::start());
+    let before = service.pid();
+    restart(&runbook, &service, None, "1s").assert(3).says("changes-in-production");
+    assert_eq!(service.pid(), before, "nothing runs before a yes");
+    runbook.approve_and_resume().assert(0);
+    assert_ne!(service.pid(), before);
 }
