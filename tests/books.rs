@@ -344,7 +344,7 @@ fn in_production_somebody_looks_before_anything_changes() {
     let (runbook, service) =
         (Runbook::over(&repository().join("runbooks")).env("RUNBOOK_ENVIRONMENT", "production"), Service::start());
     let before = service.pid();
-    restart(&runbook, &service, None, "1s").assert(3).says("changes-in-production");
+    restart(&runbook, &service, None, "1s").assert(3).says("hosts-in-production");
     assert_eq!(service.pid(), before, "nothing runs before a yes");
     runbook.approve_and_resume().assert(0);
     assert_ne!(service.pid(), before);
