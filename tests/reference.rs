@@ -115,7 +115,7 @@ fn every_example_is_right() {
     let workspace = workspace();
     let called = procedure("called", CALLED).0.expect("a procedure to call");
     let mut wrong = Vec::new();
-    for name in ["docs/format.md"] {
+    for name in ["docs/format.md", "README.md"] {
         for (kind, line, text) in blocks(&page(name)) {
             let text = whole(&kind, &text);
             let place = format!("{name}:{line}");

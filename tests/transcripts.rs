@@ -1,6 +1,7 @@
-//! Every transcript in `examples/` is what the program prints. A block fenced as `console` holds commands behind `$ `, what each
-//! printed to a pipe, and `[exit N]` where it did not end with 0. The commands of a page run one after another in a copy of its
-//! folder; ids, times and durations are made the same in both before they are compared.
+//! Every transcript in `README.md` and `examples/` is what the program prints. A block fenced as `console` holds commands behind `$ `,
+//! what each printed to a pipe, and `[exit N]` where it did not end with 0. The commands of a page run one after another, those of an
+//! example in a copy of its folder, those of the front page in an empty one, where a procedure that the page shows is saved under its
+//! name; ids, times and durations are made the same in both before they are compared.
 //!
 //! `UPDATE_TRANSCRIPTS=1` writes what the program says into the pages instead: read the difference before you commit it.
 
@@ -43,17 +44,24 @@ fn every_example_is_tried() {
     assert_eq!(found, FOLDERS);
 }
 
-/// Compares the transcript of one folder's page with what happens now.
+#[test]
+fn front_page() {
+    hold_page(&repository().join("README.md"), &Stage::empty());
+}
+
+/// Compares the transcript of one example's page with what happens now.
 fn hold(folder: &Path) {
-    let page = folder.join("README.md");
-    let written = std::fs::read_to_string(&page).expect("the page of an example");
-    let stage = Stage::copy_of(folder);
-    let now = retell(&written, &stage);
+    hold_page(&folder.join("README.md"), &Stage::copy_of(folder));
+}
+
+fn hold_page(page: &Path, stage: &Stage) {
+    let written = std::fs::read_to_string(page).expect("a page");
+    let now = retell(&written, stage);
     if now == written {
         return;
     }
     if std::env::var_os("UPDATE_TRANSCRIPTS").is_some() {
-        std::fs::write(&page, now).expect("the page of an example");
+        std::fs::write(page, now).expect("a page");
         return;
     }
     panic!("{} tells what does not happen.\n{}", page.display(), first_difference(&written, &now));
@@ -68,6 +76,12 @@ fn retell(page: &str, stage: &Stage) -> String {
     while let Some(line) = lines.next() {
         told.push_str(line);
         told.push('\n');
+        if line == "```yaml" {
+            let shown: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            let _ = writeln!(told, "{}\n```", shown.join("\n"));
+            stage.save(&shown);
+            continue;
+        }
         if line != "```console" {
             continue;
         }
@@ -111,6 +125,21 @@ impl Stage {
         harness::run(Command::new("cp").arg("-a").arg(folder).arg(scratch.path()));
         let dir = scratch.join(folder.file_name().expect("a folder"));
         Stage { scratch, dir }
+    }
+
+    fn empty() -> Stage {
+        let scratch = Scratch::new();
+        let dir = scratch.join("procedures");
+        std::fs::create_dir(&dir).expect("a folder");
+        Stage { scratch, dir }
+    }
+
+    /// Saves a procedure that a page shows as the file that its name calls for.
+    fn save(&self, shown: &[&str]) {
+        let is_document = shown.first().is_some_and(|line| line.starts_with("apiVersion:"));
+        if let Some(name) = shown.iter().find_map(|line| line.strip_prefix("name: ")).filter(|_| is_document) {
+            std::fs::write(self.dir.join(format!("{name}.yaml")), shown.join("\n") + "\n").expect("a file");
+        }
     }
 
     /// What a command line prints to standard output and error, in the order in which it comes, and its exit code.
