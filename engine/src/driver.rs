@@ -153,7 +153,11 @@ impl<'a> Driver<'a> {
             if self.running.contains_key(&(path.clone(), attempt)) {
                 continue;
             }
-            let why = "the engine stopped while it was under way".to_owned();
+            let left = self.world.performer.left_running(&format!("{}/{path}/{attempt}", self.session.id()));
+            let mut why = "the engine stopped while it was under way".to_owned();
+            if !left.is_empty() {
+                why.push_str(&format!("; of what it started, this still runs: {}", left.join(", ")));
+            }
             self.record(Fact::AttemptFinished { path, attempt, end: AttemptEnd::Unknown { why } })?;
         }
         Ok(())

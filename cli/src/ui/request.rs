@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use runbook_core::Run;
 use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
-use runbook_core::run::decision::{Choice, Decision, Purpose, Request, Undo};
+use runbook_core::run::decision::{Choice, Decision, Purpose, Undo};
 
 use super::plain::{line, plain};
 use super::style::Tone;
@@ -59,7 +59,7 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     row("decision", format!("{}{path}", decision.id));
     row("may decide", may_decide(decision));
     row("time", deadline(decision, now));
-    out.extend(next(request));
+    out.extend(next(decision));
     if !request.known.is_empty() {
         out.push(String::new());
         out.push(Tone::Strong.paint("known so far"));
@@ -108,9 +108,15 @@ fn deadline(decision: &Decision, now: Timestamp) -> String {
     format!("until {} ({left}); then {then}", words::when(at))
 }
 
-/// The steps that run if the answer is yes.
-fn next(request: &Request) -> Vec<String> {
-    let mut out = vec![String::new(), Tone::Strong.paint("if the answer is yes, next")];
+/// The steps that an answer would start.
+fn next(decision: &Decision) -> Vec<String> {
+    let request = &decision.request;
+    let answer = match decision.purpose {
+        Purpose::Unknown => "if it is run again, next",
+        Purpose::UndoFailed => "if it is tried again, next",
+        _ => "if the answer is yes, next",
+    };
+    let mut out = vec![String::new(), Tone::Strong.paint(answer)];
     if request.next.is_empty() {
         out.push("  nothing".to_owned());
     }
@@ -152,7 +158,7 @@ pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
         Purpose::Ask => commands.push(format!("runbook answer {place}")),
         Purpose::Unknown | Purpose::UndoFailed => {
             let flags =
-                [(Choice::Probe, "--probe"), (Choice::Done, "--done"), (Choice::Again, "--again"), (Choice::Leave, "--leave")];
+                [(Choice::Done, "--done"), (Choice::Again, "--again"), (Choice::Probe, "--probe"), (Choice::Leave, "--leave")];
             let offered = flags.iter().filter(|(choice, _)| offers(*choice));
             commands.extend(offered.map(|(choice, flag)| match choice.needs_reason() {
                 true => format!("runbook answer {place} {flag} --reason …"),

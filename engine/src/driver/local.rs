@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::perform::{Assignment, Performer};
 use crate::action::{self, Job, Mask, NetworkPolicy, Output, Secrets};
 use crate::log::{LogWriter, Logs};
+use crate::process;
 use crate::secret::{Masker, SecretStore};
 
 /// Performs attempts on this machine.
@@ -61,6 +62,10 @@ impl Performer for LocalPerformer {
                 None => end,
             }
         })
+    }
+
+    fn left_running(&self, attempt: &str) -> Vec<String> {
+        process::survivors(attempt).iter().map(ToString::to_string).collect()
     }
 }
 

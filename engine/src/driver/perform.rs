@@ -36,4 +36,10 @@ impl Assignment {
 /// Performs attempts. Whatever goes wrong is an [`AttemptEnd`].
 pub trait Performer: Send + Sync {
     fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>>;
+
+    /// What an attempt of an engine that is gone has left running, each as people name it. `attempt` is [`Assignment::id`].
+    fn left_running(&self, attempt: &str) -> Vec<String> {
+        let _ = attempt;
+        Vec::new()
+    }
 }

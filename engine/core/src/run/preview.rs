@@ -162,7 +162,7 @@ impl Run {
             Purpose::Unknown => {
                 let node = node?;
                 let why = self.node(node).note.as_ref().map(|n| n.message.clone()).unwrap_or_default();
-                let question = format!("{title}: it was started, and nobody knows how it ended ({why}). Did it happen?");
+                let question = format!("Did `{title}` do its work? It was started, and nothing says how it ended: {why}.");
                 Ask::new(question, &[Choice::Probe, Choice::Done, Choice::Again])
             }
             Purpose::UndoFailed => {
