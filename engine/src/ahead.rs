@@ -35,7 +35,7 @@ pub fn vote_for(
         if ahead.matches(&question).is_err() {
             continue;
         }
-        let vote = Vote {
+        let mut vote = Vote {
             by: ahead.by.clone(),
             choice: Choice::Approve,
             reason: Some(ahead.reason.clone()),
@@ -43,13 +43,16 @@ pub fn vote_for(
             digest: open.request.digest.clone(),
             signature: None,
             ahead: Some(ahead.id.clone()),
+            notice: None,
             head: None,
         };
         let voted = open.votes.iter().any(|v| v.by.person == vote.by.person);
         // A signature ahead is over the statement that bounds it; where each decision must be signed, that is not enough.
-        if voted || open.request.signed || permit::permit_vote(run, id, decision, &vote).is_err() {
+        if voted || open.request.signed {
             continue;
         }
+        let Ok(notice) = permit::permit_vote(run, id, decision, &vote) else { continue };
+        vote.notice = notice;
         return Ok(Some((kept.id, vote)));
     }
     Ok(None)

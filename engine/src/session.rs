@@ -324,10 +324,14 @@ impl Session {
     }
 
     /// Records what a message asks for, where the workspace's policy and the run allow it.
-    pub fn receive(&mut self, message: Message) -> Result<Received, SessionError> {
+    pub fn receive(&mut self, mut message: Message) -> Result<Received, SessionError> {
         let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
-        if let Err(why) = permit(&self.run, &self.id, &message) {
-            return refused(why);
+        let notice = match permit(&self.run, &self.id, &message) {
+            Ok(notice) => notice,
+            Err(why) => return refused(why),
+        };
+        if let Message::Decide { vote, .. } = &mut message {
+            vote.notice = notice;
         }
         let fact = match &message {
             Message::Decide { decision, vote } => match self.run.check_vote(*decision, vote) {

@@ -274,6 +274,7 @@ fn answer(state: &Path, asked: &mut Vec<String>) {
             digest: decision.request.digest.clone(),
             signature: None,
             ahead: None,
+            notice: None,
             head: None,
         };
         let message = Message::Decide { decision: decision.id, vote: Box::new(vote) };

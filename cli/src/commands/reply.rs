@@ -52,6 +52,7 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
         digest: decision.request.digest.clone(),
         signature: None,
         ahead: None,
+        notice: None,
         head: Some(head),
     }
 }

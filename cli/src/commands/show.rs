@@ -148,6 +148,7 @@ fn decided(decision: &runbook_core::run::decision::Decision) -> Vec<String> {
             (None, None) => "",
         };
         out.push(format!("   {} by {}{proof}{reason}", vote.choice.name(), line(&who(&vote.by))));
+        out.extend(vote.notice.iter().map(|notice| format!("   {}", line(notice))));
         out.extend(crate::ui::words::values(&vote.answers).into_iter().map(|text| format!("   {text}")));
     }
     out

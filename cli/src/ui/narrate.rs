@@ -85,6 +85,9 @@ impl Narrator {
                 let by = self::line(&who(&vote.by)).into_owned();
                 let text = format!("{decision}: {} by {by}{signed}{ahead}{reason}", vote.choice.name());
                 lines.push(line("decided", Tone::Strong, text));
+                if let Some(notice) = &vote.notice {
+                    lines.push(line("note", Tone::Warning, self::line(notice).into_owned()));
+                }
             }
             Fact::DecisionVoided { decision, reason } => {
                 lines.push(line("void", Tone::Warning, format!("{decision}: {}", self::line(reason))));

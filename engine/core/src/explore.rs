@@ -214,6 +214,7 @@ impl Way {
                     digest: open.request.digest.clone(),
                     signature: None,
                     ahead: None,
+                    notice: None,
                     head: None,
                 };
                 Fact::Decided { decision: *decision, vote }

@@ -121,6 +121,7 @@ pub(crate) fn approval(run: &Run, by: &str, head: Option<Digest>) -> Message {
         digest: open.request.digest.clone(),
         signature: None,
         ahead: None,
+        notice: None,
         head,
     };
     Message::Decide { decision: open.id, vote: Box::new(vote) }

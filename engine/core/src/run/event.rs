@@ -267,6 +267,9 @@ pub struct Vote {
     pub signature: Option<Signature>,
     /// Set where the vote was cast before it was asked for.
     pub ahead: Option<String>,
+    /// What the record has to say about who was, or was not, asked: set by the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// The last event the voter could see: the anchor of the record's head at that moment.
     pub head: Option<Digest>,
 }

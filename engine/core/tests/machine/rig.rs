@@ -239,6 +239,7 @@ impl Rig {
             digest: open.request.digest.clone(),
             signature: None,
             ahead: None,
+            notice: None,
             head: None,
         };
         (open.id, vote)

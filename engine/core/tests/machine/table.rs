@@ -130,6 +130,7 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
                 digest: digest.clone(),
                 signature: None,
                 ahead: None,
+                notice: None,
                 head: None,
             };
             facts.push(Fact::Decided { decision: id, vote });
