@@ -156,11 +156,13 @@ impl Run {
     /// Takes one fact and gives the commands that it adds. A refused event changes nothing.
     pub fn apply(&mut self, event: &Event) -> Result<Vec<Command>, IllegalEvent> {
         self.allows(event).map_err(|why| IllegalEvent { seq: event.seq, kind: event.fact.kind(), why })?;
+        let paused = self.paused;
         self.seq = event.seq;
         self.now = event.at;
         self.fresh.clear();
         self.take(event);
-        if let Fact::ResumeRequested { .. } = event.fact {
+        // Resumed, or cancelled while paused: what was held back is wanted again.
+        if paused && !self.paused {
             return Ok(self.pending());
         }
         let fresh = std::mem::take(&mut self.fresh);
@@ -408,8 +410,8 @@ impl Run {
         loop {
             match (&self.scope(scope).kind, self.scope(scope).parent) {
                 (ScopeKind::Procedure { frame }, _) => return *frame,
-                (ScopeKind::Item { .. }, Some(parent)) => scope = parent,
-                (ScopeKind::Item { .. }, None) => return FrameIx(0),
+                (ScopeKind::Item { .. } | ScopeKind::Round, Some(parent)) => scope = parent,
+                (ScopeKind::Item { .. } | ScopeKind::Round, None) => return FrameIx(0),
             }
         }
     }

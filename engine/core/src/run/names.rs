@@ -31,7 +31,7 @@ impl InScope<'_> {
             }
             why = why.or_else(|| scope.absent.get(&id));
             at = match scope.kind {
-                ScopeKind::Item { .. } => scope.parent,
+                ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
                 ScopeKind::Procedure { .. } => None,
             };
         }
@@ -54,7 +54,7 @@ impl InScope<'_> {
                 found.entry(id.as_str().to_owned()).or_insert_with(|| value.clone());
             }
             at = match scope.kind {
-                ScopeKind::Item { .. } => scope.parent,
+                ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
                 ScopeKind::Procedure { .. } => None,
             };
         }
@@ -112,17 +112,14 @@ impl Names for InScope<'_> {
                 let mut at = Some(self.scope);
                 while let Some(ix) = at {
                     let scope = self.run.scope(ix);
-                    if let ScopeKind::Item { name: item_name, item, index } = &scope.kind {
-                        if name == "index" {
-                            return Ok(Value::Int(i64::from(*index)));
-                        }
-                        if name == item_name.as_str() || name == "item" {
+                    at = match &scope.kind {
+                        ScopeKind::Item { index, .. } if name == "index" => return Ok(Value::Int(i64::from(*index))),
+                        ScopeKind::Item { name: own, item, .. } if name == own.as_str() || name == "item" => {
                             return Ok(item.clone());
                         }
-                        at = scope.parent;
-                    } else {
-                        at = None;
-                    }
+                        ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
+                        ScopeKind::Procedure { .. } => None,
+                    };
                 }
                 Err(format!("there is no `{name}` here"))
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::document::step::FinishOutcome;
 use crate::id::{Id, StepPath};
-use crate::plan::{ProcedureIx, StepIx, Verb};
+use crate::plan::{ProcedureIx, StepIx, Verb, WaitFor};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Part, StepOutcome, Timer};
@@ -126,8 +126,10 @@ impl Run {
             open_lanes: Vec::new(),
             inner: Inner::None,
             stopping: None,
+            denied: false,
             verifications: 0,
             created: self.now,
+            born: self.seq,
             ended: None,
             note: None,
         });
@@ -155,6 +157,7 @@ impl Run {
             Owner::Undo => self.undo_ended(end),
             Owner::Node(node) => {
                 self.node_mut(node).open_lanes.retain(|l| *l != ix);
+                self.show_round(self.lane(ix).scope);
                 self.part_ended(node, end);
             }
         }
@@ -226,9 +229,11 @@ impl Run {
         let step = self.node(node).step;
         let (path, scope) = (self.node(node).path.clone(), self.node(node).scope);
         self.forget(BlockRef::Inner(step), scope);
+        let own =
+            self.add_scope(Scope { parent: Some(scope), kind: ScopeKind::Round, steps: BTreeMap::new(), absent: BTreeMap::new() });
         self.node_mut(node).state = State::Open;
         self.node_mut(node).inner = Inner::Rounds { round, until: None };
-        let lane = self.open_lane(Owner::Node(node), BlockRef::Inner(step), scope, format!("{path}[{round}]"));
+        let lane = self.open_lane(Owner::Node(node), BlockRef::Inner(step), own, format!("{path}[{round}]"));
         self.advance(lane);
     }
 
@@ -247,9 +252,23 @@ impl Run {
                 Verb::Group(body) | Verb::Repeat { body, .. } => open.extend(body),
                 Verb::Choose(branches) => branches.iter().for_each(|b| open.extend(&b.body)),
                 Verb::Parallel { branches, .. } => branches.iter().for_each(|(_, b)| open.extend(b)),
+                Verb::Wait(wait) => {
+                    if let WaitFor::Until { probe: Some(probe), .. } = &wait.what {
+                        open.push(*probe);
+                    }
+                }
                 _ => {}
             }
         }
+    }
+
+    /// What a round gave is seen outside it, until the next one begins.
+    fn show_round(&mut self, round: ScopeIx) {
+        let Scope { parent: Some(outer), kind: ScopeKind::Round, steps, absent } = self.scope(round).clone() else { return };
+        for (id, value) in steps {
+            self.remember(outer, &id, value);
+        }
+        self.scopes[outer.0 as usize].absent.extend(absent);
     }
 
     pub(super) fn open_call(&mut self, node: NodeIx, inputs: &Map) {
@@ -278,7 +297,8 @@ impl Run {
     }
 
     fn fill_parallel(&mut self, node: NodeIx) {
-        loop {
+        // Stopping its lanes may have ended the whole already; so may a lane that ends as it opens.
+        while self.node(node).state == State::Open {
             let (step, path, scope) = (self.node(node).step, self.node(node).path.clone(), self.node(node).scope);
             let Verb::Parallel { branches, max_parallel } = &self.plan.step(step).verb else { return };
             let (total, most) = (branches.len() as u32, *max_parallel as usize);
@@ -302,14 +322,11 @@ impl Run {
             }
             let lane = self.open_lane(Owner::Node(node), BlockRef::Branch(step, next), scope, prefix);
             self.advance(lane);
-            if matches!(self.node(node).state, State::Ended(_) | State::Concluding) {
-                return;
-            }
         }
     }
 
     fn fill_items(&mut self, node: NodeIx) {
-        loop {
+        while self.node(node).state == State::Open {
             let (step, path, scope) = (self.node(node).step, self.node(node).path.clone(), self.node(node).scope);
             let Verb::Each(each) = &self.plan.step(step).verb else { return };
             let (name, most, tolerated) = (each.r#as.clone(), each.max_parallel as usize, each.max_failures);
@@ -347,9 +364,6 @@ impl Run {
             }
             let lane = self.open_lane(Owner::Node(node), BlockRef::Inner(step), inner, format!("{path}[{index}]"));
             self.advance(lane);
-            if matches!(self.node(node).state, State::Ended(_) | State::Concluding) {
-                return;
-            }
         }
     }
 
@@ -357,7 +371,7 @@ impl Run {
     fn part_ended(&mut self, node: NodeIx, end: End) {
         let state = self.node(node).state;
         if let State::InDoubt(_) = state {
-            return self.verification_ended(node, &end);
+            return self.verification_ended(node);
         }
         if let Inner::Call(frame) = self.node(node).inner {
             return self.stage_ended(frame, end);
@@ -369,8 +383,9 @@ impl Run {
         let outward = matches!(end, End::Finished { .. } | End::Failed { rollback: true, .. });
         match &mut self.node_mut(node).inner {
             Inner::Parallel { worst, .. } => {
-                let bad = end != End::Completed;
-                if bad && (worst.is_none() || outward) {
+                // A branch that was stopped was stopped together with those beside it.
+                let bad = !matches!(end, End::Completed | End::Stopped);
+                if end != End::Completed && (outward || matches!(worst, None | Some(End::Stopped))) {
                     *worst = Some(end);
                 }
                 if bad {
@@ -379,13 +394,12 @@ impl Run {
                 self.fill_parallel(node);
             }
             Inner::Each(items) => {
-                if end != End::Completed {
-                    items.failures += u32::from(end != End::Stopped);
-                    if items.worst.is_none() || outward {
-                        items.worst = Some(end);
-                    }
+                let bad = !matches!(end, End::Completed | End::Stopped);
+                items.failures += u32::from(bad);
+                if end != End::Completed && (outward || matches!(items.worst, None | Some(End::Stopped))) {
+                    items.worst = Some(end);
                 }
-                let over = items.failures;
+                let failures = items.failures;
                 let tolerated = match &self.step_of(node).verb {
                     Verb::Each(each) => each.max_failures,
                     _ => 0,
@@ -393,7 +407,7 @@ impl Run {
                 if outward {
                     self.node_mut(node).stopping.get_or_insert(FailKind::Failed);
                 }
-                if outward || over > tolerated {
+                if outward || (bad && failures > tolerated) {
                     self.halt_lanes(node, Halt::Drain);
                 }
                 self.fill_items(node);
@@ -489,7 +503,10 @@ impl Run {
             Stage::Body => (BlockRef::Body(procedure), prefix.to_string()),
             Stage::OnFailure => (BlockRef::OnFailure(procedure), beside("on_failure")),
             Stage::Finally => (BlockRef::Finally(procedure), beside("finally")),
-            Stage::Unwinding => return self.unwind_next(),
+            Stage::Unwinding => {
+                self.unwinding.begun = true;
+                return self.unwind_next();
+            }
             Stage::Closed => return self.frame_closed(ix),
         };
         let owner = match self.frame(ix).caller {

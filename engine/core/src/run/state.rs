@@ -23,7 +23,7 @@ pub(super) struct ScopeIx(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FrameIx(pub u32);
 
-/// Names that steps can see: those of a procedure, or of one item inside it.
+/// Names that steps can see: those of a procedure, or of one item or round inside it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scope {
     pub parent: Option<ScopeIx>,
@@ -36,8 +36,16 @@ pub(super) struct Scope {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScopeKind {
-    Procedure { frame: FrameIx },
-    Item { name: Id, item: Value, index: u32 },
+    Procedure {
+        frame: FrameIx,
+    },
+    Item {
+        name: Id,
+        item: Value,
+        index: u32,
+    },
+    /// One round of a `repeat`: kept, so that its undo reads what it gave and not what a later round gave.
+    Round,
 }
 
 /// One procedure under way: the run's own, or a called one.
@@ -161,9 +169,13 @@ pub(super) struct Node {
     pub inner: Inner,
     /// Set where it was told to stop; decides how the end of its parts is taken.
     pub stopping: Option<FailKind>,
+    /// As a probe: what it looked for is not so. A probe that could not look says nothing.
+    pub denied: bool,
     /// The rounds of verification so far.
     pub verifications: u32,
     pub created: Timestamp,
+    /// The event that made it.
+    pub born: u64,
     pub ended: Option<Timestamp>,
     /// Why it ended as it did.
     pub note: Option<Failure>,
@@ -243,6 +255,8 @@ pub(super) enum Doubt {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Undoable {
     pub node: NodeIx,
+    /// The event with which it succeeded; the list is in this order.
+    pub since: u64,
     pub tries: u32,
 }
 
@@ -250,6 +264,8 @@ pub(super) struct Undoable {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Unwinding {
     pub lane: Option<LaneIx>,
+    /// Whether the run came to this stage at all.
+    pub begun: bool,
     pub undone: u32,
     pub left: u32,
     /// Set where it was asked for after the run had ended.

@@ -57,6 +57,7 @@ impl Run {
             Resolution::Ask => self.pass_gates(node, 0),
             Resolution::Checked { failures } if failures.is_empty() => self.complete(node, Value::Null),
             Resolution::Checked { failures } => {
+                self.node_mut(node).denied = true;
                 let failure = Failure { message: failures.join("; "), at: None, detail: None };
                 self.fail(node, FailKind::Failed, failure);
             }
@@ -125,9 +126,14 @@ impl Run {
     pub(super) fn take_attempt_end(&mut self, node: NodeIx, end: &AttemptEnd) {
         self.unwant(&Key::Stop(node));
         match end {
-            AttemptEnd::Succeeded { result } => self.complete(node, result.clone()),
+            AttemptEnd::Succeeded { result } => {
+                self.node_mut(node).denied = false;
+                self.complete(node, result.clone());
+            }
             AttemptEnd::Failed { failure, result } => {
                 self.node_mut(node).result = result.clone();
+                // Without a result it did not get as far as looking.
+                self.node_mut(node).denied = *result != Value::Null;
                 self.attempt_failed(node, FailKind::Failed, failure.clone());
             }
             AttemptEnd::TimedOut { failure, result } => {
@@ -165,20 +171,31 @@ impl Run {
     // Unknown ends.
 
     fn doubt(&mut self, node: NodeIx, why: &str) {
-        self.node_mut(node).note = Some(Failure { message: why.to_owned(), at: None, detail: None });
-        let step = self.step_of(node);
-        let repeatable = step.effect <= Effect::Read || step.idempotent;
-        let closing = self.lane(self.node(node).lane).closing;
-        if self.node(node).stopping.is_some() && !repeatable {
-            let failure = self.node(node).note.clone().unwrap_or_else(|| stopped_failure(FailKind::Unknown));
+        let failure = Failure { message: why.to_owned(), at: None, detail: None };
+        self.node_mut(node).note = Some(failure.clone());
+        // What an earlier attempt gave says nothing about this one.
+        self.node_mut(node).result = Value::Null;
+        if self.repeatable(node) {
+            self.again_unless_stopping(node);
+        } else if self.node(node).stopping.is_some() {
             self.fail(node, FailKind::Unknown, failure);
-        } else if repeatable && closing {
-            self.fail(node, FailKind::Cancelled, stopped_failure(FailKind::Cancelled));
-        } else if repeatable {
-            self.again(node);
         } else {
             self.verify(node);
         }
+    }
+
+    /// Whether doing the step once more does no harm.
+    fn repeatable(&self, node: NodeIx) -> bool {
+        let step = self.step_of(node);
+        step.effect <= Effect::Read || step.idempotent
+    }
+
+    /// The attempt did nothing, or may be repeated: it is, unless nothing further is to start here.
+    fn again_unless_stopping(&mut self, node: NodeIx) {
+        if self.lane(self.node(node).lane).closing || self.node(node).stopping.is_some() {
+            return self.fail(node, FailKind::Cancelled, stopped_failure(FailKind::Cancelled));
+        }
+        self.again(node);
     }
 
     /// The attempt whose end is unknown does not count against `retry`.
@@ -215,17 +232,26 @@ impl Run {
         self.want(Key::Request(Asker::Node(node)), Command::Request { path, purpose: Purpose::Unknown });
     }
 
-    /// The verification of an unknown end has ended: a success says that the effect took place, a plain failure that it
-    /// did not; anything else says nothing, and people are asked.
-    pub(super) fn verification_ended(&mut self, node: NodeIx, end: &End) {
-        match end {
-            End::Completed => self.happened(node),
-            End::Failed { kind: FailKind::Failed, .. } => self.again(node),
+    /// The verification of an unknown end has ended: a success says that the effect took place, a failure of what it looked
+    /// at that it did not. Anything else says nothing, and people are asked: it was skipped, it could not be started or
+    /// evaluated, it ran out of time.
+    pub(super) fn verification_ended(&mut self, node: NodeIx) {
+        let looked = self.verification(node).map(|probe| (self.node(probe).state, self.node(probe).denied));
+        match looked {
+            Some((State::Ended(StepOutcome::Succeeded), _)) => self.happened(node),
+            Some((State::Ended(StepOutcome::Failed), true)) => self.again_unless_stopping(node),
             _ if self.node(node).stopping.is_some() => {
                 self.fail(node, FailKind::Unknown, stopped_failure(FailKind::Unknown));
             }
             _ => self.ask_about_doubt(node),
         }
+    }
+
+    /// The step of the last round of verification.
+    fn verification(&self, node: NodeIx) -> Option<NodeIx> {
+        let Some(Verify::Step(step)) = self.step_of(node).verify else { return None };
+        let prefix = format!("{}~verify[{}]", self.node(node).path, self.node(node).verifications);
+        self.by_path.get(&StepPath::within(&prefix, &self.plan.step(step).label)).copied()
     }
 
     /// An attempt of unknown end turned out to have done its work.
@@ -281,15 +307,20 @@ impl Run {
         }
     }
 
-    /// A probe that failed says "not yet": the condition is judged only on what a probe gave.
+    /// A probe that failed says "not yet", unless people rejected it: the condition is judged only on what a probe gave.
     pub(super) fn probe_ended(&mut self, node: NodeIx, end: &End) {
         if let Some(kind) = self.node(node).stopping {
             let failure = self.node(node).note.clone().unwrap_or_else(|| stopped_failure(kind));
             return self.fail(node, kind, failure);
         }
         let Inner::Rounds { round, .. } = self.node(node).inner else { return };
-        if *end != End::Completed {
-            return self.not_yet(node);
+        match end {
+            End::Completed => {}
+            // Asking again would only be asking until somebody says yes.
+            End::Failed { kind, failure, step, rollback } if *rollback || *kind == FailKind::Rejected => {
+                return self.fail_through(node, *kind, failure.clone(), step.clone(), *rollback);
+            }
+            _ => return self.not_yet(node),
         }
         let path = self.node(node).path.clone();
         self.node_mut(node).state = State::Judging;
@@ -327,7 +358,7 @@ impl Run {
         if let State::InDoubt(_) = self.node(node).state {
             return match holds {
                 Evaluated::Value(true) => self.happened(node),
-                Evaluated::Value(false) => self.again(node),
+                Evaluated::Value(false) => self.again_unless_stopping(node),
                 Evaluated::Failed(_) => self.ask_about_doubt(node),
             };
         }
@@ -373,12 +404,11 @@ impl Run {
     pub(super) fn complete(&mut self, node: NodeIx, result: Value) {
         self.node_mut(node).result = result;
         let step = self.step_of(node);
-        let expects = match &step.verb {
-            Verb::Http(http) => http.expect.is_some(),
+        let gives = match &step.verb {
             Verb::Call { procedure, .. } => !self.plan.procedure(*procedure).outputs.is_empty(),
-            _ => false,
+            _ => self.expects(node),
         };
-        if step.outputs.is_empty() && !expects {
+        if step.outputs.is_empty() && !gives {
             let value = self.node(node).result.clone();
             self.succeed(node, Some(value));
         } else {
@@ -395,8 +425,17 @@ impl Run {
                 let value = overlay(&self.node(node).result, outputs);
                 self.succeed(node, Some(value));
             }
-            Evaluated::Failed(failure) => self.attempt_failed(node, FailKind::Failed, failure.clone()),
+            // The work is done. It is done once more for the sake of its outputs only where that does no harm.
+            Evaluated::Failed(failure) if self.repeatable(node) || self.expects(node) => {
+                self.attempt_failed(node, FailKind::Failed, failure.clone());
+            }
+            Evaluated::Failed(failure) => self.fail(node, FailKind::Failed, failure.clone()),
         }
+    }
+
+    /// Whether the end of its work is judged by what came back.
+    fn expects(&self, node: NodeIx) -> bool {
+        matches!(&self.step_of(node).verb, Verb::Http(http) if http.expect.is_some())
     }
 
     /// `value` is what `steps.<id>` gives; absent where a step did its work and nobody saw the result.
@@ -414,24 +453,28 @@ impl Run {
             }
         }
         self.settle(node, StepOutcome::Succeeded, None);
-        if !step.undo.is_empty() {
-            // The undo of a whole takes the place of those of its parts.
+        // What an undo does is not itself undone.
+        let undoing = self.frames.first().is_some_and(|f| f.stage == Stage::Unwinding);
+        if !step.undo.is_empty() && !undoing {
             if step.verb.is_container() {
-                let inside = format!("{}/", self.node(node).path);
-                let alike = [inside, format!("{}[", self.node(node).path), format!("{}.", self.node(node).path)];
-                let mine = |run: &Run, n: NodeIx| alike.iter().any(|a| run.node(n).path.as_str().starts_with(a.as_str()));
-                while let Some(last) = self.undoable.last().map(|u| u.node)
-                    && mine(self, last)
-                {
-                    self.undoable.pop();
-                }
+                self.leave_undo_to(node);
             }
-            self.undoable.push(Undoable { node, tries: 0 });
+            self.undoable.push(Undoable { node, since: self.seq, tries: 0 });
         }
         if let Some(next) = step.next {
             self.jump(lane, next);
         }
         self.advance(lane);
+    }
+
+    /// The undo of a whole takes the place of those of its parts, wherever other branches have put theirs between them.
+    fn leave_undo_to(&mut self, whole: NodeIx) {
+        let (path, born) = (self.node(whole).path.clone(), self.node(whole).born);
+        let inside = |part: &str| part.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['/', '[', '.']));
+        let first = self.undoable.iter().rposition(|u| u.since < born).map_or(0, |before| before + 1);
+        let since = self.undoable.split_off(first);
+        let others: Vec<Undoable> = since.into_iter().filter(|u| !inside(self.node(u.node).path.as_str())).collect();
+        self.undoable.extend(others);
     }
 
     fn skip(&mut self, node: NodeIx, reason: &str) {
@@ -464,11 +507,14 @@ impl Run {
         }
         self.settle(node, kind.outcome(), Some(failure.clone()));
         let beside = matches!(self.lane(lane).block, BlockRef::Finally(_) | BlockRef::OnFailure(_));
-        let policy = if beside { OnFailure::Continue } else { step.on_failure };
         if self.lane(lane).closing && kind == FailKind::Cancelled {
             return self.end_lane(lane, End::Stopped);
         }
-        match policy {
+        // Nothing that fails there keeps the rest of it from running.
+        if beside {
+            return self.advance(lane);
+        }
+        match step.on_failure {
             OnFailure::Continue if !rollback && kind != FailKind::Unknown => self.advance(lane),
             OnFailure::Next(target) if !rollback && kind != FailKind::Unknown => {
                 self.jump(lane, target);

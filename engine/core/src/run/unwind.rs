@@ -20,9 +20,11 @@ impl Run {
     }
 
     pub(super) fn run_timed_out(&mut self) {
-        let body = self.frames.first().is_some_and(|f| f.stage == Stage::Body && f.end.is_none());
-        if self.outcome.is_some() || !body {
-            return;
+        match self.frames.first().map(|f| f.stage) {
+            // The run has failed already; what it does about that is stopped as well.
+            Some(Stage::OnFailure) => return self.halt_body(FailKind::Cancelled),
+            Some(Stage::Body) if self.frames[0].end.is_none() => {}
+            _ => return,
         }
         let after = self.plan.main().timeout.map(crate::value::format_duration).unwrap_or_default();
         let step = self.frames[0].lane.and_then(|l| self.lane(l).current).map(|n| self.node(n).path.clone());
@@ -124,7 +126,7 @@ impl Run {
                 (why.unwrap_or_default(), None)
             }
         };
-        let unwound = self.unwinding.requested || self.unwinding.undone > 0 || matches!(end, End::Failed { rollback: true, .. });
+        let unwound = self.unwinding.begun;
         let in_doubt = self.nodes.iter().any(|n| n.state == State::Ended(StepOutcome::Unknown));
         if self.unwinding.left > 0 {
             let message = format!("{} of its changes are not undone; {message}", self.unwinding.left);
