@@ -278,6 +278,7 @@ impl Play {
             signature: None,
             ahead: None,
             head: None,
+            notice: None,
         };
         self.record(Fact::Decided { decision: decision.id, vote });
         true
