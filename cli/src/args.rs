@@ -74,9 +74,6 @@ pub enum Command {
     Docs(Docs),
     Completions(Completions),
     Man(Man),
-    /// Runs one script step in this process, for the engine alone.
-    #[command(name = "__script", hide = true)]
-    Script,
 }
 
 /// Start a catalogue: a workspace and a first procedure
@@ -408,7 +405,7 @@ pub struct Pause {
 
 /// Take back what a run that has ended did, from its last change to its first
 ///
-/// Exits 0 once everything is taken back.
+/// Exits as any other run that was rolled back: 1.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Undo {

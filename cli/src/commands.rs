@@ -20,7 +20,6 @@ mod replay;
 mod reply;
 mod resume;
 mod runs;
-mod script;
 mod show;
 mod store;
 mod verify;
@@ -60,7 +59,6 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Docs(args) => docs::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-        Command::Script => script::run(),
     }
 }
 

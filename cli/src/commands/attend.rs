@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::run::event::Identity;
@@ -27,6 +28,11 @@ use crate::ui::ask::{self, Lines};
 use crate::ui::narrate::run_word;
 use crate::ui::screen::Shared;
 use crate::ui::{Tone, Ui, request};
+
+/// How often the last lines of what runs are looked at.
+const TICK: Duration = Duration::from_millis(300);
+/// Time that the driver has to see that it may stop.
+const SETTLE: Duration = Duration::from_millis(150);
 
 /// What a run needs beside its session to go on here.
 pub struct Place<'a> {
@@ -153,7 +159,7 @@ fn tick(screen: Shared, home: &Home, run: RunId) -> tokio::task::JoinHandle<()> 
         if !screen.with(|s| s.is_live()) {
             return;
         }
-        let mut interval = tokio::time::interval(std::time::Duration::from_millis(300));
+        let mut interval = tokio::time::interval(TICK);
         loop {
             interval.tick().await;
             screen.with(|s| s.tick(&run, &logs));
@@ -283,6 +289,8 @@ impl Person<'_> {
                 let _ = wishes.send(Wish::Park);
                 self.leaving = Some(if self.can_ask { Leaving::Asking } else { Leaving::Decided(Leave::Park) });
                 self.screen.with(|s| s.notice("nothing further starts; Ctrl-C again cancels what is under way"));
+                // Where nothing is under way the driver stops first, so that the question is put once.
+                tokio::time::sleep(SETTLE).await;
             }
         }
     }

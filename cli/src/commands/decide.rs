@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook_core::Run;
 use runbook_core::check::CheckOptions;
+use runbook_core::document::input::accept_all;
 use runbook_core::id::StepPath;
 use runbook_core::policy::{Ahead, ahead};
 use runbook_core::run::decision::{Choice, Decision, Purpose};
@@ -100,11 +101,11 @@ pub fn answer(args: &Answer, settings: &Settings, ui: &mut Ui) -> Outcome {
             .next(request::answers(&open.run, decision).into_iter().next().unwrap_or_default()));
     }
     let (answers, mut faults) = exec::typed(&decision.request.fields, &args.answer);
-    if faults.is_empty() {
-        match runbook_core::document::input::accept_all(&decision.request.fields, answers) {
-            Ok(answers) => return open.say(Choice::Approve, answers, &args.voice, ui),
-            Err(found) => faults = found.into_iter().map(|(name, fault)| format!("{name}: {fault}")).collect(),
-        }
+    faults = exec::all_faults(&decision.request.fields, answers.clone(), faults);
+    if faults.is_empty()
+        && let Ok(answers) = accept_all(&decision.request.fields, answers)
+    {
+        return open.say(Choice::Approve, answers, &args.voice, ui);
     }
     Err(Trouble::not_valid(faults.join("\n")).next(format!("runbook decisions {}", open.row.run)))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::diagnostic::Source;
+use runbook_core::document::input::accept_all;
 use runbook_core::effect::Effect;
 use runbook_core::explore;
 use runbook_core::plan::InputSpec;
@@ -126,7 +127,13 @@ impl Chosen {
         let mut inputs = given.inputs.as_deref().map(read_inputs).transpose()?.unwrap_or_default();
         let (typed, faults) = typed(specs, &given.input);
         if !faults.is_empty() {
-            return Err(Trouble::not_valid(faults.join("\n")).next(format!("runbook dry-run {} --help", self.name)));
+            inputs.extend(typed);
+            let given: Vec<String> = specs.iter().map(|spec| format!("--input {}=…", spec.name)).collect();
+            return Err(Trouble::not_valid(all_faults(specs, inputs, faults).join("\n")).next(format!(
+                "runbook exec {} {}",
+                self.name,
+                given.join(" ")
+            )));
         }
         inputs.extend(typed);
         if ui.can_ask() {
@@ -197,6 +204,17 @@ pub fn typed(specs: &[InputSpec], given: &[String]) -> (Map, Vec<String>) {
         }
     }
     (values, faults)
+}
+
+/// What is wrong with the text of values, together with what is wrong beside that.
+pub fn all_faults(specs: &[InputSpec], values: Map, mut faults: Vec<String>) -> Vec<String> {
+    if let Err(found) = accept_all(specs, values) {
+        let told = |name: &str| faults.iter().any(|fault| fault.starts_with(&format!("{name}: ")));
+        let more = found.iter().filter(|(name, _)| !told(name)).map(|(name, fault)| format!("{name}: {fault}"));
+        let more: Vec<String> = more.collect();
+        faults.extend(more);
+    }
+    faults
 }
 
 /// A map of inputs from a file, or from standard input for `-`.

@@ -185,13 +185,12 @@ impl Live {
             let bars = &self.bars;
             let bar = self.steps.entry(shown.clone()).or_insert_with(|| {
                 let bar = bars.add(ProgressBar::new_spinner());
-                let indent = "  ".repeat(shown.depth().min(LEVELS));
                 let style = ProgressStyle::with_template("{elapsed:>6}  {spinner} {msg}");
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
                 bar.enable_steady_tick(Duration::from_millis(120));
-                Bar { bar, title: indent, attempt: None }
+                Bar { bar, title: String::new(), attempt: None }
             });
-            bar.title = title;
+            bar.title = format!("{}{title}", "  ".repeat(shown.depth()));
             bar.attempt = attempt.or(bar.attempt.take());
             bar.bar.set_message(format!("running   {}", bar.title));
         }

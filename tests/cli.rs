@@ -1,0 +1,393 @@
+//! The program as people meet it: its commands on real folders, what goes to which stream, and how it exits.
+//!
+//! Standard input is never a terminal here, so nothing may ask. The transcripts of the README and the examples have a test of
+//! their own.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A catalogue and a state folder of its own, and the program over them.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new(files: &[(&str, &str)]) -> Desk {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("work")).unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join("work").join(name), text).unwrap();
+        }
+        Desk { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join("work").join(name)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.args(words(line)).current_dir(self.dir.path().join("work")).stdin(Stdio::null());
+        command.env_clear().env("PATH", path).env("HOME", self.dir.path()).env("TZ", "UTC");
+        command
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        let output = self.command(line).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+        Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The id of the newest run.
+    fn last(&self) -> String {
+        let list = self.run("runs --json -n 1").out;
+        let json: serde_json::Value = serde_json::from_str(list.trim()).unwrap();
+        json["run"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    fn exits(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Ran {
+        assert!(self.err.contains(text), "`{text}` is not in stderr:\n{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    fn prints(self, text: &str) -> Ran {
+        assert!(self.out.contains(text), "`{text}` is not in stdout:\n{}", self.out);
+        self
+    }
+}
+
+/// Words of a command line; `'…'` keeps spaces.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('\'').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+fn procedure(steps: &str) -> String {
+    format!("apiVersion: runbook/v1\nkind: Runbook\nname: try\nversion: 1.0.0\n{steps}")
+}
+
+const APPROVAL: &str = "steps:
+  - id: go
+    approve: {question: Write it?}
+  - id: write
+    run: echo done > written.txt
+    undo:
+      run: rm written.txt
+";
+
+#[test]
+fn how_each_end_exits() {
+    for (name, steps, code, said) in [
+        ("success", "steps:\n  - run: 'true'\n    effect: read\n", 0, "succeeded  the run"),
+        ("failure", "steps:\n  - run: echo broken; exit 3\n    effect: read\n", 1, "│ broken"),
+        ("misspelt", "steps:\n  - run: 'true'\n    efect: read\n", 2, "efect"),
+        ("waiting", APPROVAL, 3, "waits for a person"),
+        ("finish", "steps:\n  - finish: {outcome: failed, message: not today}\n", 1, "not today"),
+        (
+            "rollback",
+            "steps:\n  - run: 'true'\n    undo:\n      run: 'true'\n  - run: exit 1\n    effect: read\n    on_failure: rollback\n",
+            1,
+            "rolled back",
+        ),
+    ] {
+        let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+        let ran = desk.run("exec try");
+        assert_eq!(ran.code, code, "{name}: {}", ran.err);
+        assert!(ran.err.contains(said), "{name}: {}", ran.err);
+        assert!(ran.err.contains("next: "), "{name} ends without the next thing to do: {}", ran.err);
+        assert_eq!(ran.out, "", "{name}: progress is no data");
+    }
+}
+
+#[test]
+fn an_approval_is_of_what_was_shown() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    let parked = desk.run("exec try").exits(3);
+    let command = parked.err.lines().find_map(|l| l.strip_prefix("next: runbook ")).unwrap().to_owned();
+    let (approve, resume) = command.split_once(" && runbook ").unwrap();
+    assert!(!desk.path("written.txt").exists());
+    desk.run("approve last").exits(2).says("names what it is of");
+    desk.run("approve last --digest 000000000000").exits(2).says("it has changed since it was shown");
+    desk.run(approve).exits(0).says("recorded: approve");
+    desk.run(approve).exits(2).says("waits for no decision");
+    desk.run(resume).exits(0).says("will not run again");
+    assert!(desk.path("written.txt").exists());
+    desk.run("resume last").exits(2).says("has ended");
+    desk.run("undo last").exits(1).says("rolled back");
+    assert!(!desk.path("written.txt").exists());
+    desk.run("undo last").exits(2).says("nothing to undo");
+}
+
+#[test]
+fn a_rejection_needs_a_reason() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("exec try").exits(3);
+    desk.run("reject last").exits(2).says("needs a reason");
+    desk.run("reject last --reason 'not on a Friday'").exits(0);
+    desk.run("resume last").exits(4).says("not on a Friday");
+    desk.run("show last").exits(0).prints("rejected").prints("not on a Friday");
+    assert!(!desk.path("written.txt").exists());
+}
+
+#[test]
+fn questions_are_answered_with_types() {
+    let steps = "steps:
+  - id: how
+    ask:
+      question: How many?
+      fields:
+        count: {type: integer, min: 1, max: 3}
+        color: {type: enum, choices: [red, blue], default: red}
+  - run: echo {{steps.how.count}} {{steps.how.color}}
+    effect: read
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    desk.run("exec try").exits(3).says("next: runbook answer");
+    desk.run("approve last --reason x").exits(2).says("asks for answers");
+    desk.run("answer last -a count=7 -a colour=red").exits(2).says("7 is more than 3").says("color");
+    desk.run("answer last -a count=2").exits(0);
+    desk.run("resume last").exits(0);
+    desk.run("logs last run-2").exits(0).prints("2 red");
+}
+
+#[test]
+fn all_faults_of_inputs_at_once() {
+    let inputs = "inputs:\n  who: {type: enum, choices: [ann, bob]}\n  n: {type: integer}\nsteps:\n  - run: echo {{inputs.who}} {{inputs.n}}\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(inputs)), ("given.yaml", "who: bob\nn: 2\n"), ("given.json", "{\"n\": \"x\"}")]);
+    let refused = desk.run("exec try -i who=anne -i m=1").exits(2);
+    for fault in ["`anne` is not one of", "did you mean `ann`?", "m: there is no such input", "n: it is missing"] {
+        assert!(refused.err.contains(fault), "{fault}: {}", refused.err);
+    }
+    desk.run("exec try --inputs given.json -i who=ann").exits(2).says("`n`");
+    desk.run("exec try --inputs given.yaml").exits(0);
+    desk.run("exec try --inputs given.yaml -i who=ann").exits(0);
+    desk.run("logs last run-1").prints("ann 2");
+    desk.run("exec tri").exits(2).says("use one of: try");
+    desk.run("runs --json").prints("\"outcome\":\"succeeded\"");
+}
+
+#[test]
+fn json_lines_are_the_journal() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi\n    effect: read\n"))]);
+    let live = desk.run("exec try --json").exits(0).out;
+    let recorded = desk.run("show last --json").exits(0).out;
+    assert_eq!(live, recorded);
+    desk.run("export last -o record.jsonl").exits(0);
+    let export = std::fs::read_to_string(desk.path("record.jsonl")).unwrap();
+    assert!(live.lines().all(|line| export.contains(line)));
+}
+
+#[test]
+fn a_record_proves_itself() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi\n    effect: read\n"))]);
+    desk.run("exec try").exits(0);
+    desk.run("verify last").exits(0).prints("whole");
+    desk.run("export last -o record.jsonl").exits(0);
+    desk.run("verify record.jsonl").exits(0).prints("whole");
+    let text = std::fs::read_to_string(desk.path("record.jsonl")).unwrap();
+    std::fs::write(desk.path("forged.jsonl"), text.replace("\"stdout\":\"hi", "\"stdout\":\"ho")).unwrap();
+    desk.run("verify forged.jsonl").exits(1).prints("not whole");
+    desk.run(&format!("verify last --head sha256:{}", "0".repeat(64))).exits(1).prints("fault");
+}
+
+#[test]
+fn a_replay_shows_what_was_seen() {
+    let desk =
+        Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi; exit 1\n    effect: read\n    on_failure: continue\n"))]);
+    let seen = desk.run("exec try").err;
+    let again = desk.run("replay last").exits(0).err;
+    let story: Vec<&str> = seen.lines().filter(|l| !l.starts_with("run ") && !l.starts_with("next: ")).collect();
+    assert_eq!(again.lines().collect::<Vec<_>>(), story);
+}
+
+#[test]
+fn output_never_acts_on_the_terminal() {
+    let steps = "steps:\n  - run: \"printf 'a\\\\033[2Jb\\\\rc\\\\n'; exit 1\"\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    let ran = desk.run("--color always exec try").exits(1);
+    assert!(ran.err.contains("│") && !ran.err.contains("\x1b[2J"), "{}", ran.err);
+    for line in ["logs last", "show last", "replay last"] {
+        let shown = desk.run(&format!("--color always {line}"));
+        assert!(!shown.out.contains("\x1b[2J") && !shown.err.contains("\x1b[2J"), "{line}");
+    }
+    assert!(desk.run("logs last run-1 --raw").out.contains("\x1b[2J"));
+}
+
+#[test]
+fn a_killed_run_goes_on() {
+    let steps = "steps:\n  - id: first\n    run: echo first >> done.txt\n    irreversible: it is only a line\n  - id: second\n    run: test -e go || { touch reached; sleep 60; }\n    effect: read\n  - id: third\n    run: echo third >> done.txt\n    irreversible: it is only a line\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    let mut engine = desk.command("exec try").stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !desk.path("reached").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the second step never began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    desk.run("runs").prints("interrupted");
+    std::fs::write(desk.path("go"), "").unwrap();
+    desk.run("resume last").exits(0).says("will not run again").says("was cut off and runs again");
+    assert_eq!(std::fs::read_to_string(desk.path("done.txt")).unwrap(), "first\nthird\n");
+    desk.run("verify last").exits(0);
+}
+
+#[test]
+fn a_run_in_the_background_goes_on_alone() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: touch there\n    irreversible: it is a test\n"))]);
+    let id = desk.run("exec try --detach").exits(0).out.trim().to_owned();
+    assert_eq!(id, desk.last());
+    let began = Instant::now();
+    while !desk.run("show last").out.contains("succeeded") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", desk.run("show last").out);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(desk.path("there").exists());
+}
+
+#[test]
+fn messages_to_a_parked_run() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("exec try").exits(3);
+    desk.run("note last 'asked the team'").exits(0);
+    desk.run("pause last").exits(0).says("next: runbook resume");
+    desk.run("show last").prints("asked the team");
+    desk.run("cancel last --reason 'no longer needed'").exits(0);
+    desk.run("resume last");
+    desk.run("show last").prints("cancelled");
+    assert_eq!(desk.run("runs --open --json").out, "");
+}
+
+#[test]
+fn a_part_needs_a_decision() {
+    let steps = "steps:\n  - id: one\n    run: touch one\n    irreversible: test\n  - id: two\n    run: touch two\n    irreversible: test\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    desk.run("exec try --from nowhere").exits(2).says("use one of: one, two");
+    desk.run("exec try --from two").exits(3).says("only a part");
+    desk.run("approve last --reason 'one was done by hand'").exits(0);
+    desk.run("resume last").exits(0);
+    assert!(!desk.path("one").exists() && desk.path("two").exists());
+}
+
+#[test]
+fn a_dry_run_starts_nothing() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("dry-run try").exits(0).prints("would run").prints("echo done > written.txt").prints("asks whoever may operate");
+    assert!(!desk.path("written.txt").exists());
+    desk.run("runs").exits(0).says("no runs yet");
+}
+
+#[test]
+fn an_approval_ahead_of_time_is_used_once() {
+    let desk =
+        Desk::new(&[("workspace.yaml", "apiVersion: runbook/v1\nkind: Workspace\nname: w\n"), ("try.yaml", &procedure(APPROVAL))]);
+    desk.run("approve --ahead try --step write --uses 1 --expires 1h --reason x").exits(2).says("asks nobody");
+    desk.run("approve --ahead try --step go --uses 1 --expires 1h").exits(2).says("needs a reason");
+    desk.run("approve --ahead try --step go --uses 1 --expires 1h --reason 'planned for tonight'").exits(0);
+    desk.run("exec try").exits(0).says("ahead of time");
+    desk.run("exec try").exits(3);
+}
+
+#[test]
+fn what_new_and_init_write_is_valid() {
+    let desk = Desk::new(&[]);
+    desk.run("init").exits(0).says("next: runbook exec hello");
+    desk.run("init").exits(0).says("kept");
+    desk.run("new my-procedure").exits(0);
+    desk.run("new my-procedure").exits(2).says("is there already");
+    desk.run("check").exits(0).says("no faults");
+    desk.run("exec my-procedure -i service=web").exits(3);
+}
+
+#[test]
+fn checks_report_every_fault() {
+    let desk =
+        Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo {{inputs.nope}}\n    efect: read\n  - id: A\n    exec: []\n"))]);
+    let human = desk.run("check").exits(2);
+    let json = desk.run("check --json").exits(2);
+    assert!(json.out.lines().count() >= 3, "{}", json.out);
+    for line in json.out.lines() {
+        let fault: serde_json::Value = serde_json::from_str(line).unwrap();
+        let code = fault["code"].as_str().unwrap().to_owned();
+        assert!(human.out.contains(&code), "{code}");
+        desk.run(&format!("explain {code}")).exits(0).prints(&code);
+    }
+    desk.run("explain RB9999").exits(2);
+    desk.run("check nowhere").exits(2);
+}
+
+#[test]
+fn settings_say_where_they_come_from() {
+    let desk = Desk::new(&[]);
+    let shown = desk.run("--color never config").exits(0).out;
+    assert!(shown.contains("(flag --color)") && shown.contains("(default)"), "{shown}");
+    let mut command = desk.command("config --json");
+    let output = command.env("RUNBOOK_PROGRESS", "plain").output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["progress"]["origin"], "environment RUNBOOK_PROGRESS");
+    let refused = desk.command("config").env("RUNBOOK_COLOR", "blue").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn pages_come_from_the_parser() {
+    let desk = Desk::new(&[]);
+    for shell in ["bash", "zsh", "fish"] {
+        desk.run(&format!("completions {shell}")).exits(0).prints("dry-run");
+    }
+    desk.run("man").exits(0).prints(".TH runbook 1");
+    desk.run("man exec").exits(0).prints("runbook");
+    desk.run("man -o pages").exits(0);
+    assert!(desk.path("pages/runbook-exec.1").exists());
+    desk.run("docs format").exits(0).prints("runbook/v1");
+}
+
+#[test]
+fn the_screen_of_a_decision() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("exec try").exits(3);
+    let shown = desk.run("decisions last").exits(0).out;
+    // Ids, people and digests differ from run to run.
+    let differs = |line: &&str| ["run ", "asked for by ", "digest "].iter().any(|start| line.starts_with(start));
+    assert_eq!(shown.lines().filter(differs).count(), 3, "{shown}");
+    let screen = shown.lines().filter(|line| !differs(line)).collect::<Vec<_>>().join("\n");
+    let expect = "\
+── approval wanted ──
+Write it?
+
+decision     d1, step go
+may decide   whoever may operate
+time         no limit
+
+if the answer is yes, next
+  1. write  write  [change]
+     sh: echo done > written.txt
+     undo: run-1
+";
+    assert_eq!(screen.trim_end(), expect.trim_end());
+}
