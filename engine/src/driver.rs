@@ -137,6 +137,10 @@ impl<'a> Driver<'a> {
         self.queue.extend(self.session.run().pending());
         loop {
             self.answer_all().await?;
+            // What is due already comes before the question whether there is anything left to do.
+            if self.fire_due(self.world.clock.now())? || self.read_inbox().await? {
+                continue;
+            }
             self.start_ready().await?;
             if let Some(stop) = self.stop_reason() {
                 self.rest().await?;

@@ -1,0 +1,325 @@
+//! Approvals from end to end: a real store, a driver, people of a workspace, and what each of them may and may not do.
+
+use std::path::Path;
+use std::process::Command as Process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, load};
+use runbook_core::policy::DECISION_NAMESPACE;
+use runbook_core::policy::ahead::{Ahead, Covers};
+use runbook_core::run::decision::{Choice, Standing};
+use runbook_core::run::event::{Identity, Means, OutcomeKind, Part, RunStarted, Vote};
+use runbook_core::{Map, Plan, Run, RunId};
+use runbook_engine::clock::{Clock, ManualClock};
+use runbook_engine::driver::local::LocalPerformer;
+use runbook_engine::driver::{Driver, Patience, Stop, World};
+use runbook_engine::journal::{NewAhead, Owner, SharedJournal, Store};
+use runbook_engine::log::Logs;
+use runbook_engine::message::{Answer, Message};
+use runbook_engine::people::{self, SigningKey};
+use runbook_engine::permit;
+use runbook_engine::secret::SecretStore;
+use runbook_engine::session::{Session, deliver, replay};
+
+const WORKSPACE: &str = "apiVersion: runbook/v1
+kind: Workspace
+name: team
+environments: {production: {production: true, default: true}}
+people:
+  anna: {users: [anna], ssh_keys: [KEY]}
+  bob: {users: [bob]}
+  cleo: {users: [cleo]}
+groups: {dba: [anna, bob]}
+escalations: {ladder: {steps: [{to: [cleo], after: 5m}]}}
+";
+
+struct Case {
+    folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    journal: SharedJournal,
+    plan: Arc<Plan>,
+    id: RunId,
+}
+
+fn person(name: &str) -> Identity {
+    Identity { person: name.to_owned(), means: Means::LocalUser { user: name.to_owned(), host: "here".to_owned() } }
+}
+
+impl Case {
+    /// A run of a procedure with this approval, asked for by anna, in a workspace with these policies.
+    fn new(approve: &str, policies: &str, key: &str) -> Case {
+        let folder = tempfile::tempdir().unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::create_dir(folder.path().join("state")).unwrap();
+        std::fs::set_permissions(folder.path().join("state"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let procedure = format!(
+            "apiVersion: runbook/v1\nkind: Runbook\nname: rebuild\nversion: 1.0.0\nescalation: ladder\nsteps:\n- id: go\n  approve: {approve}\n- {{id: a, run: 'echo a >> done', irreversible: it counts}}\n"
+        );
+        let read = |name: &str, text: &str| {
+            let (document, found) = load(&Source::new(name, text));
+            assert!(!found.has_errors(), "{found:#?}");
+            document.unwrap()
+        };
+        let workspace = WORKSPACE.replace("KEY", &format!("\"{key}\"")) + policies;
+        let (Document::Procedure(procedure), Document::Workspace(workspace)) =
+            (read("rebuild.yaml", &procedure), read("workspace.yaml", &workspace))
+        else {
+            panic!("other kinds of documents")
+        };
+        let options = CheckOptions { environment: Some("production".to_owned()), today: None };
+        let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], Some(&workspace)), &options);
+        let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
+        let start: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
+        let journal: SharedJournal = Arc::new(Store::open(&folder.path().join("state")).unwrap());
+        Case { clock: Arc::new(ManualClock::at(start)), journal, plan, id: RunId::from_parts(1, 7), folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts or resumes the run, and goes on until people are needed.
+    fn drive(&self) -> Stop {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let clock: Arc<dyn Clock> = self.clock.clone();
+            let owner = Owner::this_process("anna");
+            let mut session = if self.journal.run(&self.id).is_ok() {
+                let mut session = Session::open(self.journal.clone(), clock.clone(), owner, Vec::new(), &self.id).await.unwrap();
+                session.adopt(person("anna")).unwrap();
+                session
+            } else {
+                let started = RunStarted {
+                    procedure: self.plan.main().name.clone(),
+                    version: self.plan.main().version,
+                    plan: self.plan.digest().unwrap(),
+                    semantics: self.plan.semantics,
+                    inputs: Map::new(),
+                    event: None,
+                    environment: Some("production".to_owned()),
+                    requested_by: person("anna"),
+                    seed: 1,
+                    part: Part::Whole,
+                    stepwise: false,
+                    catalogue: None,
+                    lock: None,
+                    root: None,
+                };
+                Session::create(self.journal.clone(), clock.clone(), owner, Vec::new(), self.id.clone(), self.plan.clone(), started)
+                    .await
+                    .unwrap()
+            };
+            let logs = Logs::open(&self.path().join("state")).unwrap();
+            let secrets = Arc::new(SecretStore::new(self.path(), self.path(), []));
+            let performer = Arc::new(LocalPerformer::new(self.path().to_owned(), logs, secrets));
+            let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
+            let world = World { clock, performer, wishes };
+            let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.unwrap();
+            session.close().await.unwrap();
+            stop
+        })
+    }
+
+    fn run(&self) -> Run {
+        replay(&*self.journal, &self.id, &mut |_, _| {}).unwrap().0
+    }
+
+    fn vote(&self, who: &str, choice: Choice) -> Vote {
+        let run = self.run();
+        let open = run.decisions().last().unwrap();
+        Vote {
+            by: person(who),
+            choice,
+            reason: Some("as tested".to_owned()),
+            answers: Map::new(),
+            digest: open.request.digest.clone(),
+            signature: None,
+            ahead: None,
+            notice: None,
+            head: None,
+        }
+    }
+
+    fn say(&self, vote: Vote) -> Result<(), String> {
+        let decision = self.run().decisions().last().unwrap().id;
+        let message = Message::Decide { decision, vote: Box::new(vote) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let owner = Owner::this_process("anybody");
+        match runtime.block_on(deliver(self.journal.clone(), self.clock.clone(), owner, &self.id, message)).unwrap() {
+            Answer::Accepted { .. } => Ok(()),
+            Answer::Refused { why } => Err(why),
+        }
+    }
+
+    /// What became of the run, and how often its change really happened.
+    fn end(&self) -> (Option<OutcomeKind>, usize) {
+        let kind = match self.drive() {
+            Stop::Finished(outcome) => Some(outcome.kind),
+            _ => None,
+        };
+        (kind, std::fs::read_to_string(self.path().join("done")).unwrap_or_default().lines().count())
+    }
+}
+
+const PLAIN: &str = "{question: Rebuild?, from: [dba]}";
+const FOUR_EYES: &str = "policies:\n- {name: eyes, when: {effect: change}, require: {four_eyes: true}}\n";
+const NO_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1xX7pZ8m7v0mB4XK1mFzQ0l0yq8mJ8m2zY1w4x6uQn";
+
+#[test]
+fn granted_and_rejected() {
+    for (choice, outcome, times) in [(Choice::Approve, OutcomeKind::Succeeded, 1), (Choice::Reject, OutcomeKind::Rejected, 0)] {
+        let case = Case::new(PLAIN, "", NO_KEY);
+        assert!(matches!(case.drive(), Stop::Waiting(_)));
+        case.say(case.vote("bob", choice)).unwrap();
+        assert_eq!(case.end(), (Some(outcome), times));
+    }
+}
+
+#[test]
+fn who_may_decide() {
+    for (policies, who, expect) in [
+        ("", "anna", Ok(())),
+        ("", "bob", Ok(())),
+        ("", "cleo", Err("not among those who are asked")),
+        ("", "mallory", Err("nobody in the workspace")),
+        (FOUR_EYES, "anna", Err("asked for this run")),
+        (FOUR_EYES, "bob", Ok(())),
+    ] {
+        let case = Case::new(PLAIN, policies, NO_KEY);
+        case.drive();
+        let said = case.say(case.vote(who, Choice::Approve));
+        match (&said, expect) {
+            (Ok(()), Ok(())) => assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1)),
+            (Err(why), Err(part)) if why.contains(part) => assert_eq!(case.end(), (None, 0), "{who}"),
+            _ => panic!("{who} under `{policies}`: {said:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_quorum_of_two_and_deciding_twice() {
+    let case = Case::new("{question: Rebuild?, from: [dba], count: 2}", "", NO_KEY);
+    case.drive();
+    let anna = case.vote("anna", Choice::Approve);
+    case.say(anna.clone()).unwrap();
+    case.say(anna.clone()).unwrap();
+    assert_eq!(case.end(), (None, 0));
+    let changed = case.say(Vote { choice: Choice::Reject, ..anna }).unwrap_err();
+    assert!(changed.contains("decided this already"), "{changed}");
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+}
+
+#[test]
+fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
+    let case = Case::new("{question: Rebuild?, from: [dba], within: 10m}", "", NO_KEY);
+    case.drive();
+    let late = case.vote("bob", Choice::Approve);
+    case.clock.advance(Duration::from_secs(601));
+    assert_eq!(case.end(), (Some(OutcomeKind::Failed), 0));
+    let refused = case.say(late).unwrap_err();
+    assert!(refused.contains("time is over"), "{refused}");
+
+    let case = Case::new("{question: Rebuild?, from: [dba], within: 10m, on_timeout: escalate}", "", NO_KEY);
+    case.drive();
+    assert!(case.say(case.vote("cleo", Choice::Approve)).is_err(), "cleo is asked only later");
+    case.clock.advance(Duration::from_secs(601));
+    assert_eq!(case.end(), (None, 0));
+    assert_eq!(case.run().decisions()[0].asked, ["dba", "cleo"]);
+    case.say(case.vote("cleo", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+}
+
+#[test]
+fn a_decision_ahead_of_time_is_used_as_often_as_it_says() {
+    let ahead = |case: &Case, expires: &str| {
+        let body = Ahead {
+            id: "a1".to_owned(),
+            by: person("bob"),
+            reason: "maintenance night".to_owned(),
+            procedure: case.plan.main().name.clone(),
+            what: Covers::compatible_with(case.plan.main().version),
+            step: "go".parse().unwrap(),
+            environment: Some("production".to_owned()),
+            inputs: None,
+            uses: 1,
+            uses_left: 1,
+            expires: expires.parse().unwrap(),
+            signature: None,
+        };
+        let new = NewAhead {
+            procedure: body.procedure.clone(),
+            expires_at: body.expires,
+            uses: body.uses,
+            body: serde_json::to_value(&body).unwrap(),
+        };
+        case.journal.decide_ahead(new).wait().unwrap();
+    };
+    let mut case = Case::new(PLAIN, FOUR_EYES, NO_KEY);
+    ahead(&case, "2026-03-03T00:00:00Z");
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+    let run = case.run();
+    assert_eq!((run.decisions()[0].standing, run.decisions()[0].votes[0].ahead.as_deref()), (Standing::Granted, Some("a1")));
+    case.id = RunId::from_parts(2, 7);
+    assert_eq!(case.end(), (None, 1), "it was for one use");
+
+    let case = Case::new(PLAIN, FOUR_EYES, NO_KEY);
+    ahead(&case, "2026-03-02T09:59:59Z");
+    assert_eq!(case.end(), (None, 0), "it had expired");
+}
+
+#[test]
+fn a_signed_decision_is_checked_with_openssh_alone() {
+    let keys = tempfile::tempdir().unwrap();
+    let (file, other) = (keys.path().join("key"), keys.path().join("other"));
+    for key in [&file, &other] {
+        let made = Process::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).status().unwrap();
+        assert!(made.success());
+    }
+    let public = std::fs::read_to_string(keys.path().join("key.pub")).unwrap().trim().to_owned();
+    let signed = "policies:\n- {name: ink, when: {effect: change}, require: {signed: true}}\n";
+    let case = Case::new(PLAIN, signed, &public);
+    case.drive();
+    let plain = case.vote("anna", Choice::Approve);
+    let refused = case.say(plain.clone()).unwrap_err();
+    assert!(refused.contains("signed"), "{refused}");
+    let decision = case.run().decisions()[0].id;
+    let statement = permit::statement(&case.id, decision, &plain).unwrap();
+    let forged = people::sign(&statement, DECISION_NAMESPACE, &SigningKey::File(other)).unwrap();
+    assert!(case.say(Vote { signature: Some(forged), ..plain.clone() }).is_err(), "another key");
+    let signature = people::sign(&statement, DECISION_NAMESPACE, &SigningKey::File(file)).unwrap();
+    let elsewhere = Vote { signature: Some(signature.clone()), reason: Some("another reason".to_owned()), ..plain.clone() };
+    assert!(case.say(elsewhere).is_err(), "the signature is over other words");
+    case.say(Vote { signature: Some(signature), ..plain }).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+
+    // Nothing of ours below: only what the record holds, and OpenSSH.
+    let recorded = case.run().decisions()[0].votes[0].clone();
+    let kept = recorded.signature.clone().unwrap();
+    let allowed = keys.path().join("allowed");
+    let proof = keys.path().join("proof");
+    std::fs::write(&allowed, format!("anna {}\n", kept.key)).unwrap();
+    std::fs::write(&proof, &kept.armoured).unwrap();
+    let verify = |text: &str| {
+        use std::io::Write;
+        let mut child = Process::new("ssh-keygen")
+            .args(["-Y", "verify", "-n", DECISION_NAMESPACE, "-I", "anna", "-f"])
+            .arg(&allowed)
+            .arg("-s")
+            .arg(&proof)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.wait().unwrap().success()
+    };
+    let statement = permit::statement(&case.id, decision, &recorded).unwrap();
+    assert!(verify(&statement));
+    assert!(!verify(&statement.replace("approve", "reject")));
+}
