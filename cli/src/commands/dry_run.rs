@@ -1,6 +1,6 @@
 //! `runbook dry-run`: what a run would do, from the same machine with predicted answers.
 
-use runbook_core::explore::{self, DryRun, Verdict};
+use runbook_core::explore::{self, DryRun, Options, Verdict};
 use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::{Effect, Plan};
 use runbook_engine::start::Order;
@@ -37,7 +37,7 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         root: chosen.root(),
     };
     let started = order.started(0).map_err(|error| chosen.refused(error))?;
-    let predicted = explore::dry_run(&chosen.plan, &started, jiff::Timestamp::now())
+    let predicted = explore::dry_run(&chosen.plan, &started, jiff::Timestamp::now(), &Options { examples: args.examples })
         .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
     if args.json {
         for step in &predicted.steps {

@@ -2,7 +2,7 @@
 //!
 //! Where a condition rests on something that only a real run can tell, the walk forks and follows every way; a step is
 //! then said to run, to be skipped, or, where the ways differ, not to be known. Actions give results whose parts are
-//! unknown by name, so nothing is ever guessed. People are taken to agree and steps to succeed: what happens otherwise is
+//! unknown by name, so nothing is ever guessed; only where it is asked for, a step's `example` stands for them. People are taken to agree and steps to succeed: what happens otherwise is
 //! not part of a dry run.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,15 @@ use crate::plan::{InputSpec, Plan, Step, StepIx, Verb};
 use crate::run::decision::{Choice, Purpose, Request};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Outcome, Resolution, RunStarted, Timer, Vote};
 use crate::run::task::{Task, Work};
-use crate::run::{Command, Event, Fact, IllegalEvent, Run};
+use crate::run::{Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::{Map, Value};
+
+/// How a dry run is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Take the `example` of a step as what it gives, where it has one; the step says so in its notes.
+    pub examples: bool,
+}
 
 /// What a run of these inputs would do.
 #[derive(Clone, Debug, Serialize)]
@@ -76,9 +83,9 @@ pub struct PredictedRequest {
 #[derive(Clone)]
 struct Way {
     run: Run,
-    open: Vec<Command>,
     met: Vec<Met>,
     now: Timestamp,
+    options: Options,
 }
 
 /// What a way knows of one step.
@@ -95,9 +102,9 @@ struct Met {
     notes: Vec<String>,
 }
 
-/// Walks `plan` with these inputs. `now` is the time that every evaluation sees.
-pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp) -> Result<DryRun, IllegalEvent> {
-    let mut first = Way { run: Run::new(plan.clone()), open: Vec::new(), met: Vec::new(), now };
+/// Walks `plan` with these inputs. `now` is the time that every evaluation sees until a wait has passed.
+pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp, options: &Options) -> Result<DryRun, IllegalEvent> {
+    let mut first = Way { run: Run::new(plan.clone()), met: Vec::new(), now, options: *options };
     first.record(Fact::RunStarted(Box::new(started.clone())))?;
     let mut open = vec![first];
     let mut done: Vec<Way> = Vec::new();
@@ -105,6 +112,7 @@ pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp) -> Result
     while let Some(mut way) = open.pop() {
         let forks = way.walk()?;
         if forks.is_empty() {
+            complete &= way.run.outcome().is_some();
             done.push(way);
         } else if done.len() + open.len() + forks.len() > limits::DRY_RUN_PATHS {
             complete = false;
@@ -121,8 +129,7 @@ impl Way {
         // The id stands for every run of this plan; it appears in no prediction but as `run.id`.
         let run = self.run.id().cloned().unwrap_or_else(|| RunId::from_parts(0, 0));
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
-        self.open.extend(self.run.apply(&event)?);
-        Ok(())
+        self.run.apply(&event).map(|_| ())
     }
 
     /// Goes on until the end, or until the way forks: then the forks are returned and this way is used up.
@@ -140,8 +147,7 @@ impl Way {
     }
 
     /// What to answer next: everything that is due at once, then the earliest wait. Deadlines never come in a prediction.
-    fn next_command(&mut self) -> Option<Command> {
-        self.open.clear();
+    fn next_command(&self) -> Option<Command> {
         let pending = self.run.pending();
         let waits = |c: &Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
         let at_once = pending.iter().find(|c| !matches!(c, Command::Wake { .. }));
@@ -159,6 +165,11 @@ impl Way {
             Command::Perform { path, attempt } => {
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
                 let result = self.met_at(path).map(|met| predicted_result(met, path)).unwrap_or_default();
+                let result = match self.example(path) {
+                    Some(Value::Map(example)) => overlaid(result, example),
+                    Some(example) => example,
+                    None => result,
+                };
                 Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end: AttemptEnd::Succeeded { result } }
             }
             Command::Stop { path, attempt } => {
@@ -173,6 +184,15 @@ impl Way {
                             Evaluated::Value(named(outputs, name.as_ref().map_or(path.label(), |n| n.as_str())))
                         }
                         failed => failed,
+                    };
+                    let outputs = match (self.example(&path), outputs) {
+                        // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
+                        (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
+                        (Some(Value::Map(example)), Evaluated::Value(mut outputs)) => {
+                            outputs.extend(example);
+                            Evaluated::Value(outputs)
+                        }
+                        (_, outputs) => outputs,
                     };
                     Fact::StepConcluded { path, outputs }
                 }
@@ -205,13 +225,18 @@ impl Way {
                 let Some(open) = self.run.decision(*decision) else { return Ok(Vec::new()) };
                 let person = format!("{} of {}", open.votes.len() + 1, open.request.count);
                 let choice = open.request.choices.first().copied().unwrap_or(Choice::Approve);
-                let path = open.path.as_ref().map(ToString::to_string).unwrap_or_default();
+                let (fields, evidence) = (open.request.fields.clone(), open.request.evidence.is_some());
+                let (digest, path) = (open.request.digest.clone(), open.path.clone());
+                let mut answers = predicted_answers(&fields, evidence, path.as_ref().map_or("", StepPath::label));
+                if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path))) {
+                    answers.extend(example);
+                }
                 let vote = Vote {
                     by: Identity { person, means: Means::Engine },
                     choice,
                     reason: None,
-                    answers: predicted_answers(&open.request.fields, open.request.evidence.is_some(), &path),
-                    digest: open.request.digest.clone(),
+                    answers,
+                    digest,
                     signature: None,
                     ahead: None,
                     notice: None,
@@ -234,33 +259,46 @@ impl Way {
         let prospects = self.run.prospects(path, self.now);
         let Some(view) = self.run.find_step(path) else { return Ok(Vec::new()) };
         let (step, title) = (view.step_ix(), view.title());
+        if let [prospect] = prospects.as_slice() {
+            self.take(path, step, title, prospect.clone())?;
+            return Ok(Vec::new());
+        }
         let mut ways = Vec::new();
-        let several = prospects.len() > 1;
         for prospect in prospects {
-            let mut way = if several { self.clone() } else { std::mem::replace(self, self.clone()) };
-            let (skipped, work) = match &prospect.resolution {
-                Resolution::Skip { reason } => (Some(reason.clone()), None),
-                Resolution::Work(work) => (None, Some((**work).clone())),
-                _ => (None, None),
-            };
-            way.met.push(Met {
-                path: path.clone(),
-                step,
-                title: title.clone(),
-                skipped,
-                doubt: prospect.because.clone(),
-                work,
-                requests: Vec::new(),
-                notes: prospect.note.into_iter().collect(),
-            });
-            way.record(Fact::StepResolved { path: path.clone(), resolution: prospect.resolution })?;
-            if several {
-                ways.push(way);
-            } else {
-                *self = way;
-            }
+            let mut way = self.clone();
+            way.take(path, step, title.clone(), prospect)?;
+            ways.push(way);
         }
         Ok(ways)
+    }
+
+    fn take(&mut self, path: &StepPath, step: StepIx, title: String, prospect: Prospect) -> Result<(), IllegalEvent> {
+        let (skipped, work) = match &prospect.resolution {
+            Resolution::Skip { reason } => (Some(reason.clone()), None),
+            Resolution::Work(work) => (None, Some((**work).clone())),
+            _ => (None, None),
+        };
+        self.met.push(Met {
+            path: path.clone(),
+            step,
+            title,
+            skipped,
+            doubt: prospect.because.clone(),
+            work,
+            requests: Vec::new(),
+            notes: prospect.note.into_iter().collect(),
+        });
+        self.record(Fact::StepResolved { path: path.clone(), resolution: prospect.resolution })
+    }
+
+    /// The example that stands for what the step at `path` gives, where examples are asked for.
+    fn example(&mut self, path: &StepPath) -> Option<Value> {
+        if !self.options.examples {
+            return None;
+        }
+        let example = self.run.find_step(path)?.step().example.clone()?;
+        self.note(path, "what it gives is taken from its example");
+        Some(example)
     }
 
     fn met_at(&self, path: &StepPath) -> Option<&Met> {
@@ -293,14 +331,23 @@ fn predicted_result(met: &Met, path: &StepPath) -> Value {
     Value::Map(result)
 }
 
-fn predicted_answers(fields: &[InputSpec], evidence: bool, path: &str) -> Map {
-    let label = path.rsplit('/').next().unwrap_or(path);
+fn predicted_answers(fields: &[InputSpec], evidence: bool, label: &str) -> Map {
     let mut answers: Map =
         fields.iter().map(|f| (f.name.as_str().to_owned(), Value::Unknown(format!("steps.{label}.{}", f.name)))).collect();
     if evidence {
         answers.insert("evidence".to_owned(), Value::Unknown(format!("steps.{label}.evidence")));
     }
     answers
+}
+
+fn overlaid(result: Value, example: Map) -> Value {
+    match result {
+        Value::Map(mut result) => {
+            result.extend(example);
+            Value::Map(result)
+        }
+        _ => Value::Map(example),
+    }
 }
 
 /// Unknown outputs are known by the name under which later steps read them.
@@ -315,29 +362,32 @@ fn named(outputs: Map, step: &str) -> Map {
 }
 
 fn merge(plan: &Plan, ways: &[Way], complete: bool) -> DryRun {
-    let mut order: Vec<StepPath> = Vec::new();
-    let mut by_path: BTreeMap<StepPath, Vec<&Met>> = BTreeMap::new();
+    // A chain: each step names the one behind it. One that is first met on a later way is put in behind the step that came
+    // before it there.
+    let mut places: BTreeMap<&StepPath, usize> = BTreeMap::new();
+    let mut chain: Vec<(Vec<&Met>, Option<usize>)> = Vec::new();
+    let mut first = None;
     for way in ways {
-        let mut place = 0;
+        let mut before: Option<usize> = None;
         for met in &way.met {
-            // A step first met on a later way stands behind the one that came before it there.
-            match order.iter().position(|p| *p == met.path) {
-                Some(at) => place = at + 1,
-                None => {
-                    order.insert(place.min(order.len()), met.path.clone());
-                    place += 1;
-                }
+            let place = *places.entry(&met.path).or_insert(chain.len());
+            if place == chain.len() {
+                let link = match before.and_then(|before| chain.get_mut(before)) {
+                    Some((_, behind)) => behind,
+                    None => &mut first,
+                };
+                let behind = link.replace(place);
+                chain.push((Vec::new(), behind));
             }
-            by_path.entry(met.path.clone()).or_default().push(met);
+            if let Some((all, _)) = chain.get_mut(place) {
+                all.push(met);
+            }
+            before = Some(place);
         }
     }
-    let steps: Vec<PredictedStep> = order
-        .into_iter()
-        .filter_map(|path| {
-            let all = by_path.get(&path)?;
-            Some(predicted(plan, path, all, ways))
-        })
-        .collect();
+    let links = std::iter::successors(first.and_then(|first| chain.get(first)), |(_, behind)| behind.and_then(|b| chain.get(b)));
+    let steps: Vec<PredictedStep> =
+        links.filter_map(|(all, _)| Some(predicted(plan, all.first()?.path.clone(), all, ways))).collect();
     let mut outcomes: Vec<Outcome> = Vec::new();
     for way in ways {
         if let Some(outcome) = way.run.outcome()

@@ -244,10 +244,12 @@ impl Play {
         if !self.dice.one_in(self.unkind) {
             return ok();
         }
-        match self.dice.roll(5) {
+        match self.dice.roll(6) {
             0 => AttemptEnd::TimedOut { failure: failure(), result: Value::Null },
             1 => unknown(),
             2 => AttemptEnd::Succeeded { result: Value::Null },
+            // It could not even be started.
+            3 => AttemptEnd::Failed { failure: failure(), result: Value::Null },
             _ => failed(),
         }
     }

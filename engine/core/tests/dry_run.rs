@@ -1,0 +1,170 @@
+//! The dry run as a table: a procedure, what is known before it runs, and what is said of each step.
+
+use std::sync::Arc;
+
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, load};
+use runbook_core::explore::{DryRun, Options, Verdict, dry_run};
+use runbook_core::run::event::{Identity, Means, Part, RunStarted};
+use runbook_core::run::task::Task;
+use runbook_core::{Digest, Map, Plan, Value};
+
+const OTHER: &str = "apiVersion: runbook/v1
+kind: Runbook
+name: other
+version: 1.0.0
+inputs: {n: {type: integer}}
+steps:
+- {id: inner, exec: [inner, '{{inputs.n}}'], effect: read, outputs: {word: result.stdout.trim()}}
+outputs: {word: steps.inner.word}
+";
+
+fn plan(steps: &str) -> Arc<Plan> {
+    let main = format!(
+        "apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\ninputs: {{n: {{type: integer, default: 4}}}}\nsteps:\n{steps}"
+    );
+    let mut procedures = Vec::new();
+    for (name, text) in [("test.yaml", main.as_str()), ("other.yaml", OTHER)] {
+        let (document, diagnostics) = load(&Source::new(name, text));
+        let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
+        procedures.push(*procedure);
+    }
+    let (plan, diagnostics) = check(&procedures[0], &Catalogue::new(procedures.iter(), None), &CheckOptions::default());
+    Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}")))
+}
+
+fn predicted(steps: &str, examples: bool) -> DryRun {
+    let plan = plan(steps);
+    let started = RunStarted {
+        procedure: plan.main().name.clone(),
+        version: plan.main().version,
+        plan: Digest::of_bytes(b"the plan"),
+        semantics: plan.semantics,
+        inputs: Map::from([("n".to_owned(), Value::Int(4))]),
+        event: None,
+        environment: None,
+        requested_by: Identity { person: "operator".to_owned(), means: Means::Engine },
+        seed: 7,
+        part: Part::Whole,
+        stepwise: false,
+        catalogue: None,
+        lock: None,
+        root: None,
+    };
+    dry_run(&plan, &started, "2026-01-01T00:00:00Z".parse().unwrap(), &Options { examples }).unwrap()
+}
+
+/// `path: verdict` for each step, in order.
+fn told(dry: &DryRun) -> String {
+    let verdict = |v: &Verdict| match v {
+        Verdict::WouldRun => "would run".to_owned(),
+        Verdict::WouldSkip { because } => format!("would skip: {because}"),
+        Verdict::CannotKnow { because } => format!("cannot know: {because}"),
+    };
+    dry.steps.iter().map(|s| format!("{}: {}\n", s.path, verdict(&s.verdict))).collect()
+}
+
+const LOOK: &str =
+    "- {id: look, exec: [look], effect: read, outputs: {size: result.stdout.trim().parse_int()}, example: {size: 3}}\n";
+
+#[test]
+fn each_step_is_said_to_run_to_be_skipped_or_not_to_be_known() {
+    for (name, steps, ways, expect) in [
+        ("all known", "- {id: a, exec: [a, '{{inputs.n}}'], effect: read}\n".to_owned(), 1, "a: would run\n".to_owned()),
+        (
+            "would skip, because",
+            "- {id: a, if: inputs.n > 5, exec: [a], effect: read}\n".to_owned(),
+            1,
+            "a: would skip: `inputs.n > 5` does not hold\n".to_owned(),
+        ),
+        (
+            "an unknown `if`",
+            format!("{LOOK}- {{id: a, if: steps.look.size > 5, exec: [a], effect: read}}\n- {{id: b, exec: [b], effect: read}}\n"),
+            2,
+            "look: would run\na: cannot know: `steps.look.size > 5` depends on steps.look.size\nb: would run\n".to_owned(),
+        ),
+        (
+            "an unknown argument",
+            format!("{LOOK}- {{id: a, exec: [a, '{{{{steps.look.size}}}}'], effect: read}}\n"),
+            1,
+            "look: would run\na: cannot know: it depends on steps.look.size\n".to_owned(),
+        ),
+        (
+            "an unknown `choose`",
+            format!(
+                "{LOOK}- choose:\n  - {{when: steps.look.size > 5, steps: [{{id: a, exec: [a], effect: read}}]}}\n  - otherwise: [{{id: b, exec: [b], effect: read}}]\n- {{id: c, exec: [c], effect: read}}\n"
+            ),
+            2,
+            "look: would run\nchoose-2: would run\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: would run\n".to_owned(),
+        ),
+        (
+            "unknown items are shown once",
+            "- {id: look, exec: [look], effect: read, outputs: {all: result.json}}\n- {id: every, each: {in: steps.look.all, as: x, steps: [{id: a, exec: [a, '{{x}}'], effect: read}]}}\n".to_owned(),
+            1,
+            "look: would run\nevery: would run\nevery[0]/a: cannot know: it depends on x\n".to_owned(),
+        ),
+        (
+            "known items are shown each",
+            "- {id: every, each: {in: '[1, 2]', steps: [{id: a, exec: [a, '{{item}}'], effect: read}]}}\n".to_owned(),
+            1,
+            "every: would run\nevery[0]/a: would run\nevery[1]/a: would run\n".to_owned(),
+        ),
+        (
+            "a call",
+            "- {id: sub, call: other@^1, with: {n: inputs.n + 1}, effect: read}\n- {id: a, exec: [a, '{{steps.sub.word}}'], effect: read}\n".to_owned(),
+            1,
+            "sub: would run\nsub/inner: would run\na: cannot know: it depends on steps.sub.word\n".to_owned(),
+        ),
+        (
+            "a loop and a wait are shown once",
+            "- {id: poll, repeat: {until: steps.look.exit_code == 1 || steps.look.stdout == \"x\", times: 3, every: 5s, steps: [{id: look, exec: [look], effect: read}]}}\n- {id: nap, wait: {for: 1h, within: 2h}}\n- {id: up, wait: {until: steps.probe.stdout == \"up\", every: 5s, within: 1m, probe: {id: probe, exec: [probe], effect: read}}}\n".to_owned(),
+            1,
+            "poll: would run\npoll[1]/look: would run\nnap: would run\nup: would run\nup[1]/probe: would run\n".to_owned(),
+        ),
+    ] {
+        let dry = predicted(&steps, false);
+        assert_eq!((told(&dry), dry.ways, dry.complete), (expect, ways, true), "{name}");
+        let unknown = dry.steps.iter().filter(|s| matches!(s.verdict, Verdict::CannotKnow { .. })).count();
+        assert_eq!(dry.unknown, unknown, "{name}");
+    }
+}
+
+#[test]
+fn an_example_stands_for_what_a_step_gives_where_it_is_asked_for() {
+    let steps = format!("{LOOK}- {{id: a, if: steps.look.size > 2, exec: [a, '{{{{steps.look.size}}}}'], effect: read}}\n");
+    let without = predicted(&steps, false);
+    assert_eq!((without.ways, without.unknown), (2, 1));
+    assert!(without.steps.iter().all(|s| s.notes.is_empty()));
+    let with = predicted(&steps, true);
+    assert_eq!((told(&with).as_str(), with.ways), ("look: would run\na: would run\n", 1));
+    assert_eq!(with.steps[0].notes, ["what it gives is taken from its example"]);
+    let argv = with.steps[1].work.as_ref().map(|w| &w.task);
+    assert_eq!(argv, Some(&Task::Exec { argv: vec!["a".to_owned(), "3".to_owned()] }));
+}
+
+#[test]
+fn people_are_shown_what_they_will_be_asked() {
+    let dry = predicted(
+        "- {id: go, approve: {question: 'Really {{inputs.n}}?', count: 2}}\n- {id: a, exec: [a], irreversible: gone}\n",
+        false,
+    );
+    assert_eq!(told(&dry), "go: would run\na: would run\n");
+    let asked: Vec<(&str, u32)> = dry.steps[0].requests.iter().map(|r| (r.request.question.as_str(), r.request.count)).collect();
+    assert_eq!(asked, [("Really 4?", 2)]);
+    assert_eq!(dry.steps[0].requests[0].request.next[0].path.as_str(), "a");
+}
+
+#[test]
+fn the_ways_are_bounded_and_that_is_said() {
+    let mut steps = LOOK.to_owned();
+    for n in 0..20 {
+        steps.push_str(&format!("- {{id: a{n}, if: steps.look.size > {n}, exec: [a], effect: read}}\n"));
+    }
+    let dry = predicted(&steps, false);
+    assert!(!dry.complete);
+    assert!(dry.ways <= runbook_core::limits::DRY_RUN_PATHS, "{}", dry.ways);
+    assert_eq!(dry.steps.len(), 21);
+    let order: Vec<&str> = dry.steps.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!((order[1], order[20]), ("a0", "a19"));
+}
