@@ -87,6 +87,7 @@ pub type Watcher<'a> = Box<dyn FnMut(&Run, Progress) + Send + 'a>;
 
 struct Attempt {
     stop: CancellationToken,
+    task: tokio::task::Id,
 }
 
 /// Drives one run. Dropping it leaves the run to be resumed; attempts under way then have an unknown end.
@@ -258,8 +259,9 @@ impl<'a> Driver<'a> {
                 stop: stop.clone(),
             };
             let performer = self.world.performer.clone();
-            self.running.insert((path.clone(), attempt), Attempt { stop });
-            self.tasks.spawn(async move { (path, attempt, performer.perform(assignment).await) });
+            let key = (path.clone(), attempt);
+            let task = self.tasks.spawn(async move { (path, attempt, performer.perform(assignment).await) }).id();
+            self.running.insert(key, Attempt { stop, task });
         }
         Ok(())
     }
@@ -327,7 +329,7 @@ impl<'a> Driver<'a> {
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
                     return match done {
                         Ok((path, attempt, end)) => self.finished(path, attempt, end),
-                        Err(error) => self.broken(&error.to_string()),
+                        Err(error) => self.broken(&error),
                     };
                 }
                 wish = self.world.wishes.recv(), if !self.world.wishes.is_closed() || !self.world.wishes.is_empty() => {
@@ -340,15 +342,12 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// An action ended in a fault of the engine: nobody knows how far its attempt got.
-    fn broken(&mut self, why: &str) -> Result<(), SessionError> {
-        let ended: Vec<(StepPath, u32)> = self.running.keys().cloned().collect();
-        self.tasks.abort_all();
-        for (path, attempt) in ended {
-            let why = format!("the engine lost it: {why}");
-            self.finished(path, attempt, AttemptEnd::Unknown { why })?;
-        }
-        Ok(())
+    /// An action ended in a fault of the engine: nobody knows how far its attempt got. The others are under way as before.
+    fn broken(&mut self, error: &tokio::task::JoinError) -> Result<(), SessionError> {
+        let lost = self.running.iter().find(|(_, attempt)| attempt.task == error.id()).map(|(key, _)| key.clone());
+        let Some((path, attempt)) = lost else { return Ok(()) };
+        let why = format!("the engine lost it: {error}");
+        self.finished(path, attempt, AttemptEnd::Unknown { why })
     }
 
     fn finished(&mut self, path: StepPath, attempt: u32, end: AttemptEnd) -> Result<(), SessionError> {
