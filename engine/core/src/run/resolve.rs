@@ -46,8 +46,8 @@ impl Run {
                 Truth::Unknown(name) => return Err(unknown(condition, &name)),
             }
         }
-        let acts = !step.verb.is_container() && step.effect.changes();
-        // Taking a change back is never frozen.
+        let acts = !step.verb.is_container() && step.effect.changes() && !matches!(step.verb, Verb::Notify { .. });
+        // Neither taking a change back nor telling people is ever frozen.
         if acts && !self.node(node).path.as_str().contains("~undo") {
             let open = self.plan.policy.may_change_at(now);
             open.map_err(|closed| EvalError { message: format!("a change may not start now: {closed}"), at: step.at.clone() })?;

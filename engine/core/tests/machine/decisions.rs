@@ -168,3 +168,29 @@ fn a_request_shows_what_runs_next() {
     assert!(request.known.contains(&("steps.lag.seconds".to_owned(), "41".to_owned())), "{:?}", request.known);
     assert_eq!(request.compute_digest().as_ref(), Some(&request.digest));
 }
+
+#[test]
+fn a_freeze_stops_changes_and_neither_looks_messages_nor_undo() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+environments:
+  live:
+    default: true
+    freeze: [{from: 2026-01-01T00:00:05Z, to: 2026-01-02T00:00:00Z, reason: year end}]
+channels: {ops: {log: {}}}
+";
+    let steps = procedure(
+        "steps:
+- {id: early, exec: [early], undo: {exec: [back]}}
+- {wait: {for: 10s, within: 1m}}
+- {id: look, exec: [look], effect: read}
+- {id: tell, notify: {to: [ops], message: hello}}
+- {id: late, exec: [late], irreversible: gone, on_failure: rollback}
+",
+    );
+    let mut rig = Rig::new(plan_among(&[&steps, workspace]));
+    rig.go(|_, _, _| ok());
+    assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), ("early look tell early~undo/exec-1", RolledBack));
+    let message = &rig.run.outcome().unwrap().message;
+    assert!(message.contains("year end"), "{message}");
+}
