@@ -165,7 +165,10 @@ pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
                 false => format!("runbook answer {place} {flag}"),
             }));
         }
-        _ => commands.push(format!("runbook approve {place} --digest {}", decision.request.digest.short())),
+        _ => {
+            let sign = if decision.request.signed { " --sign" } else { "" };
+            commands.push(format!("runbook approve {place} --digest {}{sign}", decision.request.digest.short()));
+        }
     }
     commands
 }

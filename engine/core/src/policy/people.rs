@@ -81,7 +81,7 @@ pub enum Refusal {
     Requester { who: String, rule: &'static str, others: Vec<String> },
     #[error(
         "a rule of the workspace wants this decision signed; decide again with your SSH key: \
-         `--sign` takes it from the agent, `--sign-with FILE` from a file"
+         `--sign` takes it from the agent, `--sign --key FILE` from a file"
     )]
     NotSigned { who: String },
 }
