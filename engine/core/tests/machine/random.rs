@@ -366,7 +366,7 @@ impl Play {
         others || self.run.is_paused()
     }
 
-    fn to_the_end(&mut self) {
+    fn play_out(&mut self) {
         while self.run.outcome().is_none() {
             assert!(self.events.len() < EVENTS, "it does not end");
             if !self.move_on() && self.run.outcome().is_none() && self.run.pending().is_empty() {
@@ -382,11 +382,11 @@ impl Play {
 /// Plays one procedure once; gives its events.
 fn play(plan: &Arc<Plan>, seed: u64) -> Vec<Event> {
     let mut play = Play::new(plan, seed);
-    play.to_the_end();
+    play.play_out();
     let undo = Fact::UndoRequested { by: person("anna"), reason: "as rolled".to_owned() };
     if play.dice.one_in(3) && play.run.check(&undo).is_ok() {
         play.record(undo);
-        play.to_the_end();
+        play.play_out();
     }
     checker::judge(&play.events);
     std::mem::take(&mut play.events)
