@@ -289,7 +289,9 @@ impl Play {
     /// A person or a crash interferes.
     fn interfere(&mut self) {
         let reason = "as rolled".to_owned();
-        let fact = match self.dice.roll(8) {
+        // Whoever pauses a run often thinks better of it.
+        let sides = if self.run.is_paused() { 2 } else { 8 };
+        let fact = match self.dice.roll(sides) {
             0 => Fact::CancelRequested { by: person("anna"), undo: self.dice.one_in(2), reason },
             1..=3 => Fact::PauseRequested { by: person("anna"), reason },
             4 => Fact::NoteAdded { by: person("anna"), text: reason },
