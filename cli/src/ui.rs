@@ -1,7 +1,7 @@
 //! The only writer to a terminal. Data goes to standard output, everything else to standard error; without a terminal both
 //! are plain text that is only ever added to.
 //!
-//! Invariants: every text that came from outside this program passes [`plain`] or [`line`] before it is written, so nothing
+//! Invariants: every text that came from outside this program passes `plain` or `line` before it is written, so nothing
 //! in an output, an input or a reason can move the cursor, hide text or forge a line of ours; colour never says anything
 //! that a word beside it does not say too.
 
