@@ -115,7 +115,7 @@ fn every_example_is_right() {
     let workspace = workspace();
     let called = procedure("called", CALLED).0.expect("a procedure to call");
     let mut wrong = Vec::new();
-    for name in ["docs/format.md", "README.md"] {
+    for name in ["docs/format.md", "README.md", "CONTRIBUTING.md"] {
         for (kind, line, text) in blocks(&page(name)) {
             let text = whole(&kind, &text);
             let place = format!("{name}:{line}");
@@ -152,4 +152,25 @@ fn every_link_leads_somewhere() {
     let links = reference.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| link.starts_with('#'));
     let lost: Vec<&str> = links.filter(|link| !anchors.iter().any(|anchor| anchor == link)).collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let reasons = page("CONTRIBUTING.md");
+    let mut silent = Vec::new();
+    for manifest in ["engine/core/Cargo.toml", "engine/Cargo.toml", "cli/Cargo.toml"] {
+        let mut inside = false;
+        for line in page(manifest).lines() {
+            if line.starts_with('[') {
+                inside = line.ends_with("dependencies]");
+            } else if inside
+                && let Some((name, _)) = line.split_once(" = ")
+                && !name.starts_with("runbook-")
+                && !reasons.contains(&format!("`{name}`"))
+            {
+                silent.push(format!("{manifest}: {name}"));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "say in CONTRIBUTING.md why:\n{}", silent.join("\n"));
 }
