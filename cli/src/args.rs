@@ -405,7 +405,7 @@ pub struct Pause {
 
 /// Take back what a run that has ended did, from its last change to its first
 ///
-/// Exits as any other run that was rolled back: 1.
+/// Exits 0 once everything is taken back.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Undo {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use runbook_core::run::event::StepOutcome;
+use runbook_core::run::event::{OutcomeKind, StepOutcome};
 use runbook_core::run::view::Standing;
 use runbook_core::{Run, RunId};
 use runbook_engine::journal::chain;
@@ -79,7 +79,13 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     let by = home.identity(&run.plan().policy.people);
     let reason = super::control::bounded(args.reason.clone().unwrap_or_default())?;
-    runtime.block_on(go_on(&home, &id, args.json, Some(Message::Undo { by, reason }), ui, &mut lines))
+    let ended = runtime.block_on(go_on(&home, &id, args.json, Some(Message::Undo { by, reason }), ui, &mut lines))?;
+    // Rolled back is what was asked for here.
+    let (run, _) = home.replay(&id)?;
+    Ok(match run.outcome().map(|outcome| outcome.kind) {
+        Some(OutcomeKind::RolledBack) => Exit::Succeeded,
+        _ => ended,
+    })
 }
 
 /// Takes the run up, says `first` to it, and drives it.
