@@ -13,8 +13,10 @@ mod verb;
 
 use std::cell::{Cell, RefCell};
 
+use super::procedure::SecretRef;
 use super::{Document, Node, workspace, yaml};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span, Spanned};
+use crate::id::Id;
 use crate::limits;
 use crate::value::Value;
 
@@ -31,11 +33,19 @@ pub(crate) struct Reading<'a> {
     doubtful: RefCell<Vec<Span>>,
     /// Where reading YAML had to end.
     cut: Cell<Option<u32>>,
+    /// Secrets that steps declare where they use them: they belong to the procedure.
+    secrets: RefCell<Vec<(Spanned<Id>, SecretRef)>>,
 }
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(source: &'a Source) -> Reading<'a> {
-        Reading { source, found: RefCell::default(), doubtful: RefCell::default(), cut: Cell::new(None) }
+        Reading {
+            source,
+            found: RefCell::default(),
+            doubtful: RefCell::default(),
+            cut: Cell::new(None),
+            secrets: RefCell::default(),
+        }
     }
 
     pub(crate) fn source(&self) -> &'a Source {

@@ -40,7 +40,7 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         Some(node) => step::decode_list(reading, node, "steps"),
         None => Vec::new(),
     };
-    let procedure = Procedure {
+    let mut procedure = Procedure {
         source: reading.source().clone(),
         span,
         kind: Spanned::new(kind, kind_span),
@@ -70,6 +70,17 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         concurrency: fields.take("concurrency").cloned(),
     };
     fields.finish();
+    for (name, secret) in reading.secrets.take() {
+        match procedure.secrets.iter().find(|(known, _)| known.value == name.value) {
+            Some((first, _)) => reading.report(
+                reading
+                    .diagnostic(Code::RB0002, name.span, format!("the secret `{}` is declared twice", name.value))
+                    .label(first.span, "it is declared here first")
+                    .help("declare it once, at the top, and use it in both steps"),
+            ),
+            None => procedure.secrets.push((name, secret)),
+        }
+    }
     procedure
 }
 

@@ -48,6 +48,7 @@ fn one_or_many(reading: &Reading, node: &Node, key: &str) -> Vec<Step> {
 pub(super) fn decode(reading: &Reading, node: &Node) -> Option<Step> {
     let mut fields = Fields::of(reading, node, "a step")?;
     let verb = find_verb(&mut fields);
+    reading.secrets.borrow_mut().extend(procedure::secrets(reading, fields.entries("secrets")));
     let step = Step {
         span: node.span,
         id: fields.parsed::<Id>("id"),

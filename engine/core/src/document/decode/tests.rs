@@ -131,7 +131,8 @@ fn each_fault_of_a_step_has_its_code() {
         ("{group: {run: x}}", &["RB0010 `group` has no key `run`", "RB0011 `group` has no `steps`"]),
         ("{finish: {message: x}}", &["RB0011 `finish` has no `outcome`"]),
         ("{finish: {outcome: success}}", &["RB0013 `success` is not a value of `outcome`"]),
-        ("{rhai: x, secrets: [a]}", &["RB0010 a step has no key `secrets`"]),
+        ("{run: x, secrets: {a: {env: A}}}", &[]),
+        ("{run: x, secrets: {a: {env: A}}, undo: {run: y, secrets: {a: {env: B}}}}", &["RB0002 the secret `a` is declared twice"]),
         ("run: x", &["RB0012 a step is a map, not text"]),
     ] {
         let text = with_steps(&if step.starts_with('{') { format!("  - {step}\n") } else { format!("  - \"{step}\"\n") });
