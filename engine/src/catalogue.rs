@@ -71,7 +71,13 @@ impl Catalogue {
             None => Catalogue { root: folder.to_owned(), files: beside(folder)? },
         };
         if !catalogue.files.iter().any(|file| file.path == path) {
-            let file = File::read(&catalogue.root, &path)?;
+            let mut file = File::read(&catalogue.root, &path)?;
+            // Whoever names a file means it to be one of ours, whatever it says.
+            if !file.belongs() && file.found.is_empty() {
+                let (document, found) = document::load(&file.source);
+                file.document = document;
+                file.found = found.into_sorted();
+            }
             catalogue.files.push(file);
         }
         Ok(catalogue)
@@ -327,6 +333,19 @@ mod tests {
             let (plan, found) = catalogue.plan(procedure, &CheckOptions::default());
             assert_eq!((plan.is_some(), has_errors(&found)), (fine, !fine), "{name}: {found:?}");
             assert!(has_errors(&catalogue.check(&CheckOptions::default())), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_named_is_judged_whatever_it_says() {
+        for text in ["a: 1\n", "[[[[\n", "'\n", ""] {
+            let dir = folder(&[("odd.yaml", text)]);
+            let catalogue = Catalogue::around(&dir.path().join("odd.yaml")).unwrap();
+            assert!(has_errors(&catalogue.check(&CheckOptions::default())), "{text:?} is taken for a procedure");
+            assert!(
+                Catalogue::open(dir.path()).unwrap().check(&CheckOptions::default()).is_empty(),
+                "{text:?} belongs to a folder"
+            );
         }
     }
 
