@@ -302,10 +302,14 @@ impl Person<'_> {
         let question = "leave it parked, stay, cancel, or cancel and undo?";
         let said = tokio::select! {
             said = ask::choice(self.ui, self.lines, question, &words) => said,
-            told = self.signals.next() => match told {
-                Told::Interrupt => Some("cancel"),
-                Told::Leave => Some("leave"),
-            },
+            told = self.signals.next() => {
+                // The question is left in the middle of its line.
+                self.ui.say("");
+                match told {
+                    Told::Interrupt => Some("cancel"),
+                    Told::Leave => Some("leave"),
+                }
+            }
         };
         self.screen.with(|s| s.hush(false));
         match said {
