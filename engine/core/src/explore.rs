@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::effect::Effect;
 use crate::id::{Digest, RunId, StepPath};
 use crate::limits;
-use crate::plan::{InputSpec, Plan, Step, StepIx, Verb};
+use crate::plan::{InputSpec, Plan, Step, StepIx};
 use crate::run::decision::{Choice, Purpose, Request};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Outcome, Resolution, RunStarted, Timer, Vote};
 use crate::run::task::{Task, Work};
@@ -459,9 +459,4 @@ pub fn unknown_names(work: &Work) -> Vec<String> {
         }
     }
     names
-}
-
-/// Whether a verb only arranges others or decides: such a step has no command of its own.
-pub fn acts(verb: &Verb) -> bool {
-    matches!(verb, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. })
 }

@@ -359,6 +359,11 @@ impl Verb {
         }
     }
 
+    /// Whether a step of this verb acts on the world: it has attempts, and a command of its own.
+    pub fn acts(&self) -> bool {
+        matches!(self, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. })
+    }
+
     /// Whether the verb only arranges other steps.
     pub fn is_container(&self) -> bool {
         matches!(

@@ -25,7 +25,7 @@ pub fn decision_statement(
     Ok(format!(
         "runbook decision v1\nrun: {run}\ndecision: {decision}\nchoice: {}\ndigest: {digest}\nby: {}\n\
          reason-{}\nanswers-{}\n",
-        choice_name(choice),
+        choice.name(),
         one_line(by),
         Digest::of_bytes(reason.unwrap_or_default().as_bytes()),
         Digest::of_json(answers)?,
@@ -49,17 +49,6 @@ pub fn ahead_statement(ahead: &Ahead) -> String {
         one_line(&ahead.by.person),
         Digest::of_bytes(ahead.reason.as_bytes()),
     )
-}
-
-fn choice_name(choice: Choice) -> &'static str {
-    match choice {
-        Choice::Approve => "approve",
-        Choice::Reject => "reject",
-        Choice::Probe => "probe",
-        Choice::Done => "done",
-        Choice::Again => "again",
-        Choice::Leave => "leave",
-    }
 }
 
 /// Control characters are written as `\u{…}`: no name can add a line.

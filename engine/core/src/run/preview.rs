@@ -304,7 +304,7 @@ impl Run {
         unknown: &mut BTreeSet<String>,
     ) -> Upcoming {
         let step = self.plan.step(ix);
-        let acts = matches!(step.verb, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. });
+        let acts = step.verb.acts();
         let work = if acts { self.work(step, scope, names).ok() } else { None };
         for name in self.reads(step) {
             if let Ok(Value::Unknown(name)) = crate::expr::Names::value(names, "steps", Some(&name)) {

@@ -22,9 +22,7 @@ impl Run {
         let verb = &self.plan.step(step).verb;
         match resolution {
             Resolution::Skip { .. } | Resolution::Fail { .. } => true,
-            Resolution::Work(_) => {
-                matches!(verb, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. })
-            }
+            Resolution::Work(_) => verb.acts(),
             Resolution::Checked { .. } => matches!(verb, Verb::Check(_)),
             Resolution::Values(_) => matches!(verb, Verb::Set(_)),
             Resolution::Branch(branch) => match verb {
