@@ -323,8 +323,31 @@ impl Session {
         self.answers.push((letter, answer));
     }
 
-    /// Records what a message asks for, where the workspace's policy and the run allow it.
-    pub fn receive(&mut self, mut message: Message) -> Result<Received, SessionError> {
+    /// Records what a message asks for, where the workspace's policy and the run allow it. What is due by now comes first: a
+    /// run that nobody drives must not take a vote whose time is over.
+    pub fn receive(&mut self, message: Message) -> Result<Received, SessionError> {
+        let mut commands = self.fire_due()?;
+        let received = self.judge(message)?;
+        commands.extend(received.commands);
+        Ok(Received { answer: received.answer, commands })
+    }
+
+    /// Records every timer of the run whose time has come.
+    fn fire_due(&mut self) -> Result<Vec<Command>, SessionError> {
+        let now = self.clock.now().max(self.run.last_at());
+        let mut commands = Vec::new();
+        for wake in self.run.pending() {
+            if let Command::Wake { timer, at } = &wake
+                && *at <= now
+                && self.run.wants(&wake)
+            {
+                commands.extend(self.record(Fact::TimerFired { timer: timer.clone() })?);
+            }
+        }
+        Ok(commands)
+    }
+
+    fn judge(&mut self, mut message: Message) -> Result<Received, SessionError> {
         let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
         let notice = match permit(&self.run, &self.id, &message) {
             Ok(notice) => notice,

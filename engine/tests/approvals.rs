@@ -224,6 +224,14 @@ fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
     let refused = case.say(late).unwrap_err();
     assert!(refused.contains("time is over"), "{refused}");
 
+    // The time is over also where nobody was there to notice.
+    let case = Case::new("{question: Rebuild?, from: [dba], within: 10m}", "", NO_KEY);
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    let refused = case.say(case.vote("bob", Choice::Approve)).unwrap_err();
+    assert!(refused.contains("time is over"), "{refused}");
+    assert_eq!(case.end(), (Some(OutcomeKind::Failed), 0));
+
     let case = Case::new("{question: Rebuild?, from: [dba], within: 10m, on_timeout: escalate}", "", NO_KEY);
     case.drive();
     assert!(case.say(case.vote("cleo", Choice::Approve)).is_err(), "cleo is asked only later");
