@@ -9,7 +9,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use serde_json::{Value as Json, json};
 
-use super::{Diagnostic, Severity, Source, Span};
+use super::{Diagnostic, Position, Severity, Source, Span};
 
 /// How a diagnostic looks in a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,10 @@ pub fn to_text(diagnostic: &Diagnostic, source: &Source, look: Look) -> String {
     }));
     let path = escape(&source.name);
     let mut fault = Group::with_title(level.primary_title(escape(&diagnostic.message)).id(diagnostic.code.as_str()));
+    let mut headings = Vec::new();
     for excerpt in Excerpt::around(source, &mut places) {
+        let (shown, meant) = excerpt.heading;
+        headings.push([shown, meant].map(|at| format!("{path}:{}:{}", at.line, at.column)));
         fault = fault.element(
             Snippet::source(excerpt.text).line_start(excerpt.first_line).path(path.clone()).annotations(excerpt.annotations),
         );
@@ -75,7 +78,9 @@ pub fn to_text(diagnostic: &Diagnostic, source: &Source, look: Look) -> String {
         Look::Plain => Renderer::plain(),
         Look::Colour => Renderer::styled(),
     };
-    renderer.decor_style(DecorStyle::Ascii).render(&groups)
+    let shown = renderer.decor_style(DecorStyle::Ascii).render(&groups);
+    // The renderer counts the columns of what is shown, which are not those of a line that was cut or escaped.
+    headings.iter().filter(|[found, meant]| found != meant).fold(shown, |text, [found, meant]| text.replacen(found, meant, 1))
 }
 
 /// The diagnostic as JSON: `code`, `severity`, `file`, `line`, `column`, `end_line`, `end_column` (from 1, in
@@ -149,6 +154,8 @@ struct Place<'d> {
 
 /// Neighbouring lines of a file, escaped and cut, and the places in them.
 struct Excerpt {
+    /// Where what it is shown for stands: in the excerpt, and in the file.
+    heading: (Position, Position),
     text: String,
     first_line: usize,
     annotations: Vec<Annotation<'static>>,
@@ -177,14 +184,17 @@ impl Excerpt {
                 taken += 1;
             }
             let (now, later) = rest.split_at(taken);
-            excerpts.push((now.iter().any(|place| place.span == main), Excerpt::of(source, start, end, now)));
+            let holds_main = now.iter().any(|place| place.span == main);
+            let at = if holds_main { main } else { first.span };
+            excerpts.push((holds_main, Excerpt::of(source, start..end, now, at)));
             rest = later;
         }
         excerpts.sort_by_key(|(holds_main, _)| !holds_main);
         excerpts.into_iter().map(|(_, excerpt)| excerpt).collect()
     }
 
-    fn of(source: &Source, start: usize, end: usize, places: &[Place]) -> Excerpt {
+    fn of(source: &Source, lines: Range<usize>, places: &[Place], main: Span) -> Excerpt {
+        let (start, end) = (lines.start, lines.end);
         let mut text = String::new();
         let mut is_cut = false;
         let mut ranges = vec![0..0; places.len()];
@@ -228,7 +238,11 @@ impl Excerpt {
             let annotation = place.kind.span(range.clone());
             if place.label.is_empty() { annotation } else { annotation.label(escape(place.label)) }
         });
-        Excerpt { annotations: annotations.collect(), text, first_line, ranges, is_cut }
+        let meant = source.position(main.start);
+        let at = places.iter().zip(&ranges).find(|(place, _)| place.span == main).map_or(0, |(_, range)| range.start);
+        let shown = Source::new("", text.as_str()).position(u32::try_from(at).unwrap_or(u32::MAX));
+        let heading = (Position { line: meant.line, ..shown }, meant);
+        Excerpt { heading, annotations: annotations.collect(), text, first_line, ranges, is_cut }
     }
 }
 

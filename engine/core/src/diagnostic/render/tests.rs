@@ -56,6 +56,21 @@ fn long_lines_are_cut_around_the_place() {
 }
 
 #[test]
+fn the_heading_names_the_place_in_the_file() {
+    let far = format!("a: 1\nb: {}NEEDLE{}\n", "x".repeat(300), "y".repeat(300));
+    for (text, expect) in [
+        (far.as_str(), "x.yaml:2:304\n"),
+        ("\u{7}\u{7}: NEEDLE\n", "x.yaml:1:5\n"),
+        ("NEEDLE: \u{202e}\n", "x.yaml:1:1\n"),
+        ("a: 1\r\nü: NEEDLE\r\n", "x.yaml:2:4\n"),
+    ] {
+        let source = Source::new("x.yaml", text);
+        let shown = to_text(&fault(&source, "NEEDLE"), &source, Look::Plain);
+        assert!(shown.contains(expect), "{shown}");
+    }
+}
+
+#[test]
 fn every_place_can_be_pointed_at() {
     let text = "é: [a,\r\n  \"b\u{1f600}\", \u{7}]\n\n";
     let source = Source::new("x.yaml", text);
