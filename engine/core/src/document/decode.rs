@@ -31,6 +31,8 @@ pub(crate) struct Reading<'a> {
     found: RefCell<Diagnostics>,
     /// Places whose YAML is wrong; what seems wrong there is only a consequence.
     doubtful: RefCell<Vec<Span>>,
+    /// Where maps begin that lack something which was refused.
+    partial: RefCell<Vec<u32>>,
     /// Where reading YAML had to end.
     cut: Cell<Option<u32>>,
     /// Secrets that steps declare where they use them: they belong to the procedure.
@@ -43,6 +45,7 @@ impl<'a> Reading<'a> {
             source,
             found: RefCell::default(),
             doubtful: RefCell::default(),
+            partial: RefCell::default(),
             cut: Cell::new(None),
             secrets: RefCell::default(),
         }
@@ -54,12 +57,14 @@ impl<'a> Reading<'a> {
 
     /// Adds a fault, unless there are too many already or it stands where the YAML itself is wrong.
     pub(crate) fn report(&self, diagnostic: Diagnostic) {
-        let span = diagnostic.span;
-        let doubted =
-            self.doubtful.borrow().iter().any(|place| span.start < place.end && place.start < span.end.max(span.start + 1));
-        if !doubted && !self.is_full() {
+        if !self.is_doubtful(diagnostic.span) && !self.is_full() {
             self.found.borrow_mut().push(diagnostic);
         }
+    }
+
+    /// Whether the YAML at `span` is wrong.
+    pub(crate) fn is_doubtful(&self, span: Span) -> bool {
+        self.doubtful.borrow().iter().any(|place| span.start < place.end && place.start < span.end.max(span.start + 1))
     }
 
     /// A fault that needs no more than a message.
@@ -81,6 +86,11 @@ impl<'a> Reading<'a> {
         self.doubtful.borrow_mut().push(span);
     }
 
+    /// Marks a map from which something was left out and has been reported.
+    pub(crate) fn lacks_at(&self, start: usize) {
+        self.partial.borrow_mut().push(u32::try_from(start).unwrap_or(u32::MAX));
+    }
+
     /// Marks where reading YAML had to end: whatever was open there may lack its rest.
     pub(crate) fn cut_at(&self, offset: u32) {
         self.cut.set(Some(offset));
@@ -88,7 +98,7 @@ impl<'a> Reading<'a> {
 
     /// Whether the whole of what stands at `span` was read, so that something missing there is missing.
     pub(crate) fn is_whole(&self, span: Span) -> bool {
-        self.cut.get().is_none_or(|cut| span.end < cut)
+        self.cut.get().is_none_or(|cut| span.end < cut) && !self.partial.borrow().contains(&span.start)
     }
 
     pub(crate) fn into_diagnostics(self) -> Diagnostics {

@@ -89,7 +89,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Node> {
         let (name, node) = self.entry(key)?;
         if matches!(node.kind, NodeKind::Null) {
-            if self.reading.is_whole(node.span) {
+            if self.reading.is_whole(node.span) && !self.reading.is_doubtful(node.span) {
                 let diagnostic = self.reading.diagnostic(Code::RB0019, name.span, format!("`{key}` has no value"));
                 self.reading.report(diagnostic.help(format!("give it one, or remove `{key}`")));
             }

@@ -81,7 +81,8 @@ pub(crate) fn expression(reading: &Reading, node: &Node, key: &str) -> Option<Sc
 pub(crate) fn script(reading: &Reading, node: &Node, key: &str, bytes: usize) -> Option<Scalar> {
     let scalar = text(reading, node, key)?;
     let raw = reading.source().text.get(scalar.span.start as usize..scalar.span.end as usize).unwrap_or_default();
-    if scalar.style == ScalarStyle::Folded || (scalar.style != ScalarStyle::Literal && raw.contains('\n')) {
+    let joined = scalar.style == ScalarStyle::Folded || (scalar.style != ScalarStyle::Literal && raw.contains('\n'));
+    if joined && !reading.is_doubtful(scalar.span) {
         reading.report(folded(reading, &scalar, &format!("the script of `{key}`")));
     }
     if scalar.value.len() > bytes {

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScanError, StructureStyle};
 
+use super::fault::{self, Fault, unquoted};
 use super::{Node, NodeKind, Scalar, ScalarStyle, resolve};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::decode::Reading;
@@ -16,9 +16,9 @@ use crate::limits;
 /// The root of the file's only document.
 pub(crate) fn parse(reading: &Reading) -> Option<Node> {
     let mut text = Cow::Borrowed(&*reading.source().text);
-    let mut mended = Vec::new();
+    let (mut mended, mut blamed) = (Vec::new(), Vec::new());
     let tree = loop {
-        let mut tree = Tree::new(reading, &text);
+        let mut tree = Tree::new(reading, &text, &blamed);
         let Err(error) = tree.read() else { break tree };
         let fault = Fault::of(&error, &text);
         // A control character has been reported already; a second fault of a mended line may come from the mending.
@@ -28,11 +28,12 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
             reading.report(fault.diagnostic(reading, &text));
         }
         match fault.mend(&text) {
-            Some(blamed) if mended.len() < limits::SYNTAX_FAULTS => {
+            Some(culprit) if mended.len() < limits::SYNTAX_FAULTS => {
                 drop(tree);
-                mended.push(Fault { kind: fault.kind, at: blamed.start }.line(&text));
+                mended.push(Fault { kind: fault.kind, at: culprit.start }.line(&text));
+                blamed.push(culprit.start);
                 let mut bytes = text.into_owned().into_bytes();
-                if let Some(bytes) = bytes.get_mut(blamed) {
+                if let Some(bytes) = bytes.get_mut(culprit) {
                     bytes.fill(b'x');
                 }
                 text = Cow::Owned(String::from_utf8(bytes).unwrap_or_default());
@@ -43,12 +44,15 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
             }
         }
     };
-    let Tree { root, faults, doubtful, cut, .. } = tree;
+    let Tree { root, faults, doubtful, partial, cut, .. } = tree;
     for fault in faults {
         reading.report(fault);
     }
     for place in mended.into_iter().chain(doubtful) {
         reading.doubt(place);
+    }
+    for map in partial {
+        reading.lacks_at(map);
     }
     if let Some(cut) = cut {
         reading.cut_at(cut);
@@ -63,136 +67,6 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
         return None;
     }
     root
-}
-
-/// A fault of syntax, and where.
-struct Fault {
-    kind: ErrorKind,
-    at: usize,
-}
-
-impl Fault {
-    fn of(error: &ScanError, text: &str) -> Fault {
-        let mut at = error.marker().byte_offset().unwrap_or_default().min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        Fault { kind: error.kind().clone(), at }
-    }
-
-    fn line(&self, text: &str) -> Span {
-        let start = text[..self.at].rfind('\n').map_or(0, |n| n + 1);
-        let end = text[self.at..].find('\n').map_or(text.len(), |n| self.at + n);
-        Span::new(start, end)
-    }
-
-    /// The bytes to blame. Letters may stand in for them without moving anything.
-    fn mend(&self, text: &str) -> Option<Range<usize>> {
-        if let Some(at) = self.opens_with_braces(text) {
-            return Some(at..at + 2);
-        }
-        let culprits: &[u8] = match self.kind {
-            ErrorKind::MappingValueNotAllowed => b":",
-            ErrorKind::UnexpectedCharacter { .. } => b"@`%",
-            // The parser names the beginning of the text, not the escape.
-            ErrorKind::UnknownQuotedScalarEscape => return unknown_escape(text, self.at).map(|at| at..at + 1),
-            _ => return None,
-        };
-        let byte = text.as_bytes().get(self.at)?;
-        culprits.contains(byte).then_some(self.at..self.at + 1)
-    }
-
-    /// Where the line of the fault has a value that begins with `{{`, without quotes.
-    fn opens_with_braces(&self, text: &str) -> Option<usize> {
-        let line = self.line(text);
-        let written = text.get(line.start as usize..line.end as usize)?;
-        let at = [": {{", "- {{"].iter().find_map(|start| written.find(start))?;
-        Some(line.start as usize + at + 2)
-    }
-
-    fn diagnostic(&self, reading: &Reading, text: &str) -> Diagnostic {
-        if let Some(at) = self.opens_with_braces(text) {
-            return unquoted(reading, text, at);
-        }
-        let escape = matches!(self.kind, ErrorKind::UnknownQuotedScalarEscape).then(|| unknown_escape(text, self.at)).flatten();
-        let at = escape.unwrap_or(self.at);
-        let width = text[at..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        let span = Span::new(at, at + width);
-        let line = self.line(text);
-        let written = text.get(line.start as usize..line.end as usize).unwrap_or_default();
-        if written.bytes().take_while(|b| matches!(b, b' ' | b'\t')).any(|b| b == b'\t') {
-            return reading.diagnostic(Code::RB0001, span, "a tab may not stand in indentation").help("indent with spaces");
-        }
-        let (message, help): (Cow<str>, &str) = match &self.kind {
-            ErrorKind::MappingValueNotAllowed => (
-                "a `:` followed by a space may not stand in an unquoted text".into(),
-                "quote the text, or write it as a block that begins with `|`",
-            ),
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabInPlainScalar => ("a tab may not stand in indentation".into(), "indent with spaces"),
-            ErrorKind::UnclosedQuotedScalar => ("a quoted text does not end".into(), "close the quote"),
-            ErrorKind::InvalidQuotedScalarIndent => (
-                "a quoted text above does not end, or this line of it is not indented".into(),
-                "close the quote, or indent the line",
-            ),
-            ErrorKind::UnknownQuotedScalarEscape => {
-                ("an unknown escape in a double-quoted text".into(), "write `\\\\` for a backslash, or use single quotes")
-            }
-            ErrorKind::UnexpectedCharacter { character } => {
-                (format!("an unquoted text may not begin with `{}`", character.escape_default()).into(), "quote the text")
-            }
-            ErrorKind::UnclosedFlowCollection { open } => (format!("`{open}` is not closed").into(), "close it"),
-            ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-                (format!("`{open}` is closed by `{close}`").into(), "close it with its own bracket")
-            }
-            ErrorKind::RecursionLimitExceeded => {
-                let message = format!("the file nests deeper than {} levels", limits::DOCUMENT_DEPTH);
-                return reading.diagnostic(Code::RB0003, span, message).help("move the inner steps into a procedure and `call` it");
-            }
-            ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
-                ("this line belongs to nothing above it".into(), "check its indentation, and that a key ends with `:` and a space")
-            }
-            other => (format!("the file is not YAML: {other}").into(), "see the YAML around this place"),
-        };
-        let diagnostic = reading.diagnostic(Code::RB0001, span, message).help(help);
-        let value = written.find(": ").map(|key| line.start as usize + key + 2).filter(|value| *value <= self.at);
-        match (&self.kind, value) {
-            (ErrorKind::MappingValueNotAllowed, Some(value)) => quoted(diagnostic, text, value),
-            _ => diagnostic,
-        }
-    }
-}
-
-/// `name: {{inputs.x}} …` without quotes, which YAML reads as a map.
-fn unquoted(reading: &Reading, text: &str, at: usize) -> Diagnostic {
-    let diagnostic = reading
-        .diagnostic(Code::RB0006, Span::new(at, at + 2), "a text that begins with `{{` must be quoted")
-        .reason("YAML reads `{` as the beginning of a map")
-        .help("put the whole value in double quotes");
-    quoted(diagnostic, text, at)
-}
-
-/// Suggests quotes around the value that goes from `at` to the end of its line, where nothing in it needs a closer look.
-fn quoted(diagnostic: Diagnostic, text: &str, at: usize) -> Diagnostic {
-    let value = text.get(at..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim_end();
-    let braces = value.matches('{').count() == value.matches('}').count();
-    if braces && !value.contains(['"', '\\', ',', ']']) && !value.contains(" #") {
-        return diagnostic.replace(Span::new(at, at + value.len()), format!("\"{value}\""));
-    }
-    diagnostic
-}
-
-/// The backslash of the first unknown escape behind `from`.
-fn unknown_escape(text: &str, from: usize) -> Option<usize> {
-    let mut bytes = text.bytes().enumerate().skip(from);
-    while let Some((at, byte)) = bytes.next() {
-        if byte == b'\\' && bytes.next().is_none_or(|(_, next)| !b"0abt\tnvfre \"/\\N_LPxuU\r\n".contains(&next)) {
-            return Some(at);
-        }
-    }
-    None
 }
 
 enum Frame {
@@ -211,6 +85,8 @@ enum Key {
 struct Tree<'r, 't> {
     reading: &'r Reading<'r>,
     text: &'t str,
+    /// Bytes that were mended: what they stand in is not what its author wrote, and is left out.
+    blamed: &'t [usize],
     stack: Vec<Frame>,
     root: Option<Node>,
     /// Nodes that have an anchor; absent while they are still open.
@@ -220,13 +96,27 @@ struct Tree<'r, 't> {
     faults: Vec<Diagnostic>,
     /// Values that are not what their author meant, which has been reported.
     doubtful: Vec<Span>,
+    /// Where maps begin from which a merge was left out.
+    partial: Vec<usize>,
     cut: Option<u32>,
 }
 
 impl<'r, 't> Tree<'r, 't> {
-    fn new(reading: &'r Reading<'r>, text: &'t str) -> Tree<'r, 't> {
-        let (stack, anchors) = (Vec::new(), HashMap::new());
-        Tree { reading, text, stack, root: None, anchors, nodes: 0, bytes: 0, faults: Vec::new(), doubtful: Vec::new(), cut: None }
+    fn new(reading: &'r Reading<'r>, text: &'t str, blamed: &'t [usize]) -> Tree<'r, 't> {
+        Tree {
+            reading,
+            text,
+            blamed,
+            stack: Vec::new(),
+            root: None,
+            anchors: HashMap::new(),
+            nodes: 0,
+            bytes: 0,
+            faults: Vec::new(),
+            doubtful: Vec::new(),
+            partial: Vec::new(),
+            cut: None,
+        }
     }
 
     fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, help: &str) {
@@ -248,12 +138,10 @@ impl<'r, 't> Tree<'r, 't> {
             let range = place.byte_range().unwrap_or_default();
             let span = Span::new(range.start, range.end);
             if let (Some(_), Some(tag)) = (event.tag(), place.tag_span().and_then(|tag| tag.byte_range())) {
-                self.fault(
-                    Code::RB0006,
-                    Span::new(tag.start, tag.end),
-                    "a YAML tag has no meaning here",
-                    "remove the tag; quote a value to make it text",
-                );
+                if self.faults.len() <= limits::DIAGNOSTICS {
+                    self.faults.push(fault::tagged(self.reading, self.text, tag.clone()));
+                }
+                self.doubtful.push(Span::new(tag.start, tag.end + 1));
             }
             match event {
                 Event::DocumentStart(_, version) => {
@@ -294,6 +182,7 @@ impl<'r, 't> Tree<'r, 't> {
                         "nothing above has this anchor",
                         "write the value here, or put `&name` before the first one",
                     );
+                    self.doubtful.push(span);
                     self.finish(Node { span, kind: NodeKind::Null }, 0);
                 }
                 _ => {}
@@ -330,8 +219,16 @@ impl<'r, 't> Tree<'r, 't> {
         };
         let mut span = span;
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-            let written = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
-            span = Span::new(span.start as usize, span.start as usize + written.trim_end().len());
+            let (start, end) = (span.start as usize, span.end as usize);
+            let written = self.text.get(start..end).unwrap_or_default().trim_end();
+            span = match self.text.get(..start).and_then(|before| before.rfind(['|', '>'])) {
+                // An empty block is seen at its mark: it has no lines.
+                Some(mark) if value.trim().is_empty() => Span::new(mark, mark + 1),
+                _ => Span::new(start, start + written.len()),
+            };
+        }
+        if self.is_blamed(span) {
+            return Node { span, kind: NodeKind::Null };
         }
         // The parser shows a value that is not there as an empty place.
         let absent = style == ScalarStyle::Plain && span.start == span.end;
@@ -339,6 +236,10 @@ impl<'r, 't> Tree<'r, 't> {
         let scalar = Scalar { value, span, style };
         let kind = if style == ScalarStyle::Plain { resolve(scalar) } else { NodeKind::Text(scalar) };
         Node { span, kind }
+    }
+
+    fn is_blamed(&self, span: Span) -> bool {
+        self.blamed.iter().any(|at| (span.start as usize..span.end as usize).contains(at))
     }
 
     fn open(&mut self, frame: Frame) {
@@ -405,6 +306,9 @@ impl<'r, 't> Tree<'r, 't> {
 
     fn key(&mut self, node: Node, map: usize) -> Key {
         let Some(name) = node.scalar().cloned() else {
+            if self.is_blamed(node.span) {
+                return Key::Refused;
+            }
             if self.text.get(map..).is_some_and(|rest| rest.starts_with("{{")) {
                 self.faults.push(unquoted(self.reading, self.text, map));
                 self.doubtful.push(Span::new(map, node.span.end as usize));
@@ -420,6 +324,7 @@ impl<'r, 't> Tree<'r, 't> {
                 "YAML 1.2 has no merge keys",
                 "write the keys out, or put what is shared into `defaults`",
             );
+            self.partial.push(map);
             return Key::Refused;
         }
         if let Some((at, c, reason)) = super::hidden(&name.value) {
@@ -454,6 +359,7 @@ impl<'r, 't> Tree<'r, 't> {
         let node = match self.anchors.get(&anchor).cloned() {
             None => {
                 self.fault(Code::RB0007, span, "an alias inside the very value it names", "write the value out");
+                self.doubtful.push(span);
                 Node { span, kind: NodeKind::Null }
             }
             Some(node) if self.charge(&node) => node,

@@ -124,7 +124,12 @@ fn each_fault_of_the_yaml_has_its_code_and_place() {
         ("a: @x\nb: \"\\d\"\nc: `y\nd: {e: 1, e: 2}\n", &[("RB0001", 1, 4), ("RB0001", 2, 5), ("RB0001", 3, 4), ("RB0002", 4, 11)]),
         ("a:\n\t- b\n", &[("RB0001", 2, 2)]),
         ("a: [1, 2\nb: 3\n", &[("RB0001", 2, 2)]),
+        ("a: b\n\tc: d\n", &[("RB0001", 2, 1)]),
+        ("a: |\n\tb\n", &[("RB0001", 2, 1)]),
         ("a: 'x", &[("RB0001", 1, 4)]),
+        ("a: !(b)\nc: \"d\" in e\nf: g: h\n", &[("RB0006", 1, 4), ("RB0001", 2, 8), ("RB0001", 3, 5)]),
+        ("a: 'it's'\nb: c: d\n", &[("RB0001", 1, 8), ("RB0001", 2, 5)]),
+        ("a: b\n c: d\n", &[("RB0001", 2, 3)]),
         ("a: 'x\nb: 1\n", &[("RB0001", 2, 1)]),
         ("a: {{inputs.x}}\n", &[("RB0006", 1, 4)]),
         ("a: {{inputs.x}} y\nb: {{x}}\nc: d: e\n", &[("RB0006", 1, 4), ("RB0006", 2, 4), ("RB0001", 3, 5)]),
@@ -148,6 +153,27 @@ fn each_fault_of_the_yaml_has_its_code_and_place() {
             .map(|fault| (fault.code.as_str(), source.position(fault.span.start).line, source.position(fault.span.start).column))
             .collect();
         assert_eq!(found, expect, "{text:?}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_yaml_says_what_to_write() {
+    for (text, message, replacement) in [
+        ("a: !(b)\n", "a YAML tag has no meaning here", Some("\"!(b)\"")),
+        ("a: !(\"b\" in c)\n", "an unquoted text may not begin with `!`", Some("'!(\"b\" in c)'")),
+        ("a: \"b\" in c\n", "something stands behind the closing quote", Some("'\"b\" in c'")),
+        ("a: 'it's'\n", "something stands behind the closing quote", None),
+        ("a: b: c\n", "a `:` followed by a space may not stand in an unquoted text", Some("\"b: c\"")),
+        ("a: b\n   c: d\n", "this line is indented as a part of the value above it", None),
+        ("a: {b: #{c: 1}}\n", "`{` is not closed: ` #` begins a comment", None),
+        ("a: [b\nc: d\n", "a `:` may not stand here", None),
+        ("a: |\n\tb\n", "a tab may not stand in indentation", None),
+    ] {
+        let (_, faults) = read(text);
+        let [fault] = faults.as_slice() else { panic!("{text:?}: {faults:?}") };
+        let suggested = fault.suggestion.as_ref().map(|suggestion| suggestion.replacement.as_str());
+        assert_eq!((fault.message.as_str(), suggested), (message, replacement), "{text:?}");
+        assert!(fault.help.is_some(), "{text:?}");
     }
 }
 
