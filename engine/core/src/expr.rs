@@ -29,7 +29,7 @@ pub use script::{Script, script_engine};
 pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX};
 pub use template::Template;
 pub use text::{parse_json, percent_encode, plain_text, to_json};
-pub use types::{Type, TypeFault, Types};
+pub use types::{Type, TypeFault, TypeFaultKind, Types};
 
 use crate::plan::Origin;
 use crate::value::Value;

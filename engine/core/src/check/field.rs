@@ -66,11 +66,10 @@ impl<'c> Checked<'_, 'c> {
         }
         match Expression::parse(&field.value, self.origin(field.span)) {
             Ok(expression) => {
-                if !self.names(&expression.references(), field, scope) {
-                    return None;
-                }
+                // A wrong name hides no other fault: its type is not known, and nothing is said of it twice.
+                let right = self.names(&expression.references(), field, scope);
                 let found = self.infer(&expression, field);
-                Some((expression, found))
+                right.then_some((expression, found))
             }
             Err(why) => self.not_parsed(Code::RB0112, field, &why),
         }
@@ -143,9 +142,7 @@ impl<'c> Checked<'_, 'c> {
     /// The names of a text or script, and the members that it reads of them.
     fn read(&mut self, references: &[Reference], field: &Scalar, scope: &Scope) -> bool {
         let right = self.names(references, field, scope);
-        if right {
-            self.members(references, field);
-        }
+        self.members(references, field);
         right
     }
 

@@ -8,7 +8,7 @@ use super::procedure::Checked;
 use crate::diagnostic::{Code, nearest};
 use crate::document::input::InputType;
 use crate::document::{Input, Scalar};
-use crate::expr::{Expression, Reference, Type, TypeFault, Types};
+use crate::expr::{Expression, Reference, Type, TypeFault, TypeFaultKind, Types};
 
 /// Members by name.
 pub(super) type Members = BTreeMap<String, Type>;
@@ -50,30 +50,29 @@ impl Checked<'_, '_> {
     pub fn infer(&mut self, expression: &Expression, field: &Scalar) -> Type {
         let (found, faults) = expression.infer(&View { checked: self });
         for fault in faults {
-            self.type_fault(&fault, field);
+            self.type_fault(fault, field);
         }
         found
     }
 
-    fn type_fault(&mut self, fault: &TypeFault, field: &Scalar) {
-        let (code, what) = if fault.message.contains("is compared with") {
-            (Code::RB0108, "values of different types are compared")
-        } else if fault.message.contains("no member") {
-            (Code::RB0104, "there is no such member")
-        } else {
-            (Code::RB0109, "this cannot work on values of these types")
+    fn type_fault(&mut self, fault: TypeFault, field: &Scalar) {
+        let (code, reason) = match fault.kind {
+            TypeFaultKind::Comparison => (Code::RB0108, "values of different types are compared"),
+            TypeFaultKind::Member { .. } => (Code::RB0104, "there is no such member"),
+            TypeFaultKind::Operation => (Code::RB0109, "this cannot work on values of these types"),
         };
-        let end = field.value.get(fault.offset..).map_or(1, word);
-        let span = field.span_of(&self.procedure.source, fault.offset, fault.offset + end);
-        let message = match fault.message.split_once(';') {
-            Some((message, _)) => message.to_owned(),
-            None => fault.message.clone(),
-        };
-        let diagnostic = self.new_fault(code, span, message).reason(what);
-        let diagnostic = match fault.message.split_once(';') {
-            Some((_, help)) => diagnostic.help(help.trim()),
-            None => diagnostic,
-        };
+        let length = field.value.get(fault.offset..).map_or(1, word);
+        let span = field.span_of(&self.procedure.source, fault.offset, fault.offset + length);
+        let mut diagnostic = self.new_fault(code, span, fault.message).reason(reason);
+        diagnostic.help = fault.help;
+        // Behind a dot the name stands at the place itself, in brackets it does not.
+        let named =
+            field.value.get(fault.offset..).is_some_and(|text| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+        if let TypeFaultKind::Member { meant: Some(meant) } = fault.kind
+            && named
+        {
+            diagnostic = diagnostic.replace(span, meant);
+        }
         self.report(diagnostic);
     }
 
@@ -120,7 +119,7 @@ impl Checked<'_, '_> {
 
 /// Bytes of the name that a text begins with, at least one.
 fn word(text: &str) -> usize {
-    text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.')).count().max(1)
+    text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count().max(1)
 }
 
 pub(super) fn article(found: &Type) -> String {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Stop, evaluate};
 use super::syntax::{self, Tree};
-use super::types::{self, Type, TypeFault, Types};
+use super::types::{self, Type, TypeFault, TypeFaultKind, Types};
 use super::{EvalError, Names, ParseError, Reference};
 use crate::plan::Origin;
 use crate::value::Value;
@@ -58,7 +58,10 @@ impl Expression {
     pub fn infer(&self, names: &dyn Types) -> (Type, Vec<TypeFault>) {
         match self.tree() {
             Ok(tree) => types::infer(tree, names),
-            Err(error) => (Type::Any, vec![TypeFault { message: error.message.clone(), offset: error.offset }]),
+            Err(ParseError { message, offset }) => {
+                let kind = TypeFaultKind::Operation;
+                (Type::Any, vec![TypeFault { kind, message: message.clone(), help: None, offset: *offset }])
+            }
         }
     }
 

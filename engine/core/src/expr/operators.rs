@@ -116,14 +116,23 @@ impl Operator {
             }
             (_, Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => {
                 let (x, y) = (float(a), float(b));
-                Ok(Value::Float(match self {
+                if y == 0.0 && matches!(self, Operator::Divide | Operator::Remainder) {
+                    return Err("division by zero".to_owned());
+                }
+                let result = match self {
                     Operator::Add => x + y,
                     Operator::Subtract => x - y,
                     Operator::Multiply => x * y,
                     Operator::Divide => x / y,
                     Operator::Remainder => x % y,
                     _ => x.powf(y),
-                }))
+                };
+                // Neither infinity nor what is no number can be written down, so neither may be a value.
+                if result.is_finite() {
+                    Ok(Value::Float(result))
+                } else {
+                    Err(format!("{} {} {} is no number that can be written", plain_text(a), self.symbol(), plain_text(b)))
+                }
             }
             (Operator::Add, Value::List(x), Value::List(y)) => Ok(Value::List(x.iter().chain(y).cloned().collect())),
             (Operator::Add, Value::Map(x), Value::Map(y)) => {
@@ -143,6 +152,9 @@ impl Operator {
                 .ok_or_else(|| format!("{} - {} is less than nothing", format_duration(*x), format_duration(*y))),
             (Operator::Multiply, Value::Duration(x), y @ (Value::Int(_) | Value::Float(_)))
             | (Operator::Multiply, y @ (Value::Int(_) | Value::Float(_)), Value::Duration(x)) => scaled(*x, float(y)),
+            (Operator::Divide, Value::Duration(_), y @ (Value::Int(_) | Value::Float(_))) if float(y) == 0.0 => {
+                Err("division by zero".to_owned())
+            }
             (Operator::Divide, Value::Duration(x), y @ (Value::Int(_) | Value::Float(_))) => scaled(*x, 1.0 / float(y)),
             (Operator::Divide, Value::Duration(x), Value::Duration(y)) if !y.is_zero() => {
                 Ok(Value::Float(x.as_secs_f64() / y.as_secs_f64()))

@@ -181,7 +181,14 @@ fn tokenize(source: &str, limit: usize) -> Result<Vec<(Token, usize)>, ParseErro
         match token {
             Token::EOF => break,
             Token::Comment(_) => {}
-            Token::LexError(error) => return Err(ParseError { message: format!("{error}"), offset }),
+            Token::LexError(error) => return Err(ParseError { message: unread(&error), offset }),
+            // Rhai reads what does not fit as a rounded number, or as a negative one.
+            Token::FloatConstant(ref float) if is_whole(source, offset) || !float.0.is_finite() => {
+                return Err(ParseError { message: "this number does not fit 64 bits".to_owned(), offset });
+            }
+            Token::IntegerConstant(i) if i < 0 && !source.get(offset..).is_some_and(|text| text.starts_with('-')) => {
+                return Err(ParseError { message: "this number does not fit 64 bits".to_owned(), offset });
+            }
             Token::InterpolatedString(_) => {
                 return Err(ParseError {
                     message: "text with `${…}` belongs in a text field; here, add texts with `+`".into(),
@@ -193,6 +200,29 @@ fn tokenize(source: &str, limit: usize) -> Result<Vec<(Token, usize)>, ParseErro
     }
     tokens.push((Token::EOF, source.len()));
     Ok(tokens)
+}
+
+/// What is wrong with a word, with the way out where the author likely meant something else.
+fn unread(error: &rhai::LexError) -> String {
+    match error {
+        rhai::LexError::MalformedChar(text) => {
+            let inside = text.trim_matches('\'').replace(['"', '\\'], "…");
+            format!("single quotes hold one character; a text stands in double quotes: `\"{inside}\"`")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether the number at `offset` is written in digits alone.
+fn is_whole(source: &str, offset: usize) -> bool {
+    let number = source.get(offset..).unwrap_or_default();
+    let unsigned = number.strip_prefix('-').unwrap_or(number);
+    let mut behind = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_').chars();
+    match behind.next() {
+        Some('.') => !behind.next().is_some_and(|c| c.is_ascii_digit()),
+        Some('e' | 'E') => false,
+        _ => true,
+    }
 }
 
 /// Where a position of Rhai's stands, in bytes.

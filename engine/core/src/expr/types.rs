@@ -36,8 +36,34 @@ pub trait Types {
 /// Something that cannot work. `offset` is in bytes of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeFault {
+    pub kind: TypeFaultKind,
     pub message: String,
+    /// What to do about it, where more can be said than that.
+    pub help: Option<String>,
     pub offset: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeFaultKind {
+    /// Values that are never equal, and in no order.
+    Comparison,
+    /// A member that the value does not have, and the one that was likely meant.
+    Member { meant: Option<String> },
+    /// An operator or function that does not take such values.
+    Operation,
+}
+
+/// A fault before its place is known.
+struct Wrong {
+    kind: TypeFaultKind,
+    message: String,
+    help: Option<String>,
+}
+
+impl Wrong {
+    fn operation(message: String) -> Wrong {
+        Wrong { kind: TypeFaultKind::Operation, message, help: None }
+    }
 }
 
 impl Type {
@@ -121,9 +147,14 @@ struct Inference<'t> {
 }
 
 impl Inference<'_> {
-    fn fault(&mut self, node: &Node, message: String) -> Type {
-        self.faults.push(TypeFault { message, offset: node.offset });
+    fn fault(&mut self, node: &Node, wrong: Wrong) -> Type {
+        let Wrong { kind, message, help } = wrong;
+        self.faults.push(TypeFault { kind, message, help, offset: node.offset });
         Type::Any
+    }
+
+    fn misused(&mut self, node: &Node, message: String) -> Type {
+        self.fault(node, Wrong::operation(message))
     }
 
     fn of(&mut self, node: &Node) -> Type {
@@ -138,7 +169,7 @@ impl Inference<'_> {
                 let Some(name) = self.tree.names.get(*index) else { return Type::Any };
                 match self.types.of(&name.root, name.member.as_deref()) {
                     Ok(found) => found,
-                    Err(message) => self.fault(node, message),
+                    Err(message) => self.misused(node, message),
                 }
             }
             Kind::Parameter(index) => self.parameters.get(*index).cloned().unwrap_or(Type::Any),
@@ -166,7 +197,7 @@ impl Inference<'_> {
             }
             Kind::Negate(of) => match self.of(of) {
                 found @ (Type::Integer | Type::Number | Type::Any) => found,
-                other => self.fault(node, format!("`-` does not work on {}", other.named())),
+                other => self.misused(node, format!("`-` does not work on {}", other.named())),
             },
             Kind::Coalesce(a, b) => {
                 let (a, b) = (self.of(a), self.of(b));
@@ -181,7 +212,7 @@ impl Inference<'_> {
                 let (a, b) = (self.of(a), self.of(b));
                 match binary(*operator, &a, &b) {
                     Ok(found) => found,
-                    Err(message) => self.fault(node, message),
+                    Err(wrong) => self.fault(node, wrong),
                 }
             }
             Kind::Call { function, arguments, closure } => {
@@ -192,7 +223,7 @@ impl Inference<'_> {
                 if !works {
                     let message =
                         format!("`{}` does not work on {}; it is used as `{}`", function.name, first.named(), function.usage);
-                    return self.fault(node, message);
+                    return self.misused(node, message);
                 }
                 let Some(body) = closure else { return (function.returns)(&types) };
                 self.parameters.push(if let Type::List(item) = &first { (**item).clone() } else { Type::Any });
@@ -211,7 +242,7 @@ impl Inference<'_> {
     fn truth(&mut self, node: &Node, wanted_by: &str) {
         let found = self.of(node);
         if !matches!(found, Type::Any | Type::Boolean) {
-            self.fault(node, format!("{wanted_by} needs true or false, and this is {}", found.named()));
+            self.misused(node, format!("{wanted_by} needs true or false, and this is {}", found.named()));
         }
     }
 
@@ -222,13 +253,16 @@ impl Inference<'_> {
         };
         let missing = |known: &mut dyn Iterator<Item = &str>| {
             let known: Vec<&str> = known.collect();
-            match nearest(name, known.iter().copied()) {
-                Some(near) => format!("{described} has no member `{name}`; did you mean `{near}`?"),
+            let meant = nearest(name, known.iter().copied());
+            let help = match meant {
+                Some(near) => format!("did you mean `{near}`?"),
                 None if known.is_empty() => format!("{described} has no members"),
-                None => format!("{described} has no member `{name}`; it has `{}`", known.join("`, `")),
-            }
+                None => format!("it has `{}`", known.join("`, `")),
+            };
+            let kind = TypeFaultKind::Member { meant: meant.map(str::to_owned) };
+            Wrong { kind, message: format!("{described} has no member `{name}`"), help: Some(help) }
         };
-        let message = match of_type {
+        let wrong = match of_type {
             Type::Any | Type::Map(None) => return Type::Any,
             Type::Map(Some(members)) => match members.get(name) {
                 Some(found) => return found.clone(),
@@ -246,9 +280,13 @@ impl Inference<'_> {
                 _ => missing(&mut TIME_PARTS.into_iter()),
             },
             Type::Null if optional => return Type::Null,
-            other => format!("{described} is {}, which has no member `{name}`", other.named()),
+            other => Wrong {
+                kind: TypeFaultKind::Member { meant: None },
+                message: format!("{described} is {}, which has no member `{name}`", other.named()),
+                help: None,
+            },
         };
-        self.fault(node, message)
+        self.fault(node, wrong)
     }
 
     fn index(&mut self, node: &Node, of: &Node, of_type: Type, at: &Node, at_type: &Type, optional: bool) -> Type {
@@ -268,31 +306,33 @@ impl Inference<'_> {
             (Type::Null, _) if optional => Type::Null,
             (of_type, at_type) => {
                 let message = format!("{} is not indexed by {}", of_type.named(), at_type.named());
-                self.fault(node, message)
+                self.misused(node, message)
             }
         }
     }
 }
 
-fn binary(operator: Operator, a: &Type, b: &Type) -> Result<Type, String> {
+fn binary(operator: Operator, a: &Type, b: &Type) -> Result<Type, Wrong> {
     use Type::{Any, Duration, Integer, List, Map, Null, Number, String, Time};
-    let impossible = || Err(format!("`{}` does not work on {} and {}", operator.symbol(), a.named(), b.named()));
+    let impossible = || Err(Wrong::operation(format!("`{}` does not work on {} and {}", operator.symbol(), a.named(), b.named())));
     if operator.is_equality() || operator.is_order() {
         if operator.is_equality() && (*a == Null || *b == Null) {
             return Ok(Type::Boolean);
         }
         if !a.may_be(b) {
-            return Err(format!("{} is compared with {}, which is never meant{}", a.named(), b.named(), way_out(a, b)));
+            let message = format!("{} is compared with {}, which is never meant", a.named(), b.named());
+            return Err(Wrong { kind: TypeFaultKind::Comparison, message, help: way_out(a, b).map(str::to_owned) });
         }
         if operator.is_order() && matches!(a, Null | Type::Boolean | List(_) | Map(_)) {
-            return Err(format!("{} has no order; `{}` needs numbers, texts, durations or times", a.named(), operator.symbol()));
+            let help = Some(format!("`{}` needs numbers, texts, durations or times", operator.symbol()));
+            return Err(Wrong { help, ..Wrong::operation(format!("{} has no order", a.named())) });
         }
         return Ok(Type::Boolean);
     }
     if operator == Operator::In {
         return match (b, a) {
             (Any | List(_), _) | (Map(_) | String, Any | String) => Ok(Type::Boolean),
-            _ => Err(format!("{} cannot contain {}", b.named(), a.named())),
+            _ => Err(Wrong::operation(format!("{} cannot contain {}", b.named(), a.named()))),
         };
     }
     Ok(match (operator, a, b) {
@@ -313,16 +353,16 @@ fn binary(operator: Operator, a: &Type, b: &Type) -> Result<Type, String> {
     })
 }
 
-fn way_out(a: &Type, b: &Type) -> &'static str {
-    match (a, b) {
+fn way_out(a: &Type, b: &Type) -> Option<&'static str> {
+    Some(match (a, b) {
         (Type::String, Type::Integer | Type::Number) | (Type::Integer | Type::Number, Type::String) => {
-            "; turn the text into a number with `.parse_int()` or `.parse_float()`, or leave the quotes away"
+            "turn the text into a number with `.parse_int()` or `.parse_float()`, or leave the quotes away"
         }
         (Type::Duration, Type::Integer | Type::Number) | (Type::Integer | Type::Number, Type::Duration) => {
-            "; write `.seconds` behind the duration, or `duration(\"30s\")`"
+            "write `.seconds` behind the duration, or `duration(\"30s\")`"
         }
-        (Type::Duration, Type::String) | (Type::String, Type::Duration) => "; write `duration(\"30s\")`",
-        (Type::Time, Type::String) | (Type::String, Type::Time) => "; write `time(\"…\")`",
-        _ => "",
-    }
+        (Type::Duration, Type::String) | (Type::String, Type::Duration) => "write `duration(\"30s\")`",
+        (Type::Time, Type::String) | (Type::String, Type::Time) => "write `time(\"…\")`",
+        _ => return None,
+    })
 }
