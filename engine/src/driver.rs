@@ -143,6 +143,9 @@ impl<'a> Driver<'a> {
                 continue;
             }
             self.start_ready().await?;
+            if !self.queue.is_empty() {
+                continue;
+            }
             if let Some(stop) = self.stop_reason() {
                 self.rest().await?;
                 return Ok(stop);
@@ -234,6 +237,11 @@ impl<'a> Driver<'a> {
         while self.running.len() + starting.len() < limits::PARALLEL && !self.parking {
             let Some((path, attempt)) = self.ready.pop_front() else { break };
             if !self.session.run().wants(&Command::Perform { path: path.clone(), attempt }) {
+                continue;
+            }
+            let now = self.world.clock.now().max(self.session.run().last_at());
+            if let Some(refused) = self.session.run().too_late(&path, now) {
+                self.record(refused)?;
                 continue;
             }
             self.record(Fact::AttemptStarted { path: path.clone(), attempt })?;

@@ -1,6 +1,7 @@
 //! One decision answered by the person at the terminal: the whole request is shown, then only what it offers can be said.
 //! The vote names the digest of what was shown.
 
+use runbook_core::document::input::accept_all;
 use runbook_core::policy::DECISION_NAMESPACE;
 use runbook_core::run::decision::{Choice, Decision, Purpose};
 use runbook_core::run::event::{Identity, Vote};
@@ -79,14 +80,19 @@ async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote
                 vote.answers.insert(field.name.as_str().to_owned(), value);
             }
         }
+        // With the defaults, since a signature is over what is recorded.
+        vote.answers = accept_all(&decision.request.fields, vote.answers).ok()?;
         if let Some(wanted) = &decision.request.evidence {
             ui.say(&crate::ui::plain(wanted));
-            match ask::text(ui, lines, "evidence: ").await {
-                Said::Line(text) if !text.is_empty() => {
-                    vote.answers.insert("evidence".to_owned(), Value::text(text));
+            loop {
+                match ask::text(ui, lines, "evidence: ").await {
+                    Said::Line(text) if !text.is_empty() => {
+                        vote.answers.insert("evidence".to_owned(), Value::text(text));
+                        break;
+                    }
+                    Said::Line(_) => ui.say("  it is wanted: without it the work cannot be confirmed"),
+                    Said::End => return None,
                 }
-                Said::Line(_) => {}
-                Said::End => return None,
             }
         }
     }

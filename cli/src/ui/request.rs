@@ -58,7 +58,7 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     let path = decision.path.as_ref().map(|p| format!(", step {p}")).unwrap_or_default();
     row("decision", format!("{}{path}", decision.id));
     row("may decide", may_decide(decision));
-    row("time", deadline(decision, now));
+    row("time", deadline(run, decision, now));
     out.extend(next(decision));
     if !request.known.is_empty() {
         out.push(String::new());
@@ -97,12 +97,12 @@ fn may_decide(decision: &Decision) -> String {
     text
 }
 
-fn deadline(decision: &Decision, now: Timestamp) -> String {
+fn deadline(run: &Run, decision: &Decision, now: Timestamp) -> String {
     let Some(at) = decision.deadline else { return "no limit".to_owned() };
-    let then = match decision.request.on_timeout {
-        OnTimeout::Fail => "the step fails",
-        OnTimeout::Reject => "it counts as rejected",
-        OnTimeout::Escalate => "the next people are asked",
+    let then = match (run.next_rung(decision), decision.request.on_timeout) {
+        (Some((rung, _)), _) => format!("{} may decide too", line(&rung.to.join(", "))),
+        (None, OnTimeout::Reject) => "it counts as rejected".to_owned(),
+        (None, OnTimeout::Fail | OnTimeout::Escalate) => "the step fails".to_owned(),
     };
     let left = if at > now { format!("{} left", words::elapsed(words::between(now, at))) } else { "over".to_owned() };
     format!("until {} ({left}); then {then}", words::when(at))
@@ -124,6 +124,12 @@ fn next(decision: &Decision) -> Vec<String> {
         out.push(format!("  {number}. {}  {}  [{}]", step.path, line(&step.title), effect(step.effect)));
         if let Some(condition) = &step.condition {
             out.push(format!("     only if {}", line(condition)));
+        }
+        if let Some(items) = &step.items {
+            out.push(format!("     for each of {}", line(items)));
+        }
+        if let Some(digest) = &step.digest {
+            out.push(format!("     too long to be shown here; its digest is {}", digest.short()));
         }
         if let Some(work) = &step.work {
             out.extend(words::work(work).into_iter().map(|text| format!("     {text}")));

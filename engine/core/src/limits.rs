@@ -104,8 +104,20 @@ pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 pub const RUN_EVENTS: u64 = 2_000_000;
 /// Bytes of a reason, a note or an answer that a person gives.
 pub const ANSWER_BYTES: usize = 16 * 1024;
-/// Steps and values that one decision shows: more than anybody reads.
+/// Steps that one decision shows: more than anybody reads.
 pub const PREVIEW_STEPS: usize = 200;
+/// Values that one decision shows.
+pub const PREVIEW_KNOWN: usize = 50;
+/// Bytes of the steps that one decision shows with their commands.
+pub const PREVIEW_WORK_BYTES: usize = 24 * 1024;
+/// Bytes of all steps that one decision shows. With the texts below, a request fits into an event.
+pub const PREVIEW_BYTES: usize = 36 * 1024;
+/// Bytes of a title, a condition or a value that a decision shows.
+pub const PREVIEW_TEXT_BYTES: usize = 120;
+/// Bytes of the list that an `each` goes over, as a decision shows it.
+pub const PREVIEW_ITEMS_BYTES: usize = 2 * 1024;
+/// Bytes of a question: some screens.
+pub const QUESTION_BYTES: usize = 4 * 1024;
 /// Paths that a dry run follows before it says that it cannot know.
 pub const DRY_RUN_PATHS: usize = 256;
 

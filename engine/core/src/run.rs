@@ -33,7 +33,7 @@ pub use resolve::Prospect;
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};
 use decision::Decision;
-use event::{Identity, Outcome, OutcomeKind, RunStarted, StepOutcome, Timer};
+use event::{Identity, Outcome, OutcomeKind, Resolution, RunStarted, StepOutcome, Timer};
 use state::{
     End, FailKind, Frame, FrameIx, Lane, LaneIx, Node, NodeIx, Scope, ScopeIx, ScopeKind, Stage, State, Undoable, Unwinding,
 };
@@ -228,6 +228,10 @@ impl Run {
                 self.wants.get(&Key::Lock) == Some(&Command::TakeLock { lock: lock.clone() }),
                 "the run does not want this lock",
             ),
+            // What was resolved may have become impossible by the time at which it would start.
+            Fact::StepResolved { path, resolution: Resolution::Fail { .. } } => {
+                self.wanting(path, Key::Resolve).or_else(|_| self.wanting(path, Key::Perform)).map(|_| ())
+            }
             Fact::StepResolved { path, resolution } => {
                 let node = self.wanting(path, Key::Resolve)?;
                 must(self.fits(self.node(node).step, resolution), "a step of this verb cannot resolve to that")

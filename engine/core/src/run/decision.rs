@@ -6,11 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::document::input::accept_all;
 use crate::document::step::OnTimeout;
 use crate::effect::Effect;
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
-use crate::value::Value;
+use crate::policy::Rung;
+use crate::value::{Map, Value};
 
 use super::event::{Failure, Timer, Vote};
 use super::state::{Doubt, End, FailKind, FrameIx, NodeIx, Stage, State};
@@ -93,8 +95,14 @@ pub struct Upcoming {
     pub effect: Effect,
     /// The step with every known text rendered; names that are not known stand as `‹steps.x.y›`. Absent for a container.
     pub work: Option<Work>,
+    /// Of a work that is too long to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// Why it may not run.
     pub condition: Option<String>,
+    /// What the steps of an `each` are done for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<String>,
     pub undo: Undo,
 }
 
@@ -166,6 +174,33 @@ impl Decision {
     pub fn is_open(&self) -> bool {
         self.standing == Standing::Open
     }
+
+    /// The answers of a vote as they are recorded: of the types that were asked for, with defaults.
+    fn answers(&self, vote: &Vote) -> Result<Map, Refusal> {
+        let wanted = vote.choice == Choice::Approve;
+        match self.purpose {
+            Purpose::Ask if wanted => {
+                let answers = accept_all(&self.request.fields, vote.answers.clone()).map_err(|faults| {
+                    let faults: Vec<String> = faults.into_iter().map(|(name, why)| format!("answer `{name}`: {why}")).collect();
+                    Refusal::Answers(faults.join("; "))
+                })?;
+                // A signature is over the answers as they were given.
+                match vote.signature.is_some() && answers != vote.answers {
+                    true => Err(Refusal::Answers("the signed answers leave something out that was asked for".to_owned())),
+                    false => Ok(answers),
+                }
+            }
+            Purpose::Manual if wanted => match (&self.request.evidence, vote.answers.get("evidence")) {
+                (Some(_), Some(Value::Text(given))) if !given.trim().is_empty() => Ok(vote.answers.clone()),
+                (Some(wanted), _) => {
+                    Err(Refusal::Answers(format!("evidence is wanted: {}; give it with `--evidence TEXT`", wanted.trim())))
+                }
+                (None, _) => Ok(vote.answers.clone()),
+            },
+            _ if vote.answers.is_empty() => Ok(Map::new()),
+            _ => Err(Refusal::Answers("this request asks for no answers".to_owned())),
+        }
+    }
 }
 
 /// Why a message to a run is not taken. Nothing was recorded.
@@ -216,6 +251,7 @@ impl Run {
     /// [`policy`](crate::policy) to say first.
     pub fn check_vote(&self, id: DecisionId, vote: &Vote) -> Result<Verdict, Refusal> {
         let decision = self.decision(id).ok_or(Refusal::NoSuchDecision(id))?;
+        let vote = &Vote { answers: decision.answers(vote)?, ..vote.clone() };
         if let Some(earlier) = decision.votes.iter().find(|v| v.by.person == vote.by.person) {
             let same = earlier.choice == vote.choice && earlier.answers == vote.answers;
             let conflict = Refusal::Conflict { by: earlier.by.person.clone(), choice: earlier.choice.name() };
@@ -369,14 +405,27 @@ impl Run {
         self.want(Key::Request(decision.asker), Command::Request { path: decision.path, purpose: decision.purpose });
     }
 
+    /// Who is asked if nobody answers in time, and how long they have: a rung of the escalation that the step's own
+    /// procedure names, else of that of the run's, at the pace of the run's impact.
+    pub fn next_rung(&self, decision: &Decision) -> Option<(&Rung, Duration)> {
+        if decision.request.on_timeout != OnTimeout::Escalate {
+            return None;
+        }
+        let main = self.plan.main();
+        let own = match decision.asker {
+            Asker::Node(node) => self.plan.procedure(self.frame_of(self.node(node).scope).procedure).escalation.as_ref(),
+            Asker::Run | Asker::Undo => None,
+        };
+        let escalation = own.or(main.escalation.as_ref())?;
+        let place = decision.rung as usize;
+        Some((escalation.rungs.get(place)?, escalation.pace_of(place, main.impact)?))
+    }
+
     /// Nobody answered in time: the next rung is asked, or the question has failed. Never a yes.
     pub(super) fn decision_expired(&mut self, id: DecisionId, rung: u32) {
         let Some(decision) = self.open_decision(id).cloned() else { return };
-        let main = self.plan.main();
-        let next =
-            main.escalation.as_ref().and_then(|e| Some((e.rungs.get(rung as usize)?, e.pace_of(rung as usize, main.impact)?)));
-        if let (OnTimeout::Escalate, Some((to, pace))) = (decision.request.on_timeout, next) {
-            let to = to.to.clone();
+        if let Some((next, pace)) = self.next_rung(&decision) {
+            let to = next.to.clone();
             let deadline = self.time_after(pace);
             if let Some(decision) = self.decision_mut(id) {
                 decision.rung = rung + 1;

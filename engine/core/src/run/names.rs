@@ -12,7 +12,8 @@ use super::state::{End, ScopeIx, ScopeKind};
 pub(super) struct InScope<'a> {
     pub run: &'a Run,
     pub scope: ScopeIx,
-    pub now: Timestamp,
+    /// Absent where it is asked what will run later.
+    pub now: Option<Timestamp>,
     /// The verb's result, for `outputs` and `expect`.
     pub result: Option<&'a Value>,
     /// Predictions: a step that has given nothing is unknown instead of absent.
@@ -89,7 +90,7 @@ impl Names for InScope<'_> {
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
         let whole = |map: Map| Ok(Value::Map(map));
         match (root, member) {
-            ("now", _) => Ok(Value::Time(self.now)),
+            ("now", _) => Ok(self.now.map_or_else(|| Value::Unknown("now".to_owned()), Value::Time)),
             ("result", _) => self.result.cloned().ok_or_else(|| "`result` is known only in `outputs` and `expect`".to_owned()),
             ("inputs", Some(name)) => {
                 let inputs = &self.run.frame_of(self.scope).inputs;

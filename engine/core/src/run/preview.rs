@@ -1,25 +1,28 @@
 //! What is shown to whoever decides: the question, the steps that run next with their commands, what takes them back, what is
 //! known and what is not, and the digest over all of it.
 //!
-//! The preview is a function of the state and of the instant at which it was asked for, so that it can be made again when
-//! the answer comes and compared.
+//! The preview is a function of the state, so that it can be made again when the answer comes and compared. The time at which a
+//! step will run is not known yet, whatever the clock says while people are asked. What is too long for the record is
+//! shown by its digest.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::document::step::OnTimeout;
-use crate::expr::{Destination, Template};
+use crate::expr::{Destination, Expression, Names, Reference, Template};
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::limits;
-use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
-use crate::value::Value;
+use crate::plan::{Each, InputSpec, Step, StepIx, Verb, WaitFor};
+use crate::value::{Map, Value};
 
 use super::decision::{Choice, Purpose, Request, Undo, Upcoming};
 use super::event::{Fact, Part};
 use super::names::InScope;
-use super::state::{BlockRef, FrameIx, LaneIx, NodeIx, Owner, ScopeIx};
+use super::resolve::{Truth, truth};
+use super::state::{BlockRef, Frame, FrameIx, NodeIx, Owner, Scope, ScopeIx, ScopeKind, Stage};
 use super::{Asker, Run};
 
 /// What of a request depends on its purpose.
@@ -60,23 +63,22 @@ impl Run {
     pub fn request(&self, path: Option<&StepPath>, purpose: &Purpose, now: Timestamp) -> Option<Fact> {
         let asker = self.asker(path, purpose).ok()?;
         let ask = self.ask(asker, purpose, now)?;
-        let mut next = Vec::new();
-        let mut unknown = BTreeSet::new();
+        let mut preview = Preview { run: Cow::Borrowed(self), next: Vec::new(), unknown: BTreeSet::new(), bytes: 0 };
         match asker {
             Asker::Run => {
                 let scope = self.frame(FrameIx(0)).scope;
                 let body: Vec<StepIx> = self.plan.main().body.iter().copied().filter(|s| !self.is_left_out(*s)).collect();
-                self.preview_steps(&body, scope, "", now, &mut next, &mut unknown);
+                preview.steps(&body, scope, "");
             }
             Asker::Undo => {
                 for undoable in self.undoable.iter().rev() {
                     let (path, scope) = (self.node(undoable.node).path.clone(), self.node(undoable.node).scope);
-                    let undo = self.step_of(undoable.node).undo.clone();
-                    self.preview_steps(&undo, scope, &format!("{path}~undo"), now, &mut next, &mut unknown);
+                    preview.steps(&self.step_of(undoable.node).undo, scope, &format!("{path}~undo"));
                 }
             }
-            Asker::Node(node) => self.preview_from(node, now, &mut next, &mut unknown),
+            Asker::Node(node) => preview.after(node, purpose),
         }
+        let Preview { next, unknown, .. } = preview;
         let mut request = Request {
             question: ask.question,
             from: ask.from,
@@ -88,7 +90,7 @@ impl Run {
             evidence: ask.evidence,
             next,
             known: self.known(asker),
-            unknown: unknown.into_iter().collect(),
+            unknown: unknown.into_iter().take(limits::PREVIEW_KNOWN).collect(),
             within: ask.within,
             on_timeout: ask.on_timeout,
             digest: Digest::of_bytes(b""),
@@ -106,10 +108,10 @@ impl Run {
         };
         let names = self.lenient(node.map_or(self.frame(FrameIx(0)).scope, |n| self.node(n).scope), now);
         let text = |template: &Template| match template.render(Destination::Plain, &names) {
-            Ok((text, _)) => text,
+            Ok((text, _)) => cut(&text, limits::QUESTION_BYTES),
             Err(error) => format!("(the text cannot be rendered: {})", error.message),
         };
-        let title = node.map(|n| self.title(self.step_of(n), &names)).unwrap_or_default();
+        let title = node.map(|n| short(&self.title(self.step_of(n), &names))).unwrap_or_default();
         let main = self.plan.main();
         let strict = self.plan.policy.requirements_for(&main.labels, self.plan.highest_effect());
         let mut ask = match purpose {
@@ -195,134 +197,46 @@ impl Run {
         }
     }
 
-    /// Outputs given so far in the scope of the question, as text.
+    /// What is known where the question stands, as text: the item it is about, and outputs given so far.
     fn known(&self, asker: Asker) -> Vec<(String, String)> {
-        let scope = match asker {
+        let mut at = Some(match asker {
             Asker::Node(node) => self.node(node).scope,
             Asker::Run | Asker::Undo => self.frame(FrameIx(0)).scope,
-        };
+        });
         let mut known = Vec::new();
-        for (id, value) in &self.scope(scope).steps {
-            match value {
-                Value::Map(map) => {
-                    let plain = |v: &Value| {
-                        matches!(
-                            v,
-                            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Duration(_) | Value::Time(_)
-                        )
-                    };
-                    let shown = map.iter().filter(|(k, v)| plain(v) && !["stdout", "stderr", "body"].contains(&k.as_str()));
-                    known.extend(shown.map(|(k, v)| (format!("steps.{id}.{k}"), short(&v.to_plain_json().to_string()))));
-                }
-                other => known.push((format!("steps.{id}"), short(&other.to_plain_json().to_string()))),
+        while let Some(ix) = at {
+            let scope = self.scope(ix);
+            if let ScopeKind::Item { name, item, .. } = &scope.kind {
+                known.push((name.to_string(), short(&item.to_plain_json().to_string())));
             }
+            for (id, value) in &scope.steps {
+                match value {
+                    Value::Map(map) => {
+                        let shown = map.iter().filter(|(k, v)| is_plain(v) && !["stdout", "stderr", "body"].contains(&k.as_str()));
+                        known.extend(
+                            shown.map(|(k, v)| (format!("steps.{id}.{}", short(k)), short(&v.to_plain_json().to_string()))),
+                        );
+                    }
+                    other => known.push((format!("steps.{id}"), short(&other.to_plain_json().to_string()))),
+                }
+            }
+            at = if let ScopeKind::Procedure { .. } = scope.kind { None } else { scope.parent };
         }
-        known.truncate(limits::PREVIEW_STEPS);
+        known.truncate(limits::PREVIEW_KNOWN);
         known
     }
 
-    /// From a step that waits, through the rest of its list and of the lists around it, up to the next decision.
-    fn preview_from(&self, node: NodeIx, now: Timestamp, out: &mut Vec<Upcoming>, unknown: &mut BTreeSet<String>) {
-        let step = self.step_of(node);
-        let decides = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_));
-        if !decides {
-            let names = self.lenient(self.node(node).scope, now);
-            out.push(self.upcoming(self.node(node).step, &self.node(node).path, self.node(node).scope, &names, unknown));
-        }
-        let mut at = Some(self.node(node).lane);
-        while let Some(lane) = at {
-            if !self.preview_rest(lane, now, out, unknown) {
-                return;
-            }
-            at = match self.lane(lane).owner {
-                Owner::Frame(_) | Owner::Undo => None,
-                Owner::Node(owner) => match self.step_of(owner).verb {
-                    // What follows a loop or a fork does not follow from this answer alone.
-                    Verb::Each(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Wait(_) => None,
-                    _ => Some(self.node(owner).lane),
-                },
-            };
+    /// Whether a condition holds, as far as that is known before its step comes up.
+    fn foreseen_truth(&self, condition: &Expression, scope: ScopeIx) -> Option<bool> {
+        match truth(condition, &self.foreseen(scope)) {
+            Ok(Truth::Yes) => Some(true),
+            Ok(Truth::No) => Some(false),
+            Ok(Truth::Unknown(_)) | Err(_) => None,
         }
     }
 
-    fn preview_rest(&self, lane: LaneIx, now: Timestamp, out: &mut Vec<Upcoming>, unknown: &mut BTreeSet<String>) -> bool {
-        let lane = self.lane(lane);
-        if let BlockRef::One(_) = lane.block {
-            return false;
-        }
-        let rest: Vec<StepIx> = self.list(lane.block).iter().skip(lane.next).copied().collect();
-        self.preview_steps(&rest, lane.scope, &lane.prefix, now, out, unknown)
-    }
-
-    /// False where a decision, or the bound, ends the preview.
-    fn preview_steps(
-        &self,
-        steps: &[StepIx],
-        scope: ScopeIx,
-        prefix: &str,
-        now: Timestamp,
-        out: &mut Vec<Upcoming>,
-        unknown: &mut BTreeSet<String>,
-    ) -> bool {
-        let names = self.lenient(scope, now);
-        for ix in steps {
-            if out.len() >= limits::PREVIEW_STEPS {
-                return false;
-            }
-            let step = self.plan.step(*ix);
-            let path = StepPath::within(prefix, &step.label);
-            let decides = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) || !step.gates.is_empty();
-            out.push(self.upcoming(*ix, &path, scope, &names, unknown));
-            if decides {
-                return false;
-            }
-            let inner: Vec<(&[StepIx], String)> = match &step.verb {
-                Verb::Group(body) => vec![(body, path.to_string())],
-                Verb::Repeat { body, .. } => vec![(body, format!("{path}[1]"))],
-                Verb::Choose(branches) => branches.iter().map(|b| (b.body.as_slice(), path.to_string())).collect(),
-                Verb::Parallel { branches, .. } => branches.iter().map(|(n, b)| (b.as_slice(), format!("{path}.{n}"))).collect(),
-                // Their names have values of their own that are not there yet: shown as one line.
-                _ => Vec::new(),
-            };
-            let mut open = true;
-            for (body, prefix) in inner {
-                open &= self.preview_steps(body, scope, &prefix, now, out, unknown);
-            }
-            if !open {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn upcoming(
-        &self,
-        ix: StepIx,
-        path: &StepPath,
-        scope: ScopeIx,
-        names: &InScope<'_>,
-        unknown: &mut BTreeSet<String>,
-    ) -> Upcoming {
-        let step = self.plan.step(ix);
-        let acts = step.verb.acts();
-        let work = if acts { self.work(step, scope, names).ok() } else { None };
-        for name in self.reads(step) {
-            if let Ok(Value::Unknown(name)) = crate::expr::Names::value(names, "steps", Some(&name)) {
-                unknown.insert(name);
-            }
-        }
-        Upcoming {
-            path: path.clone(),
-            title: self.title(step, names),
-            effect: step.effect,
-            work,
-            condition: step.condition.as_ref().map(|c| c.source.trim().to_owned()),
-            undo: self.undo_of(step, names),
-        }
-    }
-
-    /// The steps whose outputs a step's own texts read.
-    fn reads(&self, step: &Step) -> Vec<String> {
+    /// What a step's own texts read.
+    fn reads(&self, step: &Step) -> Vec<Reference> {
         let mut references = Vec::new();
         match &step.verb {
             Verb::Run { script, .. } => references.extend(script.references()),
@@ -336,19 +250,16 @@ impl Run {
                 }
             },
             Verb::Each(each) => references.extend(each.items.references()),
+            Verb::Call { with, .. } => references.extend(with.iter().flat_map(|(_, value)| value.references())),
             _ => {}
         }
         references
-            .into_iter()
-            .filter(|r| r.path.first().is_some_and(|p| p == "steps"))
-            .filter_map(|r| r.path.get(1).cloned())
-            .collect()
     }
 
     fn undo_of(&self, step: &Step, names: &InScope<'_>) -> Undo {
         match (&step.irreversible, step.undo.is_empty()) {
-            (_, false) => Undo::Steps(step.undo.iter().map(|u| self.title(self.plan.step(*u), names)).collect()),
-            (Some(reason), true) => Undo::Irreversible(reason.clone()),
+            (_, false) => Undo::Steps(step.undo.iter().map(|u| short(&self.title(self.plan.step(*u), names))).collect()),
+            (Some(reason), true) => Undo::Irreversible(short(reason)),
             (None, true) if step.effect.changes() && !step.idempotent && !step.verb.is_container() => Undo::None,
             (None, true) => Undo::NotNeeded,
         }
@@ -364,9 +275,209 @@ impl Request {
     }
 }
 
+/// Collects what an answer would start.
+struct Preview<'r> {
+    /// The run as it is; a copy of it once a scope is entered that the run itself has not opened yet.
+    run: Cow<'r, Run>,
+    next: Vec<Upcoming>,
+    unknown: BTreeSet<String>,
+    /// Of all that is shown.
+    bytes: usize,
+}
+
+impl Preview<'_> {
+    /// From a step that waits, through the rest of its list and of the lists around it, up to the next decision.
+    fn after(&mut self, node: NodeIx, purpose: &Purpose) {
+        let run = self.run.clone();
+        let (step, at) = (run.step_of(node), run.node(node));
+        let asks = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_));
+        let last_gate = step.gates.last().map(|gate| gate.rule.as_str());
+        let asked_again = match purpose {
+            Purpose::Step => asks || last_gate.is_some(),
+            Purpose::Gate { rule } => asks || last_gate != Some(rule),
+            _ => false,
+        };
+        if asked_again || !matches!(step.verb, Verb::Approve(_) | Verb::Ask(_)) {
+            let mut shown = self.upcoming(at.step, &at.path, at.scope);
+            // What a step was resolved to is what it does.
+            shown.work = at.work.as_deref().cloned().or(shown.work);
+            if !self.push(shown) {
+                return;
+            }
+        }
+        if asked_again {
+            return;
+        }
+        let mut lane = Some(at.lane);
+        while let Some(ix) = lane {
+            let here = run.lane(ix);
+            let list = if let BlockRef::One(_) = here.block { return } else { run.list(here.block) };
+            if !self.steps(list.get(here.next..).unwrap_or_default(), here.scope, &here.prefix) {
+                return;
+            }
+            lane = match here.owner {
+                Owner::Frame(_) | Owner::Undo => None,
+                Owner::Node(owner) => match run.step_of(owner).verb {
+                    // What follows a loop or a fork does not follow from this answer alone.
+                    Verb::Each(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Wait(_) => None,
+                    _ => Some(run.node(owner).lane),
+                },
+            };
+        }
+    }
+
+    /// False where a decision, or the bound, ends the preview.
+    fn steps(&mut self, steps: &[StepIx], scope: ScopeIx, prefix: &str) -> bool {
+        let plan = self.run.plan.clone();
+        for ix in steps {
+            let step = plan.step(*ix);
+            let path = StepPath::within(prefix, &step.label);
+            let shown = self.upcoming(*ix, &path, scope);
+            let shown = self.push(shown);
+            let decides = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) || !step.gates.is_empty();
+            if !shown || decides || !self.inside(step, &path, scope) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The steps inside a step. False where they end the preview.
+    fn inside(&mut self, step: &Step, path: &StepPath, scope: ScopeIx) -> bool {
+        let plan = self.run.plan.clone();
+        match &step.verb {
+            Verb::Group(body) => self.steps(body, scope, path.as_str()),
+            Verb::Repeat { body, .. } => self.steps(body, scope, &format!("{path}[1]")),
+            Verb::Parallel { branches, .. } => {
+                // All of them start, so a decision in one does not hide the others.
+                branches.iter().fold(true, |open, (name, body)| self.steps(body, scope, &format!("{path}.{name}")) && open)
+            }
+            Verb::Choose(branches) => {
+                let mut open = true;
+                for branch in branches {
+                    let holds = branch.when.as_ref().map_or(Some(true), |when| self.run.foreseen_truth(when, scope));
+                    if holds == Some(false) {
+                        continue;
+                    }
+                    let first = self.next.len();
+                    open &= self.steps(&branch.body, scope, path.as_str());
+                    if holds == Some(true) {
+                        break;
+                    }
+                    let when = branch.when.as_ref().map(|when| short(when.source.trim()));
+                    self.next.iter_mut().skip(first).for_each(|s| s.condition = s.condition.take().or(when.clone()));
+                }
+                open
+            }
+            Verb::Each(each) => {
+                let item = Value::Unknown(each.r#as.to_string());
+                let kind = ScopeKind::Item { name: each.r#as.clone(), item, index: 0 };
+                let inner = self.run.to_mut().add_scope(scope_of(Some(scope), kind));
+                self.steps(&each.body, inner, &format!("{path}[0]"))
+            }
+            Verb::Call { procedure, with } => {
+                let called = plan.procedure(*procedure);
+                let mut inputs: Map =
+                    called.inputs.iter().filter_map(|i| Some((i.name.to_string(), i.value.default.clone()?))).collect();
+                let names = self.run.foreseen(scope);
+                for (name, value) in with {
+                    let value = value.evaluate(&names).unwrap_or_else(|_| Value::Unknown(format!("inputs.{name}")));
+                    inputs.insert(name.to_string(), value);
+                }
+                let run = self.run.to_mut();
+                let frame = FrameIx(run.frames.len() as u32);
+                let inner = run.add_scope(scope_of(None, ScopeKind::Procedure { frame }));
+                run.frames.push(Frame {
+                    procedure: *procedure,
+                    caller: None,
+                    scope: inner,
+                    inputs,
+                    prefix: path.as_str().into(),
+                    stage: Stage::Body,
+                    lane: None,
+                    end: None,
+                });
+                self.steps(&called.body, inner, path.as_str())
+            }
+            _ => true,
+        }
+    }
+
+    /// Adds a step, without its commands where they are too long. False where there is no room left.
+    fn push(&mut self, mut step: Upcoming) -> bool {
+        let size = |step: &Upcoming| serde_json::to_vec(step).map_or(0, |json| json.len());
+        if self.bytes.saturating_add(size(&step)) > limits::PREVIEW_WORK_BYTES {
+            step.digest = step.work.take().and_then(|work| Digest::of_json(&work).ok());
+        }
+        self.bytes = self.bytes.saturating_add(size(&step));
+        if self.next.len() == limits::PREVIEW_STEPS || self.bytes > limits::PREVIEW_BYTES {
+            self.unknown.insert(format!("further steps: {} are shown, and there are more", self.next.len()));
+            return false;
+        }
+        self.next.push(step);
+        true
+    }
+
+    fn upcoming(&mut self, ix: StepIx, path: &StepPath, scope: ScopeIx) -> Upcoming {
+        let run = &*self.run;
+        let (step, names) = (run.plan.step(ix), run.foreseen(scope));
+        let mut unknown = BTreeSet::new();
+        for reference in run.reads(step) {
+            let (root, member) = (reference.path.first(), reference.path.get(1));
+            let Some(root) = root.filter(|root| ["steps", "inputs", "now"].contains(&root.as_str())) else { continue };
+            if let Ok(Value::Unknown(name)) = names.value(root, member.map(String::as_str)) {
+                unknown.insert(name);
+            }
+        }
+        let shown = Upcoming {
+            path: path.clone(),
+            title: short(&run.title(step, &names)),
+            effect: step.effect,
+            work: if step.verb.acts() { run.work(step, scope, &names).ok() } else { None },
+            digest: None,
+            condition: step.condition.as_ref().map(|c| short(c.source.trim())),
+            items: if let Verb::Each(each) = &step.verb { items(each, &names) } else { None },
+            undo: run.undo_of(step, &names),
+        };
+        self.unknown.append(&mut unknown);
+        shown
+    }
+}
+
+/// A scope that nothing has been given in yet.
+fn scope_of(parent: Option<ScopeIx>, kind: ScopeKind) -> Scope {
+    Scope { parent, kind, steps: BTreeMap::new(), absent: BTreeMap::new() }
+}
+
+/// What the steps of an `each` are done for: all of it, or its beginning and the digest of all of it.
+fn items(each: &Each, names: &InScope<'_>) -> Option<String> {
+    match each.items.evaluate(names).ok()? {
+        Value::List(items) => {
+            let text = Value::List(items.clone()).to_plain_json().to_string();
+            let digest = Digest::of_bytes(text.as_bytes());
+            let count = if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) };
+            Some(match text.len() > limits::PREVIEW_ITEMS_BYTES {
+                true => format!("{count}: {} ({})", cut(&text, limits::PREVIEW_ITEMS_BYTES), digest.short()),
+                false => format!("{count}: {text}"),
+            })
+        }
+        Value::Unknown(name) => Some(format!("‹{name}›")),
+        _ => None,
+    }
+}
+
+fn is_plain(value: &Value) -> bool {
+    !matches!(value, Value::List(_) | Value::Map(_) | Value::Null | Value::Unknown(_))
+}
+
 fn short(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text.to_owned(),
+    cut(text, limits::PREVIEW_TEXT_BYTES)
+}
+
+/// At most so many bytes of a text; what is left out shows.
+fn cut(text: &str, bytes: usize) -> String {
+    match text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= bytes).last() {
+        Some(end) if end < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
     }
 }

@@ -21,7 +21,7 @@ use super::{Key, Run};
 
 impl Run {
     fn names<'a>(&'a self, scope: ScopeIx, now: Timestamp, result: Option<&'a Value>, lenient: bool) -> InScope<'a> {
-        InScope { run: self, scope, now, result, lenient }
+        InScope { run: self, scope, now: Some(now), result, lenient }
     }
 
     fn failure(&self, error: EvalError) -> Failure {
@@ -46,12 +46,7 @@ impl Run {
                 Truth::Unknown(name) => return Err(unknown(condition, &name)),
             }
         }
-        let acts = !step.verb.is_container() && step.effect.changes() && !matches!(step.verb, Verb::Notify { .. });
-        // Neither taking a change back nor telling people is ever frozen.
-        if acts && !self.node(node).path.as_str().contains("~undo") {
-            let open = self.plan.policy.may_change_at(now);
-            open.map_err(|closed| EvalError { message: format!("a change may not start now: {closed}"), at: step.at.clone() })?;
-        }
+        self.may_start(node, now)?;
         Ok(match &step.verb {
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
                 Resolution::Work(Box::new(self.work(step, scope, &names)?))
@@ -128,6 +123,27 @@ impl Run {
                 Resolution::Finish { outcome: *outcome, message }
             }
         })
+    }
+
+    /// Whether the windows of the environment let a step start.
+    fn may_start(&self, node: NodeIx, now: Timestamp) -> Result<(), EvalError> {
+        let step = self.step_of(node);
+        let acts = !step.verb.is_container() && step.effect.changes() && !matches!(step.verb, Verb::Notify { .. });
+        // Neither taking a change back nor telling people is ever frozen.
+        if !acts || self.node(node).path.as_str().contains("~undo") {
+            return Ok(());
+        }
+        let open = self.plan.policy.may_change_at(now);
+        open.map_err(|closed| EvalError { message: format!("a change may not start now: {closed}"), at: step.at.clone() })
+    }
+
+    /// Why an attempt that is ready may not start after all: it waited for people, for its turn or for a retry, and a window has
+    /// closed meanwhile. `None` where it may.
+    pub fn too_late(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
+        let node = *self.by_path.get(path)?;
+        self.wants.get(&Key::Perform(node))?;
+        let error = self.may_start(node, now).err()?;
+        Some(Fact::StepResolved { path: path.clone(), resolution: Resolution::Fail { error: self.failure(error) } })
     }
 
     /// What the step at `path` may do, as far as that can be known before a real run: one prospect where it is sure, one for each
@@ -395,6 +411,11 @@ impl Run {
 
     pub(super) fn lenient<'a>(&'a self, scope: ScopeIx, now: Timestamp) -> InScope<'a> {
         self.names(scope, now, None, true)
+    }
+
+    /// Names as a step will see them that runs at a time which is not known.
+    pub(super) fn foreseen<'a>(&'a self, scope: ScopeIx) -> InScope<'a> {
+        InScope { run: self, scope, now: None, result: None, lenient: true }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Approvals: quorum, rejection, expiry, escalation, change of what was shown.
 
 use runbook_core::run::decision::{Choice, Purpose, Standing, Verdict};
-use runbook_core::run::event::{OutcomeKind::*, StepOutcome};
+use runbook_core::run::event::{OutcomeKind::*, Part, StepOutcome, Vote};
+use runbook_core::run::task::Task;
 use runbook_core::run::{Command, Refusal};
-use runbook_core::{DecisionId, Fact};
+use runbook_core::{DecisionId, Fact, Map, Value};
 
 use crate::rig::{Rig, ok, plan, plan_among, procedure};
 
@@ -193,4 +194,193 @@ channels: {ops: {log: {}}}
     assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), ("early look tell early~undo/exec-1", RolledBack));
     let message = &rig.run.outcome().unwrap().message;
     assert!(message.contains("year end"), "{message}");
+}
+
+/// A window that closes while people think, or between two attempts, holds back what has not started.
+#[test]
+fn a_freeze_that_begins_before_the_start_stops_the_step() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+people: {anna: {}}
+environments:
+  live:
+    default: true
+    freeze: [{from: 2026-01-01T00:05:00Z, to: 2026-01-02T00:00:00Z, reason: year end}]
+policies:
+- {name: changes, when: {effect: change}, require: {approve: {from: [anna]}}}
+";
+    let steps = procedure("steps:\n- {id: late, exec: [late], irreversible: gone}\n- {id: look, exec: [look], effect: read}\n");
+    for (minutes, attempts, outcome) in [(4, "late look", Succeeded), (6, "", Failed)] {
+        let mut rig = Rig::new(plan_among(&[&steps, workspace]));
+        rig.go(|_, _, _| ok());
+        rig.now = rig.now.saturating_add(std::time::Duration::from_secs(minutes * 60)).unwrap();
+        rig.vote("anna", Choice::Approve);
+        rig.go(|_, _, _| ok());
+        assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), (attempts, outcome), "after {minutes} minutes");
+    }
+}
+
+/// What is shown of a step that waits at a gate is what it was resolved to; what will only be known later is not guessed.
+#[test]
+fn the_time_of_asking_is_not_the_time_of_running() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+people: {anna: {}}
+policies:
+- {name: losses, when: {effect: destructive}, require: {approve: {from: [anna]}}}
+";
+    let steps = procedure(
+        "steps:
+- {id: nap, wait: {for: 1m}}
+- {id: wipe, exec: [wipe, \"{{now}}\"], effect: destructive, irreversible: gone}
+- {id: mark, exec: [mark, \"{{now}}\"], irreversible: gone}
+",
+    );
+    let mut rig = Rig::new(plan_among(&[&steps, workspace]));
+    rig.go(|_, _, _| ok());
+    let request = rig.run.decisions()[0].request.clone();
+    let shown = |place: usize| format!("{:?}", request.next[place].work.as_ref().unwrap().task);
+    let resolved = rig.run.find_step(&"wipe".parse().unwrap()).unwrap().work().cloned().unwrap();
+    assert_eq!(request.next[0].work.as_ref(), Some(&*resolved));
+    assert!(shown(0).contains("2026-01-01T00:01:00Z") && shown(1).contains("‹now›"), "{} {}", shown(0), shown(1));
+    assert_eq!(request.unknown, ["now"]);
+    // Later, the answer is still to the same question.
+    rig.now = rig.now.saturating_add(std::time::Duration::from_secs(60)).unwrap();
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    assert!(matches!(rig.run.check_vote(id, &vote), Ok(Verdict::Record(Fact::Decided { .. }))));
+}
+
+#[test]
+fn a_request_shows_what_is_inside() {
+    let main = procedure(
+        "inputs: {hosts: {type: list, items: {type: host}, default: [web-1, web-2]}}
+steps:
+- {id: lag, exec: [lag], effect: read, outputs: {n: result.exit_code}}
+- id: go
+  approve: {question: Go?}
+- id: each_host
+  each: {in: inputs.hosts, as: host, steps: [{id: stop, exec: [stop, \"{{host}}\"], irreversible: stopped}]}
+- choose:
+  - when: steps.lag.n == 0
+    steps: [{id: yes, exec: [yes], effect: read}]
+  - otherwise: [{id: no, exec: [no], effect: read}]
+- {id: late0, exec: [late], effect: read, outputs: {n: result.exit_code}}
+- choose:
+  - when: steps.late0.n == 0
+    steps: [{id: maybe, exec: [maybe], effect: read}]
+  - otherwise: [{id: never, exec: [never], effect: read}]
+- {id: late, exec: [late], effect: read, outputs: {n: result.exit_code}}
+- {id: sub, call: sub@^1, with: {table: '\"t-\" + steps.late.n', row: 7}}
+",
+    );
+    let called = "apiVersion: runbook/v1
+kind: Runbook
+name: sub
+version: 1.0.0
+inputs: {table: {type: string}, row: {type: integer}, mode: {type: string, default: fast}}
+steps:
+- {id: drop, exec: [drop, \"{{inputs.table}}\", \"{{inputs.row}}\", \"{{inputs.mode}}\"], effect: destructive, irreversible: gone}
+- id: sure
+  approve: {question: Sure?}
+- {id: never_shown, exec: [x], effect: read}
+";
+    let hosts = Map::from([("hosts".to_owned(), Value::List(vec![Value::text("web-1"), Value::text("web-2")]))]);
+    let mut rig = Rig::with(plan_among(&[&main, called]), hosts, Part::Whole, false);
+    rig.go(|_, _, _| ok());
+    let request = &rig.run.decisions()[0].request;
+    let shown: Vec<String> = request
+        .next
+        .iter()
+        .map(|n| {
+            let argv = match n.work.as_ref().map(|w| &w.task) {
+                Some(Task::Exec { argv }) => format!(": {}", argv.join(" ")),
+                _ => String::new(),
+            };
+            let notes = [&n.items, &n.condition].into_iter().flatten().map(|note| format!(" ({note})")).collect::<String>();
+            format!("{}{argv}{notes}", n.path)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "each_host (2 items: [\"web-1\",\"web-2\"])",
+            "each_host[0]/stop: stop ‹host›",
+            "choose-4",
+            "choose-4/yes: yes",
+            "late0: late",
+            "choose-6",
+            "choose-6/maybe: maybe (steps.late0.n == 0)",
+            "choose-6/never: never",
+            "late: late",
+            "sub",
+            "sub/drop: drop ‹steps.late› 7 fast",
+            "sub/sure",
+        ]
+    );
+}
+
+#[test]
+fn a_request_is_never_too_large_for_the_record() {
+    let long = "x".repeat(9_000);
+    let steps: String = (0..20).map(|n| format!("- {{id: s{n}, run: 'echo {long}', effect: read}}\n")).collect();
+    let many: String = (0..300).map(|n| format!("- {{id: t{n}, exec: [t], effect: read}}\n")).collect();
+    let rig = asked(&format!("steps:\n- id: go\n  approve: {{question: Go?}}\n{steps}{many}"));
+    let request = &rig.run.decisions()[0].request;
+    assert!(serde_json::to_vec(&**request).unwrap().len() < runbook_core::limits::EVENT_BYTES - 1024);
+    let (shown, hidden): (Vec<_>, Vec<_>) = request.next.iter().partition(|n| n.work.is_some());
+    assert!(!shown.is_empty() && !hidden.is_empty(), "{} {}", shown.len(), hidden.len());
+    assert!(hidden.iter().all(|n| n.digest.is_some()) && shown.iter().all(|n| n.digest.is_none()));
+    assert!(request.unknown.iter().any(|u| u.starts_with("further steps")), "{:?}", request.unknown);
+}
+
+#[test]
+fn answers_are_of_what_was_asked() {
+    let rig =
+        asked("steps:\n- id: q\n  ask: {question: How many?, fields: {n: {type: integer}, why: {type: string, default: none}}}\n");
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    let answers = |pairs: &[(&str, Value)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect::<Map>();
+    for (given, expect) in [
+        (answers(&[("n", Value::Int(3))]), Ok(answers(&[("n", Value::Int(3)), ("why", Value::text("none"))]))),
+        (answers(&[]), Err("answer `n`: it is missing")),
+        (answers(&[("n", Value::text("many"))]), Err("answer `n`: ")),
+        (answers(&[("n", Value::Int(3)), ("m", Value::Int(3))]), Err("answer `m`: there is no such")),
+    ] {
+        match (rig.run.check_vote(id, &Vote { answers: given.clone(), ..vote.clone() }), expect) {
+            (Ok(Verdict::Record(Fact::Decided { vote, .. })), Ok(expect)) => assert_eq!(vote.answers, expect),
+            (Err(refusal), Err(why)) => assert!(refusal.to_string().starts_with(why), "{refusal}"),
+            (found, expect) => panic!("{given:?}: {found:?} is not {expect:?}"),
+        }
+    }
+    let rig = asked("steps:\n- id: hand\n  manual: {do: Press it, evidence: a picture}\n  irreversible: pressed\n");
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    for (given, taken) in [
+        (answers(&[]), false),
+        (answers(&[("evidence", Value::text(" "))]), false),
+        (answers(&[("evidence", Value::text("p.png"))]), true),
+    ] {
+        assert_eq!(rig.run.check_vote(id, &Vote { answers: given.clone(), ..vote.clone() }).is_ok(), taken, "{given:?}");
+    }
+    let rig = asked(ASK);
+    let (id, vote) = rig.vote_of("anna", Choice::Approve);
+    let smuggled = Vote { answers: answers(&[("granted", Value::Bool(true))]), ..vote };
+    assert!(matches!(rig.run.check_vote(id, &smuggled), Err(Refusal::Answers(_))));
+}
+
+/// A called procedure climbs its own ladder.
+#[test]
+fn a_called_procedure_escalates_as_it_says() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+people: {anna: {}, bob: {}, cleo: {}}
+escalations:
+  outer: {steps: [{to: [bob], after: 5m}]}
+  inner: {steps: [{to: [cleo], after: 5m}]}
+";
+    let ask = "- id: go\n  approve: {question: Really?, from: [anna], within: 10m, on_timeout: escalate}\n";
+    let called = format!("apiVersion: runbook/v1\nkind: Runbook\nname: sub\nversion: 1.0.0\nescalation: inner\nsteps:\n{ask}");
+    let main = procedure("escalation: outer\nsteps:\n- {id: sub, call: sub@^1}\n");
+    let mut rig = Rig::new(plan_among(&[&main, &called, workspace]));
+    rig.go(|_, _, _| ok());
+    rig.fire(true);
+    assert_eq!(rig.run.decisions()[0].asked, ["anna", "cleo"]);
 }

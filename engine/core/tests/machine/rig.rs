@@ -151,6 +151,10 @@ impl Rig {
             _ => None,
         });
         let Some((path, attempt)) = next else { return false };
+        if let Some(refused) = self.run.too_late(&path, self.now) {
+            self.record(refused);
+            return true;
+        }
         self.record(Fact::AttemptStarted { path: path.clone(), attempt });
         self.attempts.push(if attempt == 1 { path.to_string() } else { format!("{path}#{attempt}") });
         self.open.push((path, attempt));
