@@ -3,12 +3,14 @@
 
 use super::field::{Scope, Sort};
 use super::procedure::Checked;
-use super::tree::{NodeIx, Place, Seen, Slot};
+use super::tree::{NodeIx, Place, Seen, Slot, goes_on_after_failure};
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::document::procedure::ProcedureKind;
 use crate::document::step::Verb;
 use crate::document::{Scalar, Step};
-use crate::expr::Reference;
+use crate::expr::{Reference, Type};
 
 const ROOTS: [&str; 9] = ["inputs", "steps", "item", "index", "event", "run", "now", "result", "secrets"];
 
@@ -37,7 +39,10 @@ impl<'c> Checked<'_, 'c> {
                     self.new_fault(Code::RB0118, span, "the lock is taken before any step has run")
                         .help("name the lock by inputs, such as `lock: \"replica/{{inputs.replica}}\"`"),
                 ),
-                ("steps", Some(member)) => self.step_read(member, span, field, scope),
+                ("steps", Some(member)) => {
+                    let read = reference.path.get(2).map(String::as_str);
+                    self.step_read(member, span, field, scope).or_else(|| self.given_in_failure(member, read, span, field, scope))
+                }
                 ("secrets", _) => Some(
                     self.new_fault(Code::RB0110, span, "a secret may stand only in `env` and in an HTTP header, and alone")
                         .reason("anywhere else it would end up in a command line, a text or the record")
@@ -165,6 +170,44 @@ impl<'c> Checked<'_, 'c> {
         }
     }
 
+    /// A read of what a step does not give where it failed, behind a step that goes on all the same. What a program or a
+    /// response gave is there; outputs are not, nor is anything of the other verbs.
+    fn given_in_failure(&self, name: &str, read: Option<&str>, span: Span, field: &Scalar, scope: &Scope) -> Option<Diagnostic> {
+        let ix = self.tree.find(name)?;
+        let node = self.tree.get(ix)?;
+        let step = node.step;
+        let goes_on = goes_on_after_failure(step) || matches!(node.slot, Slot::OnFailure | Slot::Finally);
+        if !goes_on || scope.place.slot == Slot::Undo {
+            return None;
+        }
+        let of_result = match super::verb::result_of(&step.verb.value) {
+            Type::Map(Some(members)) if super::verb::acts(&step.verb.value) => members,
+            _ => BTreeMap::new(),
+        };
+        let declared = |member: &str| step.outputs.iter().any(|(output, _)| output.value.as_str() == member);
+        let there = read.is_none_or(|read| of_result.contains_key(read) && !declared(read));
+        let mut asks = vec![format!("steps.{name}?."), format!("steps?.{name}?.")];
+        asks.extend(match of_result.is_empty() {
+            true => vec![format!("\"{name}\" in steps"), format!("'{name}' in steps")],
+            false => vec![format!("steps.{name}.exit_code"), format!("steps.{name}.status")],
+        });
+        if (there && !of_result.is_empty()) || self.asked_before(&asks, field, scope) {
+            return None;
+        }
+        let example = if of_result.contains_key("status") { "status < 300" } else { "exit_code == 0" };
+        let help = match of_result.is_empty() {
+            true => format!("read it only where it succeeded: `if: '\"{name}\" in steps'`"),
+            false => format!("read it only where it succeeded: `if: steps.{name}.{example}`"),
+        };
+        let fault = self.new_fault(Code::RB0107, span, format!("`{name}` may have failed before here"));
+        Some(
+            fault
+                .reason("it goes on after a failure, and then gives none of its outputs")
+                .label(step.verb.span, "it runs here")
+                .help(help),
+        )
+    }
+
     /// An end that comes before the step, on a path that the procedure succeeds on.
     fn cut_short(&self, ix: NodeIx, name: &str, span: Span, field: &Scalar, scope: &Scope) -> Option<Diagnostic> {
         let end = self.ends.iter().find(|end| self.tree.seen(ix, self.tree.place(**end)) != Seen::Ran)?;
@@ -223,25 +266,30 @@ impl<'c> Checked<'_, 'c> {
         let Some(id) = self.tree.get(ix).and_then(|node| node.step.id.as_ref()) else { return false };
         let id = id.value.as_str();
         let asks = [format!("\"{id}\" in steps"), format!("'{id}' in steps"), format!("steps?.{id}")];
-        let holds = |condition: &str| asks.iter().any(|ask| condition.contains(ask.as_str()));
-        if holds(&field.value) {
-            return true;
-        }
         let same = why.and_then(|why| self.tree.get(why)).and_then(|node| node.step.condition.as_ref()).map(|c| c.value.trim());
         // Everything on the way to the end of a run that succeeded has run.
         let succeeded = |condition: &str| why.is_none() && condition.replace(' ', "").contains("run.outcome==\"succeeded\"");
-        let enough = |condition: &Scalar| {
-            let text = condition.value.trim();
-            holds(text) || same == Some(text) || succeeded(text)
-        };
-        let here = self.tree.at(scope.place).and_then(|node| node.step.condition.as_ref()).is_some_and(enough);
-        here || self.tree.around(scope.place).any(|(outer, slot)| {
-            let Some(step) = self.tree.get(outer).map(|node| node.step) else { return false };
-            let chosen = match (&step.verb.value, slot) {
+        self.asked_before(&asks, field, scope)
+            || self.conditions(scope).any(|condition| same == Some(condition.trim()) || succeeded(condition))
+    }
+
+    /// Whether a field, or a condition that leads to it, holds one of these questions.
+    fn asked_before(&self, asks: &[String], field: &Scalar, scope: &Scope) -> bool {
+        let holds = |text: &str| asks.iter().any(|ask| text.contains(ask.as_str()));
+        holds(&field.value) || self.conditions(scope).any(holds)
+    }
+
+    /// The conditions that hold wherever the place is reached.
+    fn conditions(&self, scope: &Scope) -> impl Iterator<Item = &'c str> {
+        let here = self.tree.at(scope.place).and_then(|node| node.step.condition.as_ref());
+        let around = self.tree.around(scope.place).flat_map(|(outer, slot)| {
+            let step = self.tree.get(outer).map(|node| node.step);
+            let chosen = step.and_then(|step| match (&step.verb.value, slot) {
                 (Verb::Choose(branches), Slot::Case(n)) => branches.get(n).and_then(|branch| branch.when.as_ref()),
                 _ => None,
-            };
-            step.condition.as_ref().is_some_and(enough) || chosen.is_some_and(enough)
-        })
+            });
+            [step.and_then(|step| step.condition.as_ref()), chosen]
+        });
+        here.into_iter().chain(around.flatten()).map(|condition| condition.value.as_str())
     }
 }

@@ -114,7 +114,7 @@ impl Checked<'_, '_> {
         if let Some(on) = &step.on {
             self.no_targets(on.span);
         }
-        self.keys(step, acts, container);
+        self.keys(ix, step, acts, container);
     }
 
     pub fn no_targets(&mut self, at: Span) {
@@ -125,19 +125,35 @@ impl Checked<'_, '_> {
     }
 
     /// Keys that the verb has no use for.
-    fn keys(&mut self, step: &Step, acts: bool, container: bool) {
-        let process = matches!(step.verb.value, Verb::Run(_) | Verb::Exec(_)) || container || holds_steps(step);
-        let retried = acts || container || holds_steps(step);
+    fn keys(&mut self, ix: NodeIx, step: &Step, acts: bool, container: bool) {
+        // What a called procedure does is its own business.
+        let shares = holds_steps(step) || (container && !matches!(step.verb.value, Verb::Call(_)));
+        let process = matches!(step.verb.value, Verb::Run(_) | Verb::Exec(_)) || shares;
+        let retried = acts || shares;
+        let beside = self.tree.get(ix).is_some_and(|node| matches!(node.slot, Slot::OnFailure | Slot::Finally));
+        // Only what acts, or a person does by hand, can be left with an outcome that nobody knows.
+        let doubted = acts || matches!(step.verb.value, Verb::Manual(_));
         let verb = step.verb.value.key();
+        let verify = step.verify.as_ref().map(|verify| match verify {
+            Verify::Expression(expression) => expression.span,
+            Verify::Step(step) => step.verb.span,
+        });
         let finish = matches!(step.verb.value, Verb::Finish(_));
         let people = matches!(step.verb.value, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_));
-        let unused: [(Option<Span>, &str, &str); 6] = [
+        let unused: [(Option<Span>, &str, &str); 9] = [
             (step.env.first().filter(|_| !process).map(|e| e.name.span), "env", "only `run` and `exec` start programs"),
             (step.dir.as_ref().filter(|_| !process).map(|d| d.span), "dir", "only `run` and `exec` start programs"),
             (step.retry.as_ref().filter(|_| !retried).map(|r| r.span), "retry", "only steps that act are tried again"),
             (step.undo.as_ref().filter(|_| finish).map(|u| u.span), "undo", "there is nothing to take back"),
             (step.next.as_ref().filter(|_| finish).map(|n| n.span), "next", "nothing follows the end"),
             (step.timeout.as_ref().filter(|_| people).map(|t| t.span), "timeout", "people have the time that `within` says"),
+            (verify.filter(|_| !doubted), "verify", "its outcome is always known"),
+            (step.idempotent.as_ref().filter(|_| !doubted).map(|i| i.span), "idempotent", "its outcome is always known"),
+            (
+                step.on_failure.as_ref().filter(|_| beside).map(|f| f.span),
+                "on_failure",
+                "each step of this list goes on after a failure",
+            ),
         ];
         for (span, key, reason) in unused {
             let Some(span) = span else { continue };

@@ -282,8 +282,7 @@ impl<'d> Tree<'d> {
             _ => {}
         }
         let skipped = self.at(x).is_some_and(|n| n.skipped_to.is_some());
-        let may_fail = matches!(node.step.on_failure.as_ref().map(|f| &f.value), Some(OnFailure::Continue | OnFailure::Next(_)));
-        (skipped || may_fail || node.step.condition.is_some()).then_some(Seen::Maybe(Some(parent)))
+        (skipped || goes_on_after_failure(node.step) || node.step.condition.is_some()).then_some(Seen::Maybe(Some(parent)))
     }
 
     /// Whether whoever comes past `choose` went through this branch.
@@ -329,7 +328,7 @@ impl<'d> Tree<'d> {
 
     fn never_goes_on(&self, ix: NodeIx) -> bool {
         let Some(Node { step, blocks, .. }) = self.nodes.get(ix) else { return false };
-        if step.condition.is_some() || step.on_failure.as_ref().is_some_and(|f| matches!(f.value, OnFailure::Next(_))) {
+        if step.condition.is_some() || (goes_on_after_failure(step) && !matches!(step.verb.value, Verb::Finish(_))) {
             return false;
         }
         let mut inner = blocks.iter().filter(|(slot, _)| !matches!(slot, Slot::Undo | Slot::Verify | Slot::Probe));
@@ -373,7 +372,9 @@ impl<'d> Tree<'d> {
                     jumps.push(std::cmp::Reverse(*to));
                     reached[to - range.start] = true;
                 }
-                if !ends && (after.is_none() || step.condition.is_some()) {
+                let falls_through =
+                    step.condition.is_some() || matches!(step.on_failure.as_ref().map(|f| &f.value), Some(OnFailure::Continue));
+                if !ends && (after.is_none() || falls_through) {
                     reached[index + 1] = true;
                 }
             }
@@ -386,6 +387,11 @@ impl<'d> Tree<'d> {
         let to = self.find(id)?;
         (range.contains(&to) && to > from).then_some(to)
     }
+}
+
+/// Whether a path leads on from the step where it failed.
+pub(super) fn goes_on_after_failure(step: &Step) -> bool {
+    matches!(step.on_failure.as_ref().map(|f| &f.value), Some(OnFailure::Continue | OnFailure::Next(_)))
 }
 
 /// The blocks inside a step, in the order in which they can run.

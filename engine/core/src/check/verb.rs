@@ -41,7 +41,7 @@ fn default_effect(verb: &step::Verb) -> Effect {
 }
 
 /// What the result of a verb is, where the verb alone says it.
-fn result_of(verb: &step::Verb) -> Type {
+pub(super) fn result_of(verb: &step::Verb) -> Type {
     use step::Verb;
     match verb {
         Verb::Run(_) | Verb::Exec(_) => types::of_program(),

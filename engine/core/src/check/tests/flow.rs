@@ -165,6 +165,12 @@ fn steps_are_reached_or_reported_once_a_row() {
             format!("[{{{LOOK}, next: c, on_failure: {{next: b}}}}, {{id: b, {LOOK}}}, {{id: c, {LOOK}}}]"),
             0,
         ),
+        ("jumped over by success alone", format!("[{{{LOOK}, next: c, on_failure: continue}}, {{{LOOK}}}, {{id: c, {LOOK}}}]"), 0),
+        (
+            "behind a group that may fail before it ends",
+            format!("[{{on_failure: continue, group: [{{{LOOK}}}, {end}]}}, {{{LOOK}}}]"),
+            0,
+        ),
         ("behind an end that a jump passes", format!("[{{{LOOK}, next: c, if: now.year > 1}}, {end}, {{id: c, {LOOK}}}]"), 0),
         ("two rows", format!("[{{group: [{end}, {{{LOOK}}}]}}, {{{LOOK}}}]"), 2),
     ] {
@@ -194,4 +200,36 @@ fn outputs_are_given_wherever_the_procedure_ends_well() {
         let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
         assert_eq!(codes.join(" "), expect, "{case}\n{said:#?}");
     }
+}
+
+#[test]
+fn a_step_that_may_have_failed_gives_its_result_and_no_outputs() {
+    let tried = |step: &str, read: &str| format!("[{{id: a, on_failure: continue, {step}}}, {read}]");
+    let run = format!("{LOOK}, outputs: {{n: result.exit_code + 1}}");
+    let check = |that: &str| format!("{{check: [{{that: '{that}'}}]}}");
+    for (case, steps, expect) in [
+        ("an output", tried(&run, &check("steps.a.n == 1")), "RB0107"),
+        ("an output, in a text", tried(&run, "{effect: read, exec: [x, '{{steps.a.n}}']}"), "RB0107"),
+        ("the result", tried(&run, &check("steps.a.exit_code == 1")), ""),
+        ("an output behind a look at the result", tried(&run, &check("steps.a.exit_code == 0 && steps.a.n == 1")), ""),
+        ("an output, if there", tried(&run, &check("steps.a?.n ?? 0 == 1")), ""),
+        (
+            "an output where the result is good",
+            tried(&run, "{if: steps.a.exit_code == 0, effect: read, exec: [x, '{{steps.a.n}}']}"),
+            "",
+        ),
+        ("anything of another verb", tried("set: {n: '1'}", &check("steps.a.n == 1")), "RB0107"),
+        ("anything of another verb, asked", tried("set: {n: '1'}", &check("\"a\" in steps && steps.a.n == 1")), ""),
+        (
+            "where a failure jumps to",
+            format!("[{{id: a, {run}, on_failure: {{next: c}}}}, {{{LOOK}}}, {{id: c, check: [{{that: steps.a.n == 1}}]}}]"),
+            "RB0107",
+        ),
+    ] {
+        let said = said(&format!("steps: {steps}\n"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{case}: {steps}\n{said:#?}");
+    }
+    let said = said(&format!("steps: [{{{LOOK}}}]\nfinally: [{{id: a, {run}}}, {}]\n", check("steps.a.n == 1")));
+    assert_eq!(said, ["RB0107 6:101 `a` may have failed before here"]);
 }
