@@ -191,6 +191,32 @@ fn all_faults_of_inputs_at_once() {
     desk.run("runs --json").prints("\"outcome\":\"succeeded\"");
 }
 
+/// The command behind `next: `, as a shell takes it.
+#[track_caller]
+fn next(ran: &Ran) -> String {
+    ran.err.lines().find_map(|line| line.strip_prefix("next: runbook ")).expect("the next command").to_owned()
+}
+
+#[test]
+fn a_command_to_copy_gives_the_same_inputs() {
+    let inputs = "inputs:\n  who: {type: string}\n  n: {type: integer}\n  list: {type: list, default: []}\nsteps:\n  - run: echo {{inputs.who}} {{inputs.n}}\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(inputs)), ("given.yaml", "who: bob\nn: 2\n")]);
+    for (line, command) in [
+        ("-i 'who=two words' -i n=1 -i 'list=[1, 2]'", "exec try --input 'list=[1,2]' --input n=1 --input 'who=two words'"),
+        ("--inputs given.yaml -i n=3", "exec try --input n=3 --inputs given.yaml"),
+    ] {
+        let shown = desk.run(&format!("dry-run try {line}")).exits(0);
+        assert_eq!(next(&shown), command);
+        desk.run(command).exits(0);
+    }
+    let refused = desk.run("exec try -i who=ann -i m=1 -i list=[]").exits(2);
+    assert_eq!(next(&refused), "exec try --input 'list=[]' --input who=ann --input n=…");
+    let elsewhere = desk.run("--state there exec try --inputs given.yaml").exits(0);
+    let show = next(&elsewhere);
+    assert!(show.starts_with("--state there show "), "{show}");
+    desk.run(&show).exits(0);
+}
+
 #[test]
 fn json_lines_are_the_journal() {
     let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi\n    effect: read\n"))]);

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             return trouble.exit.into();
         }
     };
-    let mut ui = Ui::new(streams, settings.color.value, settings.progress.value);
+    let mut ui = Ui::new(streams, settings.color.value, settings.progress.value).with_flags(&cli.global);
     let exit = match commands::dispatch(cli.command, &settings, &mut ui) {
         Ok(exit) => exit,
         // The reader of our output went away: it has seen what it wanted.

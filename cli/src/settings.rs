@@ -28,7 +28,7 @@ pub enum Progress {
     /// `live` on a terminal, else `plain`
     #[default]
     Auto,
-    /// A view that is drawn again and again
+    /// A view that is drawn again and again; `plain` where the terminal cannot
     Live,
     /// Lines that are only ever added
     Plain,

@@ -6,6 +6,7 @@
 //! that a word beside it does not say too.
 
 pub mod ask;
+mod live;
 pub mod narrate;
 mod plain;
 pub mod request;
@@ -22,6 +23,7 @@ pub use plain::{line, plain, plain_bytes};
 pub use style::Tone;
 pub use table::table;
 
+use crate::args::Global;
 use crate::exit::Trouble;
 use crate::settings::{Color, Progress};
 
@@ -35,7 +37,7 @@ pub struct Streams {
     pub no_color: bool,
     /// CLICOLOR_FORCE is set and not `0`.
     pub force_color: bool,
-    /// TERM is `dumb`.
+    /// TERM is `dumb`, or nothing says what the terminal is.
     pub dumb: bool,
 }
 
@@ -48,7 +50,7 @@ impl Streams {
             stderr_is_terminal: io::stderr().is_terminal(),
             no_color: set("NO_COLOR").is_some(),
             force_color: set("CLICOLOR_FORCE").is_some_and(|v| v != "0"),
-            dumb: set("TERM").is_some_and(|v| v == "dumb"),
+            dumb: set("TERM").is_none_or(|v| v == "dumb"),
         }
     }
 
@@ -76,6 +78,8 @@ pub struct Ui {
     streams: Streams,
     progress: Progress,
     colours: bool,
+    /// The settings that were given as flags, as they stand in a command.
+    flags: String,
 }
 
 impl Ui {
@@ -87,7 +91,26 @@ impl Ui {
             streams,
             progress,
             colours: streams.colours(color, streams.stderr_is_terminal),
+            flags: String::new(),
         }
+    }
+
+    /// Commands that are shown to be copied need the settings that this one was given.
+    #[must_use]
+    pub fn with_flags(self, flags: &Global) -> Ui {
+        let folders = [("--state", &flags.state), ("--catalogue", &flags.catalogue)];
+        let given =
+            folders.iter().filter_map(|(flag, folder)| folder.as_ref().map(|f| (flag, words::shell_word(&f.to_string_lossy()))));
+        Ui { flags: given.map(|(flag, folder)| format!(" {flag} {folder}")).collect(), ..self }
+    }
+
+    /// A command line of this program, as it works when it is copied.
+    pub fn command(&self, line: &str) -> String {
+        let parts = line.split(" && ").map(|part| match part.strip_prefix("runbook ") {
+            Some(rest) => format!("runbook{} {rest}", self.flags),
+            None => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join(" && ")
     }
 
     /// Whether a person can be asked: both ends of a question are a terminal.
@@ -103,10 +126,8 @@ impl Ui {
     pub fn display(&self) -> Display {
         match self.progress {
             Progress::None => Display::None,
-            Progress::Plain => Display::Plain,
-            Progress::Live => Display::Live,
-            Progress::Auto if self.streams.stderr_is_terminal && !self.streams.dumb => Display::Live,
-            Progress::Auto => Display::Plain,
+            Progress::Auto | Progress::Live if self.streams.stderr_is_terminal && !self.streams.dumb => Display::Live,
+            Progress::Auto | Progress::Live | Progress::Plain => Display::Plain,
         }
     }
 
@@ -143,7 +164,7 @@ impl Ui {
 
     /// The one next thing to do.
     pub fn next(&mut self, next: &str) {
-        let text = format!("{}: {}", Tone::Strong.paint("next"), plain(next));
+        let text = format!("{}: {}", Tone::Strong.paint("next"), plain(&self.command(next)));
         self.say(&text);
     }
 }
@@ -152,16 +173,35 @@ impl Ui {
 mod tests {
     use super::*;
 
+    const PIPE: Streams = Streams {
+        stdin_is_terminal: false,
+        stdout_is_terminal: false,
+        stderr_is_terminal: false,
+        no_color: false,
+        force_color: false,
+        dumb: false,
+    };
+
+    #[test]
+    fn commands_carry_the_flags() {
+        let global = Global { state: Some("my state".into()), ..Global::default() };
+        let ui = Ui::new(PIPE, Color::Auto, Progress::Auto).with_flags(&global);
+        for (line, command) in [
+            ("runbook show x", "runbook --state 'my state' show x"),
+            (
+                "runbook approve x && runbook resume x",
+                "runbook --state 'my state' approve x && runbook --state 'my state' resume x",
+            ),
+            ("cd there && runbook exec hello", "cd there && runbook --state 'my state' exec hello"),
+            ("give another name", "give another name"),
+        ] {
+            assert_eq!(ui.command(line), command);
+        }
+    }
+
     #[test]
     fn when_to_colour() {
-        let pipe = Streams {
-            stdin_is_terminal: false,
-            stdout_is_terminal: false,
-            stderr_is_terminal: false,
-            no_color: false,
-            force_color: false,
-            dumb: false,
-        };
+        let pipe = PIPE;
         for (name, streams, setting, is_terminal, expect) in [
             ("pipe", pipe, Color::Auto, false, false),
             ("terminal", pipe, Color::Auto, true, true),

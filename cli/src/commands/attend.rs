@@ -24,15 +24,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::reply::{self, Reply};
 use super::store::Home;
 use crate::exit::{Exit, Outcome, Trouble};
-use crate::ui::ask::{self, Lines};
+use crate::ui::ask::{Choice, Lines, Word};
 use crate::ui::narrate::run_word;
 use crate::ui::screen::Shared;
 use crate::ui::{Tone, Ui, request};
 
 /// How often the last lines of what runs are looked at.
-const TICK: Duration = Duration::from_millis(300);
-/// Time that the driver has to see that it may stop.
-const SETTLE: Duration = Duration::from_millis(150);
+const TICK: Duration = Duration::from_millis(200);
+/// What can be done with a run that is interrupted.
+const WAYS_OUT: [Word<'static>; 4] = [
+    ("leave", "the run is parked; `runbook resume` goes on with it"),
+    ("stay", "it goes on here"),
+    ("cancel", "it ends; what it did stays"),
+    ("undo", "it ends, and what it did is taken back"),
+];
 
 /// What a run needs beside its session to go on here.
 pub struct Place<'a> {
@@ -44,8 +49,13 @@ pub struct Place<'a> {
     pub screen: Shared,
 }
 
-/// Sees which decisions wait, for whoever puts the questions.
-pub struct OpenDecisions(watch::Sender<Asked>);
+/// Sees which decisions wait, for whoever puts the questions. A question is put once its request is on the disk, so that what
+/// a person reads is what everybody else can read.
+pub struct OpenDecisions {
+    sender: watch::Sender<Asked>,
+    /// Seen, and not on the disk yet.
+    ahead: Option<Asked>,
+}
 
 /// The decisions that wait, and the run as it was when they changed.
 #[derive(Clone, Default)]
@@ -59,23 +69,32 @@ pub struct Questions(watch::Receiver<Asked>);
 /// An observer for the session, and what it tells.
 pub fn questions() -> (OpenDecisions, Questions) {
     let (sender, receiver) = watch::channel(Asked::default());
-    (OpenDecisions(sender), Questions(receiver))
+    (OpenDecisions { sender, ahead: None }, Questions(receiver))
 }
 
 impl OpenDecisions {
     /// Tells of the decisions that wait already.
     pub fn begin(&self, run: &Run) {
-        let open = open_of(run);
-        if self.0.borrow().open != open {
-            let run = Some(Arc::new(run.clone()));
-            self.0.send_replace(Asked { open, run });
-        }
+        self.sender.send_replace(Asked { open: open_of(run), run: Some(Arc::new(run.clone())) });
     }
 }
 
 impl Observer for OpenDecisions {
     fn observe(&mut self, run: &Run, _event: &Event) {
-        self.begin(run);
+        let open = open_of(run);
+        let is_known = match &self.ahead {
+            Some(ahead) => ahead.open == open,
+            None => self.sender.borrow().open == open,
+        };
+        if !is_known {
+            self.ahead = Some(Asked { open, run: Some(Arc::new(run.clone())) });
+        }
+    }
+
+    fn committed(&mut self, _seq: u64) {
+        if let Some(ahead) = self.ahead.take() {
+            self.sender.send_replace(ahead);
+        }
     }
 }
 
@@ -101,6 +120,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         by: by.clone(),
         interrupts: 0,
         leaving: None,
+        standing: None,
         can_ask,
     };
     let ticker = tick(screen.clone(), home, session.id().clone());
@@ -123,17 +143,20 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
                 never = person.accompany(&wishes) => match never {},
             }
         };
-        person.screen.with(|s| s.hush(false));
-        let stop = stop?;
-        if stop != Stop::Parked {
-            break stop;
-        }
-        // The driver had nothing under way: the question may still stand.
-        let leaving = match person.leaving {
+        let stop = match stop {
+            Ok(Stop::Parked) => Stop::Parked,
+            other => {
+                person.withdraw();
+                break other?;
+            }
+        };
+        // Nothing is under way any more; the question how to leave may still stand.
+        let leaving = match person.leaving.take() {
             Some(Leaving::Asking) => person.ask_how_to_leave().await,
             Some(Leaving::Decided(leaving)) => leaving,
             None => Leave::Park,
         };
+        person.withdraw();
         let message = match leaving {
             Leave::Park => break stop,
             Leave::Stay => None,
@@ -142,7 +165,6 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         if let Some(message) = message {
             session.receive(message)?;
         }
-        person.leaving = None;
         person.interrupts = 0;
     };
     ticker.abort();
@@ -196,6 +218,8 @@ struct Person<'a> {
     by: Identity,
     interrupts: u32,
     leaving: Option<Leaving>,
+    /// The question how to leave, for as long as it stands on the terminal.
+    standing: Option<Choice<'static>>,
     can_ask: bool,
 }
 
@@ -268,40 +292,38 @@ impl Person<'_> {
             }
             Some(Reply::Later) => {
                 self.left.insert(id);
-                self.leaving = Some(Leaving::Decided(Leave::Park));
-                // The driver may have stopped by itself; then there is nobody to tell.
-                let _ = wishes.send(Wish::Park);
+                self.leave(Leave::Park, wishes).await;
             }
         }
     }
 
     async fn told(&mut self, told: Told, wishes: &mpsc::UnboundedSender<Wish>) {
         match told {
-            Told::Leave => {
-                self.leaving = Some(Leaving::Decided(Leave::Park));
-                let _ = wishes.send(Wish::Park);
-            }
+            Told::Leave => self.leave(Leave::Park, wishes).await,
             Told::Interrupt => {
                 self.interrupts += 1;
                 if self.interrupts > 1 {
                     return self.leave(Leave::Cancel { undo: false }, wishes).await;
                 }
                 let _ = wishes.send(Wish::Park);
-                self.leaving = Some(if self.can_ask { Leaving::Asking } else { Leaving::Decided(Leave::Park) });
                 self.screen.with(|s| s.notice("nothing further starts; Ctrl-C again cancels what is under way"));
-                // Where nothing is under way the driver stops first, so that the question is put once.
-                tokio::time::sleep(SETTLE).await;
+                if self.can_ask {
+                    self.leaving = Some(Leaving::Asking);
+                } else {
+                    self.leave(Leave::Park, wishes).await;
+                }
             }
         }
     }
 
-    /// What to do with a run that was interrupted. A second Ctrl-C answers `cancel`.
+    /// What to do with a run that was interrupted. A second Ctrl-C answers `cancel`. The question stands until it is answered,
+    /// also where waiting for the answer is begun anew.
     async fn ask_how_to_leave(&mut self) -> Leave {
         self.screen.with(|s| s.hush(true));
-        let words = ["leave", "stay", "cancel", "undo"];
         let question = "leave it parked, stay, cancel, or cancel and undo?";
+        let choice = self.standing.get_or_insert_with(|| Choice::pose(self.ui, self.lines, question, &WAYS_OUT));
         let said = tokio::select! {
-            said = ask::choice(self.ui, self.lines, question, &words) => said,
+            said = choice.answer(self.ui, self.lines) => said,
             told = self.signals.next() => {
                 // The question is left in the middle of its line.
                 self.ui.say("");
@@ -311,6 +333,7 @@ impl Person<'_> {
                 }
             }
         };
+        self.standing = None;
         self.screen.with(|s| s.hush(false));
         match said {
             Some("stay") => Leave::Stay,
@@ -320,9 +343,25 @@ impl Person<'_> {
         }
     }
 
+    /// Gives the terminal back: a question that still stands there is no longer asked.
+    fn withdraw(&mut self) {
+        if self.standing.take().is_some() {
+            self.ui.say("");
+        }
+        self.screen.with(|s| s.hush(false));
+    }
+
     async fn leave(&mut self, leave: Leave, wishes: &mpsc::UnboundedSender<Wish>) {
         match leave {
-            Leave::Park => self.leaving = Some(Leaving::Decided(Leave::Park)),
+            Leave::Park => {
+                self.leaving = Some(Leaving::Decided(Leave::Park));
+                // The driver may have stopped by itself; then there is nobody to tell.
+                let _ = wishes.send(Wish::Park);
+                self.screen.with(|s| match s.under_way().as_slice() {
+                    [] => {}
+                    steps => s.notice(&format!("waiting for {} to end, then the run is parked", steps.join(", "))),
+                });
+            }
             Leave::Stay => {
                 (self.leaving, self.interrupts) = (None, 0);
                 let _ = wishes.send(Wish::Stay);
@@ -357,28 +396,49 @@ enum Told {
     Leave,
 }
 
+/// The signals that a run listens to: those that were not ignored when the program began, so that `nohup` and a shell's background
+/// keep their meaning.
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Signals> {
+        let ignored = ignored_signals();
+        let listen = |kind: SignalKind| match ignored >> (kind.as_raw_value() - 1) & 1 {
+            0 => signal(kind).map(Some),
+            _ => Ok(None),
+        };
         Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Interrupt,
-            _ = self.terminate.recv() => Told::Leave,
-            _ = self.hangup.recv() => Told::Leave,
+            () = received(&mut self.interrupt) => Told::Interrupt,
+            () = received(&mut self.terminate) => Told::Leave,
+            () = received(&mut self.hangup) => Told::Leave,
         }
     }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that whoever started this process told it to ignore, a bit each, the lowest for signal 1.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Says how it stands and the one next thing to do.

@@ -29,14 +29,14 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     let user = runbook_engine::people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
     let order = Order {
         plan: chosen.plan.clone(),
-        inputs,
+        inputs: inputs.values(),
         requested_by: runbook_engine::people::identity(&user, &chosen.plan.policy.people),
         part: Part::Whole,
         stepwise: false,
         catalogue: None,
         root: chosen.root(),
     };
-    let started = order.started(0).map_err(|error| chosen.refused(error))?;
+    let started = order.started(0).map_err(|error| chosen.refused(error, &inputs))?;
     let predicted = explore::dry_run(&chosen.plan, &started, jiff::Timestamp::now(), &Options { examples: args.examples })
         .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
     if args.json {
@@ -46,7 +46,7 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     }
     show(&predicted, &chosen.plan, &started, ui, To::Data)?;
-    ui.next(&format!("runbook exec {}", args.procedure));
+    ui.next(&chosen.command(&inputs));
     Ok(Exit::Succeeded)
 }
 

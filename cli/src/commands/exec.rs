@@ -26,7 +26,8 @@ use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::ask::{self, Lines};
 use crate::ui::screen::{Screen, Shared};
-use crate::ui::{Tone, Ui};
+use crate::ui::words::shell_word;
+use crate::ui::{Tone, Ui, words};
 
 pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
     let chosen = Chosen::find(&args.procedure, &args.given, settings, ui)?;
@@ -42,7 +43,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         let inputs = chosen.inputs(&args.given, ui, &mut lines).await?;
         let order = Order {
             plan: chosen.plan.clone(),
-            inputs,
+            inputs: inputs.values(),
             requested_by: home.identity(&chosen.plan.policy.people),
             part,
             stepwise: args.step,
@@ -50,7 +51,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
             root: chosen.root(),
         };
         let (id, seed) = start::draw(&*home.clock);
-        let started = order.started(seed).map_err(|error| chosen.refused(error))?;
+        let started = order.started(seed).map_err(|error| chosen.refused(error, &inputs))?;
         chosen.known_parts(&order.part)?;
         if !args.yes && ui.can_ask() && chosen.plan.highest_effect() > Effect::Read {
             let predicted = explore::dry_run(&chosen.plan, &started, home.clock.now(), &explore::Options::default())
@@ -58,6 +59,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
             dry_run::show(&predicted, &chosen.plan, &started, ui, dry_run::To::Person)?;
             if !ask::yes(ui, &mut lines, "start?").await {
                 ui.say("nothing was started");
+                ui.next(&format!("{} --yes", chosen.command(&inputs)));
                 return Ok(Exit::Cancelled);
             }
         }
@@ -80,6 +82,49 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         let place = Place { home: &home, root: chosen.root(), config: config_folder(), screen };
         attend::attend(session, place, questions, ui, &mut lines).await
     })
+}
+
+/// What a run is given, and by what means.
+pub struct Inputs {
+    given: Given,
+    /// From a file.
+    read: Map,
+    /// From the command line, or at the terminal.
+    typed: Map,
+}
+
+impl Inputs {
+    pub fn values(&self) -> Map {
+        self.read.iter().chain(&self.typed).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The command that gives the same again, with a gap for each declared input that one of the faults begins with.
+    fn command(&self, procedure: &str, specs: &[InputSpec], faults: &[&str]) -> String {
+        let faulty = |name: &str| {
+            faults.iter().any(|fault| fault.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(": ")))
+        };
+        let mut command = format!("runbook exec {}", shell_word(procedure));
+        let mut give = |values: &Map| {
+            for (name, value) in values.iter().filter(|(name, _)| !faulty(name)) {
+                command.push_str(&format!(" --input {}", shell_word(&format!("{name}={}", words::as_typed(value)))));
+            }
+        };
+        match &self.given.inputs {
+            // What came through standard input is gone; a file is still there.
+            Some(path) if path == Path::new("-") => give(&self.values()),
+            _ => give(&self.typed),
+        }
+        if let Some(path) = self.given.inputs.as_ref().filter(|path| *path != Path::new("-")) {
+            command.push_str(&format!(" --inputs {}", shell_word(&path.to_string_lossy())));
+        }
+        for spec in specs.iter().filter(|spec| faulty(spec.name.as_str())) {
+            command.push_str(&format!(" --input {}=…", spec.name));
+        }
+        if let Some(environment) = &self.given.env {
+            command.push_str(&format!(" --env {}", shell_word(environment)));
+        }
+        command
+    }
 }
 
 /// A procedure, checked.
@@ -122,38 +167,43 @@ impl Chosen {
     }
 
     /// What was given, and, where somebody can be asked, what is missing.
-    pub async fn inputs(&self, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Map, Trouble> {
+    pub async fn inputs(&self, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Inputs, Trouble> {
         let specs = &self.plan.main().inputs;
-        let mut inputs = given.inputs.as_deref().map(read_inputs).transpose()?.unwrap_or_default();
+        let read = given.inputs.as_deref().map(read_inputs).transpose()?.unwrap_or_default();
         let (typed, faults) = typed(specs, &given.input);
+        let mut inputs = Inputs { given: given.clone(), read, typed };
         if !faults.is_empty() {
-            inputs.extend(typed);
-            let given: Vec<String> = specs.iter().map(|spec| format!("--input {}=…", spec.name)).collect();
-            return Err(Trouble::not_valid(all_faults(specs, inputs, faults).join("\n")).next(format!(
-                "runbook exec {} {}",
-                self.name,
-                given.join(" ")
-            )));
+            let faults = all_faults(specs, inputs.values(), faults);
+            let next = inputs.command(&self.name, specs, &faults.iter().map(String::as_str).collect::<Vec<_>>());
+            return Err(Trouble::not_valid(faults.join("\n")).next(next));
         }
-        inputs.extend(typed);
         if ui.can_ask() {
             for spec in specs.iter().filter(|s| s.value.required && s.value.default.is_none()) {
-                if !inputs.contains_key(spec.name.as_str()) {
-                    let value = ask::value(ui, lines, spec).await.map_err(|()| Trouble::not_valid("an input is missing"))?;
-                    inputs.extend(value.map(|value| (spec.name.as_str().to_owned(), value)));
+                let name = spec.name.as_str();
+                if !inputs.read.contains_key(name) && !inputs.typed.contains_key(name) {
+                    let Ok(value) = ask::value(ui, lines, spec).await else {
+                        let next = inputs.command(&self.name, specs, &[name]);
+                        return Err(Trouble::not_valid(format!("the input `{name}` is missing")).next(next));
+                    };
+                    inputs.typed.extend(value.map(|value| (name.to_owned(), value)));
                 }
             }
         }
         Ok(inputs)
     }
 
-    pub fn refused(&self, error: OrderError) -> Trouble {
+    /// The command that runs the procedure with these inputs.
+    pub fn command(&self, inputs: &Inputs) -> String {
+        inputs.command(&self.name, &self.plan.main().inputs, &[])
+    }
+
+    pub fn refused(&self, error: OrderError, inputs: &Inputs) -> Trouble {
         let next = match &error {
             OrderError::Inputs(faults) => {
-                let missing: Vec<String> = faults.iter().take(3).map(|(name, _)| format!("--input {name}=…")).collect();
-                format!("runbook exec {} {}", self.name, missing.join(" "))
+                let faulty: Vec<&str> = faults.iter().map(|(name, _)| name.as_str()).collect();
+                inputs.command(&self.name, &self.plan.main().inputs, &faulty)
             }
-            OrderError::Lock(_) | OrderError::Plan(_) => format!("runbook check {}", self.name),
+            OrderError::Lock(_) | OrderError::Plan(_) => format!("runbook check {}", shell_word(&self.name)),
         };
         Trouble::not_valid(error.to_string()).next(next)
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::args::Init;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::Ui;
+use crate::ui::words::shell_word;
 
 const WORKSPACE: &str = include_str!("init/workspace.yaml");
 const HELLO: &str = include_str!("init/hello.yaml");
@@ -19,7 +20,11 @@ pub fn run(args: &Init, ui: &mut Ui) -> Outcome {
         ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, dir.join(name).display()));
     }
     let here = dir.as_os_str() == ".";
-    ui.next(&if here { "runbook exec hello".to_owned() } else { format!("cd {} && runbook exec hello", shell_word(dir)) });
+    ui.next(&if here {
+        "runbook exec hello".to_owned()
+    } else {
+        format!("cd {} && runbook exec hello", shell_word(&dir.to_string_lossy()))
+    });
     Ok(Exit::Succeeded)
 }
 
@@ -31,11 +36,4 @@ pub fn write_new(path: &Path, text: &str) -> Result<bool, Trouble> {
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(why) => Err(cannot(why)),
     }
-}
-
-/// A path as one word of a POSIX shell, for commands that people copy.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);
-    if !text.is_empty() && text.bytes().all(safe) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -11,7 +11,7 @@ use runbook_engine::people::{self, SigningKey};
 use runbook_engine::permit;
 
 use crate::exit::Trouble;
-use crate::ui::ask::{self, Lines, Said};
+use crate::ui::ask::{self, Lines, Said, Word};
 use crate::ui::{Ui, request};
 
 pub enum Reply {
@@ -60,19 +60,43 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
 
 /// `None` where it is left for later.
 async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote) -> Option<Vote> {
-    let (question, words): (&str, Vec<(&str, Choice)>) = match decision.purpose {
-        Purpose::Manual => ("is the work", vec![("done", Choice::Approve), ("impossible", Choice::Reject)]),
-        Purpose::Ask => ("answer now", vec![("yes", Choice::Approve), ("refuse", Choice::Reject)]),
-        Purpose::Unknown | Purpose::UndoFailed => {
-            ("what now", vec![("probe", Choice::Probe), ("done", Choice::Done), ("again", Choice::Again), ("leave", Choice::Leave)])
-        }
-        _ => ("your decision", vec![("approve", Choice::Approve), ("reject", Choice::Reject)]),
+    let (question, words): (&str, Vec<(Word<'_>, Choice)>) = match decision.purpose {
+        Purpose::Manual => (
+            "is the work",
+            vec![
+                (("done", "it is done, as asked"), Choice::Approve),
+                (("impossible", "it cannot be done: the step fails, and you are asked why"), Choice::Reject),
+            ],
+        ),
+        Purpose::Ask => (
+            "answer now",
+            vec![
+                (("yes", "each answer is asked for"), Choice::Approve),
+                (("refuse", "there will be no answer, and you are asked why"), Choice::Reject),
+            ],
+        ),
+        Purpose::Unknown | Purpose::UndoFailed => (
+            "what now",
+            vec![
+                (("probe", "look with the step's `verify`"), Choice::Probe),
+                (("done", "it took effect, and you are asked how you know"), Choice::Done),
+                (("again", "run it again, and you are asked why that is safe"), Choice::Again),
+                (("leave", "stop undoing, and leave the rest to people"), Choice::Leave),
+            ],
+        ),
+        _ => (
+            "your decision",
+            vec![
+                (("approve", "what is shown above goes on"), Choice::Approve),
+                (("reject", "it does not, and you are asked why"), Choice::Reject),
+            ],
+        ),
     };
-    let offered: Vec<(&str, Choice)> = words.into_iter().filter(|(_, c)| decision.request.choices.contains(c)).collect();
-    let mut said: Vec<&str> = offered.iter().map(|(word, _)| *word).collect();
-    said.push("later");
+    let offered: Vec<(Word<'_>, Choice)> = words.into_iter().filter(|(_, c)| decision.request.choices.contains(c)).collect();
+    let mut said: Vec<Word<'_>> = offered.iter().map(|(word, _)| *word).collect();
+    said.push(("later", "nothing is decided, and the run keeps waiting"));
     let word = ask::choice(ui, lines, question, &said).await?;
-    let choice = offered.iter().find(|(w, _)| *w == word).map(|(_, choice)| *choice)?;
+    let choice = offered.iter().find(|((w, _), _)| *w == word).map(|(_, choice)| *choice)?;
     let mut vote = Vote { choice, ..blank };
     if choice == Choice::Approve {
         for field in &decision.request.fields {

@@ -1,11 +1,12 @@
-//! Questions in a terminal, one line each. A line that was typed before its question stood there never answers it, and a
-//! question can be left when something else settles it.
+//! Questions in a terminal, one line each. What was typed before its question stood there never answers it, and a question can
+//! be left when something else settles it.
 
 use std::io::{self, BufRead};
 
 use runbook_core::document::InputType;
 use runbook_core::plan::{InputSpec, ValueSpec};
 use runbook_core::value::Value;
+use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc;
 
 use super::plain::line;
@@ -27,11 +28,17 @@ pub enum Said {
 }
 
 impl Lines {
-    /// The next line. Lines that came before this call are thrown away.
-    async fn fresh(&mut self) -> Said {
+    /// Throws away what was typed so far, whether its line is ended or not.
+    fn forget(&mut self) {
+        // What is no terminal has nothing that was typed.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         let receiver = self.receiver.get_or_insert_with(read_lines);
         while receiver.try_recv().is_ok() {}
-        match receiver.recv().await {
+    }
+
+    /// The next line.
+    async fn next(&mut self) -> Said {
+        match self.receiver.get_or_insert_with(read_lines).recv().await {
             Some(line) => Said::Line(line.trim().to_owned()),
             None => Said::End,
         }
@@ -41,9 +48,10 @@ impl Lines {
 fn read_lines() -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
+        // A key that is no UTF-8 is no reason to take the person for gone.
+        for line in io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { break };
-            if sender.send(line).is_err() {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
             }
         }
@@ -51,26 +59,62 @@ fn read_lines() -> mpsc::UnboundedReceiver<String> {
     receiver
 }
 
+/// Puts a question. What was typed before it is forgotten.
+fn pose(ui: &mut Ui, lines: &mut Lines, question: &str) {
+    lines.forget();
+    ui.prompt(question);
+}
+
 /// Asks for one line.
 pub async fn text(ui: &mut Ui, lines: &mut Lines, question: &str) -> Said {
-    ui.prompt(question);
-    let said = lines.fresh().await;
+    pose(ui, lines, question);
+    let said = lines.next().await;
     if said == Said::End {
         ui.say("");
     }
     said
 }
 
-/// Asks for one of some words; the beginning of a word is enough where it is clear. `None` at the end of input.
-pub async fn choice<'a>(ui: &mut Ui, lines: &mut Lines, question: &str, words: &[&'a str]) -> Option<&'a str> {
-    loop {
-        let shown = format!("{question} [{}] ", words.join("/"));
-        let Said::Line(said) = text(ui, lines, &shown).await else { return None };
-        if let Some(word) = pick(&said, words) {
-            return Some(word);
-        }
-        ui.say(&format!("  please say one of: {}", words.join(", ")));
+/// A word that can be said, and what it does.
+pub type Word<'a> = (&'a str, &'a str);
+
+/// A question that is answered with one of some words; the beginning of a word is enough where it is clear, and `?` says what
+/// each does.
+pub struct Choice<'a> {
+    question: String,
+    words: &'a [Word<'a>],
+}
+
+impl<'a> Choice<'a> {
+    /// Puts the question. It stands there until [`answer`](Self::answer) has its answer, also where that is begun anew.
+    pub fn pose(ui: &mut Ui, lines: &mut Lines, question: &str, words: &'a [Word<'a>]) -> Choice<'a> {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let question = format!("{question} [{}/?] ", names.join("/"));
+        pose(ui, lines, &question);
+        Choice { question, words }
     }
+
+    /// Waits for one of the words. `None` at the end of input.
+    pub async fn answer(&self, ui: &mut Ui, lines: &mut Lines) -> Option<&'a str> {
+        let names: Vec<&str> = self.words.iter().map(|(word, _)| *word).collect();
+        loop {
+            let Said::Line(said) = lines.next().await else {
+                ui.say("");
+                return None;
+            };
+            match pick(&said, &names) {
+                Some(word) => return Some(word),
+                None if said == "?" => self.words.iter().for_each(|(word, does)| ui.say(&format!("  {word:<10} {does}"))),
+                None => ui.say(&format!("  please say one of: {}", names.join(", "))),
+            }
+            pose(ui, lines, &self.question);
+        }
+    }
+}
+
+/// Asks for one of some words. `None` at the end of input.
+pub async fn choice<'a>(ui: &mut Ui, lines: &mut Lines, question: &str, words: &'a [Word<'a>]) -> Option<&'a str> {
+    Choice::pose(ui, lines, question, words).answer(ui, lines).await
 }
 
 fn pick<'a>(said: &str, words: &[&'a str]) -> Option<&'a str> {
@@ -130,13 +174,36 @@ pub async fn value(ui: &mut Ui, lines: &mut Lines, spec: &InputSpec) -> Result<O
 
 fn hint(spec: &ValueSpec) -> String {
     let kind = InputType::ALL.iter().find(|(_, t)| *t == spec.r#type).map_or("text", |(name, _)| *name);
-    let mut hint = match spec.choices.len() {
-        0 => kind.to_owned(),
-        _ => {
+    let mut hint = match spec.r#type {
+        _ if !spec.choices.is_empty() => {
             let choices: Vec<String> = (1..).zip(&spec.choices).map(|(n, c)| format!("{n} {}", words::value(c))).collect();
             choices.join(", ")
         }
+        InputType::Boolean => "true or false".to_owned(),
+        _ => kind.to_owned(),
     };
+    let known = match spec.r#type {
+        InputType::Duration => Some("1h 30m"),
+        InputType::Time => Some("2026-01-31T18:00:00Z"),
+        InputType::List => Some("[1, 2]"),
+        InputType::Map => Some("{\"name\": \"value\"}"),
+        _ => None,
+    };
+    if let Some(example) = spec.examples.first().map(words::value).or(known.map(str::to_owned)) {
+        hint.push_str(&format!(", such as {example}"));
+    }
+    let unit = match spec.r#type {
+        InputType::List => " items",
+        InputType::Map => " members",
+        kind if kind.is_text() => " characters",
+        _ => "",
+    };
+    match (&spec.min, &spec.max) {
+        (Some(min), Some(max)) => hint.push_str(&format!(", {} to {}{unit}", words::value(min), words::value(max))),
+        (Some(min), None) => hint.push_str(&format!(", at least {}{unit}", words::value(min))),
+        (None, Some(max)) => hint.push_str(&format!(", at most {}{unit}", words::value(max))),
+        (None, None) => {}
+    }
     if let Some(default) = &spec.default {
         hint.push_str(&format!("; enter for {}", words::value(default)));
     } else if !spec.required {
@@ -147,15 +214,11 @@ fn hint(spec: &ValueSpec) -> String {
 
 /// `2` picks the second choice, unless `2` is itself a choice.
 fn numbered(said: &str, spec: &ValueSpec) -> Option<String> {
-    let plain = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
-        other => other.to_plain_json().to_string(),
-    };
-    if spec.choices.iter().any(|choice| plain(choice) == said) {
+    if spec.choices.iter().any(|choice| words::as_typed(choice) == said) {
         return None;
     }
     let number: usize = said.parse().ok()?;
-    spec.choices.get(number.checked_sub(1)?).map(plain)
+    spec.choices.get(number.checked_sub(1)?).map(words::as_typed)
 }
 
 #[cfg(test)]
@@ -169,6 +232,22 @@ mod tests {
             [("a", Some("approve")), ("REJ", Some("reject")), ("l", None), ("le", Some("leave")), ("", None), ("x", None)]
         {
             assert_eq!(pick(said, &words), found, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_question_says_what_it_takes() {
+        let of = |kind| ValueSpec { r#type: kind, ..ValueSpec::string() };
+        for (spec, hinted) in [
+            (of(InputType::String), "string"),
+            (ValueSpec { min: Some(Value::Int(1)), ..of(InputType::Integer) }, "integer, at least 1"),
+            (ValueSpec { min: Some(Value::Int(2)), max: Some(Value::Int(9)), ..of(InputType::Host) }, "host, 2 to 9 characters"),
+            (ValueSpec { max: Some(Value::Int(3)), ..of(InputType::List) }, "list, such as [1, 2], at most 3 items"),
+            (ValueSpec { default: Some(Value::Bool(true)), ..of(InputType::Boolean) }, "true or false; enter for true"),
+            (ValueSpec { examples: vec![Value::text("5m")], ..of(InputType::Duration) }, "duration, such as 5m"),
+            (ValueSpec { required: false, ..of(InputType::Url) }, "url; enter for none"),
+        ] {
+            assert_eq!(hint(&spec), hinted);
         }
     }
 

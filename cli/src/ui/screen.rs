@@ -3,29 +3,21 @@
 //!
 //! While a question stands on the terminal, lines are held back and follow after the answer.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use anstream::adapter::strip_str;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use runbook_core::run::view::Standing;
+use jiff::Timestamp;
 use runbook_core::run::{Event, Fact, Run};
-use runbook_core::{Digest, StepPath};
+use runbook_core::{Digest, RunId, StepPath};
 use runbook_engine::journal::Record;
 use runbook_engine::log::Logs;
 use runbook_engine::session::Observer;
 
-use super::narrate::{Narrator, name};
-use super::plain::{line, plain, plain_bytes};
-use super::style::Tone;
+use super::live::{Live, Window};
+use super::narrate::Narrator;
+use super::plain::plain;
 use super::{Display, Ui};
-
-/// Levels of steps that the live view shows; what is deeper is folded into the step around it.
-const LEVELS: usize = 2;
-/// Bytes of a log that are looked at for its last line.
-const TAIL: u64 = 512;
 
 pub struct Screen {
     narrator: Narrator,
@@ -35,6 +27,8 @@ pub struct Screen {
     head: Digest,
     hushed: bool,
     held: Vec<String>,
+    /// Attempts that have begun and not ended.
+    under_way: BTreeSet<StepPath>,
 }
 
 enum Mode {
@@ -44,18 +38,6 @@ enum Mode {
     None,
 }
 
-struct Live {
-    bars: MultiProgress,
-    steps: BTreeMap<StepPath, Bar>,
-}
-
-struct Bar {
-    bar: ProgressBar,
-    title: String,
-    /// Whose output is shown folded.
-    attempt: Option<(StepPath, u32)>,
-}
-
 impl Screen {
     /// `head` is the hash before the first event that will be shown.
     pub fn new(ui: &Ui, json: bool, head: Digest) -> Screen {
@@ -63,13 +45,10 @@ impl Screen {
             (true, _) => Mode::Json,
             (false, Display::Plain) => Mode::Plain,
             (false, Display::None) => Mode::None,
-            (false, Display::Live) => {
-                let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-                Mode::Live(Live { bars, steps: BTreeMap::new() })
-            }
+            (false, Display::Live) => Mode::Live(Live::default()),
         };
         let narrator = Narrator::default();
-        Screen { narrator, mode, colours: ui.colours(), head, hushed: false, held: Vec::new() }
+        Screen { narrator, mode, colours: ui.colours(), head, hushed: false, held: Vec::new(), under_way: BTreeSet::new() }
     }
 
     pub fn head(&self) -> &Digest {
@@ -84,6 +63,11 @@ impl Screen {
 
     pub fn event(&mut self, run: &Run, event: &Event) {
         let record = self.advance(event);
+        match &event.fact {
+            Fact::AttemptStarted { path, .. } => drop(self.under_way.insert(path.clone())),
+            Fact::AttemptFinished { path, .. } => drop(self.under_way.remove(path)),
+            _ => {}
+        }
         if let Mode::Json = self.mode {
             if let Some(record) = record {
                 let mut out = io::stdout().lock();
@@ -92,23 +76,19 @@ impl Screen {
             }
             return;
         }
-        for told in self.narrator.event(run, event) {
-            // The live view shows what is under way itself.
-            if matches!(self.mode, Mode::Live(_)) && told.word == "running" {
-                continue;
-            }
-            self.write(told.render());
-        }
+        // The live view shows what is under way itself.
+        let is_live = self.is_live();
+        let told = self.narrator.event(run, event).into_iter().filter(|told| !(is_live && told.word == "running"));
+        let lines: Vec<String> = told.map(|told| told.render()).collect();
         if let Mode::Live(live) = &mut self.mode {
             live.event(run, event);
         }
+        self.write(lines, event.at);
     }
 
     /// A line that is no part of the record.
     pub fn notice(&mut self, text: &str) {
-        if !matches!(self.mode, Mode::Json | Mode::None) {
-            self.write(plain(text).into_owned());
-        }
+        self.write(vec![plain(text).into_owned()], Timestamp::now());
     }
 
     fn advance(&mut self, event: &Event) -> Option<Record> {
@@ -117,40 +97,59 @@ impl Screen {
         Some(record)
     }
 
-    fn write(&mut self, text: String) {
-        let text = if self.colours { text } else { strip_str(&text).to_string() };
+    /// Writes lines that stay, above what is drawn again.
+    fn write(&mut self, mut lines: Vec<String>, now: Timestamp) {
         if self.hushed {
-            self.held.push(text);
-            return;
+            return self.held.append(&mut lines);
         }
+        let mut text = String::new();
+        match &mut self.mode {
+            Mode::Json | Mode::None => return,
+            Mode::Plain => lines.iter().for_each(|line| text.extend([line, "\n"])),
+            Mode::Live(live) => {
+                let window = Window::of_process();
+                text.push_str(&live.erase(window));
+                lines.iter().for_each(|line| text.extend([line, "\n"]));
+                text.push_str(&live.draw(now, window));
+            }
+        }
+        self.put(&text);
+    }
+
+    /// Everything at once, so that it is never seen half drawn.
+    fn put(&self, text: &str) {
+        let text = if self.colours { text.to_owned() } else { colourless(text) };
         // A terminal that has gone away is no reason to stop a run.
-        let _ = match &self.mode {
-            Mode::Live(live) => live.bars.println(text),
-            Mode::Plain => writeln!(io::stderr().lock(), "{text}"),
-            Mode::Json | Mode::None => Ok(()),
-        };
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Makes room for a question, or ends it.
     pub fn hush(&mut self, hushed: bool) {
-        self.hushed = hushed;
-        if let Mode::Live(live) = &self.mode {
-            let target = if hushed { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-            let _ = live.bars.clear();
-            live.bars.set_draw_target(target);
+        if self.hushed == hushed {
+            return;
         }
-        if !hushed {
-            for text in std::mem::take(&mut self.held) {
-                self.write(text);
-            }
+        self.hushed = hushed;
+        if hushed {
+            self.take_away();
+        } else {
+            let held = std::mem::take(&mut self.held);
+            self.write(held, Timestamp::now());
         }
     }
 
-    /// Shows the last line of what runs.
-    pub fn tick(&mut self, run: &runbook_core::RunId, logs: &Logs) {
-        if let Mode::Live(live) = &mut self.mode {
-            live.tick(run, logs);
+    /// Shows what runs as it is now, with the last line of its output.
+    pub fn tick(&mut self, run: &RunId, logs: &Logs) {
+        if let Mode::Live(live) = &mut self.mode
+            && !self.hushed
+        {
+            live.look(run, logs);
+            self.write(Vec::new(), Timestamp::now());
         }
+    }
+
+    /// The steps that are at work, by name.
+    pub fn under_way(&self) -> Vec<String> {
+        self.under_way.iter().map(ToString::to_string).collect()
     }
 
     pub fn is_live(&self) -> bool {
@@ -159,84 +158,32 @@ impl Screen {
 
     /// Takes away what is not meant to stay.
     pub fn close(&mut self) {
+        self.take_away();
         if let Mode::Live(live) = &mut self.mode {
-            live.steps.clear();
-            let _ = live.bars.clear();
+            live.clear();
+        }
+    }
+
+    fn take_away(&mut self) {
+        if let Mode::Live(live) = &mut self.mode {
+            let text = live.erase(Window::of_process());
+            self.put(&text);
         }
     }
 }
 
-impl Live {
-    fn event(&mut self, run: &Run, event: &Event) {
-        let path = match &event.fact {
-            Fact::StepResolved { path, .. } | Fact::AttemptStarted { path, .. } => path,
-            _ => return self.sweep(run),
-        };
-        if let Some(step) = run.find_step(path)
-            && !matches!(step.standing(), Standing::Ended(_) | Standing::Deciding(_))
-        {
-            let shown = shown_path(path);
-            let inner = (shown != *path).then(|| name(run, path));
-            let title = match inner {
-                Some(inner) => format!("{} › {inner}", name(run, &shown)),
-                None => name(run, path),
-            };
-            let attempt = matches!(event.fact, Fact::AttemptStarted { .. }).then(|| (path.clone(), step.attempt()));
-            let bars = &self.bars;
-            let bar = self.steps.entry(shown.clone()).or_insert_with(|| {
-                let bar = bars.add(ProgressBar::new_spinner());
-                let style = ProgressStyle::with_template("{elapsed:>6}  {spinner} {msg}");
-                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-                bar.enable_steady_tick(Duration::from_millis(120));
-                Bar { bar, title: String::new(), attempt: None }
-            });
-            bar.title = format!("{}{title}", "  ".repeat(shown.depth()));
-            bar.attempt = attempt.or(bar.attempt.take());
-            bar.bar.set_message(format!("running   {}", bar.title));
-        }
-        self.sweep(run);
-    }
-
-    /// Takes away the bars of steps that have ended.
-    fn sweep(&mut self, run: &Run) {
-        self.steps.retain(|path, bar| {
-            let goes_on = run.find_step(path).is_some_and(|s| !matches!(s.standing(), Standing::Ended(_) | Standing::Deciding(_)));
-            if !goes_on || run.outcome().is_some() {
-                bar.bar.finish_and_clear();
-                return false;
-            }
-            true
-        });
-    }
-
-    fn tick(&mut self, run: &runbook_core::RunId, logs: &Logs) {
-        for bar in self.steps.values() {
-            let Some((path, attempt)) = &bar.attempt else { continue };
-            let Ok(reader) = logs.reader(run, path, *attempt) else { continue };
-            let Ok(tail) = reader.tail(TAIL) else { continue };
-            let text = plain_bytes(&tail);
-            if let Some(last) = text.lines().rev().find(|l| !l.trim().is_empty()) {
-                let last: String = line(last).chars().take(60).collect();
-                bar.bar.set_message(format!("running   {}  {}", bar.title, Tone::Quiet.paint(&format!("│ {last}"))));
-            }
+/// A text without its colours; what moves the cursor stays.
+fn colourless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut parts = text.split('\x1b');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.find(|c: char| c.is_ascii_alphabetic()) {
+            Some(end) if part[end..].starts_with('m') => out.push_str(&part[end + 1..]),
+            _ => out.extend(["\x1b", part]),
         }
     }
-}
-
-/// The step of the two shown levels that a step stands in.
-fn shown_path(path: &StepPath) -> StepPath {
-    let mut rest = path.as_str();
-    let mut depth = path.depth();
-    while depth >= LEVELS {
-        rest = rest.rsplit_once('/').map_or(rest, |(before, _)| before);
-        depth -= 1;
-    }
-    if rest.len() == path.as_str().len() {
-        return path.clone();
-    }
-    let head = rest.rfind('/').map_or(0, |slash| slash + 1);
-    let cut = rest[head..].find(['[', '.', '~']).map_or(rest.len(), |at| head + at);
-    rest[..cut].parse().unwrap_or_else(|_| path.clone())
+    out
 }
 
 /// A screen that a run's session and the terminal share.
@@ -264,16 +211,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deeper_steps_are_folded() {
-        for (path, shown) in [
-            ("a", "a"),
-            ("a/b", "a/b"),
-            ("a/b/c", "a/b"),
-            ("a[1]/b/c/d", "a[1]/b"),
-            ("a/b[2]/c", "a/b"),
-            ("a.left/b[1]/c", "a.left/b"),
+    fn colours_go_and_movements_stay() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("\x1b[1m\x1b[31mred\x1b[0m text", "red text"),
+            ("\r\x1b[2A\x1b[J\x1b[2mfaint\x1b[0m", "\r\x1b[2A\x1b[Jfaint"),
         ] {
-            assert_eq!(shown_path(&path.parse().unwrap()).as_str(), shown, "{path}");
+            assert_eq!(colourless(text), shown);
         }
     }
 }

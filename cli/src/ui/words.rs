@@ -57,6 +57,14 @@ pub fn value(value: &Value) -> String {
     }
 }
 
+/// A value as a person types it.
+pub fn as_typed(value: &Value) -> String {
+    match value.to_plain_json() {
+        serde_json::Value::String(text) => text,
+        json => json.to_string(),
+    }
+}
+
 fn clip(text: &str) -> String {
     let text = line(text);
     match text.char_indices().nth(200) {
@@ -70,7 +78,7 @@ pub fn values(map: &Map) -> Vec<String> {
     map.iter().map(|(name, v)| format!("{} = {}", line(name), value(v))).collect()
 }
 
-/// One argument as a POSIX shell would need it written.
+/// One argument as a POSIX shell needs it written, for commands that people copy.
 pub fn shell_word(text: &str) -> String {
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);
     if !text.is_empty() && text.bytes().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }

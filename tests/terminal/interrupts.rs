@@ -1,0 +1,178 @@
+//! What stops a run from outside: Ctrl-C once and twice, a signal, a terminal that is closed. Each leaves a run that is on the disk
+//! and a command that goes on with it.
+
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Desk;
+use crate::harness::eventually;
+use crate::terminal::Terminal;
+
+/// Its first step changes something, its second takes as long as it is let, its third changes something again.
+const LONG: &str = "steps:
+  - id: first
+    run: echo first >> told
+    undo: {run: echo taken back >> told}
+  - id: long
+    run: echo $$ > pid; while ! test -e go; do sleep 0.05; done
+    effect: read
+  - id: third
+    run: echo third >> told
+    irreversible: it is a test
+";
+
+const ASKED: &str = "leave it parked, stay, cancel, or cancel and undo? [leave/stay/cancel/undo/?]";
+
+/// A run in the middle of its second step.
+fn under_way(desk: &Desk) -> Terminal {
+    let terminal = desk.terminal("exec try --yes");
+    terminal.sees("running  long");
+    eventually("the second step", || desk.path("pid").exists().then_some(()));
+    terminal
+}
+
+fn told(desk: &Desk) -> String {
+    std::fs::read_to_string(desk.path("told")).unwrap_or_default()
+}
+
+fn let_go(desk: &Desk) {
+    std::fs::write(desk.path("go"), "").expect("a file");
+}
+
+fn is_gone(desk: &Desk) -> bool {
+    let pid = std::fs::read_to_string(desk.path("pid")).expect("the step's process");
+    !Path::new("/proc").join(pid.trim()).exists()
+}
+
+#[test]
+fn ctrl_c_once_lets_the_step_end_and_asks() {
+    for (word, code, then, left) in [
+        ("leave", 3, "next: runbook resume", "first\n"),
+        ("undo", 130, "cancelled", "first\ntaken back\n"),
+        ("cancel", 130, "cancelled", "first\n"),
+        ("stay", 0, "succeeded", "first\nthird\n"),
+        ("\x04", 3, "next: runbook resume", "first\n"),
+    ] {
+        let desk = Desk::new(LONG);
+        let mut terminal = under_way(&desk);
+        terminal.presses("\x03").sees("nothing further starts").asks(ASKED);
+        assert!(!is_gone(&desk), "{word}: the step was to go on");
+        if word == "\x04" {
+            terminal.presses(word)
+        } else {
+            terminal.types(word)
+        };
+        if matches!(word, "leave" | "stay" | "\x04") {
+            terminal.sees(if word == "stay" { "stay" } else { "waiting for long" });
+            let_go(&desk);
+        }
+        let seen = terminal.ends(code);
+        assert!(seen.contains(then), "{word}\n{seen}");
+        assert_eq!(told(&desk), left, "{word}\n{seen}");
+        assert!(is_gone(&desk), "{word}");
+        assert_eq!(seen.matches("leave it parked").count(), 1, "{word}: asked once\n{seen}");
+        assert!(terminal.acts().is_empty(), "{word}: {:?}", terminal.acts());
+    }
+}
+
+#[test]
+fn the_question_how_to_leave_stands_while_the_step_ends() {
+    let desk = Desk::new(LONG);
+    let mut terminal = under_way(&desk);
+    terminal.presses("\x03").asks(ASKED);
+    let_go(&desk);
+    eventually("the end of the step", || is_gone(&desk).then_some(()));
+    eventually("its record", || desk.run("show last", 0).contains("succeeded").then_some(()));
+    terminal.asks(ASKED).types("stay");
+    let seen = terminal.ends(0);
+    assert_eq!(seen.matches("leave it parked").count(), 1, "asked once\n{seen}");
+    assert_eq!(told(&desk), "first\nthird\n");
+}
+
+#[test]
+fn ctrl_c_twice_cancels() {
+    let desk = Desk::new(LONG);
+    let mut terminal = under_way(&desk);
+    terminal.presses("\x03").asks(ASKED).presses("\x03");
+    let seen = terminal.ends(130);
+    assert!(seen.contains("cancelled  the run"), "{seen}");
+    assert!(is_gone(&desk) && told(&desk) == "first\n", "{seen}");
+}
+
+#[test]
+fn ctrl_c_at_a_question_asks_how_to_leave() {
+    let desk = Desk::new("steps:\n  - approve: {question: Sure?}\n  - run: touch it\n    irreversible: it is a test\n");
+    for (word, code) in [("leave", 3), ("cancel", 130)] {
+        let mut terminal = desk.terminal("exec try --yes");
+        terminal.asks("[approve/reject/later/?]").presses("\x03").asks(ASKED).types(word);
+        terminal.ends(code);
+    }
+    let mut terminal = desk.terminal("exec try --yes");
+    terminal.asks("[approve/reject/later/?]").presses("\x03").asks(ASKED).types("stay");
+    terminal.asks("[approve/reject/later/?]").types("approve");
+    terminal.ends(0);
+    assert!(desk.path("it").exists());
+}
+
+#[test]
+fn ctrl_c_before_the_start_starts_nothing() {
+    let desk = Desk::new(LONG);
+    let mut terminal = desk.terminal("exec try");
+    terminal.asks("start? [y/N]").presses("\x03");
+    terminal.is_interrupted();
+    assert!(desk.run("runs", 0).contains("no runs yet"));
+}
+
+#[test]
+fn a_closed_terminal_parks_the_run() {
+    let desk = Desk::new(LONG);
+    let mut terminal = under_way(&desk);
+    terminal.close();
+    assert!(!is_gone(&desk), "the step goes on");
+    let_go(&desk);
+    terminal.ends(3);
+    assert_eq!(told(&desk), "first\n", "nothing further started");
+    desk.run("resume last --yes", 0);
+    assert_eq!(told(&desk), "first\nthird\n");
+    desk.run("verify last", 0);
+}
+
+#[test]
+fn a_terminal_that_closes_at_a_question_parks_the_run() {
+    let desk = Desk::new("steps:\n  - approve: {question: Sure?}\n  - run: touch it\n    irreversible: it is a test\n");
+    let mut terminal = desk.terminal("exec try --yes");
+    terminal.asks("[approve/reject/later/?]");
+    terminal.close();
+    terminal.ends(3);
+    assert!(desk.run("runs", 0).contains("waiting: 1 decision"));
+    desk.run("approve last --reason seen", 0);
+    desk.run("resume last --yes", 0);
+    assert!(desk.path("it").exists());
+}
+
+#[test]
+fn a_stop_signal_drains_and_names_what_it_waits_for() {
+    let desk = Desk::new(LONG);
+    let mut terminal = under_way(&desk);
+    let pid = Pid::from_raw(terminal.pid().cast_signed()).expect("a process");
+    kill_process(pid, Signal::TERM).expect("a signal");
+    terminal.sees("waiting for long");
+    let_go(&desk);
+    let seen = terminal.ends(3);
+    assert!(seen.contains("is parked") && seen.contains("next: runbook resume"), "{seen}");
+    assert_eq!(told(&desk), "first\n");
+}
+
+#[test]
+fn what_is_told_to_ignore_a_hangup_goes_on_without_its_terminal() {
+    let desk = Desk::new(LONG);
+    let mut command = desk.shell("trap '' HUP; exec runbook exec try --yes");
+    command.stdin(std::process::Stdio::null());
+    let mut terminal = Terminal::start(command, crate::terminal::ROOMY);
+    eventually("the second step", || desk.path("pid").exists().then_some(()));
+    terminal.close();
+    let_go(&desk);
+    terminal.ends(0);
+    assert_eq!(told(&desk), "first\nthird\n");
+}
