@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod display;
 mod interrupts;
 mod questions;
 mod terminal;
@@ -55,7 +56,18 @@ impl Desk {
 
     /// In a terminal with room.
     pub fn terminal(&self, line: &str) -> Terminal {
-        Terminal::start(self.command(line), ROOMY)
+        self.terminal_of(self.command(line))
+    }
+
+    pub fn terminal_of(&self, command: Command) -> Terminal {
+        Terminal::start(command, ROOMY)
+    }
+
+    /// The id of the newest run.
+    pub fn last(&self) -> String {
+        let list = self.run("runs --json -n 1", 0);
+        let json: serde_json::Value = serde_json::from_str(list.trim()).expect("JSON");
+        json["run"].as_str().expect("an id").to_owned()
     }
 
     /// What a command without a terminal prints, which must end with this exit code.

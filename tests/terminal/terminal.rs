@@ -184,9 +184,14 @@ impl Terminal {
         acts
     }
 
-    /// Whether anything was coloured or set in another weight.
-    pub fn is_coloured(&self) -> bool {
-        sequences(&self.shared.lock().raw).contains("[m")
+    /// The kinds of escape sequences that were written, without their numbers.
+    pub fn sequences(&self) -> BTreeSet<String> {
+        sequences(&self.shared.lock().raw)
+    }
+
+    /// Bytes that were written so far.
+    pub fn written(&self) -> usize {
+        self.shared.lock().written()
     }
 }
 
@@ -213,6 +218,10 @@ impl View {
 
     pub fn screen(&self) -> &vt100::Screen {
         self.parser.screen()
+    }
+
+    pub fn written(&self) -> usize {
+        self.raw.len()
     }
 }
 
