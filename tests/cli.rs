@@ -3,6 +3,7 @@
 //! Standard input is never a terminal here, so nothing may ask. The transcripts of the README and the examples have a test of
 //! their own.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -280,6 +281,48 @@ fn a_killed_run_goes_on() {
     std::fs::write(desk.path("go"), "").unwrap();
     desk.run("resume last").exits(0).says("will not run again").says("was cut off and runs again");
     assert_eq!(std::fs::read_to_string(desk.path("done.txt")).unwrap(), "first\nthird\n");
+    desk.run("verify last").exits(0);
+}
+
+#[test]
+fn a_run_that_was_left_in_good_order_is_parked() {
+    let steps = "steps:\n  - id: first\n    run: touch reached; until test -e go; do sleep 0.02; done\n    effect: read\n  - id: second\n    run: touch done\n    irreversible: it is only a file\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    let mut engine = desk.command("exec try").stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !desk.path("reached").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the first step never began");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    desk.run("runs").prints("running");
+    let process = rustix::process::Pid::from_child(&engine);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let told = BufReader::new(engine.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(told.into_iter().any(|line| line.contains("nothing further starts")));
+    std::fs::write(desk.path("go"), "").unwrap();
+    assert_eq!(engine.wait().unwrap().code(), Some(3));
+    desk.run("runs").prints("parked");
+    desk.run("show last").prints("parked");
+    assert!(!desk.path("done").exists());
+    desk.run("resume last").exits(0);
+    assert!(desk.path("done").exists());
+}
+
+/// What no event can hold fails its step, and the run ends as procedures say: it is not stuck for ever.
+#[test]
+fn values_that_are_too_large_for_the_record_fail_their_step() {
+    let steps = "steps:\n  - id: much\n    run: head -c 15000 /dev/zero | tr '\\0' x\n    effect: read\n    outputs: { five: result.stdout + result.stdout + result.stdout + result.stdout + result.stdout }\nfinally:\n  - run: echo tidied > tidied\n    effect: read\n";
+    let asked = format!(
+        "steps:\n  - id: sure\n    approve: {{ question: Sure? }}\n{}",
+        (0..40).map(|n| format!("  - id: s{n}\n    run: ': {}'\n    effect: read\n", "y".repeat(3000))).collect::<String>()
+    );
+    let desk =
+        Desk::new(&[("try.yaml", &procedure(steps)), ("asked.yaml", &procedure(&asked).replace("name: try", "name: asked"))]);
+    desk.run("exec try").exits(1).says("are recorded");
+    assert!(desk.path("tidied").exists(), "`finally` did not run");
+    desk.run("show last").prints("failed");
+    desk.run("exec asked").exits(3);
+    desk.run("runs").prints("waiting: 1 decision");
     desk.run("verify last").exits(0);
 }
 

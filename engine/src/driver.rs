@@ -134,6 +134,15 @@ impl<'a> Driver<'a> {
     /// Goes on until the run ends, waits for people, or is parked. An error is the engine's own trouble: nothing was recorded
     /// after it, and the run can be resumed.
     pub async fn drive(mut self) -> Result<Stop, SessionError> {
+        let stop = self.work().await;
+        if stop.is_err() {
+            // How an attempt ended is not forgotten because of what came after it.
+            let _ = self.session.flush().await;
+        }
+        stop
+    }
+
+    async fn work(&mut self) -> Result<Stop, SessionError> {
         self.adopt()?;
         self.queue.extend(self.session.run().pending());
         loop {
@@ -204,7 +213,7 @@ impl<'a> Driver<'a> {
                     }
                     None
                 }
-                Command::Await { decision } => self.decided_ahead(decision)?,
+                Command::Await { decision } => self.decided_ahead(decision).await?,
                 Command::Wake { timer, at } => {
                     self.timers.insert((at, timer), ());
                     None

@@ -53,6 +53,8 @@ pub trait Journal: Send + Sync {
     fn take_lock(&self, lease: &Lease, lock: &str) -> Receipt<LockOutcome>;
     /// Keeps a decision that was made before it was asked for.
     fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId>;
+    /// Spends one use of a decision made ahead for a run; false where none is left.
+    fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool>;
     /// Notes that the head of a run was told to the world outside.
     fn anchor(&self, anchor: Anchor) -> Receipt<()>;
 
@@ -103,8 +105,6 @@ pub enum JournalError {
         runbook_core::limits::EVENT_BYTES
     )]
     TooLarge { seq: u64, kind: String, bytes: usize },
-    #[error("the decision made ahead ({0}) has no use left")]
-    UsedUp(i64),
     #[error("{what} was written in format {format} and this version reads up to {known}; use a newer `runbook`")]
     Newer { what: String, format: u32, known: u32 },
     #[error("the record is damaged: {what}; `runbook verify` shows how far it is intact")]
@@ -183,8 +183,6 @@ pub struct Append {
     /// All decisions that wait for people after these events; absent where nothing changed.
     pub open: Option<Vec<OpenDecision>>,
     pub answers: Vec<(MessageId, Answer)>,
-    /// Decisions made ahead that were used.
-    pub uses: Vec<AheadId>,
 }
 
 /// One run in a list.

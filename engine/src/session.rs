@@ -5,6 +5,8 @@
 //! an outcome flushes that. After a commit that failed, the session records nothing further; what is in the journal is
 //! then the truth, and opening the run again finds it.
 
+mod oversize;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -57,23 +59,46 @@ pub struct Session {
     journal: SharedJournal,
     clock: Arc<dyn Clock>,
     observers: Vec<Box<dyn Observer>>,
-    id: RunId,
-    run: Run,
     lease: Lease,
-    summary: Summary,
+    run: Run,
     /// Hash of the last fact, committed or not.
     head: Digest,
-    attempts_under_way: usize,
-    records: Vec<Record>,
-    answers: Vec<(MessageId, Answer)>,
-    uses: Vec<AheadId>,
+    summary: Summary,
     /// Open decisions as the journal knows them.
     open: Vec<OpenDecision>,
+    attempts_under_way: usize,
+    waiting: Waiting,
+    commits: Commits,
+}
+
+/// What the next commit takes along.
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Record>,
+    answers: Vec<(MessageId, Answer)>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.answers.is_empty()
+    }
+}
+
+/// How far the record has got on its way to the disk.
+#[derive(Default)]
+struct Commits {
     /// Something was committed that is not on the disk yet.
     unsynced: bool,
     /// A commit whose answer nobody has waited for.
-    in_flight: Option<Receipt<()>>,
+    in_flight: Option<InFlight>,
     failed: Option<JournalError>,
+}
+
+struct InFlight {
+    receipt: Receipt<()>,
+    durability: Durability,
+    /// The last event in it.
+    seq: u64,
 }
 
 impl Session {
@@ -103,9 +128,12 @@ impl Session {
         let head = record.hash.clone();
         let records = vec![record];
         let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
-        let mut session = Session::with(journal, clock, observers, lease, run, summary, head);
+        let (waiting, commits) = <(Waiting, Commits)>::default();
+        let open = Vec::new();
+        let mut session =
+            Session { journal, clock, observers, lease, run, head, summary, open, attempts_under_way: 0, waiting, commits };
         session.tell(&event);
-        session.tell_committed();
+        session.tell_committed(event.seq);
         Ok(session)
     }
 
@@ -121,54 +149,26 @@ impl Session {
         let now = clock.now();
         let until = now.saturating_add(limits::LEASE).unwrap_or(now);
         let lease = journal.acquire(id, &owner, now, until).await?;
-        let mut attempts = 0;
-        let replayed = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts, &event.fact));
-        let (run, row) = match replayed {
-            Ok(replayed) => replayed,
+        let taken_up = || {
+            let mut attempts_under_way = 0;
+            let (run, row) = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts_under_way, &event.fact))?;
+            Ok((run, row, journal.open_decisions(Some(id))?, attempts_under_way))
+        };
+        let (run, row, open, attempts_under_way) = match taken_up() {
+            Ok(taken_up) => taken_up,
             Err(error) => {
                 // The lease ends by itself where this does not arrive.
                 let _ = journal.release(&lease).await;
                 return Err(error);
             }
         };
-        let open = journal.open_decisions(Some(id))?;
-        let mut session = Session::with(journal, clock, observers, lease, run, row.summary, row.head);
-        session.attempts_under_way = attempts;
-        session.open = open;
-        Ok(session)
-    }
-
-    fn with(
-        journal: SharedJournal,
-        clock: Arc<dyn Clock>,
-        observers: Vec<Box<dyn Observer>>,
-        lease: Lease,
-        run: Run,
-        summary: Summary,
-        head: Digest,
-    ) -> Session {
-        Session {
-            journal,
-            clock,
-            observers,
-            id: lease.run.clone(),
-            run,
-            lease,
-            summary,
-            head,
-            attempts_under_way: 0,
-            records: Vec::new(),
-            answers: Vec::new(),
-            uses: Vec::new(),
-            open: Vec::new(),
-            unsynced: false,
-            in_flight: None,
-            failed: None,
-        }
+        let (head, summary) = (row.head, row.summary);
+        let (waiting, commits) = <(Waiting, Commits)>::default();
+        Ok(Session { journal, clock, observers, lease, run, head, summary, open, attempts_under_way, waiting, commits })
     }
 
     pub fn id(&self) -> &RunId {
-        &self.id
+        &self.lease.run
     }
 
     pub fn run(&self) -> &Run {
@@ -201,19 +201,26 @@ impl Session {
     }
 
     /// Writes down one fact, gives it to the run and to the observers, and returns the commands that it adds. It is in
-    /// memory until the next commit. A fact that the run does not allow, or that is too large, leaves everything as it was.
+    /// memory until the next commit. Where a step's values are too large for an event, its failure is recorded instead; any
+    /// other fact that is too large, or that the run does not allow, leaves everything as it was.
     pub fn record(&mut self, fact: Fact) -> Result<Vec<Command>, SessionError> {
         self.may_record()?;
         let seq = self.run.seq() + 1;
         if seq > limits::RUN_EVENTS {
-            return Err(SessionError::TooLong(self.id.clone()));
+            return Err(SessionError::TooLong(self.lease.run.clone()));
         }
         let at = self.clock.now().max(self.run.last_at());
-        let event = Event { run: self.id.clone(), seq, at, fact };
-        let record = Record::encode(&event, &self.head)?;
+        let mut event = Event { run: self.lease.run.clone(), seq, at, fact };
+        let record = match Record::encode(&event, &self.head) {
+            Err(error @ JournalError::TooLarge { .. }) => {
+                event.fact = oversize::instead_of(event.fact, &error)?;
+                Record::encode(&event, &self.head)?
+            }
+            encoded => encoded?,
+        };
         let commands = self.run.apply(&event)?;
         self.head = record.hash.clone();
-        self.records.push(record);
+        self.waiting.records.push(record);
         self.summary.apply(&event);
         count_attempts(&mut self.attempts_under_way, &event.fact);
         self.tell(&event);
@@ -232,55 +239,66 @@ impl Session {
 
     async fn commit(&mut self, durability: Durability) -> Result<(), SessionError> {
         self.settle().await?;
-        self.may_record()?;
-        let owed = self.unsynced && durability == Durability::Synced;
-        if self.records.is_empty() && self.answers.is_empty() && self.uses.is_empty() && !owed {
-            return Ok(());
-        }
-        let open: Vec<_> = self.run.decisions().iter().filter(|d| d.is_open()).map(|d| OpenDecision::of(&self.id, d)).collect();
-        let phase = match () {
+        let phase = self.phase();
+        self.write(durability, phase).await
+    }
+
+    /// How the run stands while this session holds it.
+    fn phase(&self) -> Phase {
+        match () {
             () if self.run.outcome().is_some() => Phase::Ended,
             () if self.run.is_paused() => Phase::Paused,
             () if self.run.is_cancelled() => Phase::Cancelling,
-            () if !open.is_empty() && self.attempts_under_way == 0 => Phase::Waiting,
+            () if self.attempts_under_way == 0 && self.run.decisions().iter().any(|d| d.is_open()) => Phase::Waiting,
             () => Phase::Running,
-        };
+        }
+    }
+
+    async fn write(&mut self, durability: Durability, phase: Phase) -> Result<(), SessionError> {
+        self.may_record()?;
+        let owed = self.commits.unsynced && durability == Durability::Synced;
+        if self.waiting.is_empty() && phase == self.summary.phase && !owed {
+            return Ok(());
+        }
         self.summary.phase = phase;
+        let run = &self.lease.run;
+        let open: Vec<_> = self.run.decisions().iter().filter(|d| d.is_open()).map(|d| OpenDecision::of(run, d)).collect();
         let changed = open != self.open;
         if changed {
             self.open.clone_from(&open);
         }
-        self.unsynced = durability == Durability::Visible;
-        self.in_flight = Some(self.journal.append(Append {
-            run: self.id.clone(),
+        self.commits.unsynced = durability == Durability::Visible;
+        let Waiting { records, answers } = std::mem::take(&mut self.waiting);
+        let receipt = self.journal.append(Append {
+            run: run.clone(),
             epoch: self.lease.epoch,
             durability,
-            records: std::mem::take(&mut self.records),
+            records,
             summary: self.summary.clone(),
             open: changed.then_some(open),
-            answers: std::mem::take(&mut self.answers),
-            uses: std::mem::take(&mut self.uses),
-        }));
-        self.settle().await?;
-        if durability == Durability::Synced {
-            self.tell_committed();
-        }
-        Ok(())
+            answers,
+        });
+        self.commits.in_flight = Some(InFlight { receipt, durability, seq: self.run.seq() });
+        self.settle().await
     }
 
     /// Waits for a commit that is under way: a caller may have stopped waiting for it, and it happens all the same.
     async fn settle(&mut self) -> Result<(), SessionError> {
-        let Some(receipt) = self.in_flight.as_mut() else { return Ok(()) };
-        let result = receipt.await;
-        self.in_flight = None;
-        result.map_err(|error| {
-            self.failed = Some(error.clone());
-            SessionError::Journal(error)
-        })
+        let Some(commit) = self.commits.in_flight.as_mut() else { return Ok(()) };
+        let (result, durability, seq) = ((&mut commit.receipt).await, commit.durability, commit.seq);
+        self.commits.in_flight = None;
+        if let Err(error) = result {
+            self.commits.failed = Some(error.clone());
+            return Err(error.into());
+        }
+        if durability == Durability::Synced {
+            self.tell_committed(seq);
+        }
+        Ok(())
     }
 
     fn may_record(&self) -> Result<(), SessionError> {
-        self.failed.as_ref().map_or(Ok(()), |error| Err(SessionError::Stopped(error.clone())))
+        self.commits.failed.as_ref().map_or(Ok(()), |error| Err(SessionError::Stopped(error.clone())))
     }
 
     /// Lengthens the lease; to be called every [`limits::LEASE_RENEWAL`]. A session whose run was taken over records
@@ -292,7 +310,7 @@ impl Session {
         match self.journal.renew(&self.lease, until).await {
             Ok(()) => self.lease.until = until,
             Err(error @ JournalError::Stale { .. }) => {
-                self.failed = Some(error.clone());
+                self.commits.failed = Some(error.clone());
                 return Err(error.into());
             }
             Err(error) => return Err(error.into()),
@@ -300,9 +318,14 @@ impl Session {
         Ok(())
     }
 
-    /// Commits what was recorded and gives the run up.
+    /// Commits what was recorded and gives the run up. One with nothing under way is parked from then on.
     pub async fn close(mut self) -> Result<(), SessionError> {
-        self.flush().await?;
+        self.settle().await?;
+        let phase = match self.phase() {
+            Phase::Running | Phase::Cancelling if self.attempts_under_way == 0 => Phase::Parked,
+            phase => phase,
+        };
+        self.write(Durability::Synced, phase).await?;
         Ok(self.journal.release(&self.lease).await?)
     }
 
@@ -313,14 +336,14 @@ impl Session {
 
     /// Messages that wait for an answer, oldest first.
     pub fn letters(&self) -> Result<Vec<Letter>, SessionError> {
-        let mut letters = self.journal.inbox(&self.id)?;
-        letters.retain(|letter| self.answers.iter().all(|(id, _)| *id != letter.id));
+        let mut letters = self.journal.inbox(&self.lease.run)?;
+        letters.retain(|letter| self.waiting.answers.iter().all(|(id, _)| *id != letter.id));
         Ok(letters)
     }
 
     /// Keeps the answer to a letter; it is committed with the facts recorded so far.
     pub fn reply(&mut self, letter: MessageId, answer: Answer) {
-        self.answers.push((letter, answer));
+        self.waiting.answers.push((letter, answer));
     }
 
     /// Records what a message asks for, where the workspace's policy and the run allow it. What is due by now comes first: a
@@ -349,7 +372,7 @@ impl Session {
 
     fn judge(&mut self, mut message: Message) -> Result<Received, SessionError> {
         let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
-        let notice = match permit(&self.run, &self.id, &message) {
+        let notice = match permit(&self.run, &self.lease.run, &message) {
             Ok(notice) => notice,
             Err(why) => return refused(why),
         };
@@ -384,9 +407,10 @@ impl Session {
         }
     }
 
-    /// Uses up one use of a decision made ahead, in the commit of the vote that it gave.
-    pub fn use_ahead(&mut self, id: AheadId) {
-        self.uses.push(id);
+    /// Spends one use of a decision made ahead; false where none is left. To be spent before the vote that it gives is
+    /// recorded: a crash in between loses a use and never adds one.
+    pub fn use_ahead(&self, id: AheadId) -> Receipt<bool> {
+        self.journal.use_ahead(&self.lease, id)
     }
 
     fn tell(&mut self, event: &Event) {
@@ -394,8 +418,7 @@ impl Session {
         self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.observe(run, event))).is_ok());
     }
 
-    fn tell_committed(&mut self) {
-        let seq = self.run.seq();
+    fn tell_committed(&mut self, seq: u64) {
         self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.committed(seq))).is_ok());
     }
 }

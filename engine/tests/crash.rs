@@ -150,6 +150,9 @@ impl Journal for Deadly {
     fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId> {
         self.store.decide_ahead(ahead)
     }
+    fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool> {
+        self.store.use_ahead(lease, id)
+    }
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.store.anchor(anchor)
     }

@@ -64,6 +64,7 @@ fn standing(home: &Home, row: &RunRow) -> String {
             Tone::Waiting.paint(&format!("waiting: {count} {}", if count == 1 { "decision" } else { "decisions" }))
         }
         (_, "interrupted") => Tone::Warning.paint("interrupted"),
+        (_, "parked") => Tone::Waiting.paint("parked"),
         (_, phase) => phase.to_owned(),
     }
 }

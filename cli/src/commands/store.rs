@@ -97,10 +97,11 @@ impl Home {
     }
 }
 
-/// The phase of a run as it really is: a run whose process died is not running.
+/// The phase of a run as it really is: a run whose process died is not running, and one that was taken up is not parked.
 pub fn phase(home: &Home, row: &RunRow) -> &'static str {
     match row.summary.phase {
         Phase::Running | Phase::Cancelling if !home.is_held(row) => "interrupted",
+        Phase::Parked if home.is_held(row) => Phase::Running.as_str(),
         phase => phase.as_str(),
     }
 }

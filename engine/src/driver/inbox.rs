@@ -38,13 +38,16 @@ impl Driver<'_> {
         Ok(received.answer)
     }
 
-    /// A vote that was cast before it was asked for, where one fits.
-    pub(super) fn decided_ahead(&mut self, decision: DecisionId) -> Result<Option<Fact>, SessionError> {
-        let now = self.world.clock.now();
-        let Some((used, vote)) = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)? else {
-            return Ok(None);
-        };
-        self.session.use_ahead(used);
-        Ok(Some(Fact::Decided { decision, vote }))
+    /// A vote that was cast before it was asked for, where one fits and still has a use left.
+    pub(super) async fn decided_ahead(&mut self, decision: DecisionId) -> Result<Option<Fact>, SessionError> {
+        loop {
+            let now = self.world.clock.now();
+            let found = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)?;
+            let Some((used, vote)) = found else { return Ok(None) };
+            // Another run may have spent the last use meanwhile.
+            if self.session.use_ahead(used).await? {
+                return Ok(Some(Fact::Decided { decision, vote }));
+            }
+        }
     }
 }

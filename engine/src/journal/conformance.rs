@@ -82,7 +82,6 @@ pub(super) fn adding(journal: &dyn Journal, lease: &Lease, records: Vec<Record>)
         summary: journal.run(&lease.run).unwrap().summary,
         open: None,
         answers: Vec::new(),
-        uses: Vec::new(),
     }
 }
 
@@ -283,12 +282,12 @@ fn decisions_ahead_are_used_up(journal: &dyn Journal) {
         aheads.first().map(|a| a.uses_left)
     };
     assert_eq!((left(at(99)), left(at(100))), (Some(2), None), "until it expires");
-    for (uses, ok, rest) in [(1, true, Some(1)), (1, true, None), (1, false, None)] {
-        let append = Append { uses: vec![ahead; uses], ..next(journal, &lease, 1) };
-        assert_eq!(journal.append(append).wait().is_ok(), ok);
+    for (spent, rest) in [(true, Some(1)), (true, None), (false, None)] {
+        assert_eq!(journal.use_ahead(&lease, ahead).wait(), Ok(spent));
         assert_eq!(left(at(1)), rest);
     }
-    assert_eq!(journal.run(&id(1)).unwrap().seq, 3, "a vote without a use left is not recorded");
+    let stale = Lease { epoch: 9, ..lease };
+    assert_eq!(journal.use_ahead(&stale, ahead).wait(), Err(JournalError::Stale { run: id(1) }));
 }
 
 fn lists_are_filtered_and_paged(journal: &dyn Journal) {

@@ -107,13 +107,6 @@ impl State {
         let entry = self.entry(&run)?;
         entry.fence(&run, append.epoch)?;
         entry.check(&run, &append.records)?;
-        let used_up = |id: &&AheadId| !self.aheads.iter().any(|ahead| ahead.id == **id && ahead.uses_left > 0);
-        if let Some(id) = append.uses.iter().find(used_up) {
-            return Err(JournalError::UsedUp(id.0));
-        }
-        for ahead in self.aheads.iter_mut().filter(|ahead| append.uses.contains(&ahead.id)) {
-            ahead.uses_left -= 1;
-        }
         for (id, answer) in append.answers {
             if let Some((_, place)) = self.letters.get_mut(&id) {
                 *place = Some(answer);
@@ -222,6 +215,14 @@ impl Journal for MemoryJournal {
             let NewAhead { procedure, body, uses, expires_at } = ahead;
             state.aheads.push(Ahead { id, procedure, body, uses_left: uses, expires_at });
             Ok(id)
+        })
+    }
+
+    fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool> {
+        self.change(|state| {
+            state.entry(&lease.run)?.fence(&lease.run, lease.epoch)?;
+            let ahead = state.aheads.iter_mut().find(|ahead| ahead.id == id && ahead.uses_left > 0);
+            Ok(ahead.map(|ahead| ahead.uses_left -= 1).is_some())
         })
     }
 

@@ -159,6 +159,11 @@ impl Journal for Store {
         self.writer.submit(Durability::Synced, move |c| change::decide_ahead(c, &ahead))
     }
 
+    fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool> {
+        let lease = lease.clone();
+        self.writer.submit(Durability::Synced, move |c| change::use_ahead(c, &lease, id))
+    }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.writer.submit(Durability::Synced, move |c| change::anchor(c, &anchor))
     }

@@ -17,11 +17,13 @@ pub enum Phase {
     Waiting,
     Paused,
     Cancelling,
+    /// Left in good order with nothing under way: it goes on when somebody resumes it.
+    Parked,
     Ended,
 }
 
 impl Phase {
-    pub const ALL: [Phase; 5] = [Phase::Running, Phase::Waiting, Phase::Paused, Phase::Cancelling, Phase::Ended];
+    pub const ALL: [Phase; 6] = [Phase::Running, Phase::Waiting, Phase::Paused, Phase::Cancelling, Phase::Parked, Phase::Ended];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,6 +31,7 @@ impl Phase {
             Phase::Waiting => "waiting",
             Phase::Paused => "paused",
             Phase::Cancelling => "cancelling",
+            Phase::Parked => "parked",
             Phase::Ended => "ended",
         }
     }

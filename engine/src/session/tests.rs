@@ -7,7 +7,7 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::run::decision::Choice;
-use runbook_core::run::event::{AttemptEnd, Means, Part, Vote};
+use runbook_core::run::event::{AttemptEnd, Means, Part, Resolution, Vote};
 use runbook_core::{DecisionId, Map};
 
 use super::*;
@@ -244,15 +244,7 @@ async fn a_thawed_owner_records_nothing_more() {
 async fn what_was_under_way_is_named_to_the_next_owner() {
     let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
     let mut session = start(&journal, &clock).await;
-    while !session.run().pending().iter().any(|c| matches!(c, Command::Perform { .. })) {
-        let now = session.clock().now();
-        let fact = session.run().pending().into_iter().find_map(|c| match c {
-            Command::Resolve { path } => session.run().resolve(&path, now),
-            Command::Conclude { path } => session.run().conclude(&path, now),
-            _ => None,
-        });
-        session.record(fact.unwrap()).unwrap();
-    }
+    resolve_until(&mut session, |command| matches!(command, Command::Perform { .. }));
     let path: StepPath = "copy".parse().unwrap();
     session.record(Fact::AttemptStarted { path: path.clone(), attempt: 1 }).unwrap();
     session.flush().await.unwrap();
@@ -285,6 +277,108 @@ async fn a_fact_that_cannot_be_changes_nothing() {
     session.record(note("fine".into())).unwrap();
     session.close().await.unwrap();
     assert_eq!(journal.run(&id()).unwrap().seq, 2);
+}
+
+/// Whoever leaves a run in good order parks it; one that was left with an attempt under way was interrupted.
+#[tokio::test]
+async fn a_run_that_is_left_says_how() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut session = start(&journal, &clock).await;
+        let phase = || journal.run(&id()).unwrap().summary.phase;
+        resolve_until(&mut session, |command| matches!(command, Command::Perform { .. }));
+        session.flush().await.unwrap();
+        assert_eq!(phase(), Phase::Running);
+        session.close().await.unwrap();
+        assert_eq!(phase(), Phase::Parked);
+
+        let mut session = open(&journal, &clock, 2).await.unwrap();
+        let path: StepPath = "copy".parse().unwrap();
+        session.record(Fact::AttemptStarted { path: path.clone(), attempt: 1 }).unwrap();
+        session.close().await.unwrap();
+        assert_eq!(phase(), Phase::Running);
+
+        let mut session = open(&journal, &clock, 3).await.unwrap();
+        let end = AttemptEnd::Unknown { why: "it was left".into() };
+        session.record(Fact::AttemptFinished { path, attempt: 1, end }).unwrap();
+        session.close().await.unwrap();
+        assert_eq!(phase(), Phase::Parked);
+
+        let mut session = open(&journal, &clock, 4).await.unwrap();
+        drive(&mut session, &clock).await;
+        session.close().await.unwrap();
+        assert_eq!(phase(), Phase::Waiting, "a decision is what it waits for");
+    }
+}
+
+fn resolve_until(session: &mut Session, stop: impl Fn(&Command) -> bool) {
+    while !session.run().pending().iter().any(&stop) {
+        let now = session.clock().now();
+        let fact = session.run().pending().into_iter().find_map(|c| match c {
+            Command::Resolve { path } => session.run().resolve(&path, now),
+            Command::Conclude { path } => session.run().conclude(&path, now),
+            _ => None,
+        });
+        session.record(fact.unwrap()).unwrap();
+    }
+}
+
+/// Values that no event holds fail their step; the run goes on to its end.
+#[tokio::test]
+async fn what_is_too_large_for_the_record_is_a_failure() {
+    let large = || runbook_core::Value::text("x".repeat(limits::EVENT_BYTES));
+    let path: StepPath = "copy".parse().unwrap();
+    type Make<'a> = &'a dyn Fn(&Run) -> Fact;
+    let resolved: Make<'_> =
+        &|_| Fact::StepResolved { path: path.clone(), resolution: Resolution::Values(Map::from([("all".to_owned(), large())])) };
+    let finished: Make<'_> =
+        &|_| Fact::AttemptFinished { path: path.clone(), attempt: 1, end: AttemptEnd::Succeeded { result: large() } };
+    for (what, fact) in [("resolved", resolved), ("finished", finished)] {
+        let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+        let mut session = start(&journal, &clock).await;
+        let wanted = |command: &Command| match command {
+            Command::Resolve { path: at } => what == "resolved" && *at == path,
+            Command::Perform { .. } => what != "resolved",
+            _ => false,
+        };
+        resolve_until(&mut session, wanted);
+        if what != "resolved" {
+            session.record(Fact::AttemptStarted { path: path.clone(), attempt: 1 }).unwrap();
+        }
+        session.record(fact(session.run())).unwrap_or_else(|e| panic!("{what}: {e}"));
+        drive(&mut session, &clock).await;
+        let outcome = session.run().outcome().unwrap_or_else(|| panic!("{what}: it does not end"));
+        assert!(outcome.message.contains("at most 65536 are recorded"), "{what}: {outcome:?}");
+        session.close().await.unwrap();
+    }
+}
+
+struct Committed(Arc<Mutex<Vec<u64>>>);
+
+impl Observer for Committed {
+    fn observe(&mut self, _: &Run, _: &Event) {}
+
+    fn committed(&mut self, seq: u64) {
+        self.0.lock().unwrap().push(seq);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_what_is_on_the_disk_and_no_more() {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let mut session = start(&journal, &clock).await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    session.observe(Box::new(Committed(heard.clone())));
+    let note = || Fact::NoteAdded { by: person("ada"), text: "x".into() };
+    session.record(note()).unwrap();
+    session.publish().await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [0; 0], "others see it, and it is not on the disk");
+    session.flush().await.unwrap();
+    session.record(note()).unwrap();
+    session.record(note()).unwrap();
+    session.flush().await.unwrap();
+    session.flush().await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), [2, 4]);
 }
 
 struct Seen(Arc<Mutex<Vec<u64>>>, u64);

@@ -47,13 +47,6 @@ pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
     for (id, answer) in &append.answers {
         c.prepare_cached("UPDATE messages SET answer = ?2 WHERE id = ?1")?.execute(params![id.0, to_json(answer)?])?;
     }
-    for id in &append.uses {
-        let used =
-            c.prepare_cached("UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0")?.execute([id.0])?;
-        if used == 0 {
-            return Err(JournalError::UsedUp(id.0).into());
-        }
-    }
     if append.summary.phase == Phase::Ended {
         c.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
     }
@@ -188,6 +181,12 @@ pub(super) fn decide_ahead(c: &Connection, ahead: &NewAhead) -> Changed<AheadId>
         .prepare_cached("INSERT INTO aheads (procedure, body, uses_left, expires_at) VALUES (?1, ?2, ?3, ?4)")?
         .insert(params![ahead.procedure.as_str(), to_json(&ahead.body)?, ahead.uses, ahead.expires_at.as_millisecond()])?;
     Ok(AheadId(id))
+}
+
+pub(super) fn use_ahead(c: &Connection, lease: &Lease, id: AheadId) -> Changed<bool> {
+    fence(c, &lease.run, lease.epoch)?;
+    let spend = "UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0";
+    Ok(c.prepare_cached(spend)?.execute([id.0])? > 0)
 }
 
 pub(super) fn anchor(c: &Connection, anchor: &Anchor) -> Changed<()> {
