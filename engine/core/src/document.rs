@@ -14,6 +14,7 @@ pub mod yaml;
 use crate::diagnostic::{Diagnostics, Source};
 use crate::value::Value;
 
+pub(crate) use decode::scalar::clipped;
 pub use input::{Input, InputType};
 pub use procedure::{Procedure, ProcedureKind};
 pub use step::{Step, Verb};

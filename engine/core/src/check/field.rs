@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::Scalar;
 use crate::expr::{Expression, ParseError, Reference, Script, ShellScript, Template, Type};
 use crate::id::Id;
-use crate::plan::{EnvValue, HeaderValue};
+use crate::plan::{EnvValue, HeaderValue, Origin};
 
 /// Where a field stands, which decides what its names can mean.
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +155,45 @@ impl<'c> Checked<'_, 'c> {
     pub fn env_value(&mut self, field: &Scalar, scope: &Scope) -> Option<EnvValue> {
         match secret(field) {
             Some(name) => self.secret(name, field.span).map(EnvValue::Secret),
+            None if is_written_otherwise(&field.value) => {
+                // `1.10` is written to the program as it was written to us.
+                let text = format!("\"{}\"", field.value.trim());
+                Expression::parse(&text, self.origin(field.span)).ok().map(EnvValue::Expression)
+            }
+            None if self.is_constant(field) => {
+                self.unread = true;
+                let text = format!("'\"{}\"'", field.value);
+                let mut fault = self
+                    .new_fault(Code::RB0120, field.span, format!("`{}` is no expression", crate::document::clipped(&field.value)))
+                    .reason("a value of `env` is an expression, in which a text stands in quotes of its own");
+                if !field.value.contains(['"', '\'', '\\', '\n']) {
+                    fault = fault.replace(field.span, text.clone());
+                }
+                self.report(fault.help(format!("write `{text}`")));
+                None
+            }
             None => self.expression(field, scope).map(EnvValue::Expression),
+        }
+    }
+
+    /// Whether a field that should be an expression reads as a mere text: `C`, `/usr/bin`, `en_US.UTF-8`, `2026-01-01`.
+    fn is_constant(&self, field: &Scalar) -> bool {
+        let text = field.value.as_str();
+        let named = |root: &str| {
+            super::names::ROOTS.contains(&root)
+                || nearest(root, super::names::ROOTS).is_some()
+                || self.items.iter().any(|item| item.name == root)
+                || self.tree.find(root).is_some()
+                || self.procedure.inputs.iter().any(|(id, _)| id.value.as_str() == root)
+        };
+        let signs = text.contains(['"', '\'', '(', '[', '{', '`']);
+        match Expression::parse(text, Origin::default()) {
+            Err(_) => !signs && !super::names::ROOTS.iter().any(|root| text.contains(&format!("{root}."))),
+            Ok(parsed) => match parsed.references().as_slice() {
+                // Digits with signs between them, closed up as no sum is written: a date, a range, an address.
+                [] => !signs && !text.contains(' ') && text.trim_start_matches('-').contains(['-', '+', '*', '/', '%']),
+                references => references.iter().all(|r| r.path.first().is_none_or(|root| !named(root))),
+            },
         }
     }
 
@@ -251,6 +289,14 @@ impl<'c> Checked<'_, 'c> {
             .help(help);
         self.report(fault);
     }
+}
+
+/// Whether a field is one number in digits that its value would not be written as: `1.10`, `0755`.
+fn is_written_otherwise(text: &str) -> bool {
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let number = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    number && text.parse::<f64>().is_ok() && text.parse::<i64>().ok().is_none_or(|whole| whole.to_string() != text)
 }
 
 /// The name behind `secrets.` of a field that says nothing else.

@@ -12,7 +12,7 @@ use crate::document::step::Verb;
 use crate::document::{Scalar, Step};
 use crate::expr::{Reference, Type};
 
-const ROOTS: [&str; 9] = ["inputs", "steps", "item", "index", "event", "run", "now", "result", "secrets"];
+pub(super) const ROOTS: [&str; 9] = ["inputs", "steps", "item", "index", "event", "run", "now", "result", "secrets"];
 
 pub(super) const RUN: [&str; 7] = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];
 
@@ -30,6 +30,10 @@ impl<'c> Checked<'_, 'c> {
                     self.new_fault(Code::RB0118, span, format!("a trigger reads the event, and there is no `{root}` yet"))
                         .help("read `event`, such as `event.data.labels.instance`"),
                 ),
+                ("run" | "now", _) if scope.sort == Sort::Lock => Some(
+                    self.new_fault(Code::RB0118, span, "the lock is named before the run starts")
+                        .help("name the lock by inputs, such as `lock: \"replica/{{inputs.replica}}\"`"),
+                ),
                 ("inputs", Some(member)) => self.input(member, span),
                 ("inputs", None) => {
                     self.used_inputs.extend(self.procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
@@ -46,7 +50,10 @@ impl<'c> Checked<'_, 'c> {
                 ("secrets", _) => Some(
                     self.new_fault(Code::RB0110, span, "a secret may stand only in `env` and in an HTTP header, and alone")
                         .reason("anywhere else it would end up in a command line, a text or the record")
-                        .help("give it to the program as a variable: `env: {PASSWORD: secrets.name}`"),
+                        .help(
+                            "give it to a program as a variable, `env: {PASSWORD: secrets.name}`, or to a request as a whole header, \
+                             `Authorization: secrets.name`, where the secret holds `Bearer …`",
+                        ),
                 ),
                 ("run", Some(member)) if !RUN.contains(&member) => Some(self.unknown(
                     Code::RB0101,
@@ -181,7 +188,7 @@ impl<'c> Checked<'_, 'c> {
             return None;
         }
         let of_result = match super::verb::result_of(&step.verb.value) {
-            Type::Map(Some(members)) if super::verb::acts(&step.verb.value) => members,
+            Type::Map(Some(members)) if gives_in_failure(&step.verb.value) => members,
             _ => BTreeMap::new(),
         };
         let declared = |member: &str| step.outputs.iter().any(|(output, _)| output.value.as_str() == member);
@@ -189,12 +196,14 @@ impl<'c> Checked<'_, 'c> {
         let mut asks = vec![format!("steps.{name}?."), format!("steps?.{name}?.")];
         asks.extend(match of_result.is_empty() {
             true => vec![format!("\"{name}\" in steps"), format!("'{name}' in steps")],
-            false => vec![format!("steps.{name}.exit_code"), format!("steps.{name}.status")],
+            false => ["exit_code", "status", "granted"].map(|known| format!("steps.{name}.{known}")).to_vec(),
         });
         if (there && !of_result.is_empty()) || self.asked_before(&asks, field, scope) {
             return None;
         }
-        let example = if of_result.contains_key("status") { "status < 300" } else { "exit_code == 0" };
+        let looks = ["status < 300", "granted", "exit_code == 0"];
+        let known = |look: &&str| look.split(' ').next().is_some_and(|member| of_result.contains_key(member));
+        let example = looks.into_iter().find(known).unwrap_or_default();
         let help = match of_result.is_empty() {
             true => format!("read it only where it succeeded: `if: '\"{name}\" in steps'`"),
             false => format!("read it only where it succeeded: `if: steps.{name}.{example}`"),
@@ -292,4 +301,9 @@ impl<'c> Checked<'_, 'c> {
         });
         here.into_iter().chain(around.flatten()).map(|condition| condition.value.as_str())
     }
+}
+
+/// Whether a verb gives a result also where it failed: what a program printed, what a server said, what people decided.
+fn gives_in_failure(verb: &Verb) -> bool {
+    super::verb::acts(verb) || matches!(verb, Verb::Approve(_) | Verb::Manual(_))
 }

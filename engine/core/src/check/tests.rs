@@ -1,5 +1,6 @@
 //! Every code of checking from the examples of its own page, and tables for what the pages do not show.
 
+mod fields;
 mod flow;
 mod plans;
 mod whole;

@@ -170,6 +170,14 @@ pub(super) fn of_response() -> Type {
     members([("status", Type::Integer), ("headers", Type::Map(None)), ("body", Type::String), ("json", Type::Any)])
 }
 
+/// What people decided.
+pub(super) fn of_decision(with_evidence: bool) -> Type {
+    match with_evidence {
+        false => members([("granted", Type::Boolean), ("by", Type::String), ("reason", Type::String)]),
+        true => members([("granted", Type::Boolean), ("by", Type::String), ("reason", Type::String), ("evidence", Type::String)]),
+    }
+}
+
 pub(super) fn members<const N: usize>(known: [(&str, Type); N]) -> Type {
     Type::Map(Some(known.into_iter().map(|(name, of)| (name.to_owned(), of)).collect()))
 }

@@ -46,7 +46,8 @@ pub(super) fn result_of(verb: &step::Verb) -> Type {
     match verb {
         Verb::Run(_) | Verb::Exec(_) => types::of_program(),
         Verb::Http(_) => types::of_response(),
-        Verb::Approve(_) | Verb::Manual(_) => Type::Map(None),
+        Verb::Approve(_) => types::of_decision(false),
+        Verb::Manual(manual) => types::of_decision(manual.evidence.is_some()),
         Verb::Ask(ask) => {
             Type::Map(Some(ask.fields.iter().map(|(name, field)| (name.value.to_string(), types::of_input(field))).collect()))
         }

@@ -5,7 +5,8 @@ use super::types::{Members, article, of_input};
 use crate::diagnostic::{Code, nearest};
 use crate::document::step::CallStep;
 use crate::document::{Procedure, Scalar};
-use crate::expr::Type;
+use crate::expr::{Expression, Reference, Template, Type};
+use crate::plan::Origin;
 
 /// Names that mean something everywhere, so that an `each` cannot call its items so.
 const RESERVED: [&str; 9] = ["inputs", "steps", "event", "target", "run", "now", "result", "secrets", "index"];
@@ -80,6 +81,8 @@ impl Checked<'_, '_> {
             "the language uses it for something else"
         } else if self.items.iter().any(|item| item.name == text) {
             "an `each` around this one uses it"
+        } else if !is_a_name(text) {
+            "the two languages read it as a word of their own"
         } else {
             return;
         };
@@ -89,4 +92,12 @@ impl Checked<'_, '_> {
             .help("choose another name, such as `host`");
         self.report(fault);
     }
+}
+
+/// Whether both languages read a word as a name.
+fn is_a_name(word: &str) -> bool {
+    let alone = |references: Vec<Reference>| matches!(&references[..], [one] if one.path == [word]);
+    let expression = Expression::parse(word, Origin::default()).map(|parsed| parsed.references());
+    let text = Template::parse(&format!("{{{{{word}}}}}"), Origin::default()).map(|parsed| parsed.references());
+    expression.is_ok_and(alone) && text.is_ok_and(alone)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Fields<'a> {
 const LISTED_KEYS: usize = 12;
 
 /// What other tools call the keys of a step.
-const OTHER_NAMES: [(&str, &str); 18] = [
+const OTHER_NAMES: [(&str, &str); 23] = [
     ("when", "if"),
     ("condition", "if"),
     ("script", "run"),
@@ -42,6 +42,11 @@ const OTHER_NAMES: [(&str, &str); 18] = [
     ("working_directory", "dir"),
     ("description", "why"),
     ("prompt", "ask"),
+    ("if", "when"),
+    ("sleep", "wait"),
+    ("on_error", "on_failure"),
+    ("parameters", "inputs"),
+    ("params", "inputs"),
 ];
 
 /// The key that a misspelt one, or one of another tool, was likely meant to be.
@@ -59,6 +64,15 @@ impl<'a> Fields<'a> {
             return None;
         };
         Some(Fields { reading, what, span: node.span, entries, taken: vec![false; entries.len()], known: Vec::new() })
+    }
+
+    /// Marks a key as read under another name: it was reported as the misspelling of that one.
+    pub(super) fn take_as_meant(&mut self, key: &Scalar) {
+        if let Some(place) = self.entries.iter().position(|(name, _)| name.span == key.span)
+            && let Some(taken) = self.taken.get_mut(place)
+        {
+            *taken = true;
+        }
     }
 
     /// What the map turned out to describe, with its article.
@@ -165,6 +179,19 @@ impl<'a> Fields<'a> {
         scalar::text(self.reading, node, key)
     }
 
+    /// A text or a list of texts, which names something.
+    pub(crate) fn some_texts(&mut self, key: &'static str) -> Vec<Scalar> {
+        let place = self
+            .entries
+            .iter()
+            .find(|(name, node)| name.value == key && matches!(&node.kind, NodeKind::List(items) if items.is_empty()));
+        if let Some((name, _)) = place {
+            let fault = self.reading.diagnostic(Code::RB0019, name.span, format!("`{key}` names nothing"));
+            self.reading.report(fault.help(format!("name at least one, or remove `{key}`")));
+        }
+        self.texts(key)
+    }
+
     /// A text or a list of texts.
     pub(crate) fn texts(&mut self, key: &'static str) -> Vec<Scalar> {
         let Some(node) = self.take(key) else { return Vec::new() };
@@ -200,6 +227,17 @@ impl<'a> Fields<'a> {
     pub(crate) fn duration(&mut self, key: &'static str) -> Option<Spanned<Duration>> {
         let node = self.take(key)?;
         scalar::duration(self.reading, node, key)
+    }
+
+    /// A duration that is longer than nothing.
+    pub(crate) fn period(&mut self, key: &'static str) -> Option<Spanned<Duration>> {
+        let period = self.duration(key)?;
+        if period.value.is_zero() {
+            let fault = self.reading.diagnostic(Code::RB0018, period.span, format!("`{key}` is no time at all"));
+            self.reading.report(fault.help(format!("write a longer one, or remove `{key}`")));
+            return None;
+        }
+        Some(period)
     }
 
     /// A whole number of at least `least` and at most `most`.

@@ -51,8 +51,8 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         owner,
         impact,
         reviewed: fields.take("reviewed").and_then(|node| date(reading, node)),
-        review_every: fields.duration("review_every"),
-        exercise_every: fields.duration("exercise_every"),
+        review_every: fields.period("review_every"),
+        exercise_every: fields.period("exercise_every"),
         escalation,
         labels: labels(&mut fields),
         contacts: fields.texts("contacts"),
@@ -61,7 +61,7 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         secrets: secrets(reading, fields.entries("secrets")),
         lock: fields.text("lock"),
         defaults: defaults(&mut fields),
-        timeout: fields.duration("timeout"),
+        timeout: fields.period("timeout"),
         steps,
         on_failure: fields.take("on_failure").map(|node| step::decode_list(reading, node, "on_failure")).unwrap_or_default(),
         finally: fields.take("finally").map(|node| step::decode_list(reading, node, "finally")).unwrap_or_default(),
@@ -225,7 +225,7 @@ fn defaults(fields: &mut Fields) -> Defaults {
     let Some(mut fields) = fields.map("defaults", "`defaults`") else { return Defaults::default() };
     let reading = fields.reading;
     let defaults = Defaults {
-        timeout: fields.duration("timeout"),
+        timeout: fields.period("timeout"),
         retry: fields.take("retry").and_then(|node| step::retry(reading, node)),
         env: environment(&mut fields),
         shell: fields.word("shell", &step::SHELLS),

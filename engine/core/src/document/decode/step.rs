@@ -61,7 +61,7 @@ pub(super) fn decode(reading: &Reading, node: &Node) -> Option<Step> {
         undo: fields.take("undo").map(|node| Spanned::new(one_or_many(reading, node, "undo"), node.span)),
         irreversible: fields.text("irreversible"),
         verify: fields.take("verify").and_then(|node| verify(reading, node)),
-        timeout: fields.duration("timeout"),
+        timeout: fields.period("timeout"),
         retry: fields.take("retry").and_then(|node| retry(reading, node)),
         on_failure: fields.take("on_failure").and_then(|node| on_failure(reading, node)),
         outputs: fields.expressions("outputs"),
@@ -111,7 +111,7 @@ fn find_verb(fields: &mut Fields) -> Spanned<Verb> {
     Spanned::new(decoded.unwrap_or(Verb::Group(Vec::new())), first.span)
 }
 
-fn no_verb(fields: &Fields) {
+fn no_verb(fields: &mut Fields) {
     let reading = fields.reading;
     if !reading.is_whole(fields.span()) {
         return;
@@ -122,7 +122,10 @@ fn no_verb(fields: &Fields) {
         .find_map(|key| super::fields::meant(&key.value, Verb::KEYS.into_iter()).map(|verb| (key, verb)));
     let diagnostic = reading.diagnostic(Code::RB0020, near.map_or(fields.head(), |(key, _)| key.span), "a step without a verb");
     reading.report(match near {
-        Some((key, verb)) => diagnostic.help(format!("did you mean `{verb}`?")).replace(key.span, verb),
+        Some((key, verb)) => {
+            fields.take_as_meant(key);
+            diagnostic.help(format!("did you mean `{verb}`?")).replace(key.span, verb)
+        }
         None => diagnostic.help(format!("the verbs are {}", scalar::listed(&Verb::KEYS))),
     });
 }

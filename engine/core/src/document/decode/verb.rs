@@ -23,6 +23,8 @@ const METHODS: [(&str, &str); 7] = [
     ("OPTIONS", "OPTIONS"),
 ];
 
+const BODIES: [&str; 3] = ["json", "form", "body"];
+
 /// Reads the verb at `key`, and the keys that stand beside it for this verb alone.
 pub(super) fn decode(fields: &mut Fields, key: &Scalar) -> Option<Verb> {
     let reading = fields.reading;
@@ -85,7 +87,7 @@ fn misplaced(fields: &mut Fields, verb: &str, key: &'static str, belongs: &str) 
 fn http(reading: &Reading, node: &Node) -> Option<HttpStep> {
     let mut fields = Fields::of(reading, node, "`http`")?;
     let url = fields.require_text("url");
-    let mut bodies = fields.keys().filter(|key| ["json", "form", "body"].contains(&key.value.as_str()));
+    let mut bodies = fields.keys().filter(|key| BODIES.contains(&key.value.as_str()));
     if let (Some(first), Some(second)) = (bodies.next(), bodies.next()) {
         fields.exclude(first, second);
     }
@@ -95,6 +97,13 @@ fn http(reading: &Reading, node: &Node) -> Option<HttpStep> {
     }
     let form = pairs(&mut fields, "form");
     let raw = fields.text("body");
+    let body = fields.keys().find(|key| BODIES.contains(&key.value.as_str()));
+    if let Some(body) = body.filter(|_| !fields.has("method")) {
+        let fault = reading.diagnostic(Code::RB0011, body.span, "a request with a body does not say its method");
+        reading.report(
+            fault.reason("without one it is a `GET`, and taken to change nothing").help("add `method: POST`, or what it is"),
+        );
+    }
     let method = fields.word("method", &METHODS).map(|method| method.map(str::to_owned));
     let body = match (json, fields.has("form"), raw) {
         (Some(json), _, _) => Some(HttpBody::Json(json)),
@@ -185,8 +194,8 @@ fn wait(reading: &Reading, node: &Node) -> Option<WaitStep> {
     if let (Some(first), Some(second)) = (first, second) {
         fields.exclude(first, second);
     }
-    let every = fields.duration("every");
-    let within = fields.duration("within");
+    let every = fields.period("every");
+    let within = fields.period("within");
     let duration = fields.expression("for");
     let until = fields.expression("until");
     let event = fields.take("event").cloned();
@@ -221,9 +230,9 @@ fn approve(reading: &Reading, node: &Node) -> Option<ApproveStep> {
     let question = fields.require_text("question");
     let approve = ApproveStep {
         span: node.span,
-        from: fields.texts("from"),
+        from: fields.some_texts("from"),
         count: fields.count("count", 1, limits::APPROVALS),
-        within: fields.duration("within"),
+        within: fields.period("within"),
         on_timeout: fields.word("on_timeout", &ON_TIMEOUT),
         not_requester: fields.boolean("not_requester").is_some_and(|flag| flag.value),
         question: question?,
@@ -241,8 +250,8 @@ fn ask(reading: &Reading, node: &Node) -> Option<AskStep> {
     let ask = AskStep {
         span: node.span,
         fields: input::decode_all(reading, fields.entries("fields")),
-        from: fields.texts("from"),
-        within: fields.duration("within"),
+        from: fields.some_texts("from"),
+        within: fields.period("within"),
         on_timeout: fields.word("on_timeout", &ON_TIMEOUT),
         question: question?,
     };
@@ -262,8 +271,8 @@ fn manual(reading: &Reading, node: &Node) -> Option<ManualStep> {
         span: node.span,
         expect: fields.text("expect"),
         evidence: fields.text("evidence"),
-        from: fields.texts("from"),
-        within: fields.duration("within"),
+        from: fields.some_texts("from"),
+        within: fields.period("within"),
         on_timeout: fields.word("on_timeout", &ON_TIMEOUT),
         instruction: instruction?,
     };
@@ -277,7 +286,7 @@ fn notify(reading: &Reading, node: &Node) -> Option<NotifyStep> {
     if !fields.has("to") {
         fields.missing("to");
     }
-    let notify = NotifyStep { span: node.span, to: fields.texts("to"), subject: fields.text("subject"), message: message? };
+    let notify = NotifyStep { span: node.span, to: fields.some_texts("to"), subject: fields.text("subject"), message: message? };
     fields.finish();
     Some(notify)
 }

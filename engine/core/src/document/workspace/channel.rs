@@ -100,8 +100,8 @@ fn http(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Chan
 }
 
 fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail> {
-    let (to, from) = (fields.texts("to"), fields.require_text("from"));
-    if to.is_empty() {
+    let (to, from) = (fields.some_texts("to"), fields.require_text("from"));
+    if !fields.has("to") {
         fields.missing("to");
     }
     let server = fields.require_text("smtp");

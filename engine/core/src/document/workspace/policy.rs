@@ -39,7 +39,7 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
     let (mut effect, mut wanted, mut labels) = (Effect::Change, Vec::new(), BTreeMap::new());
     if let Some(mut when) = fields.map("when", "`when` of a policy") {
         effect = when.word("effect", &EFFECTS).map_or(effect, |effect| effect.value);
-        wanted = when.texts("environments");
+        wanted = when.some_texts("environments");
         for (key, node) in when.entries("labels") {
             if let Some(value) = scalar::text(reading, node, &key.value) {
                 labels.insert(key.value.clone(), value.value);
@@ -72,7 +72,7 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
 
 fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
     let reading = fields.reading;
-    let from = fields.texts("from");
+    let from = fields.some_texts("from");
     let from = read::known_people(reading, people, from);
     let count = fields.count("count", 1, limits::APPROVERS);
     let able = people.members_of_all(&from).len();
@@ -85,7 +85,7 @@ fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
         rule: rule.to_owned(),
         from,
         count: count.map_or(1, |count| count.value),
-        within: fields.duration("within").map(|within| within.value),
+        within: fields.period("within").map(|within| within.value),
         not_requester: fields.boolean("not_requester").is_some_and(|on| on.value),
         signed: false,
         on_timeout: fields.word("on_timeout", &ON_TIMEOUT).map(|word| word.value).unwrap_or_default(),
@@ -125,7 +125,7 @@ pub(super) fn escalations(
 
 fn rung(reading: &Reading, node: &Node, people: &People, channels: &BTreeMap<String, ChannelSpec>) -> Option<Rung> {
     let mut fields = Fields::of(reading, node, "a step of an escalation")?;
-    let to = fields.texts("to");
+    let to = fields.some_texts("to");
     let to = read::known_people(reading, people, to);
     let told = fields.texts("channels");
     for name in told.iter().filter(|name| !channels.contains_key(&name.value)) {
@@ -133,7 +133,7 @@ fn rung(reading: &Reading, node: &Node, people: &People, channels: &BTreeMap<Str
         read::unknown(reading, Code::RB0311, name.span, message, &name.value, channels.keys().map(String::as_str));
     }
     let after = fields.require("after").and_then(|node| scalar::duration(reading, node, "after"));
-    if to.is_empty() {
+    if !fields.has("to") {
         fields.missing("to");
     }
     fields.finish();

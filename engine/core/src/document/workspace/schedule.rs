@@ -35,7 +35,7 @@ pub(super) fn windows(fields: &mut Fields, key: &'static str, timezone: &str) ->
 fn window(reading: &Reading, node: &Node, timezone: &str) -> Option<Window> {
     let mut fields = Fields::of(reading, node, "a window")?;
     let weekly = fields.has("days");
-    let days = fields.texts("days");
+    let days = fields.some_texts("days");
     let (from, to) = (fields.require_text("from"), fields.require_text("to"));
     let reason = fields.text("reason").map(|text| text.value);
     let timezone = match fields.text("zone") {

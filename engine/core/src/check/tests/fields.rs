@@ -1,0 +1,83 @@
+//! What stands in single fields: values of `env`, names of items, the lock, what people decided.
+
+use super::{faults, plan, said, whole};
+use crate::diagnostic::Code;
+use crate::plan::{EnvValue, Verb};
+
+#[test]
+fn a_text_in_env_needs_quotes_and_is_told_so() {
+    for (written, mended) in [
+        ("C", Some("'\"C\"'")),
+        ("en_US.UTF-8", Some("'\"en_US.UTF-8\"'")),
+        ("\"C\"", Some("'\"C\"'")),
+        ("/usr/bin", Some("'\"/usr/bin\"'")),
+        ("a b", Some("'\"a b\"'")),
+        ("db-1", Some("'\"db-1\"'")),
+        ("2026-01-01", Some("'\"2026-01-01\"'")),
+        ("10.0.0.0/8", Some("'\"10.0.0.0/8\"'")),
+    ] {
+        let text = whole(&format!("steps: [{{run: x, effect: read, env: {{A: {written}}}}}]\n"));
+        let found = faults(&text);
+        let [fault] = found.as_slice() else { panic!("{written}: {found:?}") };
+        assert_eq!(fault.code, Code::RB0120, "{written}");
+        assert_eq!(fault.suggestion.as_ref().map(|s| s.replacement.as_str()), mended, "{written}");
+        if let Some(suggestion) = &fault.suggestion {
+            let mut mended = text.clone();
+            mended.replace_range(suggestion.span.start as usize..suggestion.span.end as usize, &suggestion.replacement);
+            assert_eq!(faults(&mended), [], "{mended}");
+        }
+    }
+    for (written, code) in [("inptus.a", "RB0101"), ("steps.x ==", "RB0112"), ("inputs.b", "RB0102"), ("secrets.y", "RB0111")] {
+        let said = said(&format!("steps: [{{run: x, effect: read, env: {{A: {written}}}}}]\n"));
+        assert!(matches!(&said[..], [one] if one.starts_with(code)), "{written}: {said:?}");
+    }
+}
+
+#[test]
+fn a_number_in_env_stays_as_it_was_written() {
+    for (written, expect) in [("1.10", "\"1.10\""), ("0755", "\"0755\""), ("-3", "-3"), ("60 * 5", "60 * 5"), ("true", "true")] {
+        let plan = plan(&format!("steps: [{{run: x, effect: read, env: {{A: {written}}}}}]\n"));
+        let [(_, EnvValue::Expression(value))] = plan.steps[0].env.as_slice() else { panic!("{written}") };
+        assert_eq!(value.source, expect, "{written}");
+        assert!(matches!(plan.steps[0].verb, Verb::Run { .. }));
+    }
+}
+
+#[test]
+fn names_that_cannot_be_read_are_refused_where_they_are_given() {
+    for (name, refused) in
+        [("host", false), ("now", true), ("let", true), ("if", true), ("this", true), ("true", true), ("item", false)]
+    {
+        let said = said(&format!("steps: [{{each: {{in: '[1]', as: '{name}', steps: [{{effect: read, exec: [look]}}]}}}}]\n"));
+        assert_eq!(said.iter().any(|line| line.starts_with("RB0119")), refused, "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn the_lock_is_named_by_inputs() {
+    for (text, expect) in
+        [("'a'", ""), ("'{{inputs.a}}'", ""), ("'{{run.name}}'", "RB0118"), ("'{{now}}'", "RB0118"), ("'{{item}}'", "RB0118")]
+    {
+        let said = said(&format!(
+            "inputs: {{a: {{type: string}}}}\nlock: {text}\nsteps: [{{effect: read, exec: [x, '{{{{inputs.a}}}}']}}]\n"
+        ));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{text}: {said:?}");
+    }
+}
+
+#[test]
+fn what_people_decided_has_its_members() {
+    let manual = "manual: {do: x, evidence: y, within: 1h}, irreversible: it is";
+    for (step, read, expect) in [
+        ("approve: {question: a, within: 1h}", "granted", ""),
+        ("approve: {question: a, within: 1h}", "grantd", "RB0104"),
+        ("approve: {question: a, within: 1h}", "evidence", "RB0104"),
+        (manual, "evidence == \"x\"", ""),
+        (manual, "evidence == 1", "RB0108"),
+    ] {
+        let said = said(&format!("steps:\n- {{id: a, {step}}}\n- check:\n  - that: steps.a.{read}\n"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{step} {read}: {said:?}");
+    }
+}
