@@ -210,6 +210,9 @@ fn a_command_to_copy_gives_the_same_inputs() {
         assert_eq!(next(&shown), command);
         desk.run(command).exits(0);
     }
+    std::fs::write(desk.path("bad.yaml"), "who: a\nwho: b\n").unwrap();
+    let refused = desk.run("exec try --inputs bad.yaml").exits(2).says("bad.yaml:2:1").says("the inputs in bad.yaml are not valid");
+    assert!(next(&refused).starts_with("explain RB"), "{}", refused.err);
     let refused = desk.run("exec try -i who=ann -i m=1 -i list=[]").exits(2);
     assert_eq!(next(&refused), "exec try --input 'list=[]' --input who=ann --input n=…");
     let elsewhere = desk.run("--state there exec try --inputs given.yaml").exits(0);
@@ -447,7 +450,7 @@ fn the_screen_of_a_decision() {
     let screen = shown.lines().filter(|line| !differs(line)).collect::<Vec<_>>().join("\n");
     let expect = "\
 ── approval wanted ──
-Write it?
+│ Write it?
 
 decision     d1, step go
 may decide   whoever may operate

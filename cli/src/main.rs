@@ -23,8 +23,16 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == runbook_engine::action::rhai::SUBCOMMAND) {
         return runbook_engine::action::rhai::child_main();
     }
-    let cli = Cli::parse();
     let streams = Streams::of_process();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // What was asked for: help, or the version.
+        Err(shown) if !shown.use_stderr() => shown.exit(),
+        Err(wrong) => {
+            Ui::new(streams, Color::Auto, Progress::Auto).usage(&wrong.render().to_string());
+            return Exit::NotValid.into();
+        }
+    };
     let settings = match commands::settings_of_process(&cli.global) {
         Ok(settings) => settings,
         Err(trouble) => {

@@ -154,6 +154,11 @@ impl Ui {
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 
+    /// What is wrong with a command line, which quotes it.
+    pub fn usage(&mut self, text: &str) {
+        self.say(plain(text).trim_end());
+    }
+
     pub fn trouble(&mut self, trouble: &Trouble) {
         let text = format!("{}: {}", Tone::Bad.paint("error"), plain(&trouble.message));
         self.say(&text);

@@ -5,6 +5,7 @@
 mod harness;
 
 mod display;
+mod hostile;
 mod interrupts;
 mod questions;
 mod terminal;

@@ -172,6 +172,7 @@ impl Terminal {
         let screen = view.parser.screen();
         let mut acts = view.parser.callbacks().heard.clone();
         for (is_so, what) in [
+            (std::str::from_utf8(&view.raw).is_err(), "bytes that are no text"),
             (screen.hide_cursor(), "the cursor is hidden"),
             (screen.alternate_screen(), "another screen"),
             (screen.bracketed_paste(), "bracketed paste"),
@@ -282,7 +283,10 @@ impl vt100::Callbacks for Acts {
     }
 
     fn unhandled_char(&mut self, _: &mut vt100::Screen, c: char) {
-        self.heard.push(format!("the character {c:?}"));
+        // The mark for what was no text is only seen.
+        if c != char::REPLACEMENT_CHARACTER {
+            self.heard.push(format!("the character {c:?}"));
+        }
     }
 
     fn unhandled_control(&mut self, _: &mut vt100::Screen, byte: u8) {

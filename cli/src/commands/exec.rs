@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use runbook_core::diagnostic::Source;
+use runbook_core::diagnostic::render::{self, Look};
+use runbook_core::diagnostic::{Severity, Source};
 use runbook_core::document::input::accept_all;
 use runbook_core::effect::Effect;
 use runbook_core::explore;
@@ -169,7 +170,7 @@ impl Chosen {
     /// What was given, and, where somebody can be asked, what is missing.
     pub async fn inputs(&self, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Inputs, Trouble> {
         let specs = &self.plan.main().inputs;
-        let read = given.inputs.as_deref().map(read_inputs).transpose()?.unwrap_or_default();
+        let read = given.inputs.as_deref().map(|path| read_inputs(path, ui)).transpose()?.unwrap_or_default();
         let (typed, faults) = typed(specs, &given.input);
         let mut inputs = Inputs { given: given.clone(), read, typed };
         if !faults.is_empty() {
@@ -268,7 +269,7 @@ pub fn all_faults(specs: &[InputSpec], values: Map, mut faults: Vec<String>) -> 
 }
 
 /// A map of inputs from a file, or from standard input for `-`.
-fn read_inputs(path: &Path) -> Result<Map, Trouble> {
+fn read_inputs(path: &Path, ui: &mut Ui) -> Result<Map, Trouble> {
     let cannot = |why: std::io::Error| Trouble::not_valid(format!("cannot read the inputs in {}: {why}", path.display()));
     let mut text = String::new();
     let bound = limits::DOCUMENT_BYTES as u64 + 1;
@@ -279,8 +280,11 @@ fn read_inputs(path: &Path) -> Result<Map, Trouble> {
     }
     let source = Source::new(path.display().to_string(), text);
     let (value, found) = runbook_core::document::load_value(&source);
-    if let Some(fault) = found.iter().find(|d| d.severity == runbook_core::diagnostic::Severity::Error) {
-        return Err(Trouble::not_valid(runbook_core::diagnostic::render::to_line(fault, &source)));
+    let faults: Vec<_> = found.iter().filter(|d| d.severity == Severity::Error).collect();
+    if let Some(first) = faults.first() {
+        faults.iter().for_each(|fault| ui.say(&format!("{}\n", render::to_text(fault, &source, Look::Colour))));
+        return Err(Trouble::not_valid(format!("the inputs in {} are not valid; nothing was started", path.display()))
+            .next(format!("runbook explain {}", first.code.as_str())));
     }
     match value {
         Some(Value::Map(map)) => Ok(map),

@@ -107,7 +107,7 @@ async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote
         // With the defaults, since a signature is over what is recorded.
         vote.answers = accept_all(&decision.request.fields, vote.answers).ok()?;
         if let Some(wanted) = &decision.request.evidence {
-            ui.say(&crate::ui::plain(wanted));
+            crate::ui::plain(wanted).lines().for_each(|text| ui.say(&format!("│ {text}")));
             loop {
                 match ask::text(ui, lines, "evidence: ").await {
                     Said::Line(text) if !text.is_empty() => {

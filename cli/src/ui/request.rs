@@ -44,7 +44,8 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     let request = &*decision.request;
     let mut out = Vec::new();
     out.push(Tone::Waiting.paint(&format!("── {} ──", heading(&decision.purpose))));
-    out.push(plain(request.question.trim_end()).into_owned());
+    // Values stand in a question: the bar says where it ends.
+    out.extend(plain(request.question.trim_end()).lines().map(|text| format!("│ {text}")));
     out.push(String::new());
     let mut row = |name: &str, text: String| out.push(format!("{:<12} {text}", name));
     if let (Some(started), Some(id)) = (run.start(), run.id()) {
