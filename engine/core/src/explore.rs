@@ -126,8 +126,7 @@ pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp, options: 
 
 impl Way {
     fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
-        // The id stands for every run of this plan; it appears in no prediction but as `run.id`.
-        let run = self.run.id().cloned().unwrap_or_else(|| RunId::from_parts(0, 0));
+        let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
         self.run.apply(&event).map(|_| ())
     }
@@ -362,12 +361,12 @@ fn named(outputs: Map, step: &str) -> Map {
 }
 
 fn merge(plan: &Plan, ways: &[Way], complete: bool) -> DryRun {
-    // A chain: each step names the one behind it. One that is first met on a later way is put in behind the step that came
-    // before it there.
+    // A chain: each step names the one behind it. The last way lays it; what is met on an earlier way alone is put in behind
+    // the step that came before it there, so that the branches of a choice stand in their own order.
     let mut places: BTreeMap<&StepPath, usize> = BTreeMap::new();
     let mut chain: Vec<(Vec<&Met>, Option<usize>)> = Vec::new();
     let mut first = None;
-    for way in ways {
+    for way in ways.iter().rev() {
         let mut before: Option<usize> = None;
         for met in &way.met {
             let place = *places.entry(&met.path).or_insert(chain.len());
@@ -386,8 +385,11 @@ fn merge(plan: &Plan, ways: &[Way], complete: bool) -> DryRun {
         }
     }
     let links = std::iter::successors(first.and_then(|first| chain.get(first)), |(_, behind)| behind.and_then(|b| chain.get(b)));
-    let steps: Vec<PredictedStep> =
-        links.filter_map(|(all, _)| Some(predicted(plan, all.first()?.path.clone(), all, ways))).collect();
+    let in_order = |all: &Vec<&Met>| {
+        let all: Vec<&Met> = all.iter().rev().copied().collect();
+        Some(predicted(plan, all.first()?.path.clone(), &all, ways))
+    };
+    let steps: Vec<PredictedStep> = links.filter_map(|(all, _)| in_order(all)).collect();
     let mut outcomes: Vec<Outcome> = Vec::new();
     for way in ways {
         if let Some(outcome) = way.run.outcome()

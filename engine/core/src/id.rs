@@ -99,6 +99,15 @@ impl RunId {
         RunId(text.iter().map(|b| char::from(*b)).collect())
     }
 
+    /// The id of a run that is only predicted: it has none yet, and `run.id` is unknown in it.
+    pub fn predicted() -> RunId {
+        RunId::from_parts(0, 0)
+    }
+
+    pub fn is_predicted(&self) -> bool {
+        self.0.bytes().all(|b| b == b'0')
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -96,7 +96,7 @@ fn each_step_is_said_to_run_to_be_skipped_or_not_to_be_known() {
                 "{LOOK}- choose:\n  - {{when: steps.look.size > 5, steps: [{{id: a, exec: [a], effect: read}}]}}\n  - otherwise: [{{id: b, exec: [b], effect: read}}]\n- {{id: c, exec: [c], effect: read}}\n"
             ),
             2,
-            "look: would run\nchoose-2: would run\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: would run\n".to_owned(),
+            "look: would run\nchoose-2: would run\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: would run\n".to_owned(),
         ),
         (
             "unknown items are shown once",
@@ -141,6 +141,15 @@ fn an_example_stands_for_what_a_step_gives_where_it_is_asked_for() {
     assert_eq!(with.steps[0].notes, ["what it gives is taken from its example"]);
     let argv = with.steps[1].work.as_ref().map(|w| &w.task);
     assert_eq!(argv, Some(&Task::Exec { argv: vec!["a".to_owned(), "3".to_owned()] }));
+}
+
+#[test]
+fn what_only_a_real_run_has_is_not_known_before() {
+    let dry = predicted("- {id: a, exec: [a, '{{run.id}} {{run.started_at}} {{now}} {{run.name}}'], effect: read}\n", false);
+    let argv = dry.steps[0].work.as_ref().map(|w| &w.task);
+    let expect = "‹run.id› ‹run.started_at› ‹now› test".to_owned();
+    assert_eq!(argv, Some(&Task::Exec { argv: vec!["a".to_owned(), expect] }));
+    assert_eq!(dry.unknown, 1);
 }
 
 #[test]

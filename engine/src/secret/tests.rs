@@ -21,6 +21,8 @@ impl Catalogue {
 
     fn write(&self, path: &str, bytes: &[u8], mode: u32) {
         let path = self.folder.path().join(path);
+        // A file that nobody may write to can still be replaced.
+        let _ = std::fs::remove_file(&path);
         std::fs::write(&path, bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::expr::Names;
-use crate::id::Id;
+use crate::id::{Id, RunId};
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -64,6 +64,9 @@ impl InScope<'_> {
 
     fn run_member(&self, name: &str) -> Option<Value> {
         let started = self.run.started()?;
+        if matches!(name, "id" | "started_at") && self.run.id().is_some_and(RunId::is_predicted) {
+            return Some(Value::Unknown(format!("run.{name}")));
+        }
         Some(match name {
             "id" => Value::text(self.run.id()?.as_str()),
             "name" => Value::text(started.procedure.as_str()),

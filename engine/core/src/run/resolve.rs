@@ -151,7 +151,7 @@ impl Run {
     pub fn prospects(&self, path: &StepPath, now: Timestamp) -> Vec<Prospect> {
         let Some(node) = self.by_path.get(path).copied() else { return Vec::new() };
         let step = self.step_of(node);
-        let names = self.lenient(self.node(node).scope, now);
+        let names = self.foreseen(self.node(node).scope);
         let mut prospects = Vec::new();
         if let Some(condition) = &step.condition
             && let Ok(Truth::Unknown(name)) = truth(condition, &names)
@@ -172,7 +172,7 @@ impl Run {
     fn doing(&self, node: NodeIx, now: Timestamp) -> Vec<Prospect> {
         let step = self.step_of(node);
         let scope = self.node(node).scope;
-        let names = self.lenient(scope, now);
+        let names = self.foreseen(scope);
         let one = |resolution: Resolution, note: Option<String>| vec![Prospect { resolution, because: None, note }];
         if let Some(condition) = &step.condition
             && let Ok(Truth::No) = truth(condition, &names)
