@@ -80,6 +80,8 @@ pub struct Ui {
     colours: bool,
     /// The settings that were given as flags, as they stand in a command.
     flags: String,
+    /// A question stands on the line that the cursor is on.
+    asking: bool,
 }
 
 impl Ui {
@@ -92,6 +94,7 @@ impl Ui {
             progress,
             colours: streams.colours(color, streams.stderr_is_terminal),
             flags: String::new(),
+            asking: false,
         }
     }
 
@@ -146,12 +149,27 @@ impl Ui {
 
     /// One line, or several, of progress. A terminal that has gone away is no reason to stop a run.
     pub fn say(&mut self, text: &str) {
+        self.break_off();
         let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 
     /// A question, which the cursor stays behind.
     pub fn prompt(&mut self, text: &str) {
+        self.break_off();
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
+        self.asking = true;
+    }
+
+    /// The question was answered, and the person has ended its line.
+    pub fn answered(&mut self) {
+        self.asking = false;
+    }
+
+    /// Ends the line of a question that nobody answers any more.
+    pub fn break_off(&mut self) {
+        if std::mem::take(&mut self.asking) {
+            let _ = writeln!(self.err).and_then(|()| self.err.flush());
+        }
     }
 
     /// What is wrong with a command line, which quotes it.

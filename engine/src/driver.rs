@@ -294,11 +294,12 @@ impl<'a> Driver<'a> {
         if self.parking {
             return Some(Stop::Parked);
         }
-        if self.patience == Patience::Wait {
-            return None;
-        }
+        // Whoever resumes it must find it free.
         if run.is_paused() {
             return Some(Stop::Paused);
+        }
+        if self.patience == Patience::Wait {
+            return None;
         }
         let pending = run.pending();
         let people = pending.iter().filter_map(|c| if let Command::Await { decision } = c { Some(*decision) } else { None });

@@ -176,3 +176,31 @@ fn what_is_told_to_ignore_a_hangup_goes_on_without_its_terminal() {
     terminal.ends(0);
     assert_eq!(told(&desk), "first\nthird\n");
 }
+
+#[test]
+fn what_is_said_elsewhere_frees_the_terminal() {
+    const ASKS: &str = "steps:\n  - approve: {question: Sure?}\n  - run: touch it\n    irreversible: it is a test\n";
+    for (line, code, left) in [
+        ("pause last", 3, "is paused"),
+        ("cancel last", 130, "cancelled"),
+        ("reject last --reason no", 4, "rejected"),
+        ("approve last --reason yes", 0, "succeeded"),
+    ] {
+        let desk = Desk::new(ASKS);
+        let mut terminal = desk.terminal("exec try --yes");
+        terminal.asks("[approve/reject/later/?]");
+        desk.run(line, 0);
+        let seen = terminal.ends(code);
+        assert!(seen.contains(left) && seen.contains("next: runbook "), "{line}\n{seen}");
+        assert!(seen.contains("later/?]\n") || seen.contains("later/?] \n"), "{line}: the question ends its line\n{seen}");
+    }
+    let desk = Desk::new(LONG);
+    let mut terminal = under_way(&desk);
+    let told_to = desk.run("pause last", 0);
+    terminal.sees("paused");
+    let_go(&desk);
+    let seen = terminal.ends(3);
+    assert!(seen.contains("is paused") && told_to.contains("next: runbook resume"), "{told_to}{seen}");
+    desk.run("resume last --yes", 0);
+    assert_eq!(told(&desk), "first\nthird\n");
+}

@@ -266,11 +266,11 @@ impl Person<'_> {
         };
         let reply = tokio::select! {
             () = settled => {
-                self.ui.say("\n(this was decided elsewhere)");
+                self.ui.say("(this was decided elsewhere)");
                 None
             }
             told = self.signals.next() => {
-                self.ui.say("");
+                self.ui.break_off();
                 self.screen.with(|s| s.hush(false));
                 return self.told(told, wishes).await;
             }
@@ -324,16 +324,13 @@ impl Person<'_> {
         let choice = self.standing.get_or_insert_with(|| Choice::pose(self.ui, self.lines, question, &WAYS_OUT));
         let said = tokio::select! {
             said = choice.answer(self.ui, self.lines) => said,
-            told = self.signals.next() => {
-                // The question is left in the middle of its line.
-                self.ui.say("");
-                match told {
-                    Told::Interrupt => Some("cancel"),
-                    Told::Leave => Some("leave"),
-                }
+            told = self.signals.next() => match told {
+                Told::Interrupt => Some("cancel"),
+                Told::Leave => Some("leave"),
             }
         };
         self.standing = None;
+        self.ui.break_off();
         self.screen.with(|s| s.hush(false));
         match said {
             Some("stay") => Leave::Stay,
@@ -345,9 +342,8 @@ impl Person<'_> {
 
     /// Gives the terminal back: a question that still stands there is no longer asked.
     fn withdraw(&mut self) {
-        if self.standing.take().is_some() {
-            self.ui.say("");
-        }
+        self.standing = None;
+        self.ui.break_off();
         self.screen.with(|s| s.hush(false));
     }
 

@@ -68,9 +68,15 @@ fn pose(ui: &mut Ui, lines: &mut Lines, question: &str) {
 /// Asks for one line.
 pub async fn text(ui: &mut Ui, lines: &mut Lines, question: &str) -> Said {
     pose(ui, lines, question);
+    heard(ui, lines).await
+}
+
+/// Waits for the line that answers what stands there.
+async fn heard(ui: &mut Ui, lines: &mut Lines) -> Said {
     let said = lines.next().await;
-    if said == Said::End {
-        ui.say("");
+    match said {
+        Said::Line(_) => ui.answered(),
+        Said::End => ui.break_off(),
     }
     said
 }
@@ -98,10 +104,7 @@ impl<'a> Choice<'a> {
     pub async fn answer(&self, ui: &mut Ui, lines: &mut Lines) -> Option<&'a str> {
         let names: Vec<&str> = self.words.iter().map(|(word, _)| *word).collect();
         loop {
-            let Said::Line(said) = lines.next().await else {
-                ui.say("");
-                return None;
-            };
+            let Said::Line(said) = heard(ui, lines).await else { return None };
             match pick(&said, &names) {
                 Some(word) => return Some(word),
                 None if said == "?" => self.words.iter().for_each(|(word, does)| ui.say(&format!("  {word:<10} {does}"))),
