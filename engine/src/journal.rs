@@ -38,7 +38,9 @@ pub trait Journal: Send + Sync {
     /// Adds events to a run. Refused as a whole if the lease is no longer that of the run, or the events do not follow.
     fn append(&self, append: Append) -> Receipt<()>;
 
-    /// Takes ownership. Refused while another owner's lease is unexpired, unless that owner is certainly gone.
+    /// Takes ownership. Refused while another owner's lease is unexpired, unless that owner is certainly gone. A lease that
+    /// ends after `until` was given before the clock went back: it is cut to `until`, so that it holds nobody up for longer
+    /// than any other.
     fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease>;
     /// Lengthens a lease. Fails with [`JournalError::Stale`] if somebody else has taken the run.
     fn renew(&self, lease: &Lease, until: Timestamp) -> Receipt<()>;

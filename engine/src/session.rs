@@ -10,6 +10,7 @@ mod oversize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use runbook_core::run::decision::Verdict;
 use runbook_core::run::event::{Identity, RunStarted};
 use runbook_core::run::{Command, Event, Fact, IllegalEvent, Run};
@@ -302,7 +303,7 @@ impl Session {
     }
 
     /// Lengthens the lease; to be called every [`limits::LEASE_RENEWAL`]. A session whose run was taken over records
-    /// nothing further.
+    /// nothing further. A disk that is full or busy at this moment ends nothing: until somebody takes the run, it is ours.
     pub async fn renew(&mut self) -> Result<(), SessionError> {
         self.may_record()?;
         let now = self.clock.now();
@@ -313,6 +314,7 @@ impl Session {
                 self.commits.failed = Some(error.clone());
                 return Err(error.into());
             }
+            Err(JournalError::Full { .. } | JournalError::Busy { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
@@ -493,22 +495,31 @@ pub async fn deliver(
     run: &RunId,
     message: Message,
 ) -> Result<Answer, SessionError> {
+    // A slow disk or a jump of the clock can make a lease look expired. An owner that is there has time to answer before
+    // the run is taken from it.
+    let patience = clock.now().saturating_add(limits::LEASE).unwrap_or(Timestamp::MAX);
+    let may_answer = || -> Result<bool, JournalError> {
+        let (holder, now) = (journal.run(run)?.holder, clock.now());
+        Ok(holder.is_some_and(|holder| holder.is_live(now) || (now < patience && holder.owner.is_there())))
+    };
     loop {
-        match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
-            Ok(mut session) => {
-                let received = session.receive(message)?;
-                session.close().await?;
-                return Ok(received.answer);
+        if !may_answer()? {
+            match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
+                Ok(mut session) => {
+                    let received = session.receive(message)?;
+                    session.close().await?;
+                    return Ok(received.answer);
+                }
+                Err(SessionError::Journal(JournalError::Held { .. })) => {}
+                Err(error) => return Err(error),
             }
-            Err(SessionError::Journal(JournalError::Held { .. })) => {}
-            Err(error) => return Err(error),
         }
         let id = journal.send(run, &message, clock.now()).await?;
         let answer = loop {
             if let Some(answer) = journal.answer(id)? {
                 break Some(answer);
             }
-            if !journal.run(run)?.holder.is_some_and(|holder| holder.is_live(clock.now())) {
+            if !may_answer()? {
                 break journal.withdraw(id).await?;
             }
             tokio::time::sleep(limits::STORE_POLL).await;

@@ -180,6 +180,12 @@ fn one_owner_at_a_time(journal: &dyn Journal) {
     assert_eq!(again.epoch, 3, "epochs never repeat");
     assert_eq!(journal.acquire(&id(9), &ada, at(1), at(2)).wait(), Err(JournalError::NoRun(id(9).to_string())));
 
+    // The clock went back a year: the lease lasts no longer than one that is taken now.
+    for (now, until, result) in [(-1000, -990, false), (-995, -985, false), (-990, -980, true)] {
+        assert_eq!(journal.acquire(&run, &bob, at(now), at(until)).wait().is_ok(), result, "{now}");
+    }
+    let again = journal.acquire(&run, &bob, at(-980), at(-970)).wait().unwrap();
+
     // An owner that is certainly gone does not hold anything.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     let mut gone = Owner { pid: child.id(), ..Owner::this_process("ada") };
@@ -187,7 +193,7 @@ fn one_owner_at_a_time(journal: &dyn Journal) {
     gone.started = 1;
     journal.release(&again).wait().unwrap();
     journal.acquire(&run, &gone, at(22), at(1000)).wait().unwrap();
-    assert_eq!(journal.acquire(&run, &bob, at(23), at(33)).wait().unwrap().epoch, 5);
+    assert_eq!(journal.acquire(&run, &bob, at(23), at(33)).wait().unwrap().epoch, 7);
 
     // A process that has the same id and started at another time is another process.
     let here = Owner::this_process("ada");

@@ -149,7 +149,8 @@ impl Journal for MemoryJournal {
     fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease> {
         self.change(|state| {
             let entry = state.entry(run)?;
-            if let Some(holder) = entry.holder.as_ref().filter(|h| h.owner != *owner && h.is_live(now)) {
+            if let Some(holder) = entry.holder.as_mut().filter(|h| h.owner != *owner && h.is_live(now)) {
+                holder.until = holder.until.min(until);
                 let owner = Box::new(holder.owner.clone());
                 return Err(JournalError::Held { run: run.clone(), owner, until: holder.until });
             }

@@ -42,9 +42,19 @@ impl Owner {
         Owner { person: person.into(), host: String::new(), realm: String::new(), pid: 0, started: 0, instance }
     }
 
+    /// Whether the process certainly exists, be it at work or stopped.
+    pub fn is_there(&self) -> bool {
+        self.started != 0 && self.is_near() && start_time(self.pid) == Some(self.started)
+    }
+
+    /// Whether this process can tell anything about it.
+    fn is_near(&self) -> bool {
+        !self.realm.is_empty() && realm().as_deref() == Some(&self.realm)
+    }
+
     /// Whether the process certainly no longer exists.
     pub fn is_gone(&self) -> bool {
-        if self.realm.is_empty() || realm().as_deref() != Some(&self.realm) {
+        if !self.is_near() {
             return false;
         }
         match start_time(self.pid) {

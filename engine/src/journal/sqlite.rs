@@ -47,7 +47,7 @@ impl Store {
                 rusqlite::version()
             )));
         }
-        folder::prepare(folder)?;
+        let folder = folder::prepare(folder)?;
         let path = folder.join("journal.db");
         folder::prepare_file(&path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -56,7 +56,7 @@ impl Store {
             schema::Unusable::Refused(error) => error,
         })?;
         Ok(Store {
-            folder: folder.to_owned(),
+            folder,
             writer: writer::Writer::start(connection, path.clone())?,
             readers: Mutex::new(Vec::new()),
             watch: Mutex::new(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
@@ -74,10 +74,7 @@ impl Store {
             Some(connection) => connection,
             None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         };
-        let result = read(&connection).map_err(|error| match error {
-            writer::ChangeError::Refused(error) => error,
-            writer::ChangeError::Sqlite(error) => explain(&error, &self.path),
-        });
+        let result = read(&connection).map_err(|error| error.explained(&self.path));
         let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < limits::IDLE_READERS {
             idle.push(connection);
@@ -98,6 +95,7 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
 }
 
 fn set_up(connection: &mut Connection) -> Result<(), schema::Unusable> {
+    schema::recognise(connection)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")?;
     schema::migrate(connection)
@@ -110,7 +108,7 @@ fn explain(error: &rusqlite::Error, path: &Path) -> JournalError {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => JournalError::ReadOnly { path },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => JournalError::Busy { path },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             JournalError::Damaged { what: format!("{}: {error}", path.display()) }
         }
         _ => JournalError::Stopped(error.to_string()),

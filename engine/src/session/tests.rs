@@ -56,6 +56,10 @@ fn id() -> RunId {
 }
 
 pub(crate) async fn start(journal: &SharedJournal, clock: &Arc<ManualClock>) -> Session {
+    start_as(journal, clock, Owner::named("ada", 1)).await
+}
+
+async fn start_as(journal: &SharedJournal, clock: &Arc<ManualClock>, owner: Owner) -> Session {
     let plan = plan();
     let started = RunStarted {
         procedure: plan.main().name.clone(),
@@ -73,7 +77,6 @@ pub(crate) async fn start(journal: &SharedJournal, clock: &Arc<ManualClock>) -> 
         root: None,
         lock: None,
     };
-    let owner = Owner::named("ada", 1);
     Session::create(journal.clone(), clock.clone(), owner, Vec::new(), id(), plan, started).await.unwrap()
 }
 
@@ -205,6 +208,34 @@ async fn a_message_reaches_the_owner_and_its_answer_the_sender() {
             let (answer, ()) = tokio::join!(sending, owning);
             assert_eq!(matches!(answer.unwrap(), Answer::Accepted { .. }), accepted);
         }
+    }
+}
+
+/// The disk was slow, or the clock jumped: whoever is at work is asked all the same, and is left its run.
+#[tokio::test]
+async fn an_owner_that_is_there_answers_though_its_lease_looks_expired() {
+    for (there, epochs) in [(true, 1), (false, 2)] {
+        let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+        let owner = if there { Owner::this_process("ada") } else { Owner::named("ada", 1) };
+        let mut session = start_as(&journal, &clock, owner).await;
+        clock.advance(limits::LEASE);
+        let (run, note) = (id(), Message::Note { by: person("bob"), text: "hm".into() });
+        let sending = deliver(journal.clone(), clock.clone(), Owner::named("bob", 2), &run, note);
+        let owning = async {
+            while there && journal.inbox(&run).unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            for letter in session.letters().unwrap() {
+                let received = session.receive(letter.message).unwrap();
+                session.reply(letter.id, received.answer);
+            }
+            session.flush().await
+        };
+        let (answer, owned) = tokio::join!(sending, owning);
+        assert_eq!(answer, Ok(Answer::Accepted { seq: 2 }));
+        owned.unwrap();
+        let holder = journal.run(&run).unwrap().holder;
+        assert_eq!(holder.map(|holder| holder.epoch), there.then_some(epochs));
     }
 }
 

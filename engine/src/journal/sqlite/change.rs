@@ -121,7 +121,9 @@ pub(super) fn acquire(c: &Connection, run: RunId, owner: Owner, now: Timestamp, 
         return Err(JournalError::NoRun(run.to_string()).into());
     };
     if let Some(holder) = holder.filter(|h| h.owner != owner && h.is_live(now)) {
-        return Err(JournalError::Held { run, owner: Box::new(holder.owner), until: holder.until }.into());
+        let until = holder.until.min(until);
+        end_at(c, &run, until)?;
+        return Err(ChangeError::Answered(JournalError::Held { run, owner: Box::new(holder.owner), until }));
     }
     let epoch = epoch + 1;
     c.prepare_cached("UPDATE leases SET epoch = ?2, owner = ?3, until = ?4 WHERE run = ?1")?.execute(params![
@@ -135,8 +137,11 @@ pub(super) fn acquire(c: &Connection, run: RunId, owner: Owner, now: Timestamp, 
 
 pub(super) fn renew(c: &Connection, lease: &Lease, until: Timestamp) -> Changed<()> {
     fence(c, &lease.run, lease.epoch)?;
-    c.prepare_cached("UPDATE leases SET until = ?2 WHERE run = ?1")?
-        .execute(params![lease.run.as_str(), until.as_millisecond()])?;
+    end_at(c, &lease.run, until)
+}
+
+fn end_at(c: &Connection, run: &RunId, until: Timestamp) -> Changed<()> {
+    c.prepare_cached("UPDATE leases SET until = ?2 WHERE run = ?1")?.execute(params![run.as_str(), until.as_millisecond()])?;
     Ok(())
 }
 

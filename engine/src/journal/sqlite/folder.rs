@@ -1,17 +1,23 @@
 //! The state folder: made for its owner alone, and refused where anybody else could have put something into it.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::journal::JournalError;
 
-/// Makes the folder if it is absent, and checks that it is ours.
-pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| from_io(path, &e))?;
-    let metadata = std::fs::metadata(path).map_err(|e| from_io(path, &e))?;
-    let refuse = |why: String, next: String| Err(JournalError::Folder { path: path.to_owned(), why, next });
+/// Makes the folder if it is absent, and checks that it is ours. Gives its real path: SQLite refuses to open a file
+/// through a link, and a home that is reached through one is no fault.
+pub(super) fn prepare(path: &Path) -> Result<PathBuf, JournalError> {
+    if !path.exists() {
+        make(path).map_err(|e| from_io(path, &e))?;
+    }
+    let path = path.canonicalize().map_err(|e| from_io(path, &e))?;
+    let metadata = std::fs::metadata(&path).map_err(|e| from_io(&path, &e))?;
+    let refuse = |why: String, next: String| Err(JournalError::Folder { path: path.clone(), why, next });
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != user {
         return refuse(
@@ -25,16 +31,40 @@ pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
             format!("run `chmod 700 {}`", path.display()),
         );
     }
+    Ok(path)
+}
+
+/// Makes the folder and those above it that are absent, each of them on the disk before the next.
+fn make(path: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(folder) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        let above = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+    }
     Ok(())
 }
 
-/// Makes the database file, readable by its owner alone. SQLite gives its other files the same mode.
+/// Makes the database file, readable by its owner alone, also where a copy brought it back readable by all. SQLite gives
+/// its other files the same mode.
 pub(super) fn prepare_file(path: &Path) -> Result<(), JournalError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(from_io(path, &e)),
-    }
+    let private = || {
+        let nofollow = OFlags::NOFOLLOW.bits() as i32;
+        let create = |new| OpenOptions::new().write(true).create_new(new).mode(0o600).custom_flags(nofollow).open(path);
+        match create(true) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.map(drop),
+        }
+        let file = create(false)?;
+        if file.metadata()?.mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        Ok(())
+    };
+    private().map_err(|e| from_io(path, &e))
 }
 
 fn from_io(path: &Path, error: &Error) -> JournalError {

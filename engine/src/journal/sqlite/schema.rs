@@ -110,33 +110,37 @@ impl From<rusqlite::Error> for Unusable {
     }
 }
 
+/// How many migrations were made. A database of another program, or of a later version, is refused untouched.
+pub(super) fn recognise(connection: &Connection) -> Result<usize, Unusable> {
+    let known = MIGRATIONS.len() as u32;
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (found, id) = (number("user_version")?, number("application_id")?);
+    let tables: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
+    let ours = if found == 0 { id == 0 && !tables } else { id == i64::from(APPLICATION_ID) };
+    if !ours {
+        let what = "journal.db is a database of another program".to_owned();
+        return Err(Unusable::Refused(JournalError::Damaged { what }));
+    }
+    match usize::try_from(found) {
+        Ok(made) if made <= MIGRATIONS.len() => Ok(made),
+        _ => {
+            let format = u32::try_from(found).unwrap_or(u32::MAX);
+            Err(Unusable::Refused(JournalError::Newer { what: "the state folder".to_owned(), format, known }))
+        }
+    }
+}
+
 /// Brings the database to this version. Several processes may do so at once.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Unusable> {
-    let known = MIGRATIONS.len() as u32;
-    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
-    let check = |found: u32, id: i32| {
-        if found > known {
-            let what = "the state folder".to_owned();
-            return Err(Unusable::Refused(JournalError::Newer { what, format: found, known }));
-        }
-        if found > 0 && id != APPLICATION_ID {
-            let what = "journal.db is a database of another program".to_owned();
-            return Err(Unusable::Refused(JournalError::Damaged { what }));
-        }
-        Ok(())
-    };
-    let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let found = version(connection)?;
-    check(found, id)?;
-    if found == known {
+    if recognise(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS.iter().skip(version(&transaction)? as usize) {
+    for migration in MIGRATIONS.iter().skip(recognise(&transaction)?) {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", known)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
     transaction.commit()?;
     Ok(())
 }

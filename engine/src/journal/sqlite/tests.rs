@@ -42,6 +42,49 @@ fn nobody_else_can_read_or_plant_anything() {
 }
 
 #[test]
+fn a_folder_behind_a_link_is_used_and_a_database_behind_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let store = Store::open(&link.join("deep/state")).unwrap();
+    assert_eq!(store.folder(), real.canonicalize().unwrap().join("deep/state"));
+    assert_eq!([mode(&real.join("deep")), mode(store.folder())], [0o700; 2]);
+
+    let other = folder.path().join("other");
+    drop(Store::open(&other).unwrap());
+    std::fs::remove_file(other.join("journal.db")).unwrap();
+    std::os::unix::fs::symlink(store.folder().join("journal.db"), other.join("journal.db")).unwrap();
+    assert!(Store::open(&other).is_err());
+}
+
+#[test]
+fn a_database_that_came_back_readable_by_all_is_made_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = open(&folder).path.clone();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    drop(open(&folder));
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn after_a_failure_of_the_disk_nothing_more_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    let row = store.run(&id(1)).unwrap();
+    let append = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1));
+    let failing = store.writer.submit(Durability::Synced, |c| -> Result<(), writer::ChangeError> {
+        c.execute("UPDATE leases SET until = 7", [])?;
+        Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC), None).into())
+    });
+    assert!(matches!(failing.wait(), Err(JournalError::Stopped(_))));
+    assert!(matches!(store.append(append.clone()).wait(), Err(JournalError::Stopped(_))));
+    assert_eq!(store.run(&id(1)).unwrap(), row, "what failed was taken back, and reading goes on");
+    open(&folder).append(append).wait().unwrap();
+}
+
+#[test]
 fn a_file_that_is_no_journal_is_refused_with_its_reason() {
     let text = "not a database, ".repeat(1000);
     for (name, bytes, expect) in [("text", text.as_bytes(), "damaged"), ("header", b"SQLite format 3\0".as_slice(), "damaged")] {
@@ -67,6 +110,15 @@ fn a_newer_or_foreign_database_is_refused() {
         Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA {pragma}")).unwrap();
         let error = Store::open(path.parent().unwrap()).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
+    }
+    for foreign in ["CREATE TABLE t (c)", "PRAGMA application_id = 7"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        Connection::open(&path).unwrap().execute_batch(foreign).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another program"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "it was changed");
     }
 }
 

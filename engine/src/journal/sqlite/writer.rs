@@ -1,15 +1,16 @@
 //! The one thread that writes. Whatever has been asked for by the time it is free goes into one transaction and one
 //! sync: with many runs at once, that is most of the speed of a journal.
 //!
-//! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync
-//! nobody knows what the disk holds: the thread answers everything that follows with [`JournalError::Stopped`].
+//! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
+//! any other failure of the disk but a full one, nobody knows what it holds: the thread answers everything that follows with
+//! [`JournalError::Stopped`].
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use runbook_core::limits;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::explain;
@@ -18,7 +19,18 @@ use crate::journal::{Durability, JournalError, Receipt};
 /// Why a change was not made.
 pub(super) enum ChangeError {
     Refused(JournalError),
+    /// Refused, and what was changed on the way stays.
+    Answered(JournalError),
     Sqlite(rusqlite::Error),
+}
+
+impl ChangeError {
+    pub(super) fn explained(self, path: &Path) -> JournalError {
+        match self {
+            ChangeError::Refused(error) | ChangeError::Answered(error) => error,
+            ChangeError::Sqlite(error) => explain(&error, path),
+        }
+    }
 }
 
 impl From<JournalError> for ChangeError {
@@ -60,12 +72,13 @@ where
 
     fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
         let Some(change) = self.change.take() else { return Ok(()) };
-        let result = change(connection).map_err(|error| match error {
-            ChangeError::Refused(error) => error,
-            ChangeError::Sqlite(error) => explain(&error, path),
-        });
-        let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
-        self.result = Some(result);
+        let result = change(connection);
+        let outcome = match &result {
+            Ok(_) | Err(ChangeError::Answered(_)) => Ok(()),
+            Err(ChangeError::Refused(error)) => Err(error.clone()),
+            Err(ChangeError::Sqlite(error)) => Err(explain(error, path)),
+        };
+        self.result = Some(result.map_err(|error| error.explained(path)));
         outcome
     }
 
@@ -145,30 +158,22 @@ impl Writing {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
-        self.begin(group.iter().any(|job| job.durability() == Durability::Synced))?;
+        if let Err(error) = self.begin(group.iter().any(|job| job.durability() == Durability::Synced)) {
+            return self.abandon(error);
+        }
         for job in group {
-            let made = self.execute("SAVEPOINT change").and_then(|()| {
-                let made = job.make(&self.connection, &self.path);
+            let made = self.execute("SAVEPOINT change").and_then(|()| match job.make(&self.connection, &self.path) {
+                Err(error @ JournalError::Stopped(_)) => Err(error),
                 // An error such as a full disk ends the whole transaction, and with it every change of the group.
-                if self.connection.is_autocommit() {
-                    return made.and(Err(JournalError::Stopped("SQLite gave the transaction up".to_owned())));
-                }
-                self.execute(if made.is_ok() { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" })
+                Err(error) if self.connection.is_autocommit() => Err(error),
+                Err(_) => self.execute("ROLLBACK TO change; RELEASE change"),
+                Ok(()) => self.execute("RELEASE change"),
             });
             if let Err(error) = made {
                 return self.abandon(error);
             }
         }
-        match self.connection.execute_batch("COMMIT") {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let explained = explain(&error, &self.path);
-                if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-                    self.stopped = Some(explained.clone());
-                }
-                self.abandon(explained)
-            }
-        }
+        self.execute("COMMIT").or_else(|error| self.abandon(error))
     }
 
     fn begin(&mut self, sync: bool) -> Result<(), JournalError> {
@@ -179,9 +184,12 @@ impl Writing {
         self.execute("BEGIN IMMEDIATE")
     }
 
-    fn abandon(&self, error: JournalError) -> Result<(), JournalError> {
+    fn abandon(&mut self, error: JournalError) -> Result<(), JournalError> {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        if let JournalError::Stopped(_) = &error {
+            self.stopped = Some(error.clone());
         }
         Err(error)
     }
