@@ -27,7 +27,7 @@ steps:
     effect: change
     idempotent: true
   - id: sure
-    approve: { question: Go on?, from: [] }
+    approve: { question: Go on? }
   - exec: [rm, a]
     effect: change
     irreversible: the file is gone
