@@ -5,7 +5,6 @@
 //! asks the outside world: the date that freshness is judged by is an argument.
 
 mod call;
-mod code;
 mod field;
 mod input;
 mod lines;

@@ -34,10 +34,20 @@ pub type Block = Vec<StepIx>;
 /// Where something was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
-    /// Index into [`Plan::files`].
+    /// Index into [`Plan::files`], or [`Origin::WORKSPACE`].
     pub file: u32,
     #[serde(flatten)]
     pub position: Position,
+}
+
+impl Origin {
+    /// In place of a file's index: the workspace, which is none of a plan's procedures.
+    pub const WORKSPACE: u32 = u32::MAX;
+
+    /// The place in the catalogue's one workspace, as `file:line:column`.
+    pub fn in_workspace(&self) -> String {
+        format!("workspace.yaml:{}:{}", self.position.line, self.position.column)
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -329,8 +339,10 @@ impl Plan {
 
     /// `file:line:column`, as errors show it.
     pub fn locate(&self, at: &Origin) -> String {
-        let file = self.files.get(at.file as usize).map_or("?", |f| f.name.as_str());
-        format!("{file}:{}:{}", at.position.line, at.position.column)
+        match self.files.get(at.file as usize) {
+            Some(file) => format!("{}:{}:{}", file.name, at.position.line, at.position.column),
+            None => at.in_workspace(),
+        }
     }
 }
 

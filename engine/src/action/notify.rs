@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use runbook_core::Id;
-use runbook_core::expr::{Destination, Names, Template};
+use runbook_core::expr::{Destination, EvalError, Names, Template};
 use runbook_core::limits;
 use runbook_core::plan::{HeaderValue, JsonTemplate, SecretSource};
 use runbook_core::policy::{Channel, ChannelSpec};
@@ -231,19 +231,24 @@ impl Delivery {
     }
 
     fn text(&self, text: &Template, to: Destination) -> Result<String, String> {
-        text.render(to, self).map(|(text, _)| text).map_err(|error| error.message)
+        text.render(to, self).map(|(text, _)| text).map_err(unrendered)
     }
 
     fn json(&self, json: &JsonTemplate) -> Result<Value, String> {
         Ok(match json {
             JsonTemplate::Value(value) => value.clone(),
-            JsonTemplate::Text(text) => text.value(self).map_err(|error| error.message)?,
+            JsonTemplate::Text(text) => text.value(self).map_err(unrendered)?,
             JsonTemplate::List(items) => Value::List(items.iter().map(|item| self.json(item)).collect::<Result<_, _>>()?),
             JsonTemplate::Map(entries) => {
                 Value::Map(entries.iter().map(|(key, value)| Ok((key.clone(), self.json(value)?))).collect::<Result<_, String>>()?)
             }
         })
     }
+}
+
+/// What is wrong with a text of the channel, and where in the workspace it stands.
+fn unrendered(error: EvalError) -> String {
+    format!("{} ({})", error.message, error.at.in_workspace())
 }
 
 impl Names for Delivery {

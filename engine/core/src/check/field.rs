@@ -1,6 +1,5 @@
 //! The fields of a procedure in their two languages: each is parsed, and each name in it is looked up where it stands.
 
-use super::code;
 use super::procedure::Checked;
 use super::tree::Place;
 use super::types::Members;
@@ -266,7 +265,7 @@ impl<'c> Checked<'_, 'c> {
     /// The arguments of a program, none of which may be code with values in it.
     pub fn arguments(&mut self, argv: &[Scalar], scope: &Scope) -> Option<Vec<Template>> {
         let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
-        let found = code::data_as_code(&words);
+        let found = crate::expr::data_as_code(&words);
         for at in &found {
             if let Some(argument) = argv.get(*at) {
                 self.becomes_code(argument.span, words.first().copied().unwrap_or_default());
@@ -276,13 +275,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     fn becomes_code(&mut self, span: Span, program: &str) {
-        let help = match program.rsplit('/').next().unwrap_or(program) {
-            program if program.starts_with("{{") => "name the program; choose between programs with `choose`",
-            "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
-            "ssh" => "send a fixed command, and the values on its standard input or as a file",
-            "mysql" | "mariadb" => "put the statement into a file that reads the value from the environment or a table",
-            _ => "pass the value behind the code, as `\"$1\"` or `sys.argv[1]`, or in `env`",
-        };
+        let help = crate::expr::way_around(program);
         let fault = self
             .new_fault(Code::RB0116, span, "a value is pasted into code")
             .reason("the program reads this argument as code, so whatever stands in the value would run")

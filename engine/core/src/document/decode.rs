@@ -9,7 +9,7 @@ pub(super) mod procedure;
 pub(super) mod scalar;
 pub(super) mod step;
 mod test;
-mod verb;
+pub(super) mod verb;
 
 use std::cell::{Cell, RefCell};
 

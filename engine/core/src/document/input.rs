@@ -13,6 +13,7 @@ use super::{Node, Scalar};
 use crate::diagnostic::{Span, Spanned};
 
 pub use accept::accept_all;
+pub(super) use accept::is_host;
 pub use declare::DeclarationFault;
 pub use schema::json_schema;
 

@@ -1,7 +1,7 @@
 //! The verbs, each in the shape that the format gives it.
 
 use super::{Fields, Reading, input, scalar, step};
-use crate::diagnostic::{Code, Spanned};
+use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::step::{
     ApproveStep, AskStep, Assertion, BatchSize, Branch, CallStep, EachStep, FinishOutcome, FinishStep, HttpBody, HttpExpect,
     HttpStep, ManualStep, NotifyStep, OnTimeout, ParallelStep, RepeatStep, RunStep, Step, Verb, WaitFor, WaitStep,
@@ -135,12 +135,18 @@ fn headers(fields: &mut Fields) -> Vec<(Spanned<String>, Scalar)> {
     let reading = fields.reading;
     let headers = pairs(fields, "headers");
     for (name, _) in &headers {
-        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if name.value.is_empty() || !name.value.bytes().all(token) {
-            reading.fault(Code::RB0014, name.span, format!("`{}` is not the name of a header", scalar::clipped(&name.value)));
-        }
+        header_name(reading, &name.value, name.span);
     }
     headers
+}
+
+/// Reports what is not the name of a header.
+pub(in crate::document) fn header_name(reading: &Reading, name: &str, span: Span) {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        let fault = reading.diagnostic(Code::RB0014, span, format!("`{}` is not the name of a header", scalar::clipped(name)));
+        reading.report(fault.help("use letters, digits and `-`"));
+    }
 }
 
 fn expect(reading: &Reading, node: &Node) -> Option<HttpExpect> {

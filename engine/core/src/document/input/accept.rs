@@ -250,7 +250,7 @@ fn syntax(kind: InputType, text: &str) -> Result<(), String> {
     }
 }
 
-fn is_host(text: &str) -> bool {
+pub(in crate::document) fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
         let inside = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -278,7 +278,11 @@ fn url(text: &str) -> Result<(), String> {
     }
     let (host, port) = match authority.strip_prefix('[') {
         Some(inner) => match inner.split_once(']') {
-            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("localhost", port.strip_prefix(':')),
+            Some((address, port))
+                if address.parse::<std::net::Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':')) =>
+            {
+                ("localhost", port.strip_prefix(':'))
+            }
             _ => return wrong("the address in `[…]` is not one"),
         },
         None => match authority.split_once(':') {

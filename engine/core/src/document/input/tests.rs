@@ -70,6 +70,7 @@ fn every_fault_of_a_value_is_told() {
             &["it has 3 characters, which is more than 2", "`bbb` does not match the pattern `a*`"],
         ),
         ("{type: string, pattern: \"[a-z]+\"}", json!("a\n"), &["`a\\n` does not match the pattern `[a-z]+`"]),
+        ("{type: url}", json!("http://[::1]x/"), &["`http://[::1]x/` is not a URL: the address in `[…]` is not one"]),
         ("{type: integer}", json!(1.0), &["1.0 is a number, not an integer"]),
         ("{type: integer, min: 1, max: 5}", json!(9), &["9 is more than 5"]),
         (

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Provider, read};
 use crate::diagnostic::{Code, nearest};
-use crate::document::decode::{Fields, Reading, procedure, scalar, step};
+use crate::document::decode::{Fields, Reading, procedure, scalar, step, verb};
 use crate::document::procedure::SecretFrom;
 use crate::document::{Node, NodeKind, Scalar};
-use crate::expr::Template;
+use crate::expr::{Template, data_as_code};
 use crate::id::Id;
 use crate::plan::{HeaderValue, JsonTemplate, Origin, SecretSource};
 use crate::policy::{Channel, ChannelSpec, Mail, MailSecurity};
@@ -15,6 +15,7 @@ use crate::policy::{Channel, ChannelSpec, Mail, MailSecurity};
 const KINDS: [&str; 4] = ["log", "command", "http", "mail"];
 /// What the texts of a channel can name.
 const NAMES: [&str; 4] = ["message", "subject", "channel", "run"];
+const RUN: [&str; 5] = ["id", "name", "version", "environment", "requested_by"];
 const SECURITY: [(&str, MailSecurity); 3] =
     [("starttls", MailSecurity::Starttls), ("tls", MailSecurity::Tls), ("none", MailSecurity::None)];
 
@@ -45,9 +46,8 @@ fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider
         log.finish();
     }
     if let Some(node) = fields.take("command") {
-        let argv = step::arguments(reading, node, "command");
-        let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(reading, argument)).collect();
-        found = found.or(argv.filter(|argv| !argv.is_empty()).map(Channel::Command));
+        let channel = command(reading, node);
+        found = found.or(channel);
     }
     if let Some(http) = fields.map("http", "`http`") {
         let channel = self::http(reading, http, &secrets);
@@ -90,6 +90,7 @@ fn http(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Chan
     let url = url.and_then(|url| credential(reading, &url, secrets));
     let mut headers = Vec::new();
     for (name, node) in fields.entries("headers") {
+        verb::header_name(reading, &name.value, name.span);
         if let Some(value) = scalar::text(reading, node, &name.value).and_then(|value| credential(reading, &value, secrets)) {
             headers.push((name.value.clone(), value));
         }
@@ -108,6 +109,11 @@ fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail
     let security = fields.word("security", &SECURITY);
     let (user, password) = (fields.text("user"), fields.text("password"));
     fields.finish();
+    for address in to.iter().chain(&from).filter(|address| !is_address(&address.value)) {
+        let message = format!("`{}` is not a mail address", scalar::clipped(&address.value));
+        let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, address.span), message);
+        reading.report(fault.help("write `name@example.org`, or `Name <name@example.org>`"));
+    }
     let server = server?;
     let address = server.value.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     let Some((host, port)) = address.filter(|(host, port)| !host.is_empty() && *port > 0) else {
@@ -148,6 +154,16 @@ fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail
     })
 }
 
+/// `name@host`, alone or behind a name in angle brackets. Whether anybody reads it is for the mail server.
+fn is_address(text: &str) -> bool {
+    let address = match text.rsplit_once('<') {
+        Some((_, address)) => address.trim_end().strip_suffix('>').unwrap_or_default(),
+        None => text,
+    };
+    let (name, host) = address.rsplit_once('@').unwrap_or_default();
+    !name.is_empty() && !host.is_empty() && !address.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// Text, or exactly `secrets.<name>`: one of the channel's own secrets.
 fn credential(reading: &Reading, value: &Scalar, secrets: &Secrets) -> Option<HeaderValue> {
     let Some(name) = value.value.strip_prefix("secrets.") else { return text(reading, value).map(HeaderValue::Text) };
@@ -164,31 +180,51 @@ fn credential(reading: &Reading, value: &Scalar, secrets: &Secrets) -> Option<He
 }
 
 fn text(reading: &Reading, value: &Scalar) -> Option<Template> {
-    let position = reading.source().position(value.span.start);
-    // The file is not one of a plan's procedures; a message about it names the channel.
-    let at = Origin { file: u32::MAX, position };
-    match Template::parse(&value.value, at) {
-        Ok(template) => {
-            let mut right = true;
-            for reference in template.references() {
-                let root = reference.path.first().map_or("", String::as_str);
-                if !NAMES.contains(&root) {
-                    right = false;
-                    let message = format!("`{}` is not known in a channel", scalar::clipped(root));
-                    let fault = reading.diagnostic(Code::RB0118, scalar::shown(reading, value.span), message);
-                    reading.report(match nearest(root, NAMES) {
-                        Some(near) => fault.help(format!("did you mean `{near}`?")),
-                        None => fault.help(format!("the texts of a channel know {}", scalar::listed(&NAMES))),
-                    });
-                }
-            }
-            right.then_some(template)
-        }
+    let at = Origin { file: Origin::WORKSPACE, position: reading.source().position(value.span.start) };
+    let template = match Template::parse(&value.value, at) {
+        Ok(template) => template,
         Err(why) => {
-            reading.fault(Code::RB0113, scalar::shown(reading, value.span), why.message);
-            None
+            let span = value.span_of(reading.source(), why.offset, why.offset + 1);
+            let fault = reading.diagnostic(Code::RB0113, span, "the text cannot be read").reason(why.message);
+            reading.report(fault.help("write values as `{{message}}`, and braces that are text as `\\{{`"));
+            return None;
         }
+    };
+    let mut right = true;
+    for reference in template.references() {
+        let mut path = reference.path.iter().map(String::as_str);
+        let (root, member) = (path.next().unwrap_or_default(), path.next());
+        let (wrong, known) = match member {
+            _ if !NAMES.contains(&root) => (root, &NAMES[..]),
+            Some(member) if root == "run" && !RUN.contains(&member) => (member, &RUN[..]),
+            _ => continue,
+        };
+        right = false;
+        let start = if wrong == root { reference.offset } else { reference.offset + root.len() + 1 };
+        let span = value.span_of(reading.source(), start, start + wrong.len());
+        let fault = reading.diagnostic(Code::RB0118, span, format!("`{}` is not known in a channel", scalar::clipped(wrong)));
+        reading.report(match nearest(wrong, known.iter().copied()) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, near),
+            None => {
+                fault.help(format!("the texts of a channel know {}, and of `run` {}", scalar::listed(&NAMES), scalar::listed(&RUN)))
+            }
+        });
     }
+    right.then_some(template)
+}
+
+/// The command of a channel, none of whose arguments may be code with values in it.
+fn command(reading: &Reading, node: &Node) -> Option<Channel> {
+    let argv = step::arguments(reading, node, "command");
+    let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
+    let code = data_as_code(&words);
+    for argument in code.iter().filter_map(|at| argv.get(*at)) {
+        let fault = reading.diagnostic(Code::RB0116, argument.span, "a value is pasted into code");
+        let fault = fault.reason("the program reads this argument as code, so whatever stands in the message would run");
+        reading.report(fault.help("read the message from standard input, or pass it behind the code, as `\"$1\"`"));
+    }
+    let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(reading, argument)).collect();
+    argv.filter(|argv| !argv.is_empty() && code.is_empty()).map(Channel::Command)
 }
 
 fn json(reading: &Reading, node: &Node) -> Option<JsonTemplate> {

@@ -107,6 +107,10 @@ pub(super) fn escalations(
         let Some(key) = read::named(reading, name, "an escalation") else { continue };
         let Some(mut entry) = Fields::of(reading, node, "an escalation") else { continue };
         let steps = entry.require("steps").and_then(|node| entry.as_list("steps", node)).unwrap_or_default();
+        if steps.is_empty() && entry.has("steps") {
+            let fault = reading.diagnostic(Code::RB0019, name.span, format!("the escalation `{key}` has no step"));
+            reading.report(fault.help("say whom to ask and after which time: `{to: [group], after: 10m}`"));
+        }
         let rungs = steps.iter().filter_map(|node| rung(reading, node, people, channels)).collect();
         let mut pace = BTreeMap::new();
         if let Some(mut factors) = entry.map("pace", "`pace`") {

@@ -2,16 +2,19 @@
 //! is used.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::{Provider, Workspace, channel, policy, schedule};
 use crate::diagnostic::{Code, Span, nearest};
 use crate::document::decode::{Fields, Reading, scalar, step};
+use crate::document::input::is_host;
 use crate::document::{Node, Scalar};
 use crate::limits;
 use crate::policy::{Environment, People, Person};
 
 pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let reading = fields.reading;
+    fields.describe("a workspace");
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
     let (people, groups) = (people(&mut fields), fields.entries("groups"));
@@ -23,9 +26,9 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let escalations = policy::escalations(&mut fields, &people, &channels);
     let http_allow = match fields.map("http", "`http`") {
         Some(mut http) => {
-            let allow = http.texts("allow").into_iter().map(|text| text.value).collect();
+            let allow = http.some_texts("allow");
             http.finish();
-            allow
+            allow.into_iter().filter_map(|entry| host_or_network(reading, entry)).collect()
         }
         None => Vec::new(),
     };
@@ -45,6 +48,24 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     };
     fields.finish();
     workspace
+}
+
+/// A host name, an address, or a network such as `10.0.0.0/8`.
+fn host_or_network(reading: &Reading, entry: Scalar) -> Option<String> {
+    let right = match entry.value.split_once('/') {
+        Some((network, bits)) => match (network.parse::<IpAddr>(), bits.parse::<u8>()) {
+            (Ok(network), Ok(bits)) => bits <= if network.is_ipv4() { 32 } else { 128 },
+            _ => false,
+        },
+        None => is_host(entry.value.trim_end_matches('.')),
+    };
+    if right {
+        return Some(entry.value);
+    }
+    let message = format!("`{}` is neither a host nor a network", scalar::clipped(&entry.value));
+    let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, entry.span), message);
+    reading.report(fault.help("write a host name, an address, or a network such as `10.0.0.0/8`"));
+    None
 }
 
 /// A name that the author chose: letters, digits, `.`, `_` and `-`, so that it can stand in a list and on a command line.
@@ -155,6 +176,16 @@ fn with_groups(reading: &Reading, people: BTreeMap<String, Person>, entries: &[(
     }
     for names in members {
         known_people(reading, &all, names);
+    }
+    let exists = |name: &String| all.people.contains_key(name) || all.groups.contains_key(name);
+    for (name, _) in entries {
+        let Some(members) = all.groups.get(&name.value) else { continue };
+        if members.iter().all(exists) && all.members(&name.value).is_empty() {
+            let fault = reading.diagnostic(Code::RB0407, name.span, format!("nobody is in the group `{}`", name.value));
+            reading.report(
+                fault.reason("a question that is put to it can never be answered").help("name a person in it, or remove it"),
+            );
+        }
     }
     all
 }

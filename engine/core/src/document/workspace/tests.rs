@@ -185,7 +185,7 @@ fn providers_turn_keys_into_sources_and_refuse_what_is_none() {
 #[test]
 fn every_fault_has_its_code_place_and_next_step() {
     for (text, expect) in [
-        ("nmae: x", &["RB0010 1:1 a document has no key `nmae` (did you mean `name`?)"][..]),
+        ("nmae: x", &["RB0010 1:1 a workspace has no key `nmae` (did you mean `name`?)"][..]),
         ("timezone: Europe/Berln", &["RB0403 1:11 `Europe/Berln` is not a time zone (did you mean `Europe/Berlin`?)"]),
         (
             "people: {a: {users: [x]}, b: {users: [x]}}",
@@ -267,7 +267,48 @@ fn every_fault_has_its_code_place_and_next_step() {
         ),
         (
             "channels: {c: {command: [say, \"{{mesage}}\"]}}",
-            &["RB0118 1:31 `mesage` is not known in a channel (did you mean `message`?)"],
+            &["RB0118 1:34 `mesage` is not known in a channel (did you mean `message`?)"],
+        ),
+        (
+            "channels: {c: {http: {url: \"https://x.org\", headers: {\"a b\": c}, json: \"{{run.nmae}} {{message\"}}}",
+            &[
+                "RB0014 1:54 `a b` is not the name of a header (use letters, digits and `-`)",
+                "RB0113 1:85 the text cannot be read (write values as `{{message}}`, and braces that are text as `\\{{`)",
+            ],
+        ),
+        (
+            "channels: {c: {http: {url: \"https://x.org/{{run.nmae}}\", json: {}}}}",
+            &["RB0118 1:49 `nmae` is not known in a channel (did you mean `name`?)"],
+        ),
+        (
+            "channels: {c: {command: [sh, -c, \"echo {{message}}\"]}, d: {command: [\"{{message}}\"]}}",
+            &[
+                "RB0116 1:34 a value is pasted into code (read the message from standard input, or pass it behind the code, as `\"$1\"`)",
+                "RB0116 1:71 a value is pasted into code (read the message from standard input, or pass it behind the code, as `\"$1\"`)",
+            ],
+        ),
+        ("channels: {c: {command: [sh, -c, 'pager \"$1\"', _, \"{{message}}\"]}}", &[]),
+        (
+            "channels: {c: {mail: {to: [nobody, Ben <b@x.org>], from: a@b, smtp: \"h:25\"}}}",
+            &["RB0018 1:28 `nobody` is not a mail address (write `name@example.org`, or `Name <name@example.org>`)"],
+        ),
+        (
+            "http: {allow: [10.0.0.0/33, example.org, 300.1.1.1, fd00::/8]}",
+            &[
+                "RB0018 1:16 `10.0.0.0/33` is neither a host nor a network (write a host name, an address, or a network such as `10.0.0.0/8`)",
+                "RB0018 1:42 `300.1.1.1` is neither a host nor a network (write a host name, an address, or a network such as `10.0.0.0/8`)",
+            ],
+        ),
+        (
+            "people: {p: {}}\ngroups: {a: [b], b: [a], c: [p]}",
+            &[
+                "RB0407 2:10 nobody is in the group `a` (name a person in it, or remove it)",
+                "RB0407 2:18 nobody is in the group `b` (name a person in it, or remove it)",
+            ],
+        ),
+        (
+            "escalations: {e: {steps: []}}",
+            &["RB0019 1:15 the escalation `e` has no step (say whom to ask and after which time: `{to: [group], after: 10m}`)"],
         ),
         (
             "channels: {c: {http: {url: secrets.hok, json: {}}, secrets: {hook: {env: HOOK}}}}",

@@ -17,7 +17,7 @@ const OPTIONS: [(&[&str], &[&str]); 8] = [
 const SSH_VALUES: &str = "BbcDEeFIiJLlmOopQRSWw";
 
 /// The places, among the words of one command, of those that are read as code and hold a value.
-pub(super) fn data_as_code(words: &[&str]) -> Vec<usize> {
+pub fn data_as_code(words: &[&str]) -> Vec<usize> {
     // The first word decides which program runs.
     let mut found: Vec<usize> = words.first().filter(|word| holds(word)).map(|_| 0).into_iter().collect();
     for (at, word) in words.iter().enumerate() {
@@ -34,6 +34,17 @@ pub(super) fn data_as_code(words: &[&str]) -> Vec<usize> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// What to do instead, for the program that would read a value as code.
+pub fn way_around(program: &str) -> &'static str {
+    match program.rsplit('/').next().unwrap_or(program) {
+        program if program.starts_with("{{") => "name the program; choose between programs with `choose`",
+        "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
+        "ssh" => "send a fixed command, and the values on its standard input or as a file",
+        "mysql" | "mariadb" => "put the statement into a file that reads the value from the environment or a table",
+        _ => "pass the value behind the code, as `\"$1\"` or `sys.argv[1]`, or in `env`",
+    }
 }
 
 fn holds(word: &str) -> bool {
