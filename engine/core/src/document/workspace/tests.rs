@@ -272,8 +272,8 @@ fn every_fault_has_its_code_place_and_next_step() {
         (
             "channels: {c: {http: {url: \"https://x.org\", headers: {\"a b\": c}, json: \"{{run.nmae}} {{message\"}}}",
             &[
-                "RB0014 1:54 `a b` is not the name of a header (use letters, digits and `-`)",
-                "RB0113 1:85 the text cannot be read (write values as `{{message}}`, and braces that are text as `\\{{`)",
+                "RB0014 1:55 `a b` is not the name of a header (use letters, digits and `-`)",
+                "RB0113 1:86 the text cannot be read (write values as `{{message}}`, and braces that are text as `\\{{`)",
             ],
         ),
         (
@@ -284,7 +284,7 @@ fn every_fault_has_its_code_place_and_next_step() {
             "channels: {c: {command: [sh, -c, \"echo {{message}}\"]}, d: {command: [\"{{message}}\"]}}",
             &[
                 "RB0116 1:34 a value is pasted into code (read the message from standard input, or pass it behind the code, as `\"$1\"`)",
-                "RB0116 1:71 a value is pasted into code (read the message from standard input, or pass it behind the code, as `\"$1\"`)",
+                "RB0116 1:70 a value is pasted into code (read the message from standard input, or pass it behind the code, as `\"$1\"`)",
             ],
         ),
         ("channels: {c: {command: [sh, -c, 'pager \"$1\"', _, \"{{message}}\"]}}", &[]),
