@@ -311,6 +311,44 @@ fn a_run_that_was_left_in_good_order_is_parked() {
     assert!(desk.path("done").exists());
 }
 
+/// Steps that run side by side are seen side by side: here each waits until the line of the other was seen.
+#[test]
+fn parallel_steps_are_followed_together() {
+    let branch = |name: &str, other: &str| {
+        format!(
+            "      - {{ id: {name}, run: 'echo {name} began; until test -e {other}; do sleep 0.02; done; echo {name} ends', effect: read }}\n"
+        )
+    };
+    let steps = format!(
+        "steps:\n  - id: both\n    parallel:\n      left:\n  {}      right:\n  {}",
+        branch("a", "seen-b"),
+        branch("b", "seen-a")
+    );
+    let desk = Desk::new(&[("try.yaml", &procedure(&steps))]);
+    let mut engine = desk.command("exec try").stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while desk.run("logs last").code != 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "the run never began");
+    }
+    let mut follower = desk.command("logs last --follow").stdout(Stdio::piped()).spawn().unwrap();
+    let mut followed = Vec::new();
+    for line in BufReader::new(follower.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        for name in ["a", "b"] {
+            if line == format!("{name} began") {
+                std::fs::write(desk.path(&format!("seen-{name}")), "").unwrap();
+            }
+        }
+        followed.push(line);
+    }
+    assert!(follower.wait().unwrap().success() && engine.wait().unwrap().success());
+    for line in ["a began", "b began", "a ends", "b ends", "── both.left/a ──", "── both.right/b ──"] {
+        assert!(followed.iter().any(|l| l == line), "{line} in {followed:#?}");
+    }
+    let (a, b) = (followed.iter().position(|l| l == "a began"), followed.iter().position(|l| l == "b began"));
+    let ends = followed.iter().position(|l| l.ends_with(" ends"));
+    assert!(a < ends && b < ends, "{followed:#?}");
+}
+
 /// What no event can hold fails its step, and the run ends as procedures say: it is not stuck for ever.
 #[test]
 fn values_that_are_too_large_for_the_record_fail_their_step() {

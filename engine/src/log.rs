@@ -1,6 +1,8 @@
 //! Output of attempts: one append-only file each, beside the journal. Every byte up to the cap is kept as it came, what is more
 //! is counted, and a reader sees any range at any time, also while the file grows.
 //!
+//! A log that its attempt's result does not hold as a whole is on the disk before the result is recorded.
+//!
 //! A file's name is made from the step's path by an encoding that cannot collide and cannot leave its folder. Folders are opened
 //! one by one, never through a symbolic link, and files are made anew: nobody can lay something in the way.
 
@@ -166,9 +168,27 @@ fn file_name(path: &StepPath, attempt: u32) -> String {
     format!("{name}@{attempt}.log")
 }
 
+/// Where a log's bytes go.
+trait Sink: Write + Send {
+    /// Returns once everything written is on the disk.
+    fn sync(&mut self) -> std::io::Result<()>;
+}
+
+impl Sink for File {
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.sync_data()
+    }
+}
+
+impl Sink for std::io::Sink {
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Takes the output of one attempt. Writing never fails and never waits for a reader: what cannot be kept is counted.
 pub struct LogWriter {
-    sink: Box<dyn Write + Send>,
+    sink: Box<dyn Sink>,
     room: u64,
     bytes: u64,
     dropped: u64,
@@ -177,7 +197,7 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    fn new(sink: Box<dyn Write + Send>, cap: u64) -> LogWriter {
+    fn new(sink: Box<dyn Sink>, cap: u64) -> LogWriter {
         LogWriter { sink, room: cap, bytes: 0, dropped: 0, digest: sha2::Sha256::new(), failed: None }
     }
 
@@ -222,9 +242,16 @@ impl LogWriter {
         self.bytes == 0
     }
 
-    /// Ends the log.
+    /// Whether ending the log waits for the disk.
+    pub fn is_long(&self) -> bool {
+        self.bytes > limits::RESULT_BYTES as u64
+    }
+
+    /// Ends the log. A long one is synced: a short one is in the result of its attempt too, and costs no second sync.
     pub fn seal(mut self) -> LogSeal {
-        if let Err(error) = self.sink.flush() {
+        if self.is_long()
+            && let Err(error) = self.sink.sync()
+        {
             self.failed.get_or_insert(error.to_string());
         }
         LogSeal { bytes: self.bytes, dropped: self.dropped, digest: digest_of(self.digest), failed: self.failed }
@@ -269,24 +296,6 @@ impl LogReader {
     pub fn tail(&self, bytes: u64) -> Result<Vec<u8>, LogError> {
         let len = self.len()?;
         self.range(len.saturating_sub(bytes), len)
-    }
-
-    /// What comes at or after `*from`, and moves `*from` behind it. Waits while there is nothing; gives nothing once `ended`
-    /// says that nobody writes any more and everything was read.
-    pub async fn follow(&self, from: &mut u64, mut ended: impl FnMut() -> bool) -> Result<Option<Vec<u8>>, LogError> {
-        loop {
-            // Asked before reading: what was written before the end is then read.
-            let over = ended();
-            let bytes = self.range(*from, u64::MAX)?;
-            if !bytes.is_empty() {
-                *from += bytes.len() as u64;
-                return Ok(Some(bytes));
-            }
-            if over {
-                return Ok(None);
-            }
-            tokio::time::sleep(limits::STORE_POLL).await;
-        }
     }
 
     /// The length and digest of what is there.
@@ -396,6 +405,12 @@ mod tests {
         kept: Arc<Mutex<Vec<u8>>>,
     }
 
+    impl Sink for Disk {
+        fn sync(&mut self) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::Other.into())
+        }
+    }
+
     impl Write for Disk {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             let n = bytes.len().min(3).min(self.room);
@@ -429,22 +444,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_follower_reads_everything_and_then_ends() {
-        let state = tempfile::tempdir().unwrap();
-        let logs = Logs::open(state.path()).unwrap();
-        let mut writer = logs.create(&run(), &path("a"), 1).unwrap();
-        let reader = logs.reader(&run(), &path("a"), 1).unwrap();
-        let (mut from, mut read, mut rounds) = (0, Vec::new(), 0);
-        let ended = |rounds: &mut u32| {
-            *rounds += 1;
-            writer.write(b"x");
-            *rounds == 3
-        };
-        let mut ended = ended;
-        while let Some(bytes) = reader.follow(&mut from, || rounds >= 3 || ended(&mut rounds)).await.unwrap() {
-            read.extend(bytes);
+    #[test]
+    fn only_a_long_log_waits_for_the_disk_and_says_if_that_fails() {
+        for (bytes, synced) in [(0, false), (limits::RESULT_BYTES, false), (limits::RESULT_BYTES + 1, true)] {
+            let mut writer = LogWriter::new(Box::new(Disk { room: bytes, kept: Arc::default() }), limits::LOG_BYTES);
+            writer.write(&vec![b'x'; bytes]);
+            let seal = writer.seal();
+            assert_eq!((seal.bytes, seal.failed.is_some()), (bytes as u64, synced));
         }
-        assert_eq!(read, b"xxx");
     }
 }

@@ -1,127 +1,236 @@
 //! `runbook logs`: what steps wrote, made harmless for a terminal unless `--raw` asks for the bytes.
+//!
+//! Steps that run at the same time are followed at the same time: whole lines of each as they come, under a heading wherever
+//! the step changes. Bytes asked for with `--raw` are never mixed: one attempt follows the other.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use runbook_core::run::Fact;
+use runbook_core::run::event::AttemptEnd;
 use runbook_core::{RunId, StepPath, limits};
-use runbook_engine::log::{LogError, LogReader};
+use runbook_engine::journal::Phase;
+use runbook_engine::log::{LogError, LogReader, LogSeal};
 
 use super::store::Home;
 use crate::args::Logs;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::{Tone, Ui, plain_bytes};
+use crate::ui::{Tone, Ui, line, plain_bytes};
 
 /// How often a followed run is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// Bytes of one line that are held back at most.
+const LINE: usize = 64 * 1024;
 
 pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
-    let mut printed: BTreeSet<(StepPath, u32)> = BTreeSet::new();
+    let mut view = View { home: &home, id, args, next: 1, under_way: Vec::new(), any: false, heading: None };
     loop {
-        // Read before the logs are: what ends afterwards is seen in the next round.
-        let (attempts, over) = attempts(&home, &id, args)?;
-        if let (Some(step), true) = (&args.step, attempts.is_empty() && !args.follow) {
-            return Err(Trouble::not_valid(format!("step `{step}` of run {id} wrote nothing")).next(format!("runbook show {id}")));
-        }
-        for (path, attempt) in attempts {
-            if printed.insert((path.clone(), attempt)) && home.logs.exists(&id, &path, attempt) {
-                print(&home, &id, &path, attempt, args, ui)?;
-            }
-        }
-        if !args.follow || over {
-            return Ok(Exit::Succeeded);
+        let over = view.look()? || !args.follow;
+        view.print(over, ui)?;
+        if over {
+            break;
         }
         std::thread::sleep(LOOK);
     }
-}
-
-/// The attempts whose output is wanted, in the order in which they began, and whether nothing further can come.
-fn attempts(home: &Home, id: &RunId, args: &Logs) -> Result<(Vec<(StepPath, u32)>, bool), Trouble> {
-    let mut found = Vec::new();
-    let (run, row) = home.replay_with(id, &mut |_, event| {
-        if let Fact::AttemptStarted { path, attempt } = &event.fact {
-            let below = |step: &StepPath| {
-                path == step || path.as_str().strip_prefix(step.as_str()).is_some_and(|rest| rest.starts_with(['/', '[', '.', '~']))
-            };
-            if args.step.as_ref().is_none_or(below) && args.attempt.is_none_or(|wanted| wanted == *attempt) {
-                found.push((path.clone(), *attempt));
-            }
+    match &args.step {
+        Some(step) if !view.any => {
+            Err(Trouble::not_valid(format!("step `{step}` of run {} wrote nothing", view.id))
+                .next(format!("runbook show {}", view.id)))
         }
-    })?;
-    Ok((found, run.outcome().is_some() || !home.is_held(&row)))
-}
-
-fn print(home: &Home, id: &RunId, path: &StepPath, attempt: u32, args: &Logs, ui: &mut Ui) -> Result<(), Trouble> {
-    let cannot = |why: LogError| Trouble::failed(why.to_string());
-    let reader = home.logs.reader(id, path, attempt).map_err(cannot)?;
-    let wrote = !reader.is_empty().map_err(cannot)?;
-    if !args.raw && args.step.is_none() && (wrote || args.follow) {
-        let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-        ui.data(&Tone::Strong.paint(&format!("── {path}{again} ──")))?;
-    }
-    let mut at = args.from.unwrap_or(0);
-    let mut out = Printer { raw: args.raw, rest: Vec::new() };
-    loop {
-        let going = args.follow && is_under_way(home, id, path, attempt)?;
-        copy(&reader, &mut at, &mut out, ui)?;
-        if !going {
-            // What was written between the last look and the end.
-            copy(&reader, &mut at, &mut out, ui)?;
-            return out.finish(ui);
-        }
-        std::thread::sleep(LOOK);
+        _ => Ok(Exit::Succeeded),
     }
 }
 
-fn copy(reader: &LogReader, at: &mut u64, out: &mut Printer, ui: &mut Ui) -> Result<(), Trouble> {
-    let cannot = |why: LogError| Trouble::failed(why.to_string());
-    loop {
-        let bytes = reader.range(*at, at.saturating_add(limits::LOG_RANGE)).map_err(cannot)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        *at += bytes.len() as u64;
-        out.write(&bytes, ui)?;
-    }
+struct View<'a> {
+    home: &'a Home,
+    id: RunId,
+    args: &'a Logs,
+    /// The first event that was not looked at yet.
+    next: u64,
+    /// Attempts that were not printed to their end, in the order in which they began.
+    under_way: Vec<Attempt>,
+    /// Some attempt was found.
+    any: bool,
+    /// The attempt whose output stands last on the screen.
+    heading: Option<(StepPath, u32)>,
 }
 
-fn is_under_way(home: &Home, id: &RunId, path: &StepPath, attempt: u32) -> Result<bool, Trouble> {
-    let (run, row) = home.replay(id)?;
-    Ok(home.is_held(&row) && run.under_way().contains(&(path.clone(), attempt)))
-}
-
-/// Prints whole lines, so that a character that was cut by a range is not shown as two broken ones.
-struct Printer {
-    raw: bool,
+struct Attempt {
+    path: StepPath,
+    number: u32,
+    reader: Option<LogReader>,
+    at: u64,
+    /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
+    ended: bool,
+    /// Why this is not all that was written.
+    lacks: Option<String>,
 }
 
-/// Bytes of one line that are held back at most.
-const LINE: usize = 64 * 1024;
+impl View<'_> {
+    /// Takes in what was recorded since the last look. True where nothing further can come.
+    fn look(&mut self) -> Result<bool, Trouble> {
+        // Read before the logs are: what an attempt wrote before its end was recorded is then printed.
+        let row = self.home.journal.run(&self.id)?;
+        while self.next <= row.seq {
+            let page = self.home.journal.records(&self.id, self.next, limits::RECORDS_PAGE)?;
+            let Some(last) = page.last() else { break };
+            self.next = last.seq + 1;
+            for record in page.iter().filter(|record| matches!(record.kind.as_str(), "attempt_started" | "attempt_finished")) {
+                match record.decode(row.format)?.fact {
+                    Fact::AttemptStarted { path, attempt } if self.is_wanted(&path, attempt) => {
+                        self.any = true;
+                        self.under_way.push(Attempt::new(path, attempt, self.args.from.unwrap_or(0)));
+                    }
+                    Fact::AttemptFinished { path, attempt, end } => {
+                        let mut of = self.under_way.iter_mut();
+                        if let Some(found) = of.find(|a| a.path == path && a.number == attempt) {
+                            found.ended = true;
+                            found.lacks = lacks(&end);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(row.summary.phase == Phase::Ended || !self.home.is_held(&row))
+    }
 
-impl Printer {
-    fn write(&mut self, bytes: &[u8], ui: &mut Ui) -> Result<(), Trouble> {
-        if self.raw {
+    fn is_wanted(&self, path: &StepPath, attempt: u32) -> bool {
+        let below = |step: &StepPath| {
+            path == step || path.as_str().strip_prefix(step.as_str()).is_some_and(|rest| rest.starts_with(['/', '[', '.', '~']))
+        };
+        self.args.step.as_ref().is_none_or(below) && self.args.attempt.is_none_or(|wanted| wanted == attempt)
+    }
+
+    /// Prints what has come; all of it, the beginning of a line included, of attempts that have ended or where the run is over.
+    fn print(&mut self, over: bool, ui: &mut Ui) -> Result<(), Trouble> {
+        let mut attempts = std::mem::take(&mut self.under_way);
+        let mut still = Vec::new();
+        for mut attempt in attempts.drain(..) {
+            let last = over || attempt.ended;
+            // Bytes as they are wait for those of the attempt before.
+            if self.args.raw && !still.is_empty() {
+                still.push(attempt);
+                continue;
+            }
+            while let Some(bytes) = attempt.read(self.home, &self.id)? {
+                self.show(&mut attempt, &bytes, ui)?;
+            }
+            if !last {
+                still.push(attempt);
+                continue;
+            }
+            let rest = std::mem::take(&mut attempt.rest);
+            if !rest.is_empty() {
+                self.head(&attempt, ui)?;
+                ui.data(&plain_bytes(&rest))?;
+            }
+            if let Some(lacks) = &attempt.lacks {
+                ui.say(&format!("{}: {}", attempt.path, line(lacks)));
+            }
+        }
+        self.under_way = still;
+        Ok(())
+    }
+
+    fn show(&mut self, attempt: &mut Attempt, bytes: &[u8], ui: &mut Ui) -> Result<(), Trouble> {
+        if self.args.raw {
             return Ok(ui.raw(bytes)?);
         }
-        self.rest.extend_from_slice(bytes);
-        let whole = match self.rest.iter().rposition(|b| *b == b'\n') {
-            Some(end) => end + 1,
-            None if self.rest.len() > LINE => self.rest.len(),
-            None => return Ok(()),
-        };
-        let text = plain_bytes(&self.rest[..whole]);
-        self.rest.drain(..whole);
-        Ok(ui.raw(text.as_bytes())?)
-    }
-
-    fn finish(&mut self, ui: &mut Ui) -> Result<(), Trouble> {
-        if !self.rest.is_empty() {
-            ui.data(&plain_bytes(&self.rest))?;
+        attempt.rest.extend_from_slice(bytes);
+        let whole = whole_lines(&attempt.rest);
+        if whole > 0 {
+            let text: Vec<u8> = attempt.rest.drain(..whole).collect();
+            self.head(attempt, ui)?;
+            ui.raw(plain_bytes(&text).as_bytes())?;
         }
         Ok(())
+    }
+
+    /// A heading where the output of another attempt follows.
+    fn head(&mut self, attempt: &Attempt, ui: &mut Ui) -> Result<(), Trouble> {
+        let now = Some((attempt.path.clone(), attempt.number));
+        if self.args.step.is_none() && self.heading != now {
+            let again = if attempt.number > 1 { format!(" (attempt {})", attempt.number) } else { String::new() };
+            ui.data(&Tone::Strong.paint(&format!("── {}{again} ──", attempt.path)))?;
+        }
+        self.heading = now;
+        Ok(())
+    }
+}
+
+impl Attempt {
+    fn new(path: StepPath, number: u32, at: u64) -> Attempt {
+        Attempt { path, number, reader: None, at, rest: Vec::new(), ended: false, lacks: None }
+    }
+
+    /// What comes next, as far as it is there. The log may come into being after the attempt was recorded.
+    fn read(&mut self, home: &Home, id: &RunId) -> Result<Option<Vec<u8>>, Trouble> {
+        let cannot = |why: LogError| Trouble::failed(why.to_string());
+        if self.reader.is_none() {
+            match home.logs.reader(id, &self.path, self.number) {
+                Ok(reader) => self.reader = Some(reader),
+                Err(LogError::Absent { .. }) => return Ok(None),
+                Err(error) => return Err(cannot(error)),
+            }
+        }
+        let Some(reader) = &self.reader else { return Ok(None) };
+        let bytes = reader.range(self.at, self.at.saturating_add(limits::LOG_RANGE)).map_err(cannot)?;
+        self.at += bytes.len() as u64;
+        Ok((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
+fn lacks(end: &AttemptEnd) -> Option<String> {
+    let seal = match end {
+        AttemptEnd::Succeeded { result }
+        | AttemptEnd::Failed { result, .. }
+        | AttemptEnd::TimedOut { result, .. }
+        | AttemptEnd::Cancelled { result, .. } => LogSeal::of_result(result)?,
+        AttemptEnd::Unknown { .. } => return None,
+    };
+    let why = seal.failed.map(|why| format!(": {why}")).unwrap_or_default();
+    (seal.dropped > 0).then(|| format!("{} bytes more were written and not kept{why}", seal.dropped))
+}
+
+/// The bytes up to the end of the last line; of a line that is too long, up to the end of its last character.
+fn whole_lines(bytes: &[u8]) -> usize {
+    match bytes.iter().rposition(|b| *b == b'\n') {
+        Some(end) => end + 1,
+        None if bytes.len() <= LINE => 0,
+        None => {
+            let begun = bytes.iter().rev().take(4).position(|b| *b >= 0xc0).map(|back| bytes.len() - 1 - back);
+            match begun {
+                Some(at) if std::str::from_utf8(&bytes[at..]).is_err_and(|e| e.error_len().is_none()) => at,
+                _ => bytes.len(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_and_so_are_the_characters_of_a_long_one() {
+        let long = |end: &[u8]| [vec![b'x'; LINE], end.to_vec()].concat();
+        for (bytes, expect) in [
+            (b"".to_vec(), 0),
+            (b"half".to_vec(), 0),
+            (b"one\nhalf".to_vec(), 4),
+            (b"one\ntwo\n".to_vec(), 8),
+            (long(b"x"), LINE + 1),
+            (long("é".as_bytes()), LINE + 2),
+            (long(&"é".as_bytes()[..1]), LINE),
+            (long(&"🙂".as_bytes()[..3]), LINE),
+            (long(b"\xff"), LINE + 1),
+            (long(b"\x80\x80\x80\x80\x80"), LINE + 5),
+        ] {
+            assert_eq!(whole_lines(&bytes), expect, "{:?}", &bytes[bytes.len().saturating_sub(6)..]);
+        }
     }
 }

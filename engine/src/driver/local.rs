@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::perform::{Assignment, Performer};
 use crate::action::{self, Job, Mask, NetworkPolicy, Output, Secrets};
-use crate::log::{LogWriter, Logs};
+use crate::log::{LogSeal, LogWriter, Logs};
 use crate::process;
 use crate::secret::{Masker, SecretStore};
 
@@ -57,8 +57,12 @@ impl Performer for LocalPerformer {
         Box::pin(async move {
             let end = action::perform(job).await;
             let writer = log.lock().unwrap_or_else(PoisonError::into_inner).take();
-            match writer {
-                Some(writer) => sealed(end, writer),
+            let seal = match writer {
+                Some(writer) if writer.is_long() => tokio::task::spawn_blocking(|| writer.seal()).await.ok(),
+                writer => writer.map(LogWriter::seal),
+            };
+            match seal {
+                Some(seal) => sealed(end, &seal),
                 None => end,
             }
         })
@@ -86,8 +90,7 @@ fn facts(assignment: &Assignment) -> Map {
 }
 
 /// The end of an attempt with what its log came to, where there was any output.
-fn sealed(mut end: AttemptEnd, writer: LogWriter) -> AttemptEnd {
-    let seal = writer.seal();
+fn sealed(mut end: AttemptEnd, seal: &LogSeal) -> AttemptEnd {
     let result = match &mut end {
         AttemptEnd::Succeeded { result }
         | AttemptEnd::Failed { result, .. }
@@ -95,10 +98,13 @@ fn sealed(mut end: AttemptEnd, writer: LogWriter) -> AttemptEnd {
         | AttemptEnd::Cancelled { result, .. } => result,
         AttemptEnd::Unknown { .. } => return end,
     };
-    if seal.bytes + seal.dropped > 0
-        && let Value::Map(map) = result
-    {
-        map.insert("log".to_owned(), seal.to_value());
+    if seal.bytes + seal.dropped > 0 {
+        if *result == Value::Null {
+            *result = Value::Map(Map::new());
+        }
+        if let Value::Map(map) = result {
+            map.insert("log".to_owned(), seal.to_value());
+        }
     }
     end
 }
@@ -171,4 +177,38 @@ impl Mask for Nothing {
     fn push(&mut self, _bytes: &[u8], _out: &mut Vec<u8>) {}
 
     fn finish(&mut self, _out: &mut Vec<u8>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use runbook_core::Digest;
+    use runbook_core::run::event::Failure;
+
+    use super::*;
+
+    /// Whatever an attempt came to, the record names the digest of what it wrote.
+    #[test]
+    fn every_end_that_is_known_names_its_log() {
+        let failure = || Failure { message: "no".into(), at: None, detail: None };
+        let some = Value::Map(Map::from([("exit_code".to_owned(), Value::Int(1))]));
+        let seal = |bytes| LogSeal { bytes, dropped: 0, digest: Digest::of_bytes(b"x"), failed: None };
+        for result in [Value::Null, some] {
+            for end in [
+                AttemptEnd::Succeeded { result: result.clone() },
+                AttemptEnd::Failed { failure: failure(), result: result.clone() },
+                AttemptEnd::TimedOut { failure: failure(), result: result.clone() },
+                AttemptEnd::Cancelled { failure: failure(), result },
+            ] {
+                assert_eq!(sealed(end.clone(), &seal(0)), end, "nothing was written");
+                let (AttemptEnd::Succeeded { result }
+                | AttemptEnd::Failed { result, .. }
+                | AttemptEnd::TimedOut { result, .. }
+                | AttemptEnd::Cancelled { result, .. }) = sealed(end, &seal(7))
+                else {
+                    panic!("it became unknown")
+                };
+                assert_eq!(LogSeal::of_result(&result), Some(seal(7)));
+            }
+        }
+    }
 }
