@@ -56,8 +56,15 @@ pub struct SecretStore {
     /// The environment of the operator: variables are read here, and the commands of providers get it whole, since they
     /// act with the operator's own logins.
     environment: Vec<(OsString, OsString)>,
-    fetched: Mutex<Vec<(SecretSource, Arc<SecretString>)>>,
+    fetched: Mutex<Fetched>,
     warnings: Mutex<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Fetched {
+    secrets: Vec<(SecretSource, Arc<SecretString>)>,
+    /// Of all of them: made when it is first asked for, since each stream of each step wants one.
+    masker: Option<Masker>,
 }
 
 impl SecretStore {
@@ -76,18 +83,24 @@ impl SecretStore {
     /// The secret, fetched the first time it is asked for. Two that ask at once wait for one fetch.
     pub fn get(&self, source: &SecretSource) -> Result<Arc<SecretString>, SecretError> {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, secret)) = fetched.iter().find(|(known, _)| known == source) {
+        if let Some((_, secret)) = fetched.secrets.iter().find(|(known, _)| known == source) {
             return Ok(secret.clone());
         }
         let secret = Arc::new(self.fetch(source)?);
-        fetched.push((source.clone(), secret.clone()));
+        fetched.secrets.push((source.clone(), secret.clone()));
+        fetched.masker = None;
         Ok(secret)
     }
 
     /// A masker of every secret that was fetched so far.
     pub fn masker(&self) -> Result<Masker, SecretError> {
-        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        Masker::new(&fetched.iter().map(|(_, secret)| secret.as_ref()).collect::<Vec<_>>())
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(masker) = &fetched.masker {
+            return Ok(masker.fresh());
+        }
+        let masker = Masker::new(&fetched.secrets.iter().map(|(_, secret)| secret.as_ref()).collect::<Vec<_>>())?;
+        fetched.masker = Some(masker.fresh());
+        Ok(masker)
     }
 
     /// What people should know about where secrets lie; each is given out once.

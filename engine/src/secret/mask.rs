@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use runbook_core::limits;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
@@ -28,6 +28,8 @@ pub struct Masker {
     patterns: Option<Arc<Patterns>>,
     /// The end of what was pushed, where a pattern may have begun.
     held: Vec<u8>,
+    /// How many bytes of `held` a mark stands for already: they belong to a secret that overlaps what may follow.
+    covered: usize,
 }
 
 struct Patterns {
@@ -51,7 +53,7 @@ impl Masker {
             add_forms(secret, &mut forms);
         }
         if forms.is_empty() {
-            return Ok(Masker { patterns: None, held: Vec::new() });
+            return Ok(Masker { patterns: None, held: Vec::new(), covered: 0 });
         }
         let bytes: usize = forms.iter().map(Vec::len).sum();
         // The automaton that is fastest takes memory in proportion to its patterns; beyond a bound, a smaller one will do.
@@ -67,12 +69,12 @@ impl Masker {
         }
         let longest = forms.iter().map(Vec::len).max().unwrap_or_default();
         let sorted = forms.into_iter().map(Zeroizing::new).collect();
-        Ok(Masker { patterns: Some(Arc::new(Patterns { search, sorted, longest, first })), held: Vec::new() })
+        Ok(Masker { patterns: Some(Arc::new(Patterns { search, sorted, longest, first })), held: Vec::new(), covered: 0 })
     }
 
     /// The same secrets, for another stream.
     pub fn fresh(&self) -> Masker {
-        Masker { patterns: self.patterns.clone(), held: Vec::new() }
+        Masker { patterns: self.patterns.clone(), held: Vec::new(), covered: 0 }
     }
 
     /// Takes in a part of the stream and appends to `out` what may be shown.
@@ -82,42 +84,36 @@ impl Masker {
             return;
         };
         if self.held.is_empty() {
-            let open = patterns.mask(bytes, out);
+            let open = patterns.beginning(bytes);
+            self.covered = patterns.mask(bytes, 0, open, out);
             self.held.extend_from_slice(bytes.get(open..).unwrap_or_default());
         } else {
             self.held.extend_from_slice(bytes);
-            let open = patterns.mask(&self.held, out);
+            let open = patterns.beginning(&self.held);
+            self.covered = patterns.mask(&self.held, self.covered, open, out);
             let rest = self.held.split_off(open.min(self.held.len()));
             std::mem::replace(&mut self.held, rest).zeroize();
         }
     }
 
-    /// The end of the stream: whatever was held back is shown or masked.
+    /// The end of the stream: what was held back is the beginning of a secret, shown only where it gives nothing away.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        let mut held = std::mem::take(&mut self.held);
-        if let Some(patterns) = &self.patterns {
-            let mut rest = held.as_slice();
-            // A secret may be complete in what is held, and be followed by the beginning of another.
-            while let Some(found) = patterns.search.find(rest) {
-                patterns.mask_beginnings(rest.get(..found.start()).unwrap_or_default(), out);
-                out.extend_from_slice(MASK.as_bytes());
-                rest = rest.get(found.end()..).unwrap_or_default();
-            }
-            patterns.mask_beginnings(rest, out);
+        if self.held.len() < limits::SECRET_MIN_BYTES {
+            out.extend_from_slice(self.held.get(self.covered..).unwrap_or_default());
+        } else if self.covered == 0 {
+            out.extend_from_slice(MASK.as_bytes());
         }
-        held.zeroize();
+        std::mem::take(&mut self.held).zeroize();
+        self.covered = 0;
     }
 
     /// Masks a text that is there as a whole.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match &self.patterns {
             Some(patterns) if patterns.search.is_match(text) => {
-                let mut shown = String::with_capacity(text.len());
-                patterns.search.replace_all_with(text, &mut shown, |_, _, shown| {
-                    shown.push_str(MASK);
-                    true
-                });
-                Cow::Owned(shown)
+                let mut shown = Vec::with_capacity(text.len());
+                patterns.mask(text.as_bytes(), 0, text.len(), &mut shown);
+                Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
             }
             _ => Cow::Borrowed(text),
         }
@@ -132,30 +128,27 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Patterns {
-    /// Masks `bytes` up to the place where a pattern may have begun that is not complete, and gives that place.
-    fn mask(&self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
-        let mut open = self.beginning(bytes, 0);
-        let mut shown = 0;
-        for found in self.search.find_iter(bytes) {
-            if found.start() >= open {
-                break;
+    /// Masks `bytes` up to `open`; the first `covered` of them are masked already. Secrets that overlap share one mark, so
+    /// that nothing of the second is left behind the first. Gives how far beyond `open` the last mark reaches.
+    ///
+    /// A match that starts before `open` is final: were there a longer one, its beginning would be found earlier.
+    fn mask(&self, bytes: &[u8], covered: usize, open: usize, out: &mut Vec<u8>) -> usize {
+        let (mut shown, mut from) = (covered, 0);
+        while let Some(found) = self.search.find(Input::new(bytes).range(from..)).filter(|found| found.start() < open) {
+            if found.start() >= shown {
+                out.extend_from_slice(bytes.get(shown..found.start()).unwrap_or_default());
+                out.extend_from_slice(MASK.as_bytes());
             }
-            out.extend_from_slice(bytes.get(shown..found.start()).unwrap_or_default());
-            out.extend_from_slice(MASK.as_bytes());
-            shown = found.end();
-            if shown > open {
-                open = self.beginning(bytes, shown);
-            }
+            shown = shown.max(found.end());
+            from = found.start() + 1;
         }
         out.extend_from_slice(bytes.get(shown..open).unwrap_or_default());
-        open
+        shown.saturating_sub(open)
     }
 
-    /// The first place from `from` on whose rest is the beginning of a pattern; the end where there is none.
-    ///
-    /// A match that starts before that place is final: were there a longer one, its beginning would be found earlier.
-    fn beginning(&self, bytes: &[u8], from: usize) -> usize {
-        let earliest = bytes.len().saturating_sub(self.longest.saturating_sub(1)).max(from);
+    /// The first place whose rest is the beginning of a pattern that is not complete; the end where there is none.
+    fn beginning(&self, bytes: &[u8]) -> usize {
+        let earliest = bytes.len().saturating_sub(self.longest.saturating_sub(1));
         (earliest..bytes.len())
             .find(|place| {
                 let rest = bytes.get(*place..).unwrap_or_default();
@@ -167,16 +160,6 @@ impl Patterns {
     fn begins(&self, text: &[u8]) -> bool {
         let place = self.sorted.partition_point(|pattern| pattern.as_slice() <= text);
         self.sorted.get(place).is_some_and(|pattern| pattern.starts_with(text))
-    }
-
-    fn mask_beginnings(&self, rest: &[u8], out: &mut Vec<u8>) {
-        let place = self.beginning(rest, 0);
-        let (before, beginning) = rest.split_at(place.min(rest.len()));
-        out.extend_from_slice(before);
-        match beginning.len() >= limits::SECRET_MIN_BYTES {
-            true => out.extend_from_slice(MASK.as_bytes()),
-            false => out.extend_from_slice(beginning),
-        }
     }
 }
 
