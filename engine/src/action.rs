@@ -34,6 +34,8 @@ pub struct Job {
     /// `RUNBOOK_ATTEMPT`, requests as `Idempotency-Key`, mails in their `Message-ID`.
     pub id: String,
     pub work: Work,
+    /// What the attempt before this one came to, where that is known.
+    pub before: Value,
     pub secrets: Arc<dyn Secrets>,
     /// Takes every byte of output, masked, in the order of arrival.
     pub output: Box<dyn Output + Send>,

@@ -263,7 +263,8 @@ impl<'a> Driver<'a> {
             self.rest().await?;
         }
         for (path, attempt) in starting {
-            let Some(work) = self.session.run().find_step(&path).and_then(|s| s.work().cloned()) else { continue };
+            let Some(step) = self.session.run().find_step(&path) else { continue };
+            let (Some(work), before) = (step.work().cloned(), step.result().clone()) else { continue };
             let stop = CancellationToken::new();
             let assignment = Assignment {
                 run: self.session.id().clone(),
@@ -271,6 +272,7 @@ impl<'a> Driver<'a> {
                 attempt,
                 work,
                 plan: self.session.run().plan().clone(),
+                before,
                 by_event: self.session.run().start().is_some_and(|s| s.event.is_some()),
                 requested_by: self.session.run().start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
                 stop: stop.clone(),

@@ -37,11 +37,14 @@ impl std::fmt::Display for Survivor {
     }
 }
 
-/// The processes that carry the mark of this attempt, whoever started them and whether or not the engine that did still
-/// lives. Processes of other users are not visible unless the engine runs as root.
+/// The processes that carry the mark of this attempt or of a part of it, `<attempt>/<part>`, whoever started them and whether
+/// or not the engine that did still lives. Processes of other users are not visible unless the engine runs as root.
 pub fn survivors(attempt: &str) -> Vec<Survivor> {
     let mark = mark_of(attempt);
-    snapshot().iter().filter(|p| p.lives() && p.pid != own_pid() && carries(p.pid, &mark)).map(Entry::survivor).collect()
+    let of_it =
+        |carried: &[u8]| carried.strip_prefix(mark.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
+    let lives = |p: &&Entry| p.lives() && p.pid != own_pid();
+    snapshot().iter().filter(lives).filter(|p| mark_in(p.pid).is_some_and(|m| of_it(&m))).map(Entry::survivor).collect()
 }
 
 /// One program and all that it starts.
@@ -287,16 +290,10 @@ fn mark_of(attempt: &str) -> Vec<u8> {
     format!("{MARK}={attempt}").into_bytes()
 }
 
-fn environment(pid: i32) -> Option<Vec<u8>> {
-    std::fs::read(format!("/proc/{pid}/environ")).ok()
-}
-
-fn carries(pid: i32, mark: &[u8]) -> bool {
-    environment(pid).is_some_and(|bytes| bytes.split(|b| *b == 0).any(|variable| variable == mark))
-}
-
-fn carries_any_mark(pid: i32) -> bool {
-    environment(pid).is_some_and(|bytes| bytes.split(|b| *b == 0).any(|variable| variable.starts_with(b"RUNBOOK_ATTEMPT=")))
+/// The mark that a process carries, with its name, where it carries one and may be looked at.
+fn mark_in(pid: i32) -> Option<Vec<u8>> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).find(|variable| variable.starts_with(b"RUNBOOK_ATTEMPT=")).map(<[u8]>::to_vec)
 }
 
 /// A look at the process table for the living members of a tree.
@@ -331,12 +328,15 @@ impl Search {
         // What this program starts itself has our session, and our group or one of its own; an orphan that ran away has neither.
         let ran_away = |entry: &Entry| {
             let escaped = entry.session != engine.session || (entry.group != entry.pid && entry.group != engine.group);
-            entry.parent == own && escaped && !known.contains(&entry.pid) && !carries_any_mark(entry.pid)
+            entry.parent == own && escaped && !known.contains(&entry.pid) && mark_in(entry.pid).is_none()
         };
         let (mut members, mut strays) = (BTreeSet::new(), BTreeSet::new());
         for entry in table.iter().filter(|entry| entry.started >= self.started && !spared.contains(&entry.pid)) {
             let in_group = self.leader.is_some_and(|leader| entry.pid == leader || entry.group == leader);
-            if in_group || self.seen.get(&entry.pid) == Some(&entry.started) || carries(entry.pid, &self.mark) {
+            if in_group
+                || self.seen.get(&entry.pid) == Some(&entry.started)
+                || mark_in(entry.pid).is_some_and(|mark| mark == self.mark)
+            {
                 members.insert(entry.pid);
             } else if ran_away(entry) {
                 if self.alone {

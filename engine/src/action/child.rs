@@ -44,7 +44,8 @@ pub struct Program {
 
 pub type Environment = BTreeMap<OsString, OsString>;
 
-/// The environment of a child: inherited, then declared, then `values`, then the attempt's ids, which nothing can replace.
+/// The environment of a child: inherited, then declared, then `values`, then the attempt's ids, which nothing can replace. The
+/// last of them, [`process::MARK`], is set by the tree that is started.
 pub async fn environment(
     id: &str,
     work: &Work,
@@ -62,7 +63,7 @@ pub async fn environment(
     }
     let (run, rest) = id.split_once('/').unwrap_or((id, ""));
     let (step, _) = rest.rsplit_once('/').unwrap_or((rest, ""));
-    for (name, value) in [("RUNBOOK_RUN", run), ("RUNBOOK_STEP", step), (process::MARK, id)] {
+    for (name, value) in [("RUNBOOK_RUN", run), ("RUNBOOK_STEP", step)] {
         variable(&mut environment, name, value)?;
     }
     Ok(environment)

@@ -127,6 +127,7 @@ pub fn job(task: Task) -> (Job, Log) {
     let job = Job {
         id: fresh_id(),
         work: work(task),
+        before: Value::Null,
         secrets: Arc::new(NoSecrets),
         output: Box::new(log.clone()),
         stop: CancellationToken::new(),

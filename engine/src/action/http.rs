@@ -78,7 +78,9 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     recorder.finish(&mut stream);
     Ok(match ended {
         Ok(Ok((result, broken))) => judge(task, result, broken, safe, &stream, &recorder),
-        Ok(Err(Trouble::Lost(why))) if !safe => AttemptEnd::Unknown { why: format!("{why}; the request may have taken effect") },
+        Ok(Err(Trouble::Lost(why))) if !safe => {
+            AttemptEnd::Unknown { why: format!("{}; the request may have taken effect", masked(&*job.secrets, &why)) }
+        }
         Ok(Err(Trouble::Unsent(why) | Trouble::Lost(why))) => return Err(failure(masked(&*job.secrets, &why))),
         Err(_) => {
             let message = format!("no complete response after {}", format_duration(job.work.timeout));

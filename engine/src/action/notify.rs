@@ -1,20 +1,20 @@
 //! `notify`: one message to channels of the workspace, all at once. Each channel says for itself whether it took the message;
 //! the step succeeds where all did.
 //!
-//! A retry sends to every channel again. Each delivery carries a key made from the attempt and the channel, so that a
-//! receiver that can recognise a repetition of the same attempt does.
+//! A retry sends only to the channels that did not take it before. Each delivery carries a key made from the attempt and the
+//! channel, so that a receiver that can recognise a repetition of the same attempt does.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use runbook_core::Id;
 use runbook_core::expr::{Destination, EvalError, Names, Template};
 use runbook_core::limits;
 use runbook_core::plan::{HeaderValue, JsonTemplate, SecretSource};
-use runbook_core::policy::{Channel, ChannelSpec};
+use runbook_core::policy::{Channel, ChannelSpec, Mail};
 use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::{HttpContent, Task, Work};
 use runbook_core::value::{Map, Value, format_duration};
@@ -28,7 +28,9 @@ mod mail;
 
 /// One message on its way to one channel.
 struct Delivery {
-    /// Recognises a repetition.
+    /// The id of the attempt.
+    attempt: String,
+    /// Of this delivery alone: recognises a repetition.
     key: String,
     channel: String,
     subject: String,
@@ -51,6 +53,7 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     let time = limits::CHANNEL_TIMEOUT.min(job.work.timeout);
     let deliveries = names.into_iter().map(|name| {
         let delivery = Delivery {
+            attempt: job.id.clone(),
             key: format!("{}/{name}", job.id),
             channel: name.clone(),
             subject: subject.clone(),
@@ -63,19 +66,15 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
             stop: job.stop.clone(),
         };
         let spec = job.channels.get(name);
-        async move { (name.clone(), delivery.send(spec, time).await) }
-    });
-    let delivered = tokio::select! {
-        biased;
-        () = job.stop.cancelled() => {
-            let message = "cancelled while the message was on its way; some channels may have got it";
-            return Ok(AttemptEnd::Cancelled { failure: failure(message), result: Value::Null });
+        let taken = job.before.get(name).and_then(|entry| entry.get("delivered")) == Some(&Value::Bool(true));
+        async move {
+            let outcome = if taken { Ok("took it in an earlier attempt".to_owned()) } else { delivery.send(spec).await };
+            (name.clone(), outcome)
         }
-        delivered = join_all(deliveries) => delivered,
-    };
+    });
     let mut result = Map::new();
     let mut troubles = Vec::new();
-    for (name, outcome) in delivered {
+    for (name, outcome) in join_all(deliveries).await {
         let (arrived, detail) = match outcome {
             Ok(detail) => (true, detail),
             Err(why) => (false, why),
@@ -91,32 +90,31 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     if troubles.is_empty() {
         return Ok(AttemptEnd::Succeeded { result });
     }
-    Ok(AttemptEnd::Failed { failure: failure(format!("not delivered to {}", troubles.join("; "))), result })
+    let failure = failure(format!("not delivered to {}", troubles.join("; ")));
+    Ok(if job.stop.is_cancelled() { AttemptEnd::Cancelled { failure, result } } else { AttemptEnd::Failed { failure, result } })
 }
 
 impl Delivery {
-    async fn send(self, spec: Option<&ChannelSpec>, time: Duration) -> Result<String, String> {
+    async fn send(self, spec: Option<&ChannelSpec>) -> Result<String, String> {
         let Some(spec) = spec else {
             return Err("the workspace has no channel of this name; add it under `channels`, or correct `to`".to_owned());
         };
-        let sending = async {
-            match &spec.channel {
-                Channel::Log { file } => self.log(file.as_deref()),
-                Channel::Command(argv) => self.command(argv).await,
-                Channel::Http { url, headers, json } => self.http(spec, url, headers, json).await,
-                Channel::Mail(mail) => {
-                    let password = match &mail.login {
-                        Some((_, secret)) => Some(self.secret(spec, secret).await?),
-                        None => None,
-                    };
-                    mail::send(mail, &self.subject, &self.message, &self.key, password.as_ref()).await
-                }
-            }
-        };
-        // A command has the same time and ends its own processes first.
-        match tokio::time::timeout(time + limits::KILL_GRACE + limits::KILL_WAIT, sending).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(format!("not taken within {}; it may have arrived", format_duration(time))),
+        // A command ends its own processes, in time of its own.
+        match &spec.channel {
+            Channel::Log { file } => self.log(file.as_deref()),
+            Channel::Command(argv) => self.command(argv).await,
+            Channel::Http { url, headers, json } => self.in_time(self.http(spec, url, headers, json)).await,
+            Channel::Mail(mail) => self.in_time(self.mail(spec, mail)).await,
+        }
+    }
+
+    async fn in_time(&self, sending: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err("cancelled on its way; it may have arrived".to_owned()),
+            outcome = tokio::time::timeout(self.work.timeout, sending) => outcome.unwrap_or_else(|_| {
+                Err(format!("not taken within {}; it may have arrived", format_duration(self.work.timeout)))
+            }),
         }
     }
 
@@ -137,7 +135,8 @@ impl Delivery {
         let parent = parent.filter(|parent| !parent.is_empty());
         let folder = super::program::directory(&self.root, parent).map_err(|failure| failure.message)?;
         let mut open = std::fs::OpenOptions::new();
-        let opened = open.append(true).create(true).open(folder.join(name));
+        // A pipe that nobody reads is refused, not waited for.
+        let opened = open.append(true).create(true).custom_flags(libc::O_NONBLOCK).open(folder.join(name));
         let written = opened.and_then(|mut file| io::Write::write_all(&mut file, format!("{line}\n").as_bytes()));
         written.map_err(|error| format!("`{}` cannot be written: {error}", file.escape_debug()))?;
         Ok(format!("a line in `{file}`"))
@@ -149,6 +148,7 @@ impl Delivery {
         let job = Job {
             id: self.key.clone(),
             work: self.work.clone(),
+            before: Value::Null,
             secrets: self.secrets.clone(),
             output: Box::new(self.output.clone()),
             stop: self.stop.clone(),
@@ -158,7 +158,7 @@ impl Delivery {
             network: http::NetworkPolicy::Open,
         };
         let program = async {
-            let environment = child::environment(&job.id, &job.work, &BTreeMap::new(), &*self.secrets).await?;
+            let environment = child::environment(&self.attempt, &job.work, &BTreeMap::new(), &*self.secrets).await?;
             let (file, dir) = child::locate(&job, name, &environment)?;
             let input = Some(self.message.clone().into_bytes());
             let program = child::Program { called: name.clone(), file, arguments: arguments.to_vec(), input };
@@ -194,12 +194,10 @@ impl Delivery {
             key: self.key.clone(),
         };
         let prepared = http::prepare(request, &http::NetworkPolicy::Open, self.work.timeout)?;
-        let mut response = match tokio::time::timeout(self.work.timeout, http::send(prepared)).await {
-            Err(_) => return Err(format!("no response after {}; it may have arrived", format_duration(self.work.timeout))),
-            Ok(Err(http::Trouble::Unsent(why))) => return Err(why),
-            Ok(Err(http::Trouble::Lost(why))) => return Err(format!("{why}; it may have arrived")),
-            Ok(Ok(response)) => response,
-        };
+        let mut response = http::send(prepared).await.map_err(|trouble| match trouble {
+            http::Trouble::Unsent(why) => why,
+            http::Trouble::Lost(why) => format!("{why}; it may have arrived"),
+        })?;
         let status = response.status();
         let mut recorder = Recorder::new(Box::new(self.output.clone()));
         let mut stream = Stream::new(self.secrets.mask());
@@ -215,6 +213,14 @@ impl Delivery {
             (false, Some(said)) => Err(format!("the server answered {status}: {}", said.lines().next_back().unwrap_or_default())),
             (false, None) => Err(format!("the server answered {status}")),
         }
+    }
+
+    async fn mail(&self, spec: &ChannelSpec, mail: &Mail) -> Result<String, String> {
+        let password = match &mail.login {
+            Some((_, secret)) => Some(self.secret(spec, secret).await?),
+            None => None,
+        };
+        mail::send(mail, &self.subject, &self.message, &self.key, password.as_ref()).await
     }
 
     async fn credential(&self, spec: &ChannelSpec, value: &HeaderValue, to: Destination) -> Result<SecretString, String> {

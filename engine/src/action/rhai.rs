@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
 
 use runbook_core::expr::Script;
@@ -44,9 +43,8 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     let request = Request { script: script.clone(), scope: scope.clone() };
     let request =
         serde_json::to_vec(&request).map_err(|error| failure(format!("the script's values cannot be written: {error}")))?;
-    let (file, arguments) = sandbox().map_err(|error| failure(format!("the program of the engine was not found: {error}")))?;
-    let mut command = Command::new(file);
-    command.args(arguments).env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut command = Command::new(ITSELF);
+    command.args(SANDBOX).env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut tree =
         Tree::start(command, &job.id).map_err(|error| failure(format!("no process for the script could be started: {error}")))?;
     let (stdin, stdout) = (tree.stdin(), tree.stdout());
@@ -114,18 +112,16 @@ fn read(output: &[u8], status: ExitStatus) -> Result<Value, String> {
     }
 }
 
-/// The program that runs a script, and its arguments.
+/// This very program, also after an upgrade has put another one in its place.
+const ITSELF: &str = "/proc/self/exe";
+
+/// What makes it run a script.
 #[cfg(not(test))]
-fn sandbox() -> std::io::Result<(PathBuf, Vec<&'static str>)> {
-    Ok((std::env::current_exe()?, vec![SUBCOMMAND]))
-}
+const SANDBOX: [&str; 1] = [SUBCOMMAND];
 
 /// In a test this program is the tests, and one of them plays the child.
 #[cfg(test)]
-fn sandbox() -> std::io::Result<(PathBuf, Vec<&'static str>)> {
-    let arguments = vec!["--exact", "action::rhai::tests::child", "--ignored", "--nocapture", "--test-threads=1"];
-    Ok((std::env::current_exe()?, arguments))
-}
+const SANDBOX: [&str; 5] = ["--exact", "action::rhai::tests::child", "--ignored", "--nocapture", "--test-threads=1"];
 
 /// The whole life of the child: confine this process, read one request, answer it, end.
 pub fn child_main() -> ExitCode {

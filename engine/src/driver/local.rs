@@ -42,6 +42,7 @@ impl Performer for LocalPerformer {
         let job = Job {
             id: assignment.id(),
             work: (*assignment.work).clone(),
+            before: assignment.before.clone(),
             secrets: Arc::new(PlanSecrets { plan: assignment.plan.clone(), store: self.secrets.clone() }),
             output: Box::new(LogOutput(log.clone())),
             stop: assignment.stop.clone(),

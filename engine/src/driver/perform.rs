@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::run::task::Work;
-use runbook_core::{Plan, RunId, StepPath};
+use runbook_core::{Plan, RunId, StepPath, Value};
 use tokio_util::sync::CancellationToken;
 
 /// One attempt to perform.
@@ -18,6 +18,8 @@ pub struct Assignment {
     pub attempt: u32,
     pub work: Arc<Work>,
     pub plan: Arc<Plan>,
+    /// What the attempt before this one came to; null where there was none, or nothing is known of it.
+    pub before: Value,
     /// Whether an event started the run, rather than a person: its requests go nowhere private.
     pub by_event: bool,
     /// Who asked for the run, as messages name them.

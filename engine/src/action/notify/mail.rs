@@ -1,5 +1,5 @@
 //! A message as a mail, over SMTP. The text travels as data: lettre encodes every header and the body, so that nothing in a
-//! message can add a header or end the mail.
+//! message can add a header or end the mail. A lone carriage return is made a line end first: some servers read it as one.
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
@@ -27,7 +27,8 @@ pub async fn send(mail: &Mail, subject: &str, message: &str, key: &str, password
     for to in &mail.to {
         letter = letter.to(mailbox(to)?);
     }
-    let letter = letter.body(message.to_owned()).map_err(|error| format!("the mail cannot be written: {error}"))?;
+    let lines = message.replace("\r\n", "\n").replace('\r', "\n");
+    let letter = letter.body(lines).map_err(|error| format!("the mail cannot be written: {error}"))?;
     let answer = transport(mail, password)?.send(letter).await.map_err(|error| {
         let mut cause: &dyn std::error::Error = &error;
         while let Some(inner) = cause.source() {

@@ -11,6 +11,7 @@ use super::*;
 use crate::action::fixture::{Known, failed, job, succeeded, text};
 use crate::action::http::tests::server;
 use crate::action::perform;
+use crate::process::survivors;
 
 const HOSTILE: &str = "it's \"down\" $(id) `id`\n.\nFrom: x\r\n\\ é 🦀 {{message}} -- <b>";
 
@@ -68,6 +69,47 @@ async fn a_program_gets_arguments_and_input() {
     let (failure, result) = failed(perform(job).await);
     assert_eq!(failure.message, "not delivered to `pager`: `sh` ended with exit code 7: no route");
     assert_eq!(member(&result, "pager", "delivered"), &Value::Bool(false));
+}
+
+#[tokio::test]
+async fn a_program_that_is_cancelled_is_ended_whole_and_was_known_by_the_attempt() {
+    let number = 1_600_000_000 + std::process::id();
+    let script = format!("echo \"$RUNBOOK_STEP $RUNBOOK_ATTEMPT\"; setsid sleep {number} & wait");
+    let argv = ["sh", "-c", &script].map(template).to_vec();
+    let (job, log) = notify(vec![("pager", Channel::Command(argv)), ("log", Channel::Log { file: None })], "x");
+    let (id, stop) = (job.id.clone(), job.stop.clone());
+    let running = tokio::spawn(perform(job));
+    while !survivors(&id).iter().any(|left| left.program == "sleep") {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    let AttemptEnd::Cancelled { failure, result } = running.await.unwrap() else { panic!() };
+    assert!(failure.message.contains("`pager`: cancelled; its processes were ended"), "{}", failure.message);
+    assert_eq!(member(&result, "log", "delivered"), &Value::Bool(true));
+    assert_eq!(survivors(&id), []);
+    let (run_and_step, _) = id.rsplit_once('/').unwrap();
+    assert_eq!(log.text(), format!("{} {id}/pager\n", run_and_step.split_once('/').unwrap().1));
+}
+
+#[tokio::test]
+async fn a_retry_goes_only_to_those_that_did_not_take_it() {
+    let pager = || Channel::Command(["sh", "-c", "echo rang"].map(template).to_vec());
+    let (mut job, log) = notify(vec![("day", pager()), ("night", pager())], "x");
+    let entry = |delivered| Value::Map(Map::from([("delivered".to_owned(), Value::Bool(delivered))]));
+    job.before = Value::Map(Map::from([("day".to_owned(), entry(true)), ("night".to_owned(), entry(false))]));
+    let result = succeeded(perform(job).await);
+    assert_eq!(log.text(), "rang\n");
+    assert_eq!(member(&result, "day", "detail"), &Value::text("took it in an earlier attempt"));
+    assert_eq!(member(&result, "night", "delivered"), &Value::Bool(true));
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_reads_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.path().join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let (mut job, _) = notify(vec![("a", Channel::Log { file: Some("pipe".to_owned()) })], "x");
+    job.root = root.path().to_owned();
+    assert!(failed(perform(job).await).0.message.contains("`pipe` cannot be written"));
 }
 
 #[tokio::test]
@@ -171,6 +213,11 @@ async fn a_mail_cannot_be_broken_out_of() {
     assert!(head.contains("@runbook.invalid>") && head.contains("Subject: Run ended"), "{head}");
     assert!(!head.lines().any(|line| line.starts_with("Bcc") || line.starts_with("From: x")), "{head}");
     assert_eq!(said.matches("\n.\n").count(), 1, "{said}");
+
+    let (port, talk) = mail_server(false).await;
+    succeeded(perform(notify(vec![("ops", mail(port, MailSecurity::None))], "a\r.\rMAIL FROM:<x@y>\r\nb").0).await);
+    let said = talk.await.unwrap();
+    assert!(said.contains("\na\n..\nMAIL FROM:<x@y>\nb\n") && !said.contains('\r'), "{said:?}");
 }
 
 #[tokio::test]
