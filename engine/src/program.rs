@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::process::Claim;
+
 /// How a program is run.
 pub(crate) struct Invocation<'a> {
     pub program: &'a OsStr,
@@ -70,7 +72,8 @@ impl Invocation<'_> {
             command.process_group(0);
         }
         let deadline = Instant::now() + self.timeout;
-        let mut child = command.spawn().map_err(ProgramError::Start)?;
+        let spawn = || command.spawn().map(|child| (i32::try_from(child.id()).unwrap_or_default(), child));
+        let (_claim, mut child) = Claim::start(spawn).map_err(ProgramError::Start)?;
         let (send, receive) = mpsc::channel();
         let readers: Vec<_> = [
             child.stdout.take().map(|stream| reader(stream, self.output_bytes, 0, send.clone())),

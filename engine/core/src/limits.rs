@@ -173,6 +173,14 @@ pub const PASSWD_BYTES: usize = 64 * 1024;
 
 /// How long a process tree may take to vanish after SIGKILL; what is left then is named.
 pub const KILL_WAIT: Duration = Duration::from_secs(2);
+/// How often the process table must show nothing of a tree before it is believed to be gone.
+pub const EMPTY_LOOKS: usize = 3;
+/// How long a process may seem to have no environment while it turns into another program.
+pub const EXEC_PAUSE: Duration = Duration::from_micros(500);
+/// Processes that a step left behind which are named one by one.
+pub const SURVIVORS: usize = 20;
+/// How often a program is asked whether it has ended, where the system cannot tell by itself.
+pub const WAIT_POLL: Duration = Duration::from_millis(10);
 /// How long an adopted process is left dead, so that whoever started it can collect it first.
 pub const ORPHAN_AGE: Duration = Duration::from_secs(1);
 /// How long output is still read after a program has ended, where something it left behind holds the pipe.

@@ -4,10 +4,9 @@
 //! never waits for us: output is read as it comes, and what cannot be kept is dropped visibly.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use runbook_core::limits;
@@ -15,13 +14,13 @@ use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::Work;
 use runbook_core::value::{Map, Value, format_duration};
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe::Receiver;
 use tokio::time::Instant;
 
 use super::output::{Recorder, Stream};
 use super::{Job, Secrets, failure, program};
-use crate::process::{self, Stopped, Survivor, Tree};
+use crate::process::{self, Environment, Launch, Stopped, Survivor, Tree};
 
 /// What a child takes over from the engine, where it is set. `SSH_AUTH_SOCK` is among it because steps that reach other
 /// machines through `ssh` need the operator's agent; everything else that holds or names a credential must be declared.
@@ -41,8 +40,6 @@ pub struct Program {
     /// What it reads; nothing where absent.
     pub input: Option<Vec<u8>>,
 }
-
-pub type Environment = BTreeMap<OsString, OsString>;
 
 /// The environment of a child: inherited, then declared, then `values`, then the attempt's ids, which nothing can replace. The
 /// last of them, [`process::MARK`], is set by the tree that is started.
@@ -96,11 +93,16 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
     for argument in &program.arguments {
         fits("an argument", argument, 0)?;
     }
-    let mut command = Command::new(&program.file);
-    command.args(&program.arguments).env_clear().envs(environment).current_dir(dir);
-    let stdin = if program.input.is_some() { Stdio::piped() } else { Stdio::null() };
-    command.arg0(&program.called).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut tree = Tree::start(command, &job.id).map_err(|error| failure(spawn_trouble(&program, &error)))?;
+    let argv: Vec<&str> = [&program.called].into_iter().chain(&program.arguments).map(String::as_str).collect();
+    let launch = Launch {
+        file: &program.file,
+        argv: &argv,
+        environment: &environment,
+        dir,
+        stdin: if program.input.is_some() { process::Stream::Pipe } else { process::Stream::Nothing },
+        stderr: process::Stream::Pipe,
+    };
+    let mut tree = Tree::start(&launch, &job.id).map_err(|error| failure(spawn_trouble(&program, &error)))?;
     if let (Some(input), Some(mut stdin)) = (program.input.clone(), tree.stdin()) {
         // A program that does not read its input is its own business.
         tokio::spawn(async move { stdin.write_all(&input).await });
@@ -115,11 +117,12 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
     let ended = follow(&mut tree, &mut pipes, job.work.timeout, job.stop.cancelled()).await;
     let end = match ended {
         Ended::Exited { status, held } => {
-            let left = if held { tree.members().await.iter().map(|s| Value::text(s.to_string())).collect() } else { Vec::new() };
+            let left = if held { tree.members().await } else { Vec::new() };
             pipes.finish();
             let mut result = pipes.result(Some(status));
             if held {
-                result.insert("still_running".to_owned(), Value::List(left));
+                result
+                    .insert("still_running".to_owned(), Value::List(process::named(&left).into_iter().map(Value::Text).collect()));
             }
             let result = Value::Map(result);
             match judge(&program.called, status) {
@@ -157,6 +160,7 @@ enum Ended {
 
 async fn follow(tree: &mut Tree, pipes: &mut Pipes, timeout: Duration, stop: impl Future<Output = ()>) -> Ended {
     let deadline = tokio::time::sleep(timeout);
+    let mut collection = tokio::time::interval(limits::ORPHAN_AGE);
     tokio::pin!(deadline, stop);
     let mut exited: Option<(ExitStatus, Instant)> = None;
     loop {
@@ -172,6 +176,7 @@ async fn follow(tree: &mut Tree, pipes: &mut Pipes, timeout: Duration, stop: imp
                 Ok(status) => exited = Some((status, Instant::now() + limits::OUTPUT_DRAIN)),
                 Err(error) => return Ended::Lost(error),
             },
+            _ = collection.tick() => process::collect_orphans(),
             status = drained(exited), if exited.is_some() => return Ended::Exited { status, held: true },
             () = pipes.read(), if pipes.open() => {}
         }
@@ -212,8 +217,8 @@ async fn stop_and_drain(tree: &mut Tree, pipes: &mut Pipes) -> Stopped {
 }
 
 struct Pipes {
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    stdout: Option<Receiver>,
+    stderr: Option<Receiver>,
     buffers: [Vec<u8>; 2],
     streams: [Stream; 2],
     recorder: Recorder,
@@ -275,7 +280,7 @@ impl Pipes {
 }
 
 /// Bytes read; 0 at the end. A pipe that is closed already never answers.
-async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+async fn read(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> usize {
     match pipe {
         Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
         None => std::future::pending().await,
@@ -301,7 +306,7 @@ fn stop_report(stopped: &Stopped) -> String {
     } else {
         "its processes were ended".to_owned()
     };
-    let names = |of: &[Survivor]| of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let names = |of: &[Survivor]| process::named(of).join(", ");
     match (stopped.survivors.as_slice(), stopped.strays.as_slice()) {
         ([], []) => how,
         ([], strays) => format!("{how}; these may have been started by it, look before you end them: {}", names(strays)),

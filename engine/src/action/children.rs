@@ -1,6 +1,7 @@
 //! What reaches a child and what comes back from it, byte for byte, with real shells and programs.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +85,27 @@ async fn the_environment_is_exactly_what_is_allowed_and_declared() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     assert_eq!(got, expect);
+}
+
+/// Whatever the engine itself was started with: an open descriptor, a signal that is ignored, a terminal.
+#[tokio::test]
+async fn a_child_takes_over_no_descriptor_no_signal_and_no_terminal() {
+    let left_open = std::fs::File::open("/proc/self/status").unwrap();
+    rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).unwrap();
+    // SAFETY: nothing in the tests waits for this signal.
+    unsafe { libc::signal(libc::SIGUSR1, libc::SIG_IGN) };
+    assert!(left_open.as_raw_fd() < 100);
+    let look = r#"n=0; while [ $n -lt 100 ]; do [ ! -e /proc/$$/fd/$n ] || echo $n; n=$((n+1)); done
+        sed "s/^$$ (sh) . [0-9]* $$ $$ 0 .*/leads its session/" /proc/$$/stat
+        (: </dev/tty) 2>/dev/null || echo no terminal
+        sed -n 's/^Sig\(Ign\|Blk\):[[:space:]]*//p' /proc/$$/status"#;
+    let argv = ["sh", "-c", look].map(str::to_owned).to_vec();
+    let result = succeeded(perform(job(Task::Exec { argv }).0).await);
+    let signals = text(&result, "stdout").strip_prefix("0\n1\n2\nleads its session\nno terminal\n");
+    for signals in signals.unwrap_or_else(|| panic!("{result:?}")).lines() {
+        // Beyond these 31 lie those that the C library keeps for itself.
+        assert_eq!(u64::from_str_radix(signals, 16).unwrap() & 0x7fff_ffff, 0, "{result:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitCode, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
 
 use runbook_core::expr::Script;
 use runbook_core::limits;
@@ -15,10 +16,9 @@ use runbook_core::value::{Map, Value, format_duration};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
 
 use super::{Job, failure};
-use crate::process::{self, Tree};
+use crate::process::{self, Environment, Launch, Stream, Tree};
 
 /// The argument that makes the `runbook` program run [`child_main`] and nothing else.
 pub const SUBCOMMAND: &str = "__script";
@@ -43,10 +43,16 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     let request = Request { script: script.clone(), scope: scope.clone() };
     let request =
         serde_json::to_vec(&request).map_err(|error| failure(format!("the script's values cannot be written: {error}")))?;
-    let mut command = Command::new(ITSELF);
-    command.args(SANDBOX).env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let launch = Launch {
+        file: Path::new(ITSELF),
+        argv: &SANDBOX,
+        environment: &Environment::new(),
+        dir: Path::new("/"),
+        stdin: Stream::Pipe,
+        stderr: Stream::Nothing,
+    };
     let mut tree =
-        Tree::start(command, &job.id).map_err(|error| failure(format!("no process for the script could be started: {error}")))?;
+        Tree::start(&launch, &job.id).map_err(|error| failure(format!("no process for the script could be started: {error}")))?;
     let (stdin, stdout) = (tree.stdin(), tree.stdout());
     let talk = async {
         let send = async {
@@ -115,13 +121,13 @@ fn read(output: &[u8], status: ExitStatus) -> Result<Value, String> {
 /// This very program, also after an upgrade has put another one in its place.
 const ITSELF: &str = "/proc/self/exe";
 
-/// What makes it run a script.
+/// Its name, and what makes it run a script.
 #[cfg(not(test))]
-const SANDBOX: [&str; 1] = [SUBCOMMAND];
+const SANDBOX: [&str; 2] = ["runbook", SUBCOMMAND];
 
 /// In a test this program is the tests, and one of them plays the child.
 #[cfg(test)]
-const SANDBOX: [&str; 5] = ["--exact", "action::rhai::tests::child", "--ignored", "--nocapture", "--test-threads=1"];
+const SANDBOX: [&str; 6] = ["tests", "--exact", "action::rhai::tests::child", "--ignored", "--nocapture", "--test-threads=1"];
 
 /// The whole life of the child: confine this process, read one request, answer it, end.
 pub fn child_main() -> ExitCode {

@@ -3,31 +3,38 @@
 //! What is left is looked for by another way than the engine's: each tree holds `sleep`s of a length that nothing else
 //! on the machine has, and the process table is searched for that number. Only processes started here are ever signalled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::value::Value;
+use tokio::sync::Semaphore;
 
 use super::fixture::{failed, fresh_id, job, script, succeeded, text};
 use super::perform;
 use crate::process::survivors;
 
-/// Processes whose arguments hold this number.
-fn holding(number: u32) -> Vec<String> {
+/// Processes whose arguments hold this number: their ids, and the arguments.
+fn holding_with_pids(number: u32) -> Vec<(u32, String)> {
     let number = number.to_string();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.contains(&number) && entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()) {
-            found.push(line);
+        if line.contains(&number) {
+            found.push((pid, line));
         }
     }
     found
 }
 
+fn holding(number: u32) -> Vec<String> {
+    holding_with_pids(number).into_iter().map(|(_, line)| line).collect()
+}
+
 /// `%` stands for the number.
-const SHAPES: [(&str, &str); 20] = [
+const SHAPES: [(&str, &str); 31] = [
     ("one program", "exec sleep %"),
     ("a child", "sleep %; true"),
     ("a background job", "sleep % & wait"),
@@ -50,14 +57,35 @@ const SHAPES: [(&str, &str); 20] = [
         "deep",
         "d() { if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); else sleep %; fi; :; }; S='if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); :; else sleep %; fi'; export S; d 15",
     ),
+    ("job control", "set -m; sleep % & sleep % & wait"),
+    ("job control without our mark, orphaned", "(set -m; env -i PATH=\"$PATH\" sleep % & exit); sleep %"),
+    ("orphaned without our mark", "(env -i PATH=\"$PATH\" sh -c 'sleep % & sleep %' & exit); sleep %"),
+    ("a chain of programs", "exec sh -c \"exec sh -c 'exec env exec=1 nice -n 1 sleep %'\""),
+    ("nicer than others", "nice -n 19 sleep % & wait"),
+    ("under another name", "sh -c 'printf kworker >/proc/$$/comm; sleep %; :'"),
+    ("a parent that never collects", "sh -c 'sleep 0 & sleep 0 & sleep % & exec sleep %'"),
+    ("writes for ever", "yes & yes >&2 & sleep %"),
+    ("reads for ever", "mkfifo \"${TMPDIR:-/tmp}/rb%\"; cat <>\"${TMPDIR:-/tmp}/rb%\" & rm \"${TMPDIR:-/tmp}/rb%\"; sleep %"),
+    ("a storm of forks", "i=0; while [ $i -lt 20 ]; do sh -c 'setsid sleep % & sleep %' & i=$((i+1)); done; sleep %"),
+    (
+        "one generation after another",
+        "S='[ $1 = 0 ] || setsid sh -c \"$S\" sh $(($1-1)) % & sleep 0'; export S; sh -c \"$S\" sh 1000 %; sleep %",
+    ),
     ("starts another when it is told to end", "trap 'sleep % & exit' TERM; sleep % & wait"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_tree_is_left() {
     let number = |place: usize, cancel| 1_000_000_000 + std::process::id() * 100 + place as u32 * 2 + u32::from(cancel);
+    let few = Arc::new(Semaphore::new(12));
     let ends = SHAPES.iter().enumerate().flat_map(|(place, shape)| {
-        [false, true].map(|cancel| tokio::spawn(ends_whole(shape.0, shape.1, number(place, cancel), cancel)))
+        [false, true].map(|cancel| {
+            let few = few.clone();
+            tokio::spawn(async move {
+                let _one_of_few = few.acquire().await.unwrap();
+                ends_whole(shape.0, shape.1, number(place, cancel), cancel).await;
+            })
+        })
     });
     for end in ends.collect::<Vec<_>>() {
         end.await.unwrap();
@@ -85,6 +113,26 @@ async fn ends_whole(name: &str, shape: &str, number: u32, cancel: bool) {
     assert!(!failure.message.contains("still there"), "{name}: {}", failure.message);
 }
 
+/// It wiped its environment, left the session and lost its parent: while others are under way, nobody can tell whose it is.
+#[tokio::test]
+async fn what_wiped_every_trace_is_ended_or_named() {
+    let number = 1_500_000_000 + std::process::id();
+    let (mut job, _) =
+        job(script(&format!("(env -i PATH=\"$PATH\" setsid sh -c 'sleep {number} & sleep {number}' &); sleep {number}")));
+    let stop = job.stop.clone();
+    job.work.timeout = Duration::from_secs(60);
+    let running = tokio::spawn(perform(job));
+    while holding(number).len() < 5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.cancel();
+    let AttemptEnd::Cancelled { failure, .. } = running.await.unwrap() else { panic!() };
+    for (pid, line) in holding_with_pids(number) {
+        assert!(failure.message.contains(&format!("(pid {pid})")), "{line}: {}", failure.message);
+        end(pid);
+    }
+}
+
 #[tokio::test]
 async fn a_process_left_behind_is_named_and_holds_nobody_up() {
     let number = 1_900_000_000 + std::process::id();
@@ -101,6 +149,16 @@ async fn a_process_left_behind_is_named_and_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_crowd_left_behind_does_not_outgrow_the_record() {
+    let number = 1_400_000_000 + std::process::id();
+    let (job, _) = job(script(&format!("i=0; while [ $i -lt 30 ]; do sleep {number} & i=$((i+1)); done")));
+    let result = succeeded(perform(job).await);
+    let Some(Value::List(names)) = result.get("still_running") else { panic!("{result:?}") };
+    assert_eq!((names.len(), names.last()), (21, Some(&Value::text("and 10 more"))));
+    holding_with_pids(number).into_iter().for_each(|(pid, _)| end(pid));
+}
+
+#[tokio::test]
 async fn a_daemon_that_lets_go_of_the_pipes_lives_on_quietly() {
     let number = 1_800_000_000 + std::process::id();
     let (job, _) = job(script(&format!("setsid sleep {number} >/dev/null 2>&1 & echo ok")));
@@ -110,6 +168,16 @@ async fn a_daemon_that_lets_go_of_the_pipes_lives_on_quietly() {
     let left = survivors(&id);
     assert_eq!(left.len(), 1, "{left:?}");
     end(left[0].pid);
+}
+
+#[tokio::test]
+async fn orphans_that_ended_are_collected_while_the_step_goes_on() {
+    let (mut job, _) = job(script(
+        "dead=$(for i in 1 2 3 4; do (sh -c 'echo $$' &); done)
+        for pid in $dead; do while [ -d /proc/$pid ]; do sleep 0.1; done; done",
+    ));
+    job.work.timeout = Duration::from_secs(30);
+    succeeded(perform(job).await);
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ impl Performer for LocalPerformer {
     }
 
     fn left_running(&self, attempt: &str) -> Vec<String> {
-        process::survivors(attempt).iter().map(ToString::to_string).collect()
+        process::named(&process::survivors(attempt))
     }
 }
 
