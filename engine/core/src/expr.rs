@@ -7,12 +7,12 @@
 //! decided here, over [`Value`] alone, because here texts are never numbers, misspelt names are never empty, and every
 //! evaluation ends. Whole Rhai scripts are another matter: [`Script`] runs them with Rhai's engine in a process of their own.
 
-mod arguments;
 mod commands;
 mod dynamic;
 mod evaluate;
 mod expression;
 mod functions;
+mod interpreters;
 mod mustache;
 mod nearest;
 mod operators;
@@ -24,8 +24,8 @@ mod template;
 mod text;
 mod types;
 
-pub use arguments::{data_as_code, way_around};
 pub use expression::Expression;
+pub use interpreters::{data_as_code, way_around};
 pub use nearest::nearest;
 pub use script::{Script, script_engine};
 pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX};

@@ -3,12 +3,13 @@
 //! costs a line of `env:`, accepting too much costs a shell.
 //!
 //! Deliberately not a parser of shell: it knows words and commands only well enough to see where data would be read as code
-//! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell).
+//! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell, what is piped into an interpreter).
 
 use std::ops::Range;
 
 use super::ParseError;
 use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, second_reading};
+use super::interpreters::{code_with_values, reads_input_as_code};
 
 /// How a variable is written at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +70,16 @@ enum Close {
 struct Command {
     words: Vec<String>,
     word: Option<String>,
-    /// Holes of the word, and of the words before it.
+    /// Holes of the word.
     holes: Vec<usize>,
-    earlier: Vec<usize>,
+    /// Holes of the words before it, each with the place of its word.
+    earlier: Vec<(usize, usize)>,
+    /// The word is what `<<<` gives to the command.
+    here_string: bool,
+    /// A hole in what stands on the standard input.
+    fed: Option<usize>,
+    /// Here-documents on the standard input.
+    documents: Vec<usize>,
 }
 
 const HOLE: char = '\u{FFFC}';
@@ -80,6 +88,8 @@ struct Document {
     delimiter: String,
     strip_tabs: bool,
     quoted: bool,
+    /// Whether it is read as code.
+    code: bool,
 }
 
 struct Lexer<'s> {
@@ -95,6 +105,8 @@ struct Lexer<'s> {
 }
 
 type Step = Result<(), ParseError>;
+
+const INPUT: &str = "an interpreter reads this as code from its standard input";
 
 const WAY_OUT: &str = "; put the value under `env:` and use it as a quoted variable";
 
@@ -135,7 +147,7 @@ impl Lexer<'_> {
                 _ => self.commands()?,
             }
         }
-        self.end_command()
+        self.end_command().map(drop)
     }
 
     fn command(&mut self) -> Option<&mut Command> {
@@ -210,6 +222,9 @@ impl Lexer<'_> {
                 for document in std::mem::take(&mut self.documents) {
                     self.document(&document)?;
                 }
+                if let Some(command) = self.command() {
+                    command.documents.clear();
+                }
             }
             ' ' | '\t' | '\r' => {
                 self.end_word()?;
@@ -218,8 +233,11 @@ impl Lexer<'_> {
             '<' if self.starts("<<") && !self.starts("<<<") => self.document_start()?,
             '<' | '>' => {
                 self.end_word()?;
-                let operator = if self.starts("<<<") { 3 } else { 1 };
-                self.at += operator;
+                let here_string = self.starts("<<<");
+                if let Some(command) = self.command() {
+                    command.here_string = here_string;
+                }
+                self.at += if here_string { 3 } else { 1 };
                 if matches!(self.peek(), Some('&' | '>' | '|')) {
                     self.at += 1;
                 }
@@ -232,9 +250,17 @@ impl Lexer<'_> {
                 self.end_word()?;
                 self.skip(c);
             }
+            '|' if !self.starts("||") => {
+                let fed = self.end_command()?;
+                self.skip(c);
+                if let (Some(fed), Some(next)) = (fed, self.command()) {
+                    (next.fed, next.documents) = (fed.fed, fed.documents);
+                }
+            }
             ';' | '&' | '|' => {
                 self.end_command()?;
-                self.skip(c);
+                // The second of `||`, which is no pipe.
+                self.at += if self.starts("||") { 2 } else { 1 };
             }
             '(' => self.open()?,
             ')' => self.close()?,
@@ -275,7 +301,7 @@ impl Lexer<'_> {
         if array {
             self.end_word()?
         } else {
-            self.end_command()?
+            self.end_command()?;
         }
         self.skip(')');
         if ends {
@@ -520,7 +546,11 @@ impl Lexer<'_> {
             let c = self.peek().unwrap_or_default();
             self.skip(c);
         }
-        self.documents.push(Document { delimiter, strip_tabs, quoted });
+        let place = self.documents.len();
+        self.documents.push(Document { delimiter, strip_tabs, quoted, code: false });
+        if let Some(command) = self.command() {
+            command.documents.push(place);
+        }
         Ok(())
     }
 
@@ -549,6 +579,9 @@ impl Lexer<'_> {
                         ParseError { message: quoted.to_owned(), offset: span.start },
                         "; write the end mark without quotes",
                     ));
+                }
+                if document.code {
+                    return refuse(INPUT, span.start);
                 }
                 if unclear {
                     return refuse("a command or an expansion stands before this place in the here-document", span.start);
@@ -614,12 +647,17 @@ impl Lexer<'_> {
         {
             return refuse(why, *hole);
         }
-        command.earlier.extend(holes);
+        if std::mem::take(&mut command.here_string) {
+            command.fed = command.fed.or(holes.first().copied());
+            return Ok(());
+        }
+        let place = command.words.len();
+        command.earlier.extend(holes.into_iter().map(|hole| (place, hole)));
         if command.words.first().is_some_and(|first| first == "[[")
             && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str())
             && close != Close::Array
         {
-            if let Some(hole) = command.earlier.first() {
+            if let Some((_, hole)) = command.earlier.first() {
                 return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", *hole)
                     .map_err(|error| reworded(error, "; use `[ … ]` for it"));
             }
@@ -636,15 +674,36 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    fn end_command(&mut self) -> Step {
+    /// Ends the command and judges it as a whole. Gives what it writes, for the command behind a pipe.
+    fn end_command(&mut self) -> Result<Option<Command>, ParseError> {
         self.end_word()?;
         if matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. })) {
-            return Ok(());
+            return Ok(None);
         }
-        if let Some(command) = self.command() {
-            *command = Command::default();
+        // A pipe goes on in the next line.
+        let begun = |command: &&mut Command| !(command.words.is_empty() && command.earlier.is_empty());
+        let Some(command) = self.command().filter(begun).map(std::mem::take) else { return Ok(None) };
+        if command.earlier.is_empty() && command.fed.is_none() && command.documents.is_empty() {
+            return Ok(None);
         }
-        Ok(())
+        let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+        if let Some((place, why)) = code_with_values(&words, &|word| word.contains(HOLE)).first() {
+            let hole = command.earlier.iter().find(|(word, _)| word == place).map_or(0, |(_, hole)| *hole);
+            return refuse(why, hole);
+        }
+        if reads_input_as_code(&words) {
+            if let Some(hole) = command.fed {
+                return refuse(INPUT, hole);
+            }
+            for place in &command.documents {
+                if let Some(document) = self.documents.get_mut(*place) {
+                    document.code = true;
+                }
+            }
+        }
+        let prints = words.first().is_some_and(|first| ["echo", "printf", "print"].contains(first));
+        let fed = command.fed.or_else(|| command.earlier.first().map(|(_, hole)| *hole).filter(|_| prints));
+        Ok(Some(Command { fed, documents: command.documents, ..Command::default() }))
     }
 }
 
