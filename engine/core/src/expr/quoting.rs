@@ -5,7 +5,11 @@
 //! Deliberately not a parser of shell: it knows words and commands only well enough to see where data would be read as code
 //! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell, what is piped into an interpreter).
 
+mod documents;
+
 use std::ops::Range;
+
+use documents::Document;
 
 use super::ParseError;
 use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, second_reading};
@@ -83,14 +87,6 @@ struct Command {
 }
 
 const HOLE: char = '\u{FFFC}';
-
-struct Document {
-    delimiter: String,
-    strip_tabs: bool,
-    quoted: bool,
-    /// Whether it is read as code.
-    code: bool,
-}
 
 struct Lexer<'s> {
     source: &'s str,
@@ -511,126 +507,6 @@ impl Lexer<'_> {
             self.places.push(Place::Comment);
         }
         self.at = end;
-    }
-
-    fn document_start(&mut self) -> Step {
-        self.end_word()?;
-        self.at += 2;
-        let strip_tabs = self.starts("-");
-        self.at += usize::from(strip_tabs);
-        while matches!(self.peek(), Some(' ' | '\t')) {
-            self.at += 1;
-        }
-        let (mut delimiter, mut quoted, mut quote) = (String::new(), false, None);
-        while let Some(c) = self.peek() {
-            if self.hole().is_some() {
-                return refuse("the end mark of a here-document is part of the script", self.at);
-            }
-            match (quote, c) {
-                (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => break,
-                (None, '\'' | '"') => (quote, quoted) = (Some(c), true),
-                (Some(open), c) if c == open => quote = None,
-                (None, '\\') => {
-                    quoted = true;
-                    self.at += 1;
-                    if let Some(next) = self.peek() {
-                        delimiter.push(next);
-                    }
-                }
-                (None, '$' | '`') => {
-                    self.lost = Some("a here-document with an unusual end mark stands before this place");
-                    delimiter.push(c);
-                }
-                _ => delimiter.push(c),
-            }
-            let c = self.peek().unwrap_or_default();
-            self.skip(c);
-        }
-        let place = self.documents.len();
-        self.documents.push(Document { delimiter, strip_tabs, quoted, code: false });
-        if let Some(command) = self.command() {
-            command.documents.push(place);
-        }
-        Ok(())
-    }
-
-    /// The body of a here-document, its end mark included.
-    fn document(&mut self, document: &Document) -> Step {
-        let start = self.at;
-        let mut end = start;
-        let mut body_end = self.source.len();
-        for line in self.source.get(start..).unwrap_or_default().split_inclusive('\n') {
-            let text = line.strip_suffix('\n').unwrap_or(line);
-            let text = if document.strip_tabs { text.trim_start_matches('\t') } else { text };
-            if text == document.delimiter {
-                body_end = end;
-                end += line.len();
-                break;
-            }
-            end += line.len();
-        }
-        let mut unclear = false;
-        self.at = start;
-        while self.at < body_end {
-            if let Some(span) = self.hole() {
-                if document.quoted {
-                    let quoted = "this here-document has a quoted end mark, so nothing in it is expanded";
-                    return Err(reworded(
-                        ParseError { message: quoted.to_owned(), offset: span.start },
-                        "; write the end mark without quotes",
-                    ));
-                }
-                if document.code {
-                    return refuse(INPUT, span.start);
-                }
-                if unclear {
-                    return refuse("a command or an expansion stands before this place in the here-document", span.start);
-                }
-                if span.end > body_end {
-                    return refuse("this does not end inside the here-document", span.start);
-                }
-                self.take_document_hole(&span)?;
-                continue;
-            }
-            let Some(c) = self.peek() else { break };
-            self.skip(c);
-            match c {
-                '\\' => {
-                    if let Some(next) = self.peek()
-                        && self.hole().is_none()
-                    {
-                        self.skip(next);
-                    }
-                }
-                '`' => unclear = true,
-                '$' if self.starts("(") || (self.starts("{") && self.hole().is_none()) => {
-                    // A simple one is stepped over; in any other the quoting would have to be followed.
-                    let close = if self.starts("(") { ')' } else { '}' };
-                    let inside = self.rest().get(1..).unwrap_or_default();
-                    let simple = |c: char| c.is_ascii_alphanumeric() || " _-+/.:%,=@".contains(c);
-                    match inside.find(|c: char| !simple(c)) {
-                        Some(at) if inside.get(at..).is_some_and(|rest| rest.starts_with(close)) => self.at += at + 2,
-                        _ => unclear = true,
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.at = end.max(body_end);
-        Ok(())
-    }
-
-    fn take_document_hole(&mut self, span: &Range<usize>) -> Step {
-        let before = self.source.get(..span.start).unwrap_or_default();
-        if let Some(why) = self.lost {
-            return refuse(why, span.start);
-        }
-        if before.ends_with(['$', '\\']) {
-            return refuse("`$` or a backslash directly before a value would change what it means", span.start);
-        }
-        self.places.push(Place::Double);
-        self.at = span.end;
-        Ok(())
     }
 
     fn end_word(&mut self) -> Step {
