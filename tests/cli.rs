@@ -4,6 +4,7 @@
 //! their own.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -387,10 +388,48 @@ fn messages_to_a_parked_run() {
     desk.run("note last 'asked the team'").exits(0);
     desk.run("pause last").exits(0).says("next: runbook resume");
     desk.run("show last").prints("asked the team");
-    desk.run("cancel last --reason 'no longer needed'").exits(0);
-    desk.run("resume last");
-    desk.run("show last").prints("cancelled");
-    assert_eq!(desk.run("runs --open --json").out, "");
+    desk.run("note last ' '").exits(2).says("next: runbook note");
+    desk.run("cancel last --reason 'no longer needed'").exits(0).says("cancelled").says("next: runbook show");
+    desk.run("show last").prints("cancelled").prints("no longer needed");
+    desk.run("runs --open").exits(0).says("every run has ended");
+    desk.run("cancel last").exits(2).says("has ended already");
+}
+
+#[test]
+fn a_parked_run_is_cancelled_with_what_it_did() {
+    let steps = "steps:\n  - run: touch it\n    undo: {run: rm it}\n  - approve: {question: Keep it?}\nfinally:\n  - run: touch tidied\n    irreversible: test\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    desk.run("exec try").exits(3);
+    assert!(desk.path("it").exists());
+    desk.run("cancel last --undo").exits(0);
+    assert!(!desk.path("it").exists() && desk.path("tidied").exists());
+}
+
+#[test]
+fn a_lock_of_a_run_that_waits_is_not_sat_out() {
+    let locked = format!("lock: the-lock\n{APPROVAL}");
+    let desk = Desk::new(&[("try.yaml", &procedure(&locked))]);
+    desk.run("exec try").exits(3);
+    let holder = desk.last();
+    let second = desk.run("exec try").exits(3).says("waiting for the lock `the-lock`").says("which nobody drives");
+    let command = next(&second);
+    assert!(command.starts_with(&format!("resume {holder} && runbook resume ")), "{command}");
+    assert_eq!(second.err.matches("waiting for the lock").count(), 1, "{}", second.err);
+    desk.run(&format!("approve {holder} --reason yes")).exits(0);
+    desk.run(&format!("resume {holder}")).exits(0);
+    desk.run("resume last").exits(3).says("locked     the-lock");
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_told_of() {
+    let steps = "secrets: {token: {file: token.txt}}\nsteps:\n  - run: test -n \"$TOKEN\"\n    env: {TOKEN: secrets.token}\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps)), ("token.txt", "very-secret")]);
+    std::fs::set_permissions(desk.path("token.txt"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let told = desk.run("exec try").exits(0).says("chmod 600");
+    assert_eq!(told.err.matches("chmod 600").count(), 1, "{}", told.err);
+    desk.run("exec try --json").exits(0).says("chmod 600");
+    std::fs::set_permissions(desk.path("token.txt"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!desk.run("exec try").exits(0).err.contains("chmod"));
 }
 
 #[test]
@@ -430,7 +469,18 @@ fn what_new_and_init_write_is_valid() {
     desk.run("init").exits(0).says("kept");
     desk.run("new my-procedure").exits(0);
     desk.run("new my-procedure").exits(2).says("is there already");
-    desk.run("check").exits(0).says("no faults");
+    desk.run("new lost --kind playbook").exits(0).says("add an escalation to workspace.yaml");
+    std::fs::remove_file(desk.path("lost.yaml")).unwrap();
+    let workspace = std::fs::read_to_string(desk.path("workspace.yaml")).unwrap();
+    let people =
+        "people: {ann: {users: [ann]}}\ngroups: {on-call: [ann]}\nescalations: {urgent: {steps: [{to: [on-call], after: 15m}]}}\n";
+    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}{people}")).unwrap();
+    desk.run("new my-playbook --kind playbook").exits(0);
+    desk.run("check").exits(0).says("4 files checked, no faults");
+    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}groups: {{on-call: [nobody]}}\n")).unwrap();
+    desk.run("check hello").exits(2).prints("workspace.yaml");
+    std::fs::write(desk.path("workspace.yaml"), workspace).unwrap();
+    std::fs::remove_file(desk.path("my-playbook.yaml")).unwrap();
     desk.run("exec my-procedure -i service=web").exits(3);
 }
 
@@ -449,6 +499,15 @@ fn checks_report_every_fault() {
     }
     desk.run("explain RB9999").exits(2);
     desk.run("check nowhere").exits(2);
+    desk.run("-C nowhere check").exits(2).says("next: choose another folder");
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let empty = desk.run("check empty").exits(2).says("there is no procedure in empty");
+    assert!(!empty.err.contains("valid:"), "{}", empty.err);
+    let begin = next(&desk.run("-C empty check").exits(2));
+    desk.run(&begin).exits(0);
+    assert!(desk.path("empty/hello.yaml").exists());
+    let refused = desk.run("-C empty exec hello --env nowhere").exits(2);
+    desk.run(&next(&refused)).exits(2).prints("nowhere");
 }
 
 #[test]
@@ -495,7 +554,7 @@ may decide   whoever may operate
 time         no limit
 
 if the answer is yes, next
-  1. write  write  [change]
+  1. write  [change]
      sh: echo done > written.txt
      undo: run-1
 ";

@@ -145,12 +145,13 @@ impl Stage {
     /// What a command line prints to standard output and error, in the order in which it comes, and its exit code.
     fn shell(&self, line: &str) -> (String, i32) {
         let program = Path::new(env!("CARGO_BIN_EXE_runbook")).parent().expect("a folder");
-        let mut command = Command::new("dash");
+        // A loop that waits for what no longer happens must not wait for ever.
+        let mut command = Command::new("timeout");
         plain(&mut command, self.scratch.path());
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap_or_default();
         let path = std::env::join_paths([program.to_owned()].into_iter().chain(std::env::split_paths(path))).expect("PATH");
         command.env("PATH", path).env("RUNBOOK_STATE", self.scratch.join("state")).current_dir(&self.dir);
-        command.args(["-c", &format!("exec 2>&1\n{line}")]);
+        command.args(["120", "dash", "-c", &format!("exec 2>&1\n{line}")]);
         let output = command.output().expect("a shell");
         (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code().unwrap_or(-1))
     }

@@ -81,14 +81,15 @@ pub enum Command {
 /// Writes workspace.yaml and hello.yaml into the folder and never overwrites a file.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Where; made if it is not there
-    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
+    /// Where; made if it is not there [default: the folder of --catalogue, else this one]
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
 }
 
 /// Write a new procedure to start from
 ///
-/// Makes NAME.yaml in the catalogue. The file passes `runbook check` and has one step of each kind that most procedures need.
+/// Makes NAME.yaml in the catalogue. The file passes `runbook check` and has one step of each kind that most procedures need. A
+/// playbook names an escalation, which the workspace has to have.
 #[derive(Debug, Args)]
 pub struct New {
     /// Name of the procedure: lower-case letters, digits, `-` and `_`
@@ -380,7 +381,8 @@ pub struct Settle {
 
 /// End a run early
 ///
-/// What is under way is stopped with its whole process tree. The procedure's `finally` still runs.
+/// What is under way is stopped with its whole process tree. The procedure's `finally` still runs. Where no process is at work on
+/// the run, it ends here.
 #[derive(Debug, Args)]
 pub struct Cancel {
     #[command(flatten)]

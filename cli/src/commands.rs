@@ -34,7 +34,7 @@ use crate::ui::Ui;
 
 pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
     match command {
-        Command::Init(args) => init::run(&args, ui),
+        Command::Init(args) => init::run(&args, settings, ui),
         Command::New(args) => new::run(&args, settings, ui),
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),

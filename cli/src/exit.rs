@@ -103,7 +103,7 @@ impl From<std::io::Error> for Trouble {
 /// A folder or file that cannot be read: nothing ran.
 impl From<runbook_engine::catalogue::CatalogueError> for Trouble {
     fn from(error: runbook_engine::catalogue::CatalogueError) -> Trouble {
-        Trouble::not_valid(error.to_string())
+        Trouble::not_valid(error.to_string()).next("choose another folder with `--catalogue DIR`, or name a file")
     }
 }
 

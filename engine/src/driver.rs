@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use runbook_core::limits;
 use runbook_core::run::Command;
 use runbook_core::run::event::{AttemptEnd, Fact, Identity, Means, Outcome, Timer};
-use runbook_core::{DecisionId, Effect, Run, StepPath};
+use runbook_core::{DecisionId, Effect, Run, RunId, StepPath};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -76,10 +76,8 @@ pub enum Stop {
 pub enum Progress {
     /// Everything that can be done without people is done, or under way.
     Idle,
-    LockHeld {
-        lock: String,
-        by: String,
-    },
+    /// Told at every look. `driven` says whether a process is at work on the run that has the lock.
+    LockHeld { lock: String, by: RunId, driven: bool },
 }
 
 /// Is told what the driver is at.
@@ -234,7 +232,10 @@ impl<'a> Driver<'a> {
                 Ok(Some(Fact::LockTaken { lock }))
             }
             LockOutcome::HeldBy(by) => {
-                (self.progress)(self.session.run(), Progress::LockHeld { lock, by: by.to_string() });
+                let driven = self.session.is_driven(&by)?;
+                // A run that waits for people may keep its lock for weeks.
+                self.parking |= self.patience == Patience::Park && !driven;
+                (self.progress)(self.session.run(), Progress::LockHeld { lock, by, driven });
                 Ok(None)
             }
         }
@@ -334,10 +335,13 @@ impl<'a> Driver<'a> {
             if self.fire_due(now)? || self.read_inbox().await? {
                 return Ok(());
             }
-            if self.lock.is_some()
-                && let Some(fact) = self.try_lock().await?
-            {
-                return self.record(fact);
+            if self.lock.is_some() {
+                if let Some(fact) = self.try_lock().await? {
+                    return self.record(fact);
+                }
+                if self.parking && self.running.is_empty() {
+                    return Ok(());
+                }
             }
             if now >= self.renew_at {
                 self.session.renew().await?;

@@ -336,6 +336,12 @@ impl Session {
         self.journal.take_lock(&self.lease, lock)
     }
 
+    /// Whether some process is at work on a run.
+    pub fn is_driven(&self, run: &RunId) -> Result<bool, SessionError> {
+        let row = self.journal.run(run)?;
+        Ok(row.holder.is_some_and(|holder| holder.is_live(self.clock.now())))
+    }
+
     /// Messages that wait for an answer, oldest first.
     pub fn letters(&self) -> Result<Vec<Letter>, SessionError> {
         let mut letters = self.journal.inbox(&self.lease.run)?;

@@ -15,11 +15,11 @@ const DEEP: &str = "steps:
           group:
             - id: inner
               name: The inner step
-              run: echo a first line; echo the last line; touch left; while ! test -e go; do sleep 0.05; done
+              run: echo a first line; echo the last line; touch left; until test -e go || ! test -e try.yaml; do sleep 0.05; done
               effect: read
       right:
         - id: quiet
-          run: touch right; while ! test -e go; do sleep 0.05; done
+          run: touch right; until test -e go || ! test -e try.yaml; do sleep 0.05; done
           effect: read
 ";
 
@@ -51,7 +51,7 @@ fn two_levels_with_their_time_and_last_line() {
 #[test]
 fn a_failing_step_shows_its_last_lines() {
     let desk =
-        Desk::new("steps:\n  - id: broken\n    name: Break\n    run: seq 1 500; echo the reason >&2; exit 7\n    effect: read\n");
+        Desk::new("steps:\n  - id: broken\n    name: Break\n    run: seq 1 500; echo the reason; exit 7\n    effect: read\n");
     let mut terminal = desk.terminal("exec try");
     let seen = terminal.ends(1);
     assert!(seen.contains("failed     broken · Break") && seen.contains("│ the reason") && seen.contains("│ 500"), "{seen}");

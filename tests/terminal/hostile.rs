@@ -143,7 +143,9 @@ fn what_people_say_does_not_act_either() {
 
 #[test]
 fn a_hostile_line_that_goes_on_is_folded_harmlessly() {
-    let desk = Desk::new("steps:\n  - run: cat loud; touch began; while ! test -e go; do sleep 0.05; done\n    effect: read\n");
+    let desk = Desk::new(
+        "steps:\n  - run: cat loud; touch began; until test -e go || ! test -e try.yaml; do sleep 0.05; done\n    effect: read\n",
+    );
     std::fs::write(desk.path("loud"), hostile()).expect("a file");
     let mut terminal = desk.terminal("exec try");
     eventually("the step", || desk.path("began").exists().then_some(()));

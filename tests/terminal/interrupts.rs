@@ -15,7 +15,7 @@ const LONG: &str = "steps:
     run: echo first >> told
     undo: {run: echo taken back >> told}
   - id: long
-    run: echo $$ > pid; while ! test -e go; do sleep 0.05; done
+    run: echo $$ > pid; until test -e go || ! test -e try.yaml; do sleep 0.05; done
     effect: read
   - id: third
     run: echo third >> told

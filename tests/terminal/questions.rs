@@ -197,7 +197,7 @@ fn a_decision_taken_elsewhere_ends_the_question() {
 
 #[test]
 fn what_was_typed_before_a_question_does_not_answer_it() {
-    let slow = "steps:\n  - run: while ! test -e go; do sleep 0.05; done\n    effect: read\n  - approve: {question: Sure?}\n  - run: touch it\n    irreversible: it is a test\n";
+    let slow = "steps:\n  - run: until test -e go || ! test -e try.yaml; do sleep 0.05; done\n    effect: read\n  - approve: {question: Sure?}\n  - run: touch it\n    irreversible: it is a test\n";
     let desk = Desk::new(slow);
     let mut terminal = desk.terminal("exec try --yes");
     terminal.sees("running").types("approve").presses("app");

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::run::event::Identity;
-use runbook_core::run::{Event, Run};
+use runbook_core::run::{Command, Event, Run};
 use runbook_core::{DecisionId, RunId};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
@@ -106,7 +106,8 @@ fn open_of(run: &Run) -> Vec<DecisionId> {
 pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let (home, screen) = (place.home, place.screen.clone());
     let secrets = SecretStore::new(&place.root, &place.config, std::env::vars_os());
-    let performer = Arc::new(LocalPerformer::new(place.root.clone(), home.logs.clone(), Arc::new(secrets)));
+    let secrets = Arc::new(secrets);
+    let performer = Arc::new(LocalPerformer::new(place.root.clone(), home.logs.clone(), secrets.clone()));
     let by = home.identity(&session.run().plan().policy.people);
     let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
     let can_ask = ui.can_ask();
@@ -123,15 +124,24 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         standing: None,
         can_ask,
     };
+    // The run whose lock is waited for.
+    let holder: Arc<Mutex<Option<RunId>>> = Arc::default();
     let ticker = tick(screen.clone(), home, session.id().clone());
     let stop = loop {
         let (wishes, receiver) = mpsc::unbounded_channel();
         let world = World { clock: home.clock.clone(), performer: performer.clone(), wishes: receiver };
         let patience = if can_ask { Patience::Wait } else { Patience::Park };
-        let held = screen.clone();
+        let (told, fetched, held) = (screen.clone(), secrets.clone(), holder.clone());
         let progress = Box::new(move |_: &Run, progress: Progress| {
-            if let Progress::LockHeld { lock, by } = progress {
-                held.with(|s| s.notice(&format!("the lock `{lock}` is held by run {by}; waiting")));
+            if let Progress::LockHeld { lock, by, driven } = progress {
+                let known = held.lock().unwrap_or_else(PoisonError::into_inner).replace(by.clone());
+                if known.as_ref() != Some(&by) {
+                    let how = if driven { "which is under way" } else { "which nobody drives" };
+                    told.with(|s| s.notice(&format!("waiting for the lock `{lock}` of run {by}, {how}")));
+                }
+            }
+            for warning in fetched.take_warnings() {
+                told.with(|s| s.notice(&format!("warning: {warning}")));
             }
         });
         let stop = {
@@ -168,10 +178,15 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         person.interrupts = 0;
     };
     ticker.abort();
-    screen.with(|s| s.close());
+    screen.with(|s| {
+        s.close();
+        secrets.take_warnings().iter().for_each(|warning| s.notice(&format!("warning: {warning}")));
+    });
     let run = session.run().clone();
     session.close().await?;
-    Ok(farewell(&run, &stop, home.clock.now(), ui))
+    let lock = holder.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let lock = lock.filter(|_| run.pending().iter().any(|c| matches!(c, Command::TakeLock { .. })));
+    Ok(farewell(&run, &stop, lock.as_ref(), home.clock.now(), ui))
 }
 
 /// Shows the last lines of what runs, while it runs.
@@ -438,7 +453,7 @@ fn ignored_signals() -> u64 {
 }
 
 /// Says how it stands and the one next thing to do.
-fn farewell(run: &Run, stop: &Stop, now: Timestamp, ui: &mut Ui) -> Exit {
+fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, now: Timestamp, ui: &mut Ui) -> Exit {
     let id = run.id().map(ToString::to_string).unwrap_or_default();
     match stop {
         Stop::Finished(outcome) => {
@@ -474,7 +489,10 @@ fn farewell(run: &Run, stop: &Stop, now: Timestamp, ui: &mut Ui) -> Exit {
         Stop::Paused | Stop::Parked => {
             let word = if *stop == Stop::Paused { "is paused" } else { "is parked" };
             ui.say(&format!("run {id} {}", Tone::Waiting.paint(word)));
-            ui.next(&format!("runbook resume {id}"));
+            match lock {
+                Some(holder) => ui.next(&format!("runbook resume {holder} && runbook resume {id}")),
+                None => ui.next(&format!("runbook resume {id}")),
+            }
             Exit::Waiting
         }
     }

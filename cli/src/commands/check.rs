@@ -7,7 +7,7 @@ use std::sync::Arc;
 use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Severity};
-use runbook_engine::catalogue::Catalogue;
+use runbook_engine::catalogue::{Catalogue, WORKSPACE_FILE};
 
 use crate::args::Check;
 use crate::exit::{Exit, Outcome, Trouble};
@@ -39,17 +39,20 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
         };
         let mut found = catalogue.check(&options);
         if let Some(only) = &only {
-            found.retain(|diagnostic| diagnostic.source == *only);
+            // Where the workspace has a fault, nothing of the catalogue runs.
+            found.retain(|diagnostic| diagnostic.source == *only || &*diagnostic.source == WORKSPACE_FILE);
         }
         tally.files += if only.is_some() { 1 } else { catalogue.files().len() };
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
-    ui.say(&tally.line());
     if tally.files == 0 {
-        return Err(
-            Trouble::not_valid(format!("there is no procedure in {}", settings.catalogue.value.display())).next("runbook init")
-        );
+        let folders = match args.what.as_slice() {
+            [] => settings.catalogue.value.display().to_string(),
+            folders => folders.join(", "),
+        };
+        return Err(Trouble::not_valid(format!("there is no procedure in {folders}")).next("runbook init"));
     }
+    ui.say(&tally.line());
     if tally.errors == 0 {
         return Ok(Exit::Succeeded);
     }

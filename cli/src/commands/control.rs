@@ -1,26 +1,34 @@
 //! `cancel`, `pause` and `note`: one message to a run, wherever it is at work.
 
 use runbook_core::run::Run;
-use runbook_core::run::event::Identity;
+use runbook_core::run::event::{Identity, OutcomeKind};
 use runbook_core::{RunId, limits};
 use runbook_engine::message::Message;
 
-use super::store::Home;
+use super::resume;
+use super::store::{Home, runtime};
 use crate::args::{Cancel, Note, Pause};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::Ui;
+use crate::ui::ask::Lines;
 
 pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
     let (home, id, run, by) = open(settings, &args.run.run)?;
     if let Some(outcome) = run.outcome() {
         let ended = Trouble::not_valid(format!("run {id} has ended already: {}", outcome.kind.name()));
-        return Err(if args.undo { ended.next(format!("runbook undo {id}")) } else { ended });
+        return Err(ended.next(format!("runbook {} {id}", if args.undo { "undo" } else { "show" })));
     }
     let reason = bounded(args.reason.clone().unwrap_or_default())?;
-    home.tell(&id, Message::Cancel { by, undo: args.undo, reason })?;
-    ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it did is taken back" } else { "" }));
-    go_on(&home, &id, ui)
+    let message = Message::Cancel { by, undo: args.undo, reason };
+    if home.is_held(&home.journal.run(&id)?) {
+        home.tell(&id, message)?;
+        ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it did is taken back" } else { "" }));
+        return go_on(&home, &id, ui);
+    }
+    // Nobody is at work on it: it ends here.
+    let ended = runtime()?.block_on(resume::go_on(&home, &id, false, Some(message), ui, &mut Lines::default()))?;
+    resume::as_asked(&home, &id, OutcomeKind::Cancelled, ended)
 }
 
 pub fn pause(args: &Pause, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -32,6 +40,9 @@ pub fn pause(args: &Pause, settings: &Settings, ui: &mut Ui) -> Outcome {
 }
 
 pub fn note(args: &Note, settings: &Settings, ui: &mut Ui) -> Outcome {
+    if args.text.trim().is_empty() {
+        return Err(Trouble::not_valid("a remark says something").next("runbook note RUN TEXT"));
+    }
     let (home, id, _, by) = open(settings, &args.run.run)?;
     home.tell(&id, Message::Note { by, text: bounded(args.text.clone())? })?;
     ui.say(&format!("noted in run {id}"));

@@ -146,7 +146,7 @@ impl Chosen {
                 if let Some(file) = catalogue.files().iter().find(|f| f.path.canonicalize().ok() == full) {
                     check::show_faults(&file.found, &catalogue, ui);
                 }
-                return Err(Trouble::not_valid(format!("{what} holds no procedure")).next(format!("runbook check {what}")));
+                return Err(Trouble::not_valid(format!("{what} holds no procedure")).next(checking(what, given)));
             }
             return Err(check::unknown(&catalogue, what, settings));
         };
@@ -154,9 +154,7 @@ impl Chosen {
         let (plan, found) = catalogue.plan(procedure, &check::options(environment));
         let Some(plan) = plan else {
             check::show_faults(&found, &catalogue, ui);
-            return Err(
-                Trouble::not_valid(format!("`{what}` is not valid; nothing was started")).next(format!("runbook check {what}"))
-            );
+            return Err(Trouble::not_valid(format!("`{what}` is not valid; nothing was started")).next(checking(what, given)));
         };
         Ok(Chosen { catalogue, plan: Arc::new(plan), name: what.to_owned() })
     }
@@ -204,7 +202,7 @@ impl Chosen {
                 let faulty: Vec<&str> = faults.iter().map(|(name, _)| name.as_str()).collect();
                 inputs.command(&self.name, &self.plan.main().inputs, &faulty)
             }
-            OrderError::Lock(_) | OrderError::Plan(_) => format!("runbook check {}", shell_word(&self.name)),
+            OrderError::Lock(_) | OrderError::Plan(_) => checking(&self.name, &inputs.given),
         };
         Trouble::not_valid(error.to_string()).next(next)
     }
@@ -226,6 +224,12 @@ impl Chosen {
             }
         }
     }
+}
+
+/// The command that tells every fault of a procedure as this run would meet them.
+fn checking(what: &str, given: &Given) -> String {
+    let environment = given.env.as_ref().map(|env| format!(" --env {}", shell_word(env))).unwrap_or_default();
+    format!("runbook check {}{environment}", shell_word(what))
 }
 
 /// Values that were typed as `name=value`, and all that is wrong with them.

@@ -6,24 +6,28 @@ use std::path::Path;
 
 use crate::args::Init;
 use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::{Origin, Settings};
 use crate::ui::Ui;
 use crate::ui::words::shell_word;
 
 const WORKSPACE: &str = include_str!("init/workspace.yaml");
 const HELLO: &str = include_str!("init/hello.yaml");
 
-pub fn run(args: &Init, ui: &mut Ui) -> Outcome {
-    let dir = &args.dir;
+pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let dir = match (&args.dir, &settings.catalogue.origin) {
+        (Some(dir), _) => dir.as_path(),
+        (None, Origin::Flag(_)) => &settings.catalogue.value,
+        (None, _) => Path::new("."),
+    };
     std::fs::create_dir_all(dir).map_err(|why| Trouble::failed(format!("cannot make {}: {why}", dir.display())))?;
     for (name, text) in [("workspace.yaml", WORKSPACE), ("hello.yaml", HELLO)] {
         let written = write_new(&dir.join(name), text)?;
         ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, dir.join(name).display()));
     }
-    let here = dir.as_os_str() == ".";
-    ui.next(&if here {
-        "runbook exec hello".to_owned()
-    } else {
-        format!("cd {} && runbook exec hello", shell_word(&dir.to_string_lossy()))
+    let elsewhere = args.dir.as_ref().filter(|dir| dir.as_os_str() != ".");
+    ui.next(&match elsewhere {
+        None => "runbook exec hello".to_owned(),
+        Some(dir) => format!("cd {} && runbook exec hello", shell_word(&dir.to_string_lossy())),
     });
     Ok(Exit::Succeeded)
 }

@@ -79,17 +79,19 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     let by = home.identity(&run.plan().policy.people);
     let reason = super::control::bounded(args.reason.clone().unwrap_or_default())?;
-    let ended = runtime.block_on(go_on(&home, &id, args.json, Some(Message::Undo { by, reason }), ui, &mut lines))?;
-    // Rolled back is what was asked for here.
-    let (run, _) = home.replay(&id)?;
-    Ok(match run.outcome().map(|outcome| outcome.kind) {
-        Some(OutcomeKind::RolledBack) => Exit::Succeeded,
-        _ => ended,
-    })
+    let undo = Message::Undo { by, reason };
+    let ended = runtime.block_on(go_on(&home, &id, args.json, Some(undo), ui, &mut lines))?;
+    as_asked(&home, &id, OutcomeKind::RolledBack, ended)
+}
+
+/// A run that ended as this command asked for is a success of the command.
+pub fn as_asked(home: &Home, id: &RunId, asked: OutcomeKind, ended: Exit) -> Outcome {
+    let (run, _) = home.replay(id)?;
+    Ok(if run.outcome().is_some_and(|outcome| outcome.kind == asked) { Exit::Succeeded } else { ended })
 }
 
 /// Takes the run up, says `first` to it, and drives it.
-async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
+pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let mut screen = Screen::new(ui, json, chain::genesis(id));
     home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
     let screen = Shared::new(screen);

@@ -30,8 +30,13 @@ pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     }
     if rows.is_empty() {
-        ui.say("no runs yet");
-        ui.next("runbook exec PROCEDURE");
+        let (said, next) = match (&args.procedure, args.open) {
+            (None, false) => ("no runs yet", "runbook exec PROCEDURE"),
+            (None, true) => ("every run has ended", "runbook runs"),
+            (Some(_), _) => ("no run fits", "runbook runs"),
+        };
+        ui.say(said);
+        ui.next(next);
         return Ok(Exit::Succeeded);
     }
     let now = home.clock.now();
@@ -50,6 +55,9 @@ pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
     });
     let head = ["run", "procedure", "in", "standing", "started", "took", "by"];
     ui.data(&table(&head, lines.collect()))?;
+    if let Some(first) = rows.first() {
+        ui.next(&format!("runbook show {}", first.run));
+    }
     Ok(Exit::Succeeded)
 }
 

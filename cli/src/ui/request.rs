@@ -122,7 +122,8 @@ fn next(decision: &Decision) -> Vec<String> {
         out.push("  nothing".to_owned());
     }
     for (number, step) in (1..).zip(&request.next) {
-        out.push(format!("  {number}. {}  {}  [{}]", step.path, line(&step.title), effect(step.effect)));
+        let title = if step.title == step.path.label() { String::new() } else { format!("  {}", line(&step.title)) };
+        out.push(format!("  {number}. {}{title}  [{}]", step.path, effect(step.effect)));
         if let Some(condition) = &step.condition {
             out.push(format!("     only if {}", line(condition)));
         }

@@ -104,8 +104,8 @@ impl Screen {
         }
         let mut text = String::new();
         match &mut self.mode {
-            Mode::Json | Mode::None => return,
-            Mode::Plain => lines.iter().for_each(|line| text.extend([line, "\n"])),
+            Mode::None => return,
+            Mode::Json | Mode::Plain => lines.iter().for_each(|line| text.extend([line, "\n"])),
             Mode::Live(live) => {
                 let window = Window::of_process();
                 text.push_str(&live.erase(window));
