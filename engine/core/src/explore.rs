@@ -287,7 +287,11 @@ impl Way {
             requests: Vec::new(),
             notes: prospect.note.into_iter().collect(),
         });
-        self.record(Fact::StepResolved { path: path.clone(), resolution: prospect.resolution })
+        let resolution = match prospect.resolution {
+            Resolution::Values(values) => Resolution::Values(named(values, path.label())),
+            other => other,
+        };
+        self.record(Fact::StepResolved { path: path.clone(), resolution })
     }
 
     /// The example that stands for what the step at `path` gives, where examples are asked for.

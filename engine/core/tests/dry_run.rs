@@ -150,6 +150,13 @@ fn what_only_a_real_run_has_is_not_known_before() {
     let expect = "‹run.id› ‹run.started_at› ‹now› test".to_owned();
     assert_eq!(argv, Some(&Task::Exec { argv: vec!["a".to_owned(), expect] }));
     assert_eq!(dry.unknown, 1);
+    // A name that was made of it is known by that name, and not as if it were the same.
+    let dry = predicted(
+        "- {id: name, set: {file: '\"a-\" + run.id'}}\n- {id: a, exec: [a, '{{steps.name.file}}'], effect: read}\n",
+        false,
+    );
+    let argv = dry.steps[1].work.as_ref().map(|w| &w.task);
+    assert_eq!(argv, Some(&Task::Exec { argv: vec!["a".to_owned(), "‹steps.name.file›".to_owned()] }));
 }
 
 #[test]
