@@ -463,6 +463,34 @@ fn an_approval_ahead_of_time_is_used_once() {
 }
 
 #[test]
+fn an_approval_ahead_of_time_is_of_one_environment_and_of_one_text() {
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nenvironments: {staging: {}, production: {}}\n";
+    let steps = "inputs: {n: {type: integer, default: 1}}\nsteps:\n  - group:\n      - id: go\n        approve: {question: \"{{inputs.n}}?\"}\n";
+    let desk = Desk::new(&[("workspace.yaml", workspace), ("try.yaml", &procedure(steps))]);
+    desk.run("exec try").exits(2).says("none was named");
+    desk.run("dry-run try").exits(2).says("none was named");
+    let ahead = "approve --ahead try --step group-1/go --expires 1h --reason planned";
+    desk.run(&format!("{ahead} --uses 3")).exits(2).says("none was named");
+    desk.run(&format!("{ahead} --uses 1001 --env staging")).exits(2).says("at most 1000 uses");
+    desk.run(&format!("{ahead} --uses 1 --env staging -i n=x")).exits(2).says("n: ");
+    desk.run("approve --ahead try --step group-1/go --uses 1 --expires 91d --env staging --reason x")
+        .exits(2)
+        .says("at most 90 days");
+    desk.run(&format!("{ahead} --uses 3 --env staging -i n=2")).exits(0).says("in staging, these inputs, 3 uses");
+    desk.run("exec try --env production -i n=2").exits(3);
+    desk.run("exec try --env staging").exits(3);
+    desk.run("exec try --env staging -i n=2").exits(0);
+    std::fs::write(desk.path("try.yaml"), procedure(steps) + "  - set: {m: 1}\n").unwrap();
+    desk.run("exec try --env staging -i n=2").exits(3);
+}
+
+#[test]
+fn an_environment_needs_a_workspace() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("exec try --env production").exits(2).says("no environment `production`");
+}
+
+#[test]
 fn what_new_and_init_write_is_valid() {
     let desk = Desk::new(&[]);
     desk.run("init").exits(0).says("next: runbook exec hello");

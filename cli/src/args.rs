@@ -293,6 +293,9 @@ pub struct Voice {
     /// Sign the decision with your SSH key
     #[arg(long)]
     pub sign: bool,
+    /// Who you are, where the terminal is somebody else's: your SSH key proves it
+    #[arg(long = "as", value_name = "PERSON", requires = "sign")]
+    pub person: Option<String>,
     /// The key to sign with; a public key takes its private half from the agent
     #[arg(long, value_name = "FILE", requires = "sign", value_hint = ValueHint::FilePath)]
     pub key: Option<PathBuf>,
@@ -320,9 +323,15 @@ pub struct Approve {
     /// Approve a step of this procedure before anybody asks
     #[arg(long, value_name = "PROCEDURE", conflicts_with = "run", requires_all = ["step", "uses", "expires"])]
     pub ahead: Option<ProcedureName>,
-    /// With --ahead: the `approve` step
+    /// With --ahead: the path of the step that asks, as `runbook dry-run` prints it; without `[n]` it means every item and round
     #[arg(long, value_name = "STEP", requires = "ahead")]
-    pub step: Option<Id>,
+    pub step: Option<StepPath>,
+    /// With --ahead: the environment of the workspace to approve it in
+    #[arg(long, short = 'e', value_name = "ENV", requires = "ahead")]
+    pub env: Option<String>,
+    /// With --ahead: an input; where any is given, it is for runs of exactly these inputs
+    #[arg(long, short = 'i', value_name = "NAME=VALUE", requires = "ahead")]
+    pub input: Vec<String>,
     /// With --ahead: how many times it may be used
     #[arg(long, value_name = "COUNT", requires = "ahead")]
     pub uses: Option<u32>,

@@ -1,5 +1,6 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
+mod ahead;
 mod attend;
 mod check;
 mod completions;

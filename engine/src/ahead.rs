@@ -20,19 +20,12 @@ pub fn vote_for(
     let answerable = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. }) && open.is_open();
     let (Some(step), true) = (&open.path, answerable) else { return Ok(None) };
     let Ok(inputs) = Digest::of_json(&started.inputs) else { return Ok(None) };
-    let question = Question {
-        procedure: &started.procedure,
-        version: started.version,
-        plan: &started.plan,
-        step,
-        environment: started.environment.as_deref(),
-        inputs: &inputs,
-        at: now,
-    };
+    let question = Question { procedure: &started.procedure, plan: &started.plan, step, inputs: &inputs, at: now };
     for kept in journal.aheads(&started.procedure, now)? {
         let Ok(mut ahead) = serde_json::from_value::<Ahead>(kept.body.clone()) else { continue };
         ahead.uses_left = kept.uses_left;
-        if ahead.matches(&question).is_err() {
+        let voted = open.votes.iter().any(|v| v.by.person == ahead.by.person);
+        if voted || ahead.matches(&question).is_err() {
             continue;
         }
         let mut vote = Vote {
@@ -41,16 +34,12 @@ pub fn vote_for(
             reason: Some(ahead.reason.clone()),
             answers: Map::new(),
             digest: open.request.digest.clone(),
-            signature: None,
+            signature: ahead.signature.clone(),
             ahead: Some(ahead.id.clone()),
+            terms: Some(Box::new(ahead)),
             notice: None,
             head: None,
         };
-        let voted = open.votes.iter().any(|v| v.by.person == vote.by.person);
-        // A signature ahead is over the statement that bounds it; where each decision must be signed, that is not enough.
-        if voted || open.request.signed {
-            continue;
-        }
         let Ok(notice) = permit::permit_vote(run, id, decision, &vote) else { continue };
         vote.notice = notice;
         return Ok(Some((kept.id, vote)));

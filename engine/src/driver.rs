@@ -5,6 +5,7 @@
 //! and the end of one step rides with the intent of the next in one commit. The driver decides nothing about the procedure;
 //! it knows only how to do what the machine wants.
 
+mod escalation;
 mod inbox;
 pub mod local;
 pub mod perform;
@@ -98,6 +99,8 @@ pub struct Driver<'a> {
     ready: VecDeque<(StepPath, u32)>,
     running: BTreeMap<(StepPath, u32), Attempt>,
     tasks: JoinSet<(StepPath, u32, AttemptEnd)>,
+    /// Messages on their way to the channels of an escalation; each gives what is noted of it.
+    messages: JoinSet<String>,
     timers: BTreeMap<(Timestamp, Timer), ()>,
     lock: Option<String>,
     renew_at: Timestamp,
@@ -119,6 +122,7 @@ impl<'a> Driver<'a> {
             ready: VecDeque::new(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
+            messages: JoinSet::new(),
             timers: BTreeMap::new(),
             lock: None,
             renew_at: later(now, limits::LEASE_RENEWAL),
@@ -211,7 +215,10 @@ impl<'a> Driver<'a> {
                     }
                     None
                 }
-                Command::Await { decision } => self.decided_ahead(decision).await?,
+                Command::Await { decision } => {
+                    self.decided_ahead(decision).await?;
+                    None
+                }
                 Command::Wake { timer, at } => {
                     self.timers.insert((at, timer), ());
                     None
@@ -291,7 +298,7 @@ impl<'a> Driver<'a> {
         if let Some(outcome) = run.outcome() {
             return Some(Stop::Finished(outcome.clone()));
         }
-        if !self.running.is_empty() {
+        if !self.running.is_empty() || !self.messages.is_empty() {
             return None;
         }
         if self.parking {
@@ -356,6 +363,9 @@ impl<'a> Driver<'a> {
                         Err(error) => self.broken(&error),
                     };
                 }
+                Some(told) = self.messages.join_next(), if !self.messages.is_empty() => {
+                    return self.told(told);
+                }
                 wish = self.world.wishes.recv(), if !self.world.wishes.is_closed() || !self.world.wishes.is_empty() => {
                     if let Some(wish) = wish {
                         return self.take_wish(wish).await;
@@ -387,7 +397,10 @@ impl<'a> Driver<'a> {
                 break;
             }
             if self.session.run().wants(&Command::Wake { timer: timer.clone(), at }) {
-                self.record(Fact::TimerFired { timer })?;
+                self.record(Fact::TimerFired { timer: timer.clone() })?;
+                if let Timer::Decision { decision, .. } = timer {
+                    self.tell_those_asked_now(decision);
+                }
                 fired = true;
             }
         }

@@ -58,7 +58,8 @@ pub fn identity(user: &LocalUser, people: &People) -> Identity {
     Identity { person: person.to_owned(), means: Means::LocalUser { user: user.user.clone(), host: user.host.clone() } }
 }
 
-fn user_name(uid: u32) -> Result<String, PeopleError> {
+/// The name of a user of this machine.
+pub(crate) fn user_name(uid: u32) -> Result<String, PeopleError> {
     let mut room = vec![0; 1024];
     loop {
         // SAFETY: all-zero bytes are a `passwd`: null pointers and zero ids.

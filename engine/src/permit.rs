@@ -2,10 +2,11 @@
 //! of the run is judged elsewhere, by the run itself.
 
 use runbook_core::Run;
-use runbook_core::policy::{Asked, DECISION_NAMESPACE, Standing, decision_statement};
-use runbook_core::run::decision::Purpose;
-use runbook_core::run::event::Vote;
-use runbook_core::{DecisionId, RunId};
+use runbook_core::policy::ahead::{Question, ahead_statement};
+use runbook_core::policy::{Asked, DECISION_NAMESPACE, Refusal, Standing, decision_statement};
+use runbook_core::run::decision::{Choice, Purpose};
+use runbook_core::run::event::{Means, Vote};
+use runbook_core::{DecisionId, Digest, RunId};
 
 use crate::message::Message;
 use crate::people;
@@ -20,33 +21,48 @@ pub fn permit(run: &Run, id: &RunId, message: &Message) -> Result<Option<String>
 
 /// Whether this person may vote so. Gives what the record has to say about it, where there is anything.
 pub fn permit_vote(run: &Run, id: &RunId, decision: DecisionId, vote: &Vote) -> Result<Option<String>, String> {
-    let Some(open) = run.decision(decision) else { return Ok(None) };
-    let Some(started) = run.start() else { return Ok(None) };
+    let standing = standing(run, decision, vote)?;
+    if let Some(signature) = &vote.signature {
+        let statement = statement(id, decision, vote)?;
+        let proven = people::verify(&run.plan().policy.people, &vote.by.person, signature, &statement, DECISION_NAMESPACE);
+        proven.map_err(|e| e.to_string())?;
+    }
+    Ok(standing.and_then(|standing| match standing {
+        Standing::Alone { .. } => standing.notice(),
+        _ => None,
+    }))
+}
+
+/// On what ground this person may vote, by policy alone: whether a signature holds is left to OpenSSH. `None` where there is
+/// nothing to judge.
+pub fn standing(run: &Run, decision: DecisionId, vote: &Vote) -> Result<Option<Standing>, String> {
+    let (Some(open), Some(started)) = (run.decision(decision), run.start()) else { return Ok(None) };
     let context = &run.plan().policy;
     let demands = context.requirements_for(&run.plan().main().labels, run.plan().highest_effect());
     let guarded = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
     let asked = Asked { from: &open.asked, not_requester: open.request.not_requester, four_eyes: guarded && demands.four_eyes };
     let standing = context.may_decide(asked, &started.requested_by, &vote.by).map_err(|refusal| refusal.to_string())?;
-    match &vote.signature {
-        None if open.request.signed => {
-            let refusal = runbook_core::policy::Refusal::NotSigned { who: vote.by.person.clone() };
-            return Err(refusal.to_string());
-        }
-        None => {}
-        Some(signature) => {
-            let statement = statement(id, decision, vote)?;
-            let proven = people::verify(&context.people, &vote.by.person, signature, &statement, DECISION_NAMESPACE);
-            proven.map_err(|e| e.to_string())?;
+    let by_key = matches!(vote.by.means, Means::SshKey { .. });
+    if (open.request.signed || by_key) && vote.signature.is_none() {
+        return Err(Refusal::NotSigned { who: vote.by.person.clone() }.to_string());
+    }
+    if let Some(terms) = &vote.terms {
+        let inputs = Digest::of_json(&started.inputs).map_err(|e| e.to_string())?;
+        let step = open.path.as_ref().ok_or("nobody can decide this ahead of time")?;
+        let (procedure, plan, at) = (&started.procedure, &started.plan, run.last_at());
+        terms.matches(&Question { procedure, plan, step, inputs: &inputs, at }).map_err(|e| e.to_string())?;
+        if terms.by != vote.by || vote.choice != Choice::Approve || vote.reason.as_ref() != Some(&terms.reason) {
+            return Err("the vote says something else than was decided ahead of time".to_owned());
         }
     }
-    Ok(match standing {
-        Standing::Alone { .. } => standing.notice(),
-        _ => None,
-    })
+    Ok(Some(standing))
 }
 
-/// What a person signs for a vote.
+/// What a person signs for a vote: what was decided, or, ahead of time, all that bounds it.
 pub fn statement(run: &RunId, decision: DecisionId, vote: &Vote) -> Result<String, String> {
+    if let Some(terms) = &vote.terms {
+        return Ok(ahead_statement(terms));
+    }
     decision_statement(run, decision, vote.choice, &vote.digest, &vote.by.person, vote.reason.as_deref(), &vote.answers)
         .map_err(|e| e.to_string())
 }

@@ -380,6 +380,10 @@ impl Session {
 
     fn judge(&mut self, mut message: Message) -> Result<Received, SessionError> {
         let refused = |why: String| Ok(Received { answer: Answer::Refused { why }, commands: Vec::new() });
+        // What was decided ahead is found in the journal, and is nobody's claim.
+        if let Message::Decide { vote, .. } = &mut message {
+            (vote.ahead, vote.terms) = (None, None);
+        }
         let notice = match permit(&self.run, &self.lease.run, &message) {
             Ok(notice) => notice,
             Err(why) => return refused(why),

@@ -18,6 +18,7 @@ use sha2::Digest as _;
 use crate::journal::export::{Header, KIND, TAIL, Tail};
 use crate::journal::{Anchor, FORMAT, Journal, JournalError, Record, chain};
 use crate::log::{LogError, LogSeal, Logs};
+use crate::permit;
 
 /// What is at hand to check against.
 pub struct Evidence<'e> {
@@ -61,6 +62,8 @@ pub enum Fault {
     Request { seq: u64, decision: DecisionId },
     #[error("the signature of {person} (event {seq}) does not hold: {why}")]
     Signature { seq: u64, person: String, why: String },
+    #[error("the vote of {person} (event {seq}) does not count: {why}")]
+    Vote { seq: u64, person: String, why: String },
     #[error("{place} saw the head {head}, which is not in the record: it was cut or changed")]
     Anchor { head: Digest, place: String },
     #[error("the record ends after event {found}, and {recorded} were recorded")]
@@ -302,6 +305,10 @@ impl<'e> Walk<'e> {
             Some(head) if self.hashes.contains_key(head) => self.found.anchors += 1,
             Some(head) => self.fault(Fault::Anchor { head: head.clone(), place: format!("the vote of {person}") }),
             None => {}
+        }
+        // Policy is judged again; whether a signature holds, by whoever can ask OpenSSH.
+        if let Err(why) = permit::standing(&self.run, decision, vote) {
+            self.fault(Fault::Vote { seq, person: person.clone(), why });
         }
         if let (Some(_), Some(asked)) = (&vote.signature, self.run.decision(decision)) {
             let signed = SignedVote { run: &self.run, decision, request: &asked.request, vote };

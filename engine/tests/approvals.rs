@@ -1,6 +1,6 @@
 //! Approvals from end to end: a real store, a driver, people of a workspace, and what each of them may and may not do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::policy::DECISION_NAMESPACE;
-use runbook_core::policy::ahead::{Ahead, Covers};
+use runbook_core::policy::ahead::{Ahead, ahead_statement};
 use runbook_core::run::decision::{Choice, Standing};
 use runbook_core::run::event::{Identity, Means, OutcomeKind, Part, RunStarted, Vote};
-use runbook_core::{Map, Plan, Run, RunId};
+use runbook_core::{Digest, Fact, Map, Plan, Run, RunId};
 use runbook_engine::clock::{Clock, ManualClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
@@ -34,7 +34,8 @@ people:
   bob: {users: [bob]}
   cleo: {users: [cleo]}
 groups: {dba: [anna, bob]}
-escalations: {ladder: {steps: [{to: [cleo], after: 5m}]}}
+channels: {pager: {log: {file: pager.jsonl}}}
+escalations: {ladder: {steps: [{to: [cleo], after: 5m, channels: [pager]}]}}
 ";
 
 struct Case {
@@ -139,6 +140,7 @@ impl Case {
             digest: open.request.digest.clone(),
             signature: None,
             ahead: None,
+            terms: None,
             notice: None,
             head: None,
         }
@@ -153,6 +155,17 @@ impl Case {
             Answer::Accepted { .. } => Ok(()),
             Answer::Refused { why } => Err(why),
         }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        replay(&*self.journal, &self.id, &mut |_, event| {
+            if let Fact::NoteAdded { text, .. } = &event.fact {
+                notes.push(text.clone());
+            }
+        })
+        .unwrap();
+        notes
     }
 
     /// What became of the run, and how often its change really happened.
@@ -238,56 +251,125 @@ fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
     case.clock.advance(Duration::from_secs(601));
     assert_eq!(case.end(), (None, 0));
     assert_eq!(case.run().decisions()[0].asked, ["dba", "cleo"]);
+    let told: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(case.path().join("pager.jsonl")).unwrap()).unwrap();
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("cleo may decide now") && message.contains("Rebuild?"), "{message}");
+    assert_eq!(case.notes(), ["escalation 1 of decision d1: told pager"]);
     case.say(case.vote("cleo", Choice::Approve)).unwrap();
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
 }
 
-#[test]
-fn a_decision_ahead_of_time_is_used_as_often_as_it_says() {
-    let ahead = |case: &Case, expires: &str| {
-        let body = Ahead {
+impl Case {
+    /// What bob would say ahead of time of the step `go`, once.
+    fn ahead(&self) -> Ahead {
+        Ahead {
             id: "a1".to_owned(),
             by: person("bob"),
             reason: "maintenance night".to_owned(),
-            procedure: case.plan.main().name.clone(),
-            what: Covers::compatible_with(case.plan.main().version),
+            procedure: self.plan.main().name.clone(),
+            version: self.plan.main().version,
+            plan: self.plan.digest().unwrap(),
             step: "go".parse().unwrap(),
             environment: Some("production".to_owned()),
             inputs: None,
             uses: 1,
             uses_left: 1,
-            expires: expires.parse().unwrap(),
+            expires: "2026-03-03T00:00:00Z".parse().unwrap(),
             signature: None,
-        };
-        let new = NewAhead {
-            procedure: body.procedure.clone(),
-            expires_at: body.expires,
-            uses: body.uses,
-            body: serde_json::to_value(&body).unwrap(),
-        };
-        case.journal.decide_ahead(new).wait().unwrap();
-    };
+        }
+    }
+
+    fn keep(&self, ahead: &Ahead) {
+        let (procedure, uses, expires_at) = (ahead.procedure.clone(), ahead.uses, ahead.expires);
+        let body = serde_json::to_value(ahead).unwrap();
+        self.journal.decide_ahead(NewAhead { procedure, body, uses, expires_at }).wait().unwrap();
+    }
+}
+
+#[test]
+fn a_decision_ahead_of_time_is_used_as_often_as_it_says() {
     let mut case = Case::new(PLAIN, FOUR_EYES, NO_KEY);
-    ahead(&case, "2026-03-03T00:00:00Z");
+    case.keep(&case.ahead());
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
     let run = case.run();
-    assert_eq!((run.decisions()[0].standing, run.decisions()[0].votes[0].ahead.as_deref()), (Standing::Granted, Some("a1")));
+    let vote = &run.decisions()[0].votes[0];
+    assert_eq!((run.decisions()[0].standing, vote.ahead.as_deref()), (Standing::Granted, Some("a1")));
+    assert_eq!(vote.terms.as_deref(), Some(&case.ahead()), "the record holds what it was given for");
     case.id = RunId::from_parts(2, 7);
     assert_eq!(case.end(), (None, 1), "it was for one use");
+}
 
-    let case = Case::new(PLAIN, FOUR_EYES, NO_KEY);
-    ahead(&case, "2026-03-02T09:59:59Z");
-    assert_eq!(case.end(), (None, 0), "it had expired");
+#[test]
+fn a_decision_ahead_of_time_covers_only_what_it_says() {
+    let expired = "2026-03-02T09:59:59Z".parse().unwrap();
+    for (what, change) in [
+        ("it had expired", &(|a: Ahead| Ahead { expires: expired, ..a }) as &dyn Fn(Ahead) -> Ahead),
+        ("of another text", &|a| Ahead { plan: Digest::of_bytes(b"other"), ..a }),
+        ("for other inputs", &|a| Ahead { inputs: Some(Digest::of_bytes(b"other")), ..a }),
+        ("for another step", &|a| Ahead { step: "a".parse().unwrap(), ..a }),
+        ("by whoever asked for the run", &|a| Ahead { by: person("anna"), ..a }),
+        ("by somebody who is not asked", &|a| Ahead { by: person("cleo"), ..a }),
+        ("by a stranger", &|a| Ahead { by: person("mallory"), ..a }),
+    ] {
+        let case = Case::new(PLAIN, FOUR_EYES, NO_KEY);
+        case.keep(&change(case.ahead()));
+        assert_eq!(case.end(), (None, 0), "{what}");
+    }
+}
+
+#[test]
+fn decisions_ahead_of_time_of_several_people_make_a_quorum() {
+    let case = Case::new("{question: Rebuild?, from: [dba], count: 2}", "", NO_KEY);
+    case.keep(&case.ahead());
+    case.keep(&case.ahead());
+    case.keep(&Ahead { id: "a3".to_owned(), by: person("anna"), ..case.ahead() });
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+    let by: Vec<String> = case.run().decisions()[0].votes.iter().map(|v| v.by.person.clone()).collect();
+    assert_eq!(by, ["bob", "anna"]);
+}
+
+#[test]
+fn where_decisions_are_signed_one_ahead_of_time_is_too() {
+    let keys = tempfile::tempdir().unwrap();
+    let (file, other) = (key(keys.path(), "key"), key(keys.path(), "other"));
+    let public = std::fs::read_to_string(keys.path().join("key.pub")).unwrap().trim().to_owned();
+    let ink = "policies:\n- {name: ink, when: {effect: change}, require: {signed: true}}\n";
+    let signed = |ahead: &Ahead, file: &Path| {
+        let signature = people::sign(&ahead_statement(ahead), DECISION_NAMESPACE, &SigningKey::File(file.to_owned())).unwrap();
+        Ahead { signature: Some(signature), ..ahead.clone() }
+    };
+    let by_anna = |case: &Case| Ahead { by: person("anna"), ..case.ahead() };
+    for (what, make, expect) in [
+        ("unsigned", &by_anna as &dyn Fn(&Case) -> Ahead, (None, 0)),
+        ("another key", &|case| signed(&by_anna(case), &other), (None, 0)),
+        ("stretched", &|case| Ahead { uses: 9, uses_left: 9, ..signed(&by_anna(case), &file) }, (None, 0)),
+        ("signed", &|case| signed(&by_anna(case), &file), (Some(OutcomeKind::Succeeded), 1)),
+    ] {
+        let case = Case::new(PLAIN, ink, &public);
+        case.keep(&make(&case));
+        assert_eq!(case.end(), expect, "{what}");
+        if expect.1 == 1 {
+            let recorded = case.run().decisions()[0].votes[0].clone();
+            let statement = permit::statement(&case.id, case.run().decisions()[0].id, &recorded).unwrap();
+            assert!(statement.starts_with("runbook decision ahead v1\n"), "{statement}");
+            let signature = recorded.signature.unwrap();
+            let people = &case.plan.policy.people;
+            people::verify(people, "anna", &signature, &statement, DECISION_NAMESPACE).unwrap();
+        }
+    }
+}
+
+fn key(folder: &Path, name: &str) -> PathBuf {
+    let file = folder.join(name);
+    let made = Process::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&file).status().unwrap();
+    assert!(made.success());
+    file
 }
 
 #[test]
 fn a_signed_decision_is_checked_with_openssh_alone() {
     let keys = tempfile::tempdir().unwrap();
-    let (file, other) = (keys.path().join("key"), keys.path().join("other"));
-    for key in [&file, &other] {
-        let made = Process::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(key).status().unwrap();
-        assert!(made.success());
-    }
+    let (file, other) = (key(keys.path(), "key"), key(keys.path(), "other"));
     let public = std::fs::read_to_string(keys.path().join("key.pub")).unwrap().trim().to_owned();
     let signed = "policies:\n- {name: ink, when: {effect: change}, require: {signed: true}}\n";
     let case = Case::new(PLAIN, signed, &public);

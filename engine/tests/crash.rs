@@ -277,6 +277,7 @@ fn answer(state: &Path, asked: &mut Vec<String>) {
             digest: decision.request.digest.clone(),
             signature: None,
             ahead: None,
+            terms: None,
             notice: None,
             head: None,
         };

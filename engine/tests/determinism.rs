@@ -158,6 +158,7 @@ async fn finish(
                         digest,
                         signature: None,
                         ahead: None,
+                        terms: None,
                         notice: None,
                         head: None,
                     };

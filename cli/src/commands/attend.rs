@@ -21,7 +21,7 @@ use runbook_engine::session::{Observer, Session};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, Signing};
 use super::store::Home;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{Choice, Lines, Word};
@@ -105,8 +105,7 @@ fn open_of(run: &Run) -> Vec<DecisionId> {
 /// Drives the run until it ends or stops for people, and says how to go on.
 pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let (home, screen) = (place.home, place.screen.clone());
-    let secrets = SecretStore::new(&place.root, &place.config, std::env::vars_os());
-    let secrets = Arc::new(secrets);
+    let secrets = Arc::new(SecretStore::new(&place.root, &place.config, std::env::vars_os()));
     let performer = Arc::new(LocalPerformer::new(place.root.clone(), home.logs.clone(), secrets.clone()));
     let by = home.identity(&session.run().plan().policy.people);
     let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
@@ -289,7 +288,7 @@ impl Person<'_> {
                 self.screen.with(|s| s.hush(false));
                 return self.told(told, wishes).await;
             }
-            reply = reply::ask(self.ui, self.lines, run, decision, &self.by, head) => Some(reply),
+            reply = reply::ask(self.ui, self.lines, run, decision, &self.by, head, Signing::default()) => Some(reply),
         };
         self.screen.with(|s| s.hush(false));
         match reply {

@@ -1,26 +1,17 @@
 //! `approve`, `reject` and `answer`: one vote, from any terminal, at any time.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use runbook_core::Run;
-use runbook_core::check::CheckOptions;
 use runbook_core::document::input::accept_all;
-use runbook_core::id::StepPath;
-use runbook_core::policy::{Ahead, ahead};
 use runbook_core::run::decision::{Choice, Decision, Purpose};
 use runbook_core::run::event::Vote;
-use runbook_core::value::{Map, Value, parse_duration};
-use runbook_core::{DecisionId, Effect};
-use runbook_engine::catalogue::Catalogue;
-use runbook_engine::journal::NewAhead;
+use runbook_core::value::{Map, Value};
+use runbook_core::{DecisionId, Run};
 use runbook_engine::message::Message;
 use runbook_engine::people::SigningKey;
 
 use super::control::{bounded, go_on};
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, Signing};
 use super::store::{Home, open_decision, runtime};
-use super::{check, exec};
+use super::{ahead, exec};
 use crate::args::{Answer, Approve, Reject, Voice};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -28,8 +19,8 @@ use crate::ui::ask::Lines;
 use crate::ui::{Ui, request};
 
 pub fn approve(args: &Approve, settings: &Settings, ui: &mut Ui) -> Outcome {
-    if args.ahead.is_some() {
-        return approve_ahead(args, settings, ui);
+    if let Some(procedure) = &args.ahead {
+        return ahead::approve(procedure, args, settings, ui);
     }
     let Some(wanted) = &args.run else { return Err(Trouble::not_valid("a run is needed").next("runbook decisions")) };
     let open = Open::find(settings, wanted, args.decision)?;
@@ -133,17 +124,13 @@ impl Open {
 
     fn in_terminal(&self, voice: &Voice, ui: &mut Ui) -> Outcome {
         let decision = self.decision()?;
-        let by = self.home.identity(&self.run.plan().policy.people);
+        let by = self.home.speaker(&self.run.plan().policy.people, voice);
         let head = self.row.head.clone();
         let mut lines = Lines::default();
-        let reply = runtime()?.block_on(reply::ask(ui, &mut lines, &self.run, decision, &by, head));
+        let signing = Signing { wanted: voice.sign, key: key(voice) };
+        let reply = runtime()?.block_on(reply::ask(ui, &mut lines, &self.run, decision, &by, head, signing));
         match reply {
-            Reply::Vote(mut vote) => {
-                if voice.sign && vote.signature.is_none() {
-                    reply::sign(&self.run, decision, &mut vote, key(voice))?;
-                }
-                self.hand_in(*vote, ui)
-            }
+            Reply::Vote(vote) => self.hand_in(*vote, ui),
             Reply::Later => {
                 ui.say("nothing was decided");
                 Ok(Exit::Waiting)
@@ -164,7 +151,7 @@ impl Open {
                 .next(format!("runbook decisions {}", self.row.run)));
             }
         }
-        let by = self.home.identity(&self.run.plan().policy.people);
+        let by = self.home.speaker(&self.run.plan().policy.people, voice);
         let mut vote = reply::vote(decision, &by, choice, self.row.head.clone());
         vote.answers = answers;
         vote.reason = voice.reason.clone().map(bounded).transpose()?;
@@ -184,103 +171,4 @@ impl Open {
 
 fn key(voice: &Voice) -> Option<SigningKey> {
     voice.key.clone().map(SigningKey::File)
-}
-
-fn approve_ahead(args: &Approve, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let (Some(name), Some(step), Some(uses), Some(expires)) = (&args.ahead, &args.step, args.uses, &args.expires) else {
-        return Err(Trouble::not_valid("--ahead needs --step, --uses and --expires"));
-    };
-    let Some(reason) = args.voice.reason.clone() else {
-        return Err(Trouble::not_valid("an approval ahead of time needs a reason").next("give --reason TEXT"));
-    };
-    let home = Home::open(settings)?;
-    let now = home.clock.now();
-    let expires = moment(expires, now)?;
-    if uses == 0 || expires <= now {
-        return Err(Trouble::not_valid("an approval ahead of time needs at least one use and a time that is still to come"));
-    }
-    let catalogue = Catalogue::open(&settings.catalogue.value)?;
-    let procedure = catalogue.procedure(name.as_str()).ok_or_else(|| check::unknown(&catalogue, name.as_str(), settings))?;
-    let options: CheckOptions = check::options(settings.environment.value.clone());
-    let (plan, found) = catalogue.plan(procedure, &options);
-    let Some(plan) = plan else {
-        check::show_faults(&found, &catalogue, ui);
-        return Err(Trouble::not_valid(format!("`{name}` is not valid")).next(format!("runbook check {name}")));
-    };
-    let known = plan.steps.iter().find(|s| s.id.as_ref() == Some(step));
-    let asks = |s: &runbook_core::plan::Step| matches!(s.verb, runbook_core::plan::Verb::Approve(_)) || !s.gates.is_empty();
-    if !known.is_some_and(asks) {
-        return Err(Trouble::not_valid(format!("step `{step}` of `{name}` asks nobody for an approval"))
-            .next(format!("runbook dry-run {name}")));
-    }
-    if known.is_some_and(|s| s.effect == Effect::Destructive) && uses > 1 {
-        return Err(Trouble::not_valid("a destructive step is approved ahead for one use at a time").next("give --uses 1"));
-    }
-    let by = home.identity(&plan.policy.people);
-    let (id, _) = runbook_engine::start::draw(&*home.clock);
-    let mut ahead = Ahead {
-        id: id.to_string(),
-        by,
-        reason: bounded(reason)?,
-        procedure: name.clone(),
-        what: ahead::Covers::compatible_with(procedure.version.value),
-        step: StepPath::within("", step.as_str()),
-        environment: settings.environment.value.clone(),
-        inputs: None,
-        uses,
-        uses_left: uses,
-        expires,
-        signature: None,
-    };
-    if args.voice.sign {
-        let text = ahead::ahead_statement(&ahead);
-        let person = plan.policy.people.people.get(&ahead.by.person);
-        let failed = |why: runbook_engine::people::PeopleError| Trouble::not_valid(why.to_string());
-        let key = match (key(&args.voice), person) {
-            (Some(key), _) => key,
-            (None, Some(person)) => runbook_engine::people::agent_key(&ahead.by.person, person).map_err(failed)?,
-            (None, None) => return Err(Trouble::not_valid("you are no person of the workspace, so there is no key to sign with")),
-        };
-        let namespace = runbook_core::policy::DECISION_NAMESPACE;
-        ahead.signature = Some(runbook_engine::people::sign(&text, namespace, &key).map_err(failed)?);
-    }
-    let body = serde_json::to_value(&ahead).map_err(|why| Trouble::failed(why.to_string()))?;
-    home.journal.decide_ahead(NewAhead { procedure: name.clone(), body, uses, expires_at: expires }).wait()?;
-    ui.say(&format!(
-        "approved ahead: step `{step}` of `{name}` ({}), {uses} {}, until {}",
-        ahead.what,
-        if uses == 1 { "use" } else { "uses" },
-        crate::ui::words::when(expires)
-    ));
-    Ok(Exit::Succeeded)
-}
-
-/// A time as people give it: an instant, or how long from now.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
-    if let Ok(after) = parse_duration(text) {
-        return Ok(now.saturating_add(Duration::from_millis(after.as_millis() as u64)).unwrap_or(Timestamp::MAX));
-    }
-    text.parse().map_err(|_| {
-        Trouble::not_valid(format!("`{text}` is no time")).next("write an instant (2026-01-31T18:00Z) or a duration (8h)")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_as_people_give_them() {
-        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        for (text, expect) in [
-            ("8h", Some("2026-01-01T08:00:00Z")),
-            ("1d 2h", Some("2026-01-02T02:00:00Z")),
-            ("2026-01-31T18:00:00Z", Some("2026-01-31T18:00:00Z")),
-            ("soon", None),
-            ("8", None),
-        ] {
-            let found = moment(text, now).ok().map(|t| t.to_string());
-            assert_eq!(found.as_deref(), expect, "{text}");
-        }
-    }
 }

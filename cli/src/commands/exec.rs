@@ -7,6 +7,7 @@ use std::sync::Arc;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Severity, Source};
 use runbook_core::document::input::accept_all;
+use runbook_core::document::workspace::NoEnvironment;
 use runbook_core::effect::Effect;
 use runbook_core::explore;
 use runbook_core::plan::InputSpec;
@@ -151,6 +152,19 @@ impl Chosen {
             return Err(check::unknown(&catalogue, what, settings));
         };
         let environment = given.env.clone().or_else(|| settings.environment.value.clone());
+        match (catalogue.workspace(), &given.env) {
+            // A run is in one environment: which rules and windows hold must not be left open.
+            (Some(workspace), _) => {
+                if let Err(why @ NoEnvironment::NotNamed(_)) = workspace.environment(environment.as_deref()) {
+                    return Err(Trouble::not_valid(why.to_string()).next("give --env ENV"));
+                }
+            }
+            (None, Some(name)) => {
+                let why = format!("there is no workspace here, so there is no environment `{}`", crate::ui::line(name));
+                return Err(Trouble::not_valid(why).next(format!("runbook exec {what}")));
+            }
+            (None, None) => {}
+        }
         let (plan, found) = catalogue.plan(procedure, &check::options(environment));
         let Some(plan) = plan else {
             check::show_faults(&found, &catalogue, ui);

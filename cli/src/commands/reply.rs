@@ -21,23 +21,37 @@ pub enum Reply {
     NotYours(String),
 }
 
+/// Whether to sign where the request does not demand it, and with which key; the agent's where none is given.
+#[derive(Default)]
+pub struct Signing {
+    pub wanted: bool,
+    pub key: Option<SigningKey>,
+}
+
 /// Shows a request and asks.
-pub async fn ask(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, by: &Identity, head: Digest) -> Reply {
+pub async fn ask(
+    ui: &mut Ui,
+    lines: &mut Lines,
+    run: &Run,
+    decision: &Decision,
+    by: &Identity,
+    head: Digest,
+    signing: Signing,
+) -> Reply {
     let now = jiff::Timestamp::now();
     ui.say("");
     ui.say(&request::screen(run, decision, now));
     ui.say("");
     let blank = vote(decision, by, Choice::Approve, head);
-    if !decision.request.signed
+    let signs = decision.request.signed || signing.wanted;
+    if !signs
         && let Some(id) = run.id()
         && let Err(why) = permit::permit_vote(run, id, decision.id, &blank)
     {
         return Reply::NotYours(why);
     }
     let Some(mut vote) = choose(ui, lines, decision, blank).await else { return Reply::Later };
-    if decision.request.signed
-        && let Err(why) = sign(run, decision, &mut vote, None)
-    {
+    if signs && let Err(why) = sign(run, decision, &mut vote, signing.key) {
         return Reply::NotYours(format!("{why}; sign with `runbook approve RUN --sign --key FILE`"));
     }
     Reply::Vote(Box::new(vote))
@@ -53,6 +67,7 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
         digest: decision.request.digest.clone(),
         signature: None,
         ahead: None,
+        terms: None,
         notice: None,
         head: Some(head),
     }

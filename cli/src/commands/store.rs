@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use runbook_core::policy::People;
-use runbook_core::run::event::Identity;
+use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, RunId};
 use runbook_engine::clock::{Clock, SystemClock};
@@ -15,6 +15,7 @@ use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, LocalUser};
 use runbook_engine::session::{self, SessionError};
 
+use crate::args::Voice;
 use crate::exit::{Exit, Trouble};
 use crate::settings::Settings;
 
@@ -38,6 +39,17 @@ impl Home {
     /// This person, as the workspace of a run knows them.
     pub fn identity(&self, people: &People) -> Identity {
         people::identity(&self.user, people)
+    }
+
+    /// Whoever speaks: this user, or the person who signs at this user's terminal.
+    pub fn speaker(&self, people: &People, voice: &Voice) -> Identity {
+        match &voice.person {
+            Some(person) => {
+                let LocalUser { user, host } = self.user.clone();
+                Identity { person: person.clone(), means: Means::SshKey { user, host } }
+            }
+            None => self.identity(people),
+        }
     }
 
     pub fn owner(&self) -> Owner {

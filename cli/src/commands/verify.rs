@@ -5,7 +5,7 @@ use std::path::Path;
 
 use runbook_core::Digest;
 use runbook_core::policy::DECISION_NAMESPACE;
-use runbook_engine::verify::{Evidence, SignedVote, Verification, verify_export, verify_run};
+use runbook_engine::verify::{Evidence, Fault, SignedVote, Verification, verify_export, verify_run};
 use runbook_engine::{people, permit};
 
 use super::store::Home;
@@ -54,7 +54,12 @@ fn report(found: &Verification, ui: &mut Ui) -> Result<(), Trouble> {
         ui.data(&format!("{}: run {run}, {} events are intact", Tone::Bad.paint("not whole"), found.intact))?;
     }
     for vote in &found.votes {
-        let signed = if vote.signed { ", signed, and the signature holds" } else { "" };
+        let broken = found.faults.iter().any(|fault| matches!(fault, Fault::Signature { seq, .. } if *seq == vote.seq));
+        let signed = match (vote.signed, broken) {
+            (true, false) => ", signed, and the signature holds",
+            (true, true) => ", signed, and the signature does not hold",
+            (false, _) => "",
+        };
         ui.data(&format!("  {}: {} by {}{signed}", vote.decision, vote.choice, line(&vote.person)))?;
     }
     if let Some(head) = &found.head {

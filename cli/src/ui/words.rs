@@ -45,6 +45,7 @@ pub fn when(at: Timestamp) -> String {
 pub fn who(identity: &Identity) -> String {
     match &identity.means {
         Means::LocalUser { user, host } => format!("{} (user {user} on {host})", identity.person),
+        Means::SshKey { user, host } => format!("{} (by SSH key, at the terminal of {user} on {host})", identity.person),
         Means::Engine => identity.person.clone(),
     }
 }

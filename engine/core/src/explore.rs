@@ -238,6 +238,7 @@ impl Way {
                     digest,
                     signature: None,
                     ahead: None,
+                    terms: None,
                     notice: None,
                     head: None,
                 };

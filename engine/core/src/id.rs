@@ -150,6 +150,18 @@ impl StepPath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The path without the numbers of items and rounds: what all of them have in common.
+    pub fn without_indexes(&self) -> StepPath {
+        let mut inside = false;
+        let kept = self.0.chars().filter(|c| {
+            inside |= *c == '[';
+            let kept = !inside;
+            inside &= *c != ']';
+            kept
+        });
+        StepPath(kept.collect())
+    }
+
     /// How many segments stand before the last one.
     pub fn depth(&self) -> usize {
         self.0.bytes().filter(|b| *b == b'/').count()

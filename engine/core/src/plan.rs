@@ -4,6 +4,8 @@
 //!
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
+mod address;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 //! processes, and the decisions that were made ahead.
 
 use runbook_core::DecisionId;
+use runbook_core::run::decision::Verdict;
 use runbook_core::run::event::Fact;
 
 use super::Driver;
@@ -38,15 +39,21 @@ impl Driver<'_> {
         Ok(received.answer)
     }
 
-    /// A vote that was cast before it was asked for, where one fits and still has a use left.
-    pub(super) async fn decided_ahead(&mut self, decision: DecisionId) -> Result<Option<Fact>, SessionError> {
+    /// Takes the votes that were cast before they were asked for, as many as fit and as are needed.
+    pub(super) async fn decided_ahead(&mut self, decision: DecisionId) -> Result<(), SessionError> {
         loop {
             let now = self.world.clock.now();
             let found = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)?;
-            let Some((used, vote)) = found else { return Ok(None) };
-            // Another run may have spent the last use meanwhile.
-            if self.session.use_ahead(used).await? {
-                return Ok(Some(Fact::Decided { decision, vote }));
+            let Some((used, vote)) = found else { return Ok(()) };
+            match self.session.run().check_vote(decision, &vote) {
+                // Another run may have spent the last use meanwhile.
+                Ok(Verdict::Record(fact @ Fact::Decided { .. })) => {
+                    if self.session.use_ahead(used).await? {
+                        self.record(fact)?;
+                    }
+                }
+                Ok(Verdict::Record(fact)) => return self.record(fact),
+                Ok(Verdict::AlreadySaid) | Err(_) => return Ok(()),
             }
         }
     }

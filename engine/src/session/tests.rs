@@ -124,6 +124,7 @@ pub(crate) fn approval(run: &Run, by: &str, head: Option<Digest>) -> Message {
         digest: open.request.digest.clone(),
         signature: None,
         ahead: None,
+        terms: None,
         notice: None,
         head,
     };

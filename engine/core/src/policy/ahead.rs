@@ -1,9 +1,8 @@
 //! Decisions taken before they are asked for: bounded in what they cover, how often, and until when.
 //!
-//! An approval ahead of time answers one step of one procedure. It never covers more than it says: what it does not
-//! name (an environment, inputs) is free, what it names must be met exactly, and expiry never means yes.
-
-use std::fmt;
+//! An approval ahead of time answers one step of one plan: the text of the procedure, of all that it calls and of the
+//! workspace's rules, as they were when it was given. It never covers more than it says: what it does not name (inputs) is
+//! free, what it names must be met exactly, and expiry never means yes.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,10 +20,13 @@ pub struct Ahead {
     pub by: Identity,
     pub reason: String,
     pub procedure: ProcedureName,
-    pub what: Covers,
-    /// The step whose request it answers: an `approve`, or a step before which a rule puts a gate.
+    pub version: Version,
+    /// What was read when it was given: anything else is asked again.
+    pub plan: Digest,
+    /// The step whose request it answers: an `approve`, or a step before which a rule puts a gate. Without numbers of items and
+    /// rounds it stands for each of them.
     pub step: StepPath,
-    /// Absent: any.
+    /// That of the plan.
     pub environment: Option<String>,
     /// The digest of the run's inputs; absent: any.
     pub inputs: Option<Digest>,
@@ -36,46 +38,12 @@ pub struct Ahead {
     pub signature: Option<Signature>,
 }
 
-/// Which texts of the procedure are covered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Covers {
-    /// From the first version on, and below the second: what was reviewed, and what its author calls compatible.
-    Versions { from: Version, below: Version },
-    /// Exactly this plan.
-    Plan(Digest),
-}
-
-impl Covers {
-    /// This version and those that its author calls compatible with it (`^1.2.0`).
-    pub fn compatible_with(version: Version) -> Covers {
-        let Version { major, minor, patch } = version;
-        let below = match (major, minor) {
-            (0, 0) => Version { major, minor, patch: patch.saturating_add(1) },
-            (0, _) => Version { major, minor: minor.saturating_add(1), patch: 0 },
-            _ => Version { major: major.saturating_add(1), minor: 0, patch: 0 },
-        };
-        Covers::Versions { from: version, below }
-    }
-}
-
-impl fmt::Display for Covers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Covers::Versions { from, below } => write!(f, "version >={from} <{below}"),
-            Covers::Plan(digest) => write!(f, "plan {digest}"),
-        }
-    }
-}
-
 /// The question that an approval ahead of time might answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub procedure: &'a ProcedureName,
-    pub version: Version,
     pub plan: &'a Digest,
     pub step: &'a StepPath,
-    pub environment: Option<&'a str>,
     /// The digest of the run's inputs, over their canonical JSON.
     pub inputs: &'a Digest,
     pub at: Timestamp,
@@ -88,10 +56,8 @@ pub enum Mismatch {
     Procedure(ProcedureName),
     #[error("it is for step `{0}`")]
     Step(StepPath),
-    #[error("it is for {0}, and the procedure has changed since")]
-    Changed(Covers),
-    #[error("it is for environment `{0}`")]
-    Environment(String),
+    #[error("it is for {0} as it was then, and the procedure, the workspace or the environment is another one now")]
+    Changed(Version),
     #[error("it is for other inputs")]
     Inputs,
     #[error("it expired at {0}")]
@@ -103,18 +69,12 @@ pub enum Mismatch {
 impl Ahead {
     /// Whether this answers the question. Whether the person may decide it at all is judged like any other vote.
     pub fn matches(&self, question: &Question<'_>) -> Result<(), Mismatch> {
-        let covered = match &self.what {
-            Covers::Versions { from, below } => *from <= question.version && question.version < *below,
-            Covers::Plan(digest) => digest == question.plan,
-        };
         if self.procedure != *question.procedure {
             Err(Mismatch::Procedure(self.procedure.clone()))
-        } else if self.step != *question.step {
+        } else if self.step != *question.step && self.step != question.step.without_indexes() {
             Err(Mismatch::Step(self.step.clone()))
-        } else if !covered {
-            Err(Mismatch::Changed(self.what.clone()))
-        } else if let Some(environment) = self.environment.as_ref().filter(|e| question.environment != Some(e.as_str())) {
-            Err(Mismatch::Environment(environment.clone()))
+        } else if self.plan != *question.plan {
+            Err(Mismatch::Changed(self.version))
         } else if self.inputs.as_ref().is_some_and(|inputs| inputs != question.inputs) {
             Err(Mismatch::Inputs)
         } else if question.at >= self.expires {
@@ -132,18 +92,15 @@ mod tests {
     use super::*;
     use crate::run::event::Means;
 
-    fn version(text: &str) -> Version {
-        text.parse().unwrap()
-    }
-
     fn ahead() -> Ahead {
         Ahead {
             id: "a1".into(),
             by: Identity { person: "anna".into(), means: Means::LocalUser { user: "anna".into(), host: "h".into() } },
             reason: "maintenance night".into(),
             procedure: "restart".parse().unwrap(),
-            what: Covers::compatible_with(version("1.2.0")),
-            step: "go".parse().unwrap(),
+            version: "1.2.0".parse().unwrap(),
+            plan: Digest::of_bytes(b"plan"),
+            step: "all/go".parse().unwrap(),
             environment: Some("production".into()),
             inputs: Some(Digest::of_bytes(b"inputs")),
             uses: 2,
@@ -154,54 +111,34 @@ mod tests {
     }
 
     #[test]
-    fn compatible_versions() {
-        for (of, yes, no) in [
-            ("1.2.3", &["1.2.3", "1.2.4", "1.9.0"][..], &["1.2.2", "2.0.0", "0.2.3"][..]),
-            ("0.2.3", &["0.2.3", "0.2.9"], &["0.2.2", "0.3.0", "1.0.0"]),
-            ("0.0.3", &["0.0.3"], &["0.0.2", "0.0.4", "0.1.0"]),
-        ] {
-            let Covers::Versions { from, below } = Covers::compatible_with(version(of)) else { panic!() };
-            let covered = |text: &&str| from <= version(text) && version(text) < below;
-            assert!(yes.iter().all(covered), "{of}");
-            assert!(!no.iter().any(covered), "{of}");
-        }
-    }
-
-    #[test]
     fn it_answers_what_it_names_and_nothing_else() {
-        let (procedure, step) = ("restart".parse().unwrap(), "go".parse().unwrap());
-        let (other_procedure, other_step) = ("rebuild".parse().unwrap(), "really".parse().unwrap());
-        let (inputs, other) = (Digest::of_bytes(b"inputs"), Digest::of_bytes(b"other"));
+        let (procedure, other_procedure) = ("restart".parse().unwrap(), "rebuild".parse().unwrap());
+        let paths: Vec<StepPath> = ["all/go", "all/really", "all[3]/go", "all[4]/go"].map(|p| p.parse().unwrap()).into();
+        let (plan, inputs, other) = (Digest::of_bytes(b"plan"), Digest::of_bytes(b"inputs"), Digest::of_bytes(b"other"));
         let base = Question {
             procedure: &procedure,
-            version: version("1.3.0"),
-            plan: &other,
-            step: &step,
-            environment: Some("production"),
+            plan: &plan,
+            step: &paths[0],
             inputs: &inputs,
             at: "2026-11-30T23:59:59Z".parse().unwrap(),
         };
-        let pinned = Ahead { what: Covers::Plan(Digest::of_bytes(b"plan")), ..ahead() };
-        let free = Ahead { environment: None, inputs: None, ..ahead() };
+        let free = Ahead { inputs: None, ..ahead() };
+        let third = Ahead { step: paths[2].clone(), ..ahead() };
         let spent = Ahead { uses_left: 0, ..ahead() };
+        let changed = "it is for 1.2.0 as it was then, and the procedure, the workspace or the environment is another one now";
         for (ahead, question, expect) in [
             (ahead(), base, "ok"),
             (ahead(), Question { procedure: &other_procedure, ..base }, "it is for procedure `restart`"),
-            (ahead(), Question { step: &other_step, ..base }, "it is for step `go`"),
-            (
-                ahead(),
-                Question { version: version("2.0.0"), ..base },
-                "it is for version >=1.2.0 <2.0.0, and the procedure has changed since",
-            ),
-            (ahead(), Question { environment: Some("staging"), ..base }, "it is for environment `production`"),
-            (ahead(), Question { environment: None, ..base }, "it is for environment `production`"),
+            (ahead(), Question { step: &paths[1], ..base }, "it is for step `all/go`"),
+            (ahead(), Question { step: &paths[2], ..base }, "ok"),
+            (third.clone(), Question { step: &paths[2], ..base }, "ok"),
+            (third.clone(), Question { step: &paths[3], ..base }, "it is for step `all[3]/go`"),
+            (third, base, "it is for step `all[3]/go`"),
+            (ahead(), Question { plan: &other, ..base }, changed),
             (ahead(), Question { inputs: &other, ..base }, "it is for other inputs"),
             (ahead(), Question { at: "2026-12-01T00:00:00Z".parse().unwrap(), ..base }, "it expired at 2026-12-01T00:00:00Z"),
             (spent, base, "it was for 2 use(s), and all are spent"),
-            (free.clone(), Question { environment: None, inputs: &other, ..base }, "ok"),
-            (free, Question { environment: Some("staging"), ..base }, "ok"),
-            (pinned.clone(), Question { plan: &Digest::of_bytes(b"plan"), ..base }, "ok"),
-            (pinned.clone(), base, &format!("it is for {}, and the procedure has changed since", pinned.what)),
+            (free, Question { inputs: &other, ..base }, "ok"),
         ] {
             let found = ahead.matches(&question).map_or_else(|mismatch| mismatch.to_string(), |()| "ok".to_owned());
             assert_eq!(found, expect);
@@ -210,12 +147,19 @@ mod tests {
 
     #[test]
     fn the_signed_text_holds_every_bound_but_not_the_uses_left() {
-        let text = ahead_statement(&ahead());
-        for line in ["procedure: restart", "what: version >=1.2.0 <2.0.0", "environment: production", "uses: 2", "by: anna"] {
+        let (text, plan) = (ahead_statement(&ahead()), format!("plan: {}", Digest::of_bytes(b"plan")));
+        for line in ["procedure: restart 1.2.0", &plan, "step: all/go", "environment: production", "uses: 2", "by: anna"] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
         assert_eq!(text, ahead_statement(&Ahead { uses_left: 0, ..ahead() }));
-        assert_ne!(text, ahead_statement(&Ahead { uses: 3, ..ahead() }));
-        assert_ne!(text, ahead_statement(&Ahead { environment: None, ..ahead() }));
+        for other in [
+            Ahead { uses: 3, ..ahead() },
+            Ahead { environment: None, ..ahead() },
+            Ahead { inputs: None, ..ahead() },
+            Ahead { plan: Digest::of_bytes(b"other"), ..ahead() },
+            Ahead { reason: String::new(), ..ahead() },
+        ] {
+            assert_ne!(text, ahead_statement(&other));
+        }
     }
 }

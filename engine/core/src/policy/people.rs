@@ -1,7 +1,8 @@
 //! People and groups, and whether one of them may decide what another asked for.
 //!
 //! A name proves nothing by itself: somebody counts as a person of the workspace only by the operating-system user
-//! that the workspace gives that person. An unmapped user who happens to be called like a person is a stranger.
+//! that the workspace gives that person, or by a signature with one of their SSH keys. An unmapped user who happens to be
+//! called like a person is a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,7 +138,9 @@ impl People {
     pub fn vouches_for(&self, identity: &Identity) -> bool {
         match &identity.means {
             Means::LocalUser { user, .. } => self.by_user(user).is_some_and(|(name, _)| name == identity.person),
-            _ => false,
+            // Whether the signature is theirs is looked at where it is verified.
+            Means::SshKey { .. } => self.people.get(&identity.person).is_some_and(|person| !person.ssh_keys.is_empty()),
+            Means::Engine => false,
         }
     }
 }
@@ -168,13 +171,14 @@ impl PolicyContext {
             let others = all.into_iter().filter(|name| *name != requester.person).map(str::to_owned).collect();
             return Err(Refusal::Requester { who: who(), rule, others });
         }
-        if !self.workspace || self.people.is_empty() {
+        let signs = matches!(voter.means, Means::SshKey { .. });
+        if (!self.workspace || self.people.is_empty()) && !signs {
             return Ok(Standing::Alone { not_asked: asked.from.to_vec() });
         }
         if !self.people.vouches_for(voter) {
             let who = match &voter.means {
                 Means::LocalUser { user, .. } => user.clone(),
-                _ => who(),
+                Means::SshKey { .. } | Means::Engine => who(),
             };
             return Err(Refusal::Stranger { who, from: asked.from.to_vec() });
         }
@@ -202,7 +206,7 @@ mod tests {
         People {
             people: [
                 ("anna".to_owned(), person(&["anna", "ops-anna"])),
-                ("bob".to_owned(), person(&["robert"])),
+                ("bob".to_owned(), Person { ssh_keys: vec!["ssh-ed25519 AAAA".to_owned()], ..person(&["robert"]) }),
                 ("cleo".to_owned(), person(&["cleo"])),
                 ("twin_a".to_owned(), person(&["shared"])),
                 ("twin_b".to_owned(), person(&["shared"])),
@@ -220,6 +224,10 @@ mod tests {
 
     fn user(person: &str, user: &str) -> Identity {
         Identity { person: person.into(), means: Means::LocalUser { user: user.into(), host: "h".into() } }
+    }
+
+    fn by_key(person: &str) -> Identity {
+        Identity { person: person.into(), means: Means::SshKey { user: "anna".into(), host: "h".into() } }
     }
 
     #[test]
@@ -270,6 +278,10 @@ mod tests {
             (&[], false, false, anna(), anna(), Ok(Standing::Operator)),
             (&[], false, false, anna(), user("zoe", "zoe"), Err("Stranger")),
             (&[], false, false, anna(), engine.clone(), Err("NotAPerson")),
+            // By key, at the terminal of whoever asked.
+            (&dba, true, false, anna(), by_key("bob"), named()),
+            (&dba, true, false, anna(), by_key("anna"), Err("Requester")),
+            (&dba, false, false, anna(), by_key("cleo"), Err("Stranger")),
             // A trigger asked for the run: anybody named may decide.
             (&dba, true, true, engine, anna(), named()),
         ] {
@@ -293,6 +305,8 @@ mod tests {
             let standing = context.may_decide(Asked { from: &from, ..Asked::default() }, &me, &me).unwrap();
             assert!(standing.notice().unwrap().contains(notice), "{standing:?}");
         }
+        // Nobody has told the key of anybody.
+        assert!(matches!(context.may_decide(Asked::default(), &me, &by_key("bob")), Err(Refusal::Stranger { .. })));
         let asked = Asked { not_requester: true, ..Asked::default() };
         assert!(matches!(context.may_decide(asked, &me, &me), Err(Refusal::Requester { .. })));
     }

@@ -36,11 +36,12 @@ pub fn decision_statement(
 pub fn ahead_statement(ahead: &Ahead) -> String {
     let or_any = |text: Option<String>| text.unwrap_or_else(|| "any".to_owned());
     format!(
-        "runbook decision ahead v1\nid: {}\nprocedure: {}\nwhat: {}\nstep: {}\nenvironment: {}\ninputs: {}\nuses: {}\n\
+        "runbook decision ahead v1\nid: {}\nprocedure: {} {}\nplan: {}\nstep: {}\nenvironment: {}\ninputs: {}\nuses: {}\n\
          expires: {}\nby: {}\nreason-{}\n",
         one_line(&ahead.id),
         ahead.procedure,
-        ahead.what,
+        ahead.version,
+        ahead.plan,
         ahead.step,
         one_line(&or_any(ahead.environment.clone())),
         or_any(ahead.inputs.as_ref().map(Digest::to_string)),

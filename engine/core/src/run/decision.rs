@@ -11,7 +11,7 @@ use crate::document::step::OnTimeout;
 use crate::effect::Effect;
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
-use crate::policy::Rung;
+use crate::policy::{Escalation, Rung};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Timer, Vote};
@@ -408,17 +408,21 @@ impl Run {
     /// Who is asked if nobody answers in time, and how long they have: a rung of the escalation that the step's own
     /// procedure names, else of that of the run's, at the pace of the run's impact.
     pub fn next_rung(&self, decision: &Decision) -> Option<(&Rung, Duration)> {
-        if decision.request.on_timeout != OnTimeout::Escalate {
-            return None;
-        }
-        let main = self.plan.main();
+        let (escalation, place) = (self.escalation(decision)?, decision.rung as usize);
+        Some((escalation.rungs.get(place)?, escalation.pace_of(place, self.plan.main().impact)?))
+    }
+
+    /// The rung that was asked last.
+    pub fn present_rung(&self, decision: &Decision) -> Option<&Rung> {
+        self.escalation(decision)?.rungs.get((decision.rung as usize).checked_sub(1)?)
+    }
+
+    fn escalation(&self, decision: &Decision) -> Option<&Escalation> {
         let own = match decision.asker {
             Asker::Node(node) => self.plan.procedure(self.frame_of(self.node(node).scope).procedure).escalation.as_ref(),
             Asker::Run | Asker::Undo => None,
         };
-        let escalation = own.or(main.escalation.as_ref())?;
-        let place = decision.rung as usize;
-        Some((escalation.rungs.get(place)?, escalation.pace_of(place, main.impact)?))
+        own.or(self.plan.main().escalation.as_ref()).filter(|_| decision.request.on_timeout == OnTimeout::Escalate)
     }
 
     /// Nobody answered in time: the next rung is asked, or the question has failed. Never a yes.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::procedure::Version;
 use crate::document::step::FinishOutcome;
 use crate::id::{DecisionId, Digest, Id, ProcedureName, RunId, StepPath};
+use crate::policy::Ahead;
 use crate::value::{Map, Value};
 
 use super::decision::{Choice, Purpose, Request};
@@ -160,6 +161,8 @@ pub struct Identity {
 pub enum Means {
     /// The operating-system user that ran the command, mapped by the workspace or standing for itself.
     LocalUser { user: String, host: String },
+    /// An SSH key of the person: the vote carries their signature. The user and host are those of the terminal.
+    SshKey { user: String, host: String },
     /// Nobody: a trigger or the engine.
     Engine,
 }
@@ -267,6 +270,9 @@ pub struct Vote {
     pub signature: Option<Signature>,
     /// Set where the vote was cast before it was asked for.
     pub ahead: Option<String>,
+    /// What it was cast for then. A signature is over this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Box<Ahead>>,
     /// What the record has to say about who was, or was not, asked: set by the engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,

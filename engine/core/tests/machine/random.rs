@@ -279,6 +279,7 @@ impl Play {
             digest: decision.request.digest.clone(),
             signature: None,
             ahead: None,
+            terms: None,
             head: None,
             notice: None,
         };

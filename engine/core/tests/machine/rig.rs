@@ -243,6 +243,7 @@ impl Rig {
             digest: open.request.digest.clone(),
             signature: None,
             ahead: None,
+            terms: None,
             notice: None,
             head: None,
         };

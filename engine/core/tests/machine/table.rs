@@ -130,6 +130,7 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
                 digest: digest.clone(),
                 signature: None,
                 ahead: None,
+                terms: None,
                 notice: None,
                 head: None,
             };

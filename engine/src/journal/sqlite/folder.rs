@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::journal::JournalError;
+use crate::people;
 
 /// Makes the folder if it is absent, and checks that it is ours. Gives its real path: SQLite refuses to open a file
 /// through a link, and a home that is reached through one is no fault.
@@ -20,9 +21,14 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, JournalError> {
     let refuse = |why: String, next: String| Err(JournalError::Folder { path: path.clone(), why, next });
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != user {
+        let named = |uid: u32| people::user_name(uid).map_or_else(|_| format!("user {uid}"), |name| format!("`{name}`"));
+        let (owner, you) = (named(metadata.uid()), named(user));
         return refuse(
-            format!("it belongs to user {} and this process is user {user}", metadata.uid()),
-            "choose your own with `--state DIR`".to_owned(),
+            format!("it belongs to {owner}, you are {you}, and the runs in it are its owner's alone"),
+            format!(
+                "decide in them at the terminal of {owner} with `runbook approve RUN --as YOU --sign`, where your SSH key says who \
+                 you are, and keep your own runs in a folder of yours (`--state DIR`)"
+            ),
         );
     }
     if metadata.mode() & 0o022 != 0 {

@@ -1,0 +1,73 @@
+//! Tells the channels of an escalation that the people of its next step are asked now. A message is sent once and its fate is noted in
+//! the record; the decision waits whether or not anybody was reached.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use runbook_core::effect::Effect;
+use runbook_core::run::event::{AttemptEnd, Fact};
+use runbook_core::run::task::{Task, Work};
+use runbook_core::value::Value;
+use runbook_core::{DecisionId, StepPath, limits};
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
+
+use super::{Assignment, Driver, engine};
+use crate::session::SessionError;
+
+impl Driver<'_> {
+    /// The time of a decision was over: where it is still open, others have been asked.
+    pub(super) fn tell_those_asked_now(&mut self, decision: DecisionId) {
+        let run = self.session.run();
+        let Some(asked) = run.decision(decision).filter(|d| d.is_open()) else { return };
+        let Some(rung) = run.present_rung(asked).filter(|rung| !rung.channels.is_empty()) else { return };
+        let (id, main, number) = (self.session.id().clone(), run.plan().main(), asked.rung);
+        let channels = rung.channels.clone();
+        let message = format!(
+            "{} {} (run {id}) waits for a decision, and nobody answered in time. {} may decide now.\n\n{}\n\nrunbook decisions {id}",
+            main.name,
+            main.version,
+            rung.to.join(", "),
+            asked.request.question.trim(),
+        );
+        let title = format!("escalation {number} of decision {decision}");
+        let subject = format!("{} waits for a decision", main.name);
+        let work = Work {
+            title: title.clone(),
+            task: Task::Notify { to: channels.clone(), subject, message },
+            effect: Effect::Change,
+            env: BTreeMap::new(),
+            dir: None,
+            timeout: limits::CHANNEL_TIMEOUT,
+        };
+        let assignment = Assignment {
+            run: id,
+            path: StepPath::within("", &format!("~escalation/{decision}")),
+            attempt: number,
+            work: Arc::new(work),
+            before: Value::Null,
+            plan: run.plan().clone(),
+            by_event: false,
+            requested_by: run.start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
+            stop: CancellationToken::new(),
+        };
+        let performer = self.world.performer.clone();
+        self.messages.spawn(async move {
+            match performer.perform(assignment).await {
+                AttemptEnd::Succeeded { .. } => format!("{title}: told {}", channels.join(", ")),
+                AttemptEnd::Failed { failure, .. }
+                | AttemptEnd::TimedOut { failure, .. }
+                | AttemptEnd::Cancelled { failure, .. } => {
+                    format!("{title}: {}", failure.message)
+                }
+                AttemptEnd::Unknown { why } => format!("{title}: nobody knows whether it arrived: {why}"),
+            }
+        });
+    }
+
+    /// A message has arrived, or has not.
+    pub(super) fn told(&mut self, told: Result<String, JoinError>) -> Result<(), SessionError> {
+        let text = told.unwrap_or_else(|error| format!("a message of an escalation was lost: {error}"));
+        self.record(Fact::NoteAdded { by: engine(), text })
+    }
+}
