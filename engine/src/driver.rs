@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::journal::LockOutcome;
 use crate::message::{Answer, Message};
 use crate::session::{Session, SessionError};
@@ -35,7 +34,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What a driver needs of the world.
 pub struct World {
-    pub clock: Arc<dyn Clock>,
     pub performer: Arc<dyn Performer>,
     /// Messages of the person at this terminal, judged like any other.
     pub wishes: mpsc::UnboundedReceiver<Wish>,
@@ -113,7 +111,7 @@ pub struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     pub fn new(session: &'a mut Session, world: World, patience: Patience, progress: Watcher<'a>) -> Driver<'a> {
-        let now = world.clock.now();
+        let now = session.now();
         Driver {
             session,
             world,
@@ -150,7 +148,7 @@ impl<'a> Driver<'a> {
         loop {
             self.answer_all().await?;
             // What is due already comes before the question whether there is anything left to do.
-            if self.fire_due(self.world.clock.now())? || self.read_inbox().await? {
+            if self.fire_due(self.session.now())? || self.read_inbox().await? {
                 continue;
             }
             self.start_ready().await?;
@@ -194,7 +192,7 @@ impl<'a> Driver<'a> {
             if !self.session.run().wants(&command) {
                 continue;
             }
-            let now = self.world.clock.now().max(self.session.run().last_at());
+            let now = self.session.now();
             let fact = match command {
                 Command::Resolve { path } => self.session.run().resolve(&path, now),
                 Command::Conclude { path } => self.session.run().conclude(&path, now),
@@ -256,7 +254,7 @@ impl<'a> Driver<'a> {
             if !self.session.run().wants(&Command::Perform { path: path.clone(), attempt }) {
                 continue;
             }
-            let now = self.world.clock.now().max(self.session.run().last_at());
+            let now = self.session.now();
             if let Some(refused) = self.session.run().too_late(&path, now) {
                 self.record(refused)?;
                 continue;
@@ -270,6 +268,7 @@ impl<'a> Driver<'a> {
         if self.must_sync {
             self.rest().await?;
         }
+        self.session.hold().await?;
         for (path, attempt) in starting {
             let Some(step) = self.session.run().find_step(&path) else { continue };
             let (Some(work), before) = (step.work().cloned(), step.result().clone()) else { continue };
@@ -338,7 +337,7 @@ impl<'a> Driver<'a> {
     async fn next(&mut self) -> Result<(), SessionError> {
         (self.progress)(self.session.run(), Progress::Idle);
         loop {
-            let now = self.world.clock.now();
+            let now = self.session.now();
             if self.fire_due(now)? || self.read_inbox().await? {
                 return Ok(());
             }

@@ -9,6 +9,7 @@ mod oversize;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::run::decision::Verdict;
@@ -61,7 +62,11 @@ pub struct Session {
     clock: Arc<dyn Clock>,
     observers: Vec<Box<dyn Observer>>,
     lease: Lease,
+    /// What had passed when the lease was asked for: the clock may be set back meanwhile.
+    leased: Duration,
     run: Run,
+    /// When the last fact was recorded: by the run's time, and by what had passed then.
+    recorded: (Timestamp, Duration),
     /// Hash of the last fact, committed or not.
     head: Digest,
     summary: Summary,
@@ -119,7 +124,7 @@ impl Session {
         if digest != started.plan {
             return Err(SessionError::OtherPlan { run: id, recorded: started.plan, given: digest });
         }
-        let now = clock.now();
+        let (now, leased) = (clock.now(), clock.passed());
         let summary = Summary::new(&started, now);
         let event = Event { run: id.clone(), seq: 1, at: now, fact: Fact::RunStarted(Box::new(started)) };
         let record = Record::encode(&event, &chain::genesis(&id))?;
@@ -131,8 +136,23 @@ impl Session {
         let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
         let (waiting, commits) = <(Waiting, Commits)>::default();
         let open = Vec::new();
-        let mut session =
-            Session { journal, clock, observers, lease, run, head, summary, open, attempts_under_way: 0, waiting, commits };
+        let recorded = (now, clock.passed());
+        let attempts_under_way = 0;
+        let mut session = Session {
+            journal,
+            clock,
+            observers,
+            lease,
+            leased,
+            run,
+            recorded,
+            head,
+            summary,
+            open,
+            attempts_under_way,
+            waiting,
+            commits,
+        };
         session.tell(&event);
         session.tell_committed(event.seq);
         Ok(session)
@@ -147,7 +167,7 @@ impl Session {
         observers: Vec<Box<dyn Observer>>,
         id: &RunId,
     ) -> Result<Session, SessionError> {
-        let now = clock.now();
+        let (now, leased) = (clock.now(), clock.passed());
         let until = now.saturating_add(limits::LEASE).unwrap_or(now);
         let lease = journal.acquire(id, &owner, now, until).await?;
         let taken_up = || {
@@ -165,7 +185,22 @@ impl Session {
         };
         let (head, summary) = (row.head, row.summary);
         let (waiting, commits) = <(Waiting, Commits)>::default();
-        Ok(Session { journal, clock, observers, lease, run, head, summary, open, attempts_under_way, waiting, commits })
+        let recorded = (run.last_at(), clock.passed());
+        Ok(Session {
+            journal,
+            clock,
+            observers,
+            lease,
+            leased,
+            run,
+            recorded,
+            head,
+            summary,
+            open,
+            attempts_under_way,
+            waiting,
+            commits,
+        })
     }
 
     pub fn id(&self) -> &RunId {
@@ -182,6 +217,16 @@ impl Session {
 
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// The time of the run: the clock's, but never before what is recorded, and never slower than what really passes. A clock
+    /// that is set back stops no run.
+    pub fn now(&self) -> Timestamp {
+        let (at, then) = self.recorded;
+        let least = at.saturating_add(self.clock.passed().saturating_sub(then)).unwrap_or(Timestamp::MAX);
+        // In whole milliseconds, as the clock: finer digits only make records longer.
+        let least = Timestamp::from_millisecond(least.as_millisecond()).unwrap_or(least).max(at);
+        self.clock.now().max(least)
     }
 
     /// The hash of the last fact: what a vote and an anchor name.
@@ -210,7 +255,7 @@ impl Session {
         if seq > limits::RUN_EVENTS {
             return Err(SessionError::TooLong(self.lease.run.clone()));
         }
-        let at = self.clock.now().max(self.run.last_at());
+        let at = self.now();
         let mut event = Event { run: self.lease.run.clone(), seq, at, fact };
         let record = match Record::encode(&event, &self.head) {
             Err(error @ JournalError::TooLarge { .. }) => {
@@ -220,6 +265,7 @@ impl Session {
             encoded => encoded?,
         };
         let commands = self.run.apply(&event)?;
+        self.recorded = (at, self.clock.passed());
         self.head = record.hash.clone();
         self.waiting.records.push(record);
         self.summary.apply(&event);
@@ -305,19 +351,32 @@ impl Session {
     /// Lengthens the lease; to be called every [`limits::LEASE_RENEWAL`]. A session whose run was taken over records
     /// nothing further. A disk that is full or busy at this moment ends nothing: until somebody takes the run, it is ours.
     pub async fn renew(&mut self) -> Result<(), SessionError> {
-        self.may_record()?;
-        let now = self.clock.now();
-        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
-        match self.journal.renew(&self.lease, until).await {
-            Ok(()) => self.lease.until = until,
-            Err(error @ JournalError::Stale { .. }) => {
-                self.commits.failed = Some(error.clone());
-                return Err(error.into());
-            }
-            Err(JournalError::Full { .. } | JournalError::Busy { .. }) => {}
-            Err(error) => return Err(error.into()),
+        match self.lengthen().await {
+            Err(SessionError::Journal(JournalError::Full { .. } | JournalError::Busy { .. })) => Ok(()),
+            lengthened => lengthened,
+        }
+    }
+
+    /// Makes sure that the run still belongs to this process, before it acts: one that was stopped for longer than its lease
+    /// may have lost it without knowing.
+    pub async fn hold(&mut self) -> Result<(), SessionError> {
+        while self.clock.now() >= self.lease.until || self.clock.passed() >= self.leased + limits::LEASE {
+            self.lengthen().await?;
         }
         Ok(())
+    }
+
+    async fn lengthen(&mut self) -> Result<(), SessionError> {
+        self.may_record()?;
+        let (now, passed) = (self.clock.now(), self.clock.passed());
+        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
+        let lengthened = self.journal.renew(&self.lease, until).await;
+        match &lengthened {
+            Ok(()) => (self.lease.until, self.leased) = (until, passed),
+            Err(error @ JournalError::Stale { .. }) => self.commits.failed = Some(error.clone()),
+            Err(_) => {}
+        }
+        Ok(lengthened?)
     }
 
     /// Commits what was recorded and gives the run up. One with nothing under way is parked from then on.
@@ -365,7 +424,7 @@ impl Session {
 
     /// Records every timer of the run whose time has come.
     fn fire_due(&mut self) -> Result<Vec<Command>, SessionError> {
-        let now = self.clock.now().max(self.run.last_at());
+        let now = self.now();
         let mut commands = Vec::new();
         for wake in self.run.pending() {
             if let Command::Wake { timer, at } = &wake

@@ -118,7 +118,7 @@ impl Case {
             let secrets = Arc::new(SecretStore::new(self.path(), self.path(), []));
             let performer = Arc::new(LocalPerformer::new(self.path().to_owned(), logs, secrets));
             let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
-            let world = World { clock, performer, wishes };
+            let world = World { performer, wishes };
             let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.unwrap();
             session.close().await.unwrap();
             stop

@@ -239,7 +239,7 @@ fn drive(state: &Path, die: Option<(u32, bool)>) -> Stop {
             Arc::new(SecretStore::new(state, state, [])),
         ));
         let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
-        let world = World { clock, performer, wishes };
+        let world = World { performer, wishes };
         let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.expect("the engine is well");
         session.close().await.expect("the run is given up");
         stop

@@ -130,15 +130,10 @@ impl Observer for Seen {
 }
 
 /// Drives the run to its end, saying yes to whatever is asked.
-async fn finish(
-    session: &mut Session,
-    clock: Arc<dyn Clock>,
-    performer: Arc<dyn Performer>,
-    mut idle: impl FnMut(&Run) + Send + Clone,
-) -> OutcomeKind {
+async fn finish(session: &mut Session, performer: Arc<dyn Performer>, mut idle: impl FnMut(&Run) + Send + Clone) -> OutcomeKind {
     loop {
         let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
-        let world = World { clock: clock.clone(), performer: performer.clone(), wishes };
+        let world = World { performer: performer.clone(), wishes };
         let mut idle_now = idle.clone();
         let progress = move |run: &Run, what: Progress| {
             if let Progress::Idle = what {
@@ -194,7 +189,7 @@ fn recorded(seed: u64, performer: Arc<dyn Performer>) -> (Vec<u8>, OutcomeKind) 
                 hands.set(at.max(hands.now()));
             }
         };
-        let outcome = finish(&mut session, clock, performer, idle).await;
+        let outcome = finish(&mut session, performer, idle).await;
         session.close().await.expect("the run is given up");
         let mut text = Vec::new();
         export(&*journal, &id, &mut text).expect("it is exported");
@@ -252,7 +247,7 @@ fn a_real_run_replays_to_what_was_seen_at_each_event() {
         let mut session = Session::create(journal.clone(), clock.clone(), owner, observers, id.clone(), plan.clone(), started)
             .await
             .expect("it starts");
-        let outcome = finish(&mut session, clock, Arc::new(performer), |_: &Run| {}).await;
+        let outcome = finish(&mut session, Arc::new(performer), |_: &Run| {}).await;
         session.close().await.expect("the run is given up");
         outcome
     });

@@ -128,7 +128,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     let ticker = tick(screen.clone(), home, session.id().clone());
     let stop = loop {
         let (wishes, receiver) = mpsc::unbounded_channel();
-        let world = World { clock: home.clock.clone(), performer: performer.clone(), wishes: receiver };
+        let world = World { performer: performer.clone(), wishes: receiver };
         let patience = if can_ask { Patience::Wait } else { Patience::Park };
         let (told, fetched, held) = (screen.clone(), secrets.clone(), holder.clone());
         let progress = Box::new(move |_: &Run, progress: Progress| {

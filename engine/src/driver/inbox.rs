@@ -42,7 +42,7 @@ impl Driver<'_> {
     /// Takes the votes that were cast before they were asked for, as many as fit and as are needed.
     pub(super) async fn decided_ahead(&mut self, decision: DecisionId) -> Result<(), SessionError> {
         loop {
-            let now = self.world.clock.now();
+            let now = self.session.now();
             let found = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)?;
             let Some((used, vote)) = found else { return Ok(()) };
             match self.session.run().check_vote(decision, &vote) {

@@ -27,7 +27,8 @@ impl<T> Receipt<T> {
         Receipt(Kind::Ready(Some(result)))
     }
 
-    pub(crate) fn waiting(receiver: oneshot::Receiver<Result<T, JournalError>>) -> Receipt<T> {
+    /// One whose answer comes through a channel: for journals that write elsewhere.
+    pub fn waiting(receiver: oneshot::Receiver<Result<T, JournalError>>) -> Receipt<T> {
         Receipt(Kind::Waiting(receiver))
     }
 }

@@ -462,3 +462,74 @@ async fn a_flush_that_nobody_waited_for_is_found_again() {
     assert_eq!(journal.run(&id()).unwrap().seq, 19);
     assert!(journal.records(&id(), 1, 100).unwrap().windows(2).all(|pair| pair[0].at <= pair[1].at));
 }
+
+/// A clock that is set at will, beside what really passes.
+#[derive(Debug)]
+struct Set {
+    shows: ManualClock,
+    passes: Mutex<Duration>,
+}
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        self.shows.now()
+    }
+
+    fn passed(&self) -> Duration {
+        *self.passes.lock().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_stops_no_run() {
+    let journal: SharedJournal = Arc::new(MemoryJournal::default());
+    drop(start(&journal, &clock()).await);
+    let start = clock().now();
+    let hour = Duration::from_secs(3600);
+    let set = Arc::new(Set { shows: ManualClock::at(start), passes: Mutex::default() });
+    let mut session = Session::open(journal, set.clone(), Owner::named("bob", 2), Vec::new(), &id()).await.unwrap();
+    // What is shown at first, what passes, what is shown then; the time of the run.
+    for (before, passes, after, expect) in [
+        (start, 5, start + Duration::from_secs(5), start + Duration::from_secs(5)),
+        (start + hour, 5, start, start + hour + Duration::from_secs(5)),
+        (start, 2, start - hour, start + hour + Duration::from_secs(7)),
+        (start, 1, start + hour * 2, start + hour * 2),
+    ] {
+        set.shows.set(before);
+        session.adopt(person("bob")).unwrap();
+        *set.passes.lock().unwrap() += Duration::from_secs(passes);
+        set.shows.set(after);
+        assert_eq!(session.now(), expect);
+        session.adopt(person("bob")).unwrap();
+        assert_eq!(session.run().last_at(), expect);
+    }
+}
+
+#[tokio::test]
+async fn who_was_stopped_past_the_lease_asks_before_acting() {
+    let journal: SharedJournal = Arc::new(MemoryJournal::default());
+    let clock = clock();
+    let mut frozen = start(&journal, &clock).await;
+    clock.advance(limits::LEASE);
+    frozen.hold().await.unwrap();
+    clock.advance(limits::LEASE - Duration::from_millis(1));
+    assert!(open(&journal, &clock, 2).await.is_err(), "the lease was not lengthened");
+    clock.advance(limits::LEASE);
+    let _other = open(&journal, &clock, 2).await.unwrap();
+    assert_eq!(frozen.hold().await, Err(SessionError::Journal(JournalError::Stale { run: id() })));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_lengthens_no_lease() {
+    let journal: SharedJournal = Arc::new(MemoryJournal::default());
+    drop(start(&journal, &clock()).await);
+    let start = clock().now();
+    let set = Arc::new(Set { shows: ManualClock::at(start), passes: Mutex::default() });
+    let mut frozen = Session::open(journal.clone(), set.clone(), Owner::named("bob", 2), Vec::new(), &id()).await.unwrap();
+    let later = clock();
+    later.advance(limits::LEASE);
+    let _other = open(&journal, &later, 3).await.unwrap();
+    set.shows.set(start - Duration::from_secs(3600));
+    *set.passes.lock().unwrap() += limits::LEASE;
+    assert_eq!(frozen.hold().await, Err(SessionError::Journal(JournalError::Stale { run: id() })));
+}
