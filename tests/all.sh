@@ -17,5 +17,7 @@ say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 say "doc tests"
 cargo test --workspace --doc --locked --quiet
+say "simulation"
+SIMULATION_SEEDS=20000 cargo nextest run --cargo-profile simulation --locked -p runbook-engine --test simulation
 say "tests"
 exec cargo nextest run --workspace --locked --no-fail-fast

@@ -1,0 +1,128 @@
+//! What has happened in all simulations together: a promise that nothing tried is not kept, so what never happened fails the
+//! suite.
+
+use std::collections::BTreeMap;
+
+use crate::judge::{Line, case};
+use crate::scenario::Scenario;
+use crate::simulate::History;
+
+#[derive(Default)]
+pub struct Seen(BTreeMap<String, u64>);
+
+/// Everything that must have happened, by heading.
+const WANTED: &[(&str, &[&str])] = &[
+    (
+        "verb",
+        &[
+            "run", "exec", "rhai", "http", "notify", "check", "set", "wait", "approve", "ask", "manual", "group", "choose",
+            "parallel", "each", "repeat", "call", "finish",
+        ],
+    ),
+    (
+        "event",
+        &[
+            "run_started",
+            "lock_taken",
+            "step_resolved",
+            "attempt_started",
+            "attempt_finished",
+            "step_concluded",
+            "condition_judged",
+            "timer_fired",
+            "decision_requested",
+            "decided",
+            "cancel_requested",
+            "pause_requested",
+            "resume_requested",
+            "undo_requested",
+            "note_added",
+            "run_adopted",
+            "run_finished",
+        ],
+    ),
+    ("outcome", &["succeeded", "failed", "rejected", "cancelled", "rolled_back", "needs_attention"]),
+    ("end", &["succeeded", "failed", "timed_out", "cancelled", "unknown"]),
+    ("resolution", &["skip", "fail", "work", "checked", "values", "branch", "items", "call", "wait", "enter", "ask", "finish"]),
+    ("timer", &["run", "step", "retry", "wait", "decision"]),
+    ("purpose", &["approve", "ask", "manual", "gate", "step", "unknown", "undo_failed"]),
+    ("choice", &["approve", "reject", "probe", "done", "again", "leave"]),
+    ("message", &["accepted", "refused", "never answered"]),
+    (
+        "fault",
+        &[
+            "a crash",
+            "a power cut",
+            "a frozen process",
+            "a jump of the clock",
+            "a slow write",
+            "a full disk",
+            "a failed sync",
+            "an action that outlives its process",
+            "an action that was told to stop",
+            "a second process",
+        ],
+    ),
+    ("shift", &["a process that ends with its run", "a process that leaves a waiting run", "a process that leaves a paused run"]),
+];
+
+impl Seen {
+    fn one(&mut self, heading: &str, what: &str) {
+        *self.0.entry(format!("{heading}: {what}")).or_default() += 1;
+    }
+
+    pub fn count(&mut self, scenario: &Scenario, history: &History, records: &[Vec<Line>]) {
+        let steps = scenario.book.by_id();
+        for (what, times) in &history.ledger.seen {
+            let heading = if what.starts_with("a process that") { "shift" } else { "fault" };
+            *self.0.entry(format!("{heading}: {what}")).or_default() += times;
+        }
+        for told in &history.told {
+            self.one(
+                "message",
+                match told.answer {
+                    Some(Ok(_)) => "accepted",
+                    Some(Err(_)) => "refused",
+                    None => "never answered",
+                },
+            );
+        }
+        for line in records.iter().flatten() {
+            self.one("event", &line.kind);
+            match line.kind.as_str() {
+                "step_resolved" => {
+                    self.one("resolution", line.case("resolution"));
+                    if let Some(step) = steps.get(crate::judge::label(line.path())) {
+                        self.one("verb", step.verb.key());
+                    }
+                }
+                "attempt_finished" => self.one("end", line.case("end")),
+                "timer_fired" => self.one("timer", line.case("timer")),
+                "decision_requested" => self.one("purpose", line.case("purpose")),
+                "decided" => self.one("choice", case(&line.body["vote"]["choice"])),
+                "run_finished" => self.one("outcome", case(&line.body["outcome"]["kind"])),
+                _ => {}
+            }
+        }
+    }
+
+    /// One line for each heading.
+    pub fn told(&self) -> String {
+        let mut text = String::new();
+        for (heading, all) in WANTED {
+            let counts: Vec<String> = all.iter().map(|what| format!("{what} {}", self.times(heading, what))).collect();
+            text.push_str(&format!("{heading:>10}: {}\n", counts.join(", ")));
+        }
+        text
+    }
+
+    fn times(&self, heading: &str, what: &str) -> u64 {
+        self.0.get(&format!("{heading}: {what}")).copied().unwrap_or(0)
+    }
+
+    pub fn assert_everything_happened(&self) {
+        let wanted = WANTED.iter().flat_map(|(heading, all)| all.iter().map(move |what| (heading, what)));
+        let never: Vec<_> = wanted.filter(|(heading, what)| self.times(heading, what) == 0).collect();
+        assert!(never.is_empty(), "never seen: {never:?}\n{}", self.told());
+    }
+}
