@@ -160,6 +160,7 @@ impl Crowd {
             digest,
             signature: None,
             ahead: None,
+            terms: None,
             notice: None,
             head: None,
         };
