@@ -169,7 +169,8 @@ fn questions_are_answered_with_types() {
     effect: read
 ";
     let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
-    desk.run("exec try").exits(3).says("next: runbook answer");
+    let asked = desk.run("exec try").exits(3);
+    assert!(next(&asked).contains("--answer count=… && runbook resume"), "{}", asked.err);
     desk.run("approve last --reason x").exits(2).says("asks for answers");
     desk.run("answer last -a count=7 -a colour=red").exits(2).says("7 is more than 3").says("color");
     desk.run("answer last -a count=2").exits(0);
@@ -251,7 +252,7 @@ fn a_replay_shows_what_was_seen() {
     let desk =
         Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi; exit 1\n    effect: read\n    on_failure: continue\n"))]);
     let seen = desk.run("exec try").err;
-    let again = desk.run("replay last").exits(0).err;
+    let again = desk.run("replay last").exits(0).out;
     let story: Vec<&str> = seen.lines().filter(|l| !l.starts_with("run ") && !l.starts_with("next: ")).collect();
     assert_eq!(again.lines().collect::<Vec<_>>(), story);
 }
@@ -403,6 +404,17 @@ fn a_parked_run_is_cancelled_with_what_it_did() {
     assert!(desk.path("it").exists());
     desk.run("cancel last --undo").exits(0);
     assert!(!desk.path("it").exists() && desk.path("tidied").exists());
+}
+
+#[test]
+fn an_undo_says_what_stays() {
+    let steps = "steps:\n  - {id: one, run: touch one, undo: {run: rm one}}\n  - {id: two, run: touch two, irreversible: test}\n  - {id: three, run: 'true', effect: read}\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    desk.run("exec try").exits(0);
+    let said = desk.run("undo last").exits(0).err;
+    let (back, stays) = said.split_once("has no undo, and stays as it is:").expect("what stays");
+    let stays = stays.split("taken up").next().unwrap_or_default();
+    assert!(back.contains("  one") && stays.contains("  two") && !stays.contains("three"), "{said}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub struct Ui {
     err: AutoStream<io::Stderr>,
     streams: Streams,
     progress: Progress,
-    colours: bool,
+    color: Color,
     /// The settings that were given as flags, as they stand in a command.
     flags: String,
     /// A question stands on the line that the cursor is on.
@@ -92,7 +92,7 @@ impl Ui {
             err: AutoStream::new(io::stderr(), choice(streams.colours(color, streams.stderr_is_terminal))),
             streams,
             progress,
-            colours: streams.colours(color, streams.stderr_is_terminal),
+            color,
             flags: String::new(),
             asking: false,
         }
@@ -123,13 +123,28 @@ impl Ui {
 
     /// Whether standard error is coloured.
     pub fn colours(&self) -> bool {
-        self.colours
+        self.streams.colours(self.color, self.streams.stderr_is_terminal)
     }
 
+    /// Whether standard output is.
+    pub fn colours_of_data(&self) -> bool {
+        self.streams.colours(self.color, self.streams.stdout_is_terminal)
+    }
+
+    /// How a run is shown on standard error.
     pub fn display(&self) -> Display {
+        self.display_on(self.streams.stderr_is_terminal)
+    }
+
+    /// How a recorded run is shown on standard output.
+    pub fn display_of_data(&self) -> Display {
+        self.display_on(self.streams.stdout_is_terminal)
+    }
+
+    fn display_on(&self, is_terminal: bool) -> Display {
         match self.progress {
             Progress::None => Display::None,
-            Progress::Auto | Progress::Live if self.streams.stderr_is_terminal && !self.streams.dumb => Display::Live,
+            Progress::Auto | Progress::Live if is_terminal && !self.streams.dumb => Display::Live,
             Progress::Auto | Progress::Live | Progress::Plain => Display::Plain,
         }
     }

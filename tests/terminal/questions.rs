@@ -56,7 +56,14 @@ fn the_start_is_asked_for_once_with_its_effects() {
             "steps:\n  - run: touch it\n    irreversible: it is a test\n  - exec: [rm, it]\n    effect: destructive\n    irreversible: gone\n",
         );
         let mut terminal = desk.terminal("exec try");
-        terminal.sees("[change]").sees("[destructive]").sees("sh: touch it").sees("exec: rm it").asks("start? [y/N]").presses(keys);
+        terminal
+            .sees("[change]")
+            .sees("[destructive]")
+            .sees("sh: touch it")
+            .sees("exec: rm it")
+            .sees("1 step changes something; destructive: exec-2")
+            .asks("start? [y/N]")
+            .presses(keys);
         let seen = terminal.ends(if starts { 0 } else { 130 });
         assert_eq!(seen.contains("nothing was started"), !starts, "{keys:?}\n{seen}");
         assert!(seen.contains("\nnext: runbook "), "{keys:?} leaves the person without a next thing to do\n{seen}");

@@ -50,6 +50,22 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::Succeeded)
 }
 
+/// What a run would change, in one line beside the question whether to start: what is destroyed is named.
+pub fn weight(predicted: &DryRun) -> String {
+    let of = |effect: Effect| {
+        let would = predicted.steps.iter().filter(|step| !matches!(step.verdict, Verdict::WouldSkip { .. }));
+        let acting = would.filter(|step| step.work.is_some() || step.verb == "manual");
+        acting.filter(|step| step.effect == effect).map(|step| step.path.as_str()).collect::<Vec<_>>()
+    };
+    let (changing, destroying) = (of(Effect::Change), of(Effect::Destructive));
+    let steps =
+        |count: usize| if count == 1 { "1 step changes something".to_owned() } else { format!("{count} steps change something") };
+    match destroying.as_slice() {
+        [] => steps(changing.len()),
+        paths => format!("{}; {}: {}", steps(changing.len()), Tone::Bad.paint("destructive"), paths.join(", ")),
+    }
+}
+
 pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, to: To) -> Result<(), Trouble> {
     let mut out = vec![heading(plan, started)];
     out.extend(words::values(&started.inputs).into_iter().map(|text| format!("  {text}")));

@@ -59,6 +59,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
             let predicted = explore::dry_run(&chosen.plan, &started, home.clock.now(), &explore::Options::default())
                 .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
             dry_run::show(&predicted, &chosen.plan, &started, ui, dry_run::To::Person)?;
+            ui.say(&dry_run::weight(&predicted));
             if !ask::yes(ui, &mut lines, "start?").await {
                 ui.say("nothing was started");
                 ui.next(&format!("{} --yes", chosen.command(&inputs)));

@@ -36,8 +36,12 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     match &args.step {
         Some(step) if !view.any => {
-            Err(Trouble::not_valid(format!("step `{step}` of run {} wrote nothing", view.id))
-                .next(format!("runbook show {}", view.id)))
+            let (run, _) = home.replay(&view.id)?;
+            let why = match run.find_step(step) {
+                Some(_) => format!("step `{step}` of run {} wrote nothing", view.id),
+                None => format!("run {} has no step `{step}`, or has not come to it", view.id),
+            };
+            Err(Trouble::not_valid(why).next(format!("runbook show {}", view.id)))
         }
         _ => Ok(Exit::Succeeded),
     }

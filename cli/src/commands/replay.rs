@@ -20,7 +20,7 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
-    let mut screen = Screen::new(ui, false, chain::genesis(&id));
+    let mut screen = Screen::of_record(ui, chain::genesis(&id));
     let mut last = None;
     home.replay_with(&id, &mut |run, event| {
         if let (Some(speed), Some(before)) = (speed, last) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use runbook_core::run::event::{OutcomeKind, StepOutcome};
 use runbook_core::run::view::Standing;
-use runbook_core::{Run, RunId};
+use runbook_core::{Run, RunId, StepPath};
 use runbook_engine::journal::chain;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::session::Session;
@@ -70,6 +70,8 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
         for step in run.undoable_steps() {
             ui.say(&format!("  {}", name(&run, step.path())));
         }
+        let stays = lasting(&run);
+        list(&run, "has no undo, and stays as it is", &stays, Tone::Warning, ui);
     }
     let mut lines = Lines::default();
     let runtime = runtime()?;
@@ -82,6 +84,15 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
     let undo = Message::Undo { by, reason };
     let ended = runtime.block_on(go_on(&home, &id, args.json, Some(undo), ui, &mut lines))?;
     as_asked(&home, &id, OutcomeKind::RolledBack, ended)
+}
+
+/// Steps that changed something and have no undo of their own.
+fn lasting(run: &Run) -> Vec<StepPath> {
+    let undoable: Vec<&StepPath> = run.undoable_steps().map(|step| step.path()).collect();
+    let changed = run.steps().filter(|s| s.step().effect.changes() && !s.step().verb.is_container());
+    let done = changed.filter(|s| matches!(s.standing(), Standing::Ended(StepOutcome::Succeeded)));
+    let forward = done.filter(|s| !s.path().as_str().contains('~') && s.step().undo.is_empty());
+    forward.map(|s| s.path().clone()).filter(|path| !undoable.contains(&path)).collect()
 }
 
 /// A run that ended as this command asked for is a success of the command.
@@ -148,7 +159,7 @@ fn outlook(run: &Run, ui: &mut Ui) {
     list(run, "goes on with", &next, Tone::Strong, ui);
 }
 
-fn list(run: &Run, what: &str, paths: &[runbook_core::StepPath], tone: Tone, ui: &mut Ui) {
+fn list(run: &Run, what: &str, paths: &[StepPath], tone: Tone, ui: &mut Ui) {
     if paths.is_empty() {
         return;
     }

@@ -10,6 +10,7 @@ use runbook_core::run::view::Standing;
 use runbook_core::run::{Event, Fact, Run};
 use runbook_core::{RunId, StepPath};
 use runbook_engine::log::Logs;
+use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::narrate::name;
@@ -32,9 +33,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// The one behind standard error, or what terminals began with.
+    /// The one that the process has, or what terminals began with.
     pub fn of_process() -> Window {
-        let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+        let size = tcgetwinsize(std::io::stderr()).or_else(|_| tcgetwinsize(std::io::stdout())).ok();
         let known = |count: u16, default: usize| if count == 0 { default } else { usize::from(count) };
         Window { rows: size.map_or(24, |s| known(s.ws_row, 24)), columns: size.map_or(80, |s| known(s.ws_col, 80)) }
     }

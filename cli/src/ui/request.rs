@@ -163,7 +163,11 @@ pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
     let offers = |choice| decision.request.choices.contains(&choice);
     let mut commands = Vec::new();
     match decision.purpose {
-        Purpose::Ask => commands.push(format!("runbook answer {place}")),
+        Purpose::Ask => {
+            let wanted = decision.request.fields.iter().filter(|field| field.value.required && field.value.default.is_none());
+            let answers: Vec<String> = wanted.map(|field| format!(" --answer {}=…", field.name)).collect();
+            commands.push(format!("runbook answer {place}{}", answers.concat()));
+        }
         Purpose::Unknown | Purpose::UndoFailed => {
             let flags =
                 [(Choice::Done, "--done"), (Choice::Again, "--again"), (Choice::Probe, "--probe"), (Choice::Leave, "--leave")];
@@ -174,8 +178,9 @@ pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
             }));
         }
         _ => {
+            let evidence = if decision.request.evidence.is_some() { " --evidence …" } else { "" };
             let sign = if decision.request.signed { " --sign" } else { "" };
-            commands.push(format!("runbook approve {place} --digest {}{sign}", decision.request.digest.short()));
+            commands.push(format!("runbook approve {place} --digest {}{evidence}{sign}", decision.request.digest.short()));
         }
     }
     commands

@@ -21,6 +21,7 @@ use super::{Display, Ui};
 
 pub struct Screen {
     narrator: Narrator,
+    stream: Stream,
     mode: Mode,
     colours: bool,
     /// The hash of the last event: what a vote names, and what the next JSON line builds on.
@@ -31,6 +32,15 @@ pub struct Screen {
     under_way: BTreeSet<StepPath>,
 }
 
+/// Where a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stream {
+    /// While it goes on: progress.
+    Error,
+    /// Again, because that was asked for: data.
+    Output,
+}
+
 enum Mode {
     Json,
     Plain,
@@ -38,17 +48,31 @@ enum Mode {
     None,
 }
 
+impl Mode {
+    fn of(display: Display) -> Mode {
+        match display {
+            Display::Plain => Mode::Plain,
+            Display::None => Mode::None,
+            Display::Live => Mode::Live(Live::default()),
+        }
+    }
+}
+
 impl Screen {
     /// `head` is the hash before the first event that will be shown.
     pub fn new(ui: &Ui, json: bool, head: Digest) -> Screen {
-        let mode = match (json, ui.display()) {
-            (true, _) => Mode::Json,
-            (false, Display::Plain) => Mode::Plain,
-            (false, Display::None) => Mode::None,
-            (false, Display::Live) => Mode::Live(Live::default()),
-        };
+        let mode = if json { Mode::Json } else { Mode::of(ui.display()) };
+        Screen::with(mode, Stream::Error, ui.colours(), head)
+    }
+
+    /// For a run that is shown again, from its first event on.
+    pub fn of_record(ui: &Ui, head: Digest) -> Screen {
+        Screen::with(Mode::of(ui.display_of_data()), Stream::Output, ui.colours_of_data(), head)
+    }
+
+    fn with(mode: Mode, stream: Stream, colours: bool, head: Digest) -> Screen {
         let narrator = Narrator::default();
-        Screen { narrator, mode, colours: ui.colours(), head, hushed: false, held: Vec::new(), under_way: BTreeSet::new() }
+        Screen { narrator, stream, mode, colours, head, hushed: false, held: Vec::new(), under_way: BTreeSet::new() }
     }
 
     pub fn head(&self) -> &Digest {
@@ -120,7 +144,13 @@ impl Screen {
     fn put(&self, text: &str) {
         let text = if self.colours { text.to_owned() } else { colourless(text) };
         // A terminal that has gone away is no reason to stop a run.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = match self.stream {
+            Stream::Error => io::stderr().lock().write_all(text.as_bytes()),
+            Stream::Output => {
+                let mut out = io::stdout().lock();
+                out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            }
+        };
     }
 
     /// Makes room for a question, or ends it.
