@@ -100,6 +100,8 @@ pub const PARALLEL: usize = 500;
 pub const DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 /// Time that a step has where neither it nor `defaults` says.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Runs that the `limit` of one trigger may allow in its time.
+pub const TRIGGER_RUNS: u32 = 10_000;
 /// Events of one run.
 pub const RUN_EVENTS: u64 = 2_000_000;
 /// Bytes of a reason, a note or an answer that a person gives.

@@ -31,8 +31,8 @@ impl<'c> Checked<'_, 'c> {
                         .help("read `event`, such as `event.data.labels.instance`"),
                 ),
                 ("run" | "now", _) if scope.sort == Sort::Lock => Some(
-                    self.new_fault(Code::RB0118, span, "the lock is named before the run starts")
-                        .help("name the lock by inputs, such as `lock: \"replica/{{inputs.replica}}\"`"),
+                    self.new_fault(Code::RB0118, span, "this is read before the run starts")
+                        .help("name it by inputs, such as `\"replica/{{inputs.replica}}\"`"),
                 ),
                 ("inputs", Some(member)) => self.input(member, span),
                 ("inputs", None) => {
@@ -40,8 +40,8 @@ impl<'c> Checked<'_, 'c> {
                     None
                 }
                 ("steps", _) if scope.sort == Sort::Lock => Some(
-                    self.new_fault(Code::RB0118, span, "the lock is taken before any step has run")
-                        .help("name the lock by inputs, such as `lock: \"replica/{{inputs.replica}}\"`"),
+                    self.new_fault(Code::RB0118, span, "this is read before any step has run")
+                        .help("name it by inputs, such as `\"replica/{{inputs.replica}}\"`"),
                 ),
                 ("steps", Some(member)) => {
                     let read = reference.path.get(2).map(String::as_str);

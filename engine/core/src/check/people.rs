@@ -3,11 +3,23 @@
 
 use super::field::Scope;
 use super::procedure::Checked;
-use crate::diagnostic::{Code, Spanned, nearest};
+use std::time::Duration;
+
+use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::Scalar;
+use crate::document::procedure::Trigger;
 use crate::document::step::OnTimeout;
+use crate::id::Id;
 
 impl Checked<'_, '_> {
+    /// A question that nobody may ever answer keeps its run, and what waits behind it, for ever.
+    pub fn has_an_end(&mut self, at: Span, verb: &str, within: Option<&Spanned<Duration>>) {
+        if within.is_none() {
+            let fault = self.new_fault(Code::RB0213, at, format!("this `{verb}` may wait for ever"));
+            self.report(fault.reason("nobody has to answer it").help("add `within`, such as `within: 4h`, and `on_timeout` where a failure is not what should follow"));
+        }
+    }
+
     /// The people and groups that a decision asks, and whether there are enough of them.
     pub fn asked(&mut self, from: &[Scalar], count: Option<&Spanned<u32>>, on_timeout: Option<&Spanned<OnTimeout>>) {
         if let Some(timeout) = on_timeout
@@ -82,9 +94,28 @@ impl Checked<'_, '_> {
         self.report(fault);
     }
 
+    /// Inputs that a run started by the event would lack.
+    fn left_to_default(&mut self, trigger: &Trigger) {
+        let given = |name: &Id| trigger.inputs.iter().any(|(given, _)| given.value == *name);
+        let missing: Vec<String> = self
+            .procedure
+            .inputs
+            .iter()
+            .filter(|(name, input)| input.required && input.default.is_none() && !given(&name.value))
+            .map(|(name, _)| format!("`{}`", name.value))
+            .collect();
+        if !missing.is_empty() {
+            let fault = self.new_fault(Code::RB0307, trigger.source.span, format!("nothing gives the run {}", missing.join(", ")));
+            self.report(fault.help("name it under `inputs` of the trigger, as an expression over `event`, or give it a `default`"));
+        }
+    }
+
     /// What the triggers read: the event and nothing else.
     pub fn triggers(&mut self) {
         let procedure = self.procedure;
+        if let Some(concurrency) = &procedure.concurrency {
+            self.expression(&concurrency.key, &Scope::lock());
+        }
         for trigger in &procedure.triggers {
             if let Some(when) = &trigger.when {
                 self.condition(when, &Scope::trigger());
@@ -101,6 +132,15 @@ impl Checked<'_, '_> {
                 }
                 self.expression(value, &Scope::trigger());
             }
+            let keys = [
+                trigger.dedup.as_ref().map(|dedup| &dedup.key),
+                trigger.correlate.as_ref().map(|correlate| &correlate.key),
+                trigger.concurrency.as_ref().map(|concurrency| &concurrency.key),
+            ];
+            for key in keys.into_iter().flatten() {
+                self.expression(key, &Scope::trigger());
+            }
+            self.left_to_default(trigger);
         }
     }
 }

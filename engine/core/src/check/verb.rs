@@ -90,9 +90,18 @@ impl<'c> Checked<'_, 'c> {
                     .fold(inside, |effect, probe| effect.max(self.block(probe..probe + 1, settings)));
                 self.wait(ix, step.verb.span, wait, scope)
             }
-            Doc::Approve(approve) => self.approve(approve, scope),
-            Doc::Ask(ask) => self.ask(ask, scope),
-            Doc::Manual(manual) => self.manual(manual, scope),
+            Doc::Approve(approve) => {
+                self.has_an_end(step.verb.span, "approve", approve.within.as_ref());
+                self.approve(approve, scope)
+            }
+            Doc::Ask(ask) => {
+                self.has_an_end(step.verb.span, "ask", ask.within.as_ref());
+                self.ask(ask, scope)
+            }
+            Doc::Manual(manual) => {
+                self.has_an_end(step.verb.span, "manual", manual.within.as_ref());
+                self.manual(manual, scope)
+            }
             Doc::Notify(notify) => {
                 self.channels(&notify.to);
                 let subject = notify.subject.as_ref().map(|t| self.text(t, scope));

@@ -92,6 +92,7 @@ codes! {
     RB0210 Warning "a change is tried again";
     RB0211 Error "a part that is not built yet";
     RB0212 Error "a wait without an end";
+    RB0213 Warning "a question without an end";
     RB0214 Error "a loop without an end";
     RB0215 Warning "a key without a meaning here";
     RB0216 Warning "a secret that nothing uses";

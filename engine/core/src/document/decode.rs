@@ -9,6 +9,7 @@ pub(super) mod procedure;
 pub(super) mod scalar;
 pub(super) mod step;
 mod test;
+mod trigger;
 pub(super) mod verb;
 
 use std::cell::{Cell, RefCell};

@@ -59,7 +59,7 @@ pub struct Procedure {
     pub outputs: Vec<(Spanned<Id>, Scalar)>,
     /// Properties that every path keeps; read, and checked by the review tooling.
     pub must: Option<Node>,
-    pub concurrency: Option<Node>,
+    pub concurrency: Option<Concurrency>,
 }
 
 /// A semantic version, `1.2.0`.
@@ -106,7 +106,7 @@ impl std::str::FromStr for Version {
     }
 }
 
-/// One entry of `triggers`. The parts are kept as written; `runbook serve` gives them meaning.
+/// One entry of `triggers`: which events start the procedure, and how often.
 #[derive(Clone, Debug)]
 pub struct Trigger {
     pub span: Span,
@@ -115,11 +115,66 @@ pub struct Trigger {
     pub when: Option<Scalar>,
     /// Input → expression over `event`.
     pub inputs: Vec<(Spanned<Id>, Scalar)>,
-    pub dedup: Option<Node>,
-    pub limit: Option<Node>,
-    pub on_resolved: Option<Scalar>,
-    pub correlate: Option<Node>,
-    pub concurrency: Option<Node>,
+    pub dedup: Option<Dedup>,
+    pub limit: Option<Limit>,
+    pub on_resolved: Option<Spanned<OnResolved>>,
+    pub correlate: Option<Correlate>,
+    pub concurrency: Option<Concurrency>,
+}
+
+/// Events with the same key are one, as long as the window lasts.
+#[derive(Clone, Debug)]
+pub struct Dedup {
+    /// Expression over `event`.
+    pub key: Scalar,
+    pub window: Spanned<Duration>,
+}
+
+/// At most `runs` in each `per`; what follows beyond that.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub runs: Spanned<u32>,
+    pub per: Spanned<Duration>,
+    pub then: Option<Spanned<Beyond>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beyond {
+    #[default]
+    Drop,
+    Defer,
+    Escalate,
+}
+
+/// What follows when the event that started a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnResolved {
+    Ignore,
+    Annotate,
+    CancelIfWaiting,
+}
+
+/// Joins an event to the run that has the same key.
+#[derive(Clone, Debug)]
+pub struct Correlate {
+    /// Expression over `event`.
+    pub key: Scalar,
+}
+
+/// What a second run with the same key does while the first goes on.
+#[derive(Clone, Debug)]
+pub struct Concurrency {
+    /// Expression: over `event` in a trigger, over `inputs` at the top of a procedure.
+    pub key: Scalar,
+    pub then: Option<Spanned<Second>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Second {
+    #[default]
+    Queue,
+    Skip,
+    Replace,
 }
 
 /// Where a secret comes from: `{from: <provider>, key: <key>}`, or `{env: NAME}`, `{file: PATH}`, `{command: [argv…]}`.

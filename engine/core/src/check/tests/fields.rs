@@ -81,3 +81,26 @@ fn what_people_decided_has_its_members() {
         assert_eq!(codes.join(" "), expect, "{step} {read}: {said:?}");
     }
 }
+
+#[test]
+fn a_trigger_reads_the_event_and_gives_the_inputs() {
+    let head = "kind: Playbook\nowner: o\nimpact: low\nescalation: database\n";
+    let steps = "inputs: {a: {type: string}, b: {type: string, default: x}}\nsteps: [{effect: read, exec: [x, '{{inputs.a}}', '{{inputs.b}}']}]\n";
+    for (trigger, expect) in [
+        ("{source: s, inputs: {a: event.id}}", ""),
+        ("{source: s}", "RB0307"),
+        ("{source: s, inputs: {a: inputs.b}}", "RB0118"),
+        ("{source: s, inputs: {a: event.id}, dedup: {key: steps.x, window: 1m}}", "RB0118"),
+        ("{source: s, inputs: {a: event.id}, correlate: {key: 'event.'}}", "RB0112"),
+        ("{source: s, inputs: {a: event.id}, concurrency: {key: now.unix, then: skip}}", ""),
+    ] {
+        let said = said(&format!("{head}triggers: [{trigger}]\n{steps}"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{trigger}: {said:?}");
+    }
+    for (key, expect) in [("inputs.a", ""), ("steps.x.y", "RB0118"), ("run.id", "RB0118")] {
+        let said = said(&format!("concurrency: {{key: {key}}}\n{steps}"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).collect();
+        assert_eq!(codes.join(" "), expect, "{key}: {said:?}");
+    }
+}

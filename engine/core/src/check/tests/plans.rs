@@ -133,8 +133,8 @@ fn a_called_procedure_is_placed_once() {
 #[test]
 fn gates_stand_before_what_acts_and_never_before_an_undo() {
     let rules = "policies:
-  - {name: all, when: {effect: change}, require: {approve: {from: [dba-oncall]}}}
-  - {name: data, when: {effect: destructive, labels: {tier: database}}, require: {approve: {from: [dba-oncall]}}}
+  - {name: all, when: {effect: change}, require: {approve: {from: [dba-oncall], within: 1h}}}
+  - {name: data, when: {effect: destructive, labels: {tier: database}}, require: {approve: {from: [dba-oncall], within: 1h}}}
 ";
     let text = "labels: {tier: database}
 steps:

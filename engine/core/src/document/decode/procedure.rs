@@ -2,11 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::{Fields, Reading, input, scalar, step};
+use super::{Fields, Reading, input, scalar, step, trigger};
 use crate::diagnostic::{Code, Span, Spanned};
-use crate::document::procedure::{Defaults, Impact, SecretFrom, SecretRef, Trigger, Version};
+use crate::document::procedure::{Defaults, Impact, SecretFrom, SecretRef, Version};
 use crate::document::step::EnvEntry;
-use crate::document::{Node, Procedure, ProcedureKind, Scalar};
+use crate::document::{Node, NodeKind, Procedure, ProcedureKind, Scalar};
 use crate::id::{Id, ProcedureName};
 
 const IMPACTS: [(&str, Impact); 4] =
@@ -27,15 +27,11 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
     let impact = fields.word("impact", &IMPACTS);
     let escalation = fields.text("escalation");
     if kind == ProcedureKind::Playbook {
-        for (key, present) in
-            [("owner", fields.has("owner")), ("impact", fields.has("impact")), ("escalation", fields.has("escalation"))]
-        {
-            if !present {
-                playbook_lacks(&fields, key);
-            }
+        for key in ["owner", "impact", "escalation", "triggers"].into_iter().filter(|key| !fields.has(key)) {
+            playbook_lacks(&fields, key);
         }
     }
-    let triggers = triggers(&mut fields, kind);
+    let triggers = trigger::decode_all(&mut fields, kind);
     let steps = match fields.require("steps") {
         Some(node) => step::decode_list(reading, node, "steps"),
         None => Vec::new(),
@@ -66,8 +62,8 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         on_failure: fields.take("on_failure").map(|node| step::decode_list(reading, node, "on_failure")).unwrap_or_default(),
         finally: fields.take("finally").map(|node| step::decode_list(reading, node, "finally")).unwrap_or_default(),
         outputs: fields.expressions("outputs"),
-        must: fields.take("must").cloned(),
-        concurrency: fields.take("concurrency").cloned(),
+        must: fields.take("must").filter(|node| must(reading, node)).cloned(),
+        concurrency: trigger::concurrency(&mut fields),
     };
     fields.finish();
     for (name, secret) in reading.secrets.take() {
@@ -87,13 +83,37 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
 fn playbook_lacks(fields: &Fields, key: &str) {
     let reading = fields.reading;
     if reading.is_whole(fields.span()) {
+        let reason = match key {
+            "triggers" => "a playbook answers events, and nothing says which",
+            _ => "whoever is woken by it must know whose it is, how bad it is and whom to ask next",
+        };
         reading.report(
             reading
                 .diagnostic(Code::RB0011, fields.head(), format!("a playbook has no `{key}`"))
-                .reason("whoever is woken by it must know whose it is, how bad it is and whom to ask next")
+                .reason(reason)
                 .help(format!("add `{key}`, or make it a `kind: Runbook`")),
         );
     }
+}
+
+/// The properties that every path keeps: a list of one-key maps. What they say is judged by the review tooling.
+fn must(reading: &Reading, node: &Node) -> bool {
+    let NodeKind::List(items) = &node.kind else {
+        scalar::wrong_type(reading, node, &format!("`must` is a list, not {}", node.describe()));
+        return false;
+    };
+    for item in items {
+        let Some(mut property) = Fields::of(reading, item, "a property of `must`") else { continue };
+        let (never, before) = (property.has("never"), property.has("always_before"));
+        if !never && !before {
+            property.missing("never");
+        }
+        for key in ["never", "always_before"] {
+            property.take(key);
+        }
+        property.finish();
+    }
+    true
 }
 
 fn version(reading: &Reading, node: &Node) -> Option<Spanned<Version>> {
@@ -134,34 +154,6 @@ fn labels(fields: &mut Fields) -> Vec<(Spanned<String>, Scalar)> {
     entries
         .filter_map(|(key, node)| Some((Spanned::new(key.value.clone(), key.span), scalar::text(reading, node, &key.value)?)))
         .collect()
-}
-
-fn triggers(fields: &mut Fields, kind: ProcedureKind) -> Vec<Trigger> {
-    let reading = fields.reading;
-    if kind == ProcedureKind::Runbook
-        && let Some(key) = fields.keys().find(|key| key.value == "triggers")
-    {
-        reading.report(
-            reading
-                .diagnostic(Code::RB0023, key.span, "a runbook has no triggers: a person or another procedure starts it")
-                .help("make it a `kind: Playbook`, or remove `triggers`"),
-        );
-    }
-    let Some(items) = fields.list("triggers") else { return Vec::new() };
-    items.iter().filter_map(|node| trigger(reading, node)).collect()
-}
-
-fn trigger(reading: &Reading, node: &Node) -> Option<Trigger> {
-    let mut fields = Fields::of(reading, node, "a trigger")?;
-    let source = fields.require_text("source");
-    let when = fields.expression("when");
-    let inputs = fields.expressions("inputs");
-    let mut raw = |key| fields.take(key).cloned();
-    let (dedup, limit) = (raw("dedup"), raw("limit"));
-    let (correlate, concurrency) = (raw("correlate"), raw("concurrency"));
-    let on_resolved = fields.text("on_resolved");
-    fields.finish();
-    Some(Trigger { span: node.span, source: source?, when, inputs, dedup, limit, on_resolved, correlate, concurrency })
 }
 
 pub(in crate::document) fn secrets(reading: &Reading, entries: &[(Scalar, Node)]) -> Vec<(Spanned<Id>, SecretRef)> {

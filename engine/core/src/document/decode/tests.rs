@@ -169,6 +169,7 @@ fn each_fault_of_a_document_has_its_code() {
                 "RB0011 1:1 a playbook has no `escalation`",
                 "RB0011 1:1 a playbook has no `impact`",
                 "RB0011 1:1 a playbook has no `owner`",
+                "RB0011 1:1 a playbook has no `triggers`",
             ],
         ),
         (
@@ -205,6 +206,52 @@ fn each_fault_of_a_document_has_its_code() {
         ),
     ] {
         assert_eq!(faults(&text), expect, "{text}");
+    }
+}
+
+#[test]
+fn each_fault_of_a_trigger_has_its_code() {
+    let head = "apiVersion: runbook/v1\nkind: Playbook\nname: a\nversion: 1.0.0\nowner: o\nimpact: low\nescalation: e\nsteps: [{run: x}]\n";
+    for (rest, expect) in [
+        ("triggers: [{source: a}]", &[][..]),
+        ("triggers: []", &["RB0019 `triggers` names no event"]),
+        ("triggers: [{when: event.a}]", &["RB0011 a trigger has no `source`"]),
+        ("triggers: [{source: a, dedup: {key: event.id, window: 30m}, limit: {runs: 5, per: 10m, then: defer}}]", &[]),
+        (
+            "triggers: [{source: a, dedup: {kee: event.id, window: 30}}]",
+            &[
+                "RB0010 `dedup` has no key `kee`",
+                "RB0011 `dedup` has no `key`",
+                "RB0015 `30` is not a duration; write a number and a unit, such as `30s`, `1h 30m` or `7d`",
+            ],
+        ),
+        (
+            "triggers: [{source: a, limit: {runs: 0, per: 0s, then: explode}}]",
+            &[
+                "RB0013 `explode` is not a value of `then`",
+                "RB0018 `per` is no time at all",
+                "RB0018 `runs` is 0; it must be from 1 to 10000",
+            ],
+        ),
+        (
+            "triggers: [{source: a, on_resolved: dance, correlate: {key: event.id}, concurrency: {key: event.id, then: skip}}]",
+            &["RB0013 `dance` is not a value of `on_resolved`"],
+        ),
+        (
+            "triggers: [{source: a}]\nconcurrency: {then: wait}\nmust: [{never: x}, {nevr: y}, 5]",
+            &[
+                "RB0010 a property of `must` has no key `nevr`",
+                "RB0011 `concurrency` has no `key`",
+                "RB0011 a property of `must` has no `never`",
+                "RB0012 a property of `must` is a map, not a whole number",
+                "RB0013 `wait` is not a value of `then`",
+            ],
+        ),
+    ] {
+        let mut found: Vec<String> =
+            load(&format!("{head}{rest}\n")).1.iter().map(|fault| format!("{} {}", fault.code.as_str(), fault.message)).collect();
+        found.sort();
+        assert_eq!(found, expect, "{rest}");
     }
 }
 

@@ -72,6 +72,10 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
 
 fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
     let reading = fields.reading;
+    if !fields.has("within") {
+        let fault = reading.diagnostic(Code::RB0213, fields.head(), "this approval may wait for ever");
+        reading.report(fault.reason("nobody has to answer it").help("add `within`, such as `within: 4h`"));
+    }
     let from = fields.some_texts("from");
     let from = read::known_people(reading, people, from);
     let count = fields.count("count", 1, limits::APPROVERS);

@@ -244,8 +244,8 @@ fn every_fault_has_its_code_place_and_next_step() {
             &["RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true` or `signed: true` under `require`)"],
         ),
         (
-            "people: {a: {}}\npolicies: [{name: x, require: {approve: {from: [a], count: 2}}}]",
-            &["RB0313 2:60 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)"],
+            "people: {a: {}}\npolicies: [{name: x, require: {approve: {from: [a], within: 1h, count: 2}}}]",
+            &["RB0313 2:72 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)"],
         ),
         (
             "people: {a: {}}\nescalations: {e: {steps: [{to: [a], after: 5m, channels: [ops]}]}}",
