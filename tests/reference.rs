@@ -62,7 +62,7 @@ fn blocks(page: &str) -> Vec<(String, usize, String)> {
 
 /// The document of a block, with what it needs around it.
 fn whole(kind: &str, text: &str) -> String {
-    let mut document = "apiVersion: runbook/v1\nkind: Playbook\nname: part\n".to_owned();
+    let mut document = "apiVersion: runbook/v1\nkind: Runbook\nname: part\n".to_owned();
     let own = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key}:")));
     match kind {
         "" => return text.to_owned(),

@@ -72,7 +72,10 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
     for (number, step) in (1..).zip(&predicted.steps) {
         let indent = "  ".repeat(step.path.depth());
         let (verdict, tone) = match &step.verdict {
-            Verdict::WouldRun => ("would run".to_owned(), Tone::Good),
+            Verdict::WouldRun => match &step.fails {
+                Some(why) => (format!("would run and fail, because {}", line(why)), Tone::Bad),
+                None => ("would run".to_owned(), Tone::Good),
+            },
             Verdict::WouldSkip { because } => (format!("would skip, because {}", line(because)), Tone::Quiet),
             Verdict::CannotKnow { because } => (format!("cannot know, because {}", line(because)), Tone::Warning),
         };

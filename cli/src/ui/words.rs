@@ -76,7 +76,8 @@ fn clip(text: &str) -> String {
 
 /// `name = value` of each, in order of names.
 pub fn values(map: &Map) -> Vec<String> {
-    map.iter().map(|(name, v)| format!("{} = {}", line(name), value(v))).collect()
+    let shown = |v: &Value| if *v == Value::Null { "(not given)".to_owned() } else { value(v) };
+    map.iter().map(|(name, v)| format!("{} = {}", line(name), shown(v))).collect()
 }
 
 /// One argument as a POSIX shell needs it written, for commands that people copy.

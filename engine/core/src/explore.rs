@@ -2,8 +2,9 @@
 //!
 //! Where a condition rests on something that only a real run can tell, the walk forks and follows every way; a step is
 //! then said to run, to be skipped, or, where the ways differ, not to be known. Actions give results whose parts are
-//! unknown by name, so nothing is ever guessed; only where it is asked for, a step's `example` stands for them. People are taken to agree and steps to succeed: what happens otherwise is
-//! not part of a dry run.
+//! unknown by name, so nothing is ever guessed; only where it is asked for, a step's `example` stands for them. People are
+//! taken to agree and steps to succeed, unless what is known already makes them fail: what happens otherwise is not part of a
+//! dry run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use crate::effect::Effect;
 use crate::id::{Digest, RunId, StepPath};
 use crate::limits;
-use crate::plan::{InputSpec, Plan, Step, StepIx};
+use crate::plan::{InputSpec, Plan, Step, StepIx, Verb};
 use crate::run::decision::{Choice, Purpose, Request};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Outcome, Resolution, RunStarted, Timer, Vote};
 use crate::run::task::{Task, Work};
@@ -39,7 +40,7 @@ pub struct DryRun {
     pub ways: usize,
     /// False where there are more ways than were walked; what is said of a step is then not final.
     pub complete: bool,
-    /// Steps of which it cannot be said whether they run, or with which command.
+    /// Steps of which something cannot be known: those whose verdict says so.
     pub unknown: usize,
 }
 
@@ -52,11 +53,14 @@ pub struct PredictedStep {
     pub verb: &'static str,
     pub effect: Effect,
     pub verdict: Verdict,
+    /// Why it would fail, where what is known already says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
     /// The step with every known text rendered; unknown names stand as `‹name›`.
     pub work: Option<Work>,
     /// What people will be asked, by policy or by the procedure.
     pub requests: Vec<PredictedRequest>,
-    /// What else there is to know: a loop shown once, an assertion that cannot be judged.
+    /// What else there is to know: that an example stands for what it gives.
     pub notes: Vec<String>,
 }
 
@@ -67,7 +71,7 @@ pub enum Verdict {
     WouldSkip {
         because: String,
     },
-    /// Whether it runs, or what exactly it runs with, only a real run can tell.
+    /// Whether it runs, what with, how often or how long, or whether it holds, only a real run can tell.
     CannotKnow {
         because: String,
     },
@@ -97,6 +101,9 @@ struct Met {
     skipped: Option<String>,
     /// The condition behind which it stands on this way could not be judged.
     doubt: Option<String>,
+    /// What else cannot be known about it.
+    open: Vec<String>,
+    fails: Option<String>,
     work: Option<Work>,
     requests: Vec<PredictedRequest>,
     notes: Vec<String>,
@@ -182,7 +189,7 @@ impl Way {
                         Evaluated::Value(outputs) => {
                             Evaluated::Value(named(outputs, name.as_ref().map_or(path.label(), |n| n.as_str())))
                         }
-                        failed => failed,
+                        Evaluated::Failed(failure) => Evaluated::Failed(failure),
                     };
                     let outputs = match (self.example(&path), outputs) {
                         // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
@@ -193,20 +200,28 @@ impl Way {
                         }
                         (_, outputs) => outputs,
                     };
+                    if let Evaluated::Failed(failure) = &outputs {
+                        self.fails(&path, &failure.message);
+                    }
                     Fact::StepConcluded { path, outputs }
                 }
                 _ => return Ok(Vec::new()),
             },
             Command::Judge { path, round } => {
-                // An unknown condition is taken to hold: the loop is shown once.
-                let holds = match self.run.judge(path, self.now) {
-                    Some(Fact::ConditionJudged { holds: Evaluated::Value(holds), .. }) => holds,
-                    _ => {
-                        self.note(path, "how often it runs cannot be known; it is shown once");
-                        true
+                let holds = match self.run.foresee(path) {
+                    Ok(Some(true)) => Evaluated::Value(true),
+                    Ok(Some(false)) => return self.not_yet(path, *round),
+                    // An unknown condition is taken to hold: the loop is shown once.
+                    Ok(None) => {
+                        self.open(path, "how often it looks depends on what it finds; it is shown once");
+                        Evaluated::Value(true)
+                    }
+                    Err(failure) => {
+                        self.fails(path, &failure.message);
+                        Evaluated::Failed(failure)
                     }
                 };
-                Fact::ConditionJudged { path: path.clone(), round: *round, holds: Evaluated::Value(holds) }
+                Fact::ConditionJudged { path: path.clone(), round: *round, holds }
             }
             Command::Request { path, purpose } => match self.run.request(path.as_ref(), purpose, self.now) {
                 Some(Fact::DecisionRequested { decision, path, purpose, request }) => {
@@ -254,6 +269,24 @@ impl Way {
         Ok(Vec::new())
     }
 
+    /// A condition that is known not to hold. What a `wait` looks at will not be another by the next time: its time runs out.
+    fn not_yet(&mut self, path: &StepPath, round: u32) -> Result<Vec<Way>, IllegalEvent> {
+        self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(false) })?;
+        if self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_))) {
+            self.fails(path, "its condition does not hold, and its time runs out");
+            let end = Timer::Step { path: path.clone() };
+            let due = self.run.pending().into_iter().find_map(|command| match command {
+                Command::Wake { timer, at } if timer == end => Some(at),
+                _ => None,
+            });
+            if let Some(due) = due {
+                self.now = self.now.max(due);
+                self.record(Fact::TimerFired { timer: end })?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
     fn resolve(&mut self, path: &StepPath) -> Result<Vec<Way>, IllegalEvent> {
         let prospects = self.run.prospects(path, self.now);
@@ -278,15 +311,22 @@ impl Way {
             Resolution::Work(work) => (None, Some((**work).clone())),
             _ => (None, None),
         };
+        let fails = match &prospect.resolution {
+            Resolution::Fail { error } => Some(error.message.clone()),
+            Resolution::Checked { failures } if !failures.is_empty() => Some(failures.join("; ")),
+            _ => None,
+        };
         self.met.push(Met {
             path: path.clone(),
             step,
             title,
             skipped,
             doubt: prospect.because.clone(),
+            open: prospect.open,
+            fails,
             work,
             requests: Vec::new(),
-            notes: prospect.note.into_iter().collect(),
+            notes: Vec::new(),
         });
         let resolution = match prospect.resolution {
             Resolution::Values(values) => Resolution::Values(named(values, path.label())),
@@ -309,11 +349,29 @@ impl Way {
         self.met.iter().rev().find(|m| m.path == *path)
     }
 
+    fn met_mut(&mut self, path: &StepPath) -> Option<&mut Met> {
+        self.met.iter_mut().rev().find(|m| m.path == *path)
+    }
+
     fn note(&mut self, path: &StepPath, note: &str) {
-        if let Some(met) = self.met.iter_mut().rev().find(|m| m.path == *path)
+        if let Some(met) = self.met_mut(path)
             && !met.notes.iter().any(|n| n == note)
         {
             met.notes.push(note.to_owned());
+        }
+    }
+
+    fn open(&mut self, path: &StepPath, what: &str) {
+        if let Some(met) = self.met_mut(path)
+            && !met.open.iter().any(|n| n == what)
+        {
+            met.open.push(what.to_owned());
+        }
+    }
+
+    fn fails(&mut self, path: &StepPath, why: &str) {
+        if let Some(met) = self.met_mut(path) {
+            met.fails.get_or_insert_with(|| why.to_owned());
         }
     }
 }
@@ -427,6 +485,7 @@ fn predicted(plan: &Plan, path: StepPath, met: &[&Met], ways: &[Way]) -> Predict
         title: shown.map(|m| m.title.clone()).unwrap_or_default(),
         verb: step.verb.key(),
         effect: step.effect,
+        fails: if runs.iter().all(|m| m.fails.is_some()) { runs.first().and_then(|m| m.fails.clone()) } else { None },
         verdict,
         work: shown.and_then(|m| m.work.clone()),
         requests: shown.map(|m| m.requests.clone()).unwrap_or_default(),
@@ -436,34 +495,28 @@ fn predicted(plan: &Plan, path: StepPath, met: &[&Met], ways: &[Way]) -> Predict
     }
 }
 
-/// Why the ways that run a step do not run the same, or hold unknown values.
+/// Why the ways that run a step do not run the same, or what of it is not known on them.
 fn differing(runs: &[&&Met]) -> Option<String> {
+    let mut open: Vec<&str> = Vec::new();
+    for clause in runs.iter().flat_map(|m| &m.open) {
+        if !open.contains(&clause.as_str()) {
+            open.push(clause);
+        }
+    }
+    if !open.is_empty() {
+        return Some(open.join("; "));
+    }
     let digest = |m: &Met| m.work.as_ref().and_then(|w| Digest::of_json(w).ok());
     let first = runs.first().map(|m| digest(m));
     if runs.iter().any(|m| Some(digest(m)) != first) {
         return Some("what it runs with depends on the way before it".to_owned());
     }
-    let work = runs.first()?.work.as_ref()?;
-    let names = unknown_names(work);
-    if names.is_empty() { None } else { Some(format!("it depends on {}", names.join(", "))) }
+    let failing = runs.iter().find_map(|m| m.fails.as_ref()).filter(|_| runs.iter().any(|m| m.fails.is_none()));
+    failing.map(|why| format!("on some ways it fails: {why}"))
 }
 
 /// The condition that sets apart the ways on which a step is met from those on which it is not.
 fn doubt_before(path: &StepPath, ways: &[Way]) -> Option<String> {
     let with = ways.iter().find(|w| w.met.iter().any(|m| m.path == *path))?;
     with.met.iter().take_while(|m| m.path != *path).filter_map(|m| m.doubt.clone()).last()
-}
-
-/// The names that stand as `‹name›` in a predicted step.
-pub fn unknown_names(work: &Work) -> Vec<String> {
-    let mut names = Vec::new();
-    let text = serde_json::to_string(work).unwrap_or_default();
-    for part in text.split('‹').skip(1) {
-        if let Some((name, _)) = part.split_once('›')
-            && !names.iter().any(|n| n == name)
-        {
-            names.push(name.to_owned());
-        }
-    }
-    names
 }

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod event;
 mod names;
 mod preview;
+mod prospect;
 mod resolve;
 mod schedule;
 mod state;
@@ -28,7 +29,7 @@ use jiff::Timestamp;
 pub use command::Command;
 pub use decision::Refusal;
 pub use event::{Event, Fact};
-pub use resolve::Prospect;
+pub use prospect::Prospect;
 
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};

@@ -62,7 +62,8 @@ fn told(dry: &DryRun) -> String {
         Verdict::WouldSkip { because } => format!("would skip: {because}"),
         Verdict::CannotKnow { because } => format!("cannot know: {because}"),
     };
-    dry.steps.iter().map(|s| format!("{}: {}\n", s.path, verdict(&s.verdict))).collect()
+    let fails = |why: &Option<String>| why.as_ref().map(|why| format!(" and fail: {why}")).unwrap_or_default();
+    dry.steps.iter().map(|s| format!("{}: {}{}\n", s.path, verdict(&s.verdict), fails(&s.fails))).collect()
 }
 
 const LOOK: &str =
@@ -96,13 +97,13 @@ fn each_step_is_said_to_run_to_be_skipped_or_not_to_be_known() {
                 "{LOOK}- choose:\n  - {{when: steps.look.size > 5, steps: [{{id: a, exec: [a], effect: read}}]}}\n  - otherwise: [{{id: b, exec: [b], effect: read}}]\n- {{id: c, exec: [c], effect: read}}\n"
             ),
             2,
-            "look: would run\nchoose-2: would run\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: would run\n".to_owned(),
+            "look: would run\nchoose-2: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: would run\n".to_owned(),
         ),
         (
             "unknown items are shown once",
             "- {id: look, exec: [look], effect: read, outputs: {all: result.json}}\n- {id: every, each: {in: steps.look.all, as: x, steps: [{id: a, exec: [a, '{{x}}'], effect: read}]}}\n".to_owned(),
             1,
-            "look: would run\nevery: would run\nevery[0]/a: cannot know: it depends on x\n".to_owned(),
+            "look: would run\nevery: cannot know: how often its steps run depends on steps.look.all\nevery[0]/a: cannot know: it depends on x\n".to_owned(),
         ),
         (
             "known items are shown each",
@@ -120,7 +121,7 @@ fn each_step_is_said_to_run_to_be_skipped_or_not_to_be_known() {
             "a loop and a wait are shown once",
             "- {id: poll, repeat: {until: steps.look.exit_code == 1 || steps.look.stdout == \"x\", times: 3, every: 5s, steps: [{id: look, exec: [look], effect: read}]}}\n- {id: nap, wait: {for: 1h, within: 2h}}\n- {id: up, wait: {until: steps.probe.stdout == \"up\", every: 5s, within: 1m, probe: {id: probe, exec: [probe], effect: read}}}\n".to_owned(),
             1,
-            "poll: would run\npoll[1]/look: would run\nnap: would run\nup: would run\nup[1]/probe: would run\n".to_owned(),
+            "poll: cannot know: how often it looks depends on what it finds; it is shown once\npoll[1]/look: would run\nnap: would run\nup: cannot know: how often it looks depends on what it finds; it is shown once\nup[1]/probe: would run\n".to_owned(),
         ),
     ] {
         let dry = predicted(&steps, false);
@@ -183,4 +184,100 @@ fn the_ways_are_bounded_and_that_is_said() {
     assert_eq!(dry.steps.len(), 21);
     let order: Vec<&str> = dry.steps.iter().map(|s| s.path.as_str()).collect();
     assert_eq!((order[1], order[20]), ("a0", "a19"));
+}
+
+/// What a dry run says of the one step `a`.
+fn said_of_a(steps: &str) -> String {
+    let dry = predicted(steps, false);
+    let told = told(&dry);
+    told.lines().find_map(|line| line.strip_prefix("a: ")).unwrap_or_else(|| panic!("{told}")).to_owned()
+}
+
+#[test]
+fn what_rests_on_something_unknown_is_said_and_counted() {
+    for (step, expect) in [
+        ("check: [{that: steps.look.size > 1}]", "cannot know: whether `steps.look.size > 1` holds depends on steps.look.size"),
+        ("approve: {question: 'For {{steps.look.size}}?', within: 1h}", "cannot know: what is asked depends on steps.look.size"),
+        (
+            "ask: {question: 'For {{steps.look.size}}?', fields: {b: {type: string}}, within: 1h}",
+            "cannot know: what is asked depends on steps.look.size",
+        ),
+        (
+            "manual: {do: Go, expect: '{{steps.look.size}}', within: 1h}, irreversible: it is",
+            "cannot know: what is asked depends on steps.look.size",
+        ),
+        ("set: {b: steps.look.size + 1, c: '2'}", "cannot know: what it gives depends on steps.look.size"),
+        ("wait: {for: 'duration(steps.look.size + \"s\")'}", "cannot know: how long it waits depends on steps.look.size"),
+        ("call: other@^1, with: {n: steps.look.size}", "cannot know: what it is given depends on steps.look.size"),
+        ("finish: {outcome: succeeded, message: '{{steps.look.size}}'}", "cannot know: what it says depends on steps.look.size"),
+        (
+            "run: 'echo {{steps.look.size}} {{now}} {{run.id}}', effect: read",
+            "cannot know: it depends on steps.look.size, now, run.id",
+        ),
+        ("run: echo, effect: read, env: {B: steps.look.size}", "cannot know: it depends on steps.look.size"),
+        ("http: {url: 'https://x.org', query: {b: '{{steps.look.size}}'}}", "cannot know: it depends on steps.look.size"),
+        (
+            "http: {url: 'https://x.org', method: PUT, json: {b: ['{{steps.look.size}}']}}, idempotent: true",
+            "cannot know: it depends on steps.look.size",
+        ),
+        // What is written is not what is unknown.
+        ("run: echo '‹steps.look.size›', effect: read", "would run"),
+    ] {
+        let dry = predicted(&format!("{LOOK}- {{id: a, {step}}}\n"), false);
+        assert_eq!(said_of_a(&format!("{LOOK}- {{id: a, {step}}}\n")), expect, "{step}");
+        assert_eq!(dry.unknown, dry.steps.iter().filter(|s| matches!(s.verdict, Verdict::CannotKnow { .. })).count(), "{step}");
+        assert_eq!(dry.unknown > 0, expect != "would run", "{step}");
+    }
+}
+
+#[test]
+fn what_will_surely_fail_is_said() {
+    for (steps, expect) in [
+        ("- {id: a, check: [{that: inputs.n > 5, else: 'it is {{inputs.n}}'}]}\n", "would run and fail: it is 4"),
+        ("- {id: a, set: {b: 8 / (inputs.n - 4)}}\n", "would run and fail: `8 / (inputs.n - 4)`: division by zero"),
+        (
+            "- {id: a, if: 8 / (inputs.n - 4) > 1, exec: [x], effect: read}\n",
+            "would run and fail: `8 / (inputs.n - 4) > 1`: division by zero",
+        ),
+        (
+            "- {id: b, if: inputs.n > 5, exec: [x], effect: read}\n- {id: a, effect: read, exec: [x, '{{steps.b.stdout}}']}\n",
+            "would run and fail: step `b` gives nothing: it was skipped, because `inputs.n > 5` does not hold",
+        ),
+        (
+            "- {id: a, wait: {until: inputs.n > 5, every: 1s, within: 7d}}\n",
+            "would run and fail: its condition does not hold, and its time runs out",
+        ),
+        (
+            "- {id: b, if: inputs.n > 5, exec: [x], effect: read}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
+            "would skip: `\"b\" in steps` does not hold",
+        ),
+        ("- {id: b, exec: [x], effect: read}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n", "would run"),
+    ] {
+        assert_eq!(said_of_a(steps), expect, "{steps}");
+    }
+}
+
+#[test]
+fn nothing_of_a_prediction_passes_for_a_fact() {
+    for (steps, expect) in [
+        (
+            "- {id: go, approve: {question: 'Go?', within: 1h}}\n- {id: a, exec: [x, '{{steps.go.by}}'], effect: read}\n",
+            "cannot know: it depends on steps.go.by",
+        ),
+        (
+            "- {id: go, approve: {question: 'Go?', within: 1h}}\n- {id: a, if: steps.go.granted, exec: [x], effect: read}\n",
+            "would run",
+        ),
+        (
+            "- {id: r, repeat: {until: steps.q.stdout == \"\", times: 3, steps: [{id: q, exec: [q], effect: read}]}}\n- {id: a, if: steps.r.rounds > 1, exec: [x], effect: read}\n",
+            "cannot know: `steps.r.rounds > 1` depends on steps.r.rounds",
+        ),
+        (
+            "- {id: l, exec: [l], effect: read, outputs: {all: result.json}}\n- {id: e, each: {in: steps.l.all, steps: [{id: q, exec: [q], effect: read}]}}\n- {id: a, if: steps.e.len() > 1, exec: [x], effect: read}\n",
+            "cannot know: `steps.e.len() > 1` depends on steps.e",
+        ),
+        ("- {id: t, set: {at: now}}\n- {id: a, exec: [x, '{{steps.t.at}}'], effect: read}\n", "cannot know: it depends on now"),
+    ] {
+        assert_eq!(said_of_a(steps), expect, "{steps}");
+    }
 }

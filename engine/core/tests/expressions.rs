@@ -128,6 +128,8 @@ fn values() {
         ("1 /* why */ + 1 // that", "2"),
         ("false && inputs.nowhere == 1", "false"),
         ("steps.partly.host", "\"h\""),
+        ("\"id\" in steps.partly && steps.partly.len() == 2", "true"),
+        ("steps.partly.keys()", "[\"host\",\"id\"]"),
     ] {
         match evaluate(source) {
             Ok(value) => assert_eq!(value.to_plain_json().to_string(), expect, "{source}"),

@@ -16,7 +16,11 @@ impl Checked<'_, '_> {
     pub fn has_an_end(&mut self, at: Span, verb: &str, within: Option<&Spanned<Duration>>) {
         if within.is_none() {
             let fault = self.new_fault(Code::RB0213, at, format!("this `{verb}` may wait for ever"));
-            self.report(fault.reason("nobody has to answer it").help("add `within`, such as `within: 4h`, and `on_timeout` where a failure is not what should follow"));
+            self.report(
+                fault
+                    .reason("nobody has to answer it")
+                    .help("add `within`, such as `within: 4h`, and `on_timeout` where a failure is not what should follow"),
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
 use super::functions;
-use super::operators::named;
+use super::operators::{Operator, named};
 use super::syntax::{Kind, Node, Tree};
 use super::{Names, nearest};
 use crate::limits;
@@ -104,14 +104,24 @@ impl Evaluation<'_> {
                 self.value(branch, parameters)?
             }
             Kind::Binary(operator, a, b) => {
-                let (a, b) = (self.known(a, parameters)?, self.known(b, parameters)?);
+                let a = self.known(a, parameters)?;
+                // Whether a map has a key does not rest on its values.
+                let b = match self.value(b, parameters)? {
+                    map if *operator == Operator::In && matches!(*map, Value::Map(_)) => map,
+                    other => all_known(other)?,
+                };
                 self.spend((size(&a) + size(&b)) / BYTES_PER_UNIT, node.offset)?;
                 let value = operator.apply(&a, &b).map_err(fault)?;
                 self.bounded(value, node.offset)?
             }
             Kind::Call { function, arguments, closure: None } => {
-                let arguments =
-                    arguments.iter().map(|argument| self.known(argument, parameters)).collect::<Result<Vec<_>, Stop>>()?;
+                // Nor do its keys, or how many there are.
+                let of_keys = ["keys", "len", "is_empty"].contains(&function.name);
+                let argument = |node| match self.value(node, parameters)? {
+                    map if of_keys && matches!(*map, Value::Map(_)) => Ok(map),
+                    other => all_known(other),
+                };
+                let arguments = arguments.iter().map(argument).collect::<Result<Vec<_>, Stop>>()?;
                 let work: usize = arguments.iter().map(|argument| size(argument)).sum();
                 self.spend(function.weight * work / BYTES_PER_UNIT, node.offset)?;
                 let arguments: Vec<&Value> = arguments.iter().map(Cow::as_ref).collect();
@@ -135,11 +145,7 @@ impl Evaluation<'_> {
 
     /// A value that is known to its last part, as operators and functions need it.
     fn known<'v>(&'v self, node: &'v Node, parameters: &'v [&'v Value]) -> Evaluated<'v> {
-        let value = self.value(node, parameters)?;
-        match value.first_unknown() {
-            Some(name) => Err(Stop::Unknown(name.to_owned())),
-            None => Ok(value),
-        }
+        all_known(self.value(node, parameters)?)
     }
 
     fn owned(&self, node: &Node, parameters: &[&Value]) -> Result<Value, Stop> {
@@ -249,6 +255,13 @@ impl Evaluation<'_> {
             Some(reference) => format!("`{}`", reference.path.join(".")),
             None => "this value".to_owned(),
         }
+    }
+}
+
+fn all_known(value: Cow<'_, Value>) -> Evaluated<'_> {
+    match value.first_unknown() {
+        Some(name) => Err(Stop::Unknown(name.to_owned())),
+        None => Ok(value),
     }
 }
 

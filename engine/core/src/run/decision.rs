@@ -379,12 +379,12 @@ impl Run {
     fn node_answered(&mut self, node: NodeIx, decision: &Decision, choice: Choice) {
         match (self.node(node).state, choice) {
             (State::Gated { gate, .. }, Choice::Approve) => self.pass_gates(node, gate + 1),
-            (State::Deciding(_), Choice::Approve) => self.complete(node, decided_result(decision)),
+            (State::Deciding(_), Choice::Approve) => self.complete(node, self.decided_result(node, decision)),
             (State::InDoubt(_), Choice::Probe) => self.verify(node),
             (State::InDoubt(_), Choice::Done) => self.happened(node),
             (State::InDoubt(_), Choice::Again) => self.again(node),
             (State::Deciding(_), _) => {
-                self.node_mut(node).result = decided_result(decision);
+                self.node_mut(node).result = self.decided_result(node, decision);
                 self.fail(node, FailKind::Rejected, rejection(decision));
             }
             _ => self.fail(node, FailKind::Rejected, rejection(decision)),
@@ -448,19 +448,24 @@ impl Run {
             self.fail(node, kind, Failure { message, at: None, detail: None });
         }
     }
-}
 
-/// The result of an `approve`, `ask` or `manual`.
-fn decided_result(decision: &Decision) -> Value {
-    let by: Vec<&str> = decision.votes.iter().map(|v| v.by.person.as_str()).collect();
-    let reason = decision.votes.iter().filter_map(|v| v.reason.clone()).collect::<Vec<_>>().join("; ");
-    let mut result = decision.votes.last().map(|v| v.answers.clone()).unwrap_or_default();
-    if decision.purpose != Purpose::Ask {
+    /// The result of an `approve`, `ask` or `manual`.
+    fn decided_result(&self, node: NodeIx, decision: &Decision) -> Value {
+        let mut result = decision.votes.last().map(|v| v.answers.clone()).unwrap_or_default();
+        if decision.purpose == Purpose::Ask {
+            return Value::Map(result);
+        }
+        let by: Vec<&str> = decision.votes.iter().map(|v| v.by.person.as_str()).collect();
+        let reasons: Vec<&str> = decision.votes.iter().filter_map(|v| v.reason.as_deref()).collect();
+        let told = |member: &str, text: String| match self.is_predicted() {
+            true => Value::Unknown(format!("steps.{}.{member}", self.node(node).path.label())),
+            false => Value::Text(text),
+        };
         result.insert("granted".to_owned(), Value::Bool(decision.standing == Standing::Granted));
-        result.insert("by".to_owned(), Value::text(by.join(", ")));
-        result.insert("reason".to_owned(), Value::text(reason));
+        result.insert("by".to_owned(), told("by", by.join(", ")));
+        result.insert("reason".to_owned(), told("reason", reasons.join("; ")));
+        Value::Map(result)
     }
-    Value::Map(result)
 }
 
 fn rejection(decision: &Decision) -> Failure {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::expr::Names;
-use crate::id::{Id, RunId};
+use crate::id::Id;
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -64,7 +64,7 @@ impl InScope<'_> {
 
     fn run_member(&self, name: &str) -> Option<Value> {
         let started = self.run.started()?;
-        if matches!(name, "id" | "started_at") && self.run.id().is_some_and(RunId::is_predicted) {
+        if matches!(name, "id" | "started_at") && self.run.is_predicted() {
             return Some(Value::Unknown(format!("run.{name}")));
         }
         Some(match name {
@@ -93,6 +93,8 @@ impl Names for InScope<'_> {
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
         let whole = |map: Map| Ok(Value::Map(map));
         match (root, member) {
+            // No real run is at this time.
+            ("now", _) if self.run.is_predicted() => Ok(Value::Unknown("now".to_owned())),
             ("now", _) => Ok(self.now.map_or_else(|| Value::Unknown("now".to_owned()), Value::Time)),
             ("result", _) => self.result.cloned().ok_or_else(|| "`result` is known only in `outputs` and `expect`".to_owned()),
             ("inputs", Some(name)) => {

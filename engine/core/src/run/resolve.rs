@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::document::input::accept_all;
 use crate::document::step::BatchSize;
-use crate::expr::{Destination, EvalError, Expression, Template};
+use crate::expr::{Destination, EvalError, Expression, Template, percent_encode};
 use crate::id::{Id, StepPath};
 use crate::limits;
 use crate::plan::{EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, Verify, WaitFor};
@@ -24,7 +24,7 @@ impl Run {
         InScope { run: self, scope, now: Some(now), result, lenient }
     }
 
-    fn failure(&self, error: EvalError) -> Failure {
+    pub(super) fn failure(&self, error: EvalError) -> Failure {
         Failure { message: error.message, at: Some(self.plan.locate(&error.at)), detail: None }
     }
 
@@ -146,118 +146,7 @@ impl Run {
         Some(Fact::StepResolved { path: path.clone(), resolution: Resolution::Fail { error: self.failure(error) } })
     }
 
-    /// What the step at `path` may do, as far as that can be known before a real run: one prospect where it is sure, one for each
-    /// possibility where it rests on something unknown.
-    pub fn prospects(&self, path: &StepPath, now: Timestamp) -> Vec<Prospect> {
-        let Some(node) = self.by_path.get(path).copied() else { return Vec::new() };
-        let step = self.step_of(node);
-        let names = self.foreseen(self.node(node).scope);
-        let mut prospects = Vec::new();
-        if let Some(condition) = &step.condition
-            && let Ok(Truth::Unknown(name)) = truth(condition, &names)
-        {
-            let because = format!("`{}` depends on {name}", condition.source.trim());
-            prospects.push(Prospect {
-                resolution: Resolution::Skip { reason: because.clone() },
-                because: Some(because),
-                note: None,
-            });
-        }
-        let doubt = prospects.first().and_then(|p| p.because.clone());
-        prospects.extend(self.doing(node, now).into_iter().map(|p| Prospect { because: p.because.or_else(|| doubt.clone()), ..p }));
-        prospects
-    }
-
-    /// The prospects of a step whose condition holds, or cannot be judged.
-    fn doing(&self, node: NodeIx, now: Timestamp) -> Vec<Prospect> {
-        let step = self.step_of(node);
-        let scope = self.node(node).scope;
-        let names = self.foreseen(scope);
-        let one = |resolution: Resolution, note: Option<String>| vec![Prospect { resolution, because: None, note }];
-        if let Some(condition) = &step.condition
-            && let Ok(Truth::No) = truth(condition, &names)
-        {
-            return one(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) }, None);
-        }
-        match &step.verb {
-            Verb::Choose(branches) => {
-                let mut prospects = Vec::new();
-                for (place, branch) in branches.iter().enumerate() {
-                    let resolution = Resolution::Branch(u32::try_from(place).ok());
-                    match branch.when.as_ref().map(|when| (when, truth(when, &names))) {
-                        None | Some((_, Ok(Truth::Yes))) => {
-                            let because = prospects.last().and_then(|p: &Prospect| p.because.clone());
-                            prospects.push(Prospect { resolution, because, note: None });
-                            return prospects;
-                        }
-                        Some((when, Ok(Truth::Unknown(name)))) => {
-                            let because = Some(format!("`{}` depends on {name}", when.source.trim()));
-                            prospects.push(Prospect { resolution, because, note: None });
-                        }
-                        Some((_, Ok(Truth::No))) => {}
-                        Some((_, Err(error))) => return one(Resolution::Fail { error: self.failure(error) }, None),
-                    }
-                }
-                let because = prospects.last().and_then(|p| p.because.clone());
-                prospects.push(Prospect { resolution: Resolution::Branch(None), because, note: None });
-                prospects
-            }
-            Verb::Check(assertions) => {
-                let mut failures = Vec::new();
-                let mut open = Vec::new();
-                for assertion in assertions {
-                    match truth(&assertion.that, &names) {
-                        Ok(Truth::Yes) => {}
-                        Ok(Truth::Unknown(name)) => {
-                            open.push(format!("whether `{}` holds depends on {name}", assertion.that.source.trim()))
-                        }
-                        Ok(Truth::No) => failures.push(format!("`{}` does not hold", assertion.that.source.trim())),
-                        Err(error) => return one(Resolution::Fail { error: self.failure(error) }, None),
-                    }
-                }
-                let note = if open.is_empty() { None } else { Some(open.join("; ")) };
-                one(Resolution::Checked { failures }, note)
-            }
-            Verb::Each(each) => match each.items.evaluate(&names) {
-                Ok(Value::Unknown(name)) => {
-                    let items = vec![Value::Unknown(each.r#as.to_string())];
-                    one(Resolution::Items { items, waves: vec![1] }, Some(format!("once for each of {name}")))
-                }
-                _ => one(self.resolution_or_failure(node, now), None),
-            },
-            Verb::Wait(wait) => match self.wait_until(&wait.what, &names, now) {
-                Ok(until) => one(Resolution::Wait { until }, None),
-                Err(_) => one(Resolution::Wait { until: Some(now) }, Some("how long it waits cannot be known".to_owned())),
-            },
-            Verb::Call { procedure, with } => match self.evaluate_all(with, &names) {
-                Ok(given) if given.values().any(|v| v.first_unknown().is_some()) => {
-                    let defaults = self
-                        .plan
-                        .procedure(*procedure)
-                        .inputs
-                        .iter()
-                        .filter_map(|i| Some((i.name.to_string(), i.value.default.clone()?)));
-                    let mut inputs: Map = defaults.collect();
-                    inputs.extend(given);
-                    one(Resolution::Call { inputs }, None)
-                }
-                _ => one(self.resolution_or_failure(node, now), None),
-            },
-            Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
-                match self.work(step, scope, &names) {
-                    Ok(work) => one(Resolution::Work(Box::new(work)), None),
-                    Err(error) => one(Resolution::Fail { error: self.failure(error) }, None),
-                }
-            }
-            Verb::Set(values) => match self.evaluate_all(values, &names) {
-                Ok(values) => one(Resolution::Values(values), None),
-                Err(error) => one(Resolution::Fail { error: self.failure(error) }, None),
-            },
-            _ => one(self.resolution_or_failure(node, now), None),
-        }
-    }
-
-    fn resolution_or_failure(&self, node: NodeIx, now: Timestamp) -> Resolution {
+    pub(super) fn resolution_or_failure(&self, node: NodeIx, now: Timestamp) -> Resolution {
         self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) })
     }
 
@@ -269,7 +158,7 @@ impl Run {
         Ok(Resolution::Ask)
     }
 
-    fn wait_until(&self, what: &WaitFor, names: &InScope<'_>, now: Timestamp) -> Result<Option<Timestamp>, EvalError> {
+    pub(super) fn wait_until(&self, what: &WaitFor, names: &InScope<'_>, now: Timestamp) -> Result<Option<Timestamp>, EvalError> {
         match what {
             WaitFor::Duration(expression) => match expression.evaluate(names)? {
                 Value::Duration(duration) => Ok(Some(super::later(now, duration))),
@@ -287,7 +176,7 @@ impl Run {
         }
     }
 
-    fn evaluate_all(&self, values: &[(Id, Expression)], names: &InScope<'_>) -> Result<Map, EvalError> {
+    pub(super) fn evaluate_all(&self, values: &[(Id, Expression)], names: &InScope<'_>) -> Result<Map, EvalError> {
         values.iter().map(|(id, expression)| Ok((id.as_str().to_owned(), expression.evaluate(names)?))).collect()
     }
 
@@ -380,21 +269,22 @@ impl Run {
         self.frames.iter().rev().find(|f| f.caller == Some(node)).map(|f| f.scope)
     }
 
+    /// Whether the condition of a round will hold; `None` where that cannot be known.
+    pub fn foresee(&self, path: &StepPath) -> Result<Option<bool>, Failure> {
+        let Some((condition, node)) = self.judged(path) else { return Ok(None) };
+        let names = InScope { lenient: false, ..self.foreseen(self.node(node).scope) };
+        match truth(condition, &names) {
+            Ok(Truth::Yes) => Ok(Some(true)),
+            Ok(Truth::No) => Ok(Some(false)),
+            Ok(Truth::Unknown(_)) => Ok(None),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
     /// Whether the condition of a round holds. `None` where nothing is to be judged.
     pub fn judge(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
-        let node = *self.by_path.get(path)?;
-        self.wants.get(&Key::Judge(node))?;
-        let step = self.step_of(node);
+        let (condition, node) = self.judged(path)?;
         let in_doubt = matches!(self.node(node).state, State::InDoubt(_));
-        let condition = match (&step.verb, &step.verify) {
-            (_, Some(Verify::Expression(verify))) if in_doubt => verify,
-            (Verb::Repeat { until, .. }, _) => until,
-            (Verb::Wait(wait), _) => match &wait.what {
-                WaitFor::Until { until, .. } => until,
-                WaitFor::Duration(_) => return None,
-            },
-            _ => return None,
-        };
         let round = match self.node(node).inner {
             Inner::Rounds { round, .. } if !in_doubt => round,
             _ => self.node(node).verifications,
@@ -409,6 +299,24 @@ impl Run {
         Some(Fact::ConditionJudged { path: path.clone(), round, holds })
     }
 
+    /// The condition that wants to be judged at a step.
+    fn judged(&self, path: &StepPath) -> Option<(&Expression, NodeIx)> {
+        let node = *self.by_path.get(path)?;
+        self.wants.get(&Key::Judge(node))?;
+        let step = self.step_of(node);
+        let in_doubt = matches!(self.node(node).state, State::InDoubt(_));
+        let condition = match (&step.verb, &step.verify) {
+            (_, Some(Verify::Expression(verify))) if in_doubt => verify,
+            (Verb::Repeat { until, .. }, _) => until,
+            (Verb::Wait(wait), _) => match &wait.what {
+                WaitFor::Until { until, .. } => until,
+                WaitFor::Duration(_) => return None,
+            },
+            _ => return None,
+        };
+        Some((condition, node))
+    }
+
     pub(super) fn lenient<'a>(&'a self, scope: ScopeIx, now: Timestamp) -> InScope<'a> {
         self.names(scope, now, None, true)
     }
@@ -417,16 +325,6 @@ impl Run {
     pub(super) fn foreseen<'a>(&'a self, scope: ScopeIx) -> InScope<'a> {
         InScope { run: self, scope, now: None, result: None, lenient: true }
     }
-}
-
-/// One thing that a step may turn out to do.
-#[derive(Clone, Debug)]
-pub struct Prospect {
-    pub resolution: Resolution,
-    /// Why it is not the only one.
-    pub because: Option<String>,
-    /// What cannot be known about it.
-    pub note: Option<String>,
 }
 
 pub(super) enum Truth {
@@ -464,7 +362,9 @@ fn http_task(http: &Http, names: &InScope<'_>, secret: &dyn Fn(&Id) -> EnvText) 
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&percent_encode(name));
             url.push('=');
-            url.push_str(&percent_encode(&plain(value)?));
+            // What is not known is shown as it is: its encoded form would be a guess.
+            let (text, unknown) = value.render(Destination::Plain, names)?;
+            url.push_str(&if unknown.is_empty() { percent_encode(&text) } else { text });
         }
         if let Some(fragment) = fragment {
             url.push('#');
@@ -500,19 +400,6 @@ fn json_value(json: &JsonTemplate, names: &InScope<'_>) -> Result<Value, EvalErr
             Value::Map(entries.iter().map(|(k, v)| Ok((k.clone(), json_value(v, names)?))).collect::<Result<_, EvalError>>()?)
         }
     })
-}
-
-/// Everything but the unreserved characters of RFC 3986.
-fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// A value as a variable of the environment holds it.

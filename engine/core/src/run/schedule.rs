@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::document::step::FinishOutcome;
-use crate::id::{Id, StepPath};
+use crate::id::{Id, RunId, StepPath};
 use crate::plan::{ProcedureIx, StepIx, Verb, WaitFor};
 use crate::value::{Map, Value};
 
@@ -478,6 +478,10 @@ impl Run {
 
     fn container_result(&self, node: NodeIx) -> Value {
         match &self.node(node).inner {
+            // A prediction that shows unknown items once does not know how many there are.
+            Inner::Each(items) if matches!(&items.items[..], [Value::Unknown(_)]) && self.is_predicted() => {
+                Value::Unknown(format!("steps.{}", self.node(node).path.label()))
+            }
             Inner::Each(items) => Value::List(
                 items
                     .scopes
@@ -485,9 +489,23 @@ impl Run {
                     .map(|s| Value::Map(self.scope(*s).steps.iter().map(|(id, v)| (id.as_str().to_owned(), v.clone())).collect()))
                     .collect(),
             ),
-            Inner::Rounds { round, .. } => Value::Map(Map::from([("rounds".to_owned(), Value::Int(i64::from(*round)))])),
+            Inner::Rounds { round, .. } => self.rounds_result(node, *round),
             _ => Value::Null,
         }
+    }
+
+    /// What a `wait` or `repeat` gives.
+    pub(super) fn rounds_result(&self, node: NodeIx, round: u32) -> Value {
+        let rounds = match self.is_predicted() {
+            true => Value::Unknown(format!("steps.{}.rounds", self.node(node).path.label())),
+            false => Value::Int(i64::from(round)),
+        };
+        Value::Map(Map::from([("rounds".to_owned(), rounds)]))
+    }
+
+    /// Whether this is no real run, but a prediction of one.
+    pub(super) fn is_predicted(&self) -> bool {
+        self.id().is_some_and(RunId::is_predicted)
     }
 
     // Frames.

@@ -366,8 +366,7 @@ impl Run {
             Evaluated::Failed(failure) => return self.fail(node, FailKind::Failed, failure.clone()),
         };
         if holds {
-            let result = Map::from([("rounds".to_owned(), Value::Int(i64::from(round)))]);
-            return self.complete(node, Value::Map(result));
+            return self.complete(node, self.rounds_result(node, round));
         }
         if let Verb::Repeat { times, .. } = self.step_of(node).verb
             && round >= times
