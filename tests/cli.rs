@@ -34,6 +34,10 @@ impl Desk {
         self.dir.path().join("work").join(name)
     }
 
+    fn mode(&self, name: &str) -> u32 {
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(self.path(name)).unwrap().permissions()) & 0o777
+    }
+
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -349,6 +353,40 @@ fn parallel_steps_are_followed_together() {
     let (a, b) = (followed.iter().position(|l| l == "a began"), followed.iter().position(|l| l == "b began"));
     let ends = followed.iter().position(|l| l.ends_with(" ends"));
     assert!(a < ends && b < ends, "{followed:#?}");
+}
+
+/// What a chain of hashes cannot show, a head shows that somebody signed and kept.
+#[test]
+fn a_record_in_place_of_another_is_found_by_the_signed_head() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hello\n    effect: read\n"))]);
+    desk.run("exec try").exits(0);
+    desk.run("anchor last").exits(2).says("no person of the workspace").says("--key FILE");
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    for (name, person) in [("key", user.trim()), ("other", "somebody")] {
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(desk.path(name)).status();
+        assert!(made.unwrap().success());
+        let public = std::fs::read_to_string(desk.path(&format!("{name}.pub"))).unwrap();
+        std::fs::write(desk.path(&format!("{name}.signers")), format!("{person} {public}")).unwrap();
+    }
+    desk.run("verify last --signers key.signers").exits(1).prints("no head of this record is signed");
+    desk.run("anchor last --key key -o head").exits(0).says("after event");
+    desk.run("anchor last --key key -o head").exits(1);
+    desk.run("verify last --anchor head").exits(0).prints("anchors hold");
+    desk.run("verify last --signers key.signers").exits(0).prints("and the signature holds");
+    desk.run("verify last --signers other.signers").exits(1).prints("does not hold");
+    desk.run("note last later").exits(0);
+    desk.run("export last -o after.jsonl").exits(0);
+    assert_eq!(desk.mode("after.jsonl"), 0o600, "it holds what was said and done");
+    desk.run("verify after.jsonl --anchor head --signers key.signers").exits(0);
+    desk.run("exec try").exits(0);
+    desk.run("export last -o another.jsonl").exits(0);
+    desk.run("verify another.jsonl").exits(0);
+    desk.run("verify another.jsonl --anchor head").exits(1).prints("it was cut or changed");
+    std::fs::write(desk.path("forged"), std::fs::read_to_string(desk.path("head")).unwrap().replace("event: ", "event: 1"))
+        .unwrap();
+    desk.run("verify after.jsonl --anchor forged").exits(1);
+    desk.run("verify after.jsonl --anchor try.yaml").exits(2).says("give a file that `runbook anchor` wrote");
+    desk.run("verify after.jsonl --signers none").exits(1).says("cannot read none");
 }
 
 /// What no event can hold fails its step, and the run ends as procedures say: it is not stuck for ever.

@@ -1,4 +1,4 @@
-//! Every transcript in `README.md` and `examples/` is what the program prints. A block fenced as `console` holds commands behind `$ `,
+//! Every transcript in `README.md`, `docs/record.md` and `examples/` is what the program prints. A block fenced as `console` holds commands behind `$ `,
 //! what each printed to a pipe, and `[exit N]` where it did not end with 0. The commands of a page run one after another, those of an
 //! example in a copy of its folder, those of the front page in an empty one, where a procedure that the page shows is saved under its
 //! name; ids, times and durations are made the same in both before they are compared.
@@ -47,6 +47,11 @@ fn every_example_is_tried() {
 #[test]
 fn front_page() {
     hold_page(&repository().join("README.md"), &Stage::empty());
+}
+
+#[test]
+fn page_of_the_record() {
+    hold_page(&repository().join("docs/record.md"), &Stage::empty());
 }
 
 /// Compares the transcript of one example's page with what happens now.

@@ -68,6 +68,7 @@ pub enum Command {
     Undo(Undo),
     Note(Note),
     Verify(Verify),
+    Anchor(Anchor),
     Export(Export),
     Replay(Replay),
     Config(Config),
@@ -448,9 +449,31 @@ pub struct Verify {
     /// A run of the store, or a file that `runbook export` wrote
     #[arg(value_name = "RUN|FILE", value_hint = ValueHint::FilePath)]
     pub what: String,
-    /// The last hash that you know of, from an approval or an anchor: the record must contain it
+    /// A hash that you know of, from an approval or an earlier `verify`: the record must contain it
     #[arg(long, value_name = "DIGEST")]
-    pub head: Option<String>,
+    pub head: Vec<String>,
+    /// A signed head that `runbook anchor` wrote: the record must contain it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub anchor: Vec<PathBuf>,
+    /// Whose signatures count, as OpenSSH reads it (allowed_signers): somebody in it must have signed a head of the record
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub signers: Option<PathBuf>,
+}
+
+/// Sign the head of a run's record, to be kept where nobody who can change the record can change it too
+///
+/// The file says which run stood at which event with which hash, and carries your SSH signature. `runbook verify --anchor FILE`
+/// then finds a record that was cut or made anew since; so does `ssh-keygen -Y verify` alone (docs/record.md).
+#[derive(Debug, Args)]
+pub struct Anchor {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Where to [default: standard output]
+    #[arg(long, short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// The key that signs [default: the first of your workspace's keys that the SSH agent holds]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub key: Option<PathBuf>,
 }
 
 /// Write a run's whole record to a file that `runbook verify` can prove by itself

@@ -1,6 +1,7 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
 mod ahead;
+mod anchor;
 mod attend;
 mod check;
 mod completions;
@@ -54,6 +55,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Pause(args) => control::pause(&args, settings, ui),
         Command::Note(args) => control::note(&args, settings, ui),
         Command::Verify(args) => verify::run(&args, settings, ui),
+        Command::Anchor(args) => anchor::run(&args, settings, ui),
         Command::Export(args) => export::run(&args, settings, ui),
         Command::Replay(args) => replay::run(&args, settings, ui),
         Command::Config(args) => config::run(&args, settings, ui),

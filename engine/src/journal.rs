@@ -268,4 +268,15 @@ pub struct Anchor {
     pub at: Timestamp,
     /// Where it was put: a file, a message.
     pub place: String,
+    /// Who vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedHead>,
+}
+
+/// A signature over [`head_statement`](runbook_core::policy::head_statement) of an anchor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedHead {
+    pub by: String,
+    /// What `ssh-keygen -Y sign` printed; the public key is in it.
+    pub armoured: String,
 }

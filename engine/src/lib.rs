@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod ahead;
+pub mod anchor;
 pub mod catalogue;
 pub mod clock;
 pub mod driver;

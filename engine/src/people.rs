@@ -151,27 +151,61 @@ fn public_half(file: &Path) -> Result<PublicKey, PeopleError> {
 /// Whether `signature` is over `text`, for this purpose, by a key that the workspace gives to `person`.
 pub fn verify(people: &People, person: &str, signature: &Signature, text: &str, namespace: &str) -> Result<(), PeopleError> {
     let foreign = || PeopleError::ForeignKey { person: person.to_owned() };
-    let invalid = |why: String| PeopleError::Invalid { person: person.to_owned(), why };
     let claimed = PublicKey::parse(&signature.key)?;
     let keys = people.people.get(person).map(|person| person.ssh_keys.as_slice()).unwrap_or_default();
     if !keys.iter().filter_map(|key| PublicKey::parse(key).ok()).any(|key| key == claimed) {
         return Err(foreign());
     }
-    if signature.armoured.len() > limits::SIGNATURE_BYTES {
+    // Only the claimed key, and only its type and body: nothing else that was written can become an option here.
+    check(&[claimed], person, &signature.armoured, text, namespace)
+}
+
+/// Whose signatures are believed.
+#[derive(Clone, Copy, Debug)]
+pub enum Signers<'a> {
+    /// The people of a workspace, with the keys that it gives them.
+    People(&'a People),
+    /// A file as OpenSSH reads it (`allowed_signers`): who keeps it decides.
+    File(&'a Path),
+}
+
+/// Whether `armoured` is a signature over `text`, for this purpose, by a key of `person`.
+pub fn verify_among(signers: Signers<'_>, person: &str, armoured: &str, text: &str, namespace: &str) -> Result<(), PeopleError> {
+    match signers {
+        Signers::File(allowed) => check_in(allowed, person, person, armoured, text, namespace),
+        Signers::People(people) => {
+            let keys = people.people.get(person).map(|person| person.ssh_keys.as_slice()).unwrap_or_default();
+            let keys: Vec<PublicKey> = keys.iter().filter_map(|key| PublicKey::parse(key).ok()).collect();
+            if keys.is_empty() {
+                return Err(PeopleError::NoKey { person: person.to_owned() });
+            }
+            check(&keys, person, armoured, text, namespace)
+        }
+    }
+}
+
+fn check(keys: &[PublicKey], person: &str, armoured: &str, text: &str, namespace: &str) -> Result<(), PeopleError> {
+    let folder = tempfile::tempdir()?;
+    let allowed = folder.path().join("allowed_signers");
+    std::fs::write(&allowed, keys.iter().map(|key| format!("{PRINCIPAL} {key}\n")).collect::<String>())?;
+    check_in(&allowed, PRINCIPAL, person, armoured, text, namespace)
+}
+
+fn check_in(allowed: &Path, principal: &str, person: &str, armoured: &str, text: &str, namespace: &str) -> Result<(), PeopleError> {
+    let invalid = |why: String| PeopleError::Invalid { person: person.to_owned(), why };
+    if armoured.len() > limits::SIGNATURE_BYTES {
         return Err(invalid(format!("it is longer than {} bytes", limits::SIGNATURE_BYTES)));
     }
     let folder = tempfile::tempdir()?;
-    let (allowed, signed) = (folder.path().join("allowed_signers"), folder.path().join("signature"));
-    // Only the claimed key, and only its type and body: nothing else that was written can become an option here.
-    std::fs::write(&allowed, format!("{PRINCIPAL} {claimed}\n"))?;
-    std::fs::write(&signed, &signature.armoured)?;
+    let signed = folder.path().join("signature");
+    std::fs::write(&signed, armoured)?;
     let arguments: [&OsStr; 10] = [
         "-Y".as_ref(),
         "verify".as_ref(),
         "-n".as_ref(),
         namespace.as_ref(),
         "-I".as_ref(),
-        PRINCIPAL.as_ref(),
+        principal.as_ref(),
         "-f".as_ref(),
         allowed.as_ref(),
         "-s".as_ref(),

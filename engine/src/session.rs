@@ -19,8 +19,8 @@ use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 
 use crate::clock::Clock;
 use crate::journal::{
-    AheadId, Append, Durability, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase, Receipt, Record, RunRow,
-    SharedJournal, Summary, chain,
+    AheadId, Append, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase, Receipt, Record,
+    RunRow, SharedJournal, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 use crate::permit::permit;
@@ -127,7 +127,7 @@ impl Session {
         let (now, leased) = (clock.now(), clock.passed());
         let summary = Summary::new(&started, now);
         let event = Event { run: id.clone(), seq: 1, at: now, fact: Fact::RunStarted(Box::new(started)) };
-        let record = Record::encode(&event, &chain::genesis(&id))?;
+        let record = Record::encode(&event, &chain::genesis(FORMAT, &id))?;
         let mut run = Run::new(plan);
         run.apply(&event)?;
         let until = now.saturating_add(limits::LEASE).unwrap_or(now);
@@ -527,7 +527,7 @@ pub fn replay(
     }
     let plan: Plan = serde_json::from_value(plan).map_err(unreadable)?;
     let mut run = Run::new(Arc::new(plan));
-    let mut head = chain::genesis(id);
+    let mut head = chain::genesis(row.format, id);
     while run.seq() < row.seq {
         let page = journal.records(id, run.seq() + 1, limits::RECORDS_PAGE)?;
         if page.is_empty() {

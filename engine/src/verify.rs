@@ -1,41 +1,40 @@
 //! Proves that a record is what was recorded: from the journal, or from an export and nothing else.
 //!
 //! Checked are the hash chain, the order, that each event was possible when it happened, that the plan is the one the run
-//! started with, that what was decided is what was shown, signatures, the digests of logs where they are at hand, and
-//! every anchor. What a chain alone cannot show is a cut at its end: that takes an anchor from outside.
+//! started with, that what was decided is what was shown, that each vote was its voter's to give, signatures, the digests of
+//! logs where they are at hand, and every anchor. What a chain alone cannot show is a cut at its end, or another record made
+//! in its place: that takes a head from outside, or one that was signed.
+
+mod export;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, Read};
+use std::path::Path;
 use std::sync::Arc;
 
-use runbook_core::run::decision::Request;
+use runbook_core::policy::DECISION_NAMESPACE;
 use runbook_core::run::event::{AttemptEnd, Fact, Vote};
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, Digest, Plan, RunId, StepPath, limits};
 use serde::Serialize;
-use sha2::Digest as _;
 
-use crate::journal::export::{Header, KIND, TAIL, Tail};
-use crate::journal::{Anchor, FORMAT, Journal, JournalError, Record, chain};
+pub use export::verify_export;
+
+use crate::journal::{Anchor, Journal, JournalError, Phase, Record, Summary, chain};
 use crate::log::{LogError, LogSeal, Logs};
-use crate::permit;
+use crate::people::{self, Signers};
+use crate::{anchor, permit};
 
-/// What is at hand to check against.
+/// What is at hand to check against, from elsewhere than the record.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence<'e> {
-    /// Says whether a vote's signature is its voter's. Called for signed votes alone.
-    pub signature: &'e dyn Fn(&SignedVote<'_>) -> Result<(), String>,
-    /// Heads that were kept outside of the record.
-    pub anchors: &'e [Digest],
+    /// Heads that were kept.
+    pub heads: &'e [Digest],
+    /// Signed heads that were kept.
+    pub anchors: &'e [Anchor],
+    /// Who signs with which keys, as OpenSSH reads it (`allowed_signers`). With it, somebody named there must have signed a
+    /// head of the record; without it, signatures are checked by the keys that the record itself names.
+    pub signers: Option<&'e Path>,
     pub logs: Option<&'e Logs>,
-}
-
-/// A vote that carries a signature, with all that it is about.
-pub struct SignedVote<'e> {
-    /// The run as it was when the vote came.
-    pub run: &'e Run,
-    pub decision: DecisionId,
-    pub request: &'e Request,
-    pub vote: &'e Vote,
 }
 
 /// One thing that is wrong with a record.
@@ -60,12 +59,16 @@ pub enum Fault {
     Plan { recorded: Digest, found: Digest },
     #[error("decision {decision} (event {seq}) does not have the digest of what it shows")]
     Request { seq: u64, decision: DecisionId },
-    #[error("the signature of {person} (event {seq}) does not hold: {why}")]
-    Signature { seq: u64, person: String, why: String },
     #[error("the vote of {person} (event {seq}) does not count: {why}")]
     Vote { seq: u64, person: String, why: String },
+    #[error("the head of event {seq} that {person} signed ({place}) does not hold: {why}")]
+    Signature { seq: u64, person: String, place: String, why: String },
+    #[error("no head of this record is signed by anybody in {signers}")]
+    Unsigned { signers: String },
     #[error("{place} saw the head {head}, which is not in the record: it was cut or changed")]
     Anchor { head: Digest, place: String },
+    #[error("the list of runs shows something else than the record says: {what}")]
+    Summary { what: &'static str },
     #[error("the record ends after event {found}, and {recorded} were recorded")]
     Cut { recorded: u64, found: u64 },
     #[error("the last event is not the one that was recorded last")]
@@ -84,6 +87,14 @@ pub struct Cast {
     pub signed: bool,
 }
 
+/// A head whose signature holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Vouched {
+    pub seq: u64,
+    pub by: String,
+    pub at: jiff::Timestamp,
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verification {
@@ -96,6 +107,8 @@ pub struct Verification {
     pub votes: Vec<Cast>,
     /// Anchors that hold: those of the record, those in votes, and those from outside.
     pub anchors: u64,
+    /// Heads that somebody signed, in the order of the events.
+    pub signed: Vec<Vouched>,
     /// Logs that were compared.
     pub logs: u64,
     pub faults: Vec<Fault>,
@@ -112,7 +125,7 @@ pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -
     let row = journal.run(run)?;
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
-    let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, evidence).map_err(|what| JournalError::Damaged { what })?;
+    let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, *evidence).map_err(|what| JournalError::Damaged { what })?;
     let mut next = 1;
     loop {
         let page = journal.records(run, next, limits::RECORDS_PAGE)?;
@@ -123,85 +136,19 @@ pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -
             break;
         }
     }
+    walk.compare_with_list(&row.summary);
     Ok(walk.finish(Some((row.seq, row.head)), &journal.anchors(run)?))
 }
 
-/// Verifies an export. An error is one of reading; whatever the file holds is a finding.
-pub fn verify_export(mut file: impl BufRead, evidence: &Evidence<'_>) -> std::io::Result<Verification> {
-    let mut digest = sha2::Sha256::new();
-    let mut walk: Option<Walk<'_>> = None;
-    let mut number = 0;
-    let broken = |walk: Option<Walk<'_>>, fault: Fault| {
-        let mut found = walk.map(|walk| walk.finish(None, &[])).unwrap_or_default();
-        found.faults.push(fault);
-        Ok(found)
-    };
-    loop {
-        number += 1;
-        let wrong = |why: &str| Fault::Line { line: number, why: why.to_owned() };
-        let mut bytes = Vec::new();
-        file.by_ref().take(limits::EXPORT_LINE).read_until(b'\n', &mut bytes)?;
-        let line = match std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n')) {
-            Some(line) => line,
-            None if bytes.is_empty() => return broken(walk, wrong("the file ends before its last line")),
-            None => return broken(walk, wrong("it is cut, too long or not UTF-8")),
-        };
-        let Some(current) = walk.as_mut() else {
-            let header: Header = match serde_json::from_str(line) {
-                Ok(header) => header,
-                Err(error) => return broken(None, wrong(&error.to_string())),
-            };
-            if header.record != KIND {
-                return broken(None, wrong("it is another kind of file"));
-            }
-            if header.format > FORMAT {
-                return broken(None, Fault::Newer { format: header.format, known: FORMAT });
-            }
-            digest.update(&bytes);
-            match Walk::new(header.run, header.format, header.plan, header.plan_digest, evidence) {
-                Ok(begun) => walk = Some(begun),
-                Err(why) => return broken(None, wrong(&why)),
-            }
-            continue;
-        };
-        if !line.starts_with(TAIL) {
-            digest.update(&bytes);
-            match Record::from_line(line) {
-                Ok(record) => current.record(&record),
-                Err(error) => return broken(walk, wrong(&error.to_string())),
-            }
-            continue;
-        }
-        let tail: Tail = match serde_json::from_str(line) {
-            Ok(tail) => tail,
-            Err(error) => return broken(walk, wrong(&error.to_string())),
-        };
-        let front = line.strip_suffix(&format!(r#","file":"{}"}}"#, tail.file));
-        digest.update(front.unwrap_or_default());
-        let same = front.is_some() && Digest::from_sha256(digest.finalize().into()) == tail.file;
-        let mut rest = Vec::new();
-        file.by_ref().take(1).read_to_end(&mut rest)?;
-        let mut found = match walk {
-            Some(walk) => walk.finish(Some((tail.events, tail.head)), &tail.anchors),
-            None => Verification::default(),
-        };
-        if !same {
-            found.faults.push(Fault::File);
-        }
-        if !rest.is_empty() {
-            found.faults.push(Fault::Line { line: number + 1, why: "it stands behind the last line".to_owned() });
-        }
-        return Ok(found);
-    }
-}
-
 /// One walk over the events of a run.
+#[derive(Clone)]
 struct Walk<'e> {
     id: RunId,
     format: u32,
     plan: Digest,
-    evidence: &'e Evidence<'e>,
+    evidence: Evidence<'e>,
     run: Run,
+    summary: Option<Summary>,
     head: Digest,
     /// Hash → number, of every intact event.
     hashes: BTreeMap<Digest, u64>,
@@ -213,13 +160,7 @@ struct Walk<'e> {
 
 impl<'e> Walk<'e> {
     /// An error says why there is no plan to walk through.
-    fn new(
-        id: RunId,
-        format: u32,
-        plan: serde_json::Value,
-        recorded: Digest,
-        evidence: &'e Evidence<'e>,
-    ) -> Result<Walk<'e>, String> {
+    fn new(id: RunId, format: u32, plan: serde_json::Value, recorded: Digest, evidence: Evidence<'e>) -> Result<Walk<'e>, String> {
         let mut found = Verification { run: Some(id.clone()), ..Verification::default() };
         let digest = Digest::of_json(&plan).map_err(|e| format!("the plan cannot be read: {e}"))?;
         if digest != recorded {
@@ -227,12 +168,13 @@ impl<'e> Walk<'e> {
         }
         let plan: Plan = serde_json::from_value(plan).map_err(|e| format!("the plan cannot be read: {e}"))?;
         Ok(Walk {
-            head: chain::genesis(&id),
+            head: chain::genesis(format, &id),
             id,
             format,
             plan: recorded,
             evidence,
             run: Run::new(Arc::new(plan)),
+            summary: None,
             hashes: BTreeMap::new(),
             broken: false,
             records: 0,
@@ -262,6 +204,10 @@ impl<'e> Walk<'e> {
         let event = record.decode(self.format).map_err(|e| Fault::Unreadable { seq, why: e.to_string() })?;
         self.look_at(&event, record);
         self.run.apply(&event).map_err(|e| Fault::Illegal { seq, why: e.why })?;
+        match (&mut self.summary, &event.fact) {
+            (None, Fact::RunStarted(started)) => self.summary = Some(Summary::new(started, event.at)),
+            (summary, _) => summary.iter_mut().for_each(|summary| summary.apply(&event)),
+        }
         self.head = record.hash.clone();
         self.hashes.insert(record.hash.clone(), seq);
         self.found.intact = seq;
@@ -306,15 +252,29 @@ impl<'e> Walk<'e> {
             Some(head) => self.fault(Fault::Anchor { head: head.clone(), place: format!("the vote of {person}") }),
             None => {}
         }
-        // Policy is judged again; whether a signature holds, by whoever can ask OpenSSH.
-        if let Err(why) = permit::standing(&self.run, decision, vote) {
-            self.fault(Fault::Vote { seq, person: person.clone(), why });
+        if let Err(why) = self.judge(decision, vote) {
+            self.fault(Fault::Vote { seq, person, why });
         }
-        if let (Some(_), Some(asked)) = (&vote.signature, self.run.decision(decision)) {
-            let signed = SignedVote { run: &self.run, decision, request: &asked.request, vote };
-            if let Err(why) = (self.evidence.signature)(&signed) {
-                self.fault(Fault::Signature { seq, person, why });
-            }
+    }
+
+    /// Whether policy admitted this vote, and its signature is one of this person's.
+    fn judge(&self, decision: DecisionId, vote: &Vote) -> Result<(), String> {
+        permit::permit_vote(&self.run, &self.id, decision, vote)?;
+        let (Some(signature), Some(file)) = (&vote.signature, self.evidence.signers) else { return Ok(()) };
+        let text = permit::statement(&self.id, decision, vote)?;
+        let among = people::verify_among(Signers::File(file), &vote.by.person, &signature.armoured, &text, DECISION_NAMESPACE);
+        among.map_err(|e| e.to_string())
+    }
+
+    /// The line of a list is made from the events: what it says beside them was put there.
+    fn compare_with_list(&mut self, listed: &Summary) {
+        let Some(mut derived) = self.summary.clone().filter(|_| !self.broken) else { return };
+        if (derived.phase == Phase::Ended) != (listed.phase == Phase::Ended) {
+            return self.fault(Fault::Summary { what: "whether it has ended" });
+        }
+        derived.phase = listed.phase;
+        if derived != *listed {
+            self.fault(Fault::Summary { what: "what it is, who asked for it, when, or how it ended" });
         }
     }
 
@@ -334,15 +294,49 @@ impl<'e> Walk<'e> {
                 self.fault(Fault::Head);
             }
         }
-        let inside = anchors.iter().map(|anchor| (&anchor.head, Some(anchor.seq), anchor.place.clone()));
-        let outside = self.evidence.anchors.iter().map(|head| (head, None, "an anchor from outside".to_owned()));
-        for (head, seq, place) in inside.chain(outside) {
-            match self.hashes.get(head) {
-                Some(found) if seq.is_none_or(|seq| seq == *found) => self.found.anchors += 1,
-                _ => self.found.faults.push(Fault::Anchor { head: head.clone(), place }),
-            }
+        for head in self.evidence.heads {
+            self.look_for(head, None, "an anchor from outside");
+        }
+        for anchor in anchors.iter().chain(self.evidence.anchors) {
+            self.look_at_anchor(anchor);
+        }
+        self.found.signed.sort_by_key(|vouched| vouched.seq);
+        if let Some(signers) = self.evidence.signers.filter(|_| self.found.signed.is_empty()) {
+            self.fault(Fault::Unsigned { signers: signers.display().to_string() });
         }
         self.found
+    }
+
+    fn look_for(&mut self, head: &Digest, seq: Option<u64>, place: &str) -> bool {
+        let found = self.hashes.get(head).is_some_and(|found| seq.is_none_or(|seq| seq == *found));
+        match found {
+            true => self.found.anchors += 1,
+            false => self.fault(Fault::Anchor { head: head.clone(), place: place.to_owned() }),
+        }
+        found
+    }
+
+    fn look_at_anchor(&mut self, anchor: &Anchor) {
+        let Anchor { run, seq, head, at, place, signed } = anchor;
+        if *run != self.id {
+            return self.fault(Fault::Anchor { head: head.clone(), place: place.clone() });
+        }
+        let (true, Some(signed)) = (self.look_for(head, Some(*seq), place), signed) else { return };
+        let people = &self.run.plan().policy.people;
+        let has_key = people.people.get(&signed.by).is_some_and(|person| !person.ssh_keys.is_empty());
+        let signers = match self.evidence.signers {
+            Some(file) => Signers::File(file),
+            None if has_key => Signers::People(people),
+            // Nothing at hand to check it with.
+            None => return,
+        };
+        match anchor::check(anchor, signers) {
+            Ok(()) => self.found.signed.push(Vouched { seq: *seq, by: signed.by.clone(), at: *at }),
+            Err(why) => {
+                let (person, place) = (signed.by.clone(), place.clone());
+                self.fault(Fault::Signature { seq: *seq, person, place, why });
+            }
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use runbook_engine::people::{self, PeopleError, SigningKey};
 
 use super::control::bounded;
 use super::exec::{self, Chosen};
+use super::reply::signing_key;
 use super::store::Home;
-use crate::args::{Approve, Given, Voice};
+use crate::args::{Approve, Given};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::{Ui, line, request, words};
@@ -66,8 +67,8 @@ pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &m
         signature: None,
     };
     if args.voice.sign {
-        ahead.signature =
-            Some(people::sign(&ahead_statement(&ahead), DECISION_NAMESPACE, &key(&plan, &ahead, &args.voice)?).map_err(failed)?);
+        let key = signing_key(&plan.policy.people, &ahead.by.person, args.voice.key.clone().map(SigningKey::File))?;
+        ahead.signature = Some(people::sign(&ahead_statement(&ahead), DECISION_NAMESPACE, &key).map_err(failed)?);
     }
     let body = serde_json::to_value(&ahead).map_err(|why| Trouble::failed(why.to_string()))?;
     home.journal.decide_ahead(NewAhead { procedure: name.clone(), body, uses, expires_at: expires }).wait()?;
@@ -136,14 +137,6 @@ fn inputs(plan: &Arc<Plan>, args: &Approve) -> Result<Option<Digest>, Trouble> {
     match accept_all(specs, typed) {
         Ok(inputs) if faults.is_empty() => Digest::of_json(&inputs).map(Some).map_err(|why| Trouble::failed(why.to_string())),
         _ => Err(Trouble::not_valid(faults.join("\n"))),
-    }
-}
-
-fn key(plan: &Arc<Plan>, ahead: &Ahead, voice: &Voice) -> Result<SigningKey, Trouble> {
-    match (&voice.key, plan.policy.people.people.get(&ahead.by.person)) {
-        (Some(file), _) => Ok(SigningKey::File(file.clone())),
-        (None, Some(person)) => people::agent_key(&ahead.by.person, person).map_err(failed),
-        (None, None) => Err(Trouble::not_valid("you are no person of the workspace, so there is no key to sign with")),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `runbook export`: a run's whole record in one file.
 
-use std::io::{BufWriter, Write};
+use std::fs::OpenOptions;
+use std::io::BufWriter;
+use std::os::unix::fs::OpenOptionsExt;
 
 use runbook_engine::journal::export::{ExportError, export};
 
@@ -22,10 +24,15 @@ pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     };
     let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write {}: {why}", path.display()));
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(cannot)?;
+    // It holds inputs and outputs: whom to give it to is for its owner to say.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
     let mut out = BufWriter::new(file);
-    export(&*home.journal, &id, &mut out).map_err(broken)?;
-    out.flush().map_err(cannot)?;
+    let written = export(&*home.journal, &id, &mut out).map_err(broken);
+    if let Err(trouble) = written.and_then(|()| out.get_ref().sync_all().map_err(cannot)) {
+        // Half an export proves nothing and stands in the way of the next one.
+        let _ = std::fs::remove_file(path);
+        return Err(trouble);
+    }
     ui.say(&format!("wrote {}", path.display()));
     ui.next(&format!("runbook verify {}", path.display()));
     Ok(Exit::Succeeded)

@@ -20,7 +20,8 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
-    let mut screen = Screen::of_record(ui, chain::genesis(&id));
+    let format = home.journal.run(&id)?.format;
+    let mut screen = Screen::of_record(ui, chain::genesis(format, &id));
     let mut last = None;
     home.replay_with(&id, &mut |run, event| {
         if let (Some(speed), Some(before)) = (speed, last) {

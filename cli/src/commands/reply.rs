@@ -2,7 +2,7 @@
 //! The vote names the digest of what was shown.
 
 use runbook_core::document::input::accept_all;
-use runbook_core::policy::DECISION_NAMESPACE;
+use runbook_core::policy::{DECISION_NAMESPACE, People};
 use runbook_core::run::decision::{Choice, Decision, Purpose};
 use runbook_core::run::event::{Identity, Vote};
 use runbook_core::value::{Map, Value};
@@ -145,17 +145,20 @@ async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote
 pub fn sign(run: &Run, decision: &Decision, vote: &mut Vote, key: Option<SigningKey>) -> Result<(), Trouble> {
     let trouble = |why: String| Trouble::not_valid(why);
     let id = run.id().ok_or_else(|| trouble("the run has not started".to_owned()))?;
-    let key = match key {
-        Some(key) => key,
-        None => {
-            let people = &run.plan().policy.people;
-            let person = people.people.get(&vote.by.person).ok_or_else(|| {
-                trouble(format!("`{}` is no person of the workspace, so there is no key to sign with", vote.by.person))
-            })?;
-            people::agent_key(&vote.by.person, person).map_err(|why| trouble(why.to_string()))?
-        }
-    };
+    let key = signing_key(&run.plan().policy.people, &vote.by.person, key)?;
     let text = permit::statement(id, decision.id, vote).map_err(trouble)?;
     vote.signature = Some(people::sign(&text, DECISION_NAMESPACE, &key).map_err(|why| trouble(why.to_string()))?);
     Ok(())
+}
+
+/// The given key, or the first of this person's that the agent holds.
+pub fn signing_key(people: &People, name: &str, given: Option<SigningKey>) -> Result<SigningKey, Trouble> {
+    if let Some(key) = given {
+        return Ok(key);
+    }
+    let person = people.people.get(name).ok_or_else(|| {
+        Trouble::not_valid(format!("`{name}` is no person of the workspace, so there is no key to sign with"))
+            .next("give --key FILE")
+    })?;
+    people::agent_key(name, person).map_err(|why| Trouble::not_valid(why.to_string()))
 }

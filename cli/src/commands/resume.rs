@@ -103,7 +103,8 @@ pub fn as_asked(home: &Home, id: &RunId, asked: OutcomeKind, ended: Exit) -> Out
 
 /// Takes the run up, says `first` to it, and drives it.
 pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
-    let mut screen = Screen::new(ui, json, chain::genesis(id));
+    let format = home.journal.run(id)?.format;
+    let mut screen = Screen::new(ui, json, chain::genesis(format, id));
     home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
     let screen = Shared::new(screen);
     let mut session =

@@ -4,46 +4,50 @@ use std::io::BufReader;
 use std::path::Path;
 
 use runbook_core::Digest;
-use runbook_core::policy::DECISION_NAMESPACE;
-use runbook_engine::verify::{Evidence, Fault, SignedVote, Verification, verify_export, verify_run};
-use runbook_engine::{people, permit};
+use runbook_engine::anchor;
+use runbook_engine::journal::Anchor;
+use runbook_engine::verify::{Evidence, Fault, Verification, verify_export, verify_run};
 
 use super::store::Home;
 use crate::args::Verify;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
+use crate::ui::words::when;
 use crate::ui::{Tone, Ui, line};
 
 pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let anchors: Vec<Digest> =
+    let heads: Vec<Digest> =
         args.head.iter().map(|text| text.parse().map_err(|why| Trouble::not_valid(format!("{why}")))).collect::<Result<_, _>>()?;
+    let anchors: Vec<Anchor> = args.anchor.iter().map(|path| kept(path)).collect::<Result<_, _>>()?;
+    if let Some(signers) = &args.signers {
+        std::fs::File::open(signers).map_err(|why| unreadable(signers, &why))?;
+    }
+    let evidence = Evidence { heads: &heads, anchors: &anchors, signers: args.signers.as_deref(), logs: None };
     let path = Path::new(&args.what);
     let found = if path.is_file() {
-        let cannot = |why: std::io::Error| Trouble::failed(format!("cannot read {}: {why}", path.display()));
-        let file = std::fs::File::open(path).map_err(cannot)?;
-        let evidence = Evidence { signature: &signature, anchors: &anchors, logs: None };
-        verify_export(BufReader::new(file), &evidence).map_err(cannot)?
+        let file = std::fs::File::open(path).map_err(|why| unreadable(path, &why))?;
+        verify_export(BufReader::new(file), &evidence).map_err(|why| unreadable(path, &why))?
     } else {
         let home = Home::open(settings)?;
         let id = home.find(&args.what)?;
-        let evidence = Evidence { signature: &signature, anchors: &anchors, logs: Some(&home.logs) };
-        verify_run(&*home.journal, &id, &evidence)?
+        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), ..evidence })?
     };
-    report(&found, ui)?;
+    report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })
 }
 
-/// Asks OpenSSH whether a signed vote is its voter's.
-fn signature(signed: &SignedVote<'_>) -> Result<(), String> {
-    let (Some(run), Some(signature)) = (signed.run.id(), &signed.vote.signature) else {
-        return Err("the vote carries no signature".to_owned());
-    };
-    let text = permit::statement(run, signed.decision, signed.vote)?;
-    let people = &signed.run.plan().policy.people;
-    people::verify(people, &signed.vote.by.person, signature, &text, DECISION_NAMESPACE).map_err(|why| why.to_string())
+fn unreadable(path: &Path, why: &std::io::Error) -> Trouble {
+    Trouble::failed(format!("cannot read {}: {why}", path.display()))
 }
 
-fn report(found: &Verification, ui: &mut Ui) -> Result<(), Trouble> {
+/// A signed head from a file.
+fn kept(path: &Path) -> Result<Anchor, Trouble> {
+    let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
+    anchor::from_text(&text, &path.display().to_string())
+        .map_err(|why| Trouble::not_valid(format!("{}: {why}", path.display())).next("give a file that `runbook anchor` wrote"))
+}
+
+fn report(found: &Verification, args: &Verify, ui: &mut Ui) -> Result<(), Trouble> {
     for fault in &found.faults {
         ui.data(&format!("{}: {}", Tone::Bad.paint("fault"), line(&fault.to_string())))?;
     }
@@ -54,10 +58,10 @@ fn report(found: &Verification, ui: &mut Ui) -> Result<(), Trouble> {
         ui.data(&format!("{}: run {run}, {} events are intact", Tone::Bad.paint("not whole"), found.intact))?;
     }
     for vote in &found.votes {
-        let broken = found.faults.iter().any(|fault| matches!(fault, Fault::Signature { seq, .. } if *seq == vote.seq));
+        let broken = found.faults.iter().any(|fault| matches!(fault, Fault::Vote { seq, .. } if *seq == vote.seq));
         let signed = match (vote.signed, broken) {
             (true, false) => ", signed, and the signature holds",
-            (true, true) => ", signed, and the signature does not hold",
+            (true, true) => ", signed, and it does not count",
             (false, _) => "",
         };
         ui.data(&format!("  {}: {} by {}{signed}", vote.decision, vote.choice, line(&vote.person)))?;
@@ -65,9 +69,16 @@ fn report(found: &Verification, ui: &mut Ui) -> Result<(), Trouble> {
     if let Some(head) = &found.head {
         ui.data(&format!("  head {head}"))?;
     }
+    for vouched in &found.signed {
+        let whose = if args.signers.is_some() { "" } else { ", by the keys that the record itself names" };
+        let (seq, by, at) = (vouched.seq, line(&vouched.by), when(vouched.at));
+        ui.data(&format!("  after event {seq}: signed by {by}, {at}, and the signature holds{whose}"))?;
+    }
     ui.data(&format!("  {} anchors hold, {} logs compared", found.anchors, found.logs))?;
-    if found.is_sound() && found.anchors == 0 {
-        ui.say("a cut at the end shows only against a head that was kept elsewhere: runbook verify … --head DIGEST");
+    if found.is_sound() && args.head.is_empty() && args.anchor.is_empty() && args.signers.is_none() {
+        ui.say(
+            "a cut at the end, or another record in its place, shows only against a head that was kept: `runbook anchor` signs one",
+        );
     }
     Ok(())
 }

@@ -210,6 +210,11 @@ impl From<DecisionId> for String {
     }
 }
 
+/// The JSON that digests are over (RFC 8785): keys in order, no spaces.
+pub fn canonical_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    serde_jcs::to_string(value)
+}
+
 /// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -235,7 +240,7 @@ impl Digest {
 
     /// The digest of the canonical JSON (RFC 8785) of `value`.
     pub fn of_json<T: Serialize>(value: &T) -> Result<Digest, serde_json::Error> {
-        serde_jcs::to_vec(value).map(|bytes| Digest::of_bytes(&bytes))
+        canonical_json(value).map(|text| Digest::of_bytes(text.as_bytes()))
     }
 
     pub fn as_str(&self) -> &str {

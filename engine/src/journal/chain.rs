@@ -1,14 +1,14 @@
 //! The hash chain of a run. The hash of an event is SHA-256 over the hash before it, as text, and the event's bytes as they
-//! stand in the record; the hash before the first is that of the text `runbook journal 1 <run id>`.
+//! stand in the record; the hash before the first is that of the text `runbook journal <format> <run id>`.
 //!
 //! What is hashed are the written bytes, never a text made again from parsed values: an integer beyond 2^53 or the difference
 //! between `1` and `1.0` cannot get lost on the way. Anybody can check a chain with `sed` and `sha256sum`.
 
 use runbook_core::{Digest, RunId};
 
-/// The hash before the first event.
-pub fn genesis(run: &RunId) -> Digest {
-    Digest::of_bytes(format!("runbook journal 1 {run}").as_bytes())
+/// The hash before the first event of a run that is recorded in this format.
+pub fn genesis(format: u32, run: &RunId) -> Digest {
+    Digest::of_bytes(format!("runbook journal {format} {run}").as_bytes())
 }
 
 /// The hash of an event that follows `previous`. `bytes` is the event as JSON, without its hash.

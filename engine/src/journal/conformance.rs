@@ -23,7 +23,7 @@ pub(super) fn ada() -> Identity {
 
 /// The first `count` events of a run: its start, then notes.
 pub(super) fn records(run: &RunId, procedure: &str, count: u64) -> Vec<Record> {
-    more(run, procedure, 0, &chain::genesis(run), count)
+    more(run, procedure, 0, &chain::genesis(FORMAT, run), count)
 }
 
 /// `count` records behind the one with number `last` and hash `head`.
@@ -133,9 +133,12 @@ fn what_is_written_is_read(journal: &dyn Journal) {
     let other = Digest::of_bytes(b"other");
     assert_eq!(journal.plan(&other), Err(JournalError::NoPlan(other)));
 
-    let anchor = Anchor { run: run.clone(), seq: 5, head: all[4].hash.clone(), at: at(6), place: "a file".into() };
-    journal.anchor(anchor.clone()).wait().unwrap();
-    assert_eq!(journal.anchors(&run).unwrap(), [anchor]);
+    let [plain, signed] = [None, Some(SignedHead { by: "ada".into(), armoured: "-----BEGIN\n".into() })].map(|signed| {
+        let anchor = Anchor { run: run.clone(), seq: 5, head: all[4].hash.clone(), at: at(6), place: "a file".into(), signed };
+        journal.anchor(anchor.clone()).wait().unwrap();
+        anchor
+    });
+    assert_eq!(journal.anchors(&run).unwrap(), [plain, signed]);
 }
 
 fn only_what_follows_is_taken(journal: &dyn Journal) {

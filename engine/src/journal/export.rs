@@ -1,11 +1,12 @@
 //! One run as a file that stands alone: a line with the plan, a line per event exactly as it was recorded, and a line that
-//! closes it. [`verify`](crate::verify) needs nothing else.
+//! closes it. [`verify`](crate::verify) needs nothing else, and docs/record.md says how to do without it.
 //!
 //! The last line names the head of the chain, and `file`: the SHA-256 of every byte before `,"file"`. So a slip is seen anywhere in
 //! the file, and a change by somebody who computes that again is seen by the chain, the plan's digest and the anchors.
 
 use std::io::{Error, ErrorKind, Write};
 
+use runbook_core::id::canonical_json;
 use runbook_core::{Digest, RunId, limits};
 use serde::Deserialize;
 use sha2::Digest as _;
@@ -23,7 +24,7 @@ pub(crate) struct Header {
     pub format: u32,
     pub run: RunId,
     pub plan_digest: Digest,
-    /// As it was written: its digest is over this text, also where later versions know more fields.
+    /// As it was written: its digest is over this, also where later versions know more fields.
     pub plan: serde_json::Value,
 }
 
@@ -40,10 +41,11 @@ pub(crate) struct Tail {
 /// How the last line begins; no event does.
 pub(crate) const TAIL: &str = r#"{"head":""#;
 
-/// Writes a run as it is recorded now.
+/// Writes a run as it is recorded now. The plan is written as its digest sees it, so that `sha256sum` can check it.
 pub fn export(journal: &dyn Journal, run: &RunId, out: &mut dyn Write) -> Result<(), ExportError> {
     let row = journal.run(run)?;
-    let plan = journal.plan(&row.plan)?;
+    let plan: serde_json::Value = serde_json::from_str(&journal.plan(&row.plan)?).map_err(Error::from)?;
+    let plan = canonical_json(&plan).map_err(Error::from)?;
     let mut out = Hashing { out, digest: sha2::Sha256::new() };
     let (format, digest) = (row.format, &row.plan);
     writeln!(out, r#"{{"record":"{KIND}","format":{format},"run":"{run}","plan_digest":"{digest}","plan":{plan}}}"#)?;

@@ -149,17 +149,17 @@ mod tests {
     fn a_record_is_its_line_is_its_event() {
         for text in ["", "plain", "\",\"hash\":\"sha256:", "}{\n\u{1F600}\u{0}", r#"","body":{}"#, "9007199254740993"] {
             let event = event(text);
-            let record = Record::encode(&event, &chain::genesis(&event.run)).unwrap();
+            let record = Record::encode(&event, &chain::genesis(FORMAT, &event.run)).unwrap();
             assert_eq!(record.bytes(), serde_json::to_string(&event).unwrap());
             assert_eq!(Record::from_line(&record.line()).unwrap(), record);
             assert_eq!(record.decode(FORMAT).unwrap(), event);
-            assert_eq!(record.hash, chain::link(&chain::genesis(&event.run), &record.bytes()));
+            assert_eq!(record.hash, chain::link(&chain::genesis(FORMAT, &event.run), &record.bytes()));
         }
     }
 
     #[test]
     fn what_is_no_record_is_refused() {
-        let record = Record::encode(&event("x"), &chain::genesis(&RunId::from_parts(1, 1))).unwrap();
+        let record = Record::encode(&event("x"), &chain::genesis(FORMAT, &RunId::from_parts(1, 1))).unwrap();
         let line = record.line();
         for (from, to) in
             [("{\"run\"", "{ \"run\""), ("\"seq\":7", "\"seq\":07"), ("\"seq\":7", "\"seq\":-7"), ("\"}", "\"} "), ("hash", "Hash")]
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn a_large_event_is_refused_and_a_newer_format_too() {
         let large = event(&"x".repeat(limits::EVENT_BYTES));
-        let result = Record::encode(&large, &chain::genesis(&large.run));
+        let result = Record::encode(&large, &chain::genesis(FORMAT, &large.run));
         assert!(matches!(result, Err(JournalError::TooLarge { seq: 7, .. })), "{result:?}");
-        let record = Record::encode(&event("x"), &chain::genesis(&large.run)).unwrap();
+        let record = Record::encode(&event("x"), &chain::genesis(FORMAT, &large.run)).unwrap();
         assert!(matches!(record.decode(FORMAT + 1), Err(JournalError::Newer { .. })));
     }
 
@@ -192,7 +192,7 @@ mod tests {
                 }
             },
         };
-        let mut record = Record::encode(&event("as before"), &chain::genesis(&RunId::from_parts(1, 1))).unwrap();
+        let mut record = Record::encode(&event("as before"), &chain::genesis(FORMAT, &RunId::from_parts(1, 1))).unwrap();
         record.body = record.body.replace("\"text\"", "\"note\"");
         assert!(record.decode_with(1, &[]).is_err());
         assert_eq!(record.decode_with(1, &[RENAMED]).unwrap(), event("as before"));

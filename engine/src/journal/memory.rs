@@ -40,7 +40,7 @@ struct Entry {
 
 impl Entry {
     fn head(&self, run: &RunId) -> Digest {
-        self.records.last().map_or_else(|| chain::genesis(run), |record| record.hash.clone())
+        self.records.last().map_or_else(|| chain::genesis(FORMAT, run), |record| record.hash.clone())
     }
 
     /// Refuses records that do not follow the last one.

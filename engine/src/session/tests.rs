@@ -33,8 +33,9 @@ steps:
     irreversible: the file is gone
 ";
 
-pub(crate) fn plan() -> Arc<Plan> {
-    let source = Source::new("move.yaml".to_owned(), PROCEDURE);
+/// The plan of a procedure that stands alone.
+pub(crate) fn plan(text: &str) -> Arc<Plan> {
+    let source = Source::new("move.yaml".to_owned(), text);
     let (document, diagnostics) = load(&source);
     assert!(!diagnostics.has_errors(), "{diagnostics:#?}");
     let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
@@ -60,7 +61,10 @@ pub(crate) async fn start(journal: &SharedJournal, clock: &Arc<ManualClock>) -> 
 }
 
 async fn start_as(journal: &SharedJournal, clock: &Arc<ManualClock>, owner: Owner) -> Session {
-    let plan = plan();
+    begin(journal, clock, owner, id(), plan(PROCEDURE)).await
+}
+
+pub(crate) async fn begin(journal: &SharedJournal, clock: &Arc<ManualClock>, owner: Owner, id: RunId, plan: Arc<Plan>) -> Session {
     let started = RunStarted {
         procedure: plan.main().name.clone(),
         version: plan.main().version,
@@ -75,9 +79,9 @@ async fn start_as(journal: &SharedJournal, clock: &Arc<ManualClock>, owner: Owne
         stepwise: false,
         catalogue: None,
         root: None,
-        lock: None,
+        lock: plan.main().lock.as_ref().map(|_| "db".to_owned()),
     };
-    Session::create(journal.clone(), clock.clone(), owner, Vec::new(), id(), plan, started).await.unwrap()
+    Session::create(journal.clone(), clock.clone(), owner, Vec::new(), id, plan, started).await.unwrap()
 }
 
 async fn open(journal: &SharedJournal, clock: &Arc<ManualClock>, instance: u64) -> Result<Session, SessionError> {

@@ -1,6 +1,8 @@
 //! The text that a person signs when deciding: short, canonical, and rebuilt by anybody from the record, so that a
 //! signature can be checked with OpenSSH alone.
 
+use jiff::Timestamp;
+
 use super::ahead::Ahead;
 use crate::id::{DecisionId, Digest, RunId};
 use crate::run::decision::Choice;
@@ -8,6 +10,14 @@ use crate::value::Map;
 
 /// The namespace of the signature (`ssh-keygen -Y sign -n …`): what is signed here means nothing elsewhere.
 pub const DECISION_NAMESPACE: &str = "runbook-decision";
+
+/// The namespace of a signature over the head of a record.
+pub const HEAD_NAMESPACE: &str = "runbook-head";
+
+/// What is signed for the head of a record: that this run stood so after this event.
+pub fn head_statement(run: &RunId, seq: u64, head: &Digest, at: Timestamp, by: &str) -> String {
+    format!("runbook head v1\nrun: {run}\nevent: {seq}\nhead: {head}\nat: {at}\nby: {}\n", one_line(by))
+}
 
 /// What is signed for one vote. Every line ends in a line feed; no value can hold one.
 ///
@@ -86,6 +96,20 @@ mod tests {
              by: anna\n\
              reason-sha256:40e843c2623616cfa95959fd5cbd1d31cf500ec3a198842b777ba3f76cec5dd0\n\
              answers-sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n"
+        );
+    }
+
+    #[test]
+    fn the_statement_of_a_head_is_this_and_nothing_else() {
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        assert_eq!(
+            head_statement(&RunId::from_parts(1, 2), 7, &Digest::of_bytes(b"last"), at, "anna\nby: bob"),
+            "runbook head v1\n\
+             run: 00000000010000000000000002\n\
+             event: 7\n\
+             head: sha256:3547cb112ac4489af2310c0626cdba6f3097a2ad5a3b42ddd3b59c76c7a079a3\n\
+             at: 2026-01-02T03:04:05Z\n\
+             by: anna\\u{a}by: bob\n"
         );
     }
 

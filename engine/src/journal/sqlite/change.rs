@@ -26,7 +26,7 @@ pub(super) fn create(c: &Connection, new: &NewRun) -> Changed<Lease> {
     c.prepare_cached("INSERT INTO plans (digest, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?
         .execute([new.plan.as_str(), &new.plan_text])?;
     c.prepare_cached("INSERT INTO runs (run, format, plan, seq, head, summary) VALUES (?1, ?2, ?3, 0, ?4, ?5)")?
-        .execute(params![run.as_str(), FORMAT, new.plan.as_str(), chain::genesis(run).as_str(), to_json(&new.summary)?])?;
+        .execute(params![run.as_str(), FORMAT, new.plan.as_str(), chain::genesis(FORMAT, run).as_str(), to_json(&new.summary)?])?;
     c.prepare_cached("INSERT INTO leases (run, epoch, owner, until) VALUES (?1, 1, ?2, ?3)")?.execute(params![
         run.as_str(),
         to_json(&new.owner)?,
@@ -195,12 +195,15 @@ pub(super) fn use_ahead(c: &Connection, lease: &Lease, id: AheadId) -> Changed<b
 }
 
 pub(super) fn anchor(c: &Connection, anchor: &Anchor) -> Changed<()> {
-    c.prepare_cached("INSERT INTO anchors (run, seq, head, at, place) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        anchor.run.as_str(),
-        anchor.seq as i64,
-        anchor.head.as_str(),
-        anchor.at.to_string(),
-        anchor.place
-    ])?;
+    c.prepare_cached("INSERT INTO anchors (run, seq, head, at, place, signed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+        params![
+            anchor.run.as_str(),
+            anchor.seq as i64,
+            anchor.head.as_str(),
+            anchor.at.to_string(),
+            anchor.place,
+            anchor.signed.as_ref().map(to_json).transpose()?
+        ],
+    )?;
     Ok(())
 }

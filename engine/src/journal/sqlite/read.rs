@@ -182,7 +182,7 @@ pub(super) fn aheads(c: &Connection, procedure: &ProcedureName, now: Timestamp) 
 }
 
 pub(super) fn anchors(c: &Connection, run: &RunId) -> Found<Vec<Anchor>> {
-    let sql = "SELECT seq, head, at, place FROM anchors WHERE run = ?1 ORDER BY seq, rowid";
+    let sql = "SELECT seq, head, at, place, signed FROM anchors WHERE run = ?1 ORDER BY seq, rowid";
     all(c, sql, &[run.to_string().into()], |row| {
         Ok(Anchor {
             run: run.clone(),
@@ -190,6 +190,7 @@ pub(super) fn anchors(c: &Connection, run: &RunId) -> Found<Vec<Anchor>> {
             head: parse(&row.get::<_, String>(1)?)?,
             at: parse(&row.get::<_, String>(2)?)?,
             place: row.get(3)?,
+            signed: row.get::<_, Option<String>>(4)?.map(|text| from_json(&text)).transpose()?,
         })
     })
 }

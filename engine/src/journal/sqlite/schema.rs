@@ -10,7 +10,8 @@ use crate::journal::JournalError;
 /// `RUNB`, so that `file` and people recognise a journal.
 const APPLICATION_ID: i32 = 0x5255_4e42;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE plans (
         digest TEXT PRIMARY KEY,
         text   TEXT NOT NULL
@@ -96,7 +97,11 @@ const MIGRATIONS: &[&str] = &["
         place TEXT NOT NULL
     ) STRICT;
     CREATE INDEX anchors_by_run ON anchors (run);
-"];
+",
+    "
+    ALTER TABLE anchors ADD COLUMN signed TEXT;
+",
+];
 
 /// What keeps a database from being used.
 pub(super) enum Unusable {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::journal::conformance::{adding, at, id, journal_conformance, more, new_run};
-use crate::journal::{Phase, chain};
+use crate::journal::{FORMAT, Phase, chain};
 
 fn open(folder: &tempfile::TempDir) -> Store {
     Store::open(&folder.path().join("state")).unwrap()
@@ -168,7 +168,7 @@ fn many_writers_share_commits_and_lose_nothing() {
     let reopened = open(&folder);
     for n in 1..=64 {
         let records = reopened.records(&id(n), 1, 100).unwrap();
-        let mut head = chain::genesis(&id(n));
+        let mut head = chain::genesis(FORMAT, &id(n));
         for record in &records {
             head = chain::link(&head, &record.bytes());
             assert_eq!(record.hash, head);
