@@ -259,6 +259,7 @@ fn a_replay_shows_what_was_seen() {
     let again = desk.run("replay last").exits(0).out;
     let story: Vec<&str> = seen.lines().filter(|l| !l.starts_with("run ") && !l.starts_with("next: ")).collect();
     assert_eq!(again.lines().collect::<Vec<_>>(), story);
+    assert_eq!(desk.run("replay last --follow").exits(0).out, again, "it has ended: there is nothing to follow");
 }
 
 #[test]
@@ -604,13 +605,34 @@ fn settings_say_where_they_come_from() {
 #[test]
 fn pages_come_from_the_parser() {
     let desk = Desk::new(&[]);
-    for shell in ["bash", "zsh", "fish"] {
-        desk.run(&format!("completions {shell}")).exits(0).prints("dry-run");
-    }
-    desk.run("man").exits(0).prints(".TH runbook 1");
-    desk.run("man exec").exits(0).prints("runbook");
+    let root = desk.run("man").exits(0).prints(".TH runbook 1").prints("waiting for a person").out;
     desk.run("man -o pages").exits(0);
-    assert!(desk.path("pages/runbook-exec.1").exists());
+    let scripts: Vec<(&str, String)> = ["bash", "zsh", "fish", "elvish", "powershell"]
+        .map(|shell| (shell, desk.run(&format!("completions {shell}")).exits(0).out))
+        .into();
+    let help = desk.run("--help").exits(0).out;
+    let listed = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("the commands");
+    let commands: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect();
+    assert!(commands.len() > 20, "{listed}");
+    let is_flag =
+        |word: &&str| word.len() > 3 && word.starts_with("--") && word[2..].bytes().all(|b| b == b'-' || b.is_ascii_lowercase());
+    for command in commands {
+        assert!(root.contains(&format!("runbook\\-{}", command.replace('-', "\\-"))), "{command} is not in runbook(1)");
+        let page = std::fs::read_to_string(desk.path(&format!("pages/runbook-{command}.1"))).expect(command);
+        assert_eq!(page, desk.run(&format!("man {command}")).exits(0).out);
+        let help = desk.run(&format!("{command} --help")).exits(0).out;
+        for flag in help.split_whitespace().filter(is_flag) {
+            assert!(page.contains(&flag.replace('-', "\\-")), "{flag} is not in runbook-{command}(1)");
+        }
+        for (shell, script) in &scripts {
+            assert!(script.contains(command), "{command} is not completed in {shell}");
+        }
+    }
+    for (shell, script) in &scripts {
+        for flag in ["detach", "catalogue", "follow", "reason"] {
+            assert!(script.contains(flag), "--{flag} is not completed in {shell}");
+        }
+    }
     desk.run("docs format").exits(0).prints("runbook/v1");
 }
 

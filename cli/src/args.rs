@@ -214,9 +214,6 @@ pub struct Resume {
     /// Print the events of the run as JSON lines on standard output
     #[arg(long)]
     pub json: bool,
-    /// Leaves the terminal, for `--detach` alone.
-    #[arg(long, hide = true)]
-    pub background: bool,
 }
 
 /// Which run.
@@ -494,6 +491,9 @@ pub struct Replay {
     /// Keep the pauses, this many times faster; without it the run is shown at once
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<f64>,
+    /// Go on showing what another process records, until the run ends or nobody is at work on it
+    #[arg(long, short = 'f')]
+    pub follow: bool,
 }
 
 /// Show every setting and where it came from

@@ -173,3 +173,20 @@ fn without_both_ends_of_a_terminal_nobody_is_asked() {
     terminal.asks("start? [y/N]").types("n");
     terminal.ends(130);
 }
+
+#[test]
+fn a_second_operator_sees_the_same() {
+    let desk = Desk::new(DEEP);
+    let mut first = desk.terminal("exec try");
+    both_run(&desk);
+    let mut second = desk.terminal("replay last --follow");
+    second.sees("running    fan.right/quiet").sees("│ the last line");
+    let mut logs = desk.terminal("logs last --follow");
+    logs.sees("the last line");
+    assert!(desk.run("runs", 0).contains("running"));
+    let_go(&desk);
+    let story = |seen: String| -> Vec<String> { seen.lines().filter(|l| l.contains("  0:")).map(str::to_owned).collect() };
+    let (seen, watched) = (story(first.ends(0)), story(second.ends(0)));
+    assert_eq!(seen, watched);
+    logs.ends(0);
+}

@@ -204,3 +204,85 @@ fn what_is_said_elsewhere_frees_the_terminal() {
     desk.run("resume last --yes", 0);
     assert_eq!(told(&desk), "first\nthird\n");
 }
+
+/// What a run is at when a stop signal comes, how it is seen that it is there, whether something is under way, and how the program
+/// ends: parked, unless what was under way was the last of it.
+#[test]
+fn a_stop_signal_in_every_state_drains_and_parks() {
+    let wait = "until test -e go || ! test -e try.yaml; do sleep 0.05; done";
+    let long = format!("{{id: long, run: '{wait}', effect: read}}");
+    let probe = "probe: {id: p, run: 'true', effect: read}";
+    for (state, steps, seen, drains, code) in [
+        ("a step", format!("steps: [{long}, {{run: 'true', effect: read}}]\n"), "running    long", true, 3),
+        (
+            "branches",
+            format!(
+                "steps:\n  - parallel: {{a: [{long}], b: [{{run: '{wait}', effect: read}}]}}\n  - {{run: 'true', effect: read}}\n"
+            ),
+            ".b/run-1",
+            true,
+            3,
+        ),
+        (
+            "a retry",
+            "steps: [{id: long, run: exit 1, effect: read, retry: {attempts: 2, delay: 1h}}]\n".to_owned(),
+            "retrying   long",
+            false,
+            3,
+        ),
+        ("a time", "steps: [{id: long, wait: {for: 1h}}]\n".to_owned(), "running    long: until", false, 3),
+        (
+            "a probe",
+            format!("steps: [{{id: long, wait: {{until: steps.p.exit_code == 1, every: 1h, within: 2h, {probe}}}}}]\n"),
+            "succeeded  long[1]/p",
+            false,
+            3,
+        ),
+        ("a finally", format!("steps: [{{run: 'true', effect: read}}]\nfinally: [{long}]\n"), "running    ~finally/long", true, 0),
+        (
+            "an undo",
+            format!(
+                "steps:\n  - {{id: done, run: 'true', undo: {{id: long, run: '{wait}'}}}}\n  - {{run: exit 1, effect: read, on_failure: rollback}}\n"
+            ),
+            "running    done~undo/long",
+            true,
+            1,
+        ),
+    ] {
+        let desk = Desk::new(&steps);
+        let told = std::fs::File::create(desk.path("told")).expect("a file");
+        let mut child = desk.command("exec try").stderr(told).spawn().expect("the program starts");
+        let text = || std::fs::read_to_string(desk.path("told")).expect("what it said");
+        eventually(&format!("{state}: `{seen}`"), || text().contains(seen).then_some(()));
+        let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+        kill_process(pid, Signal::TERM).expect("a signal");
+        if drains {
+            eventually(&format!("{state}: what it waits for"), || text().contains("waiting for").then_some(()));
+            let_go(&desk);
+        }
+        let status = eventually(&format!("{state}: the end"), || child.try_wait().expect("a child"));
+        assert_eq!(status.code(), Some(code), "{state}\n{}", text());
+        assert!(text().contains("\nnext: runbook "), "{state}\n{}", text());
+        desk.run("verify last", 0);
+        if code == 3 {
+            assert!(text().contains("is parked") && desk.run("runs", 0).contains("parked"), "{state}\n{}", text());
+        }
+        if code == 3 && drains {
+            desk.run("resume last", 0);
+        }
+    }
+}
+
+#[test]
+fn a_detached_run_outlives_its_terminal() {
+    let desk = Desk::new(LONG);
+    let mut terminal = desk.terminal_of(desk.shell("runbook exec try --yes --detach; read line"));
+    terminal.sees("next: runbook show");
+    eventually("the second step", || desk.path("pid").exists().then_some(()));
+    terminal.presses("\x03");
+    terminal.close();
+    assert!(!is_gone(&desk));
+    let_go(&desk);
+    eventually("its end", || desk.run("runs", 0).contains("succeeded").then_some(()));
+    assert_eq!(told(&desk), "first\nthird\n");
+}

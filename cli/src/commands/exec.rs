@@ -1,6 +1,7 @@
 //! `runbook exec`: from a name or a file to a recorded run, driven here or in the background.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -322,10 +323,12 @@ pub fn in_background(id: &RunId, settings: &Settings) -> Result<(), Trouble> {
     std::process::Command::new(program)
         .arg("--state")
         .arg(&settings.state.value)
-        .args(["resume", id.as_str(), "--yes", "--background"])
+        .args(["resume", id.as_str(), "--yes"])
         .stdin(null())
         .stdout(null())
         .stderr(null())
+        // What is in a group of its own is neither interrupted nor hung up with this terminal.
+        .process_group(0)
         .spawn()
         .map_err(cannot)?;
     Ok(())

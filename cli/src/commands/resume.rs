@@ -24,10 +24,6 @@ use crate::ui::{Tone, Ui, line};
 const LISTED: usize = 12;
 
 pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
-    if args.background {
-        // Without a terminal of its own the process outlives this one.
-        let _ = rustix::process::setsid();
-    }
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
     let (run, row) = home.replay(&id)?;
@@ -38,7 +34,7 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
         let holder = row.holder.map(|h| h.owner.to_string()).unwrap_or_default();
         return Err(Trouble::not_valid(format!("run {id} is under way: {}", line(&holder))).next(format!("runbook show {id}")));
     }
-    if !args.json && !args.background {
+    if !args.json {
         outlook(&run, ui);
     }
     let mut lines = Lines::default();

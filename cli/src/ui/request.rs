@@ -53,13 +53,16 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
         row("run", format!("{} {}{environment}, run {id}", started.procedure, started.version));
         row("asked for by", line(&words::who(&started.requested_by)).into_owned());
         if !started.inputs.is_empty() {
-            row("inputs", words::values(&started.inputs).join(", "));
+            row("inputs", words::values(&started.inputs).join(&format!("\n{:<13}", "")));
         }
     }
     let path = decision.path.as_ref().map(|p| format!(", step {p}")).unwrap_or_default();
     row("decision", format!("{}{path}", decision.id));
     row("may decide", may_decide(decision));
     row("time", deadline(run, decision, now));
+    if let Some(evidence) = &request.evidence {
+        row("evidence", line(evidence).into_owned());
+    }
     out.extend(next(decision));
     if !request.known.is_empty() {
         out.push(String::new());
