@@ -131,6 +131,67 @@ fn how_each_end_exits() {
 }
 
 #[test]
+fn every_refusal_says_what_to_do_next() {
+    let desk = Desk::new(&[
+        ("try.yaml", &procedure(APPROVAL)),
+        ("faulty.yaml", &procedure("steps: [{efect: 1}]\n")),
+        ("words.txt", "some words"),
+        ("list.yaml", "[1, 2]"),
+    ]);
+    desk.run("exec try").exits(3);
+    for (line, code) in [
+        ("exec nowhere", 2),
+        ("exec faulty", 2),
+        ("exec words.txt", 2),
+        ("exec try -i x=1", 2),
+        ("exec try -i x", 2),
+        ("exec try --inputs nowhere.yaml", 2),
+        ("exec try --inputs words.txt", 2),
+        ("exec try --inputs list.yaml", 2),
+        ("exec try --env nowhere", 2),
+        ("exec try --from nowhere", 2),
+        ("dry-run nowhere", 2),
+        ("check nowhere", 2),
+        ("check faulty", 2),
+        ("explain RB9999", 2),
+        ("show nowhere", 2),
+        ("logs nowhere", 2),
+        ("logs last nowhere", 2),
+        ("decisions nowhere", 2),
+        ("approve last", 2),
+        ("approve last d9 -m x", 2),
+        ("approve last --digest 0123", 2),
+        ("reject last", 2),
+        ("answer last -a x=1", 2),
+        ("answer last --done", 2),
+        ("answer last --done -m x", 2),
+        ("undo last", 2),
+        ("note last ''", 2),
+        ("export last -o try.yaml", 1),
+        ("export last -o nowhere/file", 1),
+        ("verify nowhere.jsonl", 2),
+        ("verify last --head 12", 2),
+        ("replay last --speed 0", 2),
+        ("replay nowhere", 2),
+        ("new try", 2),
+        ("init words.txt", 1),
+        ("man nowhere", 2),
+        ("man -o words.txt", 1),
+        ("--state words.txt runs", 1),
+        ("-C nowhere check", 2),
+        ("resume nowhere", 2),
+        ("cancel nowhere", 2),
+        ("pause nowhere", 2),
+    ] {
+        let ran = desk.run(line).exits(code);
+        let last = ran.err.lines().last().unwrap_or_default();
+        assert!(last.starts_with("next: ") && last.len() > 8, "runbook {line}\n{}", ran.err);
+        assert_eq!(ran.err.matches("next: ").count(), 1, "runbook {line}: one thing\n{}", ran.err);
+        assert!(!ran.err.contains("panicked") && !ran.err.contains("os error 17"), "runbook {line}\n{}", ran.err);
+    }
+}
+
+#[test]
 fn an_approval_is_of_what_was_shown() {
     let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
     let parked = desk.run("exec try").exits(3);
@@ -660,4 +721,76 @@ if the answer is yes, next
      undo: run-1
 ";
     assert_eq!(screen.trim_end(), expect.trim_end());
+}
+
+#[test]
+fn everything_that_a_decision_rests_on_is_on_its_screen() {
+    let keys = "inputs:
+  host: {type: string}
+  days: {type: integer, default: 7}
+steps:
+  - id: size
+    run: echo 12
+    effect: read
+    outputs: {gigabytes: result.stdout.trim().parse_int()}
+  - id: go
+    approve:
+      question: \"Delete {{steps.size.gigabytes}} GB on {{inputs.host}}?\"
+      count: 2
+      within: 1h
+      on_timeout: reject
+  - id: delete
+    name: Delete the old files
+    exec: [rm, -rf, '/data/{{inputs.host}}']
+    effect: destructive
+    irreversible: The files are gone.
+  - id: left
+    run: echo 3
+    outputs: {gigabytes: result.stdout.trim().parse_int()}
+    undo: {name: Bring them back, run: 'true'}
+  - id: tell
+    if: steps.left.gigabytes > 2
+    run: echo {{steps.left.gigabytes}}
+    effect: read
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+    desk.run("exec try -i 'host=db 1'").exits(3);
+    desk.run("approve last --reason 'it is full'").exits(0);
+    let shown = desk.run("decisions last").exits(0).out;
+    for (what, text) in [
+        ("the question", "│ Delete 12 GB on db 1?"),
+        ("which procedure", "run          try 1.0.0, run 01"),
+        ("who asks", "asked for by "),
+        ("the inputs, a line each", "inputs       days = 7\n             host = db 1"),
+        ("which decision", "decision     d1, step go"),
+        ("how many must agree", "2 people must agree"),
+        ("until when, and then", "left); then it counts as rejected"),
+        ("the exact command", "exec: rm -rf '/data/db 1'"),
+        ("its effect", "1. delete  Delete the old files  [destructive]"),
+        ("that it cannot be undone", "cannot be undone: The files are gone."),
+        ("how it is undone", "undo: Bring them back"),
+        ("on what a step depends", "only if steps.left.gigabytes > 2"),
+        ("what is known", "steps.size.gigabytes = 12"),
+        ("what is not", "not known yet\n  steps.left"),
+        ("who agreed so far, and why", "it is full"),
+        ("what the answer names", "digest       "),
+    ] {
+        assert!(shown.contains(text), "{what}: `{text}` is not there\n{shown}");
+    }
+}
+
+#[test]
+fn a_log_opens_where_it_is_wanted() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - {id: loud, run: seq 1 100000, effect: read}\n"))]);
+    desk.run("exec try").exits(0);
+    for (line, begins, ends) in [
+        ("logs last loud", "1\n2\n", "99999\n100000\n"),
+        ("logs last loud --from 588882", "99999\n", "100000\n"),
+        ("logs last loud --from 588895", "", ""),
+        ("logs last loud --raw --attempt 1", "1\n", "100000\n"),
+    ] {
+        let shown = desk.run(line).exits(0).out;
+        assert!(shown.starts_with(begins) && shown.ends_with(ends), "{line}: {} bytes", shown.len());
+        assert!(!begins.is_empty() || shown.is_empty(), "{line}");
+    }
 }

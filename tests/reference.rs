@@ -174,3 +174,20 @@ fn every_dependency_has_its_reason() {
     }
     assert!(silent.is_empty(), "say in CONTRIBUTING.md why:\n{}", silent.join("\n"));
 }
+
+#[test]
+fn every_promise_has_its_tests() {
+    let promises = page("tests/promises.md");
+    let named = promises.split('`').skip(1).step_by(2).filter_map(|name| name.split_once("::"));
+    let (mut lost, mut count) = (Vec::new(), 0);
+    for (file, test) in named {
+        count += 1;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let is_there = std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")));
+        if !is_there {
+            lost.push(format!("{file}::{test}"));
+        }
+    }
+    let rows = promises.lines().filter(|line| line.starts_with("| ") && line.contains("::")).count();
+    assert!(lost.is_empty() && rows > 10 && count >= rows, "not there: {lost:?}");
+}

@@ -2,6 +2,8 @@
 //! one next thing to do.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 use runbook_core::run::event::OutcomeKind;
@@ -75,9 +77,38 @@ impl Trouble {
         Trouble { exit: Exit::NotValid, message: message.into(), next: None, broken_pipe: false }
     }
 
+    /// A file that cannot be read.
+    pub fn unreadable(path: &Path, why: &std::io::Error) -> Trouble {
+        let trouble = Trouble::failed(format!("cannot read {}: {why}", path.display()));
+        trouble.next(match why.kind() {
+            ErrorKind::NotFound => "name a file that is there",
+            ErrorKind::PermissionDenied => "have yourself allowed to read it",
+            ErrorKind::InvalidData => "give a file of text in UTF-8",
+            _ => "name another file",
+        })
+    }
+
+    /// A file that cannot be written. None is ever overwritten.
+    pub fn unwritable(path: &Path, why: &std::io::Error) -> Trouble {
+        let (path, kind) = (path.display(), why.kind());
+        match kind {
+            ErrorKind::AlreadyExists => {
+                Trouble::failed(format!("{path} is there already")).next("name another file, or move that one")
+            }
+            ErrorKind::NotFound => Trouble::failed(format!("cannot write {path}: {why}")).next("make its folder first"),
+            _ => Trouble::failed(format!("cannot write {path}: {why}")).next("name another place"),
+        }
+    }
+
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Trouble {
         self.next = Some(next.into());
+        self
+    }
+
+    #[must_use]
+    pub fn exits(mut self, exit: Exit) -> Trouble {
+        self.exit = exit;
         self
     }
 

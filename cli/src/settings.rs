@@ -210,8 +210,10 @@ impl File {
     }
 
     fn read(process: &Process<'_>, path: PathBuf, owner: Owner) -> Result<Option<File>, Trouble> {
-        let Some(text) = (process.read)(&path)
-            .map_err(|why| Trouble::not_valid(format!("cannot read the settings in {}: {why}", path.display())))?
+        let Some(text) = (process.read)(&path).map_err(|why| {
+            let trouble = Trouble::not_valid(format!("cannot read the settings in {}: {why}", path.display()));
+            trouble.next("mend the file, or move it away")
+        })?
         else {
             return Ok(None);
         };
@@ -223,7 +225,8 @@ impl File {
             }
             let at = || format!("{}:{number}", path.display());
             let Some((key, value)) = line.split_once(':') else {
-                return Err(Trouble::not_valid(format!("{}: a setting is written `key: value`", at())));
+                let trouble = Trouble::not_valid(format!("{}: a setting is written `key: value`", at()));
+                return Err(trouble.next(format!("write, for example, `{}: …`", KEYS[0].0)));
             };
             let (key, value) = (key.trim(), unquoted(value));
             match KEYS.iter().find(|(name, _, _)| *name == key) {
@@ -237,7 +240,7 @@ impl File {
                         .next(format!("set `{key}` in your own settings, or with a flag")));
                 }
                 Some(_) if entries.iter().any(|(k, _)| k == key) => {
-                    return Err(Trouble::not_valid(format!("{}: `{key}` is set twice", at())));
+                    return Err(Trouble::not_valid(format!("{}: `{key}` is set twice", at())).next("keep one of the two lines"));
                 }
                 Some(_) => entries.push((key.to_owned(), value.to_owned())),
             }

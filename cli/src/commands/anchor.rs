@@ -29,7 +29,7 @@ pub fn run(args: &args::Anchor, settings: &Settings, ui: &mut Ui) -> Outcome {
         None => ui.raw(text.as_bytes())?,
         Some(path) => {
             let write = || std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes());
-            write().map_err(|why| Trouble::failed(format!("cannot write {}: {why}", path.display())))?;
+            write().map_err(|why| Trouble::unwritable(path, &why))?;
         }
     }
     home.journal.anchor(signed).wait()?;

@@ -64,7 +64,8 @@ pub fn bounded(text: String) -> Result<String, Trouble> {
             "the text has {} bytes and at most {} are recorded",
             text.len(),
             limits::ANSWER_BYTES
-        )));
+        ))
+        .next("say it in fewer words, or say where it is written"));
     }
     Ok(text)
 }

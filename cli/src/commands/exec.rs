@@ -290,7 +290,7 @@ pub fn all_faults(specs: &[InputSpec], values: Map, mut faults: Vec<String>) -> 
 
 /// A map of inputs from a file, or from standard input for `-`.
 fn read_inputs(path: &Path, ui: &mut Ui) -> Result<Map, Trouble> {
-    let cannot = |why: std::io::Error| Trouble::not_valid(format!("cannot read the inputs in {}: {why}", path.display()));
+    let cannot = |why: std::io::Error| Trouble::unreadable(path, &why).exits(Exit::NotValid);
     let mut text = String::new();
     let bound = limits::DOCUMENT_BYTES as u64 + 1;
     if path == Path::new("-") {
@@ -309,7 +309,8 @@ fn read_inputs(path: &Path, ui: &mut Ui) -> Result<Map, Trouble> {
     match value {
         Some(Value::Map(map)) => Ok(map),
         None | Some(Value::Null) => Ok(Map::new()),
-        Some(other) => Err(Trouble::not_valid(format!("{} holds a {}, not a map of inputs", path.display(), other.type_name()))),
+        Some(other) => Err(Trouble::not_valid(format!("{} holds a {}, not a map of inputs", path.display(), other.type_name()))
+            .next("write one `name: value` a line")),
     }
 }
 

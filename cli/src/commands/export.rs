@@ -11,6 +11,7 @@ use crate::args::Export;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::Ui;
+use crate::ui::words::shell_word;
 
 pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
@@ -23,7 +24,7 @@ pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
         export(&*home.journal, &id, &mut std::io::stdout().lock()).map_err(broken)?;
         return Ok(Exit::Succeeded);
     };
-    let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write {}: {why}", path.display()));
+    let cannot = |why: std::io::Error| Trouble::unwritable(path, &why);
     // It holds inputs and outputs: whom to give it to is for its owner to say.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
     let mut out = BufWriter::new(file);
@@ -34,6 +35,6 @@ pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Err(trouble);
     }
     ui.say(&format!("wrote {}", path.display()));
-    ui.next(&format!("runbook verify {}", path.display()));
+    ui.next(&format!("runbook verify {}", shell_word(&path.to_string_lossy())));
     Ok(Exit::Succeeded)
 }

@@ -19,7 +19,7 @@ pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
         (None, Origin::Flag(_)) => &settings.catalogue.value,
         (None, _) => Path::new("."),
     };
-    std::fs::create_dir_all(dir).map_err(|why| Trouble::failed(format!("cannot make {}: {why}", dir.display())))?;
+    std::fs::create_dir_all(dir).map_err(|why| Trouble::unwritable(dir, &why))?;
     for (name, text) in [("workspace.yaml", WORKSPACE), ("hello.yaml", HELLO)] {
         let written = write_new(&dir.join(name), text)?;
         ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, dir.join(name).display()));
@@ -34,7 +34,7 @@ pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
 
 /// Writes a file that is not there yet. False where it is, which is left as it was.
 pub fn write_new(path: &Path, text: &str) -> Result<bool, Trouble> {
-    let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write {}: {why}", path.display()));
+    let cannot = |why: std::io::Error| Trouble::unwritable(path, &why);
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true).map_err(cannot),
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),

@@ -21,7 +21,7 @@ pub fn run(args: &args::Man, ui: &mut Ui) -> Outcome {
         ui.raw(&page(&command)?)?;
         return Ok(Exit::Succeeded);
     };
-    let cannot = |why: std::io::Error| Trouble::failed(format!("cannot write to {}: {why}", dir.display()));
+    let cannot = |why: std::io::Error| Trouble::unwritable(dir, &why);
     std::fs::create_dir_all(dir).map_err(cannot)?;
     let mut count = 1;
     std::fs::write(dir.join("runbook.1"), page(&root)?).map_err(cannot)?;

@@ -1,5 +1,6 @@
 //! `runbook verify`: what a record proves, and what it does not.
 
+use std::fmt::Display;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -17,32 +18,38 @@ use crate::ui::{Tone, Ui, line};
 
 pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
     let heads: Vec<Digest> =
-        args.head.iter().map(|text| text.parse().map_err(|why| Trouble::not_valid(format!("{why}")))).collect::<Result<_, _>>()?;
+        args.head.iter().map(|text| text.parse().map_err(|why| not_a_head(text, &why))).collect::<Result<_, _>>()?;
     let anchors: Vec<Anchor> = args.anchor.iter().map(|path| kept(path)).collect::<Result<_, _>>()?;
     if let Some(signers) = &args.signers {
-        std::fs::File::open(signers).map_err(|why| unreadable(signers, &why))?;
+        std::fs::File::open(signers).map_err(|why| Trouble::unreadable(signers, &why))?;
     }
     let evidence = Evidence { heads: &heads, anchors: &anchors, signers: args.signers.as_deref(), logs: None };
     let path = Path::new(&args.what);
     let found = if path.is_file() {
-        let file = std::fs::File::open(path).map_err(|why| unreadable(path, &why))?;
-        verify_export(BufReader::new(file), &evidence).map_err(|why| unreadable(path, &why))?
+        let file = std::fs::File::open(path).map_err(|why| Trouble::unreadable(path, &why))?;
+        verify_export(BufReader::new(file), &evidence).map_err(|why| Trouble::unreadable(path, &why))?
     } else {
         let home = Home::open(settings)?;
-        let id = home.find(&args.what)?;
+        let id = match home.find(&args.what) {
+            Err(_) if args.what.contains(['.', '/']) => {
+                return Err(Trouble::not_valid(format!("there is no file and no run `{}`", args.what)).next("runbook runs"));
+            }
+            found => found?,
+        };
         verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), ..evidence })?
     };
     report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })
 }
 
-fn unreadable(path: &Path, why: &std::io::Error) -> Trouble {
-    Trouble::failed(format!("cannot read {}: {why}", path.display()))
+fn not_a_head(text: &str, why: &dyn Display) -> Trouble {
+    Trouble::not_valid(format!("`{text}` is no head: {why}"))
+        .next("give the whole digest, sha256: and 64 digits, as `runbook verify` prints it")
 }
 
 /// A signed head from a file.
 fn kept(path: &Path) -> Result<Anchor, Trouble> {
-    let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
+    let text = std::fs::read_to_string(path).map_err(|why| Trouble::unreadable(path, &why))?;
     anchor::from_text(&text, &path.display().to_string())
         .map_err(|why| Trouble::not_valid(format!("{}: {why}", path.display())).next("give a file that `runbook anchor` wrote"))
 }
