@@ -1,0 +1,87 @@
+//! What to do next: it stands at the end of every refusal, and works when it is copied.
+
+use super::{APPROVAL, Desk, next, procedure};
+
+#[test]
+fn every_refusal_says_what_to_do_next() {
+    let desk = Desk::new(&[
+        ("try.yaml", &procedure(APPROVAL)),
+        ("faulty.yaml", &procedure("steps: [{efect: 1}]\n")),
+        ("words.txt", "some words"),
+        ("list.yaml", "[1, 2]"),
+    ]);
+    desk.run("exec try").exits(3);
+    for (line, code) in [
+        ("exec nowhere", 2),
+        ("exec faulty", 2),
+        ("exec words.txt", 2),
+        ("exec try -i x=1", 2),
+        ("exec try -i x", 2),
+        ("exec try --inputs nowhere.yaml", 2),
+        ("exec try --inputs words.txt", 2),
+        ("exec try --inputs list.yaml", 2),
+        ("exec try --env nowhere", 2),
+        ("exec try --from nowhere", 2),
+        ("dry-run nowhere", 2),
+        ("check nowhere", 2),
+        ("check faulty", 2),
+        ("explain RB9999", 2),
+        ("show nowhere", 2),
+        ("logs nowhere", 2),
+        ("logs last nowhere", 2),
+        ("decisions nowhere", 2),
+        ("approve last", 2),
+        ("approve last d9 -m x", 2),
+        ("approve last --digest 0123", 2),
+        ("reject last", 2),
+        ("answer last -a x=1", 2),
+        ("answer last --done", 2),
+        ("answer last --done -m x", 2),
+        ("undo last", 2),
+        ("note last ''", 2),
+        ("export last -o try.yaml", 1),
+        ("export last -o nowhere/file", 1),
+        ("verify nowhere.jsonl", 2),
+        ("verify last --head 12", 2),
+        ("replay last --speed 0", 2),
+        ("replay nowhere", 2),
+        ("new try", 2),
+        ("init words.txt", 1),
+        ("man nowhere", 2),
+        ("man -o words.txt", 1),
+        ("--state words.txt runs", 1),
+        ("-C nowhere check", 2),
+        ("resume nowhere", 2),
+        ("cancel nowhere", 2),
+        ("pause nowhere", 2),
+    ] {
+        let ran = desk.run(line).exits(code);
+        let last = ran.err.lines().last().unwrap_or_default();
+        assert!(last.starts_with("next: ") && last.len() > 8, "runbook {line}\n{}", ran.err);
+        assert_eq!(ran.err.matches("next: ").count(), 1, "runbook {line}: one thing\n{}", ran.err);
+        assert!(!ran.err.contains("panicked") && !ran.err.contains("os error 17"), "runbook {line}\n{}", ran.err);
+    }
+}
+
+#[test]
+fn a_command_to_copy_gives_the_same_inputs() {
+    let inputs = "inputs:\n  who: {type: string}\n  n: {type: integer}\n  list: {type: list, default: []}\nsteps:\n  - run: echo {{inputs.who}} {{inputs.n}}\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(inputs)), ("given.yaml", "who: bob\nn: 2\n")]);
+    for (line, command) in [
+        ("-i 'who=two words' -i n=1 -i 'list=[1, 2]'", "exec try --input 'list=[1,2]' --input n=1 --input 'who=two words'"),
+        ("--inputs given.yaml -i n=3", "exec try --input n=3 --inputs given.yaml"),
+    ] {
+        let shown = desk.run(&format!("dry-run try {line}")).exits(0);
+        assert_eq!(next(&shown), command);
+        desk.run(command).exits(0);
+    }
+    std::fs::write(desk.path("bad.yaml"), "who: a\nwho: b\n").unwrap();
+    let refused = desk.run("exec try --inputs bad.yaml").exits(2).says("bad.yaml:2:1").says("the inputs in bad.yaml are not valid");
+    assert!(next(&refused).starts_with("explain RB"), "{}", refused.err);
+    let refused = desk.run("exec try -i who=ann -i m=1 -i list=[]").exits(2);
+    assert_eq!(next(&refused), "exec try --input 'list=[]' --input who=ann --input n=…");
+    let elsewhere = desk.run("--state there exec try --inputs given.yaml").exits(0);
+    let show = next(&elsewhere);
+    assert!(show.starts_with("--state there show "), "{show}");
+    desk.run(&show).exits(0);
+}

@@ -1,0 +1,170 @@
+//! What is shown because it was asked for: decisions, records, logs, settings, pages.
+
+use super::{APPROVAL, Desk, procedure};
+
+#[test]
+fn the_screen_of_a_decision() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    desk.run("exec try").exits(3);
+    let shown = desk.run("decisions last").exits(0).out;
+    // Ids, people and digests differ from run to run.
+    let differs = |line: &&str| ["run ", "asked for by ", "digest "].iter().any(|start| line.starts_with(start));
+    assert_eq!(shown.lines().filter(differs).count(), 3, "{shown}");
+    let screen = shown.lines().filter(|line| !differs(line)).collect::<Vec<_>>().join("\n");
+    let expect = "\
+── approval wanted ──
+│ Write it?
+
+decision     d1, step go
+may decide   whoever may operate
+time         no limit
+
+if the answer is yes, next
+  1. write  [change]
+     sh: echo done > written.txt
+     undo: run-1
+";
+    assert_eq!(screen.trim_end(), expect.trim_end());
+}
+
+#[test]
+fn everything_that_a_decision_rests_on_is_on_its_screen() {
+    let keys = "inputs:
+  host: {type: string}
+  days: {type: integer, default: 7}
+steps:
+  - id: size
+    run: echo 12
+    effect: read
+    outputs: {gigabytes: result.stdout.trim().parse_int()}
+  - id: go
+    approve:
+      question: \"Delete {{steps.size.gigabytes}} GB on {{inputs.host}}?\"
+      count: 2
+      within: 1h
+      on_timeout: reject
+  - id: delete
+    name: Delete the old files
+    exec: [rm, -rf, '/data/{{inputs.host}}']
+    effect: destructive
+    irreversible: The files are gone.
+  - id: left
+    run: echo 3
+    outputs: {gigabytes: result.stdout.trim().parse_int()}
+    undo: {name: Bring them back, run: 'true'}
+  - id: tell
+    if: steps.left.gigabytes > 2
+    run: echo {{steps.left.gigabytes}}
+    effect: read
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+    desk.run("exec try -i 'host=db 1'").exits(3);
+    desk.run("approve last --reason 'it is full'").exits(0);
+    let shown = desk.run("decisions last").exits(0).out;
+    for (what, text) in [
+        ("the question", "│ Delete 12 GB on db 1?"),
+        ("which procedure", "run          try 1.0.0, run 01"),
+        ("who asks", "asked for by "),
+        ("the inputs, a line each", "inputs       days = 7\n             host = db 1"),
+        ("which decision", "decision     d1, step go"),
+        ("how many must agree", "2 people must agree"),
+        ("until when, and then", "left); then it counts as rejected"),
+        ("the exact command", "exec: rm -rf '/data/db 1'"),
+        ("its effect", "1. delete  Delete the old files  [destructive]"),
+        ("that it cannot be undone", "cannot be undone: The files are gone."),
+        ("how it is undone", "undo: Bring them back"),
+        ("on what a step depends", "only if steps.left.gigabytes > 2"),
+        ("what is known", "steps.size.gigabytes = 12"),
+        ("what is not", "not known yet\n  steps.left"),
+        ("who agreed so far, and why", "it is full"),
+        ("what the answer names", "digest       "),
+    ] {
+        assert!(shown.contains(text), "{what}: `{text}` is not there\n{shown}");
+    }
+}
+
+#[test]
+fn a_log_opens_where_it_is_wanted() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - {id: loud, run: seq 1 100000, effect: read}\n"))]);
+    desk.run("exec try").exits(0);
+    for (line, begins, ends) in [
+        ("logs last loud", "1\n2\n", "99999\n100000\n"),
+        ("logs last loud --from 588882", "99999\n", "100000\n"),
+        ("logs last loud --from 588895", "", ""),
+        ("logs last loud --raw --attempt 1", "1\n", "100000\n"),
+    ] {
+        let shown = desk.run(line).exits(0).out;
+        assert!(shown.starts_with(begins) && shown.ends_with(ends), "{line}: {} bytes", shown.len());
+        assert!(!begins.is_empty() || shown.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn pages_come_from_the_parser() {
+    let desk = Desk::new(&[]);
+    let root = desk.run("man").exits(0).prints(".TH runbook 1").prints("waiting for a person").out;
+    desk.run("man -o pages").exits(0);
+    let scripts: Vec<(&str, String)> = ["bash", "zsh", "fish", "elvish", "powershell"]
+        .map(|shell| (shell, desk.run(&format!("completions {shell}")).exits(0).out))
+        .into();
+    let help = desk.run("--help").exits(0).out;
+    let listed = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("the commands");
+    let begins = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let commands: Vec<&str> = begins.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 20, "{listed}");
+    let is_flag =
+        |word: &&str| word.len() > 3 && word.starts_with("--") && word[2..].bytes().all(|b| b == b'-' || b.is_ascii_lowercase());
+    for command in commands {
+        assert!(root.contains(&format!("runbook\\-{}", command.replace('-', "\\-"))), "{command} is not in runbook(1)");
+        let page = std::fs::read_to_string(desk.path(&format!("pages/runbook-{command}.1"))).expect(command);
+        assert_eq!(page, desk.run(&format!("man {command}")).exits(0).out);
+        let help = desk.run(&format!("{command} --help")).exits(0).out;
+        for flag in help.split_whitespace().filter(is_flag) {
+            assert!(page.contains(&flag.replace('-', "\\-")), "{flag} is not in runbook-{command}(1)");
+        }
+        for (shell, script) in &scripts {
+            assert!(script.contains(command), "{command} is not completed in {shell}");
+        }
+    }
+    for (shell, script) in &scripts {
+        for flag in ["detach", "catalogue", "follow", "reason"] {
+            assert!(script.contains(flag), "--{flag} is not completed in {shell}");
+        }
+    }
+    desk.run("docs format").exits(0).prints("runbook/v1");
+}
+
+#[test]
+fn settings_say_where_they_come_from() {
+    let desk = Desk::new(&[]);
+    let shown = desk.run("--color never config").exits(0).out;
+    assert!(shown.contains("(flag --color)") && shown.contains("(default)"), "{shown}");
+    let mut command = desk.command("config --json");
+    let output = command.env("RUNBOOK_PROGRESS", "plain").output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["progress"]["origin"], "environment RUNBOOK_PROGRESS");
+    let refused = desk.command("config").env("RUNBOOK_COLOR", "blue").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn a_replay_shows_what_was_seen() {
+    let desk =
+        Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi; exit 1\n    effect: read\n    on_failure: continue\n"))]);
+    let seen = desk.run("exec try").err;
+    let again = desk.run("replay last").exits(0).out;
+    let story: Vec<&str> = seen.lines().filter(|l| !l.starts_with("run ") && !l.starts_with("next: ")).collect();
+    assert_eq!(again.lines().collect::<Vec<_>>(), story);
+    assert_eq!(desk.run("replay last --follow").exits(0).out, again, "it has ended: there is nothing to follow");
+}
+
+#[test]
+fn json_lines_are_the_journal() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hi\n    effect: read\n"))]);
+    let live = desk.run("exec try --json").exits(0).out;
+    let recorded = desk.run("show last --json").exits(0).out;
+    assert_eq!(live, recorded);
+    desk.run("export last -o record.jsonl").exits(0);
+    let export = std::fs::read_to_string(desk.path("record.jsonl")).unwrap();
+    assert!(live.lines().all(|line| export.contains(line)));
+}
