@@ -166,6 +166,9 @@ fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
         add(format!("{place} twice"), with(&|lines| lines.insert(place, lines[place].clone())), [false; 3]);
     }
     add("cut, with the anchors".into(), closed(&body[..last], &kept), [false; 3]);
+    let mut other = body.to_vec();
+    other[0] = other[0].replacen("\"format\":1", "\"format\":0", 1);
+    add("of another format".into(), closed(&other, &kept), [false; 3]);
 
     let mut anew = vec![body[0].clone()];
     let mut heads: Vec<(Digest, Digest)> = Vec::new();
@@ -272,6 +275,58 @@ async fn a_record_made_anew_fails_by_its_meaning_or_its_anchors() {
     assert!(check(&short).is_sound());
     let found = verify_export(&*short, &with_anchor).unwrap();
     assert!(matches!(found.faults[..], [Fault::Anchor { .. }]), "{:?}", found.faults);
+}
+
+/// The line of a list is no event, and yet it is what people look at first.
+#[tokio::test]
+async fn a_list_that_says_something_else_than_the_record_is_found() {
+    let (journal, run, _) = recorded().await;
+    let row = journal.run(&run).unwrap();
+    let (ada, at) = (crate::journal::Owner::named("ada", 9), clock().now());
+    let lease = journal.acquire(&run, &ada, at, at).wait().unwrap();
+    type Edit = fn(&mut Summary);
+    let edits: [Edit; 4] = [
+        |s| s.outcome = Some(runbook_core::run::event::OutcomeKind::Failed),
+        |s| s.requested_by = "bob".into(),
+        |s| s.phase = Phase::Running,
+        |s| s.message = "all is well".into(),
+    ];
+    for edit in edits {
+        let mut summary = row.summary.clone();
+        edit(&mut summary);
+        let append = crate::journal::Append {
+            run: run.clone(),
+            epoch: lease.epoch,
+            durability: crate::journal::Durability::Synced,
+            records: Vec::new(),
+            summary,
+            open: None,
+            answers: Vec::new(),
+        };
+        journal.append(append).wait().unwrap();
+        let found = verify_run(&*journal, &run, &Evidence::default()).unwrap();
+        assert!(matches!(found.faults[..], [Fault::Summary { .. }]), "{:?}", found.faults);
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_changed_is_found() {
+    let state = tempfile::tempdir().unwrap();
+    let logs = Logs::open(state.path()).unwrap();
+    let (run, path): (RunId, StepPath) = (RunId::from_parts(1, 1), "a".parse().unwrap());
+    let mut writer = logs.create(&run, &path, 1).unwrap();
+    writer.write(b"what was said");
+    let seal = writer.seal();
+    assert_eq!(compare(&logs, &run, &path, 1, &seal), Ok(()));
+    let file = std::fs::read_dir(state.path().join("logs").join(run.as_str())).unwrap().next().unwrap().unwrap().path();
+    for (bytes, why) in [("what was sAid", "its bytes are others"), ("what was", "it has 8 bytes"), ("what was said!", "it has 14 bytes")]
+    {
+        std::fs::write(&file, bytes).unwrap();
+        let said = compare(&logs, &run, &path, 1, &seal).unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+    std::fs::remove_file(file).unwrap();
+    assert!(compare(&logs, &run, &path, 1, &seal).unwrap_err().contains("there is no log"));
 }
 
 #[tokio::test]
