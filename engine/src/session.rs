@@ -413,6 +413,15 @@ impl Session {
         self.waiting.answers.push((letter, answer));
     }
 
+    /// Answers the letters that wait, for whoever holds a run without driving it. What follows from them is left to a driver.
+    pub async fn answer_letters(&mut self) -> Result<(), SessionError> {
+        for letter in self.letters()? {
+            let received = self.receive(letter.message)?;
+            self.reply(letter.id, received.answer);
+        }
+        self.flush().await
+    }
+
     /// Records what a message asks for, where the workspace's policy and the run allow it. What is due by now comes first: a
     /// run that nobody drives must not take a vote whose time is over.
     pub fn receive(&mut self, message: Message) -> Result<Received, SessionError> {

@@ -12,12 +12,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook_core::run::event::Identity;
 use runbook_core::run::{Command, Event, Run};
-use runbook_core::{DecisionId, RunId};
+use runbook_core::{DecisionId, RunId, limits};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::secret::SecretStore;
-use runbook_engine::session::{Observer, Session};
+use runbook_engine::session::{Observer, Session, SessionError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -161,7 +161,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         };
         // Nothing is under way any more; the question how to leave may still stand.
         let leaving = match person.leaving.take() {
-            Some(Leaving::Asking) => person.ask_how_to_leave().await,
+            Some(Leaving::Asking) => hold(&mut session, person.ask_how_to_leave()).await?,
             Some(Leaving::Decided(leaving)) => leaving,
             None => Leave::Park,
         };
@@ -186,6 +186,21 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     let lock = holder.lock().unwrap_or_else(PoisonError::into_inner).take();
     let lock = lock.filter(|_| run.pending().iter().any(|c| matches!(c, Command::TakeLock { .. })));
     Ok(farewell(&run, &stop, lock.as_ref(), home.clock.now(), ui))
+}
+
+/// Keeps the run while nobody drives it: the lease does not run out, and other processes are answered.
+async fn hold<T>(session: &mut Session, meanwhile: impl Future<Output = T>) -> Result<T, SessionError> {
+    tokio::pin!(meanwhile);
+    let mut renewal = tokio::time::interval(limits::LEASE_RENEWAL);
+    let mut look = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut meanwhile => return Ok(done),
+            _ = renewal.tick() => session.renew().await?,
+            _ = look.tick() => session.answer_letters().await?,
+        }
+    }
 }
 
 /// Shows the last lines of what runs, while it runs.

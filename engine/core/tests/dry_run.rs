@@ -276,7 +276,10 @@ fn nothing_of_a_prediction_passes_for_a_fact() {
             "- {id: l, exec: [l], effect: read, outputs: {all: result.json}}\n- {id: e, each: {in: steps.l.all, steps: [{id: q, exec: [q], effect: read}]}}\n- {id: a, if: steps.e.len() > 1, exec: [x], effect: read}\n",
             "cannot know: `steps.e.len() > 1` depends on steps.e",
         ),
-        ("- {id: t, set: {at: now}}\n- {id: a, exec: [x, '{{steps.t.at}}'], effect: read}\n", "cannot know: it depends on steps.t.at"),
+        (
+            "- {id: t, set: {at: now}}\n- {id: a, exec: [x, '{{steps.t.at}}'], effect: read}\n",
+            "cannot know: it depends on steps.t.at",
+        ),
     ] {
         assert_eq!(said_of_a(steps), expect, "{steps}");
     }

@@ -230,11 +230,7 @@ async fn an_owner_that_is_there_answers_though_its_lease_looks_expired() {
             while there && journal.inbox(&run).unwrap().is_empty() {
                 tokio::task::yield_now().await;
             }
-            for letter in session.letters().unwrap() {
-                let received = session.receive(letter.message).unwrap();
-                session.reply(letter.id, received.answer);
-            }
-            session.flush().await
+            session.answer_letters().await
         };
         let (answer, owned) = tokio::join!(sending, owning);
         assert_eq!(answer, Ok(Answer::Accepted { seq: 2 }));

@@ -319,7 +319,8 @@ async fn a_log_that_was_changed_is_found() {
     let seal = writer.seal();
     assert_eq!(compare(&logs, &run, &path, 1, &seal), Ok(()));
     let file = std::fs::read_dir(state.path().join("logs").join(run.as_str())).unwrap().next().unwrap().unwrap().path();
-    for (bytes, why) in [("what was sAid", "its bytes are others"), ("what was", "it has 8 bytes"), ("what was said!", "it has 14 bytes")]
+    for (bytes, why) in
+        [("what was sAid", "its bytes are others"), ("what was", "it has 8 bytes"), ("what was said!", "it has 14 bytes")]
     {
         std::fs::write(&file, bytes).unwrap();
         let said = compare(&logs, &run, &path, 1, &seal).unwrap_err();
