@@ -286,3 +286,30 @@ fn a_detached_run_outlives_its_terminal() {
     eventually("its end", || desk.run("runs", 0).contains("succeeded").then_some(()));
     assert_eq!(told(&desk), "first\nthird\n");
 }
+
+#[test]
+fn an_end_that_nobody_knows_is_asked_about_in_place() {
+    let steps = "steps:\n  - {id: first, run: 'true', undo: {run: exit 3}}\n  - {id: cut, run: 'echo $$ > pid; until test -e go || ! test -e try.yaml; do sleep 0.05; done', irreversible: test}\n";
+    let desk = Desk::new(steps);
+    let mut engine = desk.command("exec try").stderr(std::process::Stdio::null()).spawn().expect("the program starts");
+    eventually("the second step", || desk.path("pid").exists().then_some(()));
+    engine.kill().expect("a signal");
+    engine.wait().expect("its end");
+    assert!(desk.run("runs", 0).contains("interrupted"));
+    let parked = desk.run("resume last --yes", 3);
+    assert!(
+        parked.contains("was cut off, and nobody knows how it ended") && parked.contains("this still runs: sh (pid"),
+        "{parked}"
+    );
+    assert!(desk.run("answer last --probe", 2).contains("no `verify`"));
+    let mut terminal = desk.terminal("resume last");
+    terminal.sees("will not run again").asks("go on? [y/N]").types("y");
+    terminal.asks("what now [done/again/later/?]").types("done").asks("why?").types("it is there");
+    terminal.ends(0);
+    let_go(&desk);
+    let mut terminal = desk.terminal("undo last");
+    terminal.sees("has no undo, and stays").asks("undo? [y/N]").types("y");
+    terminal.sees("an undo failed").asks("what now [done/again/leave/later/?]").types("leave").asks("why?").types("by hand");
+    let seen = terminal.ends(5);
+    assert!(seen.contains("needs attention the run") && !seen.contains(";\n"), "{seen}");
+}

@@ -74,6 +74,10 @@ pub fn answer(args: &Answer, settings: &Settings, ui: &mut Ui) -> Outcome {
         (args.choice.leave, Choice::Leave),
     ];
     if let Some((_, choice)) = settled.iter().find(|(given, _)| *given) {
+        let likeliest = request::answers(&open.run, decision).into_iter().next().unwrap_or_default();
+        if decision.request.choices.contains(choice) && !request::offered(&open.run, decision).contains(choice) {
+            return Err(Trouble::not_valid("the step has no `verify` that could look again").next(likeliest));
+        }
         if choice.needs_reason() && args.voice.reason.is_none() {
             return Err(Trouble::not_valid(format!("`--{}` needs a reason", choice.name())).next(format!(
                 "runbook answer {} {} --{} --reason …",

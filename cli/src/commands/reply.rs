@@ -50,7 +50,7 @@ pub async fn ask(
     {
         return Reply::NotYours(why);
     }
-    let Some(mut vote) = choose(ui, lines, decision, blank).await else { return Reply::Later };
+    let Some(mut vote) = choose(ui, lines, run, decision, blank).await else { return Reply::Later };
     if signs && let Err(why) = sign(run, decision, &mut vote, signing.key) {
         return Reply::NotYours(format!("{why}; sign with `runbook approve RUN --sign --key FILE`"));
     }
@@ -74,7 +74,7 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
 }
 
 /// `None` where it is left for later.
-async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote) -> Option<Vote> {
+async fn choose(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, blank: Vote) -> Option<Vote> {
     let (question, words): (&str, Vec<(Word<'_>, Choice)>) = match decision.purpose {
         Purpose::Manual => (
             "is the work",
@@ -107,7 +107,8 @@ async fn choose(ui: &mut Ui, lines: &mut Lines, decision: &Decision, blank: Vote
             ],
         ),
     };
-    let offered: Vec<(Word<'_>, Choice)> = words.into_iter().filter(|(_, c)| decision.request.choices.contains(c)).collect();
+    let known = request::offered(run, decision);
+    let offered: Vec<(Word<'_>, Choice)> = words.into_iter().filter(|(_, choice)| known.contains(choice)).collect();
     let mut said: Vec<Word<'_>> = offered.iter().map(|(word, _)| *word).collect();
     said.push(("later", "nothing is decided, and the run keeps waiting"));
     let word = ask::choice(ui, lines, question, &said).await?;

@@ -11,7 +11,7 @@ use super::store::{Home, phase};
 use crate::args::Show;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::narrate::{outcome_word, run_word};
+use crate::ui::narrate::{outcome_word, run_word, why_ended};
 use crate::ui::words::{between, elapsed, when, who};
 use crate::ui::{Tone, Ui, line, plain, request};
 
@@ -58,8 +58,7 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     let standing = match run.outcome() {
         Some(outcome) => {
             let (word, tone) = run_word(outcome.kind);
-            let message = if outcome.message.is_empty() { String::new() } else { format!(": {}", line(&outcome.message)) };
-            format!("{}{message}", tone.paint(word))
+            format!("{}{}", tone.paint(word), why_ended(outcome))
         }
         None => Tone::Waiting.paint(phase(home, row)),
     };

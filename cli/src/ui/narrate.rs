@@ -171,10 +171,16 @@ pub fn run_word(kind: OutcomeKind) -> (&'static str, Tone) {
     }
 }
 
+/// `: ` and why a run ended as it did; nothing where the record does not say.
+pub fn why_ended(outcome: &Outcome) -> String {
+    let message = outcome.message.trim_end_matches([';', ' ']);
+    if message.is_empty() { String::new() } else { format!(": {}", line(message)) }
+}
+
 fn end(outcome: &Outcome, at: &str, since: Timestamp, now: Timestamp) -> Line {
     let (word, tone) = run_word(outcome.kind);
     let step = outcome.step.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
-    let message = if outcome.message.is_empty() { String::new() } else { format!(": {}", line(&outcome.message)) };
+    let message = why_ended(outcome);
     let text = format!("the run{step} ({}){message}", elapsed(between(since, now)));
     Line { at: at.to_owned(), word, tone, text, below: Vec::new() }
 }

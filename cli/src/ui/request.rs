@@ -142,6 +142,8 @@ fn next(decision: &Decision) -> Vec<String> {
         match &step.undo {
             Undo::Steps(titles) => out.push(format!("     undo: {}", line(&titles.join(", ")))),
             Undo::Irreversible(reason) => out.push(format!("     cannot be undone: {}", line(reason))),
+            // An undo is what takes back; it has none itself.
+            Undo::None if decision.purpose == Purpose::UndoFailed => {}
             Undo::None => out.push("     no undo".to_owned()),
             Undo::NotNeeded => {}
         }
@@ -158,12 +160,20 @@ pub fn effect(effect: Effect) -> String {
     }
 }
 
+/// What can be said. Looking again is of use only where the step says how.
+pub fn offered(run: &Run, decision: &Decision) -> Vec<Choice> {
+    let step = decision.path.as_ref().and_then(|path| run.find_step(path));
+    let can_look = step.is_some_and(|step| step.step().verify.is_some());
+    decision.request.choices.iter().copied().filter(|choice| *choice != Choice::Probe || can_look).collect()
+}
+
 /// The commands that answer a decision from another terminal, the likeliest first.
 pub fn answers(run: &Run, decision: &Decision) -> Vec<String> {
     let id = run.id().map(ToString::to_string).unwrap_or_default();
     let several = run.decisions().iter().filter(|d| d.is_open()).count() > 1;
     let place = if several { format!("{id} {}", decision.id) } else { id };
-    let offers = |choice| decision.request.choices.contains(&choice);
+    let offered = offered(run, decision);
+    let offers = |choice| offered.contains(&choice);
     let mut commands = Vec::new();
     match decision.purpose {
         Purpose::Ask => {
