@@ -81,6 +81,7 @@ pub async fn perform(job: Job) -> AttemptEnd {
     if job.stop.is_cancelled() {
         return AttemptEnd::Cancelled { failure: failure("cancelled before it began; nothing was started"), result: Value::Null };
     }
+    let secrets = job.secrets.clone();
     let end = match &job.work.task {
         Task::Run { .. } => run::perform(job).await,
         Task::Exec { .. } => exec::perform(job).await,
@@ -88,7 +89,35 @@ pub async fn perform(job: Job) -> AttemptEnd {
         Task::Http(_) => http::perform(job).await,
         Task::Notify { .. } => notify::perform(job).await,
     };
-    end.unwrap_or_else(|failure| AttemptEnd::Failed { failure, result: Value::Null })
+    clean(end.unwrap_or_else(|failure| AttemptEnd::Failed { failure, result: Value::Null }), &*secrets)
+}
+
+/// Masks every text of an end: one that was decoded from what passed the mask may hold a secret again.
+fn clean(mut end: AttemptEnd, secrets: &dyn Secrets) -> AttemptEnd {
+    let mask = |text: &mut String| *text = masked(secrets, text);
+    match &mut end {
+        AttemptEnd::Succeeded { result } => *result = clean_value(std::mem::take(result), secrets),
+        AttemptEnd::Failed { failure, result }
+        | AttemptEnd::TimedOut { failure, result }
+        | AttemptEnd::Cancelled { failure, result } => {
+            mask(&mut failure.message);
+            failure.detail.iter_mut().for_each(mask);
+            *result = clean_value(std::mem::take(result), secrets);
+        }
+        AttemptEnd::Unknown { why } => mask(why),
+    }
+    end
+}
+
+fn clean_value(value: Value, secrets: &dyn Secrets) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(masked(secrets, &text)),
+        Value::List(items) => Value::List(items.into_iter().map(|item| clean_value(item, secrets)).collect()),
+        Value::Map(map) => {
+            Value::Map(map.into_iter().map(|(key, value)| (masked(secrets, &key), clean_value(value, secrets))).collect())
+        }
+        other => other,
+    }
 }
 
 fn failure(message: impl Into<String>) -> Failure {

@@ -11,6 +11,8 @@ use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, 
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::{Digest, Plan, limits};
 
+use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
+
 /// The file that makes a folder a catalogue.
 pub const WORKSPACE_FILE: &str = "workspace.yaml";
 
@@ -189,14 +191,20 @@ impl File {
     fn read(root: &Path, path: &Path) -> Result<File, CatalogueError> {
         let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: path.to_owned(), why: why.to_string() };
         let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > limits::DOCUMENT_BYTES as u64 {
+        // What was a file when the folder was listed may be something else by now.
+        let opened = match path.strip_prefix(root) {
+            Ok(name) => open_beneath(root, name, Links::None),
+            Err(_) => open_anywhere(path),
+        };
+        let opened = opened.map_err(unreadable)?;
+        let size = opened.metadata().map_err(unreadable)?.len();
+        let mut bytes = Vec::new();
+        if read_bounded(opened, limits::DOCUMENT_BYTES, &mut bytes).map_err(unreadable)?.is_none() {
             let source = Source::new(name, "");
             let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
             let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
             return Ok(File { path: path.to_owned(), source, document: None, found });
         }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
         let (source, document, found) = match String::from_utf8(bytes) {
             Ok(text) => {
                 let source = Source::new(name, text);

@@ -143,6 +143,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn work(&mut self) -> Result<Stop, SessionError> {
+        self.world.performer.prepare(self.session.run()).await;
         self.adopt()?;
         self.queue.extend(self.session.run().pending());
         loop {

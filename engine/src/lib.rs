@@ -4,6 +4,7 @@
 pub mod action;
 pub mod ahead;
 pub mod anchor;
+mod beneath;
 pub mod catalogue;
 pub mod clock;
 pub mod driver;

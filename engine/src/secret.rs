@@ -1,7 +1,8 @@
 //! Secrets: fetched from where the plan says, once per process, and held in memory that is wiped.
 //!
 //! A secret is never part of an error, a log or a digest. What is too short to be masked is refused, so that whatever
-//! the store gives out can be handed to [`Masker`]. Fetching blocks (a file, a program): call it off the event loop.
+//! the store gives out can be handed to [`Masker`]; only what was fetched is masked. Fetching blocks (a file, a program): call
+//! it off the event loop.
 
 mod mask;
 
@@ -18,6 +19,7 @@ use runbook_core::plan::SecretSource;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::beneath::{Links, is_outside, open_anywhere, open_beneath, read_bounded};
 use crate::program::{Invocation, ProgramError, Terminal};
 
 pub use mask::{MASK, Masker};
@@ -115,46 +117,45 @@ impl SecretStore {
                 let (_, value) = found.ok_or_else(|| SecretError::NoVariable(name.clone()))?;
                 accept(Zeroizing::new(value.as_encoded_bytes().to_vec()))
             }
-            SecretSource::File(path) => {
-                let file = self.beneath(path)?;
-                accept(self.read(&file, limits::SECRET_BYTES, SecretError::Long)?)
-            }
+            SecretSource::File(path) => accept(self.read_private(Path::new(path), limits::SECRET_BYTES, SecretError::Long)?),
             SecretSource::Command(argv) => self.command(argv),
             SecretSource::Age { file, identity, key } => self.decrypt(file, identity.as_deref(), key),
         }
     }
 
-    /// An absolute path as it is; a relative one beneath the catalogue's root, whatever links it goes through.
-    fn beneath(&self, path: &str) -> Result<PathBuf, SecretError> {
-        let written = Path::new(path);
-        if written.is_absolute() {
-            return Ok(written.to_owned());
-        }
-        let unreadable = |error: std::io::Error| SecretError::File { path: path.to_owned(), why: error.to_string() };
-        let root = self.root.canonicalize().map_err(unreadable)?;
-        let real = root.join(written).canonicalize().map_err(unreadable)?;
-        if real.starts_with(&root) { Ok(real) } else { Err(SecretError::Outside { path: path.to_owned() }) }
+    /// A file at an absolute path wherever that is; at a relative one beneath the catalogue's root.
+    fn open(&self, path: &Path) -> Result<File, SecretError> {
+        let shown = || path.display().to_string();
+        let opened = match path.is_absolute() {
+            true => open_anywhere(path),
+            false => open_beneath(&self.root, path, Links::Beneath),
+        };
+        opened.map_err(|error| match is_outside(&error) {
+            true => SecretError::Outside { path: shown() },
+            false => SecretError::File { path: shown(), why: error.to_string() },
+        })
+    }
+
+    fn read(&self, path: &Path, bound: usize, too_long: SecretError) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let unreadable = |error: std::io::Error| SecretError::File { path: path.display().to_string(), why: error.to_string() };
+        let file = self.open(path)?;
+        // All of the room at once: a buffer that grows leaves copies behind.
+        let length = file.metadata().map_err(unreadable)?.len();
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(bound);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
+        read_bounded(file, bound, &mut bytes).map_err(unreadable)?.ok_or(too_long)?;
+        Ok(bytes)
     }
 
     /// Reads a file that only its owner should be able to read, and notes where others can.
-    fn read(&self, path: &Path, bound: usize, too_long: SecretError) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    fn read_private(&self, path: &Path, bound: usize, too_long: SecretError) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         let shown = path.display().to_string();
-        let unreadable = |error: std::io::Error| SecretError::File { path: shown.clone(), why: error.to_string() };
-        let file = File::open(path).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
-        if !about.is_file() {
-            return Err(SecretError::File { path: shown, why: "it is not a file".to_owned() });
-        }
-        let mode = about.permissions().mode();
-        if mode & 0o077 != 0 {
+        let mode = self.open(path)?.metadata().map(|about| about.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
             let warning = format!("`{shown}` holds a secret and others can read it; run `chmod 600 {shown}`");
             self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
         }
-        // All of the room at once: a buffer that grows leaves copies behind.
-        let length = usize::try_from(about.len()).unwrap_or(usize::MAX).min(bound);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
-        file.take(u64::try_from(bound).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() > bound { Err(too_long) } else { Ok(bytes) }
+        self.read(path, bound, too_long)
     }
 
     fn command(&self, argv: &[String]) -> Result<SecretString, SecretError> {
@@ -186,22 +187,17 @@ impl SecretStore {
             None => self.identity.clone(),
             Some(path) => match path.strip_prefix("~/") {
                 Some(rest) => self.home().map(|home| home.join(rest)).ok_or_else(|| failed("HOME is not set".to_owned()))?,
-                None => self.beneath(path)?,
+                None => PathBuf::from(path),
             },
         };
         let too_long = || failed(format!("a file has more than {} bytes", limits::SECRET_FILE_BYTES));
-        let keys = self.read(&identity, limits::SECRET_FILE_BYTES, too_long())?;
+        let keys = self.read_private(&identity, limits::SECRET_FILE_BYTES, too_long())?;
         let keys = age::IdentityFile::from_buffer(keys.as_slice())
             .map_err(|_| failed(format!("`{}` is not an identity file of age", identity.display())))?
             .into_identities()
             .map_err(|_| failed(format!("`{}` is not an identity file of age", identity.display())))?;
-        let path = self.beneath(file)?;
-        let unreadable = |error: std::io::Error| SecretError::File { path: file.to_owned(), why: error.to_string() };
-        // The file itself is meant to be seen by all: it is read without the look at its mode.
-        let sealed = std::fs::read(&path).map_err(unreadable)?;
-        if sealed.len() > limits::SECRET_FILE_BYTES {
-            return Err(too_long());
-        }
+        // The file itself is meant to be seen by all: its mode does not matter.
+        let sealed = self.read(Path::new(file), limits::SECRET_FILE_BYTES, too_long())?;
         let open = age::Decryptor::new(age::armor::ArmoredReader::new(sealed.as_slice()))
             .map_err(|_| failed("it is not a file of age".to_owned()))?
             .decrypt(keys.iter().map(|key| key.as_ref() as &dyn age::Identity))

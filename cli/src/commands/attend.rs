@@ -105,6 +105,8 @@ fn open_of(run: &Run) -> Vec<DecisionId> {
 /// Drives the run until it ends or stops for people, and says how to go on.
 pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let (home, screen) = (place.home, place.screen.clone());
+    // Secrets will be in memory: a crash must not write them into a core file.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let secrets = Arc::new(SecretStore::new(&place.root, &place.config, std::env::vars_os()));
     let performer = Arc::new(LocalPerformer::new(place.root.clone(), home.logs.clone(), secrets.clone()));
     let by = home.identity(&session.run().plan().policy.people);

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use runbook_core::Run;
 use runbook_core::plan::{Plan, ProcedureIx, SecretSource};
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::run::task::SecretName;
@@ -65,6 +66,28 @@ impl Performer for LocalPerformer {
             match seal {
                 Some(seal) => sealed(end, &seal),
                 None => end,
+            }
+        })
+    }
+
+    /// Fetches what can leak before a step of this process asks for it: secrets that lie in files and variables, and those that
+    /// earlier processes gave to steps of the run. One that cannot be had is missed by the step that needs it, not here.
+    fn prepare(&self, run: &Run) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let plan = run.plan();
+        let mut sources: Vec<SecretSource> = plan.procedures.iter().flat_map(|p| p.secrets.values()).cloned().collect();
+        sources.extend(plan.policy.channels.values().flat_map(|channel| channel.secrets.values()).cloned());
+        sources.retain(|source| !matches!(source, SecretSource::Command(_)));
+        for work in run.steps().filter(|step| step.attempt() > 0).filter_map(|step| step.work().cloned()) {
+            for name in work.secrets() {
+                let procedure = plan.procedures.get(name.procedure as usize);
+                sources.extend(procedure.and_then(|procedure| procedure.secrets.get(&name.name)).cloned());
+            }
+        }
+        let store = self.secrets.clone();
+        Box::pin(async move {
+            if !sources.is_empty() {
+                let fetched = tokio::task::spawn_blocking(move || sources.iter().for_each(|source| drop(store.get(source))));
+                let _ = fetched.await;
             }
         })
     }

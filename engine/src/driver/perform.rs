@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::run::task::Work;
-use runbook_core::{Plan, RunId, StepPath, Value};
+use runbook_core::{Plan, Run, RunId, StepPath, Value};
 use tokio_util::sync::CancellationToken;
 
 /// One attempt to perform.
@@ -38,6 +38,12 @@ impl Assignment {
 /// Performs attempts. Whatever goes wrong is an [`AttemptEnd`].
 pub trait Performer: Send + Sync {
     fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>>;
+
+    /// Is called once before the first attempt of this process. What earlier processes did in the run is in its record.
+    fn prepare(&self, run: &Run) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let _ = run;
+        Box::pin(std::future::ready(()))
+    }
 
     /// What an attempt of an engine that is gone has left running, each as people name it. `attempt` is [`Assignment::id`].
     fn left_running(&self, attempt: &str) -> Vec<String> {

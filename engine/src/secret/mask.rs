@@ -173,9 +173,9 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
     let trimmed = secret.trim_end_matches(['\r', '\n']);
     for whole in [secret, trimmed] {
         add(whole.as_bytes().to_vec());
-        add(json(whole, false));
-        add(json(whole, true));
-        add(json(whole, false).iter().flat_map(|b| if *b == b'/' { vec![b'\\', b'/'] } else { vec![*b] }).collect());
+        for style in &JSON_STYLES {
+            add(json(whole, style));
+        }
         add(whole.replace('\'', r"'\''").into_bytes());
         add(html(whole));
         for kept in URL_KEPT {
@@ -205,8 +205,11 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
     }
     for line in secret.lines().map(str::trim).filter(|line| !line.starts_with("-----")) {
         add(line.as_bytes().to_vec());
-        add(json(line, false));
+        for style in &JSON_STYLES {
+            add(json(line, style));
+        }
     }
+    url_parts(trimmed).into_iter().for_each(|part| add(part.as_bytes().to_vec()));
 }
 
 /// What encoders of URLs leave as it is: everything unreserved, JavaScript's `encodeURIComponent`, its `encodeURI`, and
@@ -259,22 +262,61 @@ fn percent(text: &str, kept: &str, upper: bool) -> Vec<u8> {
     coded.into_bytes()
 }
 
-/// The inside of a JSON string; `ascii` writes every other character as `\u…`, as some encoders do.
-fn json(text: &str, ascii: bool) -> Vec<u8> {
+/// What of a URL is secret by itself: the password in it, and the path with the query, which servers repeat without the host.
+fn url_parts(url: &str) -> Vec<&str> {
+    let Some((_, rest)) = url.split_once("://") else { return Vec::new() };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let password = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).map(|(_, password)| password);
+    password.into_iter().chain((path.len() >= limits::SECRET_PATH_BYTES).then_some(path)).collect()
+}
+
+/// How an encoder of JSON writes what may also stand as it is.
+struct JsonStyle {
+    /// Characters that become `\u…`.
+    escaped: &'static str,
+    /// All that are not ASCII do, too.
+    ascii: bool,
+    /// `/` becomes `\/`.
+    slashes: bool,
+    capitals: bool,
+}
+
+const PLAIN_JSON: JsonStyle = JsonStyle { escaped: "", ascii: false, slashes: false, capitals: false };
+
+const JSON_STYLES: [JsonStyle; 7] = [
+    PLAIN_JSON,
+    JsonStyle { ascii: true, ..PLAIN_JSON },
+    JsonStyle { slashes: true, ..PLAIN_JSON },
+    // PHP.
+    JsonStyle { ascii: true, slashes: true, ..PLAIN_JSON },
+    // Go.
+    JsonStyle { escaped: "<>&", ..PLAIN_JSON },
+    // Gson.
+    JsonStyle { escaped: "<>&='", ..PLAIN_JSON },
+    // .NET.
+    JsonStyle { escaped: "\"&'+<>`", ascii: true, capitals: true, ..PLAIN_JSON },
+];
+
+/// The inside of a JSON string.
+fn json(text: &str, style: &JsonStyle) -> Vec<u8> {
     let mut coded = String::with_capacity(text.len());
     for c in text.chars() {
         let mut units = [0; 2];
+        let written = u32::from(c) < 32 || style.escaped.contains(c) || (style.ascii && !c.is_ascii());
         let _ = match c {
-            '"' => write!(coded, "\\\""),
             '\\' => write!(coded, "\\\\"),
             '\n' => write!(coded, "\\n"),
             '\r' => write!(coded, "\\r"),
             '\t' => write!(coded, "\\t"),
             '\u{8}' => write!(coded, "\\b"),
             '\u{c}' => write!(coded, "\\f"),
-            c if u32::from(c) < 32 || (ascii && !c.is_ascii()) => {
-                c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(coded, "\\u{unit:04x}"))
-            }
+            '/' if style.slashes => write!(coded, "\\/"),
+            c if written => c.encode_utf16(&mut units).iter().try_for_each(|unit| match style.capitals {
+                true => write!(coded, "\\u{unit:04X}"),
+                false => write!(coded, "\\u{unit:04x}"),
+            }),
+            '"' => write!(coded, "\\\""),
             c => write!(coded, "{c}"),
         };
     }

@@ -28,6 +28,18 @@ pub struct Work {
     pub timeout: Duration,
 }
 
+impl Work {
+    /// The secrets that it is given.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let headers = match &self.task {
+            Task::Http(http) => http.headers.as_slice(),
+            _ => &[],
+        };
+        let texts = self.env.values().chain(headers.iter().map(|(_, text)| text));
+        texts.filter_map(|text| if let EnvText::Secret(name) = text { Some(name) } else { None })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnvText {

@@ -26,6 +26,10 @@ fn every_encoding_is_masked() {
         ("json", r#"p@ss \"wörd\"/'7&x"#),
         ("json, ascii", r#"p@ss \"w\u00f6rd\"/'7&x"#),
         ("json, escaped slash", r#"p@ss \"wörd\"\/'7&x"#),
+        ("json of PHP", r#"p@ss \"w\u00f6rd\"\/'7&x"#),
+        ("json of Go", r#"p@ss \"wörd\"/'7\u0026x"#),
+        ("json of Gson", r#"p@ss \"wörd\"/\u00277\u0026x"#),
+        ("json of .NET", r#"p@ss \u0022w\u00F6rd\u0022/\u00277\u0026x"#),
         ("base64", "cEBzcyAid8O2cmQiLyc3Jng="),
         ("hex", "7040737320227 7c3b67264222f2737 2678"),
         ("url, all", "p%40ss%20%22w%C3%B6rd%22%2F%277%26x"),
@@ -153,6 +157,18 @@ fn secrets_that_overlap_leave_nothing_of_each_other() {
         }
     }
     assert_eq!(masker(&["hunt", "terminal"]).text("a hunterminal"), "a ***");
+}
+
+#[test]
+fn what_is_secret_in_a_url_is_masked_alone() {
+    for (url, text, expect) in [
+        ("postgres://app:s3cret@db/app", "password s3cret, /app", "password ***, /app"),
+        ("https://hooks.example.org/T01/B02/x9y8", "POST /T01/B02/x9y8 at hooks.example.org", "POST *** at hooks.example.org"),
+        ("https://example.org?token=abcdefgh", "?token=abcdefgh", "***"),
+        ("https://example.org/", "GET /", "GET /"),
+    ] {
+        assert_eq!(shown(&masker(&[url]), &[text.as_bytes()]), expect, "{url}");
+    }
 }
 
 #[test]
