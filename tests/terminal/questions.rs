@@ -223,6 +223,35 @@ fn a_key_that_is_no_text_is_no_answer() {
 }
 
 #[test]
+fn who_has_agreed_waits_for_the_others() {
+    let desk = Desk::new(&APPROVAL.replace("{question: Write it?}", "{question: Write it?, count: 2}"));
+    let mut terminal = desk.terminal("exec try --yes");
+    terminal.sees("2 people must agree").asks("/?]").types("approve");
+    terminal.sees("more people must agree").sees("whoever may decide says: runbook approve");
+    assert_eq!(terminal.text().matches("your decision").count(), 1, "{}", terminal.text());
+    terminal.presses("\x03").sees("leave it parked").asks("/?]").types("leave");
+    terminal.ends(3);
+}
+
+#[test]
+fn a_question_whose_time_is_over_is_taken_away() {
+    let ends = Desk::new(&APPROVAL.replace("{question: Write it?}", "{question: Write it?, within: 1s}"));
+    let seen = ends.terminal("exec try --yes").ends(1);
+    assert!(seen.contains("nobody decided in time") && seen.contains("next: runbook show"), "{seen}");
+    let goes_on = "steps:
+  - approve: {question: Sure?, within: 1s}
+    on_failure: continue
+  - run: until test -e go || ! test -e try.yaml; do sleep 0.05; done
+    effect: read
+";
+    let desk = Desk::new(goes_on);
+    let mut terminal = desk.terminal("exec try");
+    terminal.asks("/?]").sees("(the time to decide is over)").sees("running  run-2");
+    std::fs::write(desk.path("go"), "").expect("a file");
+    terminal.ends(0);
+}
+
+#[test]
 fn a_decision_of_somebody_else_waits() {
     let desk = Desk::new(APPROVAL);
     let workspace =

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runbook_core::run::decision::{Decision, Standing};
 use runbook_core::run::event::Identity;
 use runbook_core::run::{Command, Event, Run};
 use runbook_core::{DecisionId, RunId, limits};
@@ -290,14 +291,20 @@ impl Person<'_> {
                 if asked.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
-                if !asked.borrow_and_update().open.contains(&id) {
-                    return;
+                let now = asked.borrow_and_update().clone();
+                if !now.open.contains(&id) {
+                    return now.run.and_then(|run| run.decision(id).map(|decision| decision.standing));
                 }
             }
         };
         let reply = tokio::select! {
-            () = settled => {
-                self.ui.say("(this was decided elsewhere)");
+            standing = settled => {
+                self.ui.say(match standing {
+                    Some(Standing::Expired) => "(the time to decide is over)",
+                    Some(Standing::Voided) => "(what would run has changed)",
+                    Some(Standing::Withdrawn) => "(nobody needs to decide this any more)",
+                    _ => "(this was decided elsewhere)",
+                });
                 None
             }
             told = self.signals.next() => {
@@ -312,20 +319,29 @@ impl Person<'_> {
             None => {}
             Some(Reply::Vote(vote)) => {
                 let message = Message::Decide { decision: id, vote };
-                if let Some(Answer::Refused { why }) = say(wishes, message).await {
-                    self.screen.with(|s| s.notice(&format!("not taken: {why}")));
+                match say(wishes, message).await {
+                    Some(Answer::Refused { why }) => self.screen.with(|s| s.notice(&format!("not taken: {why}"))),
+                    // Others have to agree too.
+                    Some(Answer::Accepted { .. }) if self.asked.borrow().open.contains(&id) => {
+                        self.wait_for_others(run, decision, "more people must agree");
+                    }
+                    _ => {}
                 }
             }
-            Some(Reply::NotYours(why)) => {
-                self.left.insert(id);
-                let how = request::answers(run, decision).into_iter().next().unwrap_or_default();
-                self.screen.with(|s| s.notice(&format!("{why}\nwaiting; whoever may decide says: {how}")));
-            }
+            Some(Reply::NotYours(why)) => self.wait_for_others(run, decision, &why),
             Some(Reply::Later) => {
                 self.left.insert(id);
                 self.leave(Leave::Park, wishes).await;
             }
         }
+    }
+
+    /// Leaves a decision to those who may take it.
+    fn wait_for_others(&mut self, run: &Run, decision: &Decision, why: &str) {
+        self.left.insert(decision.id);
+        let how = request::answers(run, decision).into_iter().next().unwrap_or_default();
+        let how = self.ui.command(&how);
+        self.screen.with(|s| s.notice(&format!("{why}\nwaiting; whoever may decide says: {how}")));
     }
 
     async fn told(&mut self, told: Told, wishes: &mpsc::UnboundedSender<Wish>) {
