@@ -460,7 +460,7 @@ pub struct Verify {
 /// Sign the head of a run's record, to be kept where nobody who can change the record can change it too
 ///
 /// The file says which run stood at which event with which hash, and carries your SSH signature. `runbook verify --anchor FILE`
-/// then finds a record that was cut or made anew since; so does `ssh-keygen -Y verify` alone (docs/record.md).
+/// then finds a record that was cut or made anew since; so does `ssh-keygen -Y verify` alone (`runbook docs record`).
 #[derive(Debug, Args)]
 pub struct Anchor {
     #[command(flatten)]
@@ -515,6 +515,8 @@ pub struct Docs {
 pub enum Page {
     /// Every key of the procedure language
     Format,
+    /// What a record holds and how to prove it, also without this program
+    Record,
 }
 
 /// Print completions for a shell

@@ -5,10 +5,12 @@ use crate::exit::{Exit, Outcome};
 use crate::ui::Ui;
 
 const FORMAT: &str = include_str!("../../../docs/format.md");
+const RECORD: &str = include_str!("../../../docs/record.md");
 
 pub fn run(args: &Docs, ui: &mut Ui) -> Outcome {
     let page = match args.page {
         Page::Format => FORMAT,
+        Page::Record => RECORD,
     };
     ui.data(page.trim_end())?;
     Ok(Exit::Succeeded)
