@@ -72,6 +72,23 @@ fn the_start_is_asked_for_once_with_its_effects() {
 }
 
 #[test]
+fn a_start_that_was_declined_can_be_had_again_as_it_was_asked_for() {
+    let desk = Desk::new(
+        "inputs: {who: {type: string}}\nsteps:\n  - {id: one, run: 'echo {{inputs.who}}', irreversible: test}\n  - {id: two, run: 'true', irreversible: test}\n",
+    );
+    for (line, command) in [
+        ("exec try --from two", "runbook exec try --input 'who=two words' --from two --yes"),
+        ("exec try --only one --only two --step", "runbook exec try --input 'who=two words' --step --only one --only two --yes"),
+    ] {
+        let mut terminal = desk.terminal(line);
+        terminal.asks("who (string):").types("two words");
+        terminal.asks("start? [y/N]").types("n");
+        let seen = terminal.ends(130);
+        assert!(seen.contains(&format!("next: {command}")), "{line}\n{seen}");
+    }
+}
+
+#[test]
 fn what_only_looks_starts_at_once() {
     let desk = Desk::new(READ);
     assert!(!desk.terminal("exec try").ends(0).contains("start?"));
@@ -265,4 +282,29 @@ fn a_decision_of_somebody_else_waits() {
     assert!(!terminal.text().contains("your decision"));
     terminal.presses("\x03").sees("leave it parked").asks("/?]").types("leave");
     terminal.ends(3);
+}
+
+#[test]
+fn an_approver_at_another_terminal() {
+    let desk = Desk::new(&format!("{APPROVAL}  - id: form\n    ask: {{question: How many?, fields: {{n: {{type: integer}}}}}}\n"));
+    desk.run("exec try", 3);
+    let declined = |line: &str, question: &str, keys: &str, code: i32| {
+        let mut terminal = desk.terminal(line);
+        terminal.asks(question).types(keys);
+        let seen = terminal.ends(code);
+        assert!(seen.contains("nothing was ") && seen.contains("\nnext: runbook "), "{line}\n{seen}");
+    };
+    declined("approve last", "[approve/reject/later/?]", "later", 3);
+    declined("resume last", "go on? [y/N]", "n", 3);
+    let mut terminal = desk.terminal("approve last");
+    terminal.sees("sh: echo done > written.txt").asks("[approve/reject/later/?]").types("approve");
+    let seen = terminal.ends(0);
+    assert!(seen.contains("recorded: approve for d1") && seen.contains("next: runbook resume"), "{seen}");
+    desk.run("resume last", 3);
+    let mut terminal = desk.terminal("answer last");
+    terminal.sees("How many?").asks("[yes/refuse/later/?]").types("yes").asks("n (integer):").types("3");
+    terminal.ends(0);
+    desk.run("resume last", 0);
+    declined("undo last", "undo? [y/N]", "", 130);
+    assert!(desk.path("written.txt").exists());
 }

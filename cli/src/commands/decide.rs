@@ -137,6 +137,7 @@ impl Open {
             Reply::Vote(vote) => self.hand_in(*vote, ui),
             Reply::Later => {
                 ui.say("nothing was decided");
+                ui.next(&format!("runbook decisions {}", self.row.run));
                 Ok(Exit::Waiting)
             }
             Reply::NotYours(why) => Err(Trouble::not_valid(why).next(format!("runbook decisions {}", self.row.run))),

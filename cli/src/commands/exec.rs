@@ -63,7 +63,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
             ui.say(&dry_run::weight(&predicted));
             if !ask::yes(ui, &mut lines, "start?").await {
                 ui.say("nothing was started");
-                ui.next(&format!("{} --yes", chosen.command(&inputs)));
+                ui.next(&format!("{}{} --yes", chosen.command(&inputs), manner(args)));
                 return Ok(Exit::Cancelled);
             }
         }
@@ -86,6 +86,17 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         let place = Place { home: &home, root: chosen.root(), config: config_folder(), screen };
         attend::attend(session, place, questions, ui, &mut lines).await
     })
+}
+
+/// How the run was to go, as flags.
+fn manner(args: &Exec) -> String {
+    let mut flags = String::new();
+    if args.step {
+        flags.push_str(" --step");
+    }
+    args.from.iter().for_each(|step| flags.push_str(&format!(" --from {step}")));
+    args.only.iter().for_each(|step| flags.push_str(&format!(" --only {step}")));
+    flags
 }
 
 /// What a run is given, and by what means.

@@ -41,6 +41,7 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
     let runtime = runtime()?;
     if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "go on?")) {
         ui.say("nothing was started");
+        ui.next(&format!("runbook show {id}"));
         return Ok(Exit::Waiting);
     }
     if args.detach {
@@ -73,6 +74,7 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
     let runtime = runtime()?;
     if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "undo?")) {
         ui.say("nothing was undone");
+        ui.next(&format!("runbook show {id}"));
         return Ok(Exit::Cancelled);
     }
     let by = home.identity(&run.plan().policy.people);
