@@ -1,14 +1,11 @@
 //! What is recorded where a fact does not fit into an event. A step whose values are too large has failed, and the run goes on
 //! to its end: an engine that stopped over it would stop again at every resume.
 
-use runbook_core::Value;
 use runbook_core::run::Fact;
 use runbook_core::run::event::{AttemptEnd, Evaluated, Failure, Resolution};
+use runbook_core::{Value, limits};
 
 use crate::journal::JournalError;
-
-/// The longest message that an outcome keeps then, in characters.
-const MESSAGE_CHARS: usize = 1000;
 
 /// The fact to record in place of one that is too large. What a person said has none: it is refused.
 pub(super) fn instead_of(fact: Fact, error: &JournalError) -> Result<Fact, JournalError> {
@@ -21,7 +18,7 @@ pub(super) fn instead_of(fact: Fact, error: &JournalError) -> Result<Fact, Journ
             Fact::AttemptFinished { path, attempt, end: AttemptEnd::Failed { failure, result: Value::Null } }
         }
         Fact::RunFinished { mut outcome } => {
-            outcome.message = outcome.message.chars().take(MESSAGE_CHARS).chain(['…']).collect();
+            outcome.message = outcome.message.chars().take(limits::OUTCOME_CHARS).chain(['…']).collect();
             Fact::RunFinished { outcome }
         }
         _ => return Err(error.clone()),
