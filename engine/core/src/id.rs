@@ -212,7 +212,7 @@ impl From<DecisionId> for String {
 
 /// The JSON that digests are over (RFC 8785): keys in order, no spaces.
 pub fn canonical_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
-    serde_jcs::to_string(value)
+    crate::canonical::to_string(value)
 }
 
 /// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.

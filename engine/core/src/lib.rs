@@ -5,6 +5,7 @@
 //!
 //! The stages, each with its own type: text → [`document`] → [`check`] → [`plan::Plan`] → [`run::Run`].
 
+mod canonical;
 pub mod check;
 pub mod diagnostic;
 pub mod document;
