@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Severity};
@@ -62,9 +64,9 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::NotValid)
 }
 
-/// Today's date decides whether a review is overdue.
+/// Today's date decides whether a review is overdue. It is that of UTC: the date here would take reading the zones of the system.
 pub fn options(environment: Option<String>) -> CheckOptions {
-    CheckOptions { environment, today: Some(jiff::Zoned::now().date()) }
+    CheckOptions { environment, today: Some(Timestamp::now().to_zoned(TimeZone::UTC).date()) }
 }
 
 fn find(catalogue: &Catalogue, name: &str, settings: &Settings) -> Result<Arc<str>, Trouble> {
