@@ -162,6 +162,11 @@ pub const MASK_FAST_BYTES: usize = 64 * 1024;
 
 /// Changes of the journal that share one commit. More would only make the first of them wait longer.
 pub const COMMIT_GROUP: usize = 256;
+/// Pages (4 KiB) of the journal's write-ahead log before they are copied into the database between two commits: seldom
+/// enough that its two syncs do not count among those of the steps.
+pub const LOG_PAGES: i32 = 4_096;
+/// The same when a process ends. The next process reads what is left before it does anything, at a few microseconds a page.
+pub const LOG_PAGES_AT_END: i32 = 128;
 /// How long a change waits for another process that holds the journal.
 pub const STORE_BUSY: Duration = Duration::from_secs(10);
 /// How often the journal is asked whether another process has written to it.

@@ -32,10 +32,10 @@ pub struct Store {
     folder: PathBuf,
     path: PathBuf,
     writer: writer::Writer,
-    /// Connections that are not in use.
+    /// The first to read with. [`Journal::version`] is asked here alone: `data_version` compares within one connection.
+    reader: Mutex<Connection>,
+    /// Connections for whoever reads meanwhile, those that are not in use.
     readers: Mutex<Vec<Connection>>,
-    /// Only for [`Journal::version`]: `data_version` compares within one connection.
-    watch: Mutex<Connection>,
 }
 
 impl Store {
@@ -58,8 +58,8 @@ impl Store {
         Ok(Store {
             folder,
             writer: writer::Writer::start(connection, path.clone())?,
+            reader: Mutex::new(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
             readers: Mutex::new(Vec::new()),
-            watch: Mutex::new(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
             path,
         })
     }
@@ -69,6 +69,9 @@ impl Store {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, writer::ChangeError>) -> Result<T, JournalError> {
+        if let Ok(connection) = self.reader.try_lock() {
+            return read(&connection).map_err(|error| error.explained(&self.path));
+        }
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -117,7 +120,7 @@ fn explain(error: &rusqlite::Error, path: &Path) -> JournalError {
 
 impl Journal for Store {
     fn create(&self, run: NewRun) -> Receipt<Lease> {
-        self.writer.submit(Durability::Synced, move |c| change::create(c, &run))
+        self.writer.submit(Durability::Visible, move |c| change::create(c, &run))
     }
 
     fn append(&self, append: Append) -> Receipt<()> {
@@ -211,8 +214,8 @@ impl Journal for Store {
     }
 
     fn version(&self) -> Result<u64, JournalError> {
-        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch
+        let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        connection
             .prepare_cached("PRAGMA data_version")
             .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
             .map(|version| version as u64)

@@ -4,13 +4,19 @@
 //! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
 //! any other failure of the disk but a full one, nobody knows what it holds: the thread answers everything that follows with
 //! [`JournalError::Stopped`].
+//!
+//! What the write-ahead log holds goes into the database between commits and at the end, never within a commit: nobody waits
+//! for it, and whoever opens the journal next has little of the log to read.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use runbook_core::limits;
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use super::explain;
@@ -102,11 +108,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, path: PathBuf) -> Result<Writer, JournalError> {
+    pub(super) fn start(mut connection: Connection, path: PathBuf) -> Result<Writer, JournalError> {
         let (jobs, queue) = channel();
+        let logged = Arc::new(AtomicI32::new(0));
+        let pages = logged.clone();
+        // In the place of SQLite's own checkpoints.
+        let hook = move |_: &mut Wal, count| {
+            pages.store(count, Ordering::Relaxed);
+            Ok(())
+        };
+        connection.wal_hook(Some(hook)).map_err(|error| explain(&error, &path))?;
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || Writing { connection, path, synced: true, stopped: None }.serve(&queue))
+            .spawn(move || Writing { connection, path, logged, synced: true, stopped: None }.serve(&queue))
             .map_err(|e| JournalError::Stopped(e.to_string()))?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -139,6 +153,8 @@ impl Drop for Writer {
 struct Writing {
     connection: Connection,
     path: PathBuf,
+    /// Pages in the write-ahead log after the last commit.
+    logged: Arc<AtomicI32>,
     /// Whether commits are synced at present.
     synced: bool,
     stopped: Option<JournalError>,
@@ -151,6 +167,21 @@ impl Writing {
             group.extend(queue.try_iter().take(limits::COMMIT_GROUP - 1));
             let committed = self.commit(&mut group);
             group.into_iter().for_each(|job| job.reply(committed.clone()));
+            self.checkpoint(limits::LOG_PAGES);
+        }
+        self.checkpoint(limits::LOG_PAGES_AT_END);
+    }
+
+    /// Copies the log into the database where it has so many pages. Readers and other processes go on meanwhile.
+    fn checkpoint(&mut self, most: i32) {
+        if self.stopped.is_some() || self.logged.load(Ordering::Relaxed) < most {
+            return;
+        }
+        self.logged.store(0, Ordering::Relaxed);
+        // One that another process is at already, or that is not complete, is made up for by the next.
+        let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(JournalError::Stopped(why)) = copied.map_err(|error| explain(&error, &self.path)) {
+            self.stopped = Some(JournalError::Stopped(why));
         }
     }
 
