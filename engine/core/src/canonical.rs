@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_standard() {
-        let numbers: Value = serde_json::from_str("[333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001, -0.0]").unwrap();
+        let numbers: Value =
+            serde_json::from_str("[333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001, -0.0]").unwrap();
         assert_eq!(text(&numbers), "[333333333.3333333,1e+30,4.5,0.002,1e-27,0]");
         assert_eq!(text(&json!("\u{20ac}$\u{f}\nA'B\"\\\\\"/")), "\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"");
         let names = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});

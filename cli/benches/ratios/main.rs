@@ -1,0 +1,174 @@
+//! One table of figures, each measured within this run against what it names: `cargo bench --bench ratios`.
+//!
+//! Machines are noisy and disks noisier, so most are ratios: the median of pairs that ran one right after the other. A row whose
+//! rival is not installed says so. Each run adds a line of JSON to `target/bench-history.jsonl`, which CI keeps.
+//!
+//! `cargo bench --bench ratios -- replay store` measures the rows with one of these words in their name; `--large` fills a store
+//! with 100,000 runs and 5,000,000 events first, which takes minutes and 2 GB.
+
+mod journal;
+mod machine;
+mod program;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const RUNBOOK: &str = env!("CARGO_BIN_EXE_runbook");
+const PAIRS: usize = 7;
+
+/// One measurement.
+pub struct Row {
+    pub what: &'static str,
+    pub against: &'static str,
+    /// Absent where the rival is.
+    pub measured: Option<f64>,
+    pub unit: &'static str,
+    pub reach: Reach,
+}
+
+pub enum Reach {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+type Measure = fn(&Path) -> Row;
+
+const ROWS: [(&str, Measure); 21] = [
+    ("one step", program::one_step),
+    ("one step memory", program::one_step_memory),
+    ("200 steps", program::two_hundred_steps),
+    ("fan-out", program::fan_out),
+    ("output", program::output),
+    ("output memory", program::output_memory),
+    ("audited 1", program::audited_one),
+    ("audited 200", program::audited_many),
+    ("pure steps", machine::pure_steps),
+    ("late step", machine::late_step),
+    ("replay", machine::replay),
+    ("replay record", journal::replay),
+    ("check many", machine::check_many),
+    ("check large", machine::check_large),
+    ("expression", machine::cached_expression),
+    ("64 runs", journal::many_at_once),
+    ("pure durable", journal::pure_durable),
+    ("waiting memory", journal::waiting_memory),
+    ("waiting resume", journal::waiting_resumed),
+    ("store start", program::large_store_start),
+    ("store list", program::large_store_lists),
+];
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let folder = std::env::temp_dir().join(format!("runbook-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a scratch folder");
+    let mut history = serde_json::Map::new();
+    println!("{:<34} {:<38} {:>12}  reach", "what", "against", "measured");
+    for (name, measure) in ROWS {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            let row = measure(&folder);
+            println!("{row}");
+            history.insert(name.to_owned(), row.measured.into());
+        }
+    }
+    keep(history);
+    // Removing what this program made; a leftover would do no harm.
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// Adds what was measured to the history.
+fn keep(rows: serde_json::Map<String, serde_json::Value>) {
+    let target = Path::new(RUNBOOK).parent().and_then(Path::parent).expect("the target folder");
+    let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output().map(|o| o.stdout).unwrap_or_default();
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let line = serde_json::json!({ "at": jiff::Timestamp::now().to_string(), "commit": commit, "rows": rows });
+    let file = fs::OpenOptions::new().create(true).append(true).open(target.join("bench-history.jsonl"));
+    file.and_then(|mut file| writeln!(file, "{line}")).expect("the history takes a line");
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let measured = self.measured.map_or("–".to_owned(), |measured| format!("{measured:.2} {}", self.unit));
+        let (sign, reach, holds) = match self.reach {
+            Reach::AtMost(most) => ("≤", most, self.measured.is_none_or(|measured| measured <= most)),
+            Reach::AtLeast(least) => ("≥", least, self.measured.is_none_or(|measured| measured >= least)),
+        };
+        let missed = if holds { "" } else { "  missed" };
+        write!(f, "{:<34} {:<38} {measured:>12}  {sign} {reach} {}{missed}", self.what, self.against, self.unit)
+    }
+}
+
+/// The median of the pairwise ratios of two things, each done once before it counts.
+fn paired(mut ours: impl FnMut(), mut theirs: impl FnMut()) -> f64 {
+    ours();
+    theirs();
+    median((0..PAIRS).map(|_| timed(&mut ours).as_secs_f64() / timed(&mut theirs).as_secs_f64()).collect())
+}
+
+fn timed(work: &mut dyn FnMut()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn command(program: &str, arguments: &[&str], folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn quiet(program: &str, arguments: &[&str], folder: &Path) {
+    let status = command(program, arguments, folder).status().expect("it starts");
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+}
+
+/// The most memory that a program had at once, in MiB.
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it and says what it took")]
+fn peak_memory(program: &str, arguments: &[&str], folder: &Path) -> f64 {
+    let child = command(program, arguments, folder).spawn().expect("it starts");
+    let mut status = 0;
+    // SAFETY: all-zero bytes are an `rusage`, and both pointers are to memory of ours.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert!(libc::wait4(child.id() as i32, &mut status, 0, &mut usage) > 0, "it is ours to wait for");
+        usage
+    };
+    assert_eq!(status, 0, "{program} {arguments:?}");
+    usage.ru_maxrss as f64 / 1024.0
+}
+
+/// Processor time of this process so far.
+fn processor_time() -> Duration {
+    // SAFETY: all-zero bytes are an `rusage`, and the pointer is to memory of ours.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+        usage
+    };
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1_000);
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
+
+fn installed(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+fn procedure(steps: &str) -> String {
+    format!("apiVersion: runbook/v1\nkind: Runbook\nname: bench\nversion: 1.0.0\nsteps:\n{steps}")
+}
+
+/// An empty state folder.
+fn state(folder: &Path, name: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let state = folder.join(name).join("state");
+    fs::create_dir_all(&state).expect("a folder");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).expect("only ours");
+    state
+}

@@ -1,0 +1,187 @@
+//! Rows of the whole program, from the start of its process to the end, against others doing the same.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{PAIRS, RUNBOOK, Reach, Row, installed, median, paired, peak_memory, procedure, quiet, state, timed};
+
+/// A procedure in a folder of its own, and how to run it.
+struct Prepared {
+    folder: std::path::PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Prepared {
+    fn new(folder: &Path, name: &str, steps: &str) -> Prepared {
+        let state = state(folder, name);
+        let folder = folder.join(name);
+        fs::write(folder.join("bench.yaml"), procedure(steps)).expect("a file");
+        let arguments = ["exec", "bench.yaml", "--yes", "--state", &state.to_string_lossy()].map(str::to_owned).to_vec();
+        Prepared { folder, arguments }
+    }
+
+    fn arguments(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
+    }
+
+    fn exec(&self) {
+        quiet(RUNBOOK, &self.arguments(), &self.folder);
+    }
+
+    fn peak_memory(&self) -> f64 {
+        peak_memory(RUNBOOK, &self.arguments(), &self.folder)
+    }
+}
+
+const ONE: &str = "- {exec: [\"true\"], effect: read}\n";
+
+pub fn one_step(folder: &Path) -> Row {
+    let ours = Prepared::new(folder, "one", ONE);
+    fs::write(folder.join("justfile"), "one:\n    @true\n").expect("a file");
+    let measured = installed("just").then(|| paired(|| ours.exec(), || quiet("just", &["one"], folder)));
+    Row { what: "one step, whole process", against: "just, the same step", measured, unit: "×", reach: Reach::AtMost(3.0) }
+}
+
+pub fn one_step_memory(folder: &Path) -> Row {
+    let measured = Some(Prepared::new(folder, "one", ONE).peak_memory());
+    Row { what: "one step, memory", against: "the most at once", measured, unit: "MiB", reach: Reach::AtMost(15.0) }
+}
+
+pub fn two_hundred_steps(folder: &Path) -> Row {
+    let ours = Prepared::new(folder, "many", &"- {exec: [\"true\"], idempotent: true}\n".repeat(200));
+    let file = folder.join("synced");
+    let theirs = || {
+        let mut file = File::create(&file).expect("a file");
+        for _ in 0..200 {
+            quiet("true", &[], folder);
+            file.write_all(b"done\n").expect("a line");
+            file.sync_data().expect("a sync");
+        }
+    };
+    let measured = Some(paired(|| ours.exec(), theirs));
+    Row { what: "200 durable steps", against: "200 × spawn and fdatasync", measured, unit: "×", reach: Reach::AtMost(1.3) }
+}
+
+pub fn fan_out(folder: &Path) -> Row {
+    let items: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let steps =
+        format!("- each: {{in: \"[{}]\", max_parallel: 16, steps: [{{exec: [\"true\"], idempotent: true}}]}}\n", items.join(", "));
+    let ours = Prepared::new(folder, "fan", &steps);
+    let targets: Vec<String> = items.iter().map(|n| format!("t{n}")).collect();
+    let list = targets.join(" ");
+    fs::write(folder.join("Makefile"), format!("all: {list}\n.PHONY: {list}\n{list}:\n\t@/bin/true\n")).expect("a file");
+    let measured = installed("make").then(|| paired(|| ours.exec(), || quiet("make", &["-j16", "all"], folder)));
+    Row { what: "fan-out of 200, 16 at a time", against: "make -j16", measured, unit: "×", reach: Reach::AtMost(1.5) }
+}
+
+/// A step that prints 200 MB.
+fn printing(folder: &Path) -> (Prepared, std::path::PathBuf) {
+    let source = folder.join("printed");
+    fs::write(&source, vec![b'x'; 200 * 1024 * 1024]).expect("a file");
+    (Prepared::new(folder, "output", &format!("- {{exec: [cat, {}], effect: read}}\n", source.display())), source)
+}
+
+pub fn output(folder: &Path) -> Row {
+    let (ours, source) = printing(folder);
+    let copy = folder.join("copy");
+    let theirs = || {
+        let file = File::create(&copy).expect("a file");
+        let mut child = Command::new("cat").arg(&source).stdout(Stdio::piped()).spawn().expect("cat starts");
+        std::io::copy(&mut child.stdout.take().expect("a pipe"), &mut &file).expect("it is copied");
+        child.wait().expect("cat ends");
+        file.sync_data().expect("a sync");
+    };
+    let measured = Some(paired(|| ours.exec(), theirs));
+    Row { what: "a step that prints 200 MB", against: "cat | file, one fdatasync", measured, unit: "×", reach: Reach::AtMost(1.3) }
+}
+
+pub fn output_memory(folder: &Path) -> Row {
+    let measured = Some(printing(folder).0.peak_memory());
+    Row {
+        what: "a step that prints 200 MB, memory",
+        against: "the most at once",
+        measured,
+        unit: "MiB",
+        reach: Reach::AtMost(15.0),
+    }
+}
+
+/// How much faster than `audited-runbook` from PyPI, whose program `AUDITED_RUNBOOK` names.
+fn audited(folder: &Path, steps: usize) -> Option<f64> {
+    let theirs = std::env::var("AUDITED_RUNBOOK").ok()?;
+    let ours = Prepared::new(folder, &format!("audited-{steps}"), &"- {exec: [\"true\"], idempotent: true}\n".repeat(steps));
+    let file = format!("name: bench\nsteps:\n{}", "- {name: step, command: \"true\"}\n".repeat(steps));
+    fs::write(ours.folder.join("audited.yml"), file).expect("a file");
+    let database = ours.folder.join("audited.db").to_string_lossy().into_owned();
+    Some(paired(|| quiet(&theirs, &["run", "--db", &database, "audited.yml"], &ours.folder), || ours.exec()))
+}
+
+pub fn audited_one(folder: &Path) -> Row {
+    let measured = audited(folder, 1);
+    Row { what: "audited-runbook, 1 step", against: "the time of this program", measured, unit: "×", reach: Reach::AtLeast(10.0) }
+}
+
+pub fn audited_many(folder: &Path) -> Row {
+    let measured = audited(folder, 200);
+    Row {
+        what: "audited-runbook, 200 steps", against: "the time of this program", measured, unit: "×", reach: Reach::AtLeast(2.0)
+    }
+}
+
+/// A state folder with 100,000 runs of 50 events each: one real run, and copies of its rows. Absent without `--large`.
+fn large_store(folder: &Path) -> Option<Prepared> {
+    if !std::env::args().any(|argument| argument == "--large") {
+        return None;
+    }
+    let ours = Prepared::new(folder, "large", ONE);
+    let database = folder.join("large/state/journal.db");
+    if database.exists() {
+        return Some(ours);
+    }
+    fs::write(folder.join("large/pattern.yaml"), procedure(&"- {set: {x: 1 + 1}}\n".repeat(48))).expect("a file");
+    let mut arguments = ours.arguments();
+    arguments[1] = "pattern.yaml";
+    quiet(RUNBOOK, &arguments, &ours.folder);
+    let connection = rusqlite::Connection::open(database).expect("the journal");
+    connection.execute_batch("PRAGMA synchronous = OFF").expect("a setting");
+    for batch in 0..100 {
+        let ids = format!("WITH RECURSIVE n(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM n LIMIT 1000)", batch * 1000 + 1);
+        let copies = format!(
+            "BEGIN;
+             {ids} INSERT INTO runs (run, format, plan, seq, head, summary)
+                 SELECT printf('%026d', i), format, plan, seq, head, summary FROM n, (SELECT * FROM runs ORDER BY run DESC LIMIT 1);
+             {ids} INSERT INTO leases (run, epoch, owner, until) SELECT printf('%026d', i), 1, NULL, 0 FROM n;
+             {ids} INSERT INTO events (run, seq, at, kind, body, hash)
+                 SELECT printf('%026d', i), seq, at, kind, body, hash FROM n, events
+                 WHERE events.run = (SELECT run FROM runs ORDER BY run DESC LIMIT 1) ORDER BY i, seq;
+             COMMIT"
+        );
+        connection.execute_batch(&copies).expect("the rows are copied");
+    }
+    Some(ours)
+}
+
+pub fn large_store_start(folder: &Path) -> Row {
+    let empty = Prepared::new(folder, "small", ONE);
+    let measured = large_store(folder).map(|large| paired(|| large.exec(), || empty.exec()));
+    Row { what: "exec over 5,000,000 events", against: "exec over an empty store", measured, unit: "×", reach: Reach::AtMost(1.2) }
+}
+
+pub fn large_store_lists(folder: &Path) -> Row {
+    let measured = large_store(folder).map(|large| {
+        let run = |command: &[&str]| {
+            let arguments = [command, &large.arguments()[3..]].concat();
+            median((0..PAIRS).map(|_| timed(&mut || quiet(RUNBOOK, &arguments, &large.folder)).as_secs_f64() * 1e3).collect())
+        };
+        run(&["runs"]).max(run(&["show", "last"]))
+    });
+    Row {
+        what: "`runs`, `show` over 5,000,000 events",
+        against: "the slower of the two",
+        measured,
+        unit: "ms",
+        reach: Reach::AtMost(30.0),
+    }
+}
