@@ -81,7 +81,7 @@ pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
         Some(workspace) => PolicyContext::from_workspace(workspace, options.environment.as_deref()),
         None => Ok(PolicyContext::default()),
     };
-    match policy {
+    let (plan, diagnostics) = match policy {
         Ok(policy) => lower::Build::new(catalogue, options, policy).finish(procedure),
         Err(unknown) => {
             let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
@@ -89,7 +89,8 @@ pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
             diagnostics.push(fault.help("name an environment that workspace.yaml has"));
             (None, diagnostics)
         }
-    }
+    };
+    (plan, diagnostics.shortened())
 }
 
 /// Judges what a test says about other files: its procedure exists. Its cases are judged where they are run.

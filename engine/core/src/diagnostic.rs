@@ -183,6 +183,27 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// At most [`limits::DIAGNOSTICS`](crate::limits::DIAGNOSTICS) of each source, errors before warnings. That some are
+    /// left out is said, and is no more of an error than what is shown.
+    #[must_use]
+    pub fn shortened(self) -> Diagnostics {
+        const MOST: usize = crate::limits::DIAGNOSTICS;
+        let sorted = self.into_sorted();
+        let mut kept = Vec::new();
+        for of_source in sorted.chunk_by(|a, b| a.source == b.source) {
+            let of = |severity| of_source.iter().filter(move |fault| fault.severity == severity);
+            kept.extend(of(Severity::Error).chain(of(Severity::Warning)).take(MOST).cloned());
+            if let (true, Some(last)) = (of_source.len() > MOST, kept.last().cloned()) {
+                let severity = if of(Severity::Error).next().is_some() { Severity::Error } else { Severity::Warning };
+                let message = format!("only {MOST} of {} faults are shown", of_source.len());
+                let help = Some("mend those and check again".to_owned());
+                let (reason, labels, suggestion) = (String::new(), Vec::new(), None);
+                kept.push(Diagnostic { code: Code::RB0005, severity, message, reason, labels, help, suggestion, ..last });
+            }
+        }
+        Diagnostics(kept)
+    }
+
     /// In the order of files and places, each fault once.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.0.sort_by(|a, b| (&a.source, a.span, a.code, &a.message).cmp(&(&b.source, b.span, b.code, &b.message)));

@@ -148,3 +148,17 @@ fn a_test_names_a_procedure() {
         assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{name}");
     }
 }
+
+#[test]
+fn a_flood_of_faults_is_cut_short_and_that_is_said() {
+    let inputs: String = (0..1000).map(|n| format!("  i{n}: {{type: string}}\n")).collect();
+    for (steps, plan, severity) in
+        [("[{effect: read, run: x}]", true, Severity::Warning), ("[{effect: read, run: x, if: y}]", false, Severity::Error)]
+    {
+        let (made, found) = judge(&whole(&format!("inputs:\n{inputs}steps: {steps}\n")));
+        let last = found.iter().find(|fault| fault.code == Code::RB0005).unwrap();
+        assert_eq!((made.is_some(), last.severity), (plan, severity));
+        assert_eq!(found.iter().count(), crate::limits::DIAGNOSTICS + 1);
+        assert!(last.message.contains(" of 100"), "{}", last.message);
+    }
+}

@@ -1,0 +1,27 @@
+//! Every kept input of the fuzz targets again, without the fuzzer: what must hold of it is said in `fuzz/src/lib.rs`.
+
+#![allow(clippy::disallowed_methods)]
+
+use std::path::PathBuf;
+
+#[path = "../../../fuzz/src/lib.rs"]
+mod targets;
+
+#[test]
+fn every_kept_input_holds() {
+    let corpora = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let all: [(&str, fn(&[u8])); 5] = [
+        ("loader", targets::loader),
+        ("expressions", targets::expressions),
+        ("text", targets::text),
+        ("shell", targets::shell),
+        ("inputs", targets::inputs),
+    ];
+    for (name, target) in all {
+        let inputs: Vec<PathBuf> = std::fs::read_dir(corpora.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(inputs.len() >= 7, "{name}: {}", inputs.len());
+        for input in inputs {
+            target(&std::fs::read(&input).unwrap());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Hostile files: each is answered by the program with a line, within bounds of memory and work, without a panic or an abort.
+//! The files are made here, from a table of families and their sizes; none is kept.
+//!
+//! `cargo test --release -p runbook --test hostile -- --ignored --nocapture` prints what the worst file of each family costs.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod families;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use families::{Answer, Case};
+use harness::Scratch;
+
+/// What an answer may take: of memory, which no build needs more of than another, and of the processor, which an unoptimised
+/// build needs much more of. A file whose cost grew faster than its size would come nowhere near.
+const MEMORY_BYTES: usize = 256 * 1024 * 1024;
+const PROCESSOR: Duration = Duration::from_secs(60);
+/// What an answer may take where it is measured, in a release build.
+const ELAPSED: Duration = Duration::from_secs(1);
+
+/// `runbook check FILE` within the bounds, behind a program that measures it.
+fn check(folder: &Path, file: &Path, measure: &[&str]) -> Output {
+    let limits = [format!("--data={MEMORY_BYTES}"), format!("--cpu={}", PROCESSOR.as_secs()), "--core=0".to_owned()];
+    let words = measure.iter().copied().chain(["prlimit"]).map(str::to_owned).chain(limits);
+    let words: Vec<String> = words.chain([env!("CARGO_BIN_EXE_runbook").to_owned(), "check".to_owned()]).collect();
+    let mut command = Command::new(&words[0]);
+    harness::program::plain(&mut command, folder);
+    command.args(&words[1..]).arg(file).current_dir(folder).env("RUST_BACKTRACE", "0");
+    command.output().expect("the program starts")
+}
+
+/// What is wrong with an answer.
+fn judged(case: &Case, output: &Output) -> Option<String> {
+    let (told, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let shown = |what: &str| {
+        let head = |text: &str| text.chars().take(600).collect::<String>();
+        Some(format!("{} {}: {what}\n{:?}\n{}\n{}", case.family, case.name, output.status, head(&told), head(&aside)))
+    };
+    if told.contains("panicked") || aside.contains("panicked") {
+        return shown("a panic");
+    }
+    if std::str::from_utf8(&output.stdout).is_err() || told.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)) {
+        return shown("the file reaches the terminal raw");
+    }
+    if told.len() > 1024 * 1024 {
+        return shown("the answer is longer than the largest file");
+    }
+    match (output.status.code(), &case.answer) {
+        (Some(0 | 2), Answer::Any) => {}
+        (Some(0), Answer::Valid) => {}
+        (Some(2), Answer::Fault(code)) if told.contains(&format!("[{code}]")) => {}
+        _ => return shown(&format!("not the answer {:?}", case.answer)),
+    }
+    // A line: where, in a fault; how many files, in the tally.
+    let has_place = told.lines().any(|line| {
+        let mut parts = line.trim().rsplit(':');
+        line.contains("--> ") && parts.next().is_some_and(is_number) && parts.next().is_some_and(is_number)
+    });
+    if output.status.code() == Some(2) && !has_place {
+        return shown("no line and column");
+    }
+    if !aside.contains("checked") { shown("no answer") } else { None }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+}
+
+#[test]
+fn every_hostile_file_is_answered() {
+    let cases = families::all();
+    assert!(cases.len() >= 500, "{}", cases.len());
+    let (next, troubles) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let (cases, next, troubles) = (&cases, &next, &troubles);
+            scope.spawn(move || {
+                let folder = Scratch::new();
+                let file = folder.join(&format!("hostile-{worker}.yaml"));
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    std::fs::write(&file, case.bytes()).expect("the file is written");
+                    let trouble = judged(case, &check(folder.path(), &file, &[]));
+                    troubles.lock().expect("no worker panics").extend(trouble);
+                }
+            });
+        }
+    });
+    let troubles = troubles.into_inner().expect("no worker panics");
+    assert!(troubles.is_empty(), "{} of {}:\n{}", troubles.len(), cases.len(), troubles.join("\n\n"));
+}
+
+/// A measurement, which says nothing in an unoptimised build or beside other work.
+#[test]
+#[ignore = "measures; see the head of this file"]
+fn what_the_worst_file_of_each_family_costs() {
+    let folder = Scratch::new();
+    let file = folder.join("hostile.yaml");
+    println!("{:<24} {:>5} {:>9} {:>9}  {:<40}", "family", "files", "worst ms", "peak MiB", "the slowest");
+    let (mut slow, mut cases) = (Vec::new(), families::all());
+    cases.sort_by_key(|case| case.family);
+    for family in cases.chunk_by(|a, b| a.family == b.family) {
+        let (mut worst, mut peak, mut name) = (Duration::ZERO, 0, "");
+        for case in family {
+            std::fs::write(&file, case.bytes()).expect("the file is written");
+            let begun = Instant::now();
+            let output = check(folder.path(), &file, &["busybox", "time", "-v"]);
+            let took = begun.elapsed();
+            if took > worst {
+                (worst, name) = (took, &case.name);
+            }
+            let resident = String::from_utf8_lossy(&output.stderr)
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("Maximum resident set size (kbytes): ")?.parse::<u64>().ok());
+            peak = peak.max(resident.unwrap_or_default() / 1024);
+            if took > ELAPSED || resident.is_none_or(|kib| kib as usize > MEMORY_BYTES / 1024) {
+                slow.push(format!("{} {}: {took:?}, {resident:?} KiB", case.family, case.name));
+            }
+        }
+        println!("{:<24} {:>5} {:>9} {:>9}  {:<40}", family[0].family, family.len(), worst.as_millis(), peak, name);
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+}
