@@ -358,10 +358,12 @@ impl<'a> Driver<'a> {
             tokio::select! {
                 biased;
                 Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => {
-                    return match done {
-                        Ok((path, attempt, end)) => self.finished(path, attempt, end),
-                        Err(error) => self.broken(&error),
-                    };
+                    self.ended(done)?;
+                    // What ended beside it, while the last commit was under way, shares the next one.
+                    while let Some(done) = self.tasks.try_join_next() {
+                        self.ended(done)?;
+                    }
+                    return Ok(());
                 }
                 Some(told) = self.messages.join_next(), if !self.messages.is_empty() => {
                     return self.told(told);
@@ -373,6 +375,13 @@ impl<'a> Driver<'a> {
                 }
                 () = tokio::time::sleep(soon) => {}
             }
+        }
+    }
+
+    fn ended(&mut self, done: Result<(StepPath, u32, AttemptEnd), tokio::task::JoinError>) -> Result<(), SessionError> {
+        match done {
+            Ok((path, attempt, end)) => self.finished(path, attempt, end),
+            Err(error) => self.broken(&error),
         }
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -24,8 +24,6 @@ use sha2::Digest as _;
 pub enum LogError {
     #[error("there is no log of attempt {attempt} of `{path}` in run {run}")]
     Absent { run: RunId, path: StepPath, attempt: u32 },
-    #[error("attempt {attempt} of `{path}` in run {run} has a log already")]
-    Exists { run: RunId, path: StepPath, attempt: u32 },
     #[error("{}: {error}; look at the state folder", place.display())]
     Io { place: PathBuf, error: String },
 }
@@ -98,19 +96,10 @@ impl Logs {
         Ok(Logs { root: Arc::new(root), place })
     }
 
-    /// Starts the log of an attempt.
-    pub fn create(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogWriter, LogError> {
-        let name = file_name(path, attempt);
-        let open = || {
-            let folder = open_folder(&self.root, run.as_str(), true)?;
-            let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&folder, &*name, flags, Mode::RUSR | Mode::WUSR)
-        };
-        match open() {
-            Ok(file) => Ok(LogWriter::new(Box::new(File::from(file)), limits::LOG_BYTES)),
-            Err(Errno::EXIST) => Err(LogError::Exists { run: run.clone(), path: path.clone(), attempt }),
-            Err(error) => Err(failed(&self.place.join(run.as_str()).join(name), error)),
-        }
+    /// Takes the output of an attempt. The file is made with the first byte: most steps say nothing.
+    pub fn writer(&self, run: &RunId, path: &StepPath, attempt: u32) -> LogWriter {
+        let file = NewFile { root: self.root.clone(), run: run.clone(), name: file_name(path, attempt), file: None };
+        LogWriter::new(Box::new(file), limits::LOG_BYTES)
     }
 
     pub fn reader(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogReader, LogError> {
@@ -125,13 +114,6 @@ impl Logs {
             Err(Errno::NOENT) => Err(LogError::Absent { run: run.clone(), path: path.clone(), attempt }),
             Err(error) => Err(failed(&place, error)),
         }
-    }
-
-    /// Whether an attempt has a log.
-    pub fn exists(&self, run: &RunId, path: &StepPath, attempt: u32) -> bool {
-        open_folder(&self.root, run.as_str(), false)
-            .and_then(|folder| rustix::fs::statat(&folder, file_name(path, attempt), AtFlags::SYMLINK_NOFOLLOW))
-            .is_ok()
     }
 }
 
@@ -174,15 +156,42 @@ trait Sink: Write + Send {
     fn sync(&mut self) -> std::io::Result<()>;
 }
 
-impl Sink for File {
-    fn sync(&mut self) -> std::io::Result<()> {
-        self.sync_data()
+/// A file that is made anew when the first byte comes.
+struct NewFile {
+    root: Arc<OwnedFd>,
+    run: RunId,
+    name: String,
+    file: Option<File>,
+}
+
+impl NewFile {
+    fn make(&self) -> std::io::Result<File> {
+        let folder = open_folder(&self.root, self.run.as_str(), true)?;
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&folder, &*self.name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => Ok(File::from(file)),
+            Err(Errno::EXIST) => Err(std::io::Error::other("the attempt has a log already")),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
-impl Sink for std::io::Sink {
-    fn sync(&mut self) -> std::io::Result<()> {
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.file.is_none() {
+            self.file = Some(self.make()?);
+        }
+        self.file.as_mut().map_or(Ok(0), |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+impl Sink for NewFile {
+    fn sync(&mut self) -> std::io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 }
 
@@ -199,11 +208,6 @@ pub struct LogWriter {
 impl LogWriter {
     fn new(sink: Box<dyn Sink>, cap: u64) -> LogWriter {
         LogWriter { sink, room: cap, bytes: 0, dropped: 0, digest: sha2::Sha256::new(), failed: None }
-    }
-
-    /// A writer that keeps nothing and counts everything, where no log could be made.
-    pub fn absent(why: &LogError) -> LogWriter {
-        LogWriter { failed: Some(why.to_string()), ..LogWriter::new(Box::new(std::io::sink()), 0) }
     }
 
     /// Adds output. Bytes are exact: no line or character is waited for.
@@ -358,14 +362,17 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let logs = Logs::open(state.path()).unwrap();
         let (step, bytes) = (path("each[3]/run-1"), b"one\0two\xff\xfethree\r\n");
-        let mut writer = logs.create(&run(), &step, 1).unwrap();
-        assert!(matches!(logs.create(&run(), &step, 1), Err(LogError::Exists { .. })));
-        let reader = logs.reader(&run(), &step, 1).unwrap();
-        assert!(reader.is_empty().unwrap());
+        let mut writer = logs.writer(&run(), &step, 1);
         for (n, byte) in bytes.iter().enumerate() {
+            assert_eq!(matches!(logs.reader(&run(), &step, 1), Err(LogError::Absent { .. })), n == 0, "no byte, no file");
             writer.write(&[*byte]);
+            let reader = logs.reader(&run(), &step, 1).unwrap();
             assert_eq!(reader.range(0, u64::MAX).unwrap(), bytes[..=n]);
         }
+        let mut second = logs.writer(&run(), &step, 1);
+        second.write(b"x");
+        assert_eq!(second.seal().failed.as_deref(), Some("the attempt has a log already"));
+        let reader = logs.reader(&run(), &step, 1).unwrap();
         for (from, to, expect) in
             [(0, 3, &bytes[..3]), (4, 6, &bytes[4..6]), (10, 1000, &bytes[10..]), (1000, 2000, b""), (5, 2, b"")]
         {
@@ -376,7 +383,6 @@ mod tests {
         assert_eq!((seal.bytes, seal.dropped, &seal.digest), (bytes.len() as u64, 0, &Digest::of_bytes(bytes)));
         assert_eq!(reader.measure().unwrap(), (seal.bytes, seal.digest.clone()));
         assert_eq!(LogSeal::of_result(&Value::Map(Map::from([("log".to_owned(), seal.to_value())]))), Some(seal));
-        assert!(logs.exists(&run(), &step, 1) && !logs.exists(&run(), &step, 2));
         assert!(matches!(logs.reader(&run(), &step, 2), Err(LogError::Absent { .. })));
         assert!(matches!(logs.reader(&RunId::from_parts(9, 9), &step, 1), Err(LogError::Absent { .. })));
     }
@@ -387,14 +393,19 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let logs = Logs::open(state.path()).unwrap();
         std::os::unix::fs::symlink(outside.path(), state.path().join("logs").join(run().as_str())).unwrap();
-        assert!(logs.create(&run(), &path("a"), 1).is_err());
+        let written = |run: &RunId, step: &str| {
+            let mut writer = logs.writer(run, &path(step), 1);
+            writer.write(b"x");
+            writer.seal()
+        };
+        assert!(written(&run(), "a").failed.is_some());
         let other = RunId::from_parts(3, 3);
-        drop(logs.create(&other, &path("a"), 1).unwrap());
+        assert_eq!(written(&other, "a").failed, None);
         let victim = outside.path().join("victim");
         std::fs::write(&victim, "before").unwrap();
         let name = file_name(&path("b"), 1);
         std::os::unix::fs::symlink(&victim, state.path().join("logs").join(other.as_str()).join(name)).unwrap();
-        assert!(logs.create(&other, &path("b"), 1).is_err());
+        assert!(written(&other, "b").failed.is_some());
         assert!(logs.reader(&other, &path("b"), 1).is_err());
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "before");
     }

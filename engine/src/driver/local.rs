@@ -38,8 +38,7 @@ impl LocalPerformer {
 impl Performer for LocalPerformer {
     fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>> {
         let Assignment { run, path, attempt, .. } = &assignment;
-        let writer = self.logs.create(run, path, *attempt).unwrap_or_else(|why| LogWriter::absent(&why));
-        let log = Arc::new(Mutex::new(Some(writer)));
+        let log = Arc::new(Mutex::new(Some(self.logs.writer(run, path, *attempt))));
         let job = Job {
             id: assignment.id(),
             work: (*assignment.work).clone(),
