@@ -23,7 +23,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
 pub use orphans::{Claim, collect as collect_orphans};
-pub use spawn::{Launch, Stream};
+pub use spawn::{Launch, Stream, widen};
 pub use table::MARK;
 use table::{Entry, Found, Search, mark_in, mark_of, own_pid, snapshot};
 
@@ -207,7 +207,8 @@ impl Tree {
     }
 
     /// A look at the process table takes time: who starts another and ends meanwhile is missed. Only looks that find nobody
-    /// one after the other are believed.
+    /// one after the other are believed. A line of processes that each start the next in a session of its own and end at
+    /// once can still run ahead of every look; only the kernel could stop those as one.
     async fn surely_living(&mut self) -> Vec<Entry> {
         for _ in 0..limits::EMPTY_LOOKS {
             let found = self.living().await.members;

@@ -196,8 +196,12 @@ pub const WAIT_POLL: Duration = Duration::from_millis(10);
 pub const ORPHAN_AGE: Duration = Duration::from_secs(1);
 /// How long output is still read after a program has ended, where something it left behind holds the pipe.
 pub const OUTPUT_DRAIN: Duration = Duration::from_secs(1);
-/// Bytes of output read at once: a pipe's capacity.
+/// Bytes of output read at first; who fills them is given the next two.
+pub const OUTPUT_FIRST: usize = 4 * 1024;
+/// Bytes of output read at once.
 pub const OUTPUT_CHUNK: usize = 64 * 1024;
+/// Bytes that the pipe of a program that writes much can hold: the most that the kernel gives to everybody.
+pub const PIPE_BYTES: i32 = 1024 * 1024;
 /// Bytes and lines of the end of the output that a failure shows.
 pub const DETAIL_BYTES: usize = 4 * 1024;
 pub const DETAIL_LINES: usize = 20;

@@ -108,10 +108,8 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
         tokio::spawn(async move { stdin.write_all(&input).await });
     }
     let mut pipes = Pipes {
-        stdout: tree.stdout(),
-        stderr: tree.stderr(),
-        buffers: [vec![0; limits::OUTPUT_CHUNK], vec![0; limits::OUTPUT_CHUNK]],
-        streams: [Stream::new(job.secrets.mask()), Stream::new(job.secrets.mask())],
+        stdout: Pipe::new(tree.stdout(), Stream::new(job.secrets.mask())),
+        stderr: Pipe::new(tree.stderr(), Stream::new(job.secrets.mask())),
         recorder: Recorder::new(job.output),
     };
     let ended = follow(&mut tree, &mut pipes, job.work.timeout, job.stop.cancelled()).await;
@@ -216,39 +214,60 @@ async fn stop_and_drain(tree: &mut Tree, pipes: &mut Pipes) -> Stopped {
     stopped
 }
 
+/// One of a program's outputs, until it is closed.
+struct Pipe {
+    from: Option<Receiver>,
+    buffer: Vec<u8>,
+    stream: Stream,
+}
+
+impl Pipe {
+    fn new(from: Option<Receiver>, stream: Stream) -> Pipe {
+        Pipe { from, buffer: vec![0; limits::OUTPUT_FIRST], stream }
+    }
+
+    /// Bytes read; 0 at the end. A pipe that is closed already never answers.
+    async fn read(&mut self) -> usize {
+        match &mut self.from {
+            Some(pipe) => pipe.read(&mut self.buffer).await.unwrap_or(0),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn keep(&mut self, read: usize, recorder: &mut Recorder) {
+        recorder.push(&mut self.stream, self.buffer.get(..read).unwrap_or_default());
+        if read == 0 {
+            self.from = None;
+        } else if read == self.buffer.len() && read < limits::OUTPUT_CHUNK {
+            // It has more to say than most.
+            self.buffer.resize(limits::OUTPUT_CHUNK, 0);
+            self.from.iter().for_each(process::widen);
+        }
+    }
+}
+
 struct Pipes {
-    stdout: Option<Receiver>,
-    stderr: Option<Receiver>,
-    buffers: [Vec<u8>; 2],
-    streams: [Stream; 2],
+    stdout: Pipe,
+    stderr: Pipe,
     recorder: Recorder,
 }
 
 impl Pipes {
     fn open(&self) -> bool {
-        self.stdout.is_some() || self.stderr.is_some()
+        self.stdout.from.is_some() || self.stderr.from.is_some()
     }
 
     /// Takes what is there next on either pipe. May be dropped while it waits: nothing is lost.
     async fn read(&mut self) {
-        let [out_buffer, err_buffer] = &mut self.buffers;
-        let (which, read) = tokio::select! {
-            read = read(&mut self.stdout, out_buffer) => (0, read),
-            read = read(&mut self.stderr, err_buffer) => (1, read),
-        };
-        let [out, err] = &mut self.streams;
-        let (stream, buffer) = if which == 0 { (out, &self.buffers[0]) } else { (err, &self.buffers[1]) };
-        match read {
-            0 if which == 0 => self.stdout = None,
-            0 => self.stderr = None,
-            n => self.recorder.push(stream, buffer.get(..n).unwrap_or_default()),
+        tokio::select! {
+            read = self.stdout.read() => self.stdout.keep(read, &mut self.recorder),
+            read = self.stderr.read() => self.stderr.keep(read, &mut self.recorder),
         }
     }
 
     fn finish(&mut self) {
-        for stream in &mut self.streams {
-            self.recorder.finish(stream);
-        }
+        self.recorder.finish(&mut self.stdout.stream);
+        self.recorder.finish(&mut self.stderr.stream);
     }
 
     fn failure(&self, message: String) -> Failure {
@@ -257,7 +276,7 @@ impl Pipes {
 
     fn result(&self, status: Option<ExitStatus>) -> Map {
         let mut result = Map::new();
-        for (name, stream) in ["stdout", "stderr"].into_iter().zip(&self.streams) {
+        for (name, stream) in [("stdout", &self.stdout.stream), ("stderr", &self.stderr.stream)] {
             let (head, whole) = stream.head();
             result.insert(name.to_owned(), Value::Text(head));
             if !whole {
@@ -265,7 +284,7 @@ impl Pipes {
                 result.insert(format!("{name}_bytes"), Value::Int(bytes));
             }
         }
-        if let Some(json) = self.streams[0].json() {
+        if let Some(json) = self.stdout.stream.json() {
             result.insert("json".to_owned(), json);
         }
         if let Some(status) = status {
@@ -276,14 +295,6 @@ impl Pipes {
             result.insert("log_incomplete".to_owned(), Value::text(why));
         }
         result
-    }
-}
-
-/// Bytes read; 0 at the end. A pipe that is closed already never answers.
-async fn read(pipe: &mut Option<Receiver>, buffer: &mut [u8]) -> usize {
-    match pipe {
-        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
-        None => std::future::pending().await,
     }
 }
 

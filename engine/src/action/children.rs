@@ -135,6 +135,8 @@ async fn results_and_failures_say_what_happened() {
         ("echo $undefined_name", 2, "", "…", "exit code 2"),
         ("no-such-program-here", 127, "", "…", "was not found"),
         ("/etc/passwd", 126, "", "…", "may not be executed"),
+        ("echo one; exec >&- 2>&-; exit 5", 5, "one\n", "", "exit code 5"),
+        ("exec >&-; echo two >&2; exec 2>&-; exit 0", 0, "", "two\n", ""),
         ("read line || echo empty", 0, "empty\n", "", ""),
     ] {
         let end = perform(job(script(text)).0).await;
@@ -180,11 +182,12 @@ async fn floods_are_kept_whole_and_the_result_stays_small() {
     for (name, program, bytes) in [
         ("many lines", format!("yes abcdefg | head -c {}", 64 * MIB), 64 * MIB),
         ("one line of NULs", format!("head -c {} /dev/zero", 64 * MIB), 64 * MIB),
+        ("halves of characters", format!("yes \"$(printf '\\303')\" | tr -d '\\n' | head -c {}", 8 * MIB), 8 * MIB),
         ("both at once", format!("yes | head -c {0} & yes | head -c {0} >&2; wait", 8 * MIB), 16 * MIB),
     ] {
         let (job, log) = job(script(&format!("set +e; {program}; exit 0")));
         let result = succeeded(perform(job).await);
-        assert!(log.bytes().len() >= bytes, "{name}: {}", log.bytes().len());
+        assert_eq!(log.bytes().len(), bytes, "{name}");
         assert!(serde_json::to_string(&result).unwrap().len() < limits::EVENT_BYTES, "{name}");
         assert!(matches!(result.get("stdout_bytes"), Some(Value::Int(n)) if *n as usize >= bytes / 2), "{name}: {result:?}");
     }

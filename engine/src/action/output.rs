@@ -75,7 +75,7 @@ impl Recorder {
 
 impl Stream {
     pub fn new(mask: Box<dyn Mask + Send>) -> Stream {
-        Stream { mask, scratch: Vec::with_capacity(limits::OUTPUT_CHUNK), head: Vec::new(), bytes: 0 }
+        Stream { mask, scratch: Vec::new(), head: Vec::new(), bytes: 0 }
     }
 
     pub fn bytes(&self) -> u64 {

@@ -34,7 +34,7 @@ fn holding(number: u32) -> Vec<String> {
 }
 
 /// `%` stands for the number.
-const SHAPES: [(&str, &str); 31] = [
+const SHAPES: [(&str, &str); 30] = [
     ("one program", "exec sleep %"),
     ("a child", "sleep %; true"),
     ("a background job", "sleep % & wait"),
@@ -67,10 +67,6 @@ const SHAPES: [(&str, &str); 31] = [
     ("writes for ever", "yes & yes >&2 & sleep %"),
     ("reads for ever", "mkfifo \"${TMPDIR:-/tmp}/rb%\"; cat <>\"${TMPDIR:-/tmp}/rb%\" & rm \"${TMPDIR:-/tmp}/rb%\"; sleep %"),
     ("a storm of forks", "i=0; while [ $i -lt 20 ]; do sh -c 'setsid sleep % & sleep %' & i=$((i+1)); done; sleep %"),
-    (
-        "one generation after another",
-        "S='[ $1 = 0 ] || setsid sh -c \"$S\" sh $(($1-1)) % & sleep 0'; export S; sh -c \"$S\" sh 1000 %; sleep %",
-    ),
     ("starts another when it is told to end", "trap 'sleep % & exit' TERM; sleep % & wait"),
 ];
 

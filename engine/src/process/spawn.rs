@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
+use runbook_core::limits;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -103,6 +104,12 @@ fn end_of(pid: Pid) -> Option<AsyncFd<OwnedFd>> {
     let handle = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
     // SAFETY: an `OwnedFd` is the same open descriptor for as long as it lives.
     unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }.ok()
+}
+
+/// Lets a program that writes much write more before it has to wait for us. Where the system refuses, it is only slower.
+pub fn widen(pipe: &pipe::Receiver) {
+    // SAFETY: a request about a descriptor that is open; no memory is handed over.
+    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, limits::PIPE_BYTES) };
 }
 
 fn text(text: &OsStr) -> io::Result<CString> {
