@@ -314,7 +314,7 @@ async fn a_log_that_was_changed_is_found() {
     let state = tempfile::tempdir().unwrap();
     let logs = Logs::open(state.path()).unwrap();
     let (run, path): (RunId, StepPath) = (RunId::from_parts(1, 1), "a".parse().unwrap());
-    let mut writer = logs.create(&run, &path, 1).unwrap();
+    let mut writer = logs.writer(&run, &path, 1);
     writer.write(b"what was said");
     let seal = writer.seal();
     assert_eq!(compare(&logs, &run, &path, 1, &seal), Ok(()));
