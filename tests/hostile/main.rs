@@ -86,7 +86,7 @@ fn every_hostile_file_is_answered() {
             let (cases, next, troubles) = (&cases, &next, &troubles);
             scope.spawn(move || {
                 let folder = Scratch::new();
-                let file = folder.join(&format!("hostile-{worker}.yaml"));
+                let file = folder.join(format!("hostile-{worker}.yaml"));
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     std::fs::write(&file, case.bytes()).expect("the file is written");
                     let trouble = judged(case, &check(folder.path(), &file, &[]));
