@@ -38,7 +38,7 @@ pub fn permit_vote(run: &Run, id: &RunId, decision: DecisionId, vote: &Vote) -> 
 pub fn standing(run: &Run, decision: DecisionId, vote: &Vote) -> Result<Option<Standing>, String> {
     let (Some(open), Some(started)) = (run.decision(decision), run.start()) else { return Ok(None) };
     let context = &run.plan().policy;
-    let demands = context.requirements_for(&run.plan().main().labels, run.plan().highest_effect());
+    let demands = run.plan().demands();
     let guarded = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
     let asked = Asked { from: &open.asked, not_requester: open.request.not_requester, four_eyes: guarded && demands.four_eyes };
     let standing = context.may_decide(asked, &started.requested_by, &vote.by).map_err(|refusal| refusal.to_string())?;

@@ -108,7 +108,7 @@ fn bounds(uses: u32, expires: Timestamp, now: Timestamp) -> Result<(), Trouble> 
 
 /// Who may not decide when the question comes is not to believe that they have. Who will ask for the run is not known yet.
 fn may_decide(plan: &Arc<Plan>, step: &Step, by: &Identity, signs: bool) -> Result<(), Trouble> {
-    let strict = plan.policy.requirements_for(&plan.main().labels, plan.highest_effect());
+    let strict = plan.demands();
     let sources: Vec<(&[String], bool)> = match &step.verb {
         Verb::Approve(approve) => vec![(&approve.from, strict.signed)],
         _ => step.gates.iter().map(|gate| (gate.from.as_slice(), gate.signed || strict.signed)).collect(),

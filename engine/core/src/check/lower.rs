@@ -1,7 +1,7 @@
 //! The plan under construction: its arena of steps, its procedures, and the calls between them. Each procedure is placed
 //! once, whoever calls it, and the steps of one block have neighbouring indexes in the order in which they run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::call::{Reference, Requirement};
 use super::procedure::Checked;
@@ -21,6 +21,8 @@ pub(super) struct Build<'c> {
     pub options: &'c CheckOptions,
     pub diagnostics: Diagnostics,
     pub policy: PolicyContext,
+    /// Of the procedure that the plan is of: what it calls is under its rules too.
+    pub labels: BTreeMap<String, String>,
     files: Vec<PlanFile>,
     /// `None` while a procedure is being checked, and for good where it has errors.
     procedures: Vec<Option<plan::Procedure>>,
@@ -40,6 +42,7 @@ impl<'c> Build<'c> {
             options,
             diagnostics: Diagnostics::default(),
             policy,
+            labels: BTreeMap::new(),
             files: Vec::new(),
             procedures: Vec::new(),
             steps: Vec::new(),
@@ -52,6 +55,7 @@ impl<'c> Build<'c> {
     }
 
     pub fn finish(mut self, procedure: &'c Procedure) -> (Option<Plan>, Diagnostics) {
+        self.labels = procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
         self.place(procedure);
         if self.diagnostics.has_errors() {
             return (None, self.diagnostics);

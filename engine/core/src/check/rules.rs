@@ -167,14 +167,14 @@ impl Checked<'_, '_> {
 
     /// The approvals that the workspace's policy wants before the step. An undo has none: what takes a step back was
     /// shown, and approved, with the step. A `notify` has none: the channels are the workspace's own, and news of a run
-    /// must not wait for a person.
+    /// must not wait for a person. Rules for what calls a procedure and rules for itself both hold in it.
     pub fn gates(&self, ix: NodeIx, step: &Step, effect: Effect) -> Vec<Gate> {
         let place = self.tree.place(ix);
         let undoes = place.slot == Slot::Undo || self.tree.around(place).any(|(_, slot)| slot == Slot::Undo);
         if is_container(&step.verb.value) || undoes || matches!(step.verb.value, Verb::Notify(_)) {
             return Vec::new();
         }
-        self.build.policy.gates_for(&self.labels, effect)
+        self.build.policy.gates_for(&[&self.build.labels, &self.labels], effect)
     }
 
     /// `finish` where no run can end.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Gate, PolicyContext, Rule};
 use crate::effect::Effect;
+use crate::plan::Plan;
 
 /// What the rules in force demand of every decision of a run, whoever asks it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,18 +27,21 @@ impl Rule {
     }
 }
 
+/// The labels of a procedure.
+type Labels = BTreeMap<String, String>;
+
 impl PolicyContext {
-    fn rules_for<'a>(&'a self, labels: &'a BTreeMap<String, String>, effect: Effect) -> impl Iterator<Item = &'a Rule> {
+    fn rules_for<'a>(&'a self, procedures: &'a [&'a Labels], effect: Effect) -> impl Iterator<Item = &'a Rule> {
         let environment = self.environment.as_ref().map(|e| e.name.as_str());
-        self.rules.iter().filter(move |rule| rule.applies(environment, labels, effect))
+        self.rules.iter().filter(move |rule| procedures.iter().any(|labels| rule.applies(environment, labels, effect)))
     }
 
     /// The approvals that come before a step of this effect, in the order of the rules. What any rule in force demands
-    /// of decisions is part of each gate.
-    pub fn gates_for(&self, labels: &BTreeMap<String, String>, effect: Effect) -> Vec<Gate> {
-        let demands = self.requirements_for(labels, effect);
+    /// of decisions is part of each gate. The step stands in all of these procedures: one calls the next.
+    pub fn gates_for(&self, procedures: &[&Labels], effect: Effect) -> Vec<Gate> {
+        let demands = self.requirements_for(procedures, effect);
         let mut gates: Vec<Gate> = Vec::new();
-        for gate in self.rules_for(labels, effect).filter_map(|rule| rule.gate.as_ref()) {
+        for gate in self.rules_for(procedures, effect).filter_map(|rule| rule.gate.as_ref()) {
             let mut gate = gate.clone();
             gate.not_requester |= demands.four_eyes;
             gate.signed |= demands.signed;
@@ -46,14 +50,22 @@ impl PolicyContext {
         gates
     }
 
-    /// What the rules demand of every decision of a run whose strongest step has the effect `highest`.
-    pub fn requirements_for(&self, labels: &BTreeMap<String, String>, highest: Effect) -> Requirements {
+    /// What the rules demand of every decision of a run of these procedures whose strongest step has the effect `highest`.
+    pub fn requirements_for(&self, procedures: &[&Labels], highest: Effect) -> Requirements {
         let mut demands = Requirements::default();
-        for rule in self.rules_for(labels, highest) {
+        for rule in self.rules_for(procedures, highest) {
             demands.four_eyes |= rule.four_eyes;
             demands.signed |= rule.signed;
         }
         demands
+    }
+}
+
+impl Plan {
+    /// What the rules demand of every decision of a run of this plan, whichever of its procedures asks.
+    pub fn demands(&self) -> Requirements {
+        let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
+        self.policy.requirements_for(&procedures, self.highest_effect())
     }
 }
 
@@ -114,7 +126,7 @@ mod tests {
             (None, &[("tier", "database")], Effect::Destructive, &["any-change!+", "prod-read!+", "db!+"]),
         ] {
             let labels = labels.iter().map(|(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned())).collect();
-            let gates = context(environment).gates_for(&labels, effect);
+            let gates = context(environment).gates_for(&[&labels], effect);
             let found: Vec<String> = gates
                 .iter()
                 .map(|g| format!("{}{}{}", g.rule, if g.not_requester { "!" } else { "" }, if g.signed { "+" } else { "" }))
@@ -132,7 +144,7 @@ mod tests {
             ("production", Effect::Destructive, true, true),
             ("staging", Effect::Destructive, false, true),
         ] {
-            let demands = context(Some(environment)).requirements_for(&labels, highest);
+            let demands = context(Some(environment)).requirements_for(&[&labels], highest);
             assert_eq!(demands, Requirements { four_eyes, signed }, "{environment} {highest}");
         }
     }

@@ -112,8 +112,7 @@ impl Run {
             Err(error) => format!("(the text cannot be rendered: {})", error.message),
         };
         let title = node.map(|n| short(&self.title(self.step_of(n), &names))).unwrap_or_default();
-        let main = self.plan.main();
-        let strict = self.plan.policy.requirements_for(&main.labels, self.plan.highest_effect());
+        let strict = self.plan.demands();
         let mut ask = match purpose {
             Purpose::Approve | Purpose::Ask | Purpose::Manual => match &self.step_of(node?).verb {
                 Verb::Approve(approve) => Ask {

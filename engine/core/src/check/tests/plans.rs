@@ -150,3 +150,17 @@ steps:
         assert_eq!(gates.join(" "), expect, "{label}");
     }
 }
+
+/// Moving a step into a procedure that carries no labels leads around no rule.
+#[test]
+fn rules_hold_in_what_is_called() {
+    let rules = "policies:
+  - {name: data, when: {effect: change, labels: {tier: database}}, require: {approve: {from: [dba-oncall], within: 1h}, four_eyes: true}}
+";
+    let call = "steps:\n  - {id: sub, call: pg-rebuild-replica@^2, with: {replica: '\"a\"'}}\n";
+    for (labels, gates, four_eyes) in [("labels: {tier: database}\n", "data", true), ("", "", false)] {
+        let plan = judge_in(&format!("{labels}{call}"), &workspace(&format!("{WORKSPACE}{rules}")), None).0.unwrap();
+        let found: Vec<&str> = step(&plan, "copy").gates.iter().map(|gate| gate.rule.as_str()).collect();
+        assert_eq!((found.join(" ").as_str(), plan.demands().four_eyes), (gates, four_eyes), "{labels}");
+    }
+}
