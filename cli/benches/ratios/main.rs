@@ -61,7 +61,13 @@ const ROWS: [(&str, Measure); 21] = [
 ];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, program, rest @ ..] = arguments.as_slice()
+        && first == PEAK
+    {
+        return tell_peak_memory(program, &rest.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     let folder = std::env::temp_dir().join(format!("runbook-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a scratch folder");
     let mut history = serde_json::Map::new();
@@ -129,10 +135,21 @@ fn quiet(program: &str, arguments: &[&str], folder: &Path) {
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 
+/// Says to this program, started anew, to run another one and tell its peak: a child counts what its parent had in memory when
+/// it was started, and by now that is a lot.
+const PEAK: &str = "--peak-memory-of";
+
 /// The most memory that a program had at once, in MiB.
-#[expect(clippy::zombie_processes, reason = "`wait4` waits for it and says what it took")]
 fn peak_memory(program: &str, arguments: &[&str], folder: &Path) -> f64 {
-    let child = command(program, arguments, folder).spawn().expect("it starts");
+    let own = std::env::current_exe().expect("this program");
+    let output = Command::new(own).arg(PEAK).arg(program).args(arguments).current_dir(folder).output().expect("it starts");
+    let kilobytes: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("the program succeeds");
+    kilobytes / 1024.0
+}
+
+#[expect(clippy::zombie_processes, reason = "`wait4` waits for it and says what it took")]
+fn tell_peak_memory(program: &str, arguments: &[&str]) {
+    let child = command(program, arguments, Path::new(".")).spawn().expect("it starts");
     let mut status = 0;
     // SAFETY: all-zero bytes are an `rusage`, and both pointers are to memory of ours.
     let usage = unsafe {
@@ -141,7 +158,7 @@ fn peak_memory(program: &str, arguments: &[&str], folder: &Path) -> f64 {
         usage
     };
     assert_eq!(status, 0, "{program} {arguments:?}");
-    usage.ru_maxrss as f64 / 1024.0
+    println!("{}", usage.ru_maxrss);
 }
 
 /// Processor time of this process so far.

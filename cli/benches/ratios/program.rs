@@ -112,7 +112,8 @@ pub fn output_memory(folder: &Path) -> Row {
 fn audited(folder: &Path, steps: usize) -> Option<f64> {
     let theirs = std::env::var("AUDITED_RUNBOOK").ok()?;
     let ours = Prepared::new(folder, &format!("audited-{steps}"), &"- {exec: [\"true\"], idempotent: true}\n".repeat(steps));
-    let file = format!("name: bench\nsteps:\n{}", "- {name: step, command: \"true\"}\n".repeat(steps));
+    let named: String = (0..steps).map(|n| format!("- {{name: step-{n}, command: \"true\"}}\n")).collect();
+    let file = format!("name: bench\nsteps:\n{named}");
     fs::write(ours.folder.join("audited.yml"), file).expect("a file");
     let database = ours.folder.join("audited.db").to_string_lossy().into_owned();
     Some(paired(|| quiet(&theirs, &["run", "--db", &database, "audited.yml"], &ours.folder), || ours.exec()))
