@@ -50,7 +50,8 @@ impl ValueSpec {
         if faults.is_empty() { Ok(value) } else { Err(faults) }
     }
 
-    /// A value that was typed as text, as in `--input name=value`. Lists and maps are written in JSON.
+    /// A value that was typed as text, as in `--input name=value`. A list is written in JSON, or, where its items are neither
+    /// lists nor maps, with commas between them; a map in JSON.
     pub fn accept_text(&self, text: &str) -> Result<Value, Vec<String>> {
         let wrong = |what: &str| vec![format!("`{}` is not {what}", clip(text))];
         let value = match self.r#type {
@@ -64,6 +65,9 @@ impl ValueSpec {
                 "false" => Value::Bool(false),
                 _ => return Err(wrong("`true` or `false`")),
             },
+            InputType::List if !text.trim_start().starts_with(['[', '{']) && self.items_are_plain() => {
+                return self.accept_commas(text);
+            }
             InputType::List | InputType::Map => {
                 if text.len() > limits::TEXT_BYTES {
                     return Err(vec![format!("it is longer than {} bytes", limits::TEXT_BYTES)]);
@@ -74,6 +78,31 @@ impl ValueSpec {
             _ => Value::text(text),
         };
         self.accept(&value)
+    }
+
+    fn items_are_plain(&self) -> bool {
+        self.items.as_ref().is_none_or(|items| !matches!(items.r#type, InputType::List | InputType::Map))
+    }
+
+    /// `a, b`: each item a text of its own type, without the spaces around it. Nothing at all is no item.
+    fn accept_commas(&self, text: &str) -> Result<Value, Vec<String>> {
+        if text.len() > limits::TEXT_BYTES {
+            return Err(vec![format!("it is longer than {} bytes", limits::TEXT_BYTES)]);
+        }
+        let (mut values, mut faults) = (Vec::new(), Vec::new());
+        for (place, item) in text.split(',').map(str::trim).enumerate().filter(|_| !text.trim().is_empty()) {
+            match &self.items {
+                _ if item.is_empty() => {
+                    faults.push(format!("item {} is empty; write the list in JSON if that is meant", place + 1))
+                }
+                None => values.push(Value::text(item)),
+                Some(items) => match items.accept_text(item) {
+                    Ok(value) => values.push(value),
+                    Err(found) => faults.extend(found.into_iter().map(|fault| format!("item {}: {fault}", place + 1))),
+                },
+            }
+        }
+        if faults.is_empty() { self.accept(&Value::List(values)) } else { Err(faults) }
     }
 
     fn convert(&self, value: &Value, depth: usize) -> Result<Value, Vec<String>> {

@@ -123,7 +123,14 @@ fn text_from_the_command_line_is_read_by_type() {
         ("{type: boolean}", "1", Err("`1` is not `true` or `false`")),
         ("{type: duration}", "90s", Ok(seconds(90))),
         ("{type: list}", "[1]", Ok(Value::List(vec![Value::Int(1)]))),
-        ("{type: list}", "1,2", Err("`1,2` is not JSON: trailing characters at line 1 column 2")),
+        ("{type: list}", "a, b c", Ok(Value::List(vec![Value::text("a"), Value::text("b c")]))),
+        ("{type: list}", " ", Ok(Value::List(vec![]))),
+        ("{type: list}", "a,,b", Err("item 2 is empty; write the list in JSON if that is meant")),
+        ("{type: list, min: 2}", "a", Err("it has 1 item, which is less than 2")),
+        ("{type: list, items: {type: integer}}", "1, 2", Ok(Value::List(vec![Value::Int(1), Value::Int(2)]))),
+        ("{type: list, items: {type: integer}}", "1, x", Err("item 2: `x` is not a whole number")),
+        ("{type: list, items: {type: list}}", "a", Err("`a` is not JSON: expected value at line 1 column 1")),
+        ("{type: list}", "[1", Err("`[1` is not JSON: EOF while parsing a list at line 1 column 2")),
         ("{type: map}", "[1]", Err("[1] is a list, not a map")),
     ] {
         let found = spec(declaration).accept_text(text).map_err(|faults| faults.join("; "));
