@@ -145,7 +145,7 @@ fn answers_of_each_type_in_place() {
             "2026-11-21",
         ),
         ("color", "{type: enum, choices: [red, blue]}", "1 red, 2 blue", "3", "`3` is not one of", "1", "red"),
-        ("ports", "{type: list, items: {type: integer}}", "list, such as [1, 2]", "a", "`a` is not JSON", "[1, 2]", "[1,2]"),
+        ("ports", "{type: list, items: {type: integer}}", "list, such as [1, 2]", "a", "`a` is not a whole number", "[1, 2]", "[1,2]"),
         ("labels", "{type: map}", "map, such as {\"name\": \"value\"}", "b", "`b` is not JSON", "{\"team\": \"data\"}", "data"),
         ("page", "{type: url}", "url", "not a url", "`not a url` is not", "https://example.org/a", "https://example.org/a"),
         ("machine", "{type: host}", "host", "a b", "`a b` is not", "db-1.example.org", "db-1.example.org"),
