@@ -5,6 +5,7 @@
 //! it off the event loop.
 
 mod mask;
+mod search;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -45,8 +46,6 @@ pub enum SecretError {
     Short,
     #[error("the secret has more than {} KiB; keep files elsewhere and the key to them here", limits::SECRET_BYTES / 1024)]
     Long,
-    #[error("the secrets are too many or too long to keep them out of logs; use fewer in one run")]
-    TooMany,
 }
 
 /// Where secrets come from, and those that were fetched.

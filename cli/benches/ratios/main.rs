@@ -6,6 +6,7 @@
 //! `cargo bench --bench ratios -- replay store` measures the rows with one of these words in their name; `--large` fills a store
 //! with 100,000 runs and 5,000,000 events first, which takes minutes and 2 GB.
 
+mod flood;
 mod journal;
 mod machine;
 mod program;
@@ -36,13 +37,16 @@ pub enum Reach {
 
 type Measure = fn(&Path) -> Row;
 
-const ROWS: [(&str, Measure); 21] = [
+const ROWS: [(&str, Measure); 24] = [
     ("one step", program::one_step),
     ("one step memory", program::one_step_memory),
     ("200 steps", program::two_hundred_steps),
     ("fan-out", program::fan_out),
     ("output", program::output),
     ("output memory", program::output_memory),
+    ("flood lines", flood::lines),
+    ("flood one line", flood::one_line),
+    ("flood memory", flood::memory),
     ("audited 1", program::audited_one),
     ("audited 200", program::audited_many),
     ("pure steps", machine::pure_steps),

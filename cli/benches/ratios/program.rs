@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use crate::{PAIRS, RUNBOOK, Reach, Row, installed, median, paired, peak_memory, procedure, quiet, state, timed};
 
 /// A procedure in a folder of its own, and how to run it.
-struct Prepared {
-    folder: std::path::PathBuf,
+pub struct Prepared {
+    pub folder: std::path::PathBuf,
     arguments: Vec<String>,
 }
 
 impl Prepared {
-    fn new(folder: &Path, name: &str, steps: &str) -> Prepared {
+    pub fn new(folder: &Path, name: &str, steps: &str) -> Prepared {
         let state = state(folder, name);
         let folder = folder.join(name);
         fs::write(folder.join("bench.yaml"), procedure(steps)).expect("a file");
@@ -26,11 +26,11 @@ impl Prepared {
         self.arguments.iter().map(String::as_str).collect()
     }
 
-    fn exec(&self) {
+    pub fn exec(&self) {
         quiet(RUNBOOK, &self.arguments(), &self.folder);
     }
 
-    fn peak_memory(&self) -> f64 {
+    pub fn peak_memory(&self) -> f64 {
         peak_memory(RUNBOOK, &self.arguments(), &self.folder)
     }
 }

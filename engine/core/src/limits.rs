@@ -157,8 +157,6 @@ pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
 pub const SECRET_MIN_BYTES: usize = 4;
 /// From how many bytes on the path of a secret URL is masked alone too: shorter ones are those of any URL.
 pub const SECRET_PATH_BYTES: usize = 12;
-/// Bytes of all forms of all secrets up to which the fastest search is used; it takes some 100 bytes for each.
-pub const MASK_FAST_BYTES: usize = 64 * 1024;
 
 /// Changes of the journal that share one commit. More would only make the first of them wait longer.
 pub const COMMIT_GROUP: usize = 256;

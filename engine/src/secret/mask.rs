@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use runbook_core::limits;
 use secrecy::{ExposeSecret, SecretString};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::SecretError;
+use super::search::Search;
 
 /// What stands in place of a secret.
 pub const MASK: &str = "***";
@@ -25,24 +25,15 @@ pub const MASK: &str = "***";
 /// A masking of one stream. [`Masker::fresh`] begins another with the same secrets.
 #[derive(Clone)]
 pub struct Masker {
-    patterns: Option<Arc<Patterns>>,
+    patterns: Option<Arc<Search>>,
     /// The end of what was pushed, where a pattern may have begun.
     held: Vec<u8>,
     /// How many bytes of `held` a mark stands for already: they belong to a secret that overlaps what may follow.
     covered: usize,
 }
 
-struct Patterns {
-    search: AhoCorasick,
-    /// In order, for the question whether a text is the beginning of one of them.
-    sorted: Vec<Zeroizing<Vec<u8>>>,
-    longest: usize,
-    /// Which bytes a pattern begins with.
-    first: [bool; 256],
-}
-
 impl Masker {
-    /// A masker of all these secrets. Fails where a secret is too short to be masked, or where there are too many.
+    /// A masker of all these secrets. Fails where a secret is too short to be masked.
     pub fn new(secrets: &[&SecretString]) -> Result<Masker, SecretError> {
         let mut forms = BTreeSet::new();
         for secret in secrets {
@@ -52,24 +43,8 @@ impl Masker {
             }
             add_forms(secret, &mut forms);
         }
-        if forms.is_empty() {
-            return Ok(Masker { patterns: None, held: Vec::new(), covered: 0 });
-        }
-        let bytes: usize = forms.iter().map(Vec::len).sum();
-        // The automaton that is fastest takes memory in proportion to its patterns; beyond a bound, a smaller one will do.
-        let kind = (bytes <= limits::MASK_FAST_BYTES).then_some(AhoCorasickKind::DFA);
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(kind)
-            .build(&forms)
-            .map_err(|_| SecretError::TooMany)?;
-        let mut first = [false; 256];
-        for byte in forms.iter().filter_map(|form| form.first()) {
-            first[usize::from(*byte)] = true;
-        }
-        let longest = forms.iter().map(Vec::len).max().unwrap_or_default();
-        let sorted = forms.into_iter().map(Zeroizing::new).collect();
-        Ok(Masker { patterns: Some(Arc::new(Patterns { search, sorted, longest, first })), held: Vec::new(), covered: 0 })
+        let patterns = (!forms.is_empty()).then(|| Arc::new(Search::new(forms)));
+        Ok(Masker { patterns, held: Vec::new(), covered: 0 })
     }
 
     /// The same secrets, for another stream.
@@ -85,12 +60,12 @@ impl Masker {
         };
         if self.held.is_empty() {
             let open = patterns.beginning(bytes);
-            self.covered = patterns.mask(bytes, 0, open, out);
+            self.covered = mask(patterns, bytes, 0, open, out);
             self.held.extend_from_slice(bytes.get(open..).unwrap_or_default());
         } else {
             self.held.extend_from_slice(bytes);
             let open = patterns.beginning(&self.held);
-            self.covered = patterns.mask(&self.held, self.covered, open, out);
+            self.covered = mask(patterns, &self.held, self.covered, open, out);
             let rest = self.held.split_off(open.min(self.held.len()));
             std::mem::replace(&mut self.held, rest).zeroize();
         }
@@ -110,9 +85,9 @@ impl Masker {
     /// Masks a text that is there as a whole.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match &self.patterns {
-            Some(patterns) if patterns.search.is_match(text) => {
+            Some(patterns) if patterns.find(text.as_bytes(), 0).is_some() => {
                 let mut shown = Vec::with_capacity(text.len());
-                patterns.mask(text.as_bytes(), 0, text.len(), &mut shown);
+                mask(patterns, text.as_bytes(), 0, text.len(), &mut shown);
                 Cow::Owned(String::from_utf8_lossy(&shown).into_owned())
             }
             _ => Cow::Borrowed(text),
@@ -122,45 +97,27 @@ impl Masker {
 
 impl std::fmt::Debug for Masker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let forms = self.patterns.as_ref().map_or(0, |patterns| patterns.sorted.len());
+        let forms = self.patterns.as_ref().map_or(0, |patterns| patterns.len());
         write!(f, "Masker({forms} forms, {} bytes held)", self.held.len())
     }
 }
 
-impl Patterns {
-    /// Masks `bytes` up to `open`; the first `covered` of them are masked already. Secrets that overlap share one mark, so
-    /// that nothing of the second is left behind the first. Gives how far beyond `open` the last mark reaches.
-    ///
-    /// A match that starts before `open` is final: were there a longer one, its beginning would be found earlier.
-    fn mask(&self, bytes: &[u8], covered: usize, open: usize, out: &mut Vec<u8>) -> usize {
-        let (mut shown, mut from) = (covered, 0);
-        while let Some(found) = self.search.find(Input::new(bytes).range(from..)).filter(|found| found.start() < open) {
-            if found.start() >= shown {
-                out.extend_from_slice(bytes.get(shown..found.start()).unwrap_or_default());
-                out.extend_from_slice(MASK.as_bytes());
-            }
-            shown = shown.max(found.end());
-            from = found.start() + 1;
+/// Masks `bytes` up to `open`; the first `covered` of them are masked already. Secrets that overlap share one mark, so that
+/// nothing of the second is left behind the first. Gives how far beyond `open` the last mark reaches.
+///
+/// A match that starts before `open` is final: were there a longer one, its beginning would be found earlier.
+fn mask(patterns: &Search, bytes: &[u8], covered: usize, open: usize, out: &mut Vec<u8>) -> usize {
+    let (mut shown, mut from) = (covered, 0);
+    while let Some(found) = patterns.find(bytes, from).filter(|found| found.start < open) {
+        if found.start >= shown {
+            out.extend_from_slice(bytes.get(shown..found.start).unwrap_or_default());
+            out.extend_from_slice(MASK.as_bytes());
         }
-        out.extend_from_slice(bytes.get(shown..open).unwrap_or_default());
-        shown.saturating_sub(open)
+        shown = shown.max(found.end);
+        from = found.start + 1;
     }
-
-    /// The first place whose rest is the beginning of a pattern that is not complete; the end where there is none.
-    fn beginning(&self, bytes: &[u8]) -> usize {
-        let earliest = bytes.len().saturating_sub(self.longest.saturating_sub(1));
-        (earliest..bytes.len())
-            .find(|place| {
-                let rest = bytes.get(*place..).unwrap_or_default();
-                rest.first().is_some_and(|byte| self.first.get(usize::from(*byte)).copied().unwrap_or(true)) && self.begins(rest)
-            })
-            .unwrap_or(bytes.len())
-    }
-
-    fn begins(&self, text: &[u8]) -> bool {
-        let place = self.sorted.partition_point(|pattern| pattern.as_slice() <= text);
-        self.sorted.get(place).is_some_and(|pattern| pattern.starts_with(text))
-    }
+    out.extend_from_slice(bytes.get(shown..open).unwrap_or_default());
+    shown.saturating_sub(open)
 }
 
 /// Every form in which a secret is looked for.
