@@ -180,6 +180,16 @@ fn every_diagnostic_has_a_page_and_a_use() {
     assert!(unused.is_empty(), "never reported: {unused:?}");
 }
 
+/// Whoever changes what a mutation changes renews its patch: make the change again, `git diff -U1`, undo it.
+#[test]
+fn mutations_apply() {
+    for (name, _) in files("tests/mutations", &[".patch"]) {
+        let applied = std::process::Command::new("git").args(["apply", "--check", &name]).current_dir(root()).output();
+        let applied = applied.expect("git is there");
+        assert!(applied.status.success(), "{name}: {}", String::from_utf8_lossy(&applied.stderr));
+    }
+}
+
 #[test]
 fn nothing_of_the_machine_it_was_written_on() {
     let forbidden = [

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod effects;
+mod outcome;
 mod people;
 mod record;
 mod time;
@@ -98,8 +99,16 @@ pub fn judge(scenario: &Scenario, history: &History) -> (Vec<String>, Vec<Vec<Li
             }
         };
         let case = Case { scenario, history, run, lines: &lines, steps: &steps };
-        let judges: [Judge; 7] =
-            [record::nothing_is_lost, record::one_owner, effects::judge, people::judge, undo::judge, time::judge, bounds::judge];
+        let judges: [Judge; 8] = [
+            record::nothing_is_lost,
+            record::one_owner,
+            effects::judge,
+            people::judge,
+            undo::judge,
+            time::judge,
+            bounds::judge,
+            outcome::judge,
+        ];
         wrong.extend(judges.iter().filter_map(|judge| judge(&case).err()));
         locked.extend(bounds::locked(&case));
         records.push(lines);

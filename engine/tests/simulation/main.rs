@@ -41,6 +41,9 @@ const SAMPLE: u64 = 40;
 /// So many seeds must have shown everything that can happen.
 const ENOUGH: u64 = 1_000;
 const PARTS: u64 = 8;
+/// Attempts to make a failing scenario smaller, where `SIMULATION_SHRINK` does not say; more would only try the patience of whoever
+/// waits.
+const TRIALS: u64 = 3_000;
 
 /// The plan of a book; `Err` where the engine does not take it.
 fn plan_of(book: &Book) -> Result<Arc<Plan>, String> {
@@ -106,7 +109,8 @@ fn try_seed(seed: u64, seen: &mut Seen) {
 
 fn failure(scenario: Scenario, wrong: &[String]) -> String {
     let seed = scenario.seed;
-    let small = shrink::shrink(scenario, |scenario| {
+    let trials = given("SIMULATION_SHRINK").unwrap_or(TRIALS);
+    let small = shrink::shrink(scenario, trials, |scenario| {
         plan_of(&scenario.book).is_ok_and(|plan| !play(scenario, &plan, &mut Seen::default()).0.is_empty())
     });
     let plan = plan_of(&small.book).unwrap_or_else(|why| panic!("{why}"));
@@ -119,12 +123,13 @@ fn failure(scenario: Scenario, wrong: &[String]) -> String {
             text.push('\n');
         }
     }
-    let Scenario { n, stepwise, runs, unkind, patient, wild, strikes, troubles, jumps, rivals, meddling, .. } = &small;
+    let Scenario { n, stepwise, from, runs, unkind, patient, wild, .. } = &small;
+    let Scenario { strikes, troubles, jumps, rivals, parks, meddling, .. } = &small;
     text.push_str(&format!(
-        "input n: {n}, stepwise: {stepwise}, runs: {runs}, unkind: {unkind}, patient: {patient}, wild: {wild}\n"
+        "input n: {n}, stepwise: {stepwise}, from: {from:?}, runs: {runs}, unkind: {unkind}, patient: {patient}, wild: {wild}\n"
     ));
     text.push_str(&format!("strikes: {strikes:?}\ntroubles: {troubles:?}\njumps: {jumps:?}\n"));
-    text.push_str(&format!("rivals: {rivals:?}\nmeddling: {meddling:?}\n\nthe last events:\n"));
+    text.push_str(&format!("rivals: {rivals:?}\nparks: {parks:?}\nmeddling: {meddling:?}\n\nthe last events:\n"));
     for lines in records {
         for line in lines.iter().rev().take(40).rev() {
             let body: String = line.body.to_string().chars().take(160).collect();

@@ -17,6 +17,8 @@ pub struct Scenario {
     /// The input of the procedure.
     pub n: i64,
     pub stepwise: bool,
+    /// Only the outermost steps from this one on are run.
+    pub from: Option<String>,
     /// Runs of the same procedure at once.
     pub runs: u32,
     /// Of how many ends one is bad.
@@ -29,6 +31,8 @@ pub struct Scenario {
     pub jumps: Vec<(u64, i64)>,
     /// When one more process takes up the run, whoever is at work on it.
     pub rivals: Vec<u64>,
+    /// Engine processes that are told to leave the run, and how long after their start.
+    pub parks: Vec<(u32, u64)>,
     pub meddling: Vec<(u64, Meddling)>,
     /// People act at random; else as they should.
     pub wild: bool,
@@ -89,6 +93,7 @@ impl Scenario {
             book: book.clone(),
             n: dice.roll(8) as i64,
             stepwise: dice.one_in(24),
+            from: None,
             runs: if book.main().lock && dice.one_in(2) { 2 } else { 1 },
             unkind: dice.pick(&[3, 6, 20]),
             patient: dice.one_in(2),
@@ -96,9 +101,13 @@ impl Scenario {
             troubles: Vec::new(),
             jumps: Vec::new(),
             rivals: Vec::new(),
+            parks: Vec::new(),
             meddling: Vec::new(),
             wild: dice.one_in(2),
         };
+        if dice.one_in(20) {
+            scenario.from = dice.pick(&book.main().steps.iter().map(|step| Some(step.id.clone())).collect::<Vec<_>>());
+        }
         // One in five is calm: there the time of everything is judged exactly.
         if !dice.one_in(5) {
             scenario.break_things(seed);
@@ -166,6 +175,9 @@ impl Scenario {
         let mut dice = Dice::of(seed, "meddling");
         if !dice.one_in(3) {
             return;
+        }
+        if dice.one_in(3) {
+            self.parks.push((dice.between(1, 2) as u32, dice.between(0, 4_000)));
         }
         for _ in 0..dice.between(1, 3) {
             let at = dice.between(1, dice.clone().pick(&[3_000, 20_000]));

@@ -45,7 +45,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("end", &["succeeded", "failed", "timed_out", "cancelled", "unknown"]),
     ("resolution", &["skip", "fail", "work", "checked", "values", "branch", "items", "call", "wait", "enter", "ask", "finish"]),
     ("timer", &["run", "step", "retry", "wait", "decision"]),
-    ("purpose", &["approve", "ask", "manual", "gate", "step", "unknown", "undo_failed"]),
+    ("purpose", &["approve", "ask", "manual", "gate", "step", "part", "unknown", "undo_failed"]),
     ("choice", &["approve", "reject", "probe", "done", "again", "leave"]),
     ("message", &["accepted", "refused", "never answered"]),
     (
@@ -63,7 +63,15 @@ const WANTED: &[(&str, &[&str])] = &[
             "a second process",
         ],
     ),
-    ("shift", &["a process that ends with its run", "a process that leaves a waiting run", "a process that leaves a paused run"]),
+    (
+        "shift",
+        &[
+            "a process that ends with its run",
+            "a process that leaves a waiting run",
+            "a process that leaves a paused run",
+            "a process that was told to leave",
+        ],
+    ),
 ];
 
 impl Seen {

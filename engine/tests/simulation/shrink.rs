@@ -7,21 +7,17 @@ use crate::author::leave_out_uncalled;
 use crate::book::{Book, OnFailure, Step, Verb, Verify};
 use crate::scenario::Scenario;
 
-/// Attempts to make it smaller; more would only try the patience of whoever waits.
-const TRIALS: usize = 3_000;
-
 type Edit = Box<dyn Fn(&mut Scenario)>;
 
-/// The smallest scenario found for which `fails` still gives something.
-pub fn shrink(mut scenario: Scenario, fails: impl Fn(&Scenario) -> bool) -> Scenario {
-    let mut trials = 0;
+/// The smallest scenario found in so many trials that still fails.
+pub fn shrink(mut scenario: Scenario, mut trials: u64, fails: impl Fn(&Scenario) -> bool) -> Scenario {
     loop {
         let before = size(&scenario);
         for edit in edits(&scenario) {
-            trials += 1;
-            if trials > TRIALS {
+            if trials == 0 {
                 return scenario;
             }
+            trials -= 1;
             let mut smaller = scenario.clone();
             edit(&mut smaller);
             if size(&smaller) < size(&scenario) && fails(&smaller) {
@@ -41,6 +37,8 @@ fn size(scenario: &Scenario) -> usize {
         + usize::from(scenario.wild)
         + usize::from(scenario.stepwise)
         + usize::from(scenario.patient)
+        + usize::from(scenario.from.is_some())
+        + scenario.parks.len()
         + scenario.runs as usize
 }
 
@@ -50,6 +48,8 @@ fn edits(scenario: &Scenario) -> Vec<Edit> {
         Box::new(|s| s.wild = false),
         Box::new(|s| s.stepwise = false),
         Box::new(|s| s.patient = false),
+        Box::new(|s| s.from = None),
+        Box::new(|s| s.parks.clear()),
         Box::new(|s| book(s).gate = None),
         Box::new(|s| book(s).four_eyes = false),
     ];

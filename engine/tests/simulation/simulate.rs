@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::{Event, Map, Plan, Run, RunId, Value};
 use runbook_engine::clock::Clock;
-use runbook_engine::driver::{Driver, Patience, Stop, World as DriverWorld};
+use runbook_engine::driver::{Driver, Patience, Stop, Wish, World as DriverWorld};
 use runbook_engine::journal::export::export;
 use runbook_engine::journal::{Journal, JournalError, Owner, Phase, SharedJournal};
 use runbook_engine::message::Answer;
@@ -270,6 +270,8 @@ impl Simulation<'_> {
             n: self.scenario.n,
             seed: self.scenario.seed,
             stepwise: self.scenario.stepwise,
+            part: self.scenario.from.as_ref().map_or(Part::Whole, |id| Part::From(id.parse().expect("an id"))),
+            park: self.scenario.parks.iter().find(|(number, _)| *number == self.engines).map(|(_, after)| *after),
         };
         let process_of = self.process(who, &handle, engine.work());
         processes.spawn(async move { Ended::Engine(place, process, process_of.await) });
@@ -315,6 +317,9 @@ struct Engine {
     n: i64,
     seed: u64,
     stepwise: bool,
+    part: Part,
+    /// When it is told to leave the run.
+    park: Option<u64>,
 }
 
 impl Engine {
@@ -336,10 +341,22 @@ impl Engine {
         };
         let (run, process, from) = (self.run.to_string(), self.process, self.time.ms());
         self.shifts.lock().expect("nothing panics with it").push(Shift { run, process, from, to: 0 });
-        let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
+        let (wishing, wishes) = tokio::sync::mpsc::unbounded_channel();
         let performer = Arc::new(Hands { world: self.world.clone(), handle: self.handle.clone() });
         let world = DriverWorld { performer, wishes };
-        let stop = Driver::new(&mut session, world, self.patience, Box::new(|_, _| {})).drive().await;
+        let wish = async {
+            if let Some(after) = self.park {
+                sleep(after).await;
+                // The process may have ended.
+                let _ = wishing.send(Wish::Park);
+            }
+            std::future::pending::<()>().await;
+        };
+        let stop = tokio::select! {
+            biased;
+            stop = Driver::new(&mut session, world, self.patience, Box::new(|_, _| {})).drive() => stop,
+            () = wish => unreachable!("it waits for ever"),
+        };
         note_end(&self.shifts, process, self.time.ms());
         let stop = stop?;
         self.world.count(match stop {
@@ -363,7 +380,7 @@ impl Engine {
             environment: None,
             requested_by: person("anna"),
             seed: self.seed,
-            part: Part::Whole,
+            part: self.part.clone(),
             stepwise: self.stepwise,
             catalogue: None,
             lock: main.lock.as_ref().map(|_| "the-lock".to_owned()),

@@ -51,6 +51,7 @@ struct Attempts {
 fn nothing_happens_twice(case: &Case<'_>) -> Result<(), String> {
     let mut all: BTreeMap<&str, Attempts> = BTreeMap::new();
     let mut asked: BTreeMap<&str, (&str, &Json)> = BTreeMap::new();
+    let mut left = false;
     for line in case.lines {
         let (seq, path) = (line.seq, line.path());
         match line.kind.as_str() {
@@ -77,9 +78,10 @@ fn nothing_happens_twice(case: &Case<'_>) -> Result<(), String> {
                 attempts.ends += u64::from(end != "unknown");
                 attempts.may = matches!(end, "failed" | "timed_out" | "unknown");
                 attempts.in_doubt = end == "unknown";
-                // Whether it took place is known now, where the look itself did not fail.
-                let looked = end == "succeeded" || end == "failed" && !line.body["end"]["failed"]["result"].is_null();
-                if let (true, Some((of, _))) = (looked, path.split_once("~verify[")) {
+                // Whether it took place is known once a look has ended that did not itself fail to look.
+                let tried_out = attempts.ends >= case.retry(path).map_or(1, |retry| u64::from(retry.attempts));
+                let denied = end == "failed" && tried_out && !line.body["end"]["failed"]["result"].is_null();
+                if let (true, Some((of, _))) = (end == "succeeded" || denied, path.split_once("~verify[")) {
                     all.entry(of).or_default().in_doubt = false;
                 }
             }
@@ -99,7 +101,9 @@ fn nothing_happens_twice(case: &Case<'_>) -> Result<(), String> {
                 {
                     all.entry(path).or_default().in_doubt = false;
                 }
+                left |= line.body["vote"]["choice"] == "leave";
             }
+            "undo_requested" => left = false,
             "run_finished" => {
                 let open: Vec<&&str> = all.iter().filter(|(_, attempts)| attempts.under_way).map(|(path, _)| path).collect();
                 must(open.is_empty(), || format!("{seq}: the run ends while {open:?} are under way"))?;
@@ -109,8 +113,9 @@ fn nothing_happens_twice(case: &Case<'_>) -> Result<(), String> {
                     .map(|(path, _)| path)
                     .collect();
                 let kind = line.body["outcome"]["kind"].as_str();
-                must(doubt.is_empty() || kind == Some("needs_attention"), || {
-                    format!("{seq}: the run ends {kind:?}, and nobody knows how {doubt:?} ended")
+                let attention = kind == Some("needs_attention");
+                must(attention == (left || !doubt.is_empty()), || {
+                    format!("{seq}: the run ends {kind:?}; in doubt are {doubt:?}, and changes are left: {left}")
                 })?;
             }
             _ => {}

@@ -78,7 +78,7 @@ impl<'c> Gates<'c> {
             ("gate", _, Some(gate)) => {
                 People { from: Some(gate.from), count: gate.count, within: gate.within, on_timeout: "fail", not_requester: false }
             }
-            ("step" | "unknown" | "undo_failed", _, _) => {
+            ("step" | "unknown" | "undo_failed" | "part", _, _) => {
                 People { from: None, count: 1, within: None, on_timeout: "fail", not_requester: false }
             }
             other => return Err(format!("{path} asks for {:?}, which nobody wrote", other.0)),
@@ -88,7 +88,8 @@ impl<'c> Gates<'c> {
         must(request["count"] == expected.count, || format!("{path} wants {} votes, not {}", request["count"], expected.count))?;
         let within = seconds(&request["within"]);
         must(within == expected.within.map(|ms| ms as i64), || format!("{path} gives {within:?} ms, not {:?}", expected.within))?;
-        let keeps_out = expected.not_requester || book.four_eyes && matches!(case_of(purpose), "approve" | "gate") && changes(case);
+        let keeps_out =
+            expected.not_requester || book.four_eyes && matches!(case_of(purpose), "approve" | "gate" | "part") && changes(case);
         must(request["not_requester"] == keeps_out, || format!("{path}: whether {REQUESTER} may decide is wrong"))?;
         if case_of(purpose) == "manual" {
             self.gates_are_open(case, path, step)?;
@@ -183,6 +184,12 @@ impl<'c> Gates<'c> {
             return Err(format!("{path} comes up, and {by} was not granted"));
         }
         let Some(step) = case.step(path) else { return Err(format!("nobody wrote a step {path}")) };
+        if let Some(from) = &case.scenario.from {
+            must(self.granted.contains(&("", "part")), || format!("{path} comes up, and nobody agreed to run a part"))?;
+            let steps = &case.scenario.book.main().steps;
+            let before = steps.iter().take_while(|step| step.id != *from).any(|step| step.id == path);
+            must(!before, || format!("{path} comes up, and the run begins behind it"))?;
+        }
         let beside = list_of(path).ends_with("~finally") || list_of(path).ends_with("~on_failure");
         let tolerated = matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
         if line.case("resolution") == "ask" && !beside && !tolerated {
