@@ -1,7 +1,7 @@
 //! The top of a workspace: people, groups, environments and providers, in an order in which each name is known before it
 //! is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Provider, Workspace, channel, policy, schedule};
@@ -177,10 +177,11 @@ fn with_groups(reading: &Reading, people: BTreeMap<String, Person>, entries: &[(
     for names in members {
         known_people(reading, &all, names);
     }
+    let inhabited = inhabited(&all);
     let exists = |name: &String| all.people.contains_key(name) || all.groups.contains_key(name);
     for (name, _) in entries {
         let Some(members) = all.groups.get(&name.value) else { continue };
-        if members.iter().all(exists) && all.members(&name.value).is_empty() {
+        if members.iter().all(exists) && !inhabited.contains(name.value.as_str()) {
             let fault = reading.diagnostic(Code::RB0407, name.span, format!("nobody is in the group `{}`", name.value));
             reading.report(
                 fault.reason("a question that is put to it can never be answered").help("name a person in it, or remove it"),
@@ -188,6 +189,22 @@ fn with_groups(reading: &Reading, people: BTreeMap<String, Person>, entries: &[(
         }
     }
     all
+}
+
+/// The groups that some person is in, at whatever depth: from the people up, each membership looked at once.
+fn inhabited(all: &People) -> BTreeSet<&str> {
+    let mut groups_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, members) in &all.groups {
+        for member in members {
+            groups_of.entry(member).or_default().push(group);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&str> = all.people.keys().map(String::as_str).collect();
+    while let Some(name) = open.pop() {
+        open.extend(groups_of.get(name).into_iter().flatten().filter(|group| found.insert(**group)));
+    }
+    found
 }
 
 fn scalar_list(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
