@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{Case, Line, must};
+use crate::disk::Commit;
 
 pub fn judge(case: &Case<'_>) -> Result<(), String> {
     every_effect_was_intended(case)?;
+    nobody_guesses_an_end(case)?;
     nothing_happens_twice(case)?;
     nothing_starts_where_it_may_not(case)
 }
@@ -32,6 +34,25 @@ fn every_effect_was_intended(case: &Case<'_>) -> Result<(), String> {
         must(harmless || durable, || format!("{what} began before its intent (event {intent:?}) was on the disk"))?;
         let owns = act.owner == Some(u64::from(act.process));
         must(owns, || format!("{what} began when the run belonged to {:?}", act.owner))?;
+    }
+    Ok(())
+}
+
+/// How an attempt ended is known to the process that performed it, and to no other.
+fn nobody_guesses_an_end(case: &Case<'_>) -> Result<(), String> {
+    let acts = case.history.ledger.performances.iter().filter(|act| act.run == case.run);
+    let performer: BTreeMap<(&str, u64), u32> = acts.map(|act| ((act.path.as_str(), act.attempt), act.process)).collect();
+    let ended = |line: &&Line| line.kind == "attempt_finished" && line.case("end") != "unknown";
+    for line in case.lines.iter().filter(ended) {
+        // A power cut may have taken a first commit of this event.
+        let own = |commit: &&Commit| {
+            commit.done && commit.run == case.run && commit.events.is_some_and(|(from, to)| from <= line.seq && line.seq <= to)
+        };
+        let writer = case.history.commits.iter().rev().find(own).map(|commit| commit.process);
+        let performer = performer.get(&(line.path(), line.attempt())).copied();
+        must(writer == performer, || {
+            format!("{}: process {writer:?} says how {} ended, which process {performer:?} performed", line.seq, line.path())
+        })?;
     }
     Ok(())
 }
