@@ -30,6 +30,10 @@ pub fn write(seed: u64) -> Book {
     let mut book = Book { procedures, gate, four_eyes };
     book.procedures[0].lock = author.dice.one_in(4);
     leave_out_uncalled(&mut book);
+    // Without the one who asked for the run, enough of those who are asked must be left.
+    let everybody = |from: Option<&str>| matches!(from, None | Some("ops"));
+    let asked = book.by_id().values().all(|step| step.verb.people().is_none_or(|people| everybody(people.from)));
+    book.four_eyes &= asked && book.gate.as_ref().is_none_or(|gate| everybody(Some(gate.from)));
     book
 }
 
