@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
@@ -18,7 +18,7 @@ use crate::scenario::Trouble;
 use crate::time::{Time, sleep};
 
 type Again = Arc<dyn Fn(&MemoryJournal) + Send + Sync>;
-type Make = Box<dyn FnOnce(&MemoryJournal, Fate) -> bool + Send>;
+type Make = Box<dyn FnOnce(&MemoryJournal, Fate) -> Outcome + Send>;
 /// Run, epoch, numbers of the first and last event.
 type Entry = (String, u64, Option<(u64, u64)>);
 
@@ -147,6 +147,12 @@ enum Fate {
     Lost(JournalError, bool),
 }
 
+/// What became of a change: a refused one may have changed something too, as a lease that is seen to end sooner.
+struct Outcome {
+    tried: bool,
+    made: bool,
+}
+
 struct Job {
     durability: Durability,
     commit: Option<Entry>,
@@ -273,10 +279,10 @@ impl Handle {
     fn make(&self, job: Job, fate: Fate) {
         let mut state = self.disk.state();
         let (memory, synced) = (state.memory.clone(), matches!(fate, Fate::Made) && job.durability == Durability::Synced);
-        let made = (job.make)(&memory, fate);
-        if made {
+        let Outcome { tried, made } = (job.make)(&memory, fate);
+        if tried {
             state.made.push(job.again);
-            if synced {
+            if made && synced {
                 state.synced = state.made.len();
                 state.note_safe();
             }
@@ -297,17 +303,17 @@ impl Handle {
         let change = Arc::new(change);
         let again = change.clone();
         let make = move |memory: &MemoryJournal, fate: Fate| {
-            let (answer, made) = match fate {
-                Fate::Made => {
-                    let answer = change(memory).wait();
-                    let made = answer.is_ok();
-                    (answer, made)
-                }
-                Fate::Lost(error, made) => (Err(error), made && change(memory).wait().is_ok()),
+            let (tried, error) = match fate {
+                Fate::Made => (true, None),
+                Fate::Lost(error, tried) => (tried, Some(error)),
             };
-            // Whoever asked may be gone.
-            let _ = sender.send(answer);
-            made
+            let done = tried.then(|| change(memory).wait());
+            let made = matches!(done, Some(Ok(_)));
+            if let Some(answer) = error.map(Err).or(done) {
+                // Whoever asked may be gone.
+                let _ = sender.send(answer);
+            }
+            Outcome { tried, made }
         };
         let job = Job { durability, commit, make: Box::new(make), again: Arc::new(move |memory| drop(again(memory).wait())) };
         let mut line = self.line();
@@ -333,9 +339,12 @@ impl Journal for Handle {
 
     fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease> {
         let (run, owner, disk) = (run.clone(), owner.clone(), self.disk.clone());
+        // Behind a power cut it is as it was seen the first time.
+        let known: OnceLock<BTreeSet<u64>> = OnceLock::new();
         let change = move |memory: &MemoryJournal| {
+            let gone = known.get_or_init(|| disk.gone().clone());
             let holder = memory.run(&run).ok().and_then(|row| row.holder);
-            if let Some(holder) = holder.filter(|holder| disk.gone().contains(&holder.owner.instance)) {
+            if let Some(holder) = holder.filter(|holder| gone.contains(&holder.owner.instance)) {
                 let lease = Lease { run: run.clone(), epoch: holder.epoch, owner: holder.owner, until: holder.until };
                 drop(memory.release(&lease));
             }

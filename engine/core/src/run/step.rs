@@ -150,8 +150,9 @@ impl Run {
     fn attempt_failed(&mut self, node: NodeIx, kind: FailKind, failure: Failure) {
         let tries = self.node(node).tries;
         let closing = self.lane(self.node(node).lane).closing || self.node(node).stopping.is_some();
-        match self.step_of(node).retry {
-            Some(retry) if tries < retry.attempts && !closing && self.node(node).work.is_some() => {
+        let left = self.step_of(node).retry.filter(|retry| tries < retry.attempts && self.node(node).work.is_some());
+        match left {
+            Some(retry) if !closing => {
                 let path = self.node(node).path.clone();
                 let attempt = self.node(node).attempt + 1;
                 let seed = self.started().map_or(0, |s| s.seed);
@@ -162,7 +163,11 @@ impl Run {
                 node.note = Some(failure);
                 self.wake(Timer::Retry { path, attempt }, delay);
             }
-            _ => self.fail(node, kind, failure),
+            left => {
+                // A look that was to be repeated has not said its last word.
+                self.node_mut(node).denied &= left.is_none();
+                self.fail(node, kind, failure);
+            }
         }
     }
 

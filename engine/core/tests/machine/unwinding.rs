@@ -234,6 +234,33 @@ fn a_verification_that_cannot_look_decides_nothing() {
 }
 
 #[test]
+fn a_verification_that_is_cut_short_decides_nothing() {
+    let steps = "steps:
+- id: a
+  exec: [a]
+  irreversible: gone
+  verify: {id: look, exec: [look], effect: read, retry: {attempts: 2, delay: 1s}}
+";
+    for (looks, outcome) in [(1, NeedsAttention), (2, Cancelled)] {
+        let mut rig = Rig::new(plan(&procedure(steps)));
+        rig.settle();
+        rig.start_attempt();
+        rig.end_attempt(unknown());
+        rig.settle();
+        for _ in 1..looks {
+            rig.start_attempt();
+            rig.end_attempt(failed());
+            rig.fire(false);
+        }
+        rig.start_attempt();
+        rig.record(Fact::CancelRequested { by: person("operator"), undo: false, reason: "enough".to_owned() });
+        rig.end_attempt(failed());
+        rig.go(|_, _, _| ok());
+        assert_eq!((rig.attempts.len(), rig.outcome()), (1 + looks, outcome));
+    }
+}
+
+#[test]
 fn nothing_is_repeated_where_nothing_further_starts() {
     let steps = "steps:
 - id: fan
