@@ -345,7 +345,11 @@ const CRASH: &str = r#"apiVersion: runbook/v1
 kind: Runbook
 name: crash
 version: 1.0.0
-secrets: {token: {env: CANARY_ENV}, word: {command: [cat, SOURCE/word]}}
+secrets:
+  token: {env: CANARY_ENV}
+  key: {file: SOURCE/key}
+  word: {command: [cat, SOURCE/word]}
+  sealed: {from: vault, key: "db#password"}
 steps:
   - id: dies
     run: cat SOURCE/spill; kill -ABRT $PPID; cat SOURCE/spill
