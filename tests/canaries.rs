@@ -148,8 +148,10 @@ impl Desk {
         desk.source("data.json", &format!("{{\"value\": \"{value}\", \"{value}\": 1}}\n"));
         desk.seal();
         let refused = harness::free_port();
+        let mail = serve_mail(desk.secrets["mail"].clone());
         for (name, text) in [("workspace.yaml", WORKSPACE), ("spill.yaml", SPILL), ("crash.yaml", CRASH)] {
             let text = text.replace("PORT", &port.to_string()).replace("REFUSED", &refused.to_string());
+            let text = text.replace("SMTP", &mail.to_string());
             let text = text.replace("SOURCE", &desk.scratch.join("source").display().to_string());
             std::fs::write(desk.scratch.join("work").join(name), text).unwrap();
         }
@@ -253,6 +255,18 @@ fn serve(spill: PathBuf) -> u16 {
     port
 }
 
+/// A mail server that turns everybody away, and says with which password they would have come.
+fn serve_mail(password: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.unwrap().write_all(format!("421 {password}\r\n").as_bytes());
+        }
+    });
+    port
+}
+
 const WORKSPACE: &str = r#"apiVersion: runbook/v1
 kind: Workspace
 secrets:
@@ -264,7 +278,7 @@ channels:
     http: {url: secrets.hook, headers: {Authorization: secrets.token}, json: {text: "{{message}}"}}
     secrets: {hook: {env: CANARY_HOOK}, token: {env: CANARY_ENV}}
   post:
-    mail: {to: [a@example.org], from: b@example.org, smtp: "127.0.0.1:PORT", user: runbook, password: secrets.smtp}
+    mail: {to: [a@example.org], from: b@example.org, smtp: "127.0.0.1:SMTP", user: runbook, password: secrets.smtp}
     secrets: {smtp: {env: CANARY_MAIL}}
 "#;
 
