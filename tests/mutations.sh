@@ -9,7 +9,7 @@ log=$scratch/log
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$scratch/target}"
 # Of the eight parts only the first is played: 2,000 seeds.
 export SIMULATION_SEEDS="${SIMULATION_SEEDS:-16000}" SIMULATION_SHRINK=0 RUST_BACKTRACE=0
-simulation() { cargo test --quiet --locked -p runbook-engine --test simulation "$@" >"$log" 2>&1; }
+simulation() { cargo test --profile simulation --quiet --locked -p runbook-engine --test simulation "$@" >"$log" 2>&1; }
 missed=0
 
 rm -rf "$scratch/copy"
