@@ -85,3 +85,20 @@ fn a_command_to_copy_gives_the_same_inputs() {
     assert!(show.starts_with("--state there show "), "{show}");
     desk.run(&show).exits(0);
 }
+
+#[test]
+fn an_answer_of_another_kind_is_told_the_right_one() {
+    let steps = "steps:
+  - run: 'true'
+    undo: {run: exit 1, by_hand: Look at the console.}
+  - {run: exit 1, effect: read, on_failure: rollback}
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    desk.run("exec try").exits(3).says("── an undo failed ──").says("│ By hand: Look at the console.");
+    for line in ["reject last -m no", "approve last -m yes", "answer last --probe", "answer last -a x=1"] {
+        let refused = desk.run(line).exits(2);
+        assert_eq!(next(&refused), format!("answer {} --done --reason …", desk.last()), "{line}");
+    }
+    desk.run("answer last --leave -m 'somebody looks into it'").exits(0);
+    desk.run("resume last").exits(5).says("1 change is not undone");
+}

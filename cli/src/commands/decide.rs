@@ -156,6 +156,10 @@ impl Open {
                 .next(format!("runbook decisions {}", self.row.run)));
             }
         }
+        if !decision.request.choices.contains(&choice) {
+            let why = format!("decision {} cannot be answered with `{}`", decision.id, choice.name());
+            return Err(Trouble::not_valid(why).next(request::answers(&self.run, decision).into_iter().next().unwrap_or_default()));
+        }
         let by = self.home.speaker(&self.run.plan().policy.people, voice);
         let mut vote = reply::vote(decision, &by, choice, self.row.head.clone());
         vote.answers = answers;

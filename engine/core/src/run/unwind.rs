@@ -122,14 +122,21 @@ impl Run {
             End::Finished { message, step, .. } => (message.clone(), Some(step.clone())),
             End::Failed { failure, step, .. } => (failure.message.clone(), Some(step.clone())),
             End::Stopped => {
-                let why = self.cancel.as_ref().map(|c| format!("cancelled by {}: {}", c.by.person, c.reason));
+                let why = self.cancel.as_ref().map(|c| match c.reason.is_empty() {
+                    true => format!("cancelled by {}", c.by.person),
+                    false => format!("cancelled by {}: {}", c.by.person, c.reason),
+                });
                 (why.unwrap_or_default(), None)
             }
         };
         let unwound = self.unwinding.begun;
         let in_doubt = self.nodes.iter().any(|n| n.state == State::Ended(StepOutcome::Unknown));
         if self.unwinding.left > 0 {
-            let message = format!("{} of its changes are not undone; {message}", self.unwinding.left);
+            let left = match self.unwinding.left {
+                1 => "1 change is".to_owned(),
+                many => format!("{many} changes are"),
+            };
+            let message = format!("{left} not undone; {message}");
             return Outcome { kind: OutcomeKind::NeedsAttention, message, step };
         }
         if in_doubt {

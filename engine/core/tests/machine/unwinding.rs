@@ -56,8 +56,16 @@ fn cancel_with_and_without_undo() {
         rig.go(|_, _, _| ok());
         assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), (then, Cancelled));
         assert_eq!(rig.ended()["b"], StepOutcome::Cancelled);
-        assert!(rig.run.outcome().unwrap().message.contains("enough"));
+        assert_eq!(rig.run.outcome().unwrap().message, "cancelled by operator: enough");
     }
+}
+
+#[test]
+fn a_cancel_without_a_reason_promises_none() {
+    let mut rig = Rig::new(plan(&procedure(THREE)));
+    rig.record(Fact::CancelRequested { by: person("operator"), undo: false, reason: String::new() });
+    rig.go(|_, _, _| ok());
+    assert_eq!(rig.run.outcome().unwrap().message, "cancelled by operator");
 }
 
 #[test]
