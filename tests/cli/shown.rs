@@ -168,3 +168,63 @@ fn json_lines_are_the_journal() {
     let export = std::fs::read_to_string(desk.path("record.jsonl")).unwrap();
     assert!(live.lines().all(|line| export.contains(line)));
 }
+
+/// At 3 am the procedure's own advice is worth more than anything that the engine can say.
+#[test]
+fn a_failure_says_what_to_do_by_hand_and_whom_to_ask() {
+    let keys = "owner: team-data
+contacts: ['#database']
+inputs:
+  host: {type: string, default: db-1}
+steps:
+  - id: drain
+    name: Take it out
+    owner: team-network
+    run: echo refused; exit 1
+    effect: read
+    by_hand: |
+      lbctl drain {{inputs.host}},
+      then look at the console.
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+    let ran = desk.run("exec try").exits(1);
+    let advice = "│ by hand: lbctl drain db-1,\n        │          then look at the console.\n        │ owner: team-network\n";
+    assert!(ran.err.contains(advice), "{}", ran.err);
+    assert!(ran.err.contains("\nowner: team-data; contacts: #database\n"), "{}", ran.err);
+    desk.run("replay last").exits(0).prints(advice);
+    desk.run("show last").exits(0).prints("│ by hand: lbctl drain db-1,").prints("owner        team-data; contacts: #database");
+}
+
+#[test]
+fn reasons_stand_where_somebody_reads_or_approves() {
+    let keys = "steps:
+  - id: go
+    why: It has been failing since Monday.
+    approve: {question: Write it?, within: 1h}
+  - id: write
+    why: Readers wait for it.
+    run: touch written
+    undo: {run: rm written}
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+    desk.run("exec try").exits(3);
+    let screen = desk.run("decisions last").exits(0);
+    screen.prints("│ Write it?\n│ Why: It has been failing since Monday.").prints("     why: Readers wait for it.");
+}
+
+/// The name of whoever is proven to be that person; a stranger who is called like one stays a stranger.
+#[test]
+fn people_are_shown_by_name() {
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user = user.trim();
+    for (people, shown) in [
+        (format!("people: {{anna: {{name: Anna Meier, users: [{user}]}}}}"), format!("Anna Meier, anna (user {user} on ")),
+        (format!("people: {{{user}: {{name: Anna Meier, users: [other]}}}}"), format!("asked for by {user} (user {user} on ")),
+    ] {
+        let workspace = format!("apiVersion: runbook/v1\nkind: Workspace\nname: test\n{people}\n");
+        let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("workspace.yaml", &workspace)]);
+        desk.run("exec try").exits(3);
+        desk.run("decisions last").exits(0).prints(&shown);
+        desk.run("show last").exits(0).prints(&shown);
+    }
+}

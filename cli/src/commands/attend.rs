@@ -28,7 +28,7 @@ use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{Choice, Lines, Word};
 use crate::ui::narrate::run_word;
 use crate::ui::screen::Shared;
-use crate::ui::{Tone, Ui, request};
+use crate::ui::{Tone, Ui, request, words};
 
 /// How often the last lines of what runs are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -492,6 +492,9 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, now: Timestamp, ui: &m
             let (word, tone) = run_word(outcome.kind);
             let exit = Exit::of_outcome(outcome.kind);
             ui.say(&format!("run {id} {}", tone.paint(word)));
+            if let (Exit::Failed | Exit::Unknown, Some(whom)) = (exit, words::whom(run.plan().main())) {
+                ui.say(&format!("owner: {whom}"));
+            }
             match (&outcome.step, exit) {
                 (_, Exit::Succeeded) => ui.next(&format!("runbook show {id}")),
                 (Some(step), Exit::Failed) if run.find_step(step).is_some_and(|s| s.attempt() > 0) => {

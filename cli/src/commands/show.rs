@@ -2,7 +2,9 @@
 //! proved who they are, what could be undone, and the one next command.
 
 use runbook_core::limits;
+use runbook_core::policy::People;
 use runbook_core::run::decision::Standing as DecisionStanding;
+use runbook_core::run::event::StepOutcome;
 use runbook_core::run::view::Standing;
 use runbook_core::{Run, RunId};
 use runbook_engine::journal::{Record, RunRow};
@@ -11,9 +13,9 @@ use super::store::{Home, phase};
 use crate::args::Show;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::narrate::{outcome_word, run_word, why_ended};
-use crate::ui::words::{between, elapsed, when, who};
-use crate::ui::{Tone, Ui, line, plain, request};
+use crate::ui::narrate::{detail, outcome_word, run_word, why_ended};
+use crate::ui::words::{between, elapsed, when, who, whom};
+use crate::ui::{Tone, Ui, line, request};
 
 pub fn run(args: &Show, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
@@ -43,9 +45,9 @@ pub fn records(home: &Home, id: &RunId, each: &mut dyn FnMut(&Record) -> Result<
 /// Remarks that people added.
 fn notes(home: &Home, id: &RunId) -> Result<Vec<String>, Trouble> {
     let mut notes = Vec::new();
-    home.replay_with(id, &mut |_, event| {
+    home.replay_with(id, &mut |run, event| {
         if let runbook_core::Fact::NoteAdded { by, text } = &event.fact {
-            notes.push(format!("{}  {}: {}", when(event.at), line(&who(by)), line(text)));
+            notes.push(format!("{}  {}: {}", when(event.at), line(&who(&run.plan().policy.people, by)), line(text)));
         }
     })?;
     Ok(notes)
@@ -54,7 +56,7 @@ fn notes(home: &Home, id: &RunId) -> Result<Vec<String>, Trouble> {
 fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     let mut out = Vec::new();
     let mut row_of = |name: &str, text: String| out.push(format!("{name:<12} {text}"));
-    let summary = &row.summary;
+    let (summary, people) = (&row.summary, &run.plan().policy.people);
     let standing = match run.outcome() {
         Some(outcome) => {
             let (word, tone) = run_word(outcome.kind);
@@ -66,8 +68,11 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     let environment = summary.environment.as_ref().map(|e| format!(" in {}", line(e))).unwrap_or_default();
     row_of("procedure", format!("{} {}{environment}", summary.procedure, summary.version));
     row_of("standing", standing);
+    if let Some(whom) = whom(run.plan().main()) {
+        row_of("owner", whom);
+    }
     if let Some(started) = run.start() {
-        row_of("asked for by", line(&who(&started.requested_by)).into_owned());
+        row_of("asked for by", line(&who(people, &started.requested_by)).into_owned());
         let inputs = crate::ui::words::values(&started.inputs);
         if !inputs.is_empty() {
             row_of("inputs", inputs.join(", "));
@@ -80,7 +85,7 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     out.extend(steps(run));
     for decision in run.decisions() {
         out.push(String::new());
-        out.extend(decided(decision));
+        out.extend(decided(decision, people));
     }
     if !notes.is_empty() {
         out.push(String::new());
@@ -108,7 +113,7 @@ fn steps(run: &Run) -> Vec<String> {
             Standing::InDoubt => ("unknown", Tone::Warning),
         };
         let took = match (step.standing(), step.ended()) {
-            (Standing::Ended(runbook_core::run::event::StepOutcome::Skipped), _) | (_, None) => String::new(),
+            (Standing::Ended(StepOutcome::Skipped), _) | (_, None) => String::new(),
             (_, Some(end)) => elapsed(between(step.began(), end)),
         };
         let title = if step.step().name.is_some() { format!(" · {}", line(&step.title())) } else { String::new() };
@@ -116,18 +121,14 @@ fn steps(run: &Run) -> Vec<String> {
         let note = step.note().map(|n| format!(": {}", line(&n.message))).unwrap_or_default();
         let indent = "  ".repeat(step.path().depth());
         out.push(format!("{} {took:>8}  {indent}{}{title}{tries}{note}", tone.paint(&format!("{word:<10}")), step.path()));
-        let failed =
-            matches!(step.standing(), Standing::Ended(outcome) if outcome != runbook_core::run::event::StepOutcome::Succeeded);
-        if let (true, Some(detail)) = (failed, step.note().and_then(|n| n.detail.as_ref())) {
-            out.extend(
-                plain(detail.trim_end()).lines().map(|text| format!("{:>20} {indent}{} {text}", "", Tone::Quiet.paint("│"))),
-            );
+        if matches!(step.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded) {
+            out.extend(detail(&step).iter().map(|text| format!("{:>20} {indent}{} {text}", "", Tone::Quiet.paint("│"))));
         }
     }
     out
 }
 
-fn decided(decision: &runbook_core::run::decision::Decision) -> Vec<String> {
+fn decided(decision: &runbook_core::run::decision::Decision, people: &People) -> Vec<String> {
     let standing = match decision.standing {
         DecisionStanding::Open => Tone::Waiting.paint("open"),
         DecisionStanding::Granted => Tone::Good.paint("granted"),
@@ -146,7 +147,7 @@ fn decided(decision: &runbook_core::run::decision::Decision) -> Vec<String> {
             (None, Some(_)) => ", ahead of time",
             (None, None) => "",
         };
-        out.push(format!("   {} by {}{proof}{reason}", vote.choice.name(), line(&who(&vote.by))));
+        out.push(format!("   {} by {}{proof}{reason}", vote.choice.name(), line(&who(people, &vote.by))));
         out.extend(vote.notice.iter().map(|notice| format!("   {}", line(notice))));
         out.extend(crate::ui::words::values(&vote.answers).into_iter().map(|text| format!("   {text}")));
     }

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use runbook_core::run::event::{AttemptEnd, Event, Fact, Outcome, OutcomeKind, Resolution, StepOutcome};
+use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Outcome, OutcomeKind, Resolution, StepOutcome};
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::{Run, StepPath};
 
 use super::plain::{line, plain};
 use super::style::Tone;
-use super::words::{between, elapsed, stopwatch, value, who};
+use super::words::{between, elapsed, remark, stopwatch, value, who};
 
 /// One line of the story, and lines below it that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Narrator {
         let since = run.started_at().unwrap_or(event.at);
         let at = stopwatch(between(since, event.at));
         let line = |word, tone, text: String| Line { at: at.clone(), word, tone, text, below: Vec::new() };
+        let person = |identity: &Identity| who(&run.plan().policy.people, identity);
         let mut lines = Vec::new();
         match &event.fact {
             Fact::RunStarted(started) => {
@@ -82,7 +83,7 @@ impl Narrator {
                 let reason = vote.reason.as_ref().map(|r| format!(": {}", self::line(r))).unwrap_or_default();
                 let signed = if vote.signature.is_some() { ", signed" } else { "" };
                 let ahead = if vote.ahead.is_some() { ", ahead of time" } else { "" };
-                let by = self::line(&who(&vote.by)).into_owned();
+                let by = self::line(&person(&vote.by)).into_owned();
                 let text = format!("{decision}: {} by {by}{signed}{ahead}{reason}", vote.choice.name());
                 lines.push(line("decided", Tone::Strong, text));
                 if let Some(notice) = &vote.notice {
@@ -94,19 +95,19 @@ impl Narrator {
             }
             Fact::CancelRequested { by, undo, reason } => {
                 let how = if *undo { " with undo" } else { "" };
-                lines.push(line("cancelling", Tone::Warning, format!("{}{how}{}", self::line(&who(by)), because(reason))));
+                lines.push(line("cancelling", Tone::Warning, format!("{}{how}{}", self::line(&person(by)), because(reason))));
             }
             Fact::PauseRequested { by, reason } => {
-                lines.push(line("paused", Tone::Warning, format!("{}{}", self::line(&who(by)), because(reason))));
+                lines.push(line("paused", Tone::Warning, format!("{}{}", self::line(&person(by)), because(reason))));
             }
-            Fact::ResumeRequested { by } => lines.push(line("resumed", Tone::Strong, self::line(&who(by)).into_owned())),
+            Fact::ResumeRequested { by } => lines.push(line("resumed", Tone::Strong, self::line(&person(by)).into_owned())),
             Fact::UndoRequested { by, reason } => {
-                lines.push(line("undoing", Tone::Warning, format!("{}{}", self::line(&who(by)), because(reason))));
+                lines.push(line("undoing", Tone::Warning, format!("{}{}", self::line(&person(by)), because(reason))));
             }
             Fact::NoteAdded { by, text } => {
-                lines.push(line("note", Tone::Strong, format!("{}: {}", self::line(&who(by)), self::line(text))));
+                lines.push(line("note", Tone::Strong, format!("{}: {}", self::line(&person(by)), self::line(text))));
             }
-            Fact::RunAdopted { by, .. } => lines.push(line("taken up", Tone::Strong, self::line(&who(by)).into_owned())),
+            Fact::RunAdopted { by, .. } => lines.push(line("taken up", Tone::Strong, self::line(&person(by)).into_owned())),
             Fact::StepConcluded { .. } | Fact::ConditionJudged { .. } | Fact::TimerFired { .. } | Fact::RunFinished { .. } => {}
         }
         lines.extend(self.ends(run, event, &at));
@@ -248,15 +249,16 @@ fn why(end: &AttemptEnd) -> String {
     }
 }
 
-/// The place in the procedure and the last lines of output.
-fn detail(step: &StepView<'_>) -> Vec<String> {
-    let Some(note) = step.note() else { return Vec::new() };
+/// The last lines of output and the place in the procedure; once it has failed, also what a person does now and who answers for it.
+pub fn detail(step: &StepView<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(text) = &note.detail {
-        lines.extend(plain(text.trim_end()).lines().map(str::to_owned));
+    if let Some(note) = step.note() {
+        lines.extend(note.detail.iter().flat_map(|text| plain(text.trim_end()).lines().map(str::to_owned).collect::<Vec<_>>()));
+        lines.extend(note.at.as_ref().map(|at| format!("at {}", line(at))));
     }
-    if let Some(at) = &note.at {
-        lines.push(format!("at {}", line(at)));
+    if matches!(step.standing(), Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut)) {
+        lines.extend(step.by_hand().iter().flat_map(|text| remark("by hand", text)));
+        lines.extend(step.step().owner.as_ref().map(|owner| format!("owner: {}", line(owner))));
     }
     lines
 }

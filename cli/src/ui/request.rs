@@ -42,6 +42,7 @@ pub fn kind(purpose: &Purpose) -> &'static str {
 /// The whole screen.
 pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     let request = &*decision.request;
+    let people = &run.plan().policy.people;
     let mut out = Vec::new();
     out.push(Tone::Waiting.paint(&format!("── {} ──", heading(&decision.purpose))));
     // Values stand in a question: the bar says where it ends.
@@ -51,7 +52,7 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     if let (Some(started), Some(id)) = (run.start(), run.id()) {
         let environment = started.environment.as_ref().map(|e| format!(" in {}", line(e))).unwrap_or_default();
         row("run", format!("{} {}{environment}, run {id}", started.procedure, started.version));
-        row("asked for by", line(&words::who(&started.requested_by)).into_owned());
+        row("asked for by", line(&words::who(people, &started.requested_by)).into_owned());
         if !started.inputs.is_empty() {
             row("inputs", words::values(&started.inputs).join(&format!("\n{:<13}", "")));
         }
@@ -76,7 +77,7 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     }
     for vote in &decision.votes {
         let reason = vote.reason.as_ref().map(|r| format!(": {}", line(r))).unwrap_or_default();
-        out.push(format!("{:<12} {} by {}{reason}", "so far", vote.choice.name(), line(&words::who(&vote.by))));
+        out.push(format!("{:<12} {} by {}{reason}", "so far", vote.choice.name(), line(&words::who(people, &vote.by))));
     }
     out.push(String::new());
     out.push(format!("{:<12} {}", "digest", request.digest.short()));
@@ -127,6 +128,7 @@ fn next(decision: &Decision) -> Vec<String> {
     for (number, step) in (1..).zip(&request.next) {
         let title = if step.title == step.path.label() { String::new() } else { format!("  {}", line(&step.title)) };
         out.push(format!("  {number}. {}{title}  [{}]", step.path, effect(step.effect)));
+        out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| format!("     {text}")));
         if let Some(condition) = &step.condition {
             out.push(format!("     only if {}", line(condition)));
         }

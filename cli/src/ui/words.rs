@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use runbook_core::plan::Procedure;
+use runbook_core::policy::People;
 use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
@@ -41,12 +43,17 @@ pub fn when(at: Timestamp) -> String {
     at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// A person and how that is known.
-pub fn who(identity: &Identity) -> String {
+/// A person and how that is known, with the name that the workspace gives to whoever is proven to be that person.
+pub fn who(people: &People, identity: &Identity) -> String {
+    let known = people.people.get(&identity.person).filter(|_| people.vouches_for(identity));
+    let person = match known.and_then(|person| person.name.as_ref()) {
+        Some(name) => format!("{name}, {}", identity.person),
+        None => identity.person.clone(),
+    };
     match &identity.means {
-        Means::LocalUser { user, host } => format!("{} (user {user} on {host})", identity.person),
-        Means::SshKey { user, host } => format!("{} (by SSH key, at the terminal of {user} on {host})", identity.person),
-        Means::Engine => identity.person.clone(),
+        Means::LocalUser { user, host } => format!("{person} (user {user} on {host})"),
+        Means::SshKey { user, host } => format!("{person} (by SSH key, at the terminal of {user} on {host})"),
+        Means::Engine => person,
     }
 }
 
@@ -78,6 +85,24 @@ fn clip(text: &str) -> String {
 pub fn values(map: &Map) -> Vec<String> {
     let shown = |v: &Value| if *v == Value::Null { "(not given)".to_owned() } else { value(v) };
     map.iter().map(|(name, v)| format!("{} = {}", line(name), shown(v))).collect()
+}
+
+/// What an author says about a step, in lines that are harmless to show: the first behind its name, the others below one another.
+pub fn remark(name: &str, text: &str) -> Vec<String> {
+    let text = plain(text.trim());
+    let head = |number: usize| if number == 0 { format!("{name}: ") } else { " ".repeat(name.len() + 2) };
+    text.lines().enumerate().map(|(number, line)| format!("{}{line}", head(number))).collect()
+}
+
+/// Who answers for a procedure, and where to turn to; nothing where it does not say.
+pub fn whom(procedure: &Procedure) -> Option<String> {
+    let contacts = line(&procedure.contacts.join(", ")).into_owned();
+    match (&procedure.owner, procedure.contacts.is_empty()) {
+        (Some(owner), true) => Some(line(owner).into_owned()),
+        (Some(owner), false) => Some(format!("{}; contacts: {contacts}", line(owner))),
+        (None, false) => Some(format!("contacts: {contacts}")),
+        (None, true) => None,
+    }
 }
 
 /// One argument as a POSIX shell needs it written, for commands that people copy.

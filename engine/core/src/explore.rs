@@ -50,6 +50,8 @@ pub struct PredictedStep {
     #[serde(skip)]
     pub step: StepIx,
     pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     pub verb: &'static str,
     pub effect: Effect,
     pub verdict: Verdict,
@@ -98,6 +100,7 @@ struct Met {
     path: StepPath,
     step: StepIx,
     title: String,
+    why: Option<String>,
     skipped: Option<String>,
     /// The condition behind which it stands on this way could not be judged.
     doubt: Option<String>,
@@ -316,10 +319,12 @@ impl Way {
             Resolution::Checked { failures } if !failures.is_empty() => Some(failures.join("; ")),
             _ => None,
         };
+        let why = self.run.find_step(path).and_then(|view| view.why());
         self.met.push(Met {
             path: path.clone(),
             step,
             title,
+            why,
             skipped,
             doubt: prospect.because.clone(),
             open: prospect.open,
@@ -483,6 +488,7 @@ fn predicted(plan: &Plan, path: StepPath, met: &[&Met], ways: &[Way]) -> Predict
     let shown = runs.first().copied().or_else(|| met.first());
     PredictedStep {
         title: shown.map(|m| m.title.clone()).unwrap_or_default(),
+        why: shown.and_then(|m| m.why.clone()),
         verb: step.verb.key(),
         effect: step.effect,
         fails: if runs.iter().all(|m| m.fails.is_some()) { runs.first().and_then(|m| m.fails.clone()) } else { None },

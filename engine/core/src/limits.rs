@@ -116,6 +116,8 @@ pub const PREVIEW_KNOWN: usize = 50;
 pub const PREVIEW_WORK_BYTES: usize = 24 * 1024;
 /// Bytes of all steps that one decision shows. With the texts below, a request fits into an event.
 pub const PREVIEW_BYTES: usize = 36 * 1024;
+/// Bytes of the reason for a step that a decision shows: a paragraph.
+pub const PREVIEW_WHY_BYTES: usize = 400;
 /// Bytes of a title, a condition or a value that a decision shows.
 pub const PREVIEW_TEXT_BYTES: usize = 120;
 /// Bytes of the list that an `each` goes over, as a decision shows it.

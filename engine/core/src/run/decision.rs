@@ -92,6 +92,8 @@ pub struct Request {
 pub struct Upcoming {
     pub path: StepPath,
     pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     pub effect: Effect,
     /// The step with every known text rendered; names that are not known stand as `‹steps.x.y›`. Absent for a container.
     pub work: Option<Work>,

@@ -78,7 +78,12 @@ impl Run {
             }
             Asker::Node(node) => preview.after(node, purpose),
         }
-        let Preview { next, unknown, .. } = preview;
+        let Preview { next, mut unknown, .. } = preview;
+        let mut known = self.known(asker);
+        if let Some(more) = known.len().checked_sub(limits::PREVIEW_KNOWN).filter(|more| *more > 0) {
+            unknown.insert(format!("further values: {} are shown, and {more} more values are known", limits::PREVIEW_KNOWN));
+            known.truncate(limits::PREVIEW_KNOWN);
+        }
         let mut request = Request {
             question: ask.question,
             from: ask.from,
@@ -89,7 +94,7 @@ impl Run {
             fields: ask.fields,
             evidence: ask.evidence,
             next,
-            known: self.known(asker),
+            known,
             unknown: unknown.into_iter().take(limits::PREVIEW_KNOWN).collect(),
             within: ask.within,
             on_timeout: ask.on_timeout,
@@ -173,13 +178,32 @@ impl Run {
         };
         ask.not_requester |= strict.four_eyes && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
         ask.signed |= strict.signed;
+        for (name, text) in self.remarks(node, purpose) {
+            ask.question = cut(&format!("{}\n{name}: {}", ask.question, self.told(text, &names).trim()), limits::QUESTION_BYTES);
+        }
         Some(ask)
+    }
+
+    /// What the author says beside a question: why it is asked, and what a person does where only a person can go on.
+    fn remarks(&self, node: Option<NodeIx>, purpose: &Purpose) -> Vec<(&'static str, &Template)> {
+        let Some(step) = node.map(|node| self.step_of(node)) else { return Vec::new() };
+        match purpose {
+            Purpose::Approve | Purpose::Ask => step.why.iter().map(|why| ("Why", why)).collect(),
+            Purpose::Unknown => step.by_hand.iter().map(|text| ("By hand", text)).collect(),
+            Purpose::UndoFailed => {
+                let undo = step.undo.iter().filter_map(|ix| self.plan.step(*ix).by_hand.as_ref());
+                undo.map(|text| ("By hand", text)).collect()
+            }
+            // The step itself is shown below the question.
+            Purpose::Manual | Purpose::Gate { .. } | Purpose::Step | Purpose::Part => Vec::new(),
+        }
     }
 
     fn part_question(&self) -> String {
         let skipped: Vec<&str> =
             self.plan.main().body.iter().filter(|s| self.is_left_out(**s)).map(|s| self.plan.step(*s).label.as_str()).collect();
-        format!("Run only a part of {}? These steps are left out: {}", self.plan.main().name, skipped.join(", "))
+        let left_out = if skipped.is_empty() { "none".to_owned() } else { skipped.join(", ") };
+        format!("Run only a part of {}? These steps are left out: {left_out}", self.plan.main().name)
     }
 
     /// Whether a run of a part leaves this step of the outermost list out.
@@ -221,7 +245,6 @@ impl Run {
             }
             at = if let ScopeKind::Procedure { .. } = scope.kind { None } else { scope.parent };
         }
-        known.truncate(limits::PREVIEW_KNOWN);
         known
     }
 
@@ -431,6 +454,7 @@ impl Preview<'_> {
         let shown = Upcoming {
             path: path.clone(),
             title: short(&run.title(step, &names)),
+            why: step.why.as_ref().map(|why| cut(run.told(why, &names).trim(), limits::PREVIEW_WHY_BYTES)),
             effect: step.effect,
             work: if step.verb.acts() { run.work(step, scope, &names).ok() } else { None },
             digest: None,

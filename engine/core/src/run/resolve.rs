@@ -227,6 +227,11 @@ impl Run {
         name.map_or_else(|| step.label.clone(), |(text, _)| text)
     }
 
+    /// A text for people, as it is written where a name in it has no value: it must not be missing when it is needed.
+    pub(super) fn told(&self, text: &Template, names: &InScope<'_>) -> String {
+        text.render(Destination::Plain, names).map_or_else(|_| text.source.clone(), |(text, _)| text)
+    }
+
     /// The outputs of a step that has done its work, evaluated. `None` where none are wanted.
     pub fn conclude(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
         let node = *self.by_path.get(path)?;

@@ -11,6 +11,7 @@ use crate::value::{Map, Value};
 
 use super::Run;
 use super::event::{Failure, Outcome, RunStarted, StepOutcome};
+use super::names::InScope;
 use super::state::{Doubt, NodeIx, Stage, State};
 use super::task::Work;
 
@@ -99,8 +100,22 @@ impl<'a> StepView<'a> {
     pub fn title(&self) -> String {
         match self.work() {
             Some(work) => work.title.clone(),
-            None => self.run.title(self.step(), &self.run.lenient(self.run.node(self.node).scope, self.began())),
+            None => self.run.title(self.step(), &self.names()),
         }
+    }
+
+    /// Why it is done.
+    pub fn why(&self) -> Option<String> {
+        self.step().why.as_ref().map(|text| self.run.told(text, &self.names()))
+    }
+
+    /// What a person does where the automation fails.
+    pub fn by_hand(&self) -> Option<String> {
+        self.step().by_hand.as_ref().map(|text| self.run.told(text, &self.names()))
+    }
+
+    fn names(&self) -> InScope<'a> {
+        self.run.lenient(self.run.node(self.node).scope, self.began())
     }
 }
 

@@ -6,7 +6,7 @@ use runbook_core::run::task::Task;
 use runbook_core::run::{Command, Refusal};
 use runbook_core::{DecisionId, Fact, Map, Value};
 
-use crate::rig::{Rig, ok, plan, plan_among, procedure};
+use crate::rig::{Rig, failed, ok, plan, plan_among, procedure, unknown};
 
 const ASK: &str = "steps:
 - id: go
@@ -383,4 +383,39 @@ escalations:
     rig.go(|_, _, _| ok());
     rig.fire(true);
     assert_eq!(rig.run.decisions()[0].asked, ["anna", "cleo"]);
+}
+
+/// What the author says stands where it is needed: why something is done, and what a person does where only a person can go on.
+#[test]
+fn what_the_author_says_is_part_of_the_request() {
+    let steps = "steps:
+- {id: a, exec: [a], by_hand: \"run a on {{run.name}}\", undo: {exec: [un-a], by_hand: remove a}}
+- id: go
+  why: Nothing reads it any more.
+  approve: {question: Really?, within: 10m}
+- {id: b, why: \"It is {{steps.a.exit_code}}.\", exec: [b], irreversible: gone, on_failure: rollback}
+";
+    let last = |rig: &Rig| rig.run.decisions().last().unwrap().request.clone();
+    let mut rig = Rig::new(plan(&procedure(steps)));
+    rig.go(|_, path, _| match path {
+        "a" => unknown(),
+        _ => ok(),
+    });
+    assert!(last(&rig).question.ends_with("\nBy hand: run a on test"), "{}", last(&rig).question);
+    rig.vote("operator", Choice::Again);
+    rig.go(|_, path, _| if path == "a" { ok() } else { failed() });
+    assert_eq!(last(&rig).question, "Really?\nWhy: Nothing reads it any more.");
+    assert_eq!(last(&rig).next[0].why.as_deref(), Some("It is 0."));
+    rig.vote("operator", Choice::Approve);
+    rig.go(|_, _, _| failed());
+    assert!(last(&rig).question.ends_with("\nBy hand: remove a"), "{}", last(&rig).question);
+}
+
+#[test]
+fn values_that_are_not_shown_are_told_of() {
+    let many: String = (0..60).map(|n| format!("v{n}: {n}, ")).collect();
+    let rig = asked(&format!("steps:\n- id: many\n  set: {{{many}}}\n- id: go\n  approve: {{question: Really?, within: 1h}}\n"));
+    let request = rig.run.decisions()[0].request.clone();
+    assert_eq!(request.known.len(), 50);
+    assert!(request.unknown.iter().any(|text| text.contains("10 more values")), "{:?}", request.unknown);
 }
