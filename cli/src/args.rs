@@ -1,6 +1,7 @@
 //! The command line as it is written: every command, flag and help text. The help is the reference; the man pages and
 //! completions are made from it. Nothing is decided here.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -120,6 +121,9 @@ pub struct Check {
     /// Print one JSON object per fault
     #[arg(long)]
     pub json: bool,
+    /// Print what the one procedure takes as JSON Schema, for forms and for programs that start it
+    #[arg(long, conflicts_with = "json", requires = "what")]
+    pub schema: bool,
 }
 
 /// Explain a diagnostic code, or list them all
@@ -234,8 +238,8 @@ pub struct Runs {
     #[arg(long)]
     pub open: bool,
     /// At most this many
-    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
-    pub limit: usize,
+    #[arg(long, short = 'n', value_name = "COUNT", default_value = "20")]
+    pub limit: NonZeroUsize,
     /// Print one JSON object per run
     #[arg(long)]
     pub json: bool,
@@ -570,6 +574,8 @@ mod tests {
             ("runbook approve --ahead a --step go --uses 1", "expires"),
             ("runbook answer last --done --again", "cannot be used"),
             ("runbook logs last --attempt 1", "STEP"),
+            ("runbook runs -n 0", "zero"),
+            ("runbook check --schema", "PROCEDURE"),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
             assert!(error.contains(why), "{line}: {error}");

@@ -228,3 +228,18 @@ fn people_are_shown_by_name() {
         desk.run("show last").exits(0).prints(&shown);
     }
 }
+
+#[test]
+fn what_a_procedure_takes_is_printed_as_json_schema() {
+    let inputs = "inputs:\n  n: {type: integer, min: 1}\n  who: {type: string, default: ann}\nsteps:\n  - run: echo {{inputs.n}} {{inputs.who}}\n    effect: read\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(inputs)), ("faulty.yaml", &procedure("steps: [{efect: 1}]\n"))]);
+    for what in ["try", "try.yaml"] {
+        let schema: serde_json::Value = serde_json::from_str(&desk.run(&format!("check {what} --schema")).exits(0).out).unwrap();
+        assert_eq!(
+            (&schema["required"], &schema["properties"]["n"]["minimum"]),
+            (&serde_json::json!(["n"]), &serde_json::json!(1))
+        );
+    }
+    desk.run("check try faulty --schema").exits(2).says("of one procedure");
+    desk.run("check faulty.yaml --schema").exits(2).says("efect");
+}

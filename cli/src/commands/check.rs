@@ -9,14 +9,19 @@ use jiff::tz::TimeZone;
 use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Severity};
+use runbook_core::document::input::json_schema;
 use runbook_engine::catalogue::{Catalogue, WORKSPACE_FILE};
 
-use crate::args::Check;
+use super::exec::Chosen;
+use crate::args::{Check, Given};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::{Tone, Ui};
 
 pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
+    if args.schema {
+        return schema(args, settings, ui);
+    }
     let options = options(args.env.clone().or_else(|| settings.environment.value.clone()));
     let mut tally = Tally::default();
     if args.what.is_empty() {
@@ -62,6 +67,17 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
         ui.next(&format!("runbook explain {code}"));
     }
     Ok(Exit::NotValid)
+}
+
+/// What one procedure takes.
+fn schema(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let [what] = args.what.as_slice() else {
+        return Err(Trouble::not_valid("a schema is of one procedure").next("runbook check PROCEDURE --schema"));
+    };
+    let given = Given { env: args.env.clone(), ..Given::default() };
+    let plan = Chosen::find(what, &given, settings, ui)?.plan;
+    ui.data(&format!("{:#}", json_schema(&plan.main().inputs)))?;
+    Ok(Exit::Succeeded)
 }
 
 /// Today's date decides whether a review is overdue. It is that of UTC: the date here would take reading the zones of the system.

@@ -13,7 +13,8 @@ use crate::ui::{Tone, Ui, line, table};
 
 pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
-    let filter = RunFilter { procedure: args.procedure.clone(), unfinished: args.open, limit: args.limit, ..RunFilter::default() };
+    let filter =
+        RunFilter { procedure: args.procedure.clone(), unfinished: args.open, limit: args.limit.get(), ..RunFilter::default() };
     let rows = home.journal.runs(&filter)?;
     if args.json {
         for row in &rows {
