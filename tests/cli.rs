@@ -468,8 +468,15 @@ fn an_approval_ahead_of_time_is_used_once() {
         Desk::new(&[("workspace.yaml", "apiVersion: runbook/v1\nkind: Workspace\nname: w\n"), ("try.yaml", &procedure(APPROVAL))]);
     desk.run("approve --ahead try --step write --uses 1 --expires 1h --reason x").exits(2).says("asks nobody");
     desk.run("approve --ahead try --step go --uses 1 --expires 1h").exits(2).says("needs a reason");
-    desk.run("approve --ahead try --step go --uses 1 --expires 1h --reason 'planned for tonight'").exits(0);
+    desk.run("approve --ahead try --step go --uses 1 --expires 1h --reason 'planned for tonight'")
+        .exits(0)
+        .says("next: runbook decisions --ahead try");
+    desk.run("decisions --ahead try").exits(0).prints("go    1.0.0").prints("1 of 1").prints("planned for tonight");
+    let json: serde_json::Value = serde_json::from_str(&desk.run("decisions --ahead try --json").exits(0).out).unwrap();
+    assert_eq!((&json["step"], &json["uses_left"]), (&"go".into(), &1.into()));
     desk.run("exec try").exits(0).says("ahead of time");
+    let used = desk.run("decisions --ahead try").exits(0).says("nothing of `try` is approved ahead of time");
+    assert_eq!(used.out, "");
     desk.run("exec try").exits(3);
 }
 

@@ -281,6 +281,9 @@ pub struct Logs {
 pub struct Decisions {
     /// Only those of this run, each with all that it shows
     pub run: Option<String>,
+    /// What is approved ahead of time for this procedure, and neither used up nor over
+    #[arg(long, value_name = "PROCEDURE", conflicts_with = "run")]
+    pub ahead: Option<ProcedureName>,
     /// Print one JSON object per decision
     #[arg(long)]
     pub json: bool,

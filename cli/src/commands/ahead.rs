@@ -19,7 +19,7 @@ use runbook_engine::people::{self, PeopleError, SigningKey};
 use super::control::bounded;
 use super::exec::{self, Chosen};
 use super::reply::signing_key;
-use super::store::Home;
+use super::store::{Home, split};
 use crate::args::{Approve, Given};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -27,7 +27,7 @@ use crate::ui::{Ui, line, request, words};
 
 pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &mut Ui) -> Outcome {
     let (Some(path), Some(uses), Some(expires)) = (&args.step, args.uses, &args.expires) else {
-        return Err(Trouble::not_valid("--ahead needs --step, --uses and --expires"));
+        return Err(Trouble::not_valid("--ahead needs --step, --uses and --expires").next("runbook approve --help"));
     };
     let Some(reason) = args.voice.reason.clone() else {
         return Err(Trouble::not_valid("an approval ahead of time needs a reason").next("give --reason TEXT"));
@@ -82,17 +82,19 @@ pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &m
         words::when(expires)
     ));
     ui.say("it is of the procedure and the workspace as they are now: once either is changed, people are asked again");
+    ui.next(&format!("runbook decisions --ahead {name}"));
     Ok(Exit::Succeeded)
 }
 
 fn failed(why: PeopleError) -> Trouble {
-    Trouble::not_valid(why.to_string())
+    split(Exit::NotValid, &why.to_string())
 }
 
 fn bounds(uses: u32, expires: Timestamp, now: Timestamp) -> Result<(), Trouble> {
     let latest = now.saturating_add(limits::AHEAD_LIFETIME).unwrap_or(Timestamp::MAX);
     if uses == 0 || expires <= now {
-        return Err(Trouble::not_valid("an approval ahead of time needs at least one use and a time that is still to come"));
+        let why = "an approval ahead of time needs at least one use and a time that is still to come";
+        return Err(Trouble::not_valid(why).next("give, for example, --uses 1 --expires 8h"));
     }
     if uses > limits::AHEAD_USES {
         let why = format!("an approval ahead of time is for at most {} uses", limits::AHEAD_USES);
@@ -123,7 +125,7 @@ fn may_decide(plan: &Arc<Plan>, step: &Step, by: &Identity, signs: bool) -> Resu
             Some(refusal) => why = Some(refusal),
         }
     }
-    why.map_or(Ok(()), |why| Err(Trouble::not_valid(why.to_string())))
+    why.map_or(Ok(()), |why| Err(split(Exit::NotValid, &why.to_string())))
 }
 
 /// The digest of the inputs that it is bound to, where there are any.
@@ -136,7 +138,7 @@ fn inputs(plan: &Arc<Plan>, args: &Approve) -> Result<Option<Digest>, Trouble> {
     let faults = exec::all_faults(specs, typed.clone(), faults);
     match accept_all(specs, typed) {
         Ok(inputs) if faults.is_empty() => Digest::of_json(&inputs).map(Some).map_err(|why| Trouble::failed(why.to_string())),
-        _ => Err(Trouble::not_valid(faults.join("\n"))),
+        _ => Err(Trouble::not_valid(faults.join("\n")).next(format!("runbook check {} --schema", plan.main().name))),
     }
 }
 

@@ -1,16 +1,21 @@
-//! `runbook decisions`: what waits for a person.
+//! `runbook decisions`: what waits for a person, and what people have approved before they were asked.
 
+use runbook_core::ProcedureName;
+use runbook_core::policy::Ahead;
 use serde_json::json;
 
 use super::store::Home;
 use crate::args::Decisions;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::words::{between, elapsed};
+use crate::ui::words::{between, elapsed, when};
 use crate::ui::{Ui, line, request, table};
 
 pub fn run(args: &Decisions, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
+    if let Some(procedure) = &args.ahead {
+        return ahead(procedure, args.json, &home, ui);
+    }
     let only = args.run.as_deref().map(|text| home.find(text)).transpose()?;
     let open = home.journal.open_decisions(only.as_ref())?;
     if args.json {
@@ -61,6 +66,37 @@ pub fn run(args: &Decisions, settings: &Settings, ui: &mut Ui) -> Outcome {
     ui.data(&table(&["run", "id", "kind", "who", "time", "question"], lines.collect()))?;
     if let Some(first) = open.first() {
         ui.next(&format!("runbook decisions {}", first.run));
+    }
+    Ok(Exit::Succeeded)
+}
+
+/// Approvals that wait for their question.
+fn ahead(procedure: &ProcedureName, json: bool, home: &Home, ui: &mut Ui) -> Outcome {
+    let mut rows = Vec::new();
+    for kept in home.journal.aheads(procedure, home.clock.now())? {
+        let ahead: Ahead = serde_json::from_value(kept.body).map_err(|why| Trouble::failed(why.to_string()))?;
+        let ahead = Ahead { uses_left: kept.uses_left, ..ahead };
+        if json {
+            ui.data(&json!(ahead).to_string())?;
+        }
+        rows.push(vec![
+            ahead.step.to_string(),
+            ahead.version.to_string(),
+            ahead.environment.as_deref().map_or_else(|| "-".to_owned(), |name| line(name).into_owned()),
+            if ahead.inputs.is_some() { "certain" } else { "any" }.to_owned(),
+            format!("{} of {}", ahead.uses_left, ahead.uses),
+            when(ahead.expires),
+            line(&ahead.by.person).into_owned(),
+            line(&ahead.reason).into_owned(),
+        ]);
+    }
+    match (rows.is_empty(), json) {
+        (_, true) => {}
+        (true, false) => ui.say(&format!("nothing of `{procedure}` is approved ahead of time")),
+        (false, false) => {
+            ui.data(&table(&["step", "version", "in", "inputs", "uses left", "until", "by", "reason"], rows))?;
+            ui.say("a change of the procedure, of what it calls or of the workspace takes them back");
+        }
     }
     Ok(Exit::Succeeded)
 }

@@ -10,7 +10,8 @@ use runbook_core::{Digest, Run};
 use runbook_engine::people::{self, SigningKey};
 use runbook_engine::permit;
 
-use crate::exit::Trouble;
+use super::store::split;
+use crate::exit::{Exit, Trouble};
 use crate::ui::ask::{self, Lines, Said, Word};
 use crate::ui::{Ui, request};
 
@@ -161,5 +162,5 @@ pub fn signing_key(people: &People, name: &str, given: Option<SigningKey>) -> Re
         Trouble::not_valid(format!("`{name}` is no person of the workspace, so there is no key to sign with"))
             .next("give --key FILE")
     })?;
-    people::agent_key(name, person).map_err(|why| Trouble::not_valid(why.to_string()))
+    people::agent_key(name, person).map_err(|why| split(Exit::NotValid, &why.to_string()))
 }

@@ -166,7 +166,7 @@ impl From<SessionError> for Trouble {
 }
 
 /// The engine writes "what is wrong; what to do next".
-fn split(exit: Exit, text: &str) -> Trouble {
+pub fn split(exit: Exit, text: &str) -> Trouble {
     let trouble = |message: &str| match exit {
         Exit::NotValid => Trouble::not_valid(message),
         _ => Trouble::failed(message),
