@@ -58,11 +58,14 @@ pub fn weight(predicted: &DryRun) -> String {
         acting.filter(|step| step.effect == effect).map(|step| step.path.as_str()).collect::<Vec<_>>()
     };
     let (changing, destroying) = (of(Effect::Change), of(Effect::Destructive));
-    let steps =
-        |count: usize| if count == 1 { "1 step changes something".to_owned() } else { format!("{count} steps change something") };
+    let steps = match changing.len() + destroying.len() {
+        0 => "no step changes anything".to_owned(),
+        1 => "1 step changes something".to_owned(),
+        count => format!("{count} steps change something"),
+    };
     match destroying.as_slice() {
-        [] => steps(changing.len()),
-        paths => format!("{}; {}: {}", steps(changing.len()), Tone::Bad.paint("destructive"), paths.join(", ")),
+        [] => steps,
+        paths => format!("{steps}; {}: {}", Tone::Bad.paint("destructive"), paths.join(", ")),
     }
 }
 
