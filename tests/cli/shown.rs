@@ -243,3 +243,15 @@ fn what_a_procedure_takes_is_printed_as_json_schema() {
     desk.run("check try faulty --schema").exits(2).says("of one procedure");
     desk.run("check faulty.yaml --schema").exits(2).says("efect");
 }
+
+#[test]
+fn a_change_that_was_stopped_is_not_passed_over() {
+    let step = |effect: &str| procedure(&format!("steps:\n  - {{id: half, run: sleep 60, timeout: 100ms, {effect}}}\n"));
+    let desk = Desk::new(&[("try.yaml", &step("irreversible: it is a test"))]);
+    let told = "maybe half done; nothing takes that back: half";
+    desk.run("exec try").exits(1).says(told);
+    desk.run("show last").exits(0).prints(told);
+    std::fs::write(desk.path("try.yaml"), step("effect: read")).unwrap();
+    let looked = desk.run("exec try").exits(1);
+    assert!(!looked.err.contains("half done"), "{}", looked.err);
+}

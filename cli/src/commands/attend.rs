@@ -26,7 +26,7 @@ use super::reply::{self, Reply, Signing};
 use super::store::Home;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{Choice, Lines, Word};
-use crate::ui::narrate::run_word;
+use crate::ui::narrate::{half_done, run_word};
 use crate::ui::screen::Shared;
 use crate::ui::{Tone, Ui, request, words};
 
@@ -492,6 +492,7 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, now: Timestamp, ui: &m
             let (word, tone) = run_word(outcome.kind);
             let exit = Exit::of_outcome(outcome.kind);
             ui.say(&format!("run {id} {}", tone.paint(word)));
+            half_done(run).iter().for_each(|text| ui.say(text));
             if let (Exit::Failed | Exit::Unknown, Some(whom)) = (exit, words::whom(run.plan().main())) {
                 ui.say(&format!("owner: {whom}"));
             }

@@ -23,7 +23,7 @@ pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
     let message = Message::Cancel { by, undo: args.undo, reason };
     if home.is_held(&home.journal.run(&id)?) {
         home.tell(&id, message)?;
-        ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it did is taken back" } else { "" }));
+        ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it had done is being taken back" } else { "" }));
         return go_on(&home, &id, ui);
     }
     // Nobody is at work on it: it ends here.

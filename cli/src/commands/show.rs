@@ -13,7 +13,7 @@ use super::store::{Home, phase};
 use crate::args::Show;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::narrate::{detail, outcome_word, run_word, why_ended};
+use crate::ui::narrate::{detail, half_done, outcome_word, run_word, why_ended};
 use crate::ui::words::{between, elapsed, when, who, whom};
 use crate::ui::{Tone, Ui, line, request};
 
@@ -90,6 +90,10 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     if !notes.is_empty() {
         out.push(String::new());
         out.extend(notes.iter().map(|note| format!("note  {note}")));
+    }
+    if let Some(text) = run.outcome().and_then(|_| half_done(run)) {
+        out.push(String::new());
+        out.push(text);
     }
     if run.outcome().is_some() && run.undoable() > 0 {
         out.push(String::new());

@@ -12,6 +12,9 @@ use super::plain::{line, plain};
 use super::style::Tone;
 use super::words::{between, elapsed, remark, stopwatch, value, who};
 
+/// Steps that are named before the rest is only counted.
+const HALF_DONE: usize = 12;
+
 /// One line of the story, and lines below it that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -261,6 +264,21 @@ pub fn detail(step: &StepView<'_>) -> Vec<String> {
         lines.extend(step.step().owner.as_ref().map(|owner| format!("owner: {}", line(owner))));
     }
     lines
+}
+
+/// Changes that were stopped before they were done: nothing takes them back, and nobody knows how far they got.
+pub fn half_done(run: &Run) -> Option<String> {
+    let stopped = run.steps().filter(|step| {
+        let ended = matches!(step.standing(), Standing::Ended(StepOutcome::Cancelled | StepOutcome::TimedOut));
+        ended && step.attempt() > 0 && step.step().effect.changes()
+    });
+    let paths: Vec<&str> = stopped.map(|step| step.path().as_str()).collect();
+    (!paths.is_empty()).then(|| {
+        let more = paths.len().saturating_sub(HALF_DONE);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = paths[..paths.len().min(HALF_DONE)].join(", ");
+        format!("{}; nothing takes that back: {named}{more}", Tone::Warning.paint("stopped before it was done, maybe half done"))
+    })
 }
 
 fn because(reason: &str) -> String {
