@@ -207,6 +207,7 @@ fn reasons_stand_where_somebody_reads_or_approves() {
     undo: {run: rm written}
 ";
     let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+    desk.run("dry-run try").exits(0).prints("     why: It has been failing since Monday.").prints("     why: Readers wait for it.");
     desk.run("exec try").exits(3);
     let screen = desk.run("decisions last").exits(0);
     screen.prints("│ Write it?\n│ Why: It has been failing since Monday.").prints("     why: Readers wait for it.");

@@ -87,6 +87,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         out.push(format!("{number:>3}. {indent}{}{title}{effect}  {}", step.path, tone.paint(&verdict)));
         let below = |text: &str| format!("     {indent}{text}");
         if !matches!(step.verdict, Verdict::WouldSkip { .. }) {
+            out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| below(&text)));
             out.extend(step.work.iter().flat_map(words::work).map(|text| below(&text)));
         }
         for asked in &step.requests {
