@@ -256,3 +256,24 @@ fn a_change_that_was_stopped_is_not_passed_over() {
     let looked = desk.run("exec try").exits(1);
     assert!(!looked.err.contains("half done"), "{}", looked.err);
 }
+
+#[test]
+fn what_people_reject_is_not_to_be_done_by_hand_instead() {
+    let keys = "steps:
+  - id: both
+    by_hand: advice for both
+    group:
+      - {id: go, approve: {question: Write it?, within: 1h}, by_hand: advice for go}
+      - {id: write, run: exit 1, effect: read, by_hand: advice for write}
+";
+    for (answer, code, advised) in [("reject", 4, false), ("approve", 1, true)] {
+        let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
+        desk.run("exec try").exits(3);
+        desk.run(&format!("{answer} last -m 'it is Friday'")).exits(0);
+        let ended = desk.run("resume last").exits(code).err;
+        for advice in ["advice for both", "advice for write"] {
+            assert_eq!(ended.contains(advice), advised, "{answer}: {ended}");
+        }
+        assert!(!ended.contains("advice for go"), "{answer}: {ended}");
+    }
+}

@@ -126,7 +126,7 @@ fn steps(run: &Run) -> Vec<String> {
         let indent = "  ".repeat(step.path().depth());
         out.push(format!("{} {took:>8}  {indent}{}{title}{tries}{note}", tone.paint(&format!("{word:<10}")), step.path()));
         if matches!(step.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded) {
-            out.extend(detail(&step).iter().map(|text| format!("{:>20} {indent}{} {text}", "", Tone::Quiet.paint("│"))));
+            out.extend(detail(run, &step).iter().map(|text| format!("{:>20} {indent}{} {text}", "", Tone::Quiet.paint("│"))));
         }
     }
     out

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use runbook_core::plan::Verb;
 use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Outcome, OutcomeKind, Resolution, StepOutcome};
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::{Run, StepPath};
@@ -71,7 +72,7 @@ impl Narrator {
                 {
                     let wait = elapsed(between(event.at, until));
                     let mut line = line("retrying", Tone::Warning, format!("{} in {wait}: {}", name(run, path), why(end)));
-                    line.below = detail(&step);
+                    line.below = detail(run, &step);
                     lines.push(line);
                 } else if let AttemptEnd::Unknown { why } = end {
                     lines.push(line("unknown", Tone::Warning, format!("{}: {}", name(run, path), self::line(why))));
@@ -145,7 +146,8 @@ impl Narrator {
                 StepOutcome::Succeeded => format!("{} ({took})", name(run, step.path())),
                 _ => format!("{} ({took}){note}", name(run, step.path())),
             };
-            let below = if outcome == StepOutcome::Failed || outcome == StepOutcome::TimedOut { detail(&step) } else { Vec::new() };
+            let below =
+                if outcome == StepOutcome::Failed || outcome == StepOutcome::TimedOut { detail(run, &step) } else { Vec::new() };
             lines.push(Line { at: at.to_owned(), word, tone, text, below });
         }
         lines
@@ -253,17 +255,34 @@ fn why(end: &AttemptEnd) -> String {
 }
 
 /// The last lines of output and the place in the procedure; once it has failed, also what a person does now and who answers for it.
-pub fn detail(step: &StepView<'_>) -> Vec<String> {
+pub fn detail(run: &Run, step: &StepView<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(note) = step.note() {
         lines.extend(note.detail.iter().flat_map(|text| plain(text.trim_end()).lines().map(str::to_owned).collect::<Vec<_>>()));
         lines.extend(note.at.as_ref().map(|at| format!("at {}", line(at))));
     }
-    if matches!(step.standing(), Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut)) {
-        lines.extend(step.by_hand().iter().flat_map(|text| remark("by hand", text)));
+    if has_failed(step) {
+        let by_hand = step.by_hand().filter(|_| was_tried(run, step));
+        lines.extend(by_hand.iter().flat_map(|text| remark("by hand", text)));
         lines.extend(step.step().owner.as_ref().map(|owner| format!("owner: {}", line(owner))));
     }
     lines
+}
+
+fn has_failed(step: &StepView<'_>) -> bool {
+    matches!(step.standing(), Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut))
+}
+
+/// Whether it was the automation that failed: what people rejected, or a window forbids, is not to be done by hand instead.
+fn was_tried(run: &Run, step: &StepView<'_>) -> bool {
+    match &step.step().verb {
+        verb if verb.acts() => step.attempt() > 0,
+        verb if verb.is_container() => {
+            let inside = |path: &StepPath| path != step.path() && ancestry(path).contains(step.path());
+            run.steps().any(|s| s.attempt() > 0 && has_failed(&s) && inside(s.path()))
+        }
+        verb => matches!(verb, Verb::Check(_) | Verb::Wait(_)),
+    }
 }
 
 /// Changes that were stopped before they were done: nothing takes them back, and nobody knows how far they got.
