@@ -61,7 +61,7 @@ fn the_start_is_asked_for_once_with_its_effects() {
             .sees("[destructive]")
             .sees("sh: touch it")
             .sees("exec: rm it")
-            .sees("1 step changes something; destructive: exec-2")
+            .sees("2 steps change something; destructive: exec-2")
             .asks("start? [y/N]")
             .presses(keys);
         let seen = terminal.ends(if starts { 0 } else { 130 });

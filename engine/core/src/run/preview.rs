@@ -235,7 +235,8 @@ impl Run {
             for (id, value) in &scope.steps {
                 match value {
                     Value::Map(map) => {
-                        let shown = map.iter().filter(|(k, v)| is_plain(v) && !["stdout", "stderr", "body"].contains(&k.as_str()));
+                        let raw = ["exit_code", "status"].iter().any(|key| map.contains_key(*key));
+                        let shown = map.iter().filter(|(k, v)| is_plain(v) && (!raw || says_something(k, v)));
                         known.extend(
                             shown.map(|(k, v)| (format!("steps.{id}.{}", short(k)), short(&v.to_plain_json().to_string()))),
                         );
@@ -486,6 +487,15 @@ fn items(each: &Each, names: &InScope<'_>) -> Option<String> {
         }
         Value::Unknown(name) => Some(format!("‹{name}›")),
         _ => None,
+    }
+}
+
+/// Of the result of a program or a request: leaves out the raw output, and that it succeeded.
+fn says_something(name: &str, value: &Value) -> bool {
+    match name {
+        "stdout" | "stderr" | "body" | "json" => false,
+        "exit_code" => *value != Value::Int(0),
+        _ => true,
     }
 }
 
