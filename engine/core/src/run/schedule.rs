@@ -400,14 +400,10 @@ impl Run {
                     items.worst = Some(end);
                 }
                 let failures = items.failures;
-                let tolerated = match &self.step_of(node).verb {
-                    Verb::Each(each) => each.max_failures,
-                    _ => 0,
-                };
                 if outward {
                     self.node_mut(node).stopping.get_or_insert(FailKind::Failed);
                 }
-                if outward || (bad && failures > tolerated) {
+                if outward || (bad && failures > self.tolerated(node)) {
                     self.halt_lanes(node, Halt::Drain);
                 }
                 self.fill_items(node);
@@ -429,13 +425,14 @@ impl Run {
         }
     }
 
+    /// How many items of an `each` may fail.
+    fn tolerated(&self, node: NodeIx) -> u32 {
+        if let Verb::Each(each) = &self.step_of(node).verb { each.max_failures } else { 0 }
+    }
+
     /// All parts of a `parallel` or `each` have ended.
     fn container_ended(&mut self, node: NodeIx) {
-        let tolerated = match &self.step_of(node).verb {
-            Verb::Each(each) => each.max_failures,
-            _ => 0,
-        };
-        let stopped = self.node(node).stopping.is_some();
+        let (tolerated, stopped) = (self.tolerated(node), self.node(node).stopping.is_some());
         let worst = match &mut self.node_mut(node).inner {
             Inner::Parallel { worst, .. } => worst.take(),
             Inner::Each(items) => {
@@ -443,7 +440,7 @@ impl Run {
                 let unfinished = stopped && (items.next as usize) < items.items.len();
                 match worst {
                     Some(End::Finished { .. } | End::Failed { rollback: true, .. }) => worst,
-                    _ if items.failures > tolerated => worst,
+                    _ if items.failures > tolerated => worst.map(|end| items.counted(end)),
                     _ if unfinished => Some(End::Stopped),
                     _ => None,
                 }

@@ -212,6 +212,20 @@ pub(super) struct Items {
     pub worst: Option<End>,
 }
 
+impl Items {
+    /// The end of the first item that failed, with how many did.
+    pub fn counted(&self, mut end: End) -> End {
+        let all = self.items.len();
+        if let End::Failed { failure, .. } = &mut end
+            && all > 1
+        {
+            let first = if self.failures == 1 { ":" } else { "; the first:" };
+            failure.message = format!("{} of {all} items failed{first} {}", self.failures, failure.message);
+        }
+        end
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Waits for `StepResolved`.

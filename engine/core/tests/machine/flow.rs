@@ -6,6 +6,17 @@ use runbook_core::{Map, Value};
 use crate::rig::{Rig, failed, ok, plan, plan_among, play, played, procedure};
 
 #[test]
+fn a_loop_that_fails_says_how_many_items_did() {
+    for (tolerated, message) in [(0, "1 of 3 items failed: exit code 1"), (1, "2 of 3 items failed; the first: exit code 1")] {
+        let steps = format!(
+            "steps:\n- id: all\n  each: {{in: \"[1, 2, 3]\", max_failures: {tolerated}, steps: [{{id: a, exec: [a], effect: read}}]}}\n"
+        );
+        let rig = played(&steps, &["all[0]/a", "all[2]/a", "all[1]/a"]);
+        assert_eq!(rig.run.outcome().unwrap().message, message);
+    }
+}
+
+#[test]
 fn order_and_outcome() {
     for (name, steps, bad, attempts, outcome) in [
         ("sequence", "steps:\n- {id: a, exec: [a], effect: read}\n- {id: b, exec: [b], effect: read}\n", vec![], "a b", Succeeded),
