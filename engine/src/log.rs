@@ -1,7 +1,7 @@
 //! Output of attempts: one append-only file each, beside the journal. Every byte up to the cap is kept as it came, what is more
 //! is counted, and a reader sees any range at any time, also while the file grows.
 //!
-//! A log that its attempt's result does not hold as a whole is on the disk before the result is recorded.
+//! A log that its attempt's result does not hold as a whole is on the disk before the result is recorded, and so is its name.
 //!
 //! A file's name is made from the step's path by an encoding that cannot collide and cannot leave its folder. Folders are opened
 //! one by one, never through a symbolic link, and files are made anew: nobody can lay something in the way.
@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
-use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -31,7 +30,7 @@ pub enum LogError {
 /// The logs of one state folder.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    root: Arc<OwnedFd>,
+    root: Arc<File>,
     place: PathBuf,
 }
 
@@ -88,17 +87,20 @@ impl Logs {
     /// The folder `logs` in a state folder, which must exist; it is made where it is absent.
     pub fn open(state: &Path) -> Result<Logs, LogError> {
         let place = state.join("logs");
-        let open = || {
-            let state = rustix::fs::open(state, FOLDER, Mode::empty())?;
-            open_folder(&state, "logs", true)
+        let open = || -> std::io::Result<File> {
+            let state = File::from(rustix::fs::open(state, FOLDER, Mode::empty())?);
+            if make_folder(&state, "logs")? {
+                state.sync_all()?;
+            }
+            Ok(open_folder(&state, "logs")?)
         };
-        let root = open().map_err(|e| failed(&place, e))?;
+        let root = open().map_err(|e| LogError::Io { place: place.clone(), error: e.to_string() })?;
         Ok(Logs { root: Arc::new(root), place })
     }
 
     /// Takes the output of an attempt. The file is made with the first byte: most steps say nothing.
     pub fn writer(&self, run: &RunId, path: &StepPath, attempt: u32) -> LogWriter {
-        let file = NewFile { root: self.root.clone(), run: run.clone(), name: file_name(path, attempt), file: None };
+        let file = NewFile { root: self.root.clone(), run: run.clone(), name: file_name(path, attempt), made: None };
         LogWriter::new(Box::new(file), limits::LOG_BYTES)
     }
 
@@ -106,7 +108,7 @@ impl Logs {
         let name = file_name(path, attempt);
         let place = self.place.join(run.as_str()).join(&name);
         let open = || {
-            let folder = open_folder(&self.root, run.as_str(), false)?;
+            let folder = open_folder(&self.root, run.as_str())?;
             rustix::fs::openat(&folder, &*name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
         };
         match open() {
@@ -119,15 +121,18 @@ impl Logs {
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Opens a folder inside another one, never through a link.
-fn open_folder(parent: &OwnedFd, name: &str, make: bool) -> Result<OwnedFd, Errno> {
-    if make {
-        match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-        }
+/// Makes a folder inside another one; false where there is something of that name already.
+fn make_folder(parent: &File, name: &str) -> Result<bool, Errno> {
+    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error),
     }
-    rustix::fs::openat(parent, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// Opens a folder inside another one, never through a link.
+fn open_folder(parent: &File, name: &str) -> Result<File, Errno> {
+    rustix::fs::openat(parent, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map(File::from)
 }
 
 fn failed(place: &Path, error: Errno) -> LogError {
@@ -152,24 +157,31 @@ fn file_name(path: &StepPath, attempt: u32) -> String {
 
 /// Where a log's bytes go.
 trait Sink: Write + Send {
-    /// Returns once everything written is on the disk.
+    /// Returns once everything written is on the disk, and can be found there.
     fn sync(&mut self) -> std::io::Result<()>;
 }
 
 /// A file that is made anew when the first byte comes.
 struct NewFile {
-    root: Arc<OwnedFd>,
+    root: Arc<File>,
     run: RunId,
     name: String,
-    file: Option<File>,
+    made: Option<Made>,
+}
+
+struct Made {
+    file: File,
+    /// That of the run.
+    folder: File,
 }
 
 impl NewFile {
-    fn make(&self) -> std::io::Result<File> {
-        let folder = open_folder(&self.root, self.run.as_str(), true)?;
+    fn make(&self) -> std::io::Result<Made> {
+        make_folder(&self.root, self.run.as_str())?;
+        let folder = open_folder(&self.root, self.run.as_str())?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&folder, &*self.name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => Ok(File::from(file)),
+            Ok(file) => Ok(Made { file: File::from(file), folder }),
             Err(Errno::EXIST) => Err(std::io::Error::other("the attempt has a log already")),
             Err(error) => Err(error.into()),
         }
@@ -178,10 +190,10 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.file.is_none() {
-            self.file = Some(self.make()?);
+        if self.made.is_none() {
+            self.made = Some(self.make()?);
         }
-        self.file.as_mut().map_or(Ok(0), |file| file.write(bytes))
+        self.made.as_mut().map_or(Ok(0), |made| made.file.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -191,7 +203,10 @@ impl Write for NewFile {
 
 impl Sink for NewFile {
     fn sync(&mut self) -> std::io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::sync_data)
+        let Some(made) = &self.made else { return Ok(()) };
+        made.file.sync_data()?;
+        made.folder.sync_all()?;
+        self.root.sync_all()
     }
 }
 
