@@ -98,7 +98,9 @@ pub enum JournalError {
     Exists(RunId),
     #[error("run {run} belongs to {owner} until {until}; end that process or send it a message")]
     Held { run: RunId, owner: Box<Owner>, until: Timestamp },
-    #[error("run {run} was taken over by another process; this one has stopped recording it")]
+    #[error(
+        "run {run} was taken over by another process, and this one does nothing more in it; `runbook show {run}` tells the rest"
+    )]
     Stale { run: RunId },
     #[error("event {found} of run {run} does not follow event {last}")]
     OutOfOrder { run: RunId, last: u64, found: u64 },
@@ -111,7 +113,10 @@ pub enum JournalError {
     Newer { what: String, format: u32, known: u32 },
     #[error("the record is damaged: {what}; `runbook verify` shows how far it is intact")]
     Damaged { what: String },
-    #[error("{} is full: nothing was recorded; free space, then `runbook resume`", path.display())]
+    #[error(
+        "{} cannot grow, the disk or a quota is full: nothing was recorded; free space, then `runbook runs` shows what to resume",
+        path.display()
+    )]
     Full { path: PathBuf },
     #[error("{} cannot be written to; choose another folder with `--state DIR`", path.display())]
     ReadOnly { path: PathBuf },
@@ -122,7 +127,7 @@ pub enum JournalError {
     #[error("an event cannot be written down: {0}")]
     Unwritable(String),
     /// A sync failed before: what is on the disk is unknown until the journal is opened again.
-    #[error("the journal stopped writing: {0}; look at the disk, then `runbook resume`")]
+    #[error("the journal stopped writing: {0}; look at the disk, then `runbook runs` shows what to resume")]
     Stopped(String),
 }
 

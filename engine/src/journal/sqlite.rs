@@ -10,6 +10,7 @@ mod read;
 mod schema;
 mod writer;
 
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -104,18 +105,29 @@ fn set_up(connection: &mut Connection) -> Result<(), schema::Unusable> {
     schema::migrate(connection)
 }
 
-/// Says in our words what SQLite says in its own.
+/// Says in our words what SQLite says in its own. To be called where SQLite has just answered: what the system told it is this
+/// thread's last error.
 fn explain(error: &rusqlite::Error, path: &Path) -> JournalError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
+        Some(ErrorCode::SystemIoFailure) if has_no_room(error) => JournalError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => JournalError::ReadOnly { path },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => JournalError::Busy { path },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             JournalError::Damaged { what: format!("{}: {error}", path.display()) }
         }
-        _ => JournalError::Stopped(error.to_string()),
+        _ => JournalError::Stopped(format!("{}: {error}", path.display())),
     }
+}
+
+/// Something could not be written for want of room, which SQLite calls any other failure: a used-up quota, or a full disk where
+/// its shared memory is made. A sync that fails for want of room may have lost what was written before, and is no such thing.
+fn has_no_room(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+    let writes = [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE];
+    let is_write = error.sqlite_error().is_some_and(|error| writes.contains(&error.extended_code));
+    is_write && matches!(Error::last_os_error().kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 impl Journal for Store {
