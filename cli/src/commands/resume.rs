@@ -27,9 +27,7 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
     let (run, row) = home.replay(&id)?;
-    if let Some(outcome) = run.outcome() {
-        return Err(Trouble::not_valid(format!("run {id} has ended: {}", outcome.kind.name())).next(format!("runbook show {id}")));
-    }
+    not_ended(&run, &id)?;
     if home.is_held(&row) {
         let holder = row.holder.map(|h| h.owner.to_string()).unwrap_or_default();
         return Err(Trouble::not_valid(format!("run {id} is under way: {}", line(&holder))).next(format!("runbook show {id}")));
@@ -50,6 +48,16 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     }
     runtime.block_on(go_on(&home, &id, args.json, None, ui, &mut lines))
+}
+
+fn not_ended(run: &Run, id: &RunId) -> Result<(), Trouble> {
+    match run.outcome() {
+        None => Ok(()),
+        Some(outcome) => {
+            let why = format!("run {id} has ended: {}", outcome.kind.name());
+            Err(Trouble::not_valid(why).next(format!("runbook show {id}")))
+        }
+    }
 }
 
 pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -107,6 +115,10 @@ pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, 
     let screen = Shared::new(screen);
     let mut session =
         Session::open(home.journal.clone(), home.clock.clone(), home.owner(), vec![Box::new(screen.clone())], id).await?;
+    if first.is_none() {
+        // Somebody else may have been faster.
+        not_ended(session.run(), id)?;
+    }
     let by = home.identity(&session.run().plan().policy.people);
     session.adopt(by.clone())?;
     let first = first.or_else(|| session.run().is_paused().then_some(Message::Resume { by }));

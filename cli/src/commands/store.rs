@@ -149,7 +149,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
 impl From<JournalError> for Trouble {
     fn from(error: JournalError) -> Trouble {
         let exit = match &error {
-            JournalError::NoRun(_) => Exit::NotValid,
+            JournalError::NoRun(_) | JournalError::Held { .. } => Exit::NotValid,
             _ => Exit::Failed,
         };
         split(exit, &error.to_string())
