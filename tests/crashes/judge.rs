@@ -111,7 +111,7 @@ pub fn clear(ran: &Ran, named: &str) -> Result<bool, String> {
     }
 }
 
-fn went_well(ran: &Ran) -> Result<(), String> {
+pub fn went_well(ran: &Ran) -> Result<(), String> {
     // A run that was rolled back ends with 1.
     let well = matches!(ran.code, Some(0 | 1 | 3)) && !ran.err.contains("error: ") && !ran.err.contains("panicked");
     if well { Ok(()) } else { Err(format!("{ran:#?}")) }

@@ -25,6 +25,11 @@ fn all() -> bool {
     std::env::var("CRASHES").is_ok_and(|wanted| wanted == "all")
 }
 
+/// Whether one case is played again, which need not show what many do.
+fn alone() -> bool {
+    std::env::var_os("CRASHES_FAULT").is_some()
+}
+
 /// All cases, or so many of them, or the one that was asked for.
 fn sample<C: std::fmt::Display>(cases: Vec<C>, most: usize, seed: u64) -> Vec<C> {
     if let Ok(wanted) = std::env::var("CRASHES_FAULT") {
@@ -96,7 +101,7 @@ fn killed_at_any_moment() {
     let at = (0..500).map(|_| Fault { what: What::Kill, place: Place::Call, at: 1 + dice.below(calm.places(Place::Call)) });
     let seen = every(sample(at.collect(), 40, 1), |fault| play(&LONG, &calm, fault));
     tell(&format!("killed at random among {} calls", calm.places(Place::Call)), &seen);
-    assert!(seen.iter().filter(|seen| seen.struck).count() * 2 >= seen.len(), "most kills must strike");
+    assert!(alone() || seen.iter().filter(|seen| seen.struck).count() * 2 >= seen.len(), "most kills must strike");
 }
 
 #[test]
