@@ -6,9 +6,9 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::explore::{DryRun, Options, Verdict, dry_run};
-use runbook_core::run::event::{Identity, Means, Part, RunStarted};
+use runbook_core::run::event::{Event, Fact, Identity, Means, Part, Resolution, RunStarted};
 use runbook_core::run::task::Task;
-use runbook_core::{Digest, Map, Plan, Value};
+use runbook_core::{Digest, Map, Plan, Run, RunId, Value};
 
 const OTHER: &str = "apiVersion: runbook/v1
 kind: Runbook
@@ -34,9 +34,8 @@ fn plan(steps: &str) -> Arc<Plan> {
     Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}")))
 }
 
-fn predicted(steps: &str, examples: bool) -> DryRun {
-    let plan = plan(steps);
-    let started = RunStarted {
+fn started(plan: &Plan) -> RunStarted {
+    RunStarted {
         procedure: plan.main().name.clone(),
         version: plan.main().version,
         plan: Digest::of_bytes(b"the plan"),
@@ -51,8 +50,12 @@ fn predicted(steps: &str, examples: bool) -> DryRun {
         catalogue: None,
         lock: None,
         root: None,
-    };
-    dry_run(&plan, &started, "2026-01-01T00:00:00Z".parse().unwrap(), &Options { examples }).unwrap()
+    }
+}
+
+fn predicted(steps: &str, examples: bool) -> DryRun {
+    let plan = plan(steps);
+    dry_run(&plan, &started(&plan), "2026-01-01T00:00:00Z".parse().unwrap(), &Options { examples }).unwrap()
 }
 
 /// `path: verdict` for each step, in order.
@@ -254,6 +257,50 @@ fn what_will_surely_fail_is_said() {
         ("- {id: b, exec: [x], effect: read}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n", "would run"),
     ] {
         assert_eq!(said_of_a(steps), expect, "{steps}");
+    }
+}
+
+#[test]
+fn text_of_nothing_fails_in_a_dry_run_as_in_a_real_one() {
+    const NOTHING: &str = "{{run.environment}}";
+    for step in [
+        format!("run: 'rm -rf \"{NOTHING}\"/', effect: read"),
+        format!("exec: [x, '{NOTHING}'], effect: read"),
+        format!("exec: [x], dir: '{NOTHING}', effect: read"),
+        "exec: [x], env: {A: run.environment}, effect: read".to_owned(),
+        format!("http: {{url: 'https://x.org/{NOTHING}'}}"),
+        format!("http: {{url: 'https://x.org', query: {{a: '{NOTHING}'}}, headers: {{b: x}}}}"),
+        format!("http: {{url: 'https://x.org', headers: {{a: '{NOTHING}'}}}}"),
+        format!("http: {{url: 'https://x.org', method: PUT, json: {{a: 'in {NOTHING}'}}}}, idempotent: true"),
+        format!("http: {{url: 'https://x.org', method: PUT, form: {{a: '{NOTHING}'}}}}, idempotent: true"),
+        format!("http: {{url: 'https://x.org', method: PUT, body: '{NOTHING}'}}, idempotent: true"),
+        format!("notify: {{to: [post], message: '{NOTHING}'}}"),
+        format!("notify: {{to: [post], message: x, subject: '{NOTHING}'}}"),
+        format!("approve: {{question: '{NOTHING}', within: 1h}}"),
+        format!("manual: {{do: x, expect: '{NOTHING}', within: 1h}}"),
+        format!("manual: {{do: x, evidence: '{NOTHING}', within: 1h}}"),
+        format!("check: [{{that: inputs.n > 5, else: '{NOTHING}'}}]"),
+        format!("finish: {{outcome: failed, message: '{NOTHING}'}}"),
+    ] {
+        let steps = format!("- {{id: a, {step}}}\n");
+        let plan = plan(&steps);
+        let mut run = Run::new(plan.clone());
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let fact = Fact::RunStarted(Box::new(started(&plan)));
+        run.apply(&Event { run: RunId::from_parts(1, 2), seq: 1, at, fact }).unwrap();
+        let resolved = run.resolve(&"a".parse().unwrap(), at);
+        let Some(Fact::StepResolved { resolution: Resolution::Fail { error }, .. }) = resolved else {
+            panic!("{step}: {resolved:?}")
+        };
+        assert!(error.message.contains("is nothing, and nothing is no text: write `"), "{step}: {}", error.message);
+        assert_eq!(said_of_a(&steps), format!("would run and fail: {}", error.message), "{step}");
+    }
+    // Alone in JSON it is no text, and as the name of a step it is made up for.
+    for step in [
+        format!("http: {{url: 'https://x.org', method: PUT, json: {{a: '{NOTHING}'}}}}, idempotent: true"),
+        format!("name: 'In {NOTHING}', exec: [x], effect: read"),
+    ] {
+        assert_eq!(said_of_a(&format!("- {{id: a, {step}}}\n")), "would run", "{step}");
     }
 }
 

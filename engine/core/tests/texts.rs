@@ -30,6 +30,8 @@ fn fixture() -> Fixture {
         ("wait", Value::Duration(parse_duration("90s").unwrap())),
         ("since", Value::Time("2026-01-02T03:04:05Z".parse().unwrap())),
         ("none", Value::Null),
+        ("gaps", Value::List(vec![Value::Null])),
+        ("rows", Value::List(vec![map(&[("name", Value::Null)])])),
         ("no", Value::Bool(false)),
         ("words", Value::List(vec![Value::text("x"), Value::Int(2)])),
         ("tags", map(&[("tier", Value::text("db"))])),
@@ -55,7 +57,7 @@ fn texts() {
         ("on {{inputs.host}}.", "on db/1 x?."),
         ("${{ inputs.lag }} s", "$420 s"),
         ("{{inputs.wait}} since {{inputs.since}}", "1m 30s since 2026-01-02T03:04:05Z"),
-        ("[{{inputs.none}}]", "[]"),
+        ("{{#if inputs.none}}on {{inputs.none}}{{/if}}{{json inputs.none}}", "null"),
         ("{{inputs.words}} {{inputs.tags}}", "[\"x\",2] {\"tier\":\"db\"}"),
         ("{{inputs.evil}}", "{{inputs.host}} <b>&"),
         ("\\{{inputs.host}}", "{{inputs.host}}"),
@@ -120,6 +122,52 @@ fn strict_everywhere() {
         let error = render(source, Destination::Plain).unwrap_err();
         assert!(error.contains(expect) && !error.starts_with("parse"), "{source}: {error}");
     }
+}
+
+#[test]
+fn nothing_is_no_text() {
+    let said = "is nothing, and nothing is no text: ";
+    for (source, expect) in [
+        ("rm -rf {{inputs.none}}/", "`inputs.none` "),
+        ("{{upper inputs.none}}", "`inputs.none` "),
+        ("{{join inputs.none \",\"}}", "`inputs.none` "),
+        ("{{len inputs.none}}", "`inputs.none` "),
+        ("{{default inputs.none inputs.none}}", "this "),
+        ("{{#if inputs.lag}}{{inputs.none}}{{/if}}", "`inputs.none` "),
+        ("{{#each inputs.gaps}}{{this}}{{/each}}", "`this` "),
+        ("{{#each inputs.rows as |row|}}{{row.name}}{{/each}}", "`this.name` "),
+    ] {
+        for destination in [Destination::Plain, Destination::Url] {
+            let error = render(source, destination).unwrap_err();
+            assert!(error.starts_with(&format!("{expect}{said}")), "{source}: {error}");
+        }
+    }
+    let way_out = render("rm -rf {{inputs.none}}/", Destination::Plain).unwrap_err();
+    assert!(way_out.ends_with("write `default inputs.none \"…\"`, or ask first whether there is one"), "{way_out}");
+    let gap = render("{{join inputs.gaps \",\"}}", Destination::Plain).unwrap_err();
+    assert_eq!(gap, "`join` needs a value in each place, and element 0 of the list is nothing");
+    let script = ShellScript::parse("rm -rf \"{{inputs.none}}\"/", Origin::default()).unwrap();
+    assert!(script.render(&fixture()).unwrap_err().message.contains(said));
+}
+
+#[test]
+fn what_has_to_have_a_value_is_known_before() {
+    for (source, expect) in [
+        ("{{inputs.a}} {{upper inputs.b}}", "inputs.a inputs.b"),
+        ("{{default inputs.a inputs.b}} {{upper (default inputs.a \"x\")}}", "inputs.b"),
+        ("{{json inputs.a}}{{eq inputs.a 1}}{{not inputs.a}}", ""),
+        ("{{#if inputs.a}}{{inputs.a}}{{else}}{{inputs.a}}{{/if}}", "inputs.a"),
+        ("{{#unless inputs.a}}{{inputs.b}}{{else}}{{inputs.a}}{{/unless}}", "inputs.b"),
+        ("{{#if (not inputs.a)}}x{{else}}{{inputs.a}}{{/if}}", ""),
+        ("{{#if (eq inputs.a \"x\")}}{{inputs.a}}{{/if}}{{#if (upper inputs.a)}}x{{/if}}", "inputs.a"),
+        ("{{#each inputs.a}}{{this}}{{inputs.a}}{{/each}}{{inputs.a}}", "inputs.a"),
+    ] {
+        let needed = Template::parse(source, Origin::default()).unwrap().needed();
+        let needed: Vec<String> = needed.iter().map(|reference| reference.path.join(".")).collect();
+        assert_eq!(needed.join(" "), expect, "{source}");
+    }
+    let script = ShellScript::parse("echo {{inputs.a}} '{{default inputs.b \"x\"}}'", Origin::default()).unwrap();
+    assert_eq!(script.needed().len(), 1);
 }
 
 #[test]
@@ -188,6 +236,7 @@ fn a_text_that_is_one_reference_keeps_its_type() {
         ("{{inputs.lag}}", Value::Float(420.0)),
         ("{{ inputs.words }}", Value::List(vec![Value::text("x"), Value::Int(2)])),
         ("{{inputs.lag}} ", Value::text("420 ")),
+        ("{{inputs.none}}", Value::Null),
         ("{{upper inputs.server}}", Value::text("EXAMPLE.ORG")),
         ("a {{steps.later}}", Value::Unknown("steps.later".to_owned())),
         ("x", Value::text("x")),

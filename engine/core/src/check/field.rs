@@ -82,8 +82,20 @@ impl<'c> Checked<'_, 'c> {
     pub fn text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
         self.is_expression(field);
         match Template::parse(&field.value, self.origin(field.span)) {
-            Ok(text) => self.read(&text.references(), field, scope).then_some(text),
+            Ok(text) => {
+                let right = self.read(&text.references(), field, scope);
+                self.present(&text.needed(), field, scope);
+                right.then_some(text)
+            }
             Err(why) => self.not_parsed(Code::RB0113, field, &why),
+        }
+    }
+
+    /// A string of a JSON body: as one name alone it keeps the type of the value, nothing included.
+    pub fn json_text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
+        match Template::parse(&field.value, self.origin(field.span)) {
+            Ok(text) if text.is_name() => self.read(&text.references(), field, scope).then_some(text),
+            _ => self.text(field, scope),
         }
     }
 
@@ -94,7 +106,11 @@ impl<'c> Checked<'_, 'c> {
 
     pub fn shell_script(&mut self, field: &Scalar, scope: &Scope) -> Option<ShellScript> {
         match ShellScript::parse(&field.value, self.origin(field.span)) {
-            Ok(script) => self.read(&script.references(), field, scope).then_some(script),
+            Ok(script) => {
+                let right = self.read(&script.references(), field, scope);
+                self.present(&script.needed(), field, scope);
+                right.then_some(script)
+            }
             // As plain text it is right: what is wrong is the place of a value in the shell.
             Err(why) if Template::parse(&field.value, self.origin(field.span)).is_ok() => {
                 self.unread = true;
@@ -171,7 +187,13 @@ impl<'c> Checked<'_, 'c> {
                 self.report(fault.help(format!("write `{text}`")));
                 None
             }
-            None => self.expression(field, scope).map(EnvValue::Expression),
+            None => {
+                let value = self.expression(field, scope)?;
+                if let Some(name) = value.name() {
+                    self.present(&[name], field, scope);
+                }
+                Some(EnvValue::Expression(value))
+            }
         }
     }
 

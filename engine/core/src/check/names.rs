@@ -6,11 +6,12 @@ use super::procedure::Checked;
 use super::tree::{NodeIx, Place, Seen, Slot, goes_on_after_failure};
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Span, nearest};
+use crate::diagnostic::{Code, Diagnostic, Span, Spanned, nearest};
 use crate::document::procedure::ProcedureKind;
 use crate::document::step::Verb;
-use crate::document::{Scalar, Step};
+use crate::document::{Input, NodeKind, Scalar, Step};
 use crate::expr::{Reference, Type};
+use crate::id::Id;
 
 pub(super) const ROOTS: [&str; 9] = ["inputs", "steps", "item", "index", "event", "run", "now", "result", "secrets"];
 
@@ -263,6 +264,45 @@ impl<'c> Checked<'_, 'c> {
             .reason(reason)
             .label(read.verb.span, "it runs here")
             .help(help)
+    }
+
+    /// Warns of names that have to have a value here and may have none: text of nothing is an error when it is rendered.
+    pub fn present(&mut self, needed: &[Reference], field: &Scalar, scope: &Scope) {
+        for reference in needed {
+            let name = reference.path.join(".");
+            let Some(reason) = self.may_be_nothing(&reference.path) else { continue };
+            if self.conditions(scope).any(|condition| condition.contains(&name)) {
+                continue;
+            }
+            let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + name.len());
+            let help = match field.value.contains("{{") {
+                true => format!("write `{{{{default {name} \"…\"}}}}`, or ask for it first: `if: {name} != ()`"),
+                false => format!("write `{name} ?? \"…\"`, or ask for it first: `if: {name} != ()`"),
+            };
+            let fault = self.new_fault(Code::RB0121, span, format!("`{name}` may be nothing here, which is no text"));
+            self.report(fault.reason(reason).help(help));
+        }
+    }
+
+    /// Why a name that can be read may still be nothing.
+    fn may_be_nothing(&self, path: &[String]) -> Option<&'static str> {
+        let is_optional =
+            |input: &Input| !input.required && input.default.as_ref().is_none_or(|default| matches!(default.kind, NodeKind::Null));
+        let declared = |fields: &[(Spanned<Id>, Input)], name: &str| {
+            fields.iter().any(|(id, input)| id.value.as_str() == name && is_optional(input))
+        };
+        let mut path = path.iter().map(String::as_str);
+        match (path.next()?, path.next()?, path.next()) {
+            ("inputs", name, _) if declared(&self.procedure.inputs, name) => Some("the input is optional and has no default"),
+            ("run", "environment", _) if self.build.catalogue.workspace().is_none_or(|w| w.environments.is_empty()) => {
+                Some("no workspace says in which environments runs are")
+            }
+            ("steps", id, Some(name)) => match &self.tree.get(self.tree.find(id)?)?.step.verb.value {
+                Verb::Ask(ask) if declared(&ask.fields, name) => Some("the answer is optional and has no default"),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn in_finally(&self, place: Place) -> bool {

@@ -225,7 +225,7 @@ impl<'c> Checked<'_, 'c> {
 
     fn json(&mut self, node: &Node, scope: &Scope) -> Option<JsonTemplate> {
         match &node.kind {
-            NodeKind::Text(text) if text.value.contains("{{") => self.text(text, scope).map(JsonTemplate::Text),
+            NodeKind::Text(text) if text.value.contains("{{") => self.json_text(text, scope).map(JsonTemplate::Text),
             NodeKind::List(items) => {
                 let parsed: Vec<_> = items.iter().map(|item| self.json(item, scope)).collect();
                 parsed.into_iter().collect::<Option<_>>().map(JsonTemplate::List)

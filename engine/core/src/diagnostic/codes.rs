@@ -80,6 +80,7 @@ codes! {
     RB0118 Error "a name is not in scope here";
     RB0119 Error "a name that the language keeps for itself";
     RB0120 Error "a text without quotes in `env`";
+    RB0121 Warning "text of what may be nothing";
     RB0201 Error "two steps have one id";
     RB0202 Error "a jump to nowhere";
     RB0203 Error "a jump backward";

@@ -44,6 +44,11 @@ impl Expression {
         self.tree().map(|tree| tree.references()).unwrap_or_default()
     }
 
+    /// The name that it is, with its members, where it is nothing else.
+    pub fn name(&self) -> Option<Reference> {
+        self.tree().ok().and_then(|tree| tree.path_of(&tree.root))
+    }
+
     /// An unknown name that the evaluation reaches gives `Ok(Value::Unknown)` with that name.
     pub fn evaluate(&self, names: &dyn Names) -> Result<Value, EvalError> {
         let tree = self.tree().map_err(|error| self.error(error.message.clone(), error.offset))?;

@@ -163,7 +163,7 @@ functions! {
     "to_int" "number.to_int()", 1..=1, NUMBER, integer, 0, Some(to_int);
     "to_float" "number.to_float()", 1..=1, NUMBER, number, 0, Some(|a| one(a, |n| Ok(Value::Float(float(n)))));
     // Every value.
-    "to_string" "value.to_string()", 1..=1, &[], string, 1, Some(|a| one(a, |v| Ok(Value::Text(plain_text(v)))));
+    "to_string" "value.to_string()", 1..=1, &[], string, 1, Some(to_string);
     "to_json" "value.to_json()", 1..=1, &[], string, 2, Some(|a| one(a, |v| Ok(Value::Text(to_json(v)))));
     "type_of" "type_of(value)", 1..=1, &[], string, 0, Some(|a| one(a, |v| Ok(Value::text(v.type_name()))));
     // Durations and times.
@@ -274,6 +274,14 @@ fn len(a: &[&Value]) -> Result<Value, String> {
     Ok(Value::Int(length as i64))
 }
 
+fn to_string(a: &[&Value]) -> Result<Value, String> {
+    match a {
+        [Value::Null] => Err("nothing is no text; write `(… ?? \"\")` where it may be nothing".to_owned()),
+        [value] => Ok(Value::Text(plain_text(value))),
+        _ => wrong(),
+    }
+}
+
 fn join(a: &[&Value]) -> Result<Value, String> {
     let (items, separator) = match a {
         [Value::List(items)] => (items, ""),
@@ -284,6 +292,9 @@ fn join(a: &[&Value]) -> Result<Value, String> {
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
             joined.push_str(separator);
+        }
+        if *item == Value::Null {
+            return Err(format!("element {at} of the list is nothing, and nothing is no text"));
         }
         joined.push_str(&plain_text(item));
         if joined.len() > limits::TEXT_BYTES {

@@ -416,6 +416,66 @@ pub(super) fn references(pieces: &[Piece]) -> Vec<Reference> {
     found
 }
 
+/// Every name that has to have a value where it stands, since nothing is no text: without those that `default`, `#if` or `#each`
+/// take care of.
+pub(super) fn needed(pieces: &[Piece]) -> Vec<Reference> {
+    let mut found = Vec::new();
+    needed_pieces(pieces, &mut Vec::new(), &mut found);
+    found
+}
+
+/// `asked` holds the names that have a value wherever these pieces are written.
+fn needed_pieces(pieces: &[Piece], asked: &mut Vec<Vec<String>>, found: &mut Vec<Reference>) {
+    for piece in pieces {
+        match piece {
+            Piece::Text(_) => {}
+            Piece::Value(part) => needed_part(part, true, asked, found),
+            Piece::If { condition, then, otherwise } => {
+                needed_part(condition, false, asked, found);
+                let negated = matches!(condition, Part::Call { helper: Helper::Not, .. });
+                for (body, holds) in [(then, true), (otherwise, false)] {
+                    let before = asked.len();
+                    if holds != negated {
+                        asked.extend(named_in(condition));
+                    }
+                    needed_pieces(body, asked, found);
+                    asked.truncate(before);
+                }
+            }
+            Piece::Each { list, body, otherwise } => {
+                needed_part(list, false, asked, found);
+                let before = asked.len();
+                asked.extend(named_in(list));
+                needed_pieces(body, asked, found);
+                asked.truncate(before);
+                needed_pieces(otherwise, asked, found);
+            }
+        }
+    }
+}
+
+/// `written`: whether what the part gives is needed itself.
+pub(super) fn needed_part(part: &Part, written: bool, asked: &[Vec<String>], found: &mut Vec<Reference>) {
+    match part {
+        Part::Name(reference) if written && !asked.contains(&reference.path) => found.push(reference.clone()),
+        Part::Call { helper: Helper::Default, arguments, .. } => {
+            for (place, argument) in arguments.iter().enumerate() {
+                needed_part(argument, written && place > 0, asked, found);
+            }
+        }
+        Part::Call { helper, arguments, .. } => {
+            arguments.iter().for_each(|argument| needed_part(argument, !helper.takes_nothing(), asked, found));
+        }
+        Part::Name(_) | Part::Literal(_) | Part::Local { .. } => {}
+    }
+}
+
+fn named_in(part: &Part) -> impl Iterator<Item = Vec<String>> {
+    let mut found = Vec::new();
+    collect_part(part, &mut found);
+    found.into_iter().map(|reference| reference.path)
+}
+
 fn collect_pieces(pieces: &[Piece], found: &mut Vec<Reference>) {
     for piece in pieces {
         match piece {

@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::mustache::{self, Part, Piece, collect_part, mustaches};
+use super::mustache::{self, Part, Piece, collect_part, mustaches, needed_part};
 use super::quoting::{Place, places};
-use super::template::{Lookup, part_value};
+use super::template::{Lookup, written_value};
 use super::text::plain_text;
 use super::{EvalError, Names, ParseError, Reference};
 use crate::limits;
@@ -71,6 +71,15 @@ impl ShellScript {
         found
     }
 
+    /// The names among them that have to have a value, since nothing is no text.
+    pub fn needed(&self) -> Vec<Reference> {
+        let chunks = self.chunks().map(|chunks| chunks.as_slice()).unwrap_or_default();
+        let values = chunks.iter().filter_map(|chunk| if let Chunk::Value { part, .. } = chunk { Some(part) } else { None });
+        let mut found = Vec::new();
+        values.for_each(|part| needed_part(part, true, &[], &mut found));
+        found
+    }
+
     /// The script and its variables. Unknown names stand as `‹name›` in the values; the second part lists them.
     pub fn render(&self, names: &dyn Names) -> Result<(RenderedScript, Vec<String>), EvalError> {
         let error = |message: String, offset| EvalError { message, at: super::place(&self.at, &self.source, offset) };
@@ -86,7 +95,7 @@ impl ShellScript {
                 Chunk::Value { part, variable, place } => (part, variable, place),
             };
             if !values.contains_key(variable) {
-                let value = part_value(part, &lookup, &[]).map_err(|fault| error(fault.message, fault.offset))?;
+                let value = written_value(part, &lookup, &[]).map_err(|fault| error(fault.message, fault.offset))?;
                 if let Some(name) = value.first_unknown()
                     && !unknown.iter().any(|known| known == name)
                 {

@@ -49,6 +49,16 @@ impl Template {
         self.pieces().map(|pieces| mustache::references(pieces)).unwrap_or_default()
     }
 
+    /// The names among them that have to have a value, since nothing is no text.
+    pub fn needed(&self) -> Vec<Reference> {
+        self.pieces().map(|pieces| mustache::needed(pieces)).unwrap_or_default()
+    }
+
+    /// Whether the text is one name and nothing else, so that its [`value`](Template::value) has the type of the name.
+    pub fn is_name(&self) -> bool {
+        self.pieces().is_ok_and(|pieces| matches!(pieces.as_slice(), [Piece::Value(Part::Name(_))]))
+    }
+
     /// Unknown names stand as `‹name›` in the text; the second part lists them.
     pub fn render(&self, destination: Destination, names: &dyn Names) -> Result<(String, Vec<String>), EvalError> {
         let pieces = self.pieces().map_err(|error| self.error(Fault::at(error.message.clone(), error.offset)))?;
@@ -156,7 +166,7 @@ impl Rendering<'_> {
             match piece {
                 Piece::Text(text) => self.write(text, 0)?,
                 Piece::Value(part) => {
-                    let value = part_value(part, self.names, items)?;
+                    let value = written_value(part, self.names, items)?;
                     self.value(&value, part.offset())?;
                 }
                 Piece::If { condition, then, otherwise } => {
@@ -264,6 +274,17 @@ impl Part {
             Part::Local { offset, .. } | Part::Call { offset, .. } => *offset,
         }
     }
+
+    /// The name as the text has it.
+    fn written(&self) -> Option<String> {
+        match self {
+            Part::Name(reference) => Some(reference.path.join(".")),
+            Part::Local { of: Local::Item, path, .. } => {
+                Some(["this"].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("."))
+            }
+            Part::Literal(_) | Part::Local { .. } | Part::Call { .. } => None,
+        }
+    }
 }
 
 /// The value of a part; unknown where anything it is made from is.
@@ -288,7 +309,11 @@ pub(super) fn part_value<'v>(part: &'v Part, names: &'v Lookup<'_>, items: &'v [
             members(Cow::Owned(value), path, "this", *offset)
         }
         Part::Call { helper, arguments, offset } => {
-            let values = arguments.iter().map(|argument| part_value(argument, names, items)).collect::<Result<Vec<_>, _>>()?;
+            let value = |argument| match helper.takes_nothing() {
+                true => part_value(argument, names, items),
+                false => written_value(argument, names, items),
+            };
+            let values = arguments.iter().map(value).collect::<Result<Vec<_>, _>>()?;
             if let Some(unknown) = values.iter().find_map(|value| value.first_unknown()) {
                 return Ok(Cow::Owned(Value::Unknown(unknown.to_owned())));
             }
@@ -296,6 +321,21 @@ pub(super) fn part_value<'v>(part: &'v Part, names: &'v Lookup<'_>, items: &'v [
             helper.call(&values).map(Cow::Owned).map_err(|message| Fault::at(message, *offset))
         }
     }
+}
+
+/// The value of a part that is written into a text. Nothing is an error: an empty text in its place could mean anything.
+pub(super) fn written_value<'v>(part: &'v Part, names: &'v Lookup<'_>, items: &'v [Item]) -> Result<Cow<'v, Value>, Fault> {
+    let value = part_value(part, names, items)?;
+    if *value != Value::Null {
+        return Ok(value);
+    }
+    let message = match part.written() {
+        Some(name) => {
+            format!("`{name}` is nothing, and nothing is no text: write `default {name} \"…\"`, or ask first whether there is one")
+        }
+        None => "this is nothing, and nothing is no text: put `default` around it, or ask first whether there is one".to_owned(),
+    };
+    Err(Fault::at(message, part.offset()))
 }
 
 fn members<'v>(value: Cow<'v, Value>, path: &[String], name: &str, offset: usize) -> Result<Cow<'v, Value>, Fault> {
@@ -322,6 +362,11 @@ fn members<'v>(value: Cow<'v, Value>, path: &[String], name: &str, offset: usize
 }
 
 impl Helper {
+    /// Whether an argument may be nothing.
+    pub(super) fn takes_nothing(self) -> bool {
+        matches!(self, Helper::Default | Helper::Json | Helper::Eq | Helper::Not)
+    }
+
     fn call(self, arguments: &[Cow<'_, Value>]) -> Result<Value, String> {
         let arguments: Vec<&Value> = arguments.iter().map(Cow::as_ref).collect();
         match (self, arguments.as_slice()) {
@@ -330,6 +375,9 @@ impl Helper {
             (Helper::Trim, [value]) => Ok(Value::text(plain_text(value).trim())),
             (Helper::Json, [value]) => Ok(Value::Text(to_json(value))),
             (Helper::Join, [Value::List(items), separator]) => {
+                if let Some(at) = items.iter().position(|item| *item == Value::Null) {
+                    return Err(format!("`join` needs a value in each place, and element {at} of the list is nothing"));
+                }
                 Ok(Value::Text(items.iter().map(plain_text).collect::<Vec<_>>().join(&plain_text(separator))))
             }
             (Helper::Join, [other, _]) => Err(format!("`join` needs a list, and this is {}", named(other))),

@@ -13,7 +13,7 @@ use crate::value::{Map, Value};
 use super::Run;
 use super::event::Resolution;
 use super::names::InScope;
-use super::resolve::{Truth, truth};
+use super::resolve::{Truth, asked, truth};
 use super::state::NodeIx;
 
 /// One thing that a step may turn out to do.
@@ -173,16 +173,6 @@ fn depends(what: &str, on: &[String]) -> Vec<String> {
     if on.is_empty() { Vec::new() } else { vec![format!("{what} depends on {}", on.join(", "))] }
 }
 
-/// Every text that people are asked by.
-fn asked(verb: &Verb) -> Vec<&Template> {
-    match verb {
-        Verb::Approve(approve) => vec![&approve.question],
-        Verb::Ask(ask) => vec![&ask.question],
-        Verb::Manual(manual) => std::iter::once(&manual.instruction).chain(&manual.expect).chain(&manual.evidence).collect(),
-        _ => Vec::new(),
-    }
-}
-
 fn add(names: &mut Vec<String>, found: impl IntoIterator<Item = String>) {
     for name in found {
         if !names.contains(&name) {
@@ -211,7 +201,13 @@ fn unknown_of(step: &Step, names: &dyn Names) -> Result<Vec<String>, EvalError> 
         Verb::Run { script, .. } => script.render(names)?.1,
         Verb::Exec(argv) => unknown_texts(argv, names)?,
         Verb::Rhai(script) => unknown_in(&script.scope(names)?),
-        Verb::Http(http) => unknown_texts(texts_of(http), names)?,
+        Verb::Http(http) => {
+            let mut unknown = unknown_texts(texts_of(http), names)?;
+            if let Some(HttpBody::Json(json)) = &http.body {
+                unknown_in_json(json, names, &mut unknown)?;
+            }
+            unknown
+        }
         Verb::Notify { subject, message, .. } => unknown_texts(subject.iter().chain([message]), names)?,
         _ => Vec::new(),
     };
@@ -232,19 +228,20 @@ fn texts_of(http: &Http) -> Vec<&Template> {
         HeaderValue::Secret(_) => None,
     }));
     match &http.body {
-        Some(HttpBody::Json(json)) => texts_in(json, &mut texts),
         Some(HttpBody::Form(fields)) => texts.extend(fields.iter().map(|(_, text)| text)),
         Some(HttpBody::Raw(text)) => texts.push(text),
-        None => {}
+        Some(HttpBody::Json(_)) | None => {}
     }
     texts
 }
 
-fn texts_in<'t>(json: &'t JsonTemplate, texts: &mut Vec<&'t Template>) {
+fn unknown_in_json(json: &JsonTemplate, names: &dyn Names, unknown: &mut Vec<String>) -> Result<(), EvalError> {
     match json {
         JsonTemplate::Value(_) => {}
-        JsonTemplate::Text(text) => texts.push(text),
-        JsonTemplate::List(items) => items.iter().for_each(|item| texts_in(item, texts)),
-        JsonTemplate::Map(entries) => entries.iter().for_each(|(_, value)| texts_in(value, texts)),
+        JsonTemplate::Text(text) if text.is_name() => add(unknown, text.value(names)?.first_unknown().map(str::to_owned)),
+        JsonTemplate::Text(text) => add(unknown, text.render(Destination::Plain, names)?.1),
+        JsonTemplate::List(items) => items.iter().try_for_each(|item| unknown_in_json(item, names, unknown))?,
+        JsonTemplate::Map(entries) => entries.iter().try_for_each(|(_, value)| unknown_in_json(value, names, unknown))?,
     }
+    Ok(())
 }

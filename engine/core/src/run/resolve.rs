@@ -112,9 +112,13 @@ impl Run {
             }
             Verb::Wait(wait) => Resolution::Wait { until: self.wait_until(&wait.what, &names, now)? },
             Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } => Resolution::Enter,
-            Verb::Approve(approve) => self.asks(&[&approve.question], &names)?,
-            Verb::Ask(ask) => self.asks(&[&ask.question], &names)?,
-            Verb::Manual(manual) => self.asks(&[&manual.instruction], &names)?,
+            Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => {
+                // A question whose text cannot be rendered fails the step before anybody is asked.
+                for text in asked(&step.verb) {
+                    text.render(Destination::Plain, &names)?;
+                }
+                Resolution::Ask
+            }
             Verb::Finish { outcome, message } => {
                 let message = match message {
                     Some(text) => text.render(Destination::Plain, &names)?.0,
@@ -148,14 +152,6 @@ impl Run {
 
     pub(super) fn resolution_or_failure(&self, node: NodeIx, now: Timestamp) -> Resolution {
         self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) })
-    }
-
-    /// A question whose text cannot be rendered fails the step before anybody is asked.
-    fn asks(&self, texts: &[&Template], names: &InScope<'_>) -> Result<Resolution, EvalError> {
-        for text in texts {
-            text.render(Destination::Plain, names)?;
-        }
-        Ok(Resolution::Ask)
     }
 
     pub(super) fn wait_until(&self, what: &WaitFor, names: &InScope<'_>, now: Timestamp) -> Result<Option<Timestamp>, EvalError> {
@@ -207,7 +203,11 @@ impl Run {
         for (name, value) in &step.env {
             let value = match value {
                 EnvValue::Secret(id) => secret(id),
-                EnvValue::Expression(expression) => EnvText::Plain(text_of(&expression.evaluate(names)?)),
+                EnvValue::Expression(expression) => EnvText::Plain(text_of(&expression.evaluate(names)?).ok_or_else(|| {
+                    let source = expression.source.trim();
+                    let way_out = format!("write `{source} ?? \"…\"`, or ask first whether there is one");
+                    error(expression, format!("`{name}` in `env` is nothing, and nothing is no text: {way_out}"))
+                })?),
             };
             env.insert(name.clone(), value);
         }
@@ -332,6 +332,16 @@ impl Run {
     }
 }
 
+/// Every text that people are asked by.
+pub(super) fn asked(verb: &Verb) -> Vec<&Template> {
+    match verb {
+        Verb::Approve(approve) => vec![&approve.question],
+        Verb::Ask(ask) => vec![&ask.question],
+        Verb::Manual(manual) => std::iter::once(&manual.instruction).chain(&manual.expect).chain(&manual.evidence).collect(),
+        _ => Vec::new(),
+    }
+}
+
 pub(super) enum Truth {
     Yes,
     No,
@@ -407,16 +417,12 @@ fn json_value(json: &JsonTemplate, names: &InScope<'_>) -> Result<Value, EvalErr
     })
 }
 
-/// A value as a variable of the environment holds it.
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Text(text) => text.clone(),
-        Value::List(_) | Value::Map(_) => value.to_plain_json().to_string(),
-        other => match other.to_plain_json() {
-            serde_json::Value::String(text) => text,
-            json => json.to_string(),
-        },
+/// A value as a variable of the environment holds it; nothing is none.
+fn text_of(value: &Value) -> Option<String> {
+    match value.to_plain_json() {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        json => Some(json.to_string()),
     }
 }
 

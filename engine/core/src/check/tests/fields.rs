@@ -104,3 +104,34 @@ fn a_trigger_reads_the_event_and_gives_the_inputs() {
         assert_eq!(codes.join(" "), expect, "{key}: {said:?}");
     }
 }
+
+#[test]
+fn what_may_be_nothing_is_asked_for_before_it_is_text() {
+    let ask =
+        "- {id: q, ask: {question: x, within: 1h, fields: {a: {type: string, required: false}, b: {type: string, default: x}}}}\n";
+    for (step, expect) in [
+        ("{run: 'echo {{inputs.a}}', effect: read}", "RB0121"),
+        ("{run: 'echo \"{{inputs.b}}\"', effect: read}", "RB0121"),
+        ("{run: 'echo {{inputs.c}} {{inputs.d}}', effect: read}", ""),
+        ("{run: 'echo {{default inputs.a \"x\"}}', effect: read}", ""),
+        ("{if: inputs.a != (), run: 'echo {{inputs.a}}', effect: read}", ""),
+        ("{if: inputs.a != (), group: [{exec: [x, '{{inputs.a}}'], effect: read}]}", ""),
+        ("{exec: [x, '{{#if inputs.a}}{{inputs.a}}{{/if}}'], effect: read}", ""),
+        ("{exec: [x, '{{steps.q.a}}', '{{steps.q.b}}'], effect: read}", "RB0121"),
+        ("{exec: [x, '{{run.environment}}'], effect: read}", "RB0121"),
+        ("{exec: [x], env: {A: inputs.a}, effect: read}", "RB0121"),
+        ("{exec: [x], env: {A: inputs.a ?? \"\"}, effect: read}", ""),
+        ("{http: {url: 'https://a/{{inputs.a}}'}}", "RB0121"),
+        ("{http: {url: 'https://a', query: {q: '{{inputs.a}}'}, headers: {h: '{{inputs.b}}'}}}", "RB0121 RB0121"),
+        ("{http: {url: 'https://a', method: POST, json: {a: '{{inputs.a}}', b: 'b {{inputs.a}}'}}, irreversible: x}", "RB0121"),
+        ("{approve: {question: 'Go {{inputs.a}}?', within: 1h}}", "RB0121"),
+        ("{notify: {to: [db-channel], message: '{{inputs.a}}'}}", "RB0121"),
+        ("{name: 'Look at {{inputs.a}}', exec: [x], effect: read}", "RB0121"),
+    ] {
+        let inputs = "inputs: {a: {type: string, required: false}, b: {type: string, required: false, default: null}, \
+                      c: {type: string, required: false, default: x}, d: {type: string}}\n";
+        let said = said(&format!("{inputs}steps:\n{ask}- {step}\n"));
+        let codes: Vec<&str> = said.iter().map(|line| &line[..6]).filter(|code| *code != "RB0217").collect();
+        assert_eq!(codes.join(" "), expect, "{step}: {said:?}");
+    }
+}
