@@ -391,7 +391,10 @@ fn secrets_are_found_nowhere() {
     desk.run("dry-run spill --json", Some(0));
     desk.run("exec spill --yes", Some(3));
     desk.look_at("last");
-    desk.run("approve last --reason looked", Some(0));
+    let shown = desk.run("decisions last --json", Some(0));
+    let shown: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap_or_default()).unwrap();
+    let digest = shown["request"]["digest"].as_str().expect("a digest");
+    desk.run(&format!("approve last --reason looked --digest {digest}"), Some(0));
     desk.run("resume last --yes", Some(0));
     let logs = desk.run("logs last", Some(0));
     assert!(logs.matches("***").count() > 200, "masks stand where secrets were:\n{logs}");

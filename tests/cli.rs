@@ -57,6 +57,15 @@ impl Desk {
         Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
+    /// Approves what a run asks for, as somebody does who has seen it.
+    #[track_caller]
+    fn approve(&self, run: &str, reason: &str) -> Ran {
+        let shown = self.run(&format!("decisions {run} --json")).exits(0).out;
+        let shown: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap_or_default()).unwrap();
+        let digest = shown["request"]["digest"].as_str().unwrap();
+        self.run(&format!("approve {run} --digest {digest} --reason '{reason}'")).exits(0)
+    }
+
     /// The id of the newest run.
     fn last(&self) -> String {
         let list = self.run("runs --json -n 1").out;
@@ -142,7 +151,10 @@ fn an_approval_is_of_what_was_shown() {
     let command = parked.err.lines().find_map(|l| l.strip_prefix("next: runbook ")).unwrap().to_owned();
     let (approve, resume) = command.split_once(" && runbook ").unwrap();
     assert!(!desk.path("written.txt").exists());
-    desk.run("approve last").exits(2).says("names what it is of");
+    for unseen in ["approve last", "approve last --reason x", "approve last d1 --reason x"] {
+        let refused = desk.run(unseen).exits(2).says("names what it is of, with `--digest`");
+        assert_eq!(next(&refused), format!("decisions {}; then runbook {approve}", desk.last()));
+    }
     desk.run("approve last --digest 000000000000").exits(2).says("it has changed since it was shown");
     desk.run(approve).exits(0).says("recorded: approve");
     desk.run(approve).exits(2).says("waits for no decision");
@@ -426,7 +438,7 @@ fn a_lock_of_a_run_that_waits_is_not_sat_out() {
     let command = next(&second);
     assert!(command.starts_with(&format!("resume {holder} && runbook resume ")), "{command}");
     assert_eq!(second.err.matches("waiting for the lock").count(), 1, "{}", second.err);
-    desk.run(&format!("approve {holder} --reason yes")).exits(0);
+    desk.approve(&holder, "yes");
     desk.run(&format!("resume {holder}")).exits(0);
     desk.run("resume last").exits(3).says("locked     the-lock");
 }
@@ -449,7 +461,7 @@ fn a_part_needs_a_decision() {
     let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
     desk.run("exec try --from nowhere").exits(2).says("use one of: one, two");
     desk.run("exec try --from two").exits(3).says("only a part");
-    desk.run("approve last --reason 'one was done by hand'").exits(0);
+    desk.approve("last", "one was done by hand");
     desk.run("resume last").exits(0);
     assert!(!desk.path("one").exists() && desk.path("two").exists());
 }

@@ -311,7 +311,7 @@ pub struct Voice {
 
 /// Approve what a run waits for, now or ahead of time
 ///
-/// Shows the request first and asks; with --digest or --reason it decides at once, and without a terminal one of them is needed.
+/// Shows the request first and asks; with --digest, which says what was shown, it decides at once. Without a terminal that is needed.
 /// An approval is of exactly what was shown: if what would run has changed, it is asked again.
 #[derive(Debug, Args)]
 pub struct Approve {

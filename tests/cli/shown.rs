@@ -59,7 +59,7 @@ steps:
 ";
     let desk = Desk::new(&[("try.yaml", &procedure(keys))]);
     desk.run("exec try -i 'host=db 1'").exits(3);
-    desk.run("approve last --reason 'it is full'").exits(0);
+    desk.approve("last", "it is full");
     let shown = desk.run("decisions last").exits(0).out;
     for (what, text) in [
         ("the question", "│ Delete 12 GB on db 1?"),

@@ -69,7 +69,10 @@ impl Runbook {
 
     /// Approves what the last run waits for, and goes on with it.
     pub fn approve_and_resume(&self) -> Ran {
-        self.run(["approve", "last", "--reason", "looked at it"]).assert(0);
+        let shown = self.run(["decisions", "last", "--json"]).assert(0).stdout;
+        let shown: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap_or_default()).expect("a decision");
+        let digest = shown["request"]["digest"].as_str().expect("a digest");
+        self.run(["approve", "last", "--digest", digest, "--reason", "looked at it"]).assert(0);
         self.run(["resume", "last", "--yes"])
     }
 }

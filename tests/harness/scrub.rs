@@ -8,13 +8,30 @@ pub struct Scrub {
     home: String,
     user: String,
     runs: BTreeMap<String, String>,
+    /// The last short digest that was shown.
+    digest: Option<String>,
 }
+
+/// What every digest is shown as.
+const DIGEST: &str = "5e1f0a9c27d4";
 
 impl Scrub {
     /// `dir` is shown as a folder of the reader's, and `user` as the reader.
     pub fn new(dir: &Path, user: &str) -> Scrub {
         let home = dir.parent().unwrap_or(dir).display().to_string();
-        Scrub { home, user: user.to_owned(), runs: BTreeMap::new() }
+        Scrub { home, user: user.to_owned(), runs: BTreeMap::new(), digest: None }
+    }
+
+    /// A command as a reader would copy it: with the runs and the digest that it was shown, and not with what stands for them.
+    pub fn restore(&self, command: &str) -> String {
+        let mut command = command.to_owned();
+        for (run, shown) in &self.runs {
+            command = command.replace(shown, run);
+        }
+        match &self.digest {
+            Some(digest) => command.replace(DIGEST, digest),
+            None => command,
+        }
     }
 
     pub fn clean(&mut self, text: &str) -> String {
@@ -64,7 +81,10 @@ impl Scrub {
         }
         let hex = first.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if hex && (word == 64 || word == 12) {
-            return (word, "5e1f0a9c27d4".chars().cycle().take(word).collect());
+            if word == DIGEST.len() {
+                self.digest = Some(first.to_owned());
+            }
+            return (word, DIGEST.chars().cycle().take(word).collect());
         }
         if before.ends_with("pid ") && first.bytes().all(|b| b.is_ascii_digit()) {
             return (word, "4711".to_owned());

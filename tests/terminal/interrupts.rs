@@ -146,7 +146,7 @@ fn a_terminal_that_closes_at_a_question_parks_the_run() {
     terminal.close();
     terminal.ends(3);
     assert!(desk.run("runs", 0).contains("waiting: 1 decision"));
-    desk.run("approve last --reason seen", 0);
+    desk.run(&desk.approval(), 0);
     desk.run("resume last --yes", 0);
     assert!(desk.path("it").exists());
 }
@@ -184,12 +184,13 @@ fn what_is_said_elsewhere_frees_the_terminal() {
         ("pause last", 3, "is paused"),
         ("cancel last", 130, "cancelled"),
         ("reject last --reason no", 4, "rejected"),
-        ("approve last --reason yes", 0, "succeeded"),
+        ("approve", 0, "succeeded"),
     ] {
         let desk = Desk::new(ASKS);
         let mut terminal = desk.terminal("exec try --yes");
         terminal.asks("[approve/reject/later/?]");
-        desk.run(line, 0);
+        let approval = desk.approval();
+        desk.run(if line == "approve" { &approval } else { line }, 0);
         let seen = terminal.ends(code);
         assert!(seen.contains(left) && seen.contains("next: runbook "), "{line}\n{seen}");
         assert!(seen.contains("later/?]\n") || seen.contains("later/?] \n"), "{line}: the question ends its line\n{seen}");

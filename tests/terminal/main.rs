@@ -64,6 +64,13 @@ impl Desk {
         Terminal::start(command, ROOMY)
     }
 
+    /// The command, without a terminal, that approves what the newest run asks for.
+    pub fn approval(&self) -> String {
+        let list = self.run("decisions last --json", 0);
+        let json: serde_json::Value = serde_json::from_str(list.lines().next().unwrap_or_default()).expect("JSON");
+        format!("approve last --reason seen --digest {}", json["request"]["digest"].as_str().expect("a digest"))
+    }
+
     /// The id of the newest run.
     pub fn last(&self) -> String {
         let list = self.run("runs --json -n 1", 0);

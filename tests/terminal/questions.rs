@@ -218,12 +218,12 @@ fn a_decision_taken_elsewhere_ends_the_question() {
     let desk = Desk::new(APPROVAL);
     let mut terminal = desk.terminal("exec try --yes");
     terminal.asks("/?]");
-    desk.run("approve last --reason seen", 0);
+    desk.run(&desk.approval(), 0);
     let seen = terminal.ends(0);
     assert!(seen.contains("decided elsewhere") && seen.contains("succeeded"), "{seen}");
     let mut terminal = desk.terminal("exec try --yes");
     terminal.asks("/?]").types("rej").asks("why?");
-    desk.run("approve last --reason seen", 0);
+    desk.run(&desk.approval(), 0);
     terminal.ends(0);
 }
 
@@ -304,10 +304,13 @@ fn an_approver_at_another_terminal() {
     };
     declined("approve last", "[approve/reject/later/?]", "later", 3);
     declined("resume last", "go on? [y/N]", "n", 3);
-    let mut terminal = desk.terminal("approve last");
+    // A reason is none to have seen it.
+    declined("approve last --reason 'it is time'", "[approve/reject/later/?]", "later", 3);
+    let mut terminal = desk.terminal("approve last --reason 'it is time'");
     terminal.sees("sh: echo done > written.txt").asks("[approve/reject/later/?]").types("approve");
     let seen = terminal.ends(0);
     assert!(seen.contains("recorded: approve for d1") && seen.contains("next: runbook resume"), "{seen}");
+    assert!(desk.run("show last", 0).contains("it is time"));
     desk.run("resume last", 3);
     let mut terminal = desk.terminal("answer last");
     terminal.sees("How many?").asks("[yes/refuse/later/?]").types("yes").asks("n (integer):").types("3");

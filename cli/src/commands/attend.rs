@@ -22,7 +22,7 @@ use runbook_engine::session::{Observer, Session, SessionError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::reply::{self, Reply, Signing};
+use super::reply::{self, Given, Reply};
 use super::store::Home;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{Choice, Lines, Word};
@@ -312,7 +312,7 @@ impl Person<'_> {
                 self.screen.with(|s| s.hush(false));
                 return self.told(told, wishes).await;
             }
-            reply = reply::ask(self.ui, self.lines, run, decision, &self.by, head, Signing::default()) => Some(reply),
+            reply = reply::ask(self.ui, self.lines, run, decision, &self.by, head, Given::default()) => Some(reply),
         };
         self.screen.with(|s| s.hush(false));
         match reply {

@@ -9,7 +9,7 @@ use runbook_engine::message::Message;
 use runbook_engine::people::SigningKey;
 
 use super::control::{bounded, go_on};
-use super::reply::{self, Reply, Signing};
+use super::reply::{self, Given, Reply};
 use super::store::{Home, open_decision, runtime};
 use super::{ahead, exec};
 use crate::args::{Answer, Approve, Reject, Voice};
@@ -36,22 +36,18 @@ pub fn approve(args: &Approve, settings: &Settings, ui: &mut Ui) -> Outcome {
         }
         _ => {}
     }
-    let decided = args.voice.reason.is_some() || args.voice.digest.is_some() || args.evidence.is_some();
-    if !decided && ui.can_ask() {
-        return open.in_terminal(&args.voice, ui);
+    let evidence = args.evidence.clone().map(bounded).transpose()?;
+    // What is approved is what was seen: on this screen, or where its digest comes from.
+    if args.voice.digest.is_none() {
+        if ui.can_ask() {
+            return open.in_terminal(&args.voice, evidence, ui);
+        }
+        let run = &open.row.run;
+        let command = request::answers(&open.run, decision).into_iter().next().unwrap_or_default();
+        return Err(Trouble::not_valid("without a terminal an approval names what it is of, with `--digest`")
+            .next(format!("runbook decisions {run}; then {command}")));
     }
-    if !decided {
-        return Err(Trouble::not_valid("without a terminal an approval names what it is of").next(format!(
-            "runbook decisions {0}; then runbook approve {0} {1} --digest {2}",
-            open.row.run,
-            open.id,
-            decision.request.digest.short()
-        )));
-    }
-    let mut answers = Map::new();
-    if let Some(evidence) = &args.evidence {
-        answers.insert("evidence".to_owned(), Value::text(bounded(evidence.clone())?));
-    }
+    let answers = evidence.map(|evidence| ("evidence".to_owned(), Value::text(evidence))).into_iter().collect();
     open.say(Choice::Approve, answers, &args.voice, ui)
 }
 
@@ -89,7 +85,7 @@ pub fn answer(args: &Answer, settings: &Settings, ui: &mut Ui) -> Outcome {
         return open.say(*choice, Map::new(), &args.voice, ui);
     }
     if args.answer.is_empty() && ui.can_ask() {
-        return open.in_terminal(&args.voice, ui);
+        return open.in_terminal(&args.voice, None, ui);
     }
     if decision.purpose != Purpose::Ask {
         return Err(Trouble::not_valid(format!("decision {} does not ask for answers", decision.id))
@@ -126,13 +122,14 @@ impl Open {
         self.run.decision(self.id).ok_or_else(|| Trouble::not_valid(format!("there is no decision {}", self.id)))
     }
 
-    fn in_terminal(&self, voice: &Voice, ui: &mut Ui) -> Outcome {
+    fn in_terminal(&self, voice: &Voice, evidence: Option<String>, ui: &mut Ui) -> Outcome {
         let decision = self.decision()?;
         let by = self.home.speaker(&self.run.plan().policy.people, voice);
         let head = self.row.head.clone();
         let mut lines = Lines::default();
-        let signing = Signing { wanted: voice.sign, key: key(voice) };
-        let reply = runtime()?.block_on(reply::ask(ui, &mut lines, &self.run, decision, &by, head, signing));
+        let reason = voice.reason.clone().map(bounded).transpose()?;
+        let given = Given { reason, evidence, sign: voice.sign, key: key(voice) };
+        let reply = runtime()?.block_on(reply::ask(ui, &mut lines, &self.run, decision, &by, head, given));
         match reply {
             Reply::Vote(vote) => self.hand_in(*vote, ui),
             Reply::Later => {

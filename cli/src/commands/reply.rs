@@ -22,10 +22,14 @@ pub enum Reply {
     NotYours(String),
 }
 
-/// Whether to sign where the request does not demand it, and with which key; the agent's where none is given.
+/// What the command line has said already, of a yes.
 #[derive(Default)]
-pub struct Signing {
-    pub wanted: bool,
+pub struct Given {
+    pub reason: Option<String>,
+    pub evidence: Option<String>,
+    /// To sign, also where the request does not demand it.
+    pub sign: bool,
+    /// With which key; the agent's where none is given.
     pub key: Option<SigningKey>,
 }
 
@@ -37,22 +41,22 @@ pub async fn ask(
     decision: &Decision,
     by: &Identity,
     head: Digest,
-    signing: Signing,
+    given: Given,
 ) -> Reply {
     let now = jiff::Timestamp::now();
     ui.say("");
     ui.say(&request::screen(run, decision, now));
     ui.say("");
     let blank = vote(decision, by, Choice::Approve, head);
-    let signs = decision.request.signed || signing.wanted;
+    let signs = decision.request.signed || given.sign;
     if !signs
         && let Some(id) = run.id()
         && let Err(why) = permit::permit_vote(run, id, decision.id, &blank)
     {
         return Reply::NotYours(why);
     }
-    let Some(mut vote) = choose(ui, lines, run, decision, blank).await else { return Reply::Later };
-    if signs && let Err(why) = sign(run, decision, &mut vote, signing.key) {
+    let Some(mut vote) = choose(ui, lines, run, decision, blank, &given).await else { return Reply::Later };
+    if signs && let Err(why) = sign(run, decision, &mut vote, given.key) {
         return Reply::NotYours(format!("{why}; sign with `runbook approve RUN --sign --key FILE`"));
     }
     Reply::Vote(Box::new(vote))
@@ -75,7 +79,7 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
 }
 
 /// `None` where it is left for later.
-async fn choose(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, blank: Vote) -> Option<Vote> {
+async fn choose(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, blank: Vote, given: &Given) -> Option<Vote> {
     let (question, words): (&str, Vec<(Word<'_>, Choice)>) = match decision.purpose {
         Purpose::Manual => (
             "is the work",
@@ -123,7 +127,10 @@ async fn choose(ui: &mut Ui, lines: &mut Lines, run: &Run, decision: &Decision, 
         }
         // With the defaults, since a signature is over what is recorded.
         vote.answers = accept_all(&decision.request.fields, vote.answers).ok()?;
-        if let Some(wanted) = &decision.request.evidence {
+        vote.reason = given.reason.clone();
+        if let Some(evidence) = &given.evidence {
+            vote.answers.insert("evidence".to_owned(), Value::text(evidence.as_str()));
+        } else if let Some(wanted) = &decision.request.evidence {
             crate::ui::plain(wanted).lines().for_each(|text| ui.say(&format!("│ {text}")));
             loop {
                 match ask::text(ui, lines, "evidence: ").await {
