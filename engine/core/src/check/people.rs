@@ -36,18 +36,21 @@ impl Checked<'_, '_> {
                 .help("add `escalation: <name of the workspace>` to the procedure, or write `on_timeout: fail`");
             self.report(fault);
         }
-        if !self.build.policy.workspace {
-            return;
-        }
-        let mut known = true;
-        for name in from {
-            known &= self.somebody(name);
-        }
-        if let Some(count) = count
-            && known
-        {
+        let known = !self.build.policy.workspace || from.iter().fold(true, |known, name| self.somebody(name) && known);
+        let Some(count) = count.filter(|_| known) else { return };
+        let people = &self.build.policy.people;
+        if people.people.is_empty() {
+            if count.value > 1 {
+                let fault =
+                    self.new_fault(Code::RB0319, count.span, format!("{} people have to decide, and there is one", count.value));
+                self.report(
+                    fault
+                        .reason("where no workspace names people, the operator decides alone")
+                        .help("name people in `workspace.yaml`, or leave `count` away"),
+                );
+            }
+        } else {
             let names: Vec<String> = from.iter().map(|name| name.value.clone()).collect();
-            let people = &self.build.policy.people;
             let there = if names.is_empty() { people.people.len() } else { people.members_of_all(&names).len() };
             if count.value as usize > there {
                 let fault = self

@@ -109,7 +109,7 @@ fn examples(page: &str) -> Vec<&str> {
 }
 
 /// Codes whose faults need more than one small file, tried elsewhere in these tests.
-const LARGER: [Code; 4] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318];
+const LARGER: [Code; 5] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318, Code::RB0319];
 
 #[test]
 fn the_examples_of_the_pages_are_what_they_say() {

@@ -117,6 +117,7 @@ codes! {
     RB0316 Warning "a review is overdue";
     RB0317 Error "a secret provider that does not exist";
     RB0318 Error "a test of a procedure that does not exist";
+    RB0319 Warning "more approvals than the operator can give";
 
     // The workspace.
     RB0401 Error "one user is two people";

@@ -138,6 +138,25 @@ fn an_environment_is_one_of_the_workspace() {
 }
 
 #[test]
+fn where_nobody_is_named_one_person_decides() {
+    let alone = "apiVersion: runbook/v1\nkind: Workspace\nname: w\n";
+    for (workspace, count, expect) in [
+        (None, "", None),
+        (None, ", count: 1", None),
+        (None, ", count: 2", Some(Code::RB0319)),
+        (Some(workspace(alone)), ", count: 1", None),
+        (Some(workspace(alone)), ", count: 2", Some(Code::RB0319)),
+        (Some(workspace(WORKSPACE)), ", count: 2", None),
+        (Some(workspace(WORKSPACE)), ", count: 3", Some(Code::RB0313)),
+        (Some(workspace(WORKSPACE)), ", count: 2, from: [ada]", Some(Code::RB0313)),
+    ] {
+        let main = load("a.yaml", &whole(&format!("steps: [{{approve: {{question: Go?, within: 1h{count}}}}}]\n")));
+        let found = crate::check::check(&main, &Catalogue::new([&main], workspace.as_ref()), &CheckOptions::default()).1;
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{count}");
+    }
+}
+
+#[test]
 fn a_test_names_a_procedure() {
     let catalogue_of = load("a.yaml", &whole("steps: [{exec: [a], effect: read}]\n"));
     let catalogue = Catalogue::new([&catalogue_of], None);

@@ -79,8 +79,9 @@ fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
     let from = fields.some_texts("from");
     let from = read::known_people(reading, people, from);
     let count = fields.count("count", 1, limits::APPROVERS);
-    let able = people.members_of_all(&from).len();
-    if let Some(count) = count.as_ref().filter(|count| !from.is_empty() && able < count.value as usize) {
+    // Without `from` anybody may decide, and without people the operator alone.
+    let able = if from.is_empty() { people.people.len().max(1) } else { people.members_of_all(&from).len() };
+    if let Some(count) = count.as_ref().filter(|count| able < count.value as usize) {
         let message = format!("{} people must approve, and only {able} can", count.value);
         let fault = reading.diagnostic(Code::RB0313, count.span, message);
         reading.report(fault.help("lower `count`, or name more people in `from`"));

@@ -248,6 +248,10 @@ fn every_fault_has_its_code_place_and_next_step() {
             &["RB0313 2:72 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)"],
         ),
         (
+            "people: {a: {}}\npolicies: [{name: x, require: {approve: {within: 1h, count: 2}}}]",
+            &["RB0313 2:61 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)"],
+        ),
+        (
             "people: {a: {}}\nescalations: {e: {steps: [{to: [a], after: 5m, channels: [ops]}]}}",
             &["RB0311 2:59 the workspace has no channel `ops` (add it to workspace.yaml, or name another)"],
         ),
