@@ -49,6 +49,11 @@ pub struct LogSeal {
 }
 
 impl LogSeal {
+    /// Whether the log was on the disk before its seal was recorded.
+    pub fn was_synced(&self) -> bool {
+        is_long(self.bytes)
+    }
+
     /// As it stands in a result.
     pub fn to_value(&self) -> Value {
         let whole = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
@@ -263,7 +268,7 @@ impl LogWriter {
 
     /// Whether ending the log waits for the disk.
     pub fn is_long(&self) -> bool {
-        self.bytes > limits::RESULT_BYTES as u64
+        is_long(self.bytes)
     }
 
     /// Ends the log. A long one is synced: a short one is in the result of its attempt too, and costs no second sync.
@@ -275,6 +280,11 @@ impl LogWriter {
         }
         LogSeal { bytes: self.bytes, dropped: self.dropped, digest: digest_of(self.digest), failed: self.failed }
     }
+}
+
+/// Whether a log is more than the result of its attempt can hold.
+fn is_long(bytes: u64) -> bool {
+    bytes > limits::RESULT_BYTES as u64
 }
 
 /// Reads a log that may still grow.

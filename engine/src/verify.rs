@@ -75,6 +75,9 @@ pub enum Fault {
     Head,
     #[error("the log of attempt {attempt} of `{path}` is not what was recorded: {why}")]
     Log { path: StepPath, attempt: u32, why: String },
+    /// A power cut can do that to a short log, which is not synced by itself.
+    #[error("the end of the log of attempt {attempt} of `{path}` is lost: {bytes} of {kept} bytes are there")]
+    LogLost { path: StepPath, attempt: u32, bytes: u64, kept: u64 },
 }
 
 /// A vote in the record.
@@ -229,8 +232,8 @@ impl<'e> Walk<'e> {
             Fact::AttemptFinished { path, attempt, end } => {
                 if let (Some(logs), Some(seal)) = (self.evidence.logs, seal_of(end)) {
                     self.found.logs += 1;
-                    if let Err(why) = compare(logs, &self.id, path, *attempt, &seal) {
-                        self.fault(Fault::Log { path: path.clone(), attempt: *attempt, why });
+                    if let Some(fault) = compare(logs, &self.id, path, *attempt, &seal) {
+                        self.fault(fault);
                     }
                 }
             }
@@ -358,17 +361,22 @@ fn seal_of(end: &AttemptEnd) -> Option<LogSeal> {
     }
 }
 
-fn compare(logs: &Logs, run: &RunId, path: &StepPath, attempt: u32, seal: &LogSeal) -> Result<(), String> {
+/// What is wrong with a log. Whether what is left of one that is too short is its beginning, its digest does not tell.
+fn compare(logs: &Logs, run: &RunId, path: &StepPath, attempt: u32, seal: &LogSeal) -> Option<Fault> {
+    let altered = |why: String| Some(Fault::Log { path: path.clone(), attempt, why });
     let (bytes, digest) = match logs.reader(run, path, attempt).and_then(|reader| reader.measure()) {
-        Ok(measured) => measured,
-        // Nothing was kept, and that is what was recorded.
-        Err(LogError::Absent { .. }) if seal.bytes == 0 => return Ok(()),
-        Err(error) => return Err(error.to_string()),
+        Ok((bytes, digest)) => (bytes, Some(digest)),
+        Err(LogError::Absent { .. }) => (0, None),
+        Err(error) => return altered(error.to_string()),
     };
-    match () {
-        () if bytes != seal.bytes => Err(format!("it has {bytes} bytes, recorded are {}", seal.bytes)),
-        () if digest != seal.digest => Err("its bytes are others".to_owned()),
-        () => Ok(()),
+    match digest {
+        _ if bytes < seal.bytes && !seal.was_synced() => {
+            Some(Fault::LogLost { path: path.clone(), attempt, bytes, kept: seal.bytes })
+        }
+        None if seal.bytes > 0 => altered("it is not there".to_owned()),
+        _ if bytes != seal.bytes => altered(format!("it has {bytes} bytes, recorded are {}", seal.bytes)),
+        Some(digest) if digest != seal.digest => altered("its bytes are others".to_owned()),
+        _ => None,
     }
 }
 

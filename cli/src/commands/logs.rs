@@ -71,6 +71,8 @@ struct Attempt {
     ended: bool,
     /// Why this is not all that was written.
     lacks: Option<String>,
+    /// How much was kept, by the record.
+    kept: u64,
 }
 
 impl View<'_> {
@@ -91,8 +93,10 @@ impl View<'_> {
                     Fact::AttemptFinished { path, attempt, end } => {
                         let mut of = self.under_way.iter_mut();
                         if let Some(found) = of.find(|a| a.path == path && a.number == attempt) {
+                            let seal = seal_of(&end);
                             found.ended = true;
-                            found.lacks = lacks(&end);
+                            found.kept = seal.as_ref().map_or(0, |seal| seal.bytes);
+                            found.lacks = seal.and_then(lacks);
                         }
                     }
                     _ => {}
@@ -135,6 +139,13 @@ impl View<'_> {
             if let Some(lacks) = &attempt.lacks {
                 ui.say(&format!("{}: {}", attempt.path, line(lacks)));
             }
+            if attempt.at < attempt.kept {
+                let (path, missing, kept) = (&attempt.path, attempt.kept - attempt.at, attempt.kept);
+                ui.say(&format!(
+                    "{path}: {missing} of the {kept} bytes that were kept are gone; `runbook verify {}` says more",
+                    self.id
+                ));
+            }
         }
         self.under_way = still;
         Ok(())
@@ -168,7 +179,7 @@ impl View<'_> {
 
 impl Attempt {
     fn new(path: StepPath, number: u32, at: u64) -> Attempt {
-        Attempt { path, number, reader: None, at, rest: Vec::new(), ended: false, lacks: None }
+        Attempt { path, number, reader: None, at, rest: Vec::new(), ended: false, lacks: None, kept: 0 }
     }
 
     /// What comes next, as far as it is there. The log may come into being after the attempt was recorded.
@@ -188,14 +199,17 @@ impl Attempt {
     }
 }
 
-fn lacks(end: &AttemptEnd) -> Option<String> {
-    let seal = match end {
+fn seal_of(end: &AttemptEnd) -> Option<LogSeal> {
+    match end {
         AttemptEnd::Succeeded { result }
         | AttemptEnd::Failed { result, .. }
         | AttemptEnd::TimedOut { result, .. }
-        | AttemptEnd::Cancelled { result, .. } => LogSeal::of_result(result)?,
-        AttemptEnd::Unknown { .. } => return None,
-    };
+        | AttemptEnd::Cancelled { result, .. } => LogSeal::of_result(result),
+        AttemptEnd::Unknown { .. } => None,
+    }
+}
+
+fn lacks(seal: LogSeal) -> Option<String> {
     let why = seal.failed.map(|why| format!(": {why}")).unwrap_or_default();
     (seal.dropped > 0).then(|| format!("{} bytes more were written and not kept{why}", seal.dropped))
 }

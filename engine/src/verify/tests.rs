@@ -310,24 +310,37 @@ async fn a_list_that_says_something_else_than_the_record_is_found() {
 }
 
 #[tokio::test]
-async fn a_log_that_was_changed_is_found() {
+async fn a_log_that_was_changed_is_found_and_told_from_one_that_was_lost() {
     let state = tempfile::tempdir().unwrap();
     let logs = Logs::open(state.path()).unwrap();
     let (run, path): (RunId, StepPath) = (RunId::from_parts(1, 1), "a".parse().unwrap());
-    let mut writer = logs.writer(&run, &path, 1);
-    writer.write(b"what was said");
-    let seal = writer.seal();
-    assert_eq!(compare(&logs, &run, &path, 1, &seal), Ok(()));
-    let file = std::fs::read_dir(state.path().join("logs").join(run.as_str())).unwrap().next().unwrap().unwrap().path();
-    for (bytes, why) in
-        [("what was sAid", "its bytes are others"), ("what was", "it has 8 bytes"), ("what was said!", "it has 14 bytes")]
-    {
-        std::fs::write(&file, bytes).unwrap();
-        let said = compare(&logs, &run, &path, 1, &seal).unwrap_err();
-        assert!(said.contains(why), "{said}");
+    let long = "x".repeat(limits::RESULT_BYTES);
+    let at = |attempt| format!("of attempt {attempt} of `a` is ");
+    for (attempt, kept, found, why) in [
+        (1, "what was said", Some("what was said"), None),
+        (2, "what was said", Some("what was sAid"), Some("not what was recorded: its bytes are others")),
+        (3, "what was said", Some("what was said!"), Some("not what was recorded: it has 14 bytes, recorded are 13")),
+        (4, "what was said", Some("what was"), Some("lost: 8 of 13 bytes are there")),
+        (5, "what was said", None, Some("lost: 0 of 13 bytes are there")),
+        (6, &format!("{long}x"), Some(&long), Some("not what was recorded: it has 16384 bytes, recorded are 16385")),
+        (7, &format!("{long}x"), None, Some("not what was recorded: it is not there")),
+        (8, "", None, None),
+    ] {
+        let mut writer = logs.writer(&run, &path, attempt);
+        writer.write(kept.as_bytes());
+        let seal = writer.seal();
+        let file = state.path().join("logs").join(run.as_str()).join(format!("a@{attempt}.log"));
+        match found {
+            Some(found) => std::fs::write(file, found).unwrap(),
+            None => drop(std::fs::remove_file(file)),
+        }
+        let said = compare(&logs, &run, &path, attempt, &seal).map(|fault| fault.to_string());
+        let expect = why.map(|why| at(attempt) + why);
+        assert!(
+            said.is_some() == why.is_some() && said.iter().all(|said| said.contains(expect.as_deref().unwrap_or_default())),
+            "{said:?}"
+        );
     }
-    std::fs::remove_file(file).unwrap();
-    assert!(compare(&logs, &run, &path, 1, &seal).unwrap_err().contains("there is no log"));
 }
 
 #[tokio::test]
