@@ -230,6 +230,10 @@ fn a_record_proves_itself() {
     desk.run("verify record.jsonl").exits(0).prints("whole");
     let text = std::fs::read_to_string(desk.path("record.jsonl")).unwrap();
     std::fs::write(desk.path("forged.jsonl"), text.replace("\"stdout\":\"hi", "\"stdout\":\"ho")).unwrap();
+    // The export shows what the store shows, and one that does not prove itself shows nothing.
+    assert_eq!(desk.run("replay record.jsonl").exits(0).out, desk.run("replay last").exits(0).out);
+    assert_eq!(desk.run("--state elsewhere replay forged.jsonl").exits(1).says("is not whole").out, "");
+    desk.run("replay record.jsonl --follow").exits(2).says("does not grow");
     desk.run("verify forged.jsonl").exits(1).prints("not whole");
     desk.run(&format!("verify last --head sha256:{}", "0".repeat(64))).exits(1).prints("fault");
 }
@@ -344,7 +348,7 @@ fn a_record_in_place_of_another_is_found_by_the_signed_head() {
     desk.run("verify last --signers key.signers").exits(1).prints("no head of this record is signed");
     desk.run("anchor last --key key -o head").exits(0).says("after event");
     desk.run("anchor last --key key -o head").exits(1);
-    desk.run("verify last --anchor head").exits(0).prints("anchors hold");
+    desk.run("verify last --anchor head").exits(0).prints("2 anchors hold");
     desk.run("verify last --signers key.signers").exits(0).prints("and the signature holds");
     desk.run("verify last --signers other.signers").exits(1).prints("does not hold");
     desk.run("note last later").exits(0);
@@ -441,6 +445,18 @@ fn a_lock_of_a_run_that_waits_is_not_sat_out() {
     desk.approve(&holder, "yes");
     desk.run(&format!("resume {holder}")).exits(0);
     desk.run("resume last").exits(3).says("locked     the-lock");
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_told_of() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hello\n    effect: read\n"))]);
+    desk.run("--state there exec try").exits(0);
+    let id: String = desk.run("--state there runs --json").out.split('"').find(|word| word.len() == 26).unwrap().to_owned();
+    std::fs::write(desk.path(&format!("there/logs/{id}/run-1@1.log")), "he").unwrap();
+    desk.run("--state there logs last").exits(0).prints("he").says("4 of the 6 bytes that were kept are gone");
+    desk.run("--state there verify last")
+        .exits(1)
+        .prints("the end of the log of attempt 1 of `run-1` is lost: 2 of 6 bytes are there");
 }
 
 #[test]

@@ -493,8 +493,9 @@ pub struct Export {
 /// Show a recorded run again as it was seen when it ran
 #[derive(Debug, Args)]
 pub struct Replay {
-    #[command(flatten)]
-    pub run: RunArg,
+    /// A run of the store, or a file that `runbook export` wrote
+    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::FilePath)]
+    pub what: String,
     /// Keep the pauses, this many times faster; without it the run is shown at once
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<f64>,

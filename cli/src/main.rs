@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         // What was asked for: help, or the version.
         Err(shown) if !shown.use_stderr() => shown.exit(),
         Err(wrong) => {
-            Ui::new(streams, Color::Auto, Progress::Auto).usage(&wrong.render().to_string());
+            Ui::new(streams, Color::Auto, Progress::Auto).usage(&wrong);
             return Exit::NotValid.into();
         }
     };

@@ -18,12 +18,13 @@ pub mod words;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use clap::CommandFactory;
 
 pub use plain::{line, plain, plain_bytes};
 pub use style::Tone;
 pub use table::table;
 
-use crate::args::Global;
+use crate::args::{Cli, Global};
 use crate::exit::Trouble;
 use crate::settings::{Color, Progress};
 
@@ -187,9 +188,15 @@ impl Ui {
         }
     }
 
-    /// What is wrong with a command line, which quotes it.
-    pub fn usage(&mut self, text: &str) {
-        self.say(plain(text).trim_end());
+    /// What is wrong with a command line, which quotes it; where it was not the wish for help, with the page that helps.
+    pub fn usage(&mut self, wrong: &clap::Error) {
+        let text = wrong.render().to_string();
+        let own = text.trim_end().strip_suffix("For more information, try '--help'.");
+        self.say(plain(own.unwrap_or(&text)).trim_end());
+        if own.is_some() {
+            let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            self.next(&help_for(&words));
+        }
     }
 
     pub fn trouble(&mut self, trouble: &Trouble) {
@@ -207,9 +214,31 @@ impl Ui {
     }
 }
 
+/// The command that prints the help of the command that a line begins with.
+fn help_for(words: &[String]) -> String {
+    let program = Cli::command();
+    match words.iter().find_map(|word| program.find_subcommand(word)).filter(|command| !command.is_hide_set()) {
+        Some(command) => format!("runbook {} --help", command.get_name()),
+        None => "runbook --help".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_is_that_of_the_command() {
+        for (line, help) in [
+            ("exec a --sep", "runbook exec --help"),
+            ("-C exec-here dry-run --nonsense", "runbook dry-run --help"),
+            ("exce a", "runbook --help"),
+            ("", "runbook --help"),
+        ] {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(help_for(&words), help, "{line}");
+        }
+    }
 
     const PIPE: Streams = Streams {
         stdin_is_terminal: false,

@@ -381,15 +381,22 @@ impl<'a> Driver<'a> {
     fn ended(&mut self, done: Result<(StepPath, u32, AttemptEnd), tokio::task::JoinError>) -> Result<(), SessionError> {
         match done {
             Ok((path, attempt, end)) => self.finished(path, attempt, end),
-            Err(error) => self.broken(&error),
+            Err(error) => self.broken(error),
         }
     }
 
     /// An action ended in a fault of the engine: nobody knows how far its attempt got. The others are under way as before.
-    fn broken(&mut self, error: &tokio::task::JoinError) -> Result<(), SessionError> {
+    fn broken(&mut self, error: tokio::task::JoinError) -> Result<(), SessionError> {
         let lost = self.running.iter().find(|(_, attempt)| attempt.task == error.id()).map(|(key, _)| key.clone());
         let Some((path, attempt)) = lost else { return Ok(()) };
-        let why = format!("the engine lost it: {error}");
+        // Without the number that the error itself would tell: it counts the tasks of this process.
+        let why = match error.try_into_panic().ok() {
+            Some(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+                format!("the engine lost it: it panicked{}", text.map(|text| format!(", `{text}`")).unwrap_or_default())
+            }
+            None => "the engine lost it: its task was cancelled".to_owned(),
+        };
         self.finished(path, attempt, AttemptEnd::Unknown { why })
     }
 

@@ -224,6 +224,8 @@ fn a_fault_in_one_attempt_leaves_the_others_under_way() {
     let text = String::from_utf8_lossy(&record);
     let lost: Vec<&str> = text.lines().filter(|line| line.contains("the engine lost it")).collect();
     assert!(lost.len() == 1 && lost[0].contains("fan.left/l1"), "{lost:#?}");
+    // Nothing of this process stands in it: not the number of a task, for one.
+    assert!(lost[0].contains("the engine lost it: it panicked, `as written`"), "{lost:#?}");
     let again = ["attempt_started", r#""attempt":2"#, r#""path":"fan.left/l1""#];
     assert!(text.lines().any(|line| again.iter().all(|part| line.contains(part))), "it is not repeated");
 }

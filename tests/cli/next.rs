@@ -12,6 +12,11 @@ fn every_refusal_says_what_to_do_next() {
     ]);
     desk.run("exec try").exits(3);
     for (line, code) in [
+        ("nonsense", 2),
+        ("exec", 2),
+        ("exec try --nonsense", 2),
+        ("approve", 2),
+        ("logs last --attempt 1", 2),
         ("exec nowhere", 2),
         ("exec faulty", 2),
         ("exec words.txt", 2),

@@ -16,6 +16,7 @@ use super::exec::Chosen;
 use crate::args::{Check, Given};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
+use crate::ui::words::count;
 use crate::ui::{Tone, Ui};
 
 pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -27,7 +28,7 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
     if args.what.is_empty() {
         let catalogue = Catalogue::open(&settings.catalogue.value)?;
         let found = catalogue.check(&options);
-        tally.files += catalogue.files().len();
+        tally.files += catalogue.files().len() as u64;
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
     for what in &args.what {
@@ -49,7 +50,7 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
             // Where the workspace has a fault, nothing of the catalogue runs.
             found.retain(|diagnostic| diagnostic.source == *only || &*diagnostic.source == WORKSPACE_FILE);
         }
-        tally.files += if only.is_some() { 1 } else { catalogue.files().len() };
+        tally.files += if only.is_some() { 1 } else { catalogue.files().len() as u64 };
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
     if tally.files == 0 {
@@ -102,15 +103,14 @@ pub fn unknown(catalogue: &Catalogue, name: &str, settings: &Settings) -> Troubl
 
 #[derive(Default)]
 struct Tally {
-    files: usize,
-    errors: usize,
-    warnings: usize,
+    files: u64,
+    errors: u64,
+    warnings: u64,
     codes: Vec<&'static str>,
 }
 
 impl Tally {
     fn line(&self) -> String {
-        let count = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
         let files = count(self.files, "file", "files");
         match (self.errors, self.warnings) {
             (0, 0) => format!("{}: {files} checked, no faults", Tone::Good.paint("valid")),

@@ -1,12 +1,18 @@
-//! `runbook replay`: a recorded run, shown by the screen that showed it live; with `--follow` also what is recorded from now on,
-//! for somebody who watches a run that another process is at work on.
+//! `runbook replay`: a recorded run, of the store or of an export, shown by the screen that showed it live; with `--follow` also
+//! what is recorded from now on, for somebody who watches a run that another process is at work on.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::run::{Event, Run};
 use runbook_core::{RunId, limits};
 use runbook_engine::journal::chain;
+use runbook_engine::journal::export::Exported;
+use runbook_engine::verify::{Evidence, verify_export};
 
 use super::store::Home;
 use crate::args::Replay;
@@ -14,7 +20,7 @@ use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::Ui;
 use crate::ui::screen::Screen;
-use crate::ui::words::between;
+use crate::ui::words::{between, shell_word};
 
 /// How often a followed run is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -25,17 +31,23 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
         Some(speed) => return Err(Trouble::not_valid(format!("{speed} is not a speed")).next("give a number above 0, such as 10")),
         None => None,
     };
-    let home = Home::open(settings)?;
-    let id = home.find(&args.run.run)?;
-    let format = home.journal.run(&id)?.format;
-    let mut screen = Screen::of_record(ui, chain::genesis(format, &id));
     let mut last: Option<Timestamp> = None;
-    let (mut run, _) = home.replay_with(&id, &mut |run, event| {
-        if let (Some(speed), Some(before)) = (speed, last) {
+    let mut pause = |event: &Event| {
+        if let (Some(speed), Some(before)) = (speed, last.replace(event.at)) {
             let pause = between(before, event.at).as_secs_f64() / speed;
             std::thread::sleep(Duration::try_from_secs_f64(pause).unwrap_or_default());
         }
-        last = Some(event.at);
+    };
+    let path = Path::new(&args.what);
+    if path.is_file() {
+        return of_export(path, args, &mut pause, ui);
+    }
+    let home = Home::open(settings)?;
+    let id = home.find_or_file(&args.what)?;
+    let format = home.journal.run(&id)?.format;
+    let mut screen = Screen::of_record(ui, chain::genesis(format, &id));
+    let (mut run, _) = home.replay_with(&id, &mut |run, event| {
+        pause(event);
         screen.event(run, event);
     })?;
     if args.follow {
@@ -47,6 +59,30 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     screen.close();
     ui.next(&format!("runbook show {id}"));
+    Ok(Exit::Succeeded)
+}
+
+/// A run from a file of `runbook export`. One that does not prove itself is not shown as if it did.
+fn of_export(path: &Path, args: &Replay, pause: &mut dyn FnMut(&Event), ui: &mut Ui) -> Outcome {
+    let verify = format!("runbook verify {}", shell_word(&args.what));
+    if args.follow {
+        return Err(Trouble::not_valid("a file does not grow: `--follow` is of a run in the store").next("runbook runs"));
+    }
+    let cannot = |why: std::io::Error| Trouble::unreadable(path, &why);
+    let open = || File::open(path).map(BufReader::new).map_err(cannot);
+    let found = verify_export(open()?, &Evidence::default()).map_err(cannot)?;
+    if let Some(fault) = found.faults.first() {
+        return Err(Trouble::failed(format!("{} is not whole: {fault}", path.display())).next(verify));
+    }
+    let mut exported = Exported::open(open()?)?;
+    let mut screen = Screen::of_record(ui, chain::genesis(exported.format, &exported.run));
+    let mut run = Run::new(Arc::new(exported.plan.clone()));
+    while let Some(event) = exported.event()? {
+        pause(&event);
+        show(&mut run, &[event], &mut screen)?;
+    }
+    screen.close();
+    ui.next(&verify);
     Ok(Exit::Succeeded)
 }
 

@@ -57,6 +57,16 @@ impl Home {
         Owner::this_process(self.user.user.clone())
     }
 
+    /// As [`find`](Home::find), of what could have been the name of a file.
+    pub fn find_or_file(&self, text: &str) -> Result<RunId, Trouble> {
+        match self.find(text) {
+            Err(_) if text.contains(['.', '/']) => {
+                Err(Trouble::not_valid(format!("there is no file and no run `{text}`")).next("runbook runs"))
+            }
+            found => found,
+        }
+    }
+
     /// The run that a text means: an id, its unambiguous beginning or end, or `last`.
     pub fn find(&self, text: &str) -> Result<RunId, Trouble> {
         if let Ok(id) = text.parse::<RunId>() {

@@ -13,7 +13,7 @@ use super::store::Home;
 use crate::args::Verify;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::words::when;
+use crate::ui::words::{count, when};
 use crate::ui::{Tone, Ui, line};
 
 pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -30,12 +30,7 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
         verify_export(BufReader::new(file), &evidence).map_err(|why| Trouble::unreadable(path, &why))?
     } else {
         let home = Home::open(settings)?;
-        let id = match home.find(&args.what) {
-            Err(_) if args.what.contains(['.', '/']) => {
-                return Err(Trouble::not_valid(format!("there is no file and no run `{}`", args.what)).next("runbook runs"));
-            }
-            found => found?,
-        };
+        let id = home.find_or_file(&args.what)?;
         verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), ..evidence })?
     };
     report(&found, args, ui)?;
@@ -60,9 +55,14 @@ fn report(found: &Verification, args: &Verify, ui: &mut Ui) -> Result<(), Troubl
     }
     let run = found.run.as_ref().map(ToString::to_string).unwrap_or_else(|| "?".to_owned());
     if found.is_sound() {
-        ui.data(&format!("{}: run {run}, {} events from the first to the last", Tone::Good.paint("whole"), found.intact))?;
+        ui.data(&format!(
+            "{}: run {run}, {} from the first to the last",
+            Tone::Good.paint("whole"),
+            count(found.intact, "event", "events")
+        ))?;
     } else {
-        ui.data(&format!("{}: run {run}, {} events are intact", Tone::Bad.paint("not whole"), found.intact))?;
+        let intact = count(found.intact, "event is", "events are");
+        ui.data(&format!("{}: run {run}, {intact} intact", Tone::Bad.paint("not whole")))?;
     }
     for vote in &found.votes {
         let broken = found.faults.iter().any(|fault| matches!(fault, Fault::Vote { seq, .. } if *seq == vote.seq));
@@ -81,7 +81,8 @@ fn report(found: &Verification, args: &Verify, ui: &mut Ui) -> Result<(), Troubl
         let (seq, by, at) = (vouched.seq, line(&vouched.by), when(vouched.at));
         ui.data(&format!("  after event {seq}: signed by {by}, {at}, and the signature holds{whose}"))?;
     }
-    ui.data(&format!("  {} anchors hold, {} logs compared", found.anchors, found.logs))?;
+    let anchors = count(found.anchors, "anchor holds", "anchors hold");
+    ui.data(&format!("  {anchors}, {} compared", count(found.logs, "log", "logs")))?;
     if found.is_sound() && args.head.is_empty() && args.anchor.is_empty() && args.signers.is_none() {
         ui.say(
             "a cut at the end, or another record in its place, shows only against a head that was kept: `runbook anchor` signs one",

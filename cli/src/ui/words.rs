@@ -105,6 +105,11 @@ pub fn whom(procedure: &Procedure) -> Option<String> {
     }
 }
 
+/// `1 log`, `2 logs`.
+pub fn count(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// One argument as a POSIX shell needs it written, for commands that people copy.
 pub fn shell_word(text: &str) -> String {
     let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);

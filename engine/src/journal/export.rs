@@ -4,14 +4,15 @@
 //! The last line names the head of the chain, and `file`: the SHA-256 of every byte before `,"file"`. So a slip is seen anywhere in
 //! the file, and a change by somebody who computes that again is seen by the chain, the plan's digest and the anchors.
 
-use std::io::{Error, ErrorKind, Write};
+use std::io::{BufRead, Error, ErrorKind, Read, Write};
 
 use runbook_core::id::canonical_json;
-use runbook_core::{Digest, RunId, limits};
+use runbook_core::run::Event;
+use runbook_core::{Digest, Plan, RunId, limits};
 use serde::Deserialize;
 use sha2::Digest as _;
 
-use super::{Anchor, Journal, JournalError};
+use super::{Anchor, Journal, JournalError, Record};
 
 /// What the first line says this file is.
 pub const KIND: &str = "runbook record";
@@ -76,6 +77,41 @@ pub enum ExportError {
     Journal(#[from] JournalError),
     #[error("the export cannot be written: {0}")]
     Write(#[from] Error),
+}
+
+/// An export that is read again, event by event. What it proves is for [`verify`](crate::verify) to say.
+pub struct Exported<R> {
+    pub run: RunId,
+    pub format: u32,
+    pub plan: Plan,
+    lines: R,
+}
+
+impl<R: BufRead> Exported<R> {
+    pub fn open(mut lines: R) -> Result<Exported<R>, JournalError> {
+        let header: Header = serde_json::from_str(&line(&mut lines)?).map_err(damaged)?;
+        let plan = serde_json::from_value(header.plan).map_err(damaged)?;
+        Ok(Exported { run: header.run, format: header.format, plan, lines })
+    }
+
+    /// The next event; `None` at the last line.
+    pub fn event(&mut self) -> Result<Option<Event>, JournalError> {
+        let line = line(&mut self.lines)?;
+        if line.starts_with(TAIL) {
+            return Ok(None);
+        }
+        Record::from_line(line.trim_end()).map_err(damaged)?.decode(self.format).map(Some)
+    }
+}
+
+fn line(lines: &mut impl BufRead) -> Result<String, JournalError> {
+    let mut line = String::new();
+    lines.by_ref().take(limits::EXPORT_LINE).read_line(&mut line).map_err(damaged)?;
+    Ok(line)
+}
+
+fn damaged(why: impl std::fmt::Display) -> JournalError {
+    JournalError::Damaged { what: format!("the export cannot be read: {why}") }
 }
 
 struct Hashing<'o> {
