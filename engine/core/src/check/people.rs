@@ -36,8 +36,8 @@ impl Checked<'_, '_> {
                 .help("add `escalation: <name of the workspace>` to the procedure, or write `on_timeout: fail`");
             self.report(fault);
         }
-        let known = !self.build.policy.workspace || from.iter().fold(true, |known, name| self.somebody(name) && known);
-        let Some(count) = count.filter(|_| known) else { return };
+        let unknown = self.build.policy.workspace.then(|| from.iter().filter(|name| !self.somebody(name)).count());
+        let Some(count) = count.filter(|_| unknown.unwrap_or(0) == 0) else { return };
         let people = &self.build.policy.people;
         if people.people.is_empty() {
             if count.value > 1 {
