@@ -292,8 +292,17 @@ impl Desk {
         let answer = |(decision, path, unknown): (String, String, bool)| match unknown {
             true if counts.contains_key(&line_of(&path)) => format!("answer {run} {decision} --done --reason looked"),
             true => format!("answer {run} {decision} --again --reason looked"),
-            false => format!("approve {run} {decision} --reason looked"),
+            false => self.approval(run, &decision),
         };
         self.open().into_iter().map(answer).collect()
+    }
+
+    /// The command that approves what a decision shows.
+    pub fn approval(&self, run: &str, decision: &str) -> String {
+        let record = self.record();
+        let mut asked = record.iter().filter(|event| event.kind == "decision_requested");
+        let asked = asked.find(|event| event.body["decision"] == *decision).expect("it was asked");
+        let digest = asked.body["request"]["digest"].as_str().expect("it has a digest");
+        format!("approve {run} {decision} --digest {digest} --reason looked")
     }
 }

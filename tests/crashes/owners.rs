@@ -109,7 +109,7 @@ fn approved(book: &'static Book) -> (Desk, String, String) {
     let desk = Desk::new(book);
     assert_eq!(desk.run(EXEC, None).code, Some(3));
     let run = desk.run_id().expect("a run");
-    assert_eq!(desk.run(&format!("approve {run} --reason looked"), None).code, Some(0));
+    assert_eq!(desk.run(&desk.approval(&run, "d1"), None).code, Some(0));
     let line = format!("resume {run} --yes");
     (desk, run, line)
 }
