@@ -99,14 +99,14 @@ fn killed_at_any_moment() {
     assert!(calm.effects() >= 25, "only {} effects", calm.effects());
     let mut dice = Dice::new(7);
     let at = (0..500).map(|_| Fault { what: What::Kill, place: Place::Call, at: 1 + dice.below(calm.places(Place::Call)) });
-    let seen = every(sample(at.collect(), 40, 1), |fault| play(&LONG, &calm, fault));
+    let seen = every(sample(at.collect(), 80, 1), |fault| play(&LONG, &calm, fault));
     tell(&format!("killed at random among {} calls", calm.places(Place::Call)), &seen);
     assert!(alone() || seen.iter().filter(|seen| seen.struck).count() * 2 >= seen.len(), "most kills must strike");
 }
 
 #[test]
 fn killed_at_each_change_of_the_state_folder() {
-    matrix(&SHORT, Place::Change, &[What::Kill, What::Tear], 60);
+    matrix(&SHORT, Place::Change, &[What::Kill, What::Tear], 80);
 }
 
 #[test]
@@ -115,5 +115,5 @@ fn every_change_of_the_state_folder_fails() {
     for number in [libc::EIO, libc::ENOSPC, libc::EDQUOT] {
         faults.extend([false, true].map(|onward| What::Fail { number, onward }));
     }
-    matrix(&SHORT, Place::Change, &faults, 100);
+    matrix(&SHORT, Place::Change, &faults, 140);
 }
