@@ -169,8 +169,9 @@ fn nothing_goes_on_past_its_time(case: &Case<'_>) -> Result<(), String> {
     }
     let Some(timeout) = case.scenario.book.main().timeout else { return Ok(()) };
     let ended = case.lines.iter().position(|line| line.kind == "timer_fired" && line.case("timer") == "run");
-    let body = &case.lines[..ended.unwrap_or(case.lines.len())];
+    let (body, rest) = case.lines.split_at(ended.unwrap_or(case.lines.len()));
+    let in_body = |line: &&Line| goes_on(line) && !line.path().contains('~');
     let due = body.first().map_or(0, |line| line.at) + timeout as i64;
-    let late = body.iter().find(|line| goes_on(line) && !line.path().contains('~') && over(due, line));
+    let late = rest.iter().find(in_body).or_else(|| body.iter().filter(in_body).find(|line| over(due, line)));
     must(late.is_none(), || format!("the run goes on past its time at event {:?}", late.map(|line| line.seq)))
 }
