@@ -1,9 +1,9 @@
 //! Undo: what succeeded and can be taken back is taken back, all of it, the last change first, and only where it was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, is_inside, must};
-use crate::book::{Step, Verb};
+use super::{Case, is_inside, list_of, must};
+use crate::book::{OnFailure, Step, Verb};
 
 #[derive(Default)]
 struct Undoing<'c> {
@@ -11,6 +11,8 @@ struct Undoing<'c> {
     done: BTreeMap<&'c str, u64>,
     /// Steps that hold steps and have an undo: when anything last happened inside, before any undo.
     wholes: BTreeMap<&'c str, u64>,
+    /// Those of them that succeeded, as the step behind them in their list shows.
+    whole: BTreeSet<&'c str>,
     undone: Vec<&'c str>,
     left: bool,
 }
@@ -39,6 +41,7 @@ fn has_undo(step: Option<&Step>) -> bool {
 pub fn judge(case: &Case<'_>) -> Result<(), String> {
     let mut state = Undoing::default();
     let mut asked: BTreeMap<&str, (&str, &serde_json::Value)> = BTreeMap::new();
+    let mut entered: BTreeMap<&str, &str> = BTreeMap::new();
     let (mut cancelled_with_undo, mut unwinds) = (false, false);
     for line in case.lines {
         let (seq, path) = (line.seq, line.path());
@@ -59,6 +62,17 @@ pub fn judge(case: &Case<'_>) -> Result<(), String> {
         }
         let undoable = has_undo(case.step(path)) && !path.contains("~undo");
         match line.kind.as_str() {
+            "step_resolved" if !path.contains('~') => {
+                if let Some(before) = entered.remove(list_of(path)) {
+                    state.whole.insert(before);
+                }
+                let stays =
+                    |step: &Step| step.verb.holds_steps() && matches!(step.on_failure, OnFailure::Stop | OnFailure::Rollback);
+                let begins = !matches!(line.case("resolution"), "skip" | "fail");
+                if undoable && begins && case.step(path).is_some_and(stays) {
+                    entered.insert(list_of(path), path);
+                }
+            }
             "attempt_finished" if undoable && line.case("end") == "succeeded" => {
                 state.done.insert(path, seq);
             }
@@ -123,6 +137,8 @@ fn finished(state: &Undoing<'_>, kind: &str, taken_back: bool) -> Result<(), Str
         must(!(own && covered(path)), || format!("{path} is undone by itself and by the whole around it"))?;
         must(!taken_back || own || covered(path), || format!("the run ends {kind}, and {path} is not undone"))?;
     }
+    let forgotten = state.whole.iter().find(|path| !state.undone.contains(path) && !covered(path));
+    must(!taken_back || forgotten.is_none(), || format!("the run ends {kind}, and {forgotten:?} is not undone"))?;
     must(!state.left || kind == "needs_attention", || format!("changes are left, and the run ends {kind}"))?;
     let may_undo = taken_back || kind == "needs_attention";
     must(may_undo || state.undone.is_empty(), || format!("the run ends {kind}, and {:?} were undone", state.undone))
