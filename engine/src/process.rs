@@ -3,18 +3,22 @@
 //! A tree is found four ways, because each alone can be escaped: by its process group and its session, by descent from the
 //! leader, and by the mark `RUNBOOK_ATTEMPT=<id>` in the environment, which outlives `setsid`, double forks and the engine
 //! itself. The engine adopts orphans (it is a subreaper), so that a daemon cannot slip away to the machine's init. Signals
-//! go through pidfds, checked against the start time, so that a reused pid is never hit. What survives SIGKILL is named.
+//! go through pidfds, checked against the start time, so that a reused pid is never hit. All members are halted before any is
+//! killed, so that nobody starts another meanwhile. What survives SIGKILL, or runs ahead of it, is named.
 
+#[cfg(test)]
+pub mod chains;
 mod orphans;
 mod spawn;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use runbook_core::limits;
@@ -25,7 +29,7 @@ use tokio::net::unix::pipe;
 pub use orphans::{Claim, collect as collect_orphans};
 pub use spawn::{Launch, Stream, widen};
 pub use table::MARK;
-use table::{Entry, Found, Search, mark_in, mark_of, own_pid, snapshot};
+use table::{Entry, Found, Search, Word, mark_in, mark_of, own_pid, snapshot};
 
 /// Variables by name.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -69,11 +73,7 @@ pub struct Tree {
     stdin: Option<pipe::Sender>,
     stdout: Option<pipe::Receiver>,
     stderr: Option<pipe::Receiver>,
-    /// Of the leader, in clock ticks since boot: nothing older can be part of the tree.
-    started: u64,
-    mark: Vec<u8>,
-    /// Every member that was ever seen, pid → start time: it stays one, wherever it moves to.
-    seen: BTreeMap<i32, u64>,
+    search: Arc<Mutex<Search>>,
     /// Until the leader is collected.
     claim: Option<Claim>,
 }
@@ -106,9 +106,7 @@ impl Tree {
             stdin: spawned.stdin,
             stdout: spawned.stdout,
             stderr: spawned.stderr,
-            started: Entry::read(leader.as_raw_nonzero().get()).map_or(0, |entry| entry.started),
-            mark: mark_of(attempt),
-            seen: BTreeMap::new(),
+            search: Arc::new(Mutex::new(Search::new(leader.as_raw_nonzero().get(), attempt))),
             claim: Some(claim),
         })
     }
@@ -147,41 +145,37 @@ impl Tree {
 
     /// The members that are still alive, the leader included.
     pub async fn members(&mut self) -> Vec<Survivor> {
-        self.living().await.members.iter().map(Entry::survivor).collect()
+        named_in_order(&self.look(Word::Nothing).await.members)
     }
 
     /// SIGTERM to every member, SIGKILL to what is left after `grace`. The leader stays uncollected until the end, so
     /// that its pid, which names the group, cannot be given to somebody else meanwhile.
     pub async fn stop(&mut self, grace: Duration) -> Stopped {
         // Who belongs to it is found out before anybody dies: the death of a parent hides its children.
-        let mut left = self.surely_living().await;
+        let mut found = self.look(Word::Nothing).await;
         self.signal_group(Signal::TERM);
         self.signal_group(Signal::CONT);
-        let mut told = BTreeSet::new();
         let mut pause = Duration::from_millis(2);
         let deadline = Instant::now() + grace;
-        while !left.is_empty() && Instant::now() < deadline {
-            for entry in &left {
-                if told.insert((entry.pid, entry.started)) {
-                    if entry.group != self.pid() {
-                        entry.signal(Signal::TERM);
-                    }
-                    entry.signal(Signal::CONT);
-                }
+        while !found.gone && Instant::now() < deadline {
+            found = self.look(Word::End).await;
+            if !found.told {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(50));
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-            left = self.surely_living().await;
         }
-        let killed = !left.is_empty();
+        let mut killed = false;
         let deadline = Instant::now() + limits::KILL_WAIT;
-        while !left.is_empty() && Instant::now() < deadline {
-            self.signal_group(Signal::KILL);
-            for entry in &left {
-                entry.signal(Signal::KILL);
+        while !found.gone && Instant::now() < deadline {
+            self.signal_group(Signal::STOP);
+            found = self.look(Word::Halt).await;
+            // Nobody dies before nobody is left who could start another meanwhile.
+            if !found.told {
+                killed |= !found.members.is_empty();
+                self.signal_group(Signal::KILL);
+                found.members.iter().for_each(|entry| entry.signal(Signal::KILL));
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            left = self.surely_living().await;
         }
         // Reaches at once whatever of the group a look at the table missed.
         self.signal_group(Signal::KILL);
@@ -190,14 +184,14 @@ impl Tree {
             None => None,
         };
         collect_orphans();
-        let mut survivors: Vec<Survivor> = left.iter().map(Entry::survivor).collect();
-        survivors.sort();
-        let strays = self.living().await.strays.iter().map(Entry::survivor).collect();
+        let mut survivors = named_in_order(&found.members);
+        let mut strays = named_in_order(&self.look(Word::Nothing).await.strays);
+        if let (false, true, Some(last)) = (found.gone, survivors.is_empty(), found.ended.first()) {
+            let Survivor { pid, program } = last.survivor();
+            let successor = Survivor { pid, program: format!("the successor of {program}") };
+            if found.alone { survivors.push(successor) } else { strays.push(successor) }
+        }
         Stopped { status, killed, survivors, strays }
-    }
-
-    fn pid(&self) -> i32 {
-        self.leader.as_raw_nonzero().get()
     }
 
     fn signal_group(&self, signal: Signal) {
@@ -206,24 +200,10 @@ impl Tree {
         }
     }
 
-    /// A look at the process table takes time: who starts another and ends meanwhile is missed. Only looks that find nobody
-    /// one after the other are believed. A line of processes that each start the next in a session of its own and end at
-    /// once can still run ahead of every look; only the kernel could stop those as one.
-    async fn surely_living(&mut self) -> Vec<Entry> {
-        for _ in 0..limits::EMPTY_LOOKS {
-            let found = self.living().await.members;
-            if !found.is_empty() {
-                return found;
-            }
-        }
-        Vec::new()
-    }
-
-    async fn living(&mut self) -> Found {
-        let search = Search { leader: self.pid(), started: self.started, mark: self.mark.clone(), seen: self.seen.clone() };
-        let found = tokio::task::spawn_blocking(move || search.run()).await.unwrap_or_default();
-        self.seen.extend(found.members.iter().map(|entry| (entry.pid, entry.started)));
-        found
+    async fn look(&self, word: Word) -> Found {
+        let search = self.search.clone();
+        let look = move || search.lock().unwrap_or_else(PoisonError::into_inner).look(word);
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 }
 
@@ -232,6 +212,12 @@ impl Drop for Tree {
     fn drop(&mut self) {
         self.signal_group(Signal::KILL);
     }
+}
+
+fn named_in_order(processes: &[Entry]) -> Vec<Survivor> {
+    let mut named: Vec<Survivor> = processes.iter().map(Entry::survivor).collect();
+    named.sort();
+    named
 }
 
 /// What a shell would report: the code, or 128 and the signal's number.

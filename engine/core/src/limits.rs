@@ -184,8 +184,6 @@ pub const PASSWD_BYTES: usize = 64 * 1024;
 
 /// How long a process tree may take to vanish after SIGKILL; what is left then is named.
 pub const KILL_WAIT: Duration = Duration::from_secs(2);
-/// How often the process table must show nothing of a tree before it is believed to be gone.
-pub const EMPTY_LOOKS: usize = 3;
 /// How long a process may seem to have no environment while it turns into another program.
 pub const EXEC_PAUSE: Duration = Duration::from_micros(500);
 /// Processes that a step left behind which are named one by one.

@@ -1,7 +1,8 @@
 //! Real process trees of every shape that is known to escape, ended by a timeout and by a cancel: nothing is left.
 //!
 //! What is left is looked for by another way than the engine's: each tree holds `sleep`s of a length that nothing else
-//! on the machine has, and the process table is searched for that number. Only processes started here are ever signalled.
+//! on the machine has, and the process table is searched for that number. Only processes started here are ever signalled, and all
+//! of them end by themselves within minutes, whatever becomes of the tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,29 +13,34 @@ use tokio::sync::Semaphore;
 
 use super::fixture::{failed, fresh_id, job, script, succeeded, text};
 use super::perform;
+use crate::process::chains::compile;
 use crate::process::survivors;
 
+/// Two minutes and a part of a second that nothing else on the machine sleeps.
+fn length(tag: u32) -> String {
+    format!("120.{:07}{tag}", std::process::id())
+}
+
 /// Processes whose arguments hold this number: their ids, and the arguments.
-fn holding_with_pids(number: u32) -> Vec<(u32, String)> {
-    let number = number.to_string();
+fn holding_with_pids(number: &str) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        if line.contains(&number) {
+        if line.contains(number) {
             found.push((pid, line));
         }
     }
     found
 }
 
-fn holding(number: u32) -> Vec<String> {
+fn holding(number: &str) -> Vec<String> {
     holding_with_pids(number).into_iter().map(|(_, line)| line).collect()
 }
 
-/// `%` stands for the number.
-const SHAPES: [(&str, &str); 30] = [
+/// `%` stands for the number, `NATIVE` for the folder of compiled programs.
+const SHAPES: [(&str, &str); 32] = [
     ("one program", "exec sleep %"),
     ("a child", "sleep %; true"),
     ("a background job", "sleep % & wait"),
@@ -51,8 +57,8 @@ const SHAPES: [(&str, &str); 30] = [
     ("a daemon deaf to SIGTERM", "(setsid sh -c 'trap \"\" TERM; sleep %; sleep %' >/dev/null 2>&1 & ) ; sleep %"),
     ("a child without our mark", "env -i PATH=\"$PATH\" sleep %; true"),
     ("a session without our mark", "env -i PATH=\"$PATH\" setsid sleep % & sleep %"),
-    ("stopped", "sh -c 'sleep % & kill -STOP $$'; true"),
-    ("a stopped child deaf to SIGTERM", "sh -c 'trap \"\" TERM; kill -STOP $$; sleep %'; sleep %"),
+    ("stopped", "timeout -s KILL % sh -c 'sleep % & kill -STOP $$'; true"),
+    ("a stopped child deaf to SIGTERM", "timeout -s KILL % sh -c 'trap \"\" TERM; kill -STOP $$; sleep %'; sleep %"),
     (
         "deep",
         "d() { if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); else sleep %; fi; :; }; S='if [ $1 -gt 0 ]; then sh -c \"$S\" sh $(($1-1)); :; else sleep %; fi'; export S; d 15",
@@ -65,21 +71,33 @@ const SHAPES: [(&str, &str); 30] = [
     ("under another name", "sh -c 'printf kworker >/proc/$$/comm; sleep %; :'"),
     ("a parent that never collects", "sh -c 'sleep 0 & sleep 0 & sleep % & exec sleep %'"),
     ("writes for ever", "yes & yes >&2 & sleep %"),
-    ("reads for ever", "mkfifo \"${TMPDIR:-/tmp}/rb%\"; cat <>\"${TMPDIR:-/tmp}/rb%\" & rm \"${TMPDIR:-/tmp}/rb%\"; sleep %"),
+    (
+        "reads for ever",
+        "mkfifo \"${TMPDIR:-/tmp}/rb%\"; timeout % cat <>\"${TMPDIR:-/tmp}/rb%\" & rm \"${TMPDIR:-/tmp}/rb%\"; sleep %",
+    ),
     ("a storm of forks", "i=0; while [ $i -lt 20 ]; do sh -c 'setsid sleep % & sleep %' & i=$((i+1)); done; sleep %"),
+    ("a parent that waits for the memory that it lent", "NATIVE/vforks % & sleep %"),
+    (
+        "a line of sessions that each start the next and end",
+        "S='[ $1 -eq 0 ] || { setsid sh -c \"$S\" sh $(($1 - 1)) % & }'; export S; sh -c \"$S\" sh 9000; sleep %",
+    ),
     ("starts another when it is told to end", "trap 'sleep % & exit' TERM; sleep % & wait"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_tree_is_left() {
-    let number = |place: usize, cancel| 1_000_000_000 + std::process::id() * 100 + place as u32 * 2 + u32::from(cancel);
+    let folder = tempfile::tempdir().unwrap();
+    compile(folder.path());
+    let native = folder.path().display().to_string();
+    let number = |place: usize, cancel| length(1000 + place as u32 * 2 + u32::from(cancel));
     let few = Arc::new(Semaphore::new(12));
     let ends = SHAPES.iter().enumerate().flat_map(|(place, shape)| {
         [false, true].map(|cancel| {
-            let few = few.clone();
+            let (few, number) = (few.clone(), number(place, cancel));
+            let script = shape.1.replace("NATIVE", &native).replace('%', &number);
             tokio::spawn(async move {
                 let _one_of_few = few.acquire().await.unwrap();
-                ends_whole(shape.0, shape.1, number(place, cancel), cancel).await;
+                ends_whole(shape.0, &script, &number, cancel).await;
             })
         })
     });
@@ -88,8 +106,8 @@ async fn nothing_of_a_tree_is_left() {
     }
 }
 
-async fn ends_whole(name: &str, shape: &str, number: u32, cancel: bool) {
-    let (mut job, _) = job(script(&shape.replace('%', &number.to_string())));
+async fn ends_whole(name: &str, shape: &str, number: &str, cancel: bool) {
+    let (mut job, _) = job(script(shape));
     let (id, stop) = (job.id.clone(), job.stop.clone());
     job.work.timeout = if cancel { Duration::from_secs(60) } else { Duration::from_secs(1) };
     let running = tokio::spawn(perform(job));
@@ -112,18 +130,18 @@ async fn ends_whole(name: &str, shape: &str, number: u32, cancel: bool) {
 /// It wiped its environment, left the session and lost its parent: while others are under way, nobody can tell whose it is.
 #[tokio::test]
 async fn what_wiped_every_trace_is_ended_or_named() {
-    let number = 1_500_000_000 + std::process::id();
+    let number = length(5);
     let (mut job, _) =
         job(script(&format!("(env -i PATH=\"$PATH\" setsid sh -c 'sleep {number} & sleep {number}' &); sleep {number}")));
     let stop = job.stop.clone();
     job.work.timeout = Duration::from_secs(60);
     let running = tokio::spawn(perform(job));
-    while holding(number).len() < 5 {
+    while holding(&number).len() < 5 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stop.cancel();
     let AttemptEnd::Cancelled { failure, .. } = running.await.unwrap() else { panic!() };
-    for (pid, line) in holding_with_pids(number) {
+    for (pid, line) in holding_with_pids(&number) {
         assert!(failure.message.contains(&format!("(pid {pid})")), "{line}: {}", failure.message);
         end(pid);
     }
@@ -131,7 +149,7 @@ async fn what_wiped_every_trace_is_ended_or_named() {
 
 #[tokio::test]
 async fn a_process_left_behind_is_named_and_holds_nobody_up() {
-    let number = 1_900_000_000 + std::process::id();
+    let number = length(9);
     let (job, log) = job(script(&format!("echo started; sleep {number} &")));
     let id = job.id.clone();
     let result = succeeded(perform(job).await);
@@ -146,17 +164,17 @@ async fn a_process_left_behind_is_named_and_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_crowd_left_behind_does_not_outgrow_the_record() {
-    let number = 1_400_000_000 + std::process::id();
+    let number = length(4);
     let (job, _) = job(script(&format!("i=0; while [ $i -lt 30 ]; do sleep {number} & i=$((i+1)); done")));
     let result = succeeded(perform(job).await);
     let Some(Value::List(names)) = result.get("still_running") else { panic!("{result:?}") };
     assert_eq!((names.len(), names.last()), (21, Some(&Value::text("and 10 more"))));
-    holding_with_pids(number).into_iter().for_each(|(pid, _)| end(pid));
+    holding_with_pids(&number).into_iter().for_each(|(pid, _)| end(pid));
 }
 
 #[tokio::test]
 async fn a_daemon_that_lets_go_of_the_pipes_lives_on_quietly() {
-    let number = 1_800_000_000 + std::process::id();
+    let number = length(8);
     let (job, _) = job(script(&format!("setsid sleep {number} >/dev/null 2>&1 & echo ok")));
     let id = job.id.clone();
     let result = succeeded(perform(job).await);
@@ -178,20 +196,20 @@ async fn orphans_that_ended_are_collected_while_the_step_goes_on() {
 
 #[tokio::test]
 async fn an_attempt_that_is_dropped_takes_its_group_along() {
-    let number = 1_700_000_000 + std::process::id();
+    let number = length(7);
     let (job, _) = job(script(&format!("sleep {number} & wait")));
     let running = tokio::spawn(perform(job));
-    while holding(number).len() < 2 {
+    while holding(&number).len() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     running.abort();
     let _ = running.await;
     let mut patience = 400;
-    while !holding(number).is_empty() && patience > 0 {
+    while !holding(&number).is_empty() && patience > 0 {
         patience -= 1;
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(holding(number), [""; 0]);
+    assert_eq!(holding(&number), [""; 0]);
 }
 
 #[tokio::test]

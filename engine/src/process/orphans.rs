@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -15,6 +16,8 @@ use super::table::{own_pid, snapshot};
 static CLAIMED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 /// Held shared from before a child is started until it is claimed.
 static STARTING: RwLock<()> = RwLock::new(());
+/// How many have been collected.
+static COLLECTED: AtomicU64 = AtomicU64::new(0);
 static DEAD: Mutex<Dead> = Mutex::new(Dead { looked: None, seen: BTreeMap::new() });
 
 /// Dead children that nobody has collected.
@@ -85,11 +88,24 @@ pub fn collect() {
         };
         if first.elapsed() < limits::ORPHAN_AGE {
             seen.insert(entry.pid, (entry.started, first));
-        } else if let Some(pid) = Pid::from_raw(entry.pid) {
-            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        } else {
+            collect_one(entry.pid);
         }
     }
     dead.seen = seen;
+}
+
+/// Collects an adopted child that has ended.
+pub fn collect_one(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        COLLECTED.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// How many were collected so far. Whoever sees no dead ones, and the same number as before, has missed no end.
+pub fn collected() -> u64 {
+    COLLECTED.load(Ordering::SeqCst)
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -42,6 +42,11 @@ impl Entry {
         Some(Entry { pid, program: program.to_owned(), state, parent, group, session, started })
     }
 
+    /// What tells it from every other process of this machine.
+    pub fn key(&self) -> (i32, u64) {
+        (self.pid, self.started)
+    }
+
     pub fn lives(&self) -> bool {
         !matches!(self.state, 'Z' | 'X' | 'x')
     }
@@ -62,8 +67,15 @@ impl Entry {
 }
 
 pub fn snapshot() -> Vec<Entry> {
+    newest_first().into_iter().filter_map(Entry::read).collect()
+}
+
+/// All are named at one moment, and looked at one by one: whoever was started last has had the least time to move on.
+fn newest_first() -> Vec<i32> {
     let Ok(folder) = std::fs::read_dir("/proc") else { return Vec::new() };
-    folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Entry::read).collect()
+    let mut pids: Vec<i32> = folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.reverse();
+    pids
 }
 
 pub fn mark_of(attempt: &str) -> Vec<u8> {
@@ -78,7 +90,7 @@ pub fn mark_in(process: &Entry) -> Option<Vec<u8>> {
     }
     let place = format!("/proc/{}/environ", process.pid);
     let mut environment = std::fs::read(&place).ok()?;
-    if environment.is_empty() {
+    if environment.is_empty() && Entry::read(process.pid).is_some_and(|now| now.lives()) {
         // Either it has none, or it is just turning into another program.
         std::thread::sleep(limits::EXEC_PAUSE);
         environment = std::fs::read(&place).ok()?;
@@ -91,15 +103,42 @@ pub fn own_pid() -> i32 {
     getpid().as_raw_nonzero().get()
 }
 
-/// A look at the process table for the living members of a tree.
+/// A process and its ancestors.
+fn above(process: &Entry) -> BTreeSet<i32> {
+    let mut found = BTreeSet::from([process.pid]);
+    let mut parent = process.parent;
+    while found.insert(parent) {
+        parent = Entry::read(parent).map_or(0, |entry| entry.parent);
+    }
+    found
+}
+
+/// What each member is told when it is first met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    #[default]
+    Nothing,
+    /// SIGTERM, also where it is stopped.
+    End,
+    /// SIGSTOP: it starts nobody else until it is killed.
+    Halt,
+}
+
+/// Looks at the process table for the living members of a tree.
+///
+/// A look takes time, and who starts another and ends meanwhile is missed. But its end is not: whoever ends behind a parent that
+/// has ended too is a dead child of the engine until the engine collects it. So a tree is gone only where a look finds nobody
+/// alive and nobody who ended since the look before.
 pub struct Search {
     /// Its group and its session have this number too, which is nobody else's while any of them is there.
-    pub leader: i32,
-    /// Nothing older can be part of the tree.
-    pub started: u64,
-    pub mark: Vec<u8>,
-    /// Members that were seen before, pid → start time.
-    pub seen: BTreeMap<i32, u64>,
+    leader: i32,
+    /// Of the leader, in clock ticks since boot.
+    started: u64,
+    mark: Vec<u8>,
+    /// Every member that was ever met, pid and start time: it stays one, wherever it moves to. With what it was told last.
+    met: BTreeMap<(i32, u64), Word>,
+    /// How many orphans the engine had collected when the last look began.
+    collected: u64,
 }
 
 #[derive(Default)]
@@ -107,37 +146,62 @@ pub struct Found {
     pub members: Vec<Entry>,
     /// Orphans without a mark that may be this tree's or another's.
     pub strays: Vec<Entry>,
+    /// Orphans that ended since the look before, of this tree or nobody knows whose.
+    pub ended: Vec<Entry>,
+    /// Nobody else's processes are under way, so that every orphan is of this tree.
+    pub alone: bool,
+    /// Somebody was told the word who had not been before.
+    pub told: bool,
+    /// Nobody is there, and nobody can have been missed.
+    pub gone: bool,
 }
 
 impl Search {
-    pub fn run(&self) -> Found {
+    pub fn new(leader: i32, attempt: &str) -> Search {
+        let started = Entry::read(leader).map_or(0, |entry| entry.started);
+        Search { leader, started, mark: mark_of(attempt), met: BTreeMap::new(), collected: orphans::collected() }
+    }
+
+    /// One look. Each member hears the word as soon as it is seen, before the rest of the table is read.
+    pub fn look(&mut self, word: Word) -> Found {
+        let before = std::mem::replace(&mut self.collected, orphans::collected());
         // Asked on both sides of the look, so that what we start or collect meanwhile is nobody's orphan.
         let mut claimed = orphans::claimed();
-        let table = snapshot();
+        let Some(engine) = Entry::read(own_pid()) else { return Found::default() };
+        let spared = above(&engine);
+        let mut told = false;
+        let mut table = Vec::new();
+        for entry in newest_first().into_iter().filter_map(Entry::read) {
+            // Nothing older than the leader can be part of the tree.
+            if entry.started < self.started || spared.contains(&entry.pid) {
+                continue;
+            }
+            if entry.lives() && self.knows(&entry) {
+                told |= self.tell(&entry, word);
+            }
+            table.push(entry);
+        }
         claimed.extend(orphans::claimed());
         // Then an orphan without a mark can only be of this tree.
         let alone = claimed.iter().all(|pid| *pid == self.leader);
-        let by_pid: BTreeMap<i32, &Entry> = table.iter().map(|entry| (entry.pid, entry)).collect();
-        let own = own_pid();
-        let Some(engine) = by_pid.get(&own).copied() else { return Found::default() };
-        let mut spared = BTreeSet::new();
-        let mut above = Some(own);
-        while let Some(pid) = above {
-            above = if spared.insert(pid) { by_pid.get(&pid).map(|entry| entry.parent) } else { None };
-        }
         // What this program starts itself is claimed, or has our session and our group or one of its own; an orphan that ran
         // away is neither.
         let ran_away = |entry: &Entry| {
             let escaped = entry.session != engine.session || (entry.group != entry.pid && entry.group != engine.group);
-            entry.parent == own && escaped && !claimed.contains(&entry.pid) && mark_in(entry).is_none()
+            entry.parent == engine.pid && escaped && !claimed.contains(&entry.pid)
         };
-        let (mut members, mut strays) = (BTreeSet::new(), BTreeSet::new());
-        for entry in table.iter().filter(|entry| entry.started >= self.started && !spared.contains(&entry.pid)) {
-            let beside = [entry.pid, entry.group, entry.session].contains(&self.leader);
-            let seen = self.seen.get(&entry.pid) == Some(&entry.started);
-            if beside || seen || mark_in(entry).is_some_and(|mark| mark == self.mark) {
+        let (mut members, mut strays, mut ended) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        for entry in &table {
+            let met = self.met.contains_key(&entry.key());
+            let elsewhere = |of: i32| of != self.leader && claimed.contains(&of);
+            if !entry.lives() {
+                if ran_away(entry) && (met || !elsewhere(entry.session) && !elsewhere(entry.group)) {
+                    orphans::collect_one(entry.pid);
+                    ended.push(entry.clone());
+                }
+            } else if met {
                 members.insert(entry.pid);
-            } else if ran_away(entry) {
+            } else if ran_away(entry) && mark_in(entry).is_none() {
                 let whose = if alone { &mut members } else { &mut strays };
                 whose.insert(entry.pid);
             }
@@ -145,7 +209,7 @@ impl Search {
         loop {
             let below: Vec<i32> = table
                 .iter()
-                .filter(|entry| members.contains(&entry.parent) && !members.contains(&entry.pid) && !spared.contains(&entry.pid))
+                .filter(|entry| members.contains(&entry.parent) && !members.contains(&entry.pid))
                 .map(|entry| entry.pid)
                 .collect();
             if below.is_empty() {
@@ -157,7 +221,39 @@ impl Search {
         let living = |pids: &BTreeSet<i32>| -> Vec<Entry> {
             table.iter().filter(|entry| pids.contains(&entry.pid) && entry.lives()).cloned().collect()
         };
-        Found { members: living(&members), strays: living(&strays) }
+        let (members, strays) = (living(&members), living(&strays));
+        for entry in &members {
+            told |= self.tell(entry, word);
+        }
+        let gone = members.is_empty() && ended.is_empty() && orphans::collected() == before;
+        Found { members, strays, ended, alone, told, gone }
+    }
+
+    /// Whether it is a member by what it says itself, without a look at others.
+    fn knows(&self, entry: &Entry) -> bool {
+        [entry.pid, entry.group, entry.session].contains(&self.leader)
+            || self.met.contains_key(&entry.key())
+            || mark_in(entry).is_some_and(|mark| mark == self.mark)
+    }
+
+    /// Whether it had not been told before.
+    fn tell(&mut self, entry: &Entry, word: Word) -> bool {
+        let last = self.met.insert(entry.key(), word);
+        if last == Some(word) {
+            return false;
+        }
+        match word {
+            Word::Nothing => {}
+            Word::End => {
+                // The group was told as one.
+                if entry.group != self.leader {
+                    entry.signal(Signal::TERM);
+                }
+                entry.signal(Signal::CONT);
+            }
+            Word::Halt => entry.signal(Signal::STOP),
+        }
+        true
     }
 }
 

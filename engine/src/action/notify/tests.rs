@@ -73,7 +73,7 @@ async fn a_program_gets_arguments_and_input() {
 
 #[tokio::test]
 async fn a_program_that_is_cancelled_is_ended_whole_and_was_known_by_the_attempt() {
-    let number = 1_600_000_000 + std::process::id();
+    let number = format!("120.6{:07}", std::process::id());
     let script = format!("echo \"$RUNBOOK_STEP $RUNBOOK_ATTEMPT\"; setsid sleep {number} & wait");
     let argv = ["sh", "-c", &script].map(template).to_vec();
     let (job, log) = notify(vec![("pager", Channel::Command(argv)), ("log", Channel::Log { file: None })], "x");
