@@ -87,6 +87,19 @@ async fn the_environment_is_exactly_what_is_allowed_and_declared() {
     assert_eq!(got, expect);
 }
 
+#[tokio::test]
+async fn arguments_are_exactly_what_is_written() {
+    let look = "tr '\\0' '|' </proc/$$/cmdline";
+    let run = |shell| Task::Run { shell, script: look.to_owned(), values: BTreeMap::from([("RB_1".into(), "value".into())]) };
+    for (task, expect) in [
+        (run(Shell::Sh), format!("sh|-eu|-c|{look}|sh|")),
+        (run(Shell::Bash), format!("bash|-eu|-o|pipefail|-c|{look}|bash|")),
+        (Task::Exec { argv: ["cat", "/proc/self/cmdline"].map(str::to_owned).to_vec() }, "cat\0/proc/self/cmdline\0".to_owned()),
+    ] {
+        assert_eq!(text(&succeeded(perform(job(task).0).await), "stdout"), expect);
+    }
+}
+
 /// Whatever the engine itself was started with: an open descriptor, a signal that is ignored, a terminal.
 #[tokio::test]
 async fn a_child_takes_over_no_descriptor_no_signal_and_no_terminal() {
@@ -179,15 +192,18 @@ async fn a_script_longer_than_an_argument_runs_too() {
 #[tokio::test]
 async fn floods_are_kept_whole_and_the_result_stays_small() {
     const MIB: usize = 1024 * 1024;
-    for (name, program, bytes) in [
-        ("many lines", format!("yes abcdefg | head -c {}", 64 * MIB), 64 * MIB),
-        ("one line of NULs", format!("head -c {} /dev/zero", 64 * MIB), 64 * MIB),
-        ("halves of characters", format!("yes \"$(printf '\\303')\" | tr -d '\\n' | head -c {}", 8 * MIB), 8 * MIB),
-        ("both at once", format!("yes | head -c {0} & yes | head -c {0} >&2; wait", 8 * MIB), 16 * MIB),
+    // The last: two streams, whose pieces stand in the log in any order.
+    for (name, program, bytes, repeated) in [
+        ("many lines", format!("yes abcdefg | head -c {}", 64 * MIB), 64 * MIB, Some(&b"abcdefg\n"[..])),
+        ("one line of NULs", format!("head -c {} /dev/zero", 64 * MIB), 64 * MIB, Some(b"\0")),
+        ("halves of characters", format!("yes \"$(printf '\\303')\" | tr -d '\\n' | head -c {}", 8 * MIB), 8 * MIB, Some(b"\xc3")),
+        ("both at once", format!("yes | head -c {0} & yes | head -c {0} >&2; wait", 8 * MIB), 16 * MIB, None),
     ] {
         let (job, log) = job(script(&format!("set +e; {program}; exit 0")));
         let result = succeeded(perform(job).await);
-        assert_eq!(log.bytes().len(), bytes, "{name}");
+        let log = log.bytes();
+        assert_eq!(log.len(), bytes, "{name}");
+        assert!(repeated.is_none_or(|piece| log.chunks(piece.len()).all(|chunk| chunk == piece)), "{name}");
         assert!(serde_json::to_string(&result).unwrap().len() < limits::EVENT_BYTES, "{name}");
         assert!(matches!(result.get("stdout_bytes"), Some(Value::Int(n)) if *n as usize >= bytes / 2), "{name}: {result:?}");
     }
