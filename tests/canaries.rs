@@ -8,14 +8,17 @@ mod harness;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use harness::Scratch;
+use harness::authority::Authority;
 use harness::program::plain;
+use harness::smtp::{Begins, Login, MailServer};
 
 /// One line, with a character for each encoding to stumble over.
 fn line(tag: &str) -> String {
@@ -128,6 +131,8 @@ struct Desk {
     secrets: BTreeMap<&'static str, String>,
     /// All that the program has printed, by command.
     printed: Vec<(String, Vec<u8>)>,
+    /// One takes the login and the letter, the other refuses both.
+    post: [MailServer; 2],
 }
 
 impl Desk {
@@ -137,9 +142,14 @@ impl Desk {
             scratch.folder(folder);
         }
         let spill = scratch.join("source/spill");
-        let port = serve(spill.clone());
+        let port = serve(spill.clone(), File::create(scratch.join("work/posted")).unwrap());
         let secrets = canaries(port);
-        let desk = Desk { scratch, secrets, printed: Vec::new() };
+        let authority = Authority::new(scratch.join("source/authority"), "canaries");
+        let bundle = scratch.join("source/bundle.pem");
+        authority.issue("localhost", 30, &bundle);
+        let post = [(Begins::AtOnce, Login::Taken), (Begins::WhenAsked, Login::Refused)]
+            .map(|(begins, login)| MailServer::new(begins, login, &bundle, &secrets["mail"]));
+        let desk = Desk { scratch, secrets, printed: Vec::new(), post };
         let forms: Vec<String> = desk.secrets.values().flat_map(|s| encodings(s)).map(|(_, text, _)| text).collect();
         std::fs::write(&spill, forms.join("\n")).unwrap();
         desk.source("key", &desk.secrets["file"]);
@@ -149,9 +159,11 @@ impl Desk {
         desk.seal();
         let refused = harness::free_port();
         let mail = serve_mail(desk.secrets["mail"].clone());
-        for (name, text) in [("workspace.yaml", WORKSPACE), ("spill.yaml", SPILL), ("crash.yaml", CRASH)] {
+        for (name, text) in [("workspace.yaml", WORKSPACE), ("spill.yaml", SPILL), ("crash.yaml", CRASH), ("starved.yaml", STARVED)]
+        {
             let text = text.replace("PORT", &port.to_string()).replace("REFUSED", &refused.to_string());
-            let text = text.replace("SMTP", &mail.to_string());
+            let text = text.replace("SMTP", &mail.to_string()).replace("TAKES", &desk.post[0].port.to_string());
+            let text = text.replace("REFUSES", &desk.post[1].port.to_string());
             let text = text.replace("SOURCE", &desk.scratch.join("source").display().to_string());
             std::fs::write(desk.scratch.join("work").join(name), text).unwrap();
         }
@@ -183,17 +195,23 @@ impl Desk {
         command.args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$@\"", "sh"]).arg(program).args(line.split(' '));
         command.env("RUNBOOK_STATE", self.scratch.join("state")).env("TMPDIR", self.scratch.join("tmp"));
         command.env("CANARY_ENV", &self.secrets["env"]).env("CANARY_HOOK", &self.secrets["hook"]);
+        command.env("SSL_CERT_FILE", self.scratch.join("source/authority/root.crt"));
         command.env("CANARY_MAIL", &self.secrets["mail"]).current_dir(self.scratch.join("work"));
         command
     }
 
     fn run(&mut self, line: &str, code: Option<i32>) -> String {
+        let (status, said, errors) = self.run_anyhow(line);
+        assert_eq!(status.code(), code, "runbook {line}\n{said}\n{errors}");
+        said
+    }
+
+    fn run_anyhow(&mut self, line: &str) -> (ExitStatus, String, String) {
         let output = self.command(line).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), code, "runbook {line}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        let [said, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         self.printed.push((format!("the output of `runbook {line}`"), output.stdout));
         self.printed.push((format!("the errors of `runbook {line}`"), output.stderr));
-        said
+        (output.status, said, errors)
     }
 
     /// Every view of a run.
@@ -234,18 +252,38 @@ impl Desk {
     }
 }
 
-/// Answers each request with an error, and all that it should not say: what was asked, and every encoding.
-fn serve(spill: PathBuf) -> u16 {
+/// What was asked: the head with its end, and the body.
+fn request(stream: &mut TcpStream) -> std::io::Result<(String, String)> {
+    let mut asked = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part)?;
+        asked.extend(&part[..length]);
+        let text = String::from_utf8_lossy(&asked);
+        let enough = |head: &str, body: &str| {
+            let told = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            body.len() >= told.unwrap_or(0)
+        };
+        match text.split_once("\r\n\r\n") {
+            Some((head, body)) if length == 0 || enough(head, body) => return Ok((head.to_owned(), body.to_owned())),
+            None if length == 0 => return Ok((text.into(), String::new())),
+            _ => {}
+        }
+    }
+}
+
+/// Answers each request with an error, and all that it should not say: what was asked, and every encoding. Keeps the bodies.
+fn serve(spill: PathBuf, mut bodies: File) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, mut asked) = (stream.unwrap(), vec![0; 64 * 1024]);
-            let length = stream.read(&mut asked).unwrap_or_default();
-            let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+            let mut stream = stream.unwrap();
+            let (asked, body) = request(&mut stream).unwrap_or_default();
+            writeln!(bodies, "{body}").unwrap();
             let spilt = std::fs::read_to_string(&spill).unwrap_or_default();
             let plain = spilt.lines().next().unwrap_or_default().to_owned();
-            let body = format!("{asked}\n{spilt}");
+            let body = format!("{asked}\n{body}\n{spilt}");
             let status = if asked.starts_with("POST /echo") { "200 OK" } else { "500 No" };
             let head =
                 format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nX-Spilt: {plain}\r\nConnection: close\r\n\r\n", body.len());
@@ -279,6 +317,12 @@ channels:
     secrets: {hook: {env: CANARY_HOOK}, token: {env: CANARY_ENV}}
   post:
     mail: {to: [a@example.org], from: b@example.org, smtp: "127.0.0.1:SMTP", user: runbook, password: secrets.smtp}
+    secrets: {smtp: {env: CANARY_MAIL}}
+  letter:
+    mail: {to: [a@example.org], from: b@example.org, smtp: "localhost:TAKES", security: tls, user: runbook, password: secrets.smtp}
+    secrets: {smtp: {env: CANARY_MAIL}}
+  turned_away:
+    mail: {to: [a@example.org], from: b@example.org, smtp: "localhost:REFUSES", user: runbook, password: secrets.smtp}
     secrets: {smtp: {env: CANARY_MAIL}}
 "#;
 
@@ -341,7 +385,7 @@ steps:
       headers: {Authorization: secrets.token}
     on_failure: continue
   - id: tell
-    notify: {to: [journal, page, hook, post], subject: "{{steps.data.value}}", message: "{{steps.plain.stdout}}"}
+    notify: {to: [journal, page, hook, post, letter, turned_away], subject: "{{steps.data.value}}", message: "{{steps.plain.stdout}}"}
     on_failure: continue
   - check:
       - that: "false"
@@ -369,6 +413,31 @@ steps:
     run: cat SOURCE/spill; kill -ABRT $PPID; cat SOURCE/spill
     env: {TOKEN: secrets.token, WORD: secrets.word}
     irreversible: it is a test
+"#;
+
+/// A thread that cannot be had is a panic, memory that cannot be had an abort.
+const STARVED: &str = r#"apiVersion: runbook/v1
+kind: Runbook
+name: starved
+version: 1.0.0
+secrets:
+  token: {env: CANARY_ENV}
+  key: {file: SOURCE/key}
+  word: {command: [cat, SOURCE/word]}
+  sealed: {from: vault, key: "db#password"}
+steps:
+  - id: gives
+    run: cat SOURCE/spill
+    env: {TOKEN: secrets.token, WORD: secrets.word, SEALED: secrets.sealed}
+    effect: read
+  - id: takes
+    run: |
+      has=$(sed -n 's/^VmSize:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$PPID/status)
+      prlimit --pid $PPID --as=$((has * 1024))
+      cat SOURCE/spill SOURCE/spill SOURCE/spill
+    irreversible: it is a test
+  - id: tells
+    notify: {to: [page, hook, post, letter], message: "{{steps.gives.stdout}}"}
 "#;
 
 #[test]
@@ -405,9 +474,23 @@ fn secrets_are_found_nowhere() {
     desk.run("exec crash --yes", None);
     desk.run("resume last --yes", Some(3));
     desk.look_at("last");
+    let (status, _, errors) = desk.run_anyhow("exec starved --yes");
+    let fault = errors.contains("runbook itself is at fault and panicked") || errors.contains("memory allocation of");
+    assert!(fault && !status.success(), "the engine has all that it needs: {status}\n{errors}");
+    desk.run_anyhow("resume last --yes");
+    desk.look_at("last");
+
+    for (server, last) in [&desk.post[0], &desk.post[1]].into_iter().zip(["QUIT", "AUTH"]) {
+        let heard = server.heard();
+        let login = format!("AUTH PLAIN {}", base64(format!("\0runbook\0{}", desk.secrets["mail"]).as_bytes(), b"+/"));
+        assert!(heard.iter().any(|line| line.trim_end_matches('=') == login), "nobody logged in: {heard:?}");
+        assert!(heard.iter().any(|line| line.starts_with(last)), "{heard:?}");
+        let letters: Vec<String> = heard.into_iter().filter(|line| !line.starts_with("AUTH")).collect();
+        desk.printed.push(("a letter".to_owned(), letters.join("\n").into_bytes()));
+    }
 
     let places = desk.places();
-    for written in ["journal.db", "messages.jsonl", "arguments.bin", ".jsonl"] {
+    for written in ["journal.db", "messages.jsonl", "arguments.bin", ".jsonl", "posted", "a letter"] {
         assert!(places.iter().any(|(place, bytes)| place.ends_with(written) && !bytes.is_empty()), "{written} was not written");
     }
     let mut leaks = String::new();

@@ -19,6 +19,7 @@ use crate::settings::{Color, Progress};
 use crate::ui::{Streams, Ui};
 
 fn main() -> ExitCode {
+    ui::crash::watch();
     // The sandboxed child of a `rhai` step: it does that and nothing else, before anything is read or set up.
     if std::env::args_os().nth(1).is_some_and(|first| first == runbook_engine::action::rhai::SUBCOMMAND) {
         return runbook_engine::action::rhai::child_main();

@@ -6,6 +6,7 @@
 //! that a word beside it does not say too.
 
 pub mod ask;
+pub mod crash;
 mod live;
 pub mod narrate;
 mod plain;

@@ -391,9 +391,10 @@ impl<'a> Driver<'a> {
         let Some((path, attempt)) = lost else { return Ok(()) };
         // Without the number that the error itself would tell: it counts the tasks of this process.
         let why = match error.try_into_panic().ok() {
+            // A text that was put together then may hold what nobody may read; one that stands in the source does not.
             Some(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-                format!("the engine lost it: it panicked{}", text.map(|text| format!(", `{text}`")).unwrap_or_default())
+                let literal = panic.downcast_ref::<&str>().map(|text| format!(", `{text}`")).unwrap_or_default();
+                format!("the engine lost it: it panicked{literal}")
             }
             None => "the engine lost it: its task was cancelled".to_owned(),
         };

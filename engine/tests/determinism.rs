@@ -108,14 +108,21 @@ impl Performer for Scripted {
 }
 
 /// Breaks once, in the first attempt of `l1`, while `r1` is under way.
-struct Broken(Scripted);
+struct Broken {
+    rest: Scripted,
+    /// It says this, which is in memory only.
+    aloud: Option<&'static str>,
+}
 
 impl Performer for Broken {
     fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>> {
         if assignment.path.as_str() == "fan.left/l1" && assignment.attempt == 1 {
-            return Box::pin(async { panic!("as written") });
+            return match self.aloud {
+                Some(what) => Box::pin(async move { panic!("about {what}") }),
+                None => Box::pin(async { panic!("as written") }),
+            };
         }
-        self.0.perform(assignment)
+        self.rest.perform(assignment)
     }
 }
 
@@ -220,14 +227,16 @@ fn the_same_plan_answers_and_seed_give_the_same_bytes() {
 
 #[test]
 fn a_fault_in_one_attempt_leaves_the_others_under_way() {
-    let (record, _) = recorded(3, Arc::new(Broken(Scripted(3))));
-    let text = String::from_utf8_lossy(&record);
-    let lost: Vec<&str> = text.lines().filter(|line| line.contains("the engine lost it")).collect();
-    assert!(lost.len() == 1 && lost[0].contains("fan.left/l1"), "{lost:#?}");
-    // Nothing of this process stands in it: not the number of a task, for one.
-    assert!(lost[0].contains("the engine lost it: it panicked, `as written`"), "{lost:#?}");
-    let again = ["attempt_started", r#""attempt":2"#, r#""path":"fan.left/l1""#];
-    assert!(text.lines().any(|line| again.iter().all(|part| line.contains(part))), "it is not repeated");
+    for (aloud, told) in [(None, "it panicked, `as written`"), (Some("hunter2"), "it panicked\"")] {
+        let (record, _) = recorded(3, Arc::new(Broken { rest: Scripted(3), aloud }));
+        let text = String::from_utf8_lossy(&record);
+        let lost: Vec<&str> = text.lines().filter(|line| line.contains("the engine lost it")).collect();
+        assert!(lost.len() == 1 && lost[0].contains("fan.left/l1"), "{lost:#?}");
+        // Nothing of this process stands in it: neither the number of a task nor what was in its memory.
+        assert!(lost[0].contains(&format!("the engine lost it: {told}")), "{lost:#?}");
+        let again = ["attempt_started", r#""attempt":2"#, r#""path":"fan.left/l1""#];
+        assert!(text.lines().any(|line| again.iter().all(|part| line.contains(part))), "it is not repeated");
+    }
 }
 
 #[test]

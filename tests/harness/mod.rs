@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod program;
 pub mod scrub;
 pub mod service;
+pub mod smtp;
 
 use std::fs::Permissions;
 use std::net::TcpListener;
