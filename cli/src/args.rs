@@ -284,6 +284,9 @@ pub struct Decisions {
     /// What is approved ahead of time for this procedure, and neither used up nor over
     #[arg(long, value_name = "PROCEDURE", conflicts_with = "run")]
     pub ahead: Option<ProcedureName>,
+    /// List at most this many; all of them with `--json`
+    #[arg(long, short = 'n', value_name = "COUNT", default_value = "50", conflicts_with_all = ["run", "ahead", "json"])]
+    pub limit: NonZeroUsize,
     /// Print one JSON object per decision
     #[arg(long)]
     pub json: bool,

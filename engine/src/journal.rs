@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runbook_core::{Digest, ProcedureName, RunId};
+use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
 use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT, Record};
@@ -70,8 +70,8 @@ pub trait Journal: Send + Sync {
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError>;
     /// Ids that begin with a text: people shorten them.
     fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError>;
-    /// Decisions that wait for people, those of the oldest run first; of one run or of all.
-    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError>;
+    /// Decisions that wait for people, those of the oldest run first.
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError>;
     /// Messages that nobody has answered, in the order of sending.
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError>;
     fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError>;
@@ -234,6 +234,25 @@ impl Default for RunFilter {
             before: None,
             limit: 100,
         }
+    }
+}
+
+/// Which open decisions to list; all of them unless it says less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionFilter {
+    pub run: Option<RunId>,
+    /// Only those behind this one: where the page before ended.
+    pub after: Option<(RunId, DecisionId)>,
+    pub limit: usize,
+}
+
+impl DecisionFilter {
+    pub fn all() -> DecisionFilter {
+        DecisionFilter { run: None, after: None, limit: usize::MAX }
+    }
+
+    pub fn of(run: &RunId) -> DecisionFilter {
+        DecisionFilter { run: Some(run.clone()), ..DecisionFilter::all() }
     }
 }
 

@@ -8,12 +8,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Advice, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -178,6 +179,9 @@ struct Made {
     file: File,
     /// That of the run.
     folder: File,
+    /// Bytes whose way to the disk has begun, and those behind them: the sync at the end then has little left to wait for.
+    begun: u64,
+    behind: u64,
 }
 
 impl NewFile {
@@ -186,7 +190,7 @@ impl NewFile {
         let folder = open_folder(&self.root, self.run.as_str())?;
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(&folder, &*self.name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => Ok(Made { file: File::from(file), folder }),
+            Ok(file) => Ok(Made { file: File::from(file), folder, begun: 0, behind: 0 }),
             Err(Errno::EXIST) => Err(std::io::Error::other("the attempt has a log already")),
             Err(error) => Err(error.into()),
         }
@@ -198,7 +202,16 @@ impl Write for NewFile {
         if self.made.is_none() {
             self.made = Some(self.make()?);
         }
-        self.made.as_mut().map_or(Ok(0), |made| made.file.write(bytes))
+        let Some(made) = &mut self.made else { return Ok(0) };
+        let written = made.file.write(bytes)?;
+        made.behind += written as u64;
+        if let Some(behind) = NonZeroU64::new(made.behind).filter(|behind| behind.get() >= limits::LOG_WRITE_BEHIND) {
+            // Linux begins to write what is dirty and forgets nothing of it. It is no more than advice, so it cannot fail.
+            let _ = rustix::fs::fadvise(&made.file, made.begun, Some(behind), Advice::DontNeed);
+            made.begun += made.behind;
+            made.behind = 0;
+        }
+        Ok(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -19,8 +19,8 @@ use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 
 use crate::clock::Clock;
 use crate::journal::{
-    AheadId, Append, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase, Receipt, Record,
-    RunRow, SharedJournal, Summary, chain,
+    AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
+    Receipt, Record, RunRow, SharedJournal, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 use crate::permit::permit;
@@ -173,7 +173,7 @@ impl Session {
         let taken_up = || {
             let mut attempts_under_way = 0;
             let (run, row) = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts_under_way, &event.fact))?;
-            Ok((run, row, journal.open_decisions(Some(id))?, attempts_under_way))
+            Ok((run, row, journal.open_decisions(&DecisionFilter::of(id))?, attempts_under_way))
         };
         let (run, row, open, attempts_under_way) = match taken_up() {
             Ok(taken_up) => taken_up,
@@ -527,14 +527,7 @@ pub fn replay(
 ) -> Result<(Run, RunRow), SessionError> {
     let row = journal.run(id)?;
     let damaged = |what: String| JournalError::Damaged { what };
-    let unreadable = |e: serde_json::Error| damaged(format!("plan {}: {e}", row.plan));
-    let plan: serde_json::Value = serde_json::from_str(&journal.plan(&row.plan)?).map_err(unreadable)?;
-    // Over the text as it was written: a later version may know fields that this plan does not have.
-    let digest = Digest::of_json(&plan).map_err(unreadable)?;
-    if digest != row.plan {
-        return Err(SessionError::OtherPlan { run: id.clone(), recorded: row.plan, given: digest });
-    }
-    let plan: Plan = serde_json::from_value(plan).map_err(unreadable)?;
+    let plan = recorded_plan(journal, id, &row)?;
     let mut run = Run::new(Arc::new(plan));
     let mut head = chain::genesis(row.format, id);
     while run.seq() < row.seq {
@@ -562,6 +555,22 @@ pub fn replay(
         return Err(damaged(format!("run {id} does not end as it was recorded")).into());
     }
     Ok((run, row))
+}
+
+/// The plan of a run, which must be the one that its row names.
+fn recorded_plan(journal: &dyn crate::journal::Journal, id: &RunId, row: &RunRow) -> Result<Plan, SessionError> {
+    let unreadable = |e: serde_json::Error| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) };
+    let text = journal.plan(&row.plan)?;
+    let plan: Plan = serde_json::from_str(&text).map_err(unreadable)?;
+    if plan.digest().map_err(unreadable)? != row.plan {
+        // The version that wrote it may have known fields that this one does not, or not those that this one has.
+        let written: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+        let given = Digest::of_json(&written).map_err(unreadable)?;
+        if given != row.plan {
+            return Err(SessionError::OtherPlan { run: id.clone(), recorded: row.plan.clone(), given });
+        }
+    }
+    Ok(plan)
 }
 
 /// Says something to a run, whoever owns it: to the process at work on it if there is one, else directly into its record.

@@ -28,6 +28,24 @@ if the answer is yes, next
 }
 
 #[test]
+fn of_many_decisions_the_oldest_are_listed_and_the_others_counted() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    let runs: Vec<String> = (0..3).map(|_| (desk.run("exec try").exits(3), desk.last()).1).collect();
+    let listed = |arguments: &str| {
+        let said = desk.run(arguments).exits(0);
+        (runs.iter().map(|run| said.out.contains(run)).collect::<Vec<_>>(), said)
+    };
+    let (which, said) = listed("decisions -n 2");
+    assert_eq!(which, [true, true, false]);
+    said.says("1 more wait; `-n 3` lists them all").says(&format!("next: runbook decisions {}", runs[0]));
+    for all in ["decisions -n 3", "decisions", "decisions --json"] {
+        let (which, said) = listed(all);
+        assert_eq!(which, [true; 3], "{all}");
+        assert!(!said.err.contains("more wait"), "{all}");
+    }
+}
+
+#[test]
 fn everything_that_a_decision_rests_on_is_on_its_screen() {
     let keys = "inputs:
   host: {type: string}

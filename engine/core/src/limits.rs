@@ -200,6 +200,8 @@ pub const OUTPUT_FIRST: usize = 4 * 1024;
 pub const OUTPUT_CHUNK: usize = 64 * 1024;
 /// Bytes that the pipe of a program that writes much can hold: the most that the kernel gives to everybody.
 pub const PIPE_BYTES: i32 = 1024 * 1024;
+/// Bytes of a log that are on their way to the disk before more of it is written.
+pub const LOG_WRITE_BEHIND: u64 = 16 * 1024 * 1024;
 /// Bytes and lines of the end of the output that a failure shows.
 pub const DETAIL_BYTES: usize = 4 * 1024;
 pub const DETAIL_LINES: usize = 20;

@@ -357,12 +357,23 @@ fn open_decisions_are_listed(journal: &dyn Journal) {
     };
     keep(&leases[0], &[&one, &two]);
     keep(&leases[1], &[&three]);
-    assert_eq!(journal.open_decisions(None).unwrap(), [one.clone(), two.clone(), three.clone()]);
-    assert_eq!(journal.open_decisions(Some(&id(1))).unwrap(), [one, two.clone()]);
+    let all = DecisionFilter::all();
+    assert_eq!(journal.open_decisions(&all).unwrap(), [one.clone(), two.clone(), three.clone()]);
+    assert_eq!(journal.open_decisions(&DecisionFilter::of(&id(1))).unwrap(), [one.clone(), two.clone()]);
+    for (filter, expect) in [
+        (DecisionFilter { limit: 2, ..all.clone() }, vec![&one, &two]),
+        (DecisionFilter { after: Some((id(1), DecisionId(1))), ..all.clone() }, vec![&two, &three]),
+        (DecisionFilter { after: Some((id(1), DecisionId(1))), limit: 1, ..all.clone() }, vec![&two]),
+        (DecisionFilter { after: Some((id(1), DecisionId(1))), ..DecisionFilter::of(&id(1)) }, vec![&two]),
+        (DecisionFilter { after: Some((id(1), DecisionId(2))), ..all.clone() }, vec![&three]),
+        (DecisionFilter { after: Some((id(2), DecisionId(1))), ..all.clone() }, vec![]),
+    ] {
+        assert_eq!(journal.open_decisions(&filter).unwrap().iter().collect::<Vec<_>>(), expect, "{filter:?}");
+    }
     assert_eq!(journal.run(&id(1)).unwrap().open_decisions, 2);
     journal.append(next(journal, &leases[0], 1)).wait().unwrap();
     assert_eq!(journal.run(&id(1)).unwrap().open_decisions, 2, "nothing said, nothing changed");
     keep(&leases[0], &[&two]);
     keep(&leases[1], &[]);
-    assert_eq!(journal.open_decisions(None).unwrap(), [two]);
+    assert_eq!(journal.open_decisions(&all).unwrap(), [two]);
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, FORMAT, Holder, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision,
-    Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
+    Ahead, AheadId, Anchor, Append, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
+    OpenDecision, Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 
@@ -270,10 +270,13 @@ impl Journal for MemoryJournal {
         Ok(self.state().runs.keys().rev().filter(|run| run.as_str().starts_with(prefix)).take(limit).cloned().collect())
     }
 
-    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError> {
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        let DecisionFilter { run, after, limit } = filter;
         let state = self.state();
-        let of = state.runs.iter().filter(|(id, _)| run.is_none_or(|run| run == *id));
-        Ok(of.flat_map(|(_, entry)| entry.open.iter().cloned()).collect())
+        let of = state.runs.iter().filter(|(id, _)| run.as_ref().is_none_or(|run| run == *id));
+        let behind =
+            |open: &&OpenDecision| after.as_ref().is_none_or(|(run, decision)| (run, decision) < (&open.run, &open.decision));
+        Ok(of.flat_map(|(_, entry)| &entry.open).filter(behind).take(*limit).cloned().collect())
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

@@ -19,8 +19,8 @@ use runbook_core::{Digest, ProcedureName, RunId, limits};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner,
-    Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
+    OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 
@@ -201,8 +201,8 @@ impl Journal for Store {
         self.read(|c| read::runs_like(c, prefix, limit))
     }
 
-    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError> {
-        self.read(|c| read::open_decisions(c, run))
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        self.read(|c| read::open_decisions(c, filter))
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

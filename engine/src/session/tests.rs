@@ -12,7 +12,7 @@ use runbook_core::{DecisionId, Map};
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::journal::{MemoryJournal, Store};
+use crate::journal::{DecisionFilter, MemoryJournal, Store};
 
 const PROCEDURE: &str = "
 apiVersion: runbook/v1
@@ -150,7 +150,7 @@ async fn a_run_waits_as_rows_and_goes_on_elsewhere() {
         let live = format!("{:?}", session.run().pending());
         let row = journal.run(&id()).unwrap();
         assert_eq!((row.summary.phase, row.open_decisions, row.seq), (Phase::Waiting, 1, session.run().seq()));
-        assert_eq!(journal.open_decisions(None).unwrap()[0].question, "Go on?");
+        assert_eq!(journal.open_decisions(&DecisionFilter::all()).unwrap()[0].question, "Go on?");
         let message = approval(session.run(), "bob", Some(session.head().clone()));
         session.close().await.unwrap();
         assert_eq!(journal.run(&id()).unwrap().holder, None);

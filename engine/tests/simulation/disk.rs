@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Durability, Journal, JournalError, Lease, LockOutcome, MemoryJournal, NewAhead, NewRun,
-    OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, MemoryJournal, NewAhead,
+    NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
 };
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
 use tokio::sync::{Notify, oneshot};
@@ -410,8 +410,8 @@ impl Journal for Handle {
         self.disk.memory().runs_like(prefix, limit)
     }
 
-    fn open_decisions(&self, run: Option<&RunId>) -> Result<Vec<OpenDecision>, JournalError> {
-        self.disk.memory().open_decisions(run)
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        self.disk.memory().open_decisions(filter)
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

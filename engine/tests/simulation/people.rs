@@ -7,7 +7,7 @@ use std::sync::Arc;
 use runbook_core::run::decision::Choice;
 use runbook_core::run::event::{Identity, Means, Vote};
 use runbook_core::{DecisionId, Digest, Map, RunId, Value};
-use runbook_engine::journal::{Journal, OpenDecision};
+use runbook_engine::journal::{DecisionFilter, Journal, OpenDecision};
 use runbook_engine::message::Message;
 use serde_json::Value as Json;
 
@@ -71,7 +71,7 @@ impl Crowd {
     /// What people say now. Who is `diligent` answers everything, at once and rightly.
     pub fn look(&mut self, now: u64, diligent: bool) -> Vec<Saying> {
         let mut sayings = Vec::new();
-        for open in self.disk.memory().open_decisions(None).unwrap_or_default() {
+        for open in self.disk.memory().open_decisions(&DecisionFilter::all()).unwrap_or_default() {
             let key = (open.run.clone(), open.decision);
             let round = self.plans.get(&key).map_or(0, |plan| plan.round);
             let mut dice = Dice::of(self.seed, &format!("people/{}/{}/{round}", open.run, open.decision));

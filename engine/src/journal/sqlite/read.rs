@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::writer::ChangeError;
-use crate::journal::{Ahead, AheadId, Anchor, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary};
+use crate::journal::{
+    Ahead, AheadId, Anchor, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
+};
 use crate::message::{Answer, Letter, MessageId};
 
 type Found<T> = Result<T, ChangeError>;
@@ -127,12 +129,20 @@ pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> F
     })
 }
 
-pub(super) fn open_decisions(c: &Connection, run: Option<&RunId>) -> Found<Vec<OpenDecision>> {
-    let columns = "SELECT run, decision, path, purpose, question, asked_from, asked_at, expires_at FROM decisions";
-    let (sql, values) = match run {
-        Some(run) => (format!("{columns} WHERE run = ?1 ORDER BY decision"), vec![run.to_string().into()]),
-        None => (format!("{columns} ORDER BY run, decision"), vec![]),
-    };
+pub(super) fn open_decisions(c: &Connection, filter: &DecisionFilter) -> Found<Vec<OpenDecision>> {
+    let mut sql = "SELECT run, decision, path, purpose, question, asked_from, asked_at, expires_at FROM decisions".to_owned();
+    let mut values: Vec<Sql> = Vec::new();
+    if let Some(run) = &filter.run {
+        sql.push_str(" WHERE run = ?");
+        values.push(run.to_string().into());
+    }
+    if let Some((run, decision)) = &filter.after {
+        sql.push_str(if filter.run.is_some() { " AND" } else { " WHERE" });
+        sql.push_str(" (run, decision) > (?, ?)");
+        values.extend([run.to_string().into(), i64::from(decision.0).into()]);
+    }
+    sql.push_str(" ORDER BY run, decision LIMIT ?");
+    values.push(i64::try_from(filter.limit).unwrap_or(i64::MAX).into());
     all(c, &sql, &values, |row| {
         Ok(OpenDecision {
             run: parse(&row.get::<_, String>(0)?)?,

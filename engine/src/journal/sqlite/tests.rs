@@ -227,6 +227,22 @@ fn a_cut_log_leaves_a_prefix_of_the_commits() {
 }
 
 #[test]
+fn the_log_stays_short_however_many_processes_wrote_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = || std::fs::metadata(folder.path().join("state/journal.db-wal")).unwrap().len() / 4096;
+    let mut most = 0;
+    for n in 1..=100 {
+        let store = open(&folder);
+        store.create(new_run(&id(n), "p", &Owner::named("ada", n))).wait().unwrap();
+        assert_eq!(store.run(&id(n)).unwrap().seq, 1);
+        drop(store);
+        most = most.max(pages());
+    }
+    assert!(most > 0 && most < 2 * limits::LOG_PAGES_AT_END as u64, "{most}");
+    assert_eq!(open(&folder).runs(&RunFilter { limit: 1000, ..RunFilter::default() }).unwrap().len(), 100);
+}
+
+#[test]
 fn a_full_disk_refuses_whole_commits() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use runbook_core::limits;
 use rusqlite::Connection;
@@ -167,19 +168,22 @@ impl Writing {
             group.extend(queue.try_iter().take(limits::COMMIT_GROUP - 1));
             let committed = self.commit(&mut group);
             group.into_iter().for_each(|job| job.reply(committed.clone()));
-            self.checkpoint(limits::LOG_PAGES);
+            self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
         }
-        self.checkpoint(limits::LOG_PAGES_AT_END);
+        // Waits for nobody. The log is emptied, because how much of it was copied is not known to the next process, which would
+        // read all of it again.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        self.checkpoint(limits::LOG_PAGES_AT_END, "PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
     /// Copies the log into the database where it has so many pages. Readers and other processes go on meanwhile.
-    fn checkpoint(&mut self, most: i32) {
+    fn checkpoint(&mut self, most: i32, how: &str) {
         if self.stopped.is_some() || self.logged.load(Ordering::Relaxed) < most {
             return;
         }
         self.logged.store(0, Ordering::Relaxed);
         // One that another process is at already, or that is not complete, is made up for by the next.
-        let copied = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let copied = self.connection.query_row(how, [], |_| Ok(()));
         if let Err(JournalError::Stopped(why)) = copied.map_err(|error| explain(&error, &self.path)) {
             self.stopped = Some(JournalError::Stopped(why));
         }
