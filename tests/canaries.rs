@@ -122,6 +122,18 @@ fn encodings(secret: &str) -> Vec<(String, String, String)> {
             found.push((format!("{name} at offset {offset}"), text, own));
         }
     }
+    // In lines of mail, with a line end somewhere in the secret: each piece of it that is long enough to tell anything.
+    for before in 40..56 {
+        let text = base64(format!("{}{secret}.", "x".repeat(before)).as_bytes(), b"+/");
+        let (first, end) = ((before * 8).div_ceil(6), (before + secret.len()) * 8 / 6);
+        let lines: Vec<&str> = (0..text.len()).step_by(76).map(|at| &text[at..text.len().min(at + 76)]).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let own = &line[first.saturating_sub(at * 76).min(line.len())..end.saturating_sub(at * 76).min(line.len())];
+            if own.len() >= 8 {
+                found.push((format!("base64 in lines, behind {before} bytes"), lines.join("\n"), own.to_owned()));
+            }
+        }
+    }
     found
 }
 
@@ -415,7 +427,7 @@ steps:
     irreversible: it is a test
 "#;
 
-/// A thread that cannot be had is a panic, memory that cannot be had an abort.
+/// A step takes all further memory away from the engine.
 const STARVED: &str = r#"apiVersion: runbook/v1
 kind: Runbook
 name: starved
@@ -432,9 +444,10 @@ steps:
     effect: read
   - id: takes
     run: |
-      has=$(sed -n 's/^VmSize:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$PPID/status)
-      prlimit --pid $PPID --as=$((has * 1024))
-      cat SOURCE/spill SOURCE/spill SOURCE/spill
+      prlimit --pid $PPID --as=1000000 --data=1000000
+      for n in 1 2 3 4 5 6 7 8; do cat SOURCE/spill; done &
+      for n in 1 2 3 4 5 6 7 8; do cat SOURCE/spill; done >&2
+      wait
     irreversible: it is a test
   - id: tells
     notify: {to: [page, hook, post, letter], message: "{{steps.gives.stdout}}"}
@@ -474,9 +487,17 @@ fn secrets_are_found_nowhere() {
     desk.run("exec crash --yes", None);
     desk.run("resume last --yes", Some(3));
     desk.look_at("last");
-    let (status, _, errors) = desk.run_anyhow("exec starved --yes");
-    let fault = errors.contains("runbook itself is at fault and panicked") || errors.contains("memory allocation of");
-    assert!(fault && !status.success(), "the engine has all that it needs: {status}\n{errors}");
+    // It ends itself, for want of memory. What was free at that moment is enough now and then, and the run goes on.
+    let mut fault = false;
+    for _ in 0..10 {
+        let (status, _, errors) = desk.run_anyhow("exec starved --yes");
+        assert!(!status.success(), "{errors}");
+        fault |= errors.contains("runbook itself is at fault and panicked") || errors.contains("memory allocation of");
+        if fault {
+            break;
+        }
+    }
+    assert!(fault, "the engine has all that it needs");
     desk.run_anyhow("resume last --yes");
     desk.look_at("last");
 

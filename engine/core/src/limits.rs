@@ -157,6 +157,9 @@ pub const SECRET_BYTES: usize = 64 * 1024;
 pub const SECRET_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Fewer bytes cannot be masked without masking half of every output; such a secret is refused.
 pub const SECRET_MIN_BYTES: usize = 4;
+/// Up to how many bytes the base 64 of a secret is looked for with a line end anywhere in it: there are hundreds of such forms, and
+/// each is as long as the whole.
+pub const SECRET_WRAPPED_BYTES: usize = 1024;
 /// From how many bytes on the path of a secret URL is masked alone too: shorter ones are those of any URL.
 pub const SECRET_PATH_BYTES: usize = 12;
 

@@ -4,8 +4,9 @@
 //! secret could begin with, so live output needs no flush and a slow writer cannot spell a secret out byte by byte. At the
 //! end of the stream such a beginning is masked as well, if it is long enough to give anything away.
 //!
-//! Not masked: what a program computed from a secret in other ways (a hash, a cipher), and secrets shorter than
-//! [`limits::SECRET_MIN_BYTES`], which the store refuses.
+//! Not masked: what a program computed from a secret in other ways (a hash, a cipher), base 64 in lines where a secret longer than
+//! [`limits::SECRET_WRAPPED_BYTES`] stands in other text, and secrets shorter than [`limits::SECRET_MIN_BYTES`], which the store
+//! refuses.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -147,12 +148,11 @@ fn add_forms(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
         for alphabet in [BASE64, BASE64_URL] {
             for offset in 0..3 {
                 let (inner, ending) = base64(whole.as_bytes(), offset, alphabet);
-                if offset == 0 {
-                    // As `base64` and PEM break it into lines.
-                    for width in [64, 76] {
-                        if ending.len() > width {
-                            ending.chunks(width).for_each(|line| add(line.to_vec()));
-                        }
+                if alphabet == BASE64 && inner.len() <= limits::SECRET_WRAPPED_BYTES {
+                    wrapped(&inner).for_each(&mut add);
+                } else if offset == 0 {
+                    for width in LINE_WIDTHS.into_iter().filter(|width| ending.len() > *width) {
+                        ending.chunks(width).for_each(|line| add(line.to_vec()));
                     }
                 }
                 add(inner);
@@ -175,6 +175,20 @@ const URL_KEPT: [&str; 4] = ["-_.~", "-_.!~*'()", "-_.!~*'();/?:@&=+$,#", "-_.~/
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// How long the lines are into which programs break base 64: PEM's and those of mail.
+const LINE_WIDTHS: [usize; 2] = [64, 76];
+
+/// A part of such a text wherever in it the lines may end.
+fn wrapped(part: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let ends = LINE_WIDTHS.into_iter().flat_map(|width| [&b"\n"[..], b"\r\n"].map(|end| (width, end)));
+    ends.flat_map(move |(width, end)| {
+        (1..=width.min(part.len().saturating_sub(1))).map(move |first| {
+            let (first, rest) = part.split_at(first);
+            std::iter::once(first).chain(rest.chunks(width)).collect::<Vec<_>>().join(end)
+        })
+    })
+}
 
 /// The characters of base 64 that `bytes` decides when `offset` bytes stand before it: those that hold whatever
 /// follows, and those that hold where nothing follows.
