@@ -1,49 +1,32 @@
 #!/usr/bin/env python3
 """Verifies exports of runs without `runbook`: with Python's standard library, and `ssh-keygen` for signatures.
 
-    verify.py [--signers FILE] [--head DIGEST]... EXPORT...     one verdict for each export
-    verify.py --exhaust EXPORT                                  every flipped byte and every cut of it is found
-
 Written from docs/record.md alone, so that two programs that share no code have to agree. What it does not do is to play
-the run again: it shows that nothing was changed, not that every event was possible.
-"""
-import argparse, hashlib, json, os, re, subprocess, sys, tempfile
+the run again: it shows that nothing was changed, not that every event was possible."""
+import argparse, hashlib, json, re, subprocess, sys, tempfile
 
 HEADER = re.compile(
     rb'\{"record":"runbook record","format":1,"run":"([0-9a-z]{26})","plan_digest":"(sha256:[0-9a-f]{64})","plan":(\{.*\})\}')
-SEAL = re.compile(rb',"file":"(sha256:[0-9a-f]{64})"\}\n')
-SEAL_BYTES = len(',"file":"sha256:"}\n') + 64
-
-
-class Fault(Exception):
-    pass
-
+SEAL, SEAL_BYTES = re.compile(rb',"file":"(sha256:[0-9a-f]{64})"\}\n'), len(',"file":"sha256:"}\n') + 64
 
 def demand(holds, what):
     if not holds:
-        raise Fault(what)
-
+        raise ValueError(what)
 
 def sha256(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
-
 def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
 
 def one_line(text):
     return "".join(f"\\u{{{ord(c):x}}}" if ord(c) < 32 or 127 <= ord(c) < 160 else c for c in text)
 
-
 def signed(signers, who, namespace, text, armoured):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "signature")
-        with open(path, "w") as file:
-            file.write(armoured)
-        command = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", who, "-n", namespace, "-s", path]
+    with tempfile.NamedTemporaryFile("w") as file:
+        print(armoured, file=file, flush=True)
+        command = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", who, "-n", namespace, "-s", file.name]
         return subprocess.run(command, input=text.encode(), capture_output=True).returncode == 0
-
 
 def vote_text(run, body):
     vote, terms = body["vote"], body["vote"].get("terms")
@@ -55,12 +38,6 @@ def vote_text(run, body):
     return (f"runbook decision v1\nrun: {run}\ndecision: {body['decision']}\nchoice: {vote['choice']}\n"
             f"digest: {vote['digest']}\nby: {one_line(vote['by']['person'])}\n"
             f"reason-{sha256((vote['reason'] or '').encode())}\nanswers-{sha256(canonical(vote['answers']))}\n")
-
-
-def head_text(anchor):
-    return (f"runbook head v1\nrun: {anchor['run']}\nevent: {anchor['seq']}\nhead: {anchor['head']}\n"
-            f"at: {anchor['at']}\nby: {one_line(anchor['signed']['by'])}\n")
-
 
 def verify(data, signers=None, heads=()):
     """Raises a Fault unless the export is what was recorded."""
@@ -79,68 +56,45 @@ def verify(data, signers=None, heads=()):
         digest = sha256(hashes[-1].encode() + front + b"}")
         demand(end == digest.encode() + b'"}', f"event {seq} is not what was recorded")
         event = json.loads(front + b"}")
-        look_at(run, plan_digest, seq, event["kind"], event["body"], hashes, signers)
+        kind, body, vote = event["kind"], event["body"], event["body"].get("vote")
+        demand(kind != "run_started" or seq == 1 and body["plan"] == plan_digest, "the run started with another plan")
+        if kind == "decision_requested":
+            shown = {name: value for name, value in body["request"].items() if name != "digest"}
+            demand(sha256(canonical(shown)) == body["request"]["digest"], f"event {seq} shows something else")
+        if kind == "decided":
+            demand(vote["head"] is None or vote["head"] in hashes[1:], f"the vote of event {seq} saw another record")
+            if signers and vote["signature"]:
+                who, armoured = vote["by"]["person"], vote["signature"]["armoured"]
+                demand(signed(signers, who, "runbook-decision", vote_text(run, body), armoured), f"{who} did not vote so")
         hashes.append(digest)
     tail = json.loads(last)
     demand(set(tail) == {"head", "events", "anchors", "file"}, "the last line is another one")
     demand(events and tail["head"] == hashes[-1] and tail["events"] == len(events), "it does not end as recorded")
     demand(set(heads) <= set(hashes[1:]), "a head that was kept is not in the record")
-    vouched = 0
     for anchor in tail["anchors"]:
         seen = anchor["run"] == run and 0 < anchor["seq"] < len(hashes) and hashes[anchor["seq"]] == anchor["head"]
         demand(seen, "an anchor is not in the record")
-        if signers and "signed" in anchor:
-            who, armoured = anchor["signed"]["by"], anchor["signed"]["armoured"]
-            demand(signed(signers, who, "runbook-head", head_text(anchor), armoured), f"{who} did not sign this head")
-            vouched += 1
+    vouched = [anchor for anchor in tail["anchors"] if signers and "signed" in anchor]
     demand(vouched or not signers, "nobody signed a head")
-
-
-def look_at(run, plan_digest, seq, kind, body, hashes, signers):
-    if kind == "run_started":
-        demand(seq == 1 and body["plan"] == plan_digest, "the run started with another plan")
-    if kind == "decision_requested":
-        shown = {name: value for name, value in body["request"].items() if name != "digest"}
-        demand(sha256(canonical(shown)) == body["request"]["digest"], f"event {seq} shows something else")
-    if kind == "decided":
-        vote = body["vote"]
-        demand(vote["head"] is None or vote["head"] in hashes[1:], f"the vote of event {seq} saw another record")
-        if signers and vote["signature"]:
-            who, armoured = vote["by"]["person"], vote["signature"]["armoured"]
-            demand(signed(signers, who, "runbook-decision", vote_text(run, body), armoured), f"{who} did not vote so")
-
+    for anchor in vouched:
+        who, armoured = anchor["signed"]["by"], anchor["signed"]["armoured"]
+        text = (f"runbook head v1\nrun: {run}\nevent: {anchor['seq']}\nhead: {anchor['head']}\n"
+                f"at: {anchor['at']}\nby: {one_line(who)}\n")
+        demand(signed(signers, who, "runbook-head", text, armoured), f"{who} did not sign this head")
 
 def verdict(data, signers=None, heads=()):
     try:
         verify(data, signers, heads)
         return "whole"
-    except (Fault, ValueError, KeyError, TypeError, RecursionError) as fault:
+    except Exception as fault:
         return f"fault: {fault}"
-
-
-def exhaust(data):
-    data = bytearray(data)
-    for place in range(len(data)):
-        for change in (0x01, 0x20):
-            data[place] ^= change
-            if verdict(data) == "whole":
-                yield f"byte {place} ^ {change}"
-            data[place] ^= change
-    yield from (f"cut at {end}" for end in range(len(data)) if verdict(data[:end]) == "whole")
-
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--signers")
     parser.add_argument("--head", action="append", default=[])
-    parser.add_argument("--exhaust", action="store_true")
     parser.add_argument("export", nargs="+")
     args = parser.parse_args()
-    sound = True
-    for path in args.export:
-        with open(path, "rb") as file:
-            data = file.read()
-        found = list(exhaust(data)) if args.exhaust else [verdict(data, args.signers, args.head)]
-        sound &= found == ([] if args.exhaust else ["whole"])
-        print(path, *found, sep="\t")
-    sys.exit(0 if sound else 1)
+    verdicts = {path: verdict(open(path, "rb").read(), args.signers, args.head) for path in args.export}
+    print(*(f"{path}\t{said}" for path, said in verdicts.items()), sep="\n")
+    sys.exit(any(said != "whole" for said in verdicts.values()))

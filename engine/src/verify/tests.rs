@@ -66,11 +66,31 @@ fn key(folder: &Path, name: &str) -> (PathBuf, String) {
 
 /// What the other verifier says of each file.
 fn other(options: &[&str], files: &[PathBuf]) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/verify.py");
-    let said = Command::new("python3").arg(script).args(options).args(files).output().expect("python3 is there");
-    assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
-    let said = String::from_utf8(said.stdout).unwrap();
+    let said = python(&[&["verify.py"], options].concat(), files);
     said.lines().map(|line| line.split_once('\t').map(|(_, verdict)| verdict).unwrap_or_default().to_owned()).collect()
+}
+
+/// Shows the other verifier a file with each byte changed, and cut at each place: what it takes for whole.
+const EXHAUST: &str = r#"
+import sys
+from verify import verdict
+data = bytearray(open(sys.argv[1], "rb").read())
+for place in range(len(data)):
+    for change in (0x01, 0x20):
+        data[place] ^= change
+        if verdict(data) == "whole":
+            print(f"byte {place} ^ {change}")
+        data[place] ^= change
+    if verdict(data[:place]) == "whole":
+        print(f"cut at {place}")
+"#;
+
+fn python(arguments: &[&str], files: &[PathBuf]) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let said =
+        Command::new("python3").arg("-B").args(arguments).args(files).current_dir(folder).output().expect("python3 is there");
+    assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap()
 }
 
 #[tokio::test]
@@ -119,7 +139,13 @@ async fn every_flipped_byte_and_every_cut_is_found() {
     }
     let export = folder.path().join("export");
     std::fs::write(&export, &text).unwrap();
-    assert_eq!(other(&["--exhaust"], &[export]), [""], "the other verifier overlooks something");
+    assert_eq!(python(&["-c", EXHAUST], &[export]), "", "the other verifier overlooks something");
+}
+
+#[test]
+fn the_other_verifier_can_be_read_at_one_sitting() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/verify.py");
+    assert!(std::fs::read_to_string(script).unwrap().lines().count() <= 100);
 }
 
 /// Puts lines together again and closes the file as an export would: what a careful forger does.
@@ -139,7 +165,7 @@ struct Forgery {
     passes: [bool; 3],
 }
 
-/// Every event left out, doubled, put after the next; every end cut off; and the whole made anew.
+/// Every event left out, doubled, put after the next or before all others; every end cut off; and the whole made anew.
 fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let (body, tail) = (&lines[..lines.len() - 1], lines.last().unwrap());
@@ -162,6 +188,10 @@ fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
             add(format!("without {place}"), with(&|lines| drop(lines.remove(place))), [false; 3]);
             add(format!("{place} and the next swapped"), with(&|lines| lines.swap(place, place + 1)), [false; 3]);
             add(format!("cut after {place}"), closed(&body[..=place], "[]"), [true, false, false]);
+        }
+        if place > 1 {
+            let first = |lines: &mut Vec<String>| lines[1..=place].rotate_right(1);
+            add(format!("{place} before all others"), with(&first), [false; 3]);
         }
         add(format!("{place} twice"), with(&|lines| lines.insert(place, lines[place].clone())), [false; 3]);
     }
