@@ -2,6 +2,7 @@
 //! us (`tests/verify.py`).
 
 mod golden;
+mod wide;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
