@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -110,8 +111,11 @@ static enum what reach(enum place place) {
     atomic_fetch_add(&control->struck, 1);
     if (fault.what == KILL)
         end_here(SIGKILL);
-    if (fault.what == STOP)
+    if (fault.what == STOP) {
+        // Nobody would wake it again once the test is gone.
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         end_here(SIGSTOP);
+    }
     return fault.what;
 }
 
