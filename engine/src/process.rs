@@ -86,7 +86,8 @@ pub struct Stopped {
     /// Something did not end on SIGTERM and was killed.
     pub killed: bool,
     pub survivors: Vec<Survivor>,
-    /// Orphans without a mark that began during this attempt, while others were under way too: nobody can tell whose.
+    /// Orphans without a mark that began during this attempt, while others were under way too, and what they have started: nobody
+    /// can tell whose.
     pub strays: Vec<Survivor>,
 }
 
@@ -186,7 +187,8 @@ impl Tree {
         collect_orphans();
         let mut survivors = named_in_order(&found.members);
         let mut strays = named_in_order(&self.look(Word::Nothing).await.strays);
-        if let (false, true, Some(last)) = (found.gone, survivors.is_empty(), found.ended.first()) {
+        // Orphans went on ending until the last look: something goes on starting others.
+        if let (false, true, Some(last)) = (found.gone, survivors.is_empty(), orphans::collected().last) {
             let Survivor { pid, program } = last.survivor();
             let successor = Survivor { pid, program: format!("the successor of {program}") };
             if found.alone { survivors.push(successor) } else { strays.push(successor) }

@@ -3,21 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::time::Instant;
 
 use runbook_core::limits;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, getpid, set_child_subreaper, waitid, waitpid};
 
-use super::table::{own_pid, snapshot};
+use super::table::{Entry, own_pid, snapshot};
 
 /// Children that are waited for by whoever claimed them.
 static CLAIMED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 /// Held shared from before a child is started until it is claimed.
 static STARTING: RwLock<()> = RwLock::new(());
-/// How many have been collected.
-static COLLECTED: AtomicU64 = AtomicU64::new(0);
+static COLLECTED: Mutex<Collected> = Mutex::new(Collected { count: 0, last: None });
 static DEAD: Mutex<Dead> = Mutex::new(Dead { looked: None, seen: BTreeMap::new() });
 
 /// Dead children that nobody has collected.
@@ -25,6 +23,13 @@ struct Dead {
     looked: Option<Instant>,
     /// pid → (start time, when first seen).
     seen: BTreeMap<i32, (u64, Instant)>,
+}
+
+/// What has been collected so far, by anybody here.
+#[derive(Clone)]
+pub struct Collected {
+    pub count: u64,
+    pub last: Option<Entry>,
 }
 
 /// A child that is no orphan for as long as this lives.
@@ -89,23 +94,25 @@ pub fn collect() {
         if first.elapsed() < limits::ORPHAN_AGE {
             seen.insert(entry.pid, (entry.started, first));
         } else {
-            collect_one(entry.pid);
+            collect_one(&entry);
         }
     }
     dead.seen = seen;
 }
 
 /// Collects an adopted child that has ended.
-pub fn collect_one(pid: i32) {
-    if let Some(pid) = Pid::from_raw(pid) {
+pub fn collect_one(entry: &Entry) {
+    if let Some(pid) = Pid::from_raw(entry.pid) {
         let _ = waitpid(Some(pid), WaitOptions::NOHANG);
-        COLLECTED.fetch_add(1, Ordering::SeqCst);
+        let mut collected = lock(&COLLECTED);
+        collected.count += 1;
+        collected.last = Some(entry.clone());
     }
 }
 
-/// How many were collected so far. Whoever sees no dead ones, and the same number as before, has missed no end.
-pub fn collected() -> u64 {
-    COLLECTED.load(Ordering::SeqCst)
+/// Whoever sees no dead orphans, and the same count as before, has missed no end.
+pub fn collected() -> Collected {
+    lock(&COLLECTED).clone()
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {

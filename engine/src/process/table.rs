@@ -103,6 +103,18 @@ pub fn own_pid() -> i32 {
     getpid().as_raw_nonzero().get()
 }
 
+/// All that those among them have started, as far as it is still below them.
+fn add_descendants(of: &mut BTreeSet<i32>, table: &[Entry]) {
+    loop {
+        let below = table.iter().filter(|entry| of.contains(&entry.parent) && !of.contains(&entry.pid));
+        let below: Vec<i32> = below.map(|entry| entry.pid).collect();
+        if below.is_empty() {
+            return;
+        }
+        of.extend(below);
+    }
+}
+
 /// A process and its ancestors.
 fn above(process: &Entry) -> BTreeSet<i32> {
     let mut found = BTreeSet::from([process.pid]);
@@ -144,10 +156,8 @@ pub struct Search {
 #[derive(Default)]
 pub struct Found {
     pub members: Vec<Entry>,
-    /// Orphans without a mark that may be this tree's or another's.
+    /// Orphans without a mark that may be this tree's or another's, and what they have started.
     pub strays: Vec<Entry>,
-    /// Orphans that ended since the look before, of this tree or nobody knows whose.
-    pub ended: Vec<Entry>,
     /// Nobody else's processes are under way, so that every orphan is of this tree.
     pub alone: bool,
     /// Somebody was told the word who had not been before.
@@ -159,12 +169,12 @@ pub struct Found {
 impl Search {
     pub fn new(leader: i32, attempt: &str) -> Search {
         let started = Entry::read(leader).map_or(0, |entry| entry.started);
-        Search { leader, started, mark: mark_of(attempt), met: BTreeMap::new(), collected: orphans::collected() }
+        Search { leader, started, mark: mark_of(attempt), met: BTreeMap::new(), collected: orphans::collected().count }
     }
 
     /// One look. Each member hears the word as soon as it is seen, before the rest of the table is read.
     pub fn look(&mut self, word: Word) -> Found {
-        let before = std::mem::replace(&mut self.collected, orphans::collected());
+        let before = std::mem::replace(&mut self.collected, orphans::collected().count);
         // Asked on both sides of the look, so that what we start or collect meanwhile is nobody's orphan.
         let mut claimed = orphans::claimed();
         let Some(engine) = Entry::read(own_pid()) else { return Found::default() };
@@ -190,14 +200,13 @@ impl Search {
             let escaped = entry.session != engine.session || (entry.group != entry.pid && entry.group != engine.group);
             entry.parent == engine.pid && escaped && !claimed.contains(&entry.pid)
         };
-        let (mut members, mut strays, mut ended) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        let (mut members, mut strays) = (BTreeSet::new(), BTreeSet::new());
         for entry in &table {
             let met = self.met.contains_key(&entry.key());
             let elsewhere = |of: i32| of != self.leader && claimed.contains(&of);
             if !entry.lives() {
                 if ran_away(entry) && (met || !elsewhere(entry.session) && !elsewhere(entry.group)) {
-                    orphans::collect_one(entry.pid);
-                    ended.push(entry.clone());
+                    orphans::collect_one(entry);
                 }
             } else if met {
                 members.insert(entry.pid);
@@ -206,17 +215,8 @@ impl Search {
                 whose.insert(entry.pid);
             }
         }
-        loop {
-            let below: Vec<i32> = table
-                .iter()
-                .filter(|entry| members.contains(&entry.parent) && !members.contains(&entry.pid))
-                .map(|entry| entry.pid)
-                .collect();
-            if below.is_empty() {
-                break;
-            }
-            members.extend(below);
-        }
+        add_descendants(&mut members, &table);
+        add_descendants(&mut strays, &table);
         strays.retain(|pid| !members.contains(pid));
         let living = |pids: &BTreeSet<i32>| -> Vec<Entry> {
             table.iter().filter(|entry| pids.contains(&entry.pid) && entry.lives()).cloned().collect()
@@ -225,8 +225,8 @@ impl Search {
         for entry in &members {
             told |= self.tell(entry, word);
         }
-        let gone = members.is_empty() && ended.is_empty() && orphans::collected() == before;
-        Found { members, strays, ended, alone, told, gone }
+        let gone = members.is_empty() && orphans::collected().count == before;
+        Found { members, strays, alone, told, gone }
     }
 
     /// Whether it is a member by what it says itself, without a look at others.
