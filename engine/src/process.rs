@@ -53,7 +53,8 @@ pub fn survivors(attempt: &str) -> Vec<Survivor> {
     let mark = mark_of(attempt);
     let of_it =
         |carried: &[u8]| carried.strip_prefix(mark.as_slice()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
-    snapshot().iter().filter(|p| p.pid != own_pid() && mark_in(p).is_some_and(|m| of_it(&m))).map(Entry::survivor).collect()
+    let marked = snapshot().into_iter().filter(|p| p.pid != own_pid() && mark_in(p).is_some_and(|m| of_it(&m)));
+    in_order(&marked.collect::<Vec<_>>())
 }
 
 /// The first of them by name, and how many more there are.
@@ -146,7 +147,7 @@ impl Tree {
 
     /// The members that are still alive, the leader included.
     pub async fn members(&mut self) -> Vec<Survivor> {
-        named_in_order(&self.look(Word::Nothing).await.members)
+        in_order(&self.look(Word::Nothing).await.members)
     }
 
     /// SIGTERM to every member, SIGKILL to what is left after `grace`. The leader stays uncollected until the end, so
@@ -185,8 +186,8 @@ impl Tree {
             None => None,
         };
         collect_orphans();
-        let mut survivors = named_in_order(&found.members);
-        let mut strays = named_in_order(&self.look(Word::Nothing).await.strays);
+        let mut survivors = in_order(&found.members);
+        let mut strays = in_order(&self.look(Word::Nothing).await.strays);
         // Orphans went on ending until the last look: something goes on starting others.
         if let (false, true, Some(last)) = (found.gone, survivors.is_empty(), orphans::collected().last) {
             let Survivor { pid, program } = last.survivor();
@@ -216,7 +217,8 @@ impl Drop for Tree {
     }
 }
 
-fn named_in_order(processes: &[Entry]) -> Vec<Survivor> {
+/// As they are named to people: in the order of their ids.
+fn in_order(processes: &[Entry]) -> Vec<Survivor> {
     let mut named: Vec<Survivor> = processes.iter().map(Entry::survivor).collect();
     named.sort();
     named
