@@ -37,20 +37,27 @@ impl Canonical<'_> {
 
     /// Puts the members of one object in order.
     fn arrange(&mut self, mut members: Vec<Member>) -> io::Result<()> {
-        let name = |member: &Member| self.text.get(member.name.clone()).unwrap_or_default();
-        let simple = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
-        if members.is_sorted_by(|a, b| simple(name(a)) && simple(name(b)) && name(a) < name(b)) {
-            return Ok(());
-        }
+        let text = &*self.text;
+        let quoted = |member: &Member| text.get(member.name.clone()).unwrap_or_default();
+        // Between the quotes: a space and `!` come before them.
+        let name =
+            |member: &Member| quoted(member).strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or_default();
         let start = members.first().map_or(0, |member| member.name.start);
         let mut failed = None;
-        members.sort_by_cached_key(|member| {
-            let units = serde_json::from_slice::<String>(name(member)).map(|name| name.encode_utf16().collect::<Vec<_>>());
-            units.unwrap_or_else(|error| {
-                failed = Some(error);
-                Vec::new()
-            })
-        });
+        if members.iter().all(|member| name(member).iter().all(|byte| byte.is_ascii() && *byte != b'\\')) {
+            if members.is_sorted_by(|a, b| name(a) < name(b)) {
+                return Ok(());
+            }
+            members.sort_by(|a, b| name(a).cmp(name(b)));
+        } else {
+            members.sort_by_cached_key(|member| {
+                let units = serde_json::from_slice::<String>(quoted(member)).map(|name| name.encode_utf16().collect::<Vec<_>>());
+                units.unwrap_or_else(|error| {
+                    failed = Some(error);
+                    Vec::new()
+                })
+            });
+        }
         let mut arranged = Vec::with_capacity(self.text.len() - start);
         for member in &members {
             if !arranged.is_empty() {
@@ -191,6 +198,13 @@ mod tests {
         let outer = Outer { last: vec![inner(), inner()], first: Inner { z: 2, a: Some("x") } };
         let expected = r#"{"first":{"a":"x","z":2},"last":[{"a":null,"z":1},{"a":null,"z":1}]}"#;
         assert_eq!(to_string(&outer).unwrap(), expected);
+        #[derive(Serialize)]
+        struct Prefix {
+            #[serde(rename = "a!")]
+            longer: u64,
+            a: u64,
+        }
+        assert_eq!(to_string(&Prefix { longer: 1, a: 2 }).unwrap(), r#"{"a":2,"a!":1}"#);
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

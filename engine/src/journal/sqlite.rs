@@ -93,6 +93,10 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(limits::STORE_BUSY)?;
         connection.set_prepared_statement_cache_capacity(64);
+        if mode == OpenFlags::SQLITE_OPEN_READ_ONLY {
+            // What is read is read once, and a process that watches thousands of runs stays small.
+            connection.execute_batch("PRAGMA cache_size = -256")?;
+        }
         Ok(connection)
     };
     open().map_err(|error: rusqlite::Error| explain(&error, path))
