@@ -37,7 +37,8 @@ fn nginx_serves_what_the_authority_issued() {
 #[test]
 fn the_supervisor_keeps_the_service_up() {
     let service = Service::start();
-    assert_ne!(service.pid(), "");
+    // The service may answer before the supervisor has written down that it runs.
+    harness::eventually("its process id", || Some(service.pid()).filter(|pid| !pid.is_empty()));
     let port = service.port;
     drop(service);
     gone(port);
