@@ -38,7 +38,7 @@ fn nginx_serves_what_the_authority_issued() {
 fn the_supervisor_keeps_the_service_up() {
     let service = Service::start();
     // The service may answer before the supervisor has written down that it runs.
-    harness::eventually("its process id", || Some(service.pid()).filter(|pid| !pid.is_empty()));
+    eventually("its process id", || Some(service.pid()).filter(|pid| !pid.is_empty()));
     let port = service.port;
     drop(service);
     gone(port);
