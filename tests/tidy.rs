@@ -190,6 +190,14 @@ fn mutations_apply() {
     }
 }
 
+/// A dependency of tests alone (`serde_jcs`) asks for this feature too, so that no test would miss it, and the program would.
+#[test]
+fn numbers_are_read_as_they_were_written() {
+    let manifest = std::fs::read_to_string(root().join("engine/core/Cargo.toml")).expect("the manifest is there");
+    let line = manifest.lines().find(|line| line.starts_with("serde_json"));
+    assert!(line.is_some_and(|line| line.contains("float_roundtrip")), "{line:?}");
+}
+
 #[test]
 fn nothing_of_the_machine_it_was_written_on() {
     let forbidden = [

@@ -5,6 +5,7 @@
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
 mod address;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,6 +54,7 @@ impl Origin {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "sound::Unproven")]
 pub struct Plan {
     pub semantics: u32,
     pub files: Vec<PlanFile>,

@@ -260,6 +260,7 @@ mod tests {
             Value::Int(1 << 53),
             Value::Float(0.1),
             Value::Float(1.0),
+            Value::Float(22.009999999999998),
             Value::Duration(Duration::from_secs(90)),
             Value::Time("2026-01-02T03:04:05Z".parse().unwrap()),
             Value::Unknown("steps.a".to_owned()),

@@ -30,6 +30,8 @@ pub(super) struct Build<'c> {
     placed: HashMap<(&'c str, Version), ProcedureIx>,
     effects: Vec<Effect>,
     outputs: Vec<Members>,
+    /// How many calls follow one another at most below each procedure.
+    heights: Vec<usize>,
     /// The procedures between the first and the one at hand.
     calling: Vec<&'c Procedure>,
     full: bool,
@@ -49,6 +51,7 @@ impl<'c> Build<'c> {
             placed: HashMap::new(),
             effects: Vec::new(),
             outputs: Vec::new(),
+            heights: Vec::new(),
             calling: Vec::new(),
             full: false,
         }
@@ -74,15 +77,15 @@ impl<'c> Build<'c> {
 
     /// Checks a procedure, unless it has been, and says where in the plan it stands.
     fn place(&mut self, procedure: &'c Procedure) -> ProcedureIx {
-        let key = (procedure.name.value.as_str(), procedure.version.value);
-        if let Some(ix) = self.placed.get(&key) {
+        if let Some(ix) = self.placed.get(&key(procedure)) {
             return *ix;
         }
         let ix = ProcedureIx(index(self.procedures.len()));
-        self.placed.insert(key, ix);
+        self.placed.insert(key(procedure), ix);
         self.procedures.push(None);
         self.effects.push(Effect::None);
         self.outputs.push(Members::new());
+        self.heights.push(0);
         self.calling.push(procedure);
         let file = self.file(&procedure.source);
         let (lowered, effect, outputs) = Checked::new(self, procedure, file).lower();
@@ -202,15 +205,30 @@ impl<'c> Build<'c> {
             );
             return None;
         }
-        if self.calling.len() >= limits::CALL_DEPTH {
+        // What was checked under another caller may be deep itself.
+        if self.calling.len() + self.height_of(called) >= limits::CALL_DEPTH {
             self.diagnostics.push(
                 fault(Code::RB0305, format!("procedures call one another more than {} deep", limits::CALL_DEPTH))
                     .help("call the inner procedures from one that is nearer to the first"),
             );
             return None;
         }
-        Some((self.place(called), called))
+        let ix = self.place(called);
+        let height = 1 + self.height_of(called);
+        let caller = self.calling.last().and_then(|caller| self.placed.get(&key(caller)));
+        if let Some(slot) = caller.and_then(|caller| self.heights.get_mut(caller.0 as usize)) {
+            *slot = height.max(*slot);
+        }
+        Some((ix, called))
     }
+
+    fn height_of(&self, procedure: &'c Procedure) -> usize {
+        self.placed.get(&key(procedure)).and_then(|ix| self.heights.get(ix.0 as usize)).copied().unwrap_or_default()
+    }
+}
+
+fn key(procedure: &Procedure) -> (&str, Version) {
+    (procedure.name.value.as_str(), procedure.version.value)
 }
 
 pub(super) fn index(n: usize) -> u32 {

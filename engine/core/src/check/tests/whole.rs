@@ -69,19 +69,29 @@ fn suggestions_mend_the_file() {
     }
 }
 
-fn chain(depth: usize) -> Vec<Procedure> {
+/// So many procedures, each of which calls the next one; the first one calls the one at `at_first` before.
+fn chain(depth: usize, at_first: Option<usize>) -> Vec<Procedure> {
     (0..depth)
         .map(|n| {
-            let step = if n + 1 < depth { format!("call: p{}@^1", n + 1) } else { "check: [{that: 'true'}]".to_owned() };
-            load(&format!("p{n}.yaml"), &whole(&format!("name: p{n}\nsteps:\n  - {step}\n")))
+            let calls = at_first.filter(|_| n == 0).into_iter().chain((n + 1 < depth).then_some(n + 1));
+            let calls: Vec<String> = calls.map(|called| format!("{{call: p{called}@^1}}")).collect();
+            let steps = if calls.is_empty() { "{check: [{that: 'true'}]}".to_owned() } else { calls.join(", ") };
+            load(&format!("p{n}.yaml"), &whole(&format!("name: p{n}\nsteps: [{steps}]\n")))
         })
         .collect()
 }
 
 #[test]
 fn calls_are_as_deep_as_the_bound_and_no_deeper() {
-    for (depth, expect) in [(crate::limits::CALL_DEPTH, None), (crate::limits::CALL_DEPTH + 1, Some(Code::RB0305))] {
-        let procedures = chain(depth);
+    let most = crate::limits::CALL_DEPTH;
+    for (depth, at_first, expect) in [
+        (most, None, None),
+        (most + 1, None, Some(Code::RB0305)),
+        (most, Some(most / 2), None),
+        // What was checked already on a shorter way counts on the longer one too.
+        (most + 1, Some(most / 2), Some(Code::RB0305)),
+    ] {
+        let procedures = chain(depth, at_first);
         let (plan, found) = crate::check::check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
         assert_eq!(found.iter().map(|fault| fault.code).next(), expect);
         assert_eq!(plan.is_some(), expect.is_none());
