@@ -361,12 +361,29 @@ fn rows(book: &Book, records: &[Record]) -> Vec<Row> {
     let at = text(&"2026-01-01T00:00:00Z");
     let mut rows = vec![
         ("runs (run, format, plan, seq, head, summary, open)", {
-            vec![run.clone(), Sql::Integer(1), digest.clone(), Sql::Integer(records.len() as i64), text(&head), text(&summary), Sql::Integer(1)]
+            vec![
+                run.clone(),
+                Sql::Integer(1),
+                digest.clone(),
+                Sql::Integer(records.len() as i64),
+                text(&head),
+                text(&summary),
+                Sql::Integer(1),
+            ]
         }),
         ("plans (digest, text)", vec![digest, text(&book.plan)]),
         ("leases (run, epoch, owner, until)", vec![run.clone(), Sql::Integer(1), text(&owner), Sql::Integer(0)]),
         ("decisions (run, decision, path, purpose, question, asked_from, asked_at, expires_at)", {
-            vec![run.clone(), Sql::Integer(1), text(&"sure"), text(&"\"approve\""), text(&"Go?"), text(&"[]"), at.clone(), Sql::Null]
+            vec![
+                run.clone(),
+                Sql::Integer(1),
+                text(&"sure"),
+                text(&"\"approve\""),
+                text(&"Go?"),
+                text(&"[]"),
+                at.clone(),
+                Sql::Null,
+            ]
         }),
         ("messages (run, sent_at, body, answer)", {
             vec![run.clone(), at.clone(), text(&json!({"say": "note", "by": by, "text": "x"})), Sql::Null]

@@ -5,7 +5,7 @@
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
 mod address;
-mod sound;
+pub(crate) mod sound;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::value::Value;
 /// The version of the machine's meaning that this build writes. Plans of every earlier version still run.
 pub const SEMANTICS: u32 = 1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepIx(pub u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
 use crate::id::Digest;
 use crate::limits;
+use crate::plan::sound::Unsound;
 use crate::plan::{self, Plan, PlanFile, ProcedureIx, StepIx};
 use crate::policy::PolicyContext;
 
@@ -72,7 +73,23 @@ impl<'c> Build<'c> {
             steps,
             policy: self.policy,
         });
-        (plan, self.diagnostics)
+        let Some(plan) = plan else { return (None, self.diagnostics) };
+        if let Err(unsound) = plan.prove() {
+            let message = match unsound {
+                Unsound::Path(ix) => {
+                    let (step, most) = (plan.step(ix), limits::PATH_BYTES);
+                    format!("the path of step `{}` ({}) is longer than {most} bytes", step.label, plan.locate(&step.at))
+                }
+                other => other.to_string(),
+            };
+            self.diagnostics.push(
+                Diagnostic::new(Code::RB0219, &procedure.source, procedure.name.span, message)
+                    .reason("the ids of all steps around it, through all calls, are part of it")
+                    .help("nest and call less deep, or give the steps around it shorter ids"),
+            );
+            return (None, self.diagnostics);
+        }
+        (Some(plan), self.diagnostics)
     }
 
     /// Checks a procedure, unless it has been, and says where in the plan it stands.

@@ -15,7 +15,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .filter(|candidate| candidate.len() <= WORD_BYTES && *candidate != word)
         .filter_map(|candidate| {
-            let distance = distance(&plain, &normal(candidate));
+            let candidate_plain = normal(candidate);
+            if plain.len().abs_diff(candidate_plain.len()) > allowed {
+                return None;
+            }
+            let distance = distance(&plain, &candidate_plain);
             (distance <= allowed && distance < plain.len()).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
@@ -27,7 +31,18 @@ fn normal(word: &str) -> Vec<char> {
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.
-fn distance(a: &[char], b: &[char]) -> usize {
+fn distance(mut a: &[char], mut b: &[char]) -> usize {
+    // Where both begin or end alike there is nothing to count: most names of one file are alike for most of their length.
+    while let ([x, front @ ..], [y, other @ ..]) = (a, b)
+        && x == y
+    {
+        (a, b) = (front, other);
+    }
+    while let ([front @ .., x], [other @ .., y]) = (a, b)
+        && x == y
+    {
+        (a, b) = (front, other);
+    }
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -48,6 +63,25 @@ fn distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_alike_at_both_ends_is_not_counted() {
+        for (a, b, expect) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "", 3),
+            ("abcd", "abd", 1),
+            ("aab", "ab", 1),
+            ("abab", "ab", 2),
+            ("xaby", "xbay", 1),
+            ("step_number_7", "step_numbr_7", 1),
+            ("step_number_71", "step_numbr_1", 2),
+        ] {
+            let letters = |text: &str| text.chars().collect::<Vec<_>>();
+            assert_eq!(distance(&letters(a), &letters(b)), expect, "{a} {b}");
+            assert_eq!(distance(&letters(b), &letters(a)), expect, "{b} {a}");
+        }
+    }
 
     #[test]
     fn the_nearest_word_is_found() {

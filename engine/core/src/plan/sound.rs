@@ -1,6 +1,6 @@
-//! What holds of every plan that `check` makes, looked at again in a plan that is read, since a record may come from anywhere: each
-//! index leads somewhere, each step stands in one list, no list is empty, and nothing nests or calls deeper than `check` allows.
-//! So whoever walks a plan finds what it names and comes to an end.
+//! What holds of every plan: each index leads somewhere, each step stands in one list, no list is empty, nothing nests or calls
+//! deeper than the bounds, and every step has a path that the record takes. So whoever walks a plan finds what it names and comes to
+//! an end. It is looked at as a plan is made, and again as one is read, since a record may come from anywhere.
 
 use std::slice;
 
@@ -25,13 +25,25 @@ impl TryFrom<Unproven> for Plan {
 
     fn try_from(read: Unproven) -> Result<Plan, Unsound> {
         let Unproven { semantics, files, procedures, steps, policy } = read;
-        Walk { procedures: &procedures, steps: &steps, stands: vec![false; steps.len()], calls: vec![Vec::new(); procedures.len()] }
-            .whole()?;
-        Ok(Plan { semantics, files, procedures, steps, policy })
+        let plan = Plan { semantics, files, procedures, steps, policy };
+        match plan.prove() {
+            // A run that has such a step need not have come by it.
+            Ok(()) | Err(Unsound::Path(_)) => Ok(plan),
+            Err(unsound) => Err(unsound),
+        }
     }
 }
 
-/// Why a plan is none that `check` has made.
+impl Plan {
+    /// Whether all of this holds; paths are looked at last.
+    pub(crate) fn prove(&self) -> Result<(), Unsound> {
+        let stands = vec![false; self.steps.len()];
+        let own = vec![Own::default(); self.procedures.len()];
+        Walk { procedures: &self.procedures, steps: &self.steps, stands, own }.whole()
+    }
+}
+
+/// Why a plan cannot be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsound {
     #[error("the plan has no procedure")]
@@ -48,8 +60,27 @@ pub enum Unsound {
     TooDeep(StepIx),
     #[error("procedure {} of the plan calls itself, or calls too deep", .0.0)]
     Calls(ProcedureIx),
+    #[error("step {} of the plan has a path of more than {max} bytes", .0.0, max = limits::PATH_BYTES)]
+    Path(StepIx),
     #[error("the plan has more than {max} steps", max = limits::PLAN_STEPS)]
     TooLong,
+}
+
+/// What one procedure has without what it calls.
+#[derive(Clone, Default)]
+struct Own {
+    /// The procedures that it calls, with the bytes of each caller's path.
+    calls: Vec<(ProcedureIx, usize)>,
+    longest: Reach,
+}
+
+/// How far it goes down from a procedure, with all that it calls.
+#[derive(Clone, Copy, Default)]
+struct Reach {
+    /// Calls that follow one another.
+    calls: usize,
+    /// Bytes of the longest path, and whose it is.
+    path: (usize, StepIx),
 }
 
 struct Walk<'p> {
@@ -57,8 +88,15 @@ struct Walk<'p> {
     steps: &'p [Step],
     /// Whether a step has been found in a list.
     stands: Vec<bool>,
-    /// What each procedure calls.
-    calls: Vec<Vec<ProcedureIx>>,
+    own: Vec<Own>,
+}
+
+/// Where a list stands: in which procedure, under how many steps, behind how many bytes of a path.
+#[derive(Clone, Copy)]
+struct Place {
+    of: ProcedureIx,
+    depth: usize,
+    path: usize,
 }
 
 impl Walk<'_> {
@@ -69,20 +107,21 @@ impl Walk<'_> {
         if self.steps.len() > limits::PLAN_STEPS {
             return Err(Unsound::TooLong);
         }
-        for (ix, procedure) in (0..).map(ProcedureIx).zip(self.procedures) {
-            for list in [&procedure.body, &procedure.on_failure, &procedure.finally] {
-                self.list(list, ix, 0)?;
+        for (of, procedure) in (0..).map(ProcedureIx).zip(self.procedures) {
+            let lists = [("", &procedure.body), ("~on_failure/", &procedure.on_failure), ("~finally/", &procedure.finally)];
+            for (beside, list) in lists {
+                self.list(list, Place { of, depth: 0, path: beside.len() })?;
             }
         }
-        let mut heights = vec![None; self.calls.len()];
-        self.height(ProcedureIx(0), 0, &mut heights).map(|_| ())
+        let Reach { path: (bytes, step), .. } = self.reach(ProcedureIx(0), 0, &mut vec![None; self.own.len()])?;
+        if bytes > limits::PATH_BYTES { Err(Unsound::Path(step)) } else { Ok(()) }
     }
 
-    fn list(&mut self, list: &[StepIx], of: ProcedureIx, depth: usize) -> Result<(), Unsound> {
-        list.iter().try_for_each(|ix| self.step(*ix, of, depth))
+    fn list(&mut self, list: &[StepIx], place: Place) -> Result<(), Unsound> {
+        list.iter().try_for_each(|ix| self.step(*ix, place))
     }
 
-    fn step(&mut self, ix: StepIx, of: ProcedureIx, depth: usize) -> Result<(), Unsound> {
+    fn step(&mut self, ix: StepIx, Place { of, depth, path }: Place) -> Result<(), Unsound> {
         let step = self.steps.get(ix.0 as usize).ok_or(Unsound::NoStep(ix))?;
         if let Some(stands) = self.stands.get_mut(ix.0 as usize)
             && std::mem::replace(stands, true)
@@ -96,58 +135,72 @@ impl Walk<'_> {
         if let Some(next) = step.next.iter().chain(failed).find(|next| next.0 as usize >= self.steps.len()) {
             return Err(Unsound::NoStep(*next));
         }
-        if let Verb::Call { procedure, .. } = step.verb
-            && let Some(calls) = self.calls.get_mut(of.0 as usize)
-        {
-            calls.push(procedure);
+        let path = path + "/".len() + step.label.len();
+        if let Some(own) = self.own.get_mut(of.0 as usize) {
+            if path > own.longest.path.0 {
+                own.longest.path = (path, ix);
+            }
+            if let Verb::Call { procedure, .. } = step.verb {
+                own.calls.push((procedure, path));
+            }
         }
-        for list in lists(step) {
+        for (beside, list) in lists(step) {
             if list.is_empty() {
                 return Err(Unsound::EmptyList(ix));
             }
-            self.list(list, of, depth + 1)?;
+            self.list(list, Place { of, depth: depth + 1, path: path + beside })?;
         }
         Ok(())
     }
 
-    /// How many calls follow one another at most below a procedure that stands under `depth` of them.
-    fn height(&self, ix: ProcedureIx, depth: usize, heights: &mut [Option<usize>]) -> Result<usize, Unsound> {
-        let known = *heights.get(ix.0 as usize).ok_or(Unsound::NoProcedure(ix))?;
-        if depth + known.unwrap_or_default() >= limits::CALL_DEPTH {
+    /// How far it goes down from a procedure that stands under `depth` calls.
+    fn reach(&self, ix: ProcedureIx, depth: usize, known: &mut [Option<Reach>]) -> Result<Reach, Unsound> {
+        let (Some(own), Some(found)) = (self.own.get(ix.0 as usize), known.get(ix.0 as usize).copied()) else {
+            return Err(Unsound::NoProcedure(ix));
+        };
+        if depth + found.map_or(0, |found| found.calls) >= limits::CALL_DEPTH {
             return Err(Unsound::Calls(ix));
         }
-        if let Some(known) = known {
-            return Ok(known);
+        if let Some(found) = found {
+            return Ok(found);
         }
-        let mut height = 0;
-        for called in self.calls.get(ix.0 as usize).into_iter().flatten() {
-            height = height.max(1 + self.height(*called, depth + 1, heights)?);
+        let mut reach = own.longest;
+        for (called, path) in &own.calls {
+            let Reach { calls, path: (bytes, step) } = self.reach(*called, depth + 1, known)?;
+            reach.calls = reach.calls.max(calls + 1);
+            if path + bytes > reach.path.0 {
+                reach.path = (path + bytes, step);
+            }
         }
-        if let Some(slot) = heights.get_mut(ix.0 as usize) {
-            *slot = Some(height);
+        if let Some(slot) = known.get_mut(ix.0 as usize) {
+            *slot = Some(reach);
         }
-        Ok(height)
+        Ok(reach)
     }
 }
 
-/// The lists of steps that a step has.
-fn lists(step: &Step) -> Vec<&[StepIx]> {
-    let mut lists: Vec<&[StepIx]> = match &step.verb {
-        Verb::Group(body) | Verb::Repeat { body, .. } => vec![body],
-        Verb::Each(each) => vec![&each.body],
-        Verb::Choose(branches) => branches.iter().map(|branch| branch.body.as_slice()).collect(),
-        Verb::Parallel { branches, .. } => branches.iter().map(|(_, body)| body.as_slice()).collect(),
+/// The lists of steps that a step has, each with the bytes at most that stand between its path and theirs.
+fn lists(step: &Step) -> Vec<(usize, &[StepIx])> {
+    let number = format!("[{}]", u32::MAX).len();
+    let mut lists: Vec<(usize, &[StepIx])> = match &step.verb {
+        Verb::Group(body) => vec![(0, body)],
+        Verb::Repeat { body, .. } => vec![(number, body)],
+        Verb::Each(each) => vec![(number, &each.body)],
+        Verb::Choose(branches) => branches.iter().map(|branch| (0, branch.body.as_slice())).collect(),
+        Verb::Parallel { branches, .. } => {
+            branches.iter().map(|(name, body)| (".".len() + name.as_str().len(), body.as_slice())).collect()
+        }
         Verb::Wait(wait) => match &wait.what {
-            WaitFor::Until { probe: Some(probe), .. } => vec![slice::from_ref(probe)],
+            WaitFor::Until { probe: Some(probe), .. } => vec![(number, slice::from_ref(probe))],
             _ => Vec::new(),
         },
         _ => Vec::new(),
     };
     if !step.undo.is_empty() {
-        lists.push(&step.undo);
+        lists.push(("~undo".len() + number, &step.undo));
     }
     if let Some(Verify::Step(verify)) = &step.verify {
-        lists.push(slice::from_ref(verify));
+        lists.push(("~verify".len() + number, slice::from_ref(verify)));
     }
     lists
 }
@@ -158,7 +211,7 @@ mod tests {
 
     use crate::Plan;
     use crate::check::{Catalogue, CheckOptions, check};
-    use crate::diagnostic::Source;
+    use crate::diagnostic::{Code, Source};
     use crate::document::{Document, Procedure, load};
 
     fn procedure(text: &str) -> Procedure {
@@ -208,6 +261,28 @@ steps:
             *plan.pointer_mut(at).unwrap_or_else(|| panic!("{at}")) = value;
             let error = serde_json::from_value::<Plan>(plan).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(why), "{at}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_step_whose_path_no_record_takes_makes_no_plan() {
+        // Each procedure alone is within the bound.
+        let id = |n: usize| format!("{}_{n}", "a".repeat(40));
+        let nested = |inner: &str, last: usize| {
+            let steps: String = (0..last).map(|n| format!("{{id: {}, group: [", id(n))).collect();
+            format!("steps:\n- {steps}{inner}{}", "]}".repeat(last))
+        };
+        for (depth, fits) in [(20, true), (28, false)] {
+            let all = [
+                procedure(&format!("name: main\n{}", nested("{call: sub@^1}", depth))),
+                procedure(&format!("name: sub\n{}", nested("{id: inmost, exec: [a], effect: read}", depth))),
+            ];
+            let (plan, found) = check(&all[0], &Catalogue::new(&all, None), &CheckOptions::default());
+            assert_eq!(plan.is_some(), fits, "{depth}: {found:#?}");
+            let told = found.into_sorted();
+            let told: Vec<_> = told.iter().map(|fault| (fault.code, fault.message.as_str())).collect();
+            let message = "the path of step `inmost` (p.yaml:6:1617) is longer than 2048 bytes";
+            assert_eq!(told, if fits { vec![] } else { vec![(Code::RB0219, message)] });
         }
     }
 
