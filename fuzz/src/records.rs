@@ -99,11 +99,14 @@ pub fn journal(data: &[u8]) {
         let replayed = replay(store, &book.run, &mut |_, _| {});
         let verified = verify_run(store, &book.run, &Evidence::default());
         if let Ok((run, _)) = &replayed {
-            let found = verified.expect("what can be replayed can be verified");
             let beside = |fault: &Fault| {
                 matches!(fault, Fault::Request { .. } | Fault::Vote { .. } | Fault::Anchor { .. } | Fault::Summary { .. })
             };
-            assert!(found.faults.iter().all(beside), "{:?}", found.faults);
+            match verified {
+                Ok(found) => assert!(found.faults.iter().all(beside), "{:?}", found.faults),
+                // It reads more rows than a replay does.
+                Err(why) => assert!(!honest, "{why}"),
+            }
             asked(run);
         }
         let untouched = kept && honest && book.is_untouched();
