@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
+use runbook_core::{DecisionId, Digest, ProcedureName, RunId, limits};
 use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT, Record};
@@ -82,6 +82,28 @@ pub trait Journal: Send + Sync {
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
     /// A number that changes whenever anybody has committed something. Cheap enough to ask ten times a second.
     fn version(&self) -> Result<u64, JournalError>;
+}
+
+/// The records of a run from its first to number `last`, as many as there are, in the order of their numbers. They are read a page
+/// at a time.
+pub fn records_to<'j>(
+    journal: &'j dyn Journal,
+    run: &'j RunId,
+    last: u64,
+) -> impl Iterator<Item = Result<Record, JournalError>> + 'j {
+    let mut next = Some(1);
+    let mut page = Vec::new().into_iter();
+    std::iter::from_fn(move || {
+        if page.len() == 0 {
+            match journal.records(run, next.filter(|next| *next <= last)?, limits::RECORDS_PAGE) {
+                Ok(found) => page = found.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let record: Record = page.next()?;
+        next = record.seq.checked_add(1);
+        (record.seq <= last).then_some(Ok(record))
+    })
 }
 
 /// A journal as it is shared between sessions.

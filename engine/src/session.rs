@@ -20,7 +20,7 @@ use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 use crate::clock::Clock;
 use crate::journal::{
     AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
-    Receipt, Record, RunRow, SharedJournal, Summary, chain,
+    Receipt, Record, RunRow, SharedJournal, Summary, chain, records_to,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 use crate::permit::permit;
@@ -530,26 +530,24 @@ pub fn replay(
     let plan = recorded_plan(journal, id, &row)?;
     let mut run = Run::new(Arc::new(plan));
     let mut head = chain::genesis(row.format, id);
-    while run.seq() < row.seq {
-        let page = journal.records(id, run.seq() + 1, limits::RECORDS_PAGE)?;
-        if page.is_empty() {
-            return Err(damaged(format!("run {id} ends after event {} of {}", run.seq(), row.seq)).into());
+    for record in records_to(journal, id, row.seq) {
+        let record = record?;
+        head = chain::link(&head, &record.bytes());
+        if head != record.hash {
+            return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
         }
-        for record in page.iter().take_while(|record| record.seq <= row.seq) {
-            head = chain::link(&head, &record.bytes());
-            if head != record.hash {
-                return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
-            }
-            let event = record.decode(row.format)?;
-            if let Fact::RunStarted(started) = &event.fact
-                && started.plan != row.plan
-            {
-                let (recorded, given) = (started.plan.clone(), row.plan);
-                return Err(SessionError::OtherPlan { run: id.clone(), recorded, given });
-            }
-            run.apply(&event)?;
-            visit(&run, &event);
+        let event = record.decode(row.format)?;
+        if let Fact::RunStarted(started) = &event.fact
+            && started.plan != row.plan
+        {
+            let (recorded, given) = (started.plan.clone(), row.plan);
+            return Err(SessionError::OtherPlan { run: id.clone(), recorded, given });
         }
+        run.apply(&event)?;
+        visit(&run, &event);
+    }
+    if run.seq() != row.seq {
+        return Err(damaged(format!("run {id} ends after event {} of {}", run.seq(), row.seq)).into());
     }
     if head != row.head {
         return Err(damaged(format!("run {id} does not end as it was recorded")).into());

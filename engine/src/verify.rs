@@ -14,12 +14,12 @@ use std::sync::Arc;
 use runbook_core::policy::DECISION_NAMESPACE;
 use runbook_core::run::event::{AttemptEnd, Fact, Vote};
 use runbook_core::run::{Event, Run};
-use runbook_core::{DecisionId, Digest, Plan, RunId, StepPath, limits};
+use runbook_core::{DecisionId, Digest, Plan, RunId, StepPath};
 use serde::Serialize;
 
 pub use export::verify_export;
 
-use crate::journal::{Anchor, Journal, JournalError, Phase, Record, Summary, chain};
+use crate::journal::{Anchor, Journal, JournalError, Phase, Record, Summary, chain, records_to};
 use crate::log::{LogError, LogSeal, Logs};
 use crate::people::{self, Signers};
 use crate::{anchor, permit};
@@ -129,15 +129,8 @@ pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
     let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, *evidence).map_err(|what| JournalError::Damaged { what })?;
-    let mut next = 1;
-    loop {
-        let page = journal.records(run, next, limits::RECORDS_PAGE)?;
-        let Some(last) = page.last() else { break };
-        next = last.seq.saturating_add(1);
-        page.iter().take_while(|record| record.seq <= row.seq).for_each(|record| walk.record(record));
-        if next > row.seq {
-            break;
-        }
+    for record in records_to(journal, run, row.seq) {
+        walk.record(&record?);
     }
     walk.compare_with_list(&row.summary);
     Ok(walk.finish(Some((row.seq, row.head)), &journal.anchors(run)?))

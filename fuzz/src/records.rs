@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use runbook_core::run::{Command, Event, Run};
 use runbook_core::{Digest, RunId};
 use runbook_engine::journal::export::Exported;
-use runbook_engine::journal::{Journal, Record, RunFilter, Store, chain};
+use runbook_engine::journal::{DecisionFilter, Journal, Record, RunFilter, Store, chain};
 use runbook_engine::session::replay;
 use runbook_engine::verify::{Evidence, Fault, verify_export, verify_run};
 use rusqlite::Connection;
@@ -90,8 +90,8 @@ pub fn journal(data: &[u8]) {
         }
         let store = &shelf.store;
         let _ = store.runs(&RunFilter::default());
-        let _ = store.open_decisions(None);
-        let _ = (store.open_decisions(Some(&book.run)), store.inbox(&book.run), store.anchors(&book.run));
+        let _ = store.open_decisions(&DecisionFilter::all());
+        let _ = (store.open_decisions(&DecisionFilter::of(&book.run)), store.inbox(&book.run), store.anchors(&book.run));
         let _ = store.aheads(&"everything".parse().expect("a name"), jiff::Timestamp::UNIX_EPOCH);
         if let Ok(row) = store.run(&book.run) {
             let _ = row.holder.map(|holder| (holder.is_live(jiff::Timestamp::UNIX_EPOCH), holder.to_owned()));

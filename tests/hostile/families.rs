@@ -513,6 +513,24 @@ fn documents(table: &mut Table) {
             steps(&format!("{ids}{}", times("  - set: {a: steps.step_numbr_7}\n", count.min(9000))))
         });
     }
+    for count in [1000, 9990] {
+        let all = move |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+        table.add("misspelt names", format!("{count} steps of {count}"), Any, move || {
+            steps(&all(&|n| format!("  - {{id: some_step_{n}, set: {{a: steps.sme_step_{n}}}}}\n")))
+        });
+        table.add("misspelt names", format!("{count} targets of {count}"), Any, move || {
+            steps(&all(&|n| format!("  - {{id: some_step_{n}, next: sme_step_{n}, set: {{a: '1'}}}}\n")))
+        });
+        table.add("misspelt names", format!("{count} inputs of {count}"), Any, move || {
+            let inputs = all(&|n| format!("  some_input_{n}: {{type: string}}\n"));
+            format!("{HEAD}inputs:\n{inputs}steps:\n{}", all(&|n| format!("  - {{set: {{a: inputs.sme_input_{n}}}}}\n")))
+        });
+        table.add("misspelt names", format!("{count} people of {count}"), Any, move || {
+            let people = all(&|n| format!("  some_person_{n}: {{}}\n"));
+            let groups = all(&|n| format!("  g{n}: [sme_person_{n}]\n"));
+            format!("apiVersion: runbook/v1\nkind: Workspace\npeople:\n{people}groups:\n{groups}")
+        });
+    }
     for depth in [5, 20, 30, 100] {
         table.add("deep procedures", format!("groups × {depth}"), Any, move || {
             steps(&format!("- {}", nest("{group: [", "{run: x}", "]}", depth)))

@@ -9,7 +9,7 @@ mod harness;
 mod families;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -24,15 +24,27 @@ const PROCESSOR: Duration = Duration::from_secs(60);
 /// What an answer may take where it is measured, in a release build.
 const ELAPSED: Duration = Duration::from_secs(1);
 
-/// `runbook check FILE` within the bounds, behind a program that measures it.
-fn check(folder: &Path, file: &Path, measure: &[&str]) -> Output {
-    let limits = [format!("--data={MEMORY_BYTES}"), format!("--cpu={}", PROCESSOR.as_secs()), "--core=0".to_owned()];
-    let words = measure.iter().copied().chain(["prlimit"]).map(str::to_owned).chain(limits);
-    let words: Vec<String> = words.chain([env!("CARGO_BIN_EXE_runbook").to_owned(), "check".to_owned()]).collect();
-    let mut command = Command::new(&words[0]);
+/// `runbook check FILE` within the bounds.
+fn check(folder: &Path, file: &Path) -> Command {
+    let mut command = Command::new("prlimit");
     harness::program::plain(&mut command, folder);
-    command.args(&words[1..]).arg(file).current_dir(folder).env("RUST_BACKTRACE", "0");
-    command.output().expect("the program starts")
+    command.arg(format!("--data={MEMORY_BYTES}")).arg(format!("--cpu={}", PROCESSOR.as_secs())).arg("--core=0");
+    command.arg(env!("CARGO_BIN_EXE_runbook")).arg("check").arg(file).current_dir(folder).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// How long a program took, and the most memory that it had, in MiB.
+fn measured(mut command: Command) -> (Duration, u64) {
+    let begun = Instant::now();
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let pid = libc::pid_t::try_from(child.id()).expect("a process id");
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: both places are ours, and nobody else waits for this child.
+    let usage = unsafe {
+        assert_eq!(libc::wait4(pid, &mut status, 0, usage.as_mut_ptr()), pid);
+        usage.assume_init()
+    };
+    (begun.elapsed(), usage.ru_maxrss.unsigned_abs() / 1024)
 }
 
 /// What is wrong with an answer.
@@ -89,7 +101,7 @@ fn every_hostile_file_is_answered() {
                 let file = folder.join(format!("hostile-{worker}.yaml"));
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     std::fs::write(&file, case.bytes()).expect("the file is written");
-                    let trouble = judged(case, &check(folder.path(), &file, &[]));
+                    let trouble = judged(case, &check(folder.path(), &file).output().expect("the program starts"));
                     troubles.lock().expect("no worker panics").extend(trouble);
                 }
             });
@@ -112,18 +124,13 @@ fn what_the_worst_file_of_each_family_costs() {
         let (mut worst, mut peak, mut name) = (Duration::ZERO, 0, "");
         for case in family {
             std::fs::write(&file, case.bytes()).expect("the file is written");
-            let begun = Instant::now();
-            let output = check(folder.path(), &file, &["busybox", "time", "-v"]);
-            let took = begun.elapsed();
+            let (took, resident) = measured(check(folder.path(), &file));
             if took > worst {
                 (worst, name) = (took, &case.name);
             }
-            let resident = String::from_utf8_lossy(&output.stderr)
-                .lines()
-                .find_map(|line| line.trim().strip_prefix("Maximum resident set size (kbytes): ")?.parse::<u64>().ok());
-            peak = peak.max(resident.unwrap_or_default() / 1024);
-            if took > ELAPSED || resident.is_none_or(|kib| kib as usize > MEMORY_BYTES / 1024) {
-                slow.push(format!("{} {}: {took:?}, {resident:?} KiB", case.family, case.name));
+            peak = peak.max(resident);
+            if took > ELAPSED || resident > MEMORY_BYTES as u64 / 1024 / 1024 {
+                slow.push(format!("{} {}: {took:?}, {resident} MiB", case.family, case.name));
             }
         }
         println!("{:<24} {:>5} {:>9} {:>9}  {:<40}", family[0].family, family.len(), worst.as_millis(), peak, name);

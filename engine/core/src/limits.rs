@@ -14,6 +14,8 @@ pub const DOCUMENT_ALIASED_BYTES: usize = 4 * 1024 * 1024;
 pub const SYNTAX_FAULTS: usize = 20;
 /// Diagnostics shown of one file.
 pub const DIAGNOSTICS: usize = 200;
+/// Names that a misspelt one is compared with.
+pub const SPELLINGS: usize = 1000;
 /// Files of procedures in one catalogue.
 pub const CATALOGUE_FILES: usize = 10_000;
 /// How deep folders of a catalogue may nest.

@@ -12,7 +12,7 @@ use runbook_core::{Digest, Plan, RunId, limits};
 use serde::Deserialize;
 use sha2::Digest as _;
 
-use super::{Anchor, Journal, JournalError, Record};
+use super::{Anchor, Journal, JournalError, Record, records_to};
 
 /// What the first line says this file is.
 pub const KIND: &str = "runbook record";
@@ -50,17 +50,18 @@ pub fn export(journal: &dyn Journal, run: &RunId, out: &mut dyn Write) -> Result
     let mut out = Hashing { out, digest: sha2::Sha256::new() };
     let (format, digest) = (row.format, &row.plan);
     writeln!(out, r#"{{"record":"{KIND}","format":{format},"run":"{run}","plan_digest":"{digest}","plan":{plan}}}"#)?;
-    let mut next = 1;
-    while next <= row.seq {
-        let page = journal.records(run, next, limits::RECORDS_PAGE)?;
-        if page.is_empty() {
-            let what = format!("run {run} ends after event {} of {}", next - 1, row.seq);
-            return Err(JournalError::Damaged { what }.into());
+    let mut last = 0;
+    for record in records_to(journal, run, row.seq) {
+        let record = record?;
+        if record.seq != last + 1 {
+            break;
         }
-        for record in page.iter().take_while(|record| record.seq <= row.seq) {
-            writeln!(out, "{}", record.line())?;
-            next = record.seq + 1;
-        }
+        writeln!(out, "{}", record.line())?;
+        last = record.seq;
+    }
+    if last != row.seq {
+        let what = format!("run {run} ends after event {last} of {}", row.seq);
+        return Err(JournalError::Damaged { what }.into());
     }
     let anchors = serde_json::to_string(&journal.anchors(run)?).map_err(Error::from)?;
     write!(out, r#"{TAIL}{}","events":{},"anchors":{anchors}"#, row.head, row.seq)?;

@@ -88,6 +88,32 @@ async fn open(journal: &SharedJournal, clock: &Arc<ManualClock>, instance: u64) 
     Session::open(journal.clone(), clock.clone(), Owner::named("bob", instance), Vec::new(), &id()).await
 }
 
+/// Whoever can write to the file can put any number into it.
+#[tokio::test]
+async fn numbers_that_a_hand_has_changed_are_damage_and_never_read_without_end() {
+    for change in [
+        "UPDATE events SET seq = seq + 1000 WHERE seq > 3",
+        "UPDATE events SET seq = 9223372036854775807 WHERE seq = 4",
+        "DELETE FROM events WHERE seq > 3",
+        "UPDATE events SET seq = -seq WHERE seq > 3",
+        "UPDATE runs SET seq = 9223372036854775807",
+        "UPDATE runs SET seq = -1",
+        "UPDATE runs SET seq = -1; UPDATE events SET seq = 9223372036854775807 WHERE seq = 4",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let (journal, clock): (SharedJournal, _) = (Arc::new(Store::open(&state).unwrap()), clock());
+        let mut session = start(&journal, &clock).await;
+        drive(&mut session, &clock).await;
+        session.close().await.unwrap();
+        rusqlite::Connection::open(state.join("journal.db")).unwrap().execute_batch(change).unwrap();
+        assert!(replay(&*journal, &id(), &mut |_, _| {}).is_err(), "{change}");
+        let verified = crate::verify::verify_run(&*journal, &id(), &Default::default());
+        assert!(verified.is_err() || !verified.is_ok_and(|found| found.is_sound()), "{change}");
+        assert!(crate::journal::export::export(&*journal, &id(), &mut std::io::sink()).is_err(), "{change}");
+    }
+}
+
 /// Goes on until people must decide or the run has ended. Every attempt succeeds.
 pub(crate) async fn drive(session: &mut Session, clock: &ManualClock) {
     loop {

@@ -7,6 +7,8 @@ mod wide;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use runbook_core::limits;
+
 use super::export::Reading;
 use super::*;
 use crate::clock::Clock;

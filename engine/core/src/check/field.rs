@@ -3,7 +3,7 @@
 use super::procedure::Checked;
 use super::tree::Place;
 use super::types::Members;
-use crate::diagnostic::{Code, Span, Spanned, nearest};
+use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::Scalar;
 use crate::expr::{Expression, ParseError, Reference, Script, ShellScript, Template, Type};
 use crate::id::Id;
@@ -202,7 +202,7 @@ impl<'c> Checked<'_, 'c> {
         let text = field.value.as_str();
         let named = |root: &str| {
             super::names::ROOTS.contains(&root)
-                || nearest(root, super::names::ROOTS).is_some()
+                || self.nearest(root, super::names::ROOTS).is_some()
                 || self.items.iter().any(|item| item.name == root)
                 || self.tree.find(root).is_some()
                 || self.procedure.inputs.iter().any(|(id, _)| id.value.as_str() == root)
@@ -230,7 +230,7 @@ impl<'c> Checked<'_, 'c> {
         let Some((id, _)) = declared else {
             let names = self.procedure.secrets.iter().map(|(id, _)| id.value.as_str());
             let mut fault = self.new_fault(Code::RB0111, span, format!("there is no secret `{}`", name.escape_debug()));
-            fault = match nearest(name, names) {
+            fault = match self.nearest(name, names) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, format!("secrets.{near}")),
                 None => fault.help(format!("declare it under `secrets`: `{name}: {{env: NAME}}`")),
             };

@@ -6,7 +6,7 @@ use super::procedure::Checked;
 use super::tree::{NodeIx, Place, Seen, Slot, goes_on_after_failure};
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Span, Spanned, nearest};
+use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::document::procedure::ProcedureKind;
 use crate::document::step::Verb;
 use crate::document::{Input, NodeKind, Scalar, Step};
@@ -60,7 +60,7 @@ impl<'c> Checked<'_, 'c> {
                     Code::RB0101,
                     span,
                     format!("`run` has no member `{member}`"),
-                    nearest(member, RUN).map(|near| format!("run.{near}")),
+                    self.nearest(member, RUN).map(|near| format!("run.{near}")),
                     format!("it has {}", RUN.join(", ")),
                 )),
                 ("run", Some("outcome")) if !self.in_finally(scope.place) => Some(
@@ -107,7 +107,7 @@ impl<'c> Checked<'_, 'c> {
             self.used_inputs.insert(id.value.as_str());
             return None;
         }
-        let near = nearest(name, procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
+        let near = self.nearest(name, procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
         // The right one was meant: it does not count as unread as well.
         self.used_inputs.extend(near);
         let fault = self.new_fault(Code::RB0102, span, format!("there is no input `{}`", name.escape_debug()));
@@ -141,7 +141,7 @@ impl<'c> Checked<'_, 'c> {
         } else if self.tree.find(name).is_some() {
             Some(format!("steps.{name}"))
         } else {
-            nearest(name, ROOTS.into_iter().chain(self.items.iter().map(|item| item.name))).map(str::to_owned)
+            self.nearest(name, ROOTS.into_iter().chain(self.items.iter().map(|item| item.name))).map(str::to_owned)
         };
         let message = format!("there is no name `{}`", name.escape_debug());
         Some(self.unknown(Code::RB0101, span, message, whole, format!("names begin with {}", ROOTS.join(", "))))
@@ -149,7 +149,7 @@ impl<'c> Checked<'_, 'c> {
 
     fn step_read(&mut self, name: &str, span: Span, field: &Scalar, scope: &Scope) -> Option<Diagnostic> {
         let Some((ix, step)) = self.tree.find(name).and_then(|ix| Some((ix, self.tree.get(ix)?.step))) else {
-            let near = nearest(name, self.tree.ids());
+            let near = self.nearest(name, self.tree.ids());
             let fault = self.new_fault(Code::RB0103, span, format!("there is no step `{}`", name.escape_debug()));
             return Some(match near {
                 Some(near) => fault.help(format!("did you mean `steps.{near}`?")),

@@ -5,7 +5,7 @@ use super::field::Scope;
 use super::procedure::Checked;
 use std::time::Duration;
 
-use crate::diagnostic::{Code, Span, Spanned, nearest};
+use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::Scalar;
 use crate::document::procedure::Trigger;
 use crate::document::step::OnTimeout;
@@ -66,7 +66,8 @@ impl Checked<'_, '_> {
         if people.people.contains_key(&name.value) || people.groups.contains_key(&name.value) {
             return true;
         }
-        let near = nearest(&name.value, people.people.keys().chain(people.groups.keys()).map(String::as_str)).map(str::to_owned);
+        let near =
+            self.nearest(&name.value, people.people.keys().chain(people.groups.keys()).map(String::as_str)).map(str::to_owned);
         self.absent(Code::RB0310, name, "person or group", near);
         false
     }
@@ -76,7 +77,7 @@ impl Checked<'_, '_> {
             return;
         }
         for name in to.iter().filter(|name| !self.build.policy.channels.contains_key(&name.value)).collect::<Vec<_>>() {
-            let near = nearest(&name.value, self.build.policy.channels.keys().map(String::as_str)).map(str::to_owned);
+            let near = self.nearest(&name.value, self.build.policy.channels.keys().map(String::as_str)).map(str::to_owned);
             self.absent(Code::RB0311, name, "channel", near);
         }
     }
@@ -86,7 +87,7 @@ impl Checked<'_, '_> {
         let name = self.procedure.escalation.as_ref()?;
         let found = self.build.policy.escalations.get(&name.value).cloned();
         if found.is_none() && self.build.policy.workspace {
-            let near = nearest(&name.value, self.build.policy.escalations.keys().map(String::as_str)).map(str::to_owned);
+            let near = self.nearest(&name.value, self.build.policy.escalations.keys().map(String::as_str)).map(str::to_owned);
             self.absent(Code::RB0312, name, "escalation", near);
         }
         found
@@ -129,7 +130,7 @@ impl Checked<'_, '_> {
             }
             for (name, value) in &trigger.inputs {
                 if procedure.inputs.iter().all(|(id, _)| id.value != name.value) {
-                    let near = nearest(name.value.as_str(), procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
+                    let near = self.nearest(name.value.as_str(), procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
                     let fault = self.new_fault(Code::RB0102, name.span, format!("there is no input `{}`", name.value));
                     let fault = match near {
                         Some(near) => fault.help(format!("did you mean `{near}`?")).replace(name.span, near),

@@ -16,6 +16,7 @@ use crate::document::step::{EnvEntry, Retry, Shell};
 use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
 use crate::expr::{Template, Type};
+use crate::limits;
 use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
 
 /// What steps have unless they say otherwise: from `defaults`, and from the steps they stand in.
@@ -180,7 +181,7 @@ impl<'b, 'c> Checked<'b, 'c> {
             return None;
         };
         let Some(found) = workspace.providers.get(&provider.value) else {
-            let near = nearest(&provider.value, workspace.providers.keys().map(String::as_str)).map(str::to_owned);
+            let near = self.nearest(&provider.value, workspace.providers.keys().map(String::as_str)).map(str::to_owned);
             self.absent(Code::RB0317, provider, "secret provider", near);
             return None;
         };
@@ -208,6 +209,11 @@ impl<'b, 'c> Checked<'b, 'c> {
 
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.build.diagnostics.push(diagnostic);
+    }
+
+    /// The nearest right spelling, for as many faults as are shown: to look for it costs more the more names there are.
+    pub fn nearest<'a>(&self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if self.build.diagnostics.iter().len() > limits::DIAGNOSTICS { None } else { nearest(word, candidates) }
     }
 
     pub fn new_fault(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {

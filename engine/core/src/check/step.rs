@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::field::Scope;
 use super::procedure::{Checked, Settings, flip};
 use super::tree::{NodeIx, Slot};
-use crate::diagnostic::{Code, Spanned, nearest};
+use crate::diagnostic::{Code, Spanned};
 use crate::document;
 use crate::effect::Effect;
 use crate::id::Id;
@@ -134,7 +134,7 @@ impl<'c> Checked<'_, 'c> {
         let later: Vec<&str> = self.later_ids(ix);
         let fault = match self.tree.find(name).and_then(|to| Some((to, self.tree.get(to)?))) {
             None => {
-                let near = nearest(name, self.tree.ids());
+                let near = self.nearest(name, self.tree.ids());
                 let fault = self.new_fault(Code::RB0202, id.span, format!("there is no step `{name}` to go on with"));
                 match near {
                     Some(near) => fault.help(format!("did you mean `{near}`?")).replace(id.span, near),

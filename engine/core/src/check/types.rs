@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::field::Scope;
 use super::procedure::Checked;
-use crate::diagnostic::{Code, nearest};
+use crate::diagnostic::Code;
 use crate::document::input::InputType;
 use crate::document::{Input, Scalar};
 use crate::expr::{Expression, Reference, Type, TypeFault, TypeFaultKind, Types};
@@ -105,7 +105,7 @@ impl Checked<'_, '_> {
                 let start = reference.offset + whole.len() + 1;
                 let span = field.span_of(&self.procedure.source, start, start + name.len());
                 let fault = self.new_fault(Code::RB0104, span, format!("`{whole}` has no member `{}`", name.escape_debug()));
-                let fault = match nearest(name, known.keys().map(String::as_str)) {
+                let fault = match self.nearest(name, known.keys().map(String::as_str)) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, near),
                     None if known.is_empty() => fault.help(format!("it gives nothing; declare it under `outputs` of `{whole}`")),
                     None => fault.help(format!("it has `{}`", known.keys().cloned().collect::<Vec<_>>().join("`, `"))),

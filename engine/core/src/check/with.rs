@@ -2,7 +2,7 @@
 
 use super::procedure::Checked;
 use super::types::{Members, article, of_input};
-use crate::diagnostic::{Code, nearest};
+use crate::diagnostic::Code;
 use crate::document::step::CallStep;
 use crate::document::{Procedure, Scalar};
 use crate::expr::{Expression, Reference, Template, Type};
@@ -18,7 +18,7 @@ impl Checked<'_, '_> {
         let declared = |wanted: &str| called.inputs.iter().find(|(id, _)| id.value.as_str() == wanted).map(|(_, input)| input);
         for (input, value) in &call.with {
             let Some(wanted) = declared(input.value.as_str()) else {
-                let near = nearest(input.value.as_str(), called.inputs.iter().map(|(id, _)| id.value.as_str()));
+                let near = self.nearest(input.value.as_str(), called.inputs.iter().map(|(id, _)| id.value.as_str()));
                 let fault = self.new_fault(Code::RB0306, input.span, format!("`{name}` has no input `{}`", input.value));
                 let fault = match near {
                     Some(near) => fault.help(format!("did you mean `{near}`?")).replace(input.span, near),

@@ -1,7 +1,9 @@
 //! The nearest right spelling of a misspelt word.
 
+use crate::limits;
+
 /// Longer words are not compared.
-const WORD_BYTES: usize = crate::limits::ID_BYTES;
+const WORD_BYTES: usize = limits::ID_BYTES;
 
 /// The candidate that `word` was most likely meant to be: the same letters in another case or with other separators, or
 /// at most a third of the letters (at least one) mistyped, left out, added or swapped.
@@ -13,6 +15,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = (plain.len() / 3).max(1);
     candidates
         .into_iter()
+        .take(limits::SPELLINGS)
         .filter(|candidate| candidate.len() <= WORD_BYTES && *candidate != word)
         .filter_map(|candidate| {
             let candidate_plain = normal(candidate);

@@ -67,28 +67,28 @@ fn lease_of(c: &Connection, run: &RunId) -> Changed<Option<(u64, Option<Holder>)
         .query_row([run.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?)))
         .optional()?;
     let Some((epoch, owner, until)) = found else { return Ok(None) };
-    Ok(Some((epoch as u64, read::holder(epoch, owner, until)?)))
+    Ok(Some((read::count(epoch)?, read::holder(epoch, owner, until)?)))
 }
 
 /// Adds records behind the head and moves it.
 fn insert(c: &Connection, run: &RunId, records: &[Record]) -> Changed<()> {
     let Some(end) = records.last() else { return Ok(()) };
-    let (mut last, head): (i64, String) = c
+    let (last, head): (i64, String) = c
         .prepare_cached("SELECT seq, head FROM runs WHERE run = ?1")?
         .query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut head: Digest = read::parse(&head)?;
+    let (mut last, mut head): (u64, Digest) = (read::count(last)?, read::parse(&head)?);
     let mut statement = c.prepare_cached("INSERT INTO events (run, seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for record in records {
-        if record.seq != last as u64 + 1 || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
-            return Err(JournalError::OutOfOrder { run: run.clone(), last: last as u64, found: record.seq }.into());
+        if Some(record.seq) != last.checked_add(1) || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
+            return Err(JournalError::OutOfOrder { run: run.clone(), last, found: record.seq }.into());
         }
-        last += 1;
+        last = record.seq;
         head = record.hash.clone();
-        statement.execute(params![run.as_str(), last, record.at, record.kind, record.body, record.hash.as_str()])?;
+        statement.execute(params![run.as_str(), last as i64, record.at, record.kind, record.body, record.hash.as_str()])?;
     }
     c.prepare_cached("UPDATE runs SET seq = ?2, head = ?3 WHERE run = ?1")?.execute(params![
         run.as_str(),
-        last,
+        last as i64,
         end.hash.as_str()
     ])?;
     Ok(())

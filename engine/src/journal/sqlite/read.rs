@@ -32,13 +32,18 @@ where
     text.parse().map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
 }
 
+/// A number that never goes below zero.
+pub(super) fn count(number: i64) -> Result<u64, JournalError> {
+    number.try_into().map_err(|_| JournalError::Damaged { what: format!("a row cannot be read: {number} is below zero") })
+}
+
 fn from_millisecond(ms: i64) -> Result<Timestamp, JournalError> {
     Timestamp::from_millisecond(ms).map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
 }
 
 pub(super) fn holder(epoch: i64, owner: Option<String>, until: i64) -> Result<Option<Holder>, JournalError> {
     let Some(owner) = owner else { return Ok(None) };
-    Ok(Some(Holder { owner: from_json::<Owner>(&owner)?, epoch: epoch as u64, until: from_millisecond(until)? }))
+    Ok(Some(Holder { owner: from_json::<Owner>(&owner)?, epoch: count(epoch)?, until: from_millisecond(until)? }))
 }
 
 /// Runs a query and parses every row of it.
@@ -61,7 +66,7 @@ fn run_row(row: &Row<'_>) -> Found<RunRow> {
         format: row.get(1)?,
         plan: parse(&row.get::<_, String>(2)?)?,
         summary: from_json::<Summary>(&row.get::<_, String>(3)?)?,
-        seq: row.get::<_, i64>(4)? as u64,
+        seq: count(row.get(4)?)?,
         head: parse(&row.get::<_, String>(5)?)?,
         open_decisions: row.get(6)?,
         holder: holder(row.get(7)?, row.get(8)?, row.get(9)?)?,
@@ -116,11 +121,13 @@ pub(super) fn plan(c: &Connection, digest: &Digest) -> Found<String> {
 
 pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> Found<Vec<Record>> {
     let sql = "SELECT seq, at, kind, body, hash FROM events WHERE run = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
-    let values = [run.to_string().into(), i64::try_from(from).unwrap_or(i64::MAX).into(), (limit as i64).into()];
+    // No row has a number beyond.
+    let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
+    let values = [run.to_string().into(), from.into(), (limit as i64).into()];
     all(c, sql, &values, |row| {
         Ok(Record {
             run: run.clone(),
-            seq: row.get::<_, i64>(0)? as u64,
+            seq: count(row.get(0)?)?,
             at: row.get(1)?,
             kind: row.get(2)?,
             body: row.get(3)?,
@@ -196,7 +203,7 @@ pub(super) fn anchors(c: &Connection, run: &RunId) -> Found<Vec<Anchor>> {
     all(c, sql, &[run.to_string().into()], |row| {
         Ok(Anchor {
             run: run.clone(),
-            seq: row.get::<_, i64>(0)? as u64,
+            seq: count(row.get(0)?)?,
             head: parse(&row.get::<_, String>(1)?)?,
             at: parse(&row.get::<_, String>(2)?)?,
             place: row.get(3)?,

@@ -92,6 +92,9 @@ pub(super) fn unknown<'n>(
     name: &str,
     known: impl IntoIterator<Item = &'n str>,
 ) {
+    if reading.is_full() {
+        return;
+    }
     let diagnostic = reading.diagnostic(code, span, message);
     reading.report(match nearest(name, known) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")).replace(span, near),

@@ -15,6 +15,9 @@ pub(super) fn zone(reading: &Reading, zone: &Scalar) -> Option<String> {
     if time_zone(&zone.value).is_some() {
         return Some(zone.value.clone());
     }
+    if reading.is_full() {
+        return None;
+    }
     let message = format!("`{}` is not a time zone", scalar::clipped(&zone.value));
     let fault = reading.diagnostic(Code::RB0403, zone.span, message);
     let database = jiff::tz::TimeZoneDatabase::bundled();
