@@ -148,7 +148,7 @@ macro_rules! kept {
     ($($name:literal)*) => {[$(Kept::read(include_str!(concat!("../../tests/journals/", $name, ".jsonl")))),*]};
 }
 
-static KEPT: LazyLock<[Kept; 4]> = LazyLock::new(|| kept!("1-everything" "1-approval" "1-cancelled" "1-branches"));
+static KEPT: LazyLock<[Kept; 4]> = LazyLock::new(|| kept!("1-everything" "1-approval" "1-cancelled" "1-rejected"));
 
 /// What stands in place of something else: every part of every journal, and what none of them has.
 static PARTS: LazyLock<Vec<Json>> = LazyLock::new(|| {

@@ -34,6 +34,7 @@ fn check(folder: &Path, file: &Path) -> Command {
 }
 
 /// How long a program took, and the most memory that it had, in MiB.
+#[expect(clippy::zombie_processes, reason = "`wait4` collects it")]
 fn measured(mut command: Command) -> (Duration, u64) {
     let begun = Instant::now();
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
