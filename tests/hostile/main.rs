@@ -33,7 +33,8 @@ fn check(folder: &Path, file: &Path) -> Command {
     command
 }
 
-/// How long a program took, and the most memory that it had, in MiB.
+/// How long a program took, and the most memory that it had, in MiB. What this test has at its start counts too: a smaller program does
+/// not show.
 #[expect(clippy::zombie_processes, reason = "`wait4` collects it")]
 fn measured(mut command: Command) -> (Duration, u64) {
     let begun = Instant::now();
