@@ -75,7 +75,7 @@ pub struct CheckOptions {
     pub today: Option<jiff::civil::Date>,
 }
 
-/// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors.
+/// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors, here or from reading it.
 pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> (Option<Plan>, Diagnostics) {
     let policy = match catalogue.workspace() {
         Some(workspace) => PolicyContext::from_workspace(workspace, options.environment.as_deref()),

@@ -76,6 +76,8 @@ impl<'c> Build<'c> {
         let Some(plan) = plan else { return (None, self.diagnostics) };
         if let Err(unsound) = plan.prove() {
             let message = match unsound {
+                // Stands where a step could not be read, and the reader has said why.
+                Unsound::EmptyList(_) => return (None, self.diagnostics),
                 Unsound::Path(ix) => {
                     let (step, most) = (plan.step(ix), limits::PATH_BYTES);
                     format!("the path of step `{}` ({}) is longer than {most} bytes", step.label, plan.locate(&step.at))

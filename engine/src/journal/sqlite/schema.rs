@@ -10,6 +10,11 @@ use crate::journal::JournalError;
 /// `RUNB`, so that `file` and people recognise a journal.
 const APPLICATION_ID: i32 = 0x5255_4e42;
 
+/// Writes a page and changes nothing, whatever version the database has by now.
+pub(super) fn rewrite_first_page(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE plans (

@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
-use super::explain;
+use super::{explain, schema};
 use crate::journal::{Durability, JournalError, Receipt};
 
 /// Why a change was not made.
@@ -170,23 +170,33 @@ impl Writing {
             group.into_iter().for_each(|job| job.reply(committed.clone()));
             self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
         }
-        // Waits for nobody. The log is emptied, because how much of it was copied is not known to the next process, which would
-        // read all of it again.
-        let _ = self.connection.busy_timeout(Duration::ZERO);
-        self.checkpoint(limits::LOG_PAGES_AT_END, "PRAGMA wal_checkpoint(TRUNCATE)");
+        self.leave();
     }
 
-    /// Copies the log into the database where it has so many pages. Readers and other processes go on meanwhile.
-    fn checkpoint(&mut self, most: i32, how: &str) {
+    /// Leaves little of the log to read. How much of it was copied is forgotten with the last process, so the log is begun anew:
+    /// something is written, since SQLite does that with the first page of a commit. The file keeps its size, because to
+    /// overwrite costs less than to grow. Waits for nobody: who goes on with the log sees to it.
+    fn leave(&mut self) {
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        if self.checkpoint(limits::LOG_PAGES_AT_END, "PRAGMA wal_checkpoint(RESTART)") {
+            let _ = self.execute("PRAGMA synchronous = NORMAL");
+            let _ = schema::rewrite_first_page(&self.connection);
+        }
+    }
+
+    /// Copies the log into the database where it has so many pages. Readers and other processes go on meanwhile. Returns whether
+    /// all was done that was to be.
+    fn checkpoint(&mut self, most: i32, how: &str) -> bool {
         if self.stopped.is_some() || self.logged.load(Ordering::Relaxed) < most {
-            return;
+            return false;
         }
         self.logged.store(0, Ordering::Relaxed);
         // One that another process is at already, or that is not complete, is made up for by the next.
-        let copied = self.connection.query_row(how, [], |_| Ok(()));
-        if let Err(JournalError::Stopped(why)) = copied.map_err(|error| explain(&error, &self.path)) {
-            self.stopped = Some(JournalError::Stopped(why));
+        let busy = self.connection.query_row(how, [], |row| row.get::<_, bool>(0)).map_err(|error| explain(&error, &self.path));
+        if let Err(JournalError::Stopped(why)) = &busy {
+            self.stopped = Some(JournalError::Stopped(why.clone()));
         }
+        busy.is_ok_and(|busy| !busy)
     }
 
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), JournalError> {

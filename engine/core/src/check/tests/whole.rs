@@ -51,6 +51,20 @@ steps:
 }
 
 #[test]
+fn what_could_not_be_read_is_not_judged_as_well() {
+    for verb in ["wait: 1s", "name: nothing", "group: []"] {
+        let text = whole(&format!("steps:\n  - check: [{{that: 'true'}}]\n  - {verb}\n"));
+        let (document, reading) = crate::document::load(&Source::new("a.yaml", text.as_str()));
+        let Some(Document::Procedure(procedure)) = document else { panic!("{text}") };
+        assert_eq!(reading.into_sorted().len(), 1, "{text}");
+        let catalogue = Catalogue::new([&*procedure], None);
+        let (plan, found) = crate::check::check(&procedure, &catalogue, &CheckOptions::default());
+        assert!(plan.is_none(), "{text}");
+        assert_eq!(found.into_sorted(), [], "{text}");
+    }
+}
+
+#[test]
 fn suggestions_mend_the_file() {
     for (text, expect) in [
         ("steps: [{check: [{that: 'seps.a == 1'}]}]\n", "steps"),
