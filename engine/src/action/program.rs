@@ -2,6 +2,8 @@
 //! and starting keeps the kernel's fast path, which a search of `PATH` in the child would lose.
 
 use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -21,15 +23,19 @@ pub fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
     }
     if name.contains('/') {
         let file = dir.join(name);
-        return runnable(&file).map(|()| file).map_err(|why| failure(format!("`{}` {why}", name.escape_debug())));
+        return look(&file)
+            .and_then(|facts| runnable(&file, &facts))
+            .map(|()| file)
+            .map_err(|why| failure(format!("`{}` {why}", name.escape_debug())));
     }
     let folders: Vec<PathBuf> = std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect();
     let mut refused = None;
     for folder in &folders {
         let file = folder.join(name);
-        match runnable(&file) {
+        let Ok(facts) = look(&file) else { continue };
+        match runnable(&file, &facts) {
             Ok(()) => return Ok(file),
-            Err(why) if file.is_file() => refused = refused.or(Some(format!("`{}` {why}", file.display()))),
+            Err(why) if facts.is_file() => refused = refused.or(Some(format!("`{}` {why}", file.display()))),
             Err(_) => {}
         }
     }
@@ -43,11 +49,14 @@ pub fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
     Err(failure(format!("the program `{}` is not in PATH; {hint}", name.escape_debug())))
 }
 
-fn runnable(file: &Path) -> Result<(), String> {
-    let facts = std::fs::metadata(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "does not exist; correct the path".to_owned(),
+fn look(file: &Path) -> Result<Metadata, String> {
+    std::fs::metadata(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "does not exist; correct the path".to_owned(),
         _ => format!("cannot be looked at: {error}"),
-    })?;
+    })
+}
+
+fn runnable(file: &Path, facts: &Metadata) -> Result<(), String> {
     if facts.is_dir() {
         return Err("is a folder, not a program; name the file in it".to_owned());
     }

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId, limits};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
@@ -93,6 +94,8 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(limits::STORE_BUSY)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // A plan that depended on values would be made anew for each.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if mode == OpenFlags::SQLITE_OPEN_READ_ONLY {
             // What is read is read once, and a process that watches thousands of runs stays small.
             connection.execute_batch("PRAGMA cache_size = -256")?;

@@ -179,7 +179,7 @@ impl Writing {
     fn leave(&mut self) {
         let _ = self.connection.busy_timeout(Duration::ZERO);
         if self.checkpoint(limits::LOG_PAGES_AT_END, "PRAGMA wal_checkpoint(RESTART)") {
-            let _ = self.execute("PRAGMA synchronous = NORMAL");
+            let _ = self.sync_from_here(false);
             let _ = schema::rewrite_first_page(&self.connection);
         }
     }
@@ -211,7 +211,7 @@ impl Writing {
                 Err(error @ JournalError::Stopped(_)) => Err(error),
                 // An error such as a full disk ends the whole transaction, and with it every change of the group.
                 Err(error) if self.connection.is_autocommit() => Err(error),
-                Err(_) => self.execute("ROLLBACK TO change; RELEASE change"),
+                Err(_) => self.execute("ROLLBACK TO change").and_then(|()| self.execute("RELEASE change")),
                 Ok(()) => self.execute("RELEASE change"),
             });
             if let Err(error) = made {
@@ -223,10 +223,17 @@ impl Writing {
 
     fn begin(&mut self, sync: bool) -> Result<(), JournalError> {
         if sync != self.synced {
-            self.execute(if sync { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
-            self.synced = sync;
+            self.sync_from_here(sync)?;
         }
         self.execute("BEGIN IMMEDIATE")
+    }
+
+    /// Never from the cache: SQLite does what a pragma says when it prepares it.
+    fn sync_from_here(&mut self, sync: bool) -> Result<(), JournalError> {
+        let pragma = if sync { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+        self.connection.execute_batch(pragma).map_err(|error| explain(&error, &self.path))?;
+        self.synced = sync;
+        Ok(())
     }
 
     fn abandon(&mut self, error: JournalError) -> Result<(), JournalError> {
@@ -240,6 +247,7 @@ impl Writing {
     }
 
     fn execute(&self, sql: &str) -> Result<(), JournalError> {
-        self.connection.execute_batch(sql).map_err(|error| explain(&error, &self.path))
+        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(|_| ()).map_err(|error| explain(&error, &self.path))
     }
 }
