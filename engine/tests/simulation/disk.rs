@@ -1,5 +1,9 @@
 //! The disk under the journal, and each process's way to it. Changes become visible one after the other; a power cut keeps
 //! those that were synced and some of those behind them. A process that has died reaches nothing any more.
+//!
+//! It is a model of the store: a change is made as a whole or not at all, and one that was torn is no change to whoever reads
+//! next, as SQLite's checksums make it. That the store on a real disk does the same is not shown here but by the suite that
+//! both journals pass (`src/journal/conformance.rs`), and by `tests/crashes`, where bytes are torn, refused and lost for real.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -242,6 +246,7 @@ impl Handle {
                     Trouble::Slow(_) => "a slow write",
                     Trouble::Full(_) => "a full disk",
                     Trouble::FailedSync { .. } => "a failed sync",
+                    Trouble::Torn { .. } => "a torn write",
                 };
                 *self.disk.state().seen.entry(what.to_owned()).or_default() += 1;
             }
@@ -259,6 +264,12 @@ impl Handle {
                         drop(line);
                         self.make(job, Fate::Lost(error, made));
                         continue;
+                    }
+                    Some(Trouble::Torn { seen }) if line.stopped.is_none() => {
+                        drop(line);
+                        self.die(0, seen);
+                        // Nobody is left who could hear of it.
+                        return self.make(job, Fate::Lost(JournalError::Stopped("torn".to_owned()), false));
                     }
                     _ => {}
                 }

@@ -39,7 +39,7 @@ use seen::Seen;
 /// Seeds of each part of the suite, where `SIMULATION_SEEDS` does not say: a sample. `tests/all.sh` asks for more.
 const SAMPLE: u64 = 40;
 /// So many seeds must have shown everything that can happen.
-const ENOUGH: u64 = 1_000;
+const ENOUGH: u64 = 2_000;
 const PARTS: u64 = 8;
 /// Attempts to make a failing scenario smaller, where `SIMULATION_SHRINK` does not say; more would only try the patience of whoever
 /// waits.

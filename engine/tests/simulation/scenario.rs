@@ -71,6 +71,8 @@ pub enum Trouble {
     Full(u32),
     /// A sync fails; the change was made all the same, or not.
     FailedSync { made: bool },
+    /// The process dies in the middle of the write, which is no commit to anybody; others see that it is gone, or not.
+    Torn { seen: bool },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -151,9 +153,10 @@ impl Scenario {
             }
         }
         for _ in 0..dice.roll(3) {
-            let trouble = match dice.roll(4) {
+            let trouble = match dice.roll(5) {
                 0 => Trouble::Full(dice.between(1, 3) as u32),
                 1 => Trouble::FailedSync { made: dice.one_in(2) },
+                2 => Trouble::Torn { seen: !dice.one_in(3) },
                 _ => Trouble::Slow(dice.pick(&[30, 700, 12_000])),
             };
             let who = if dice.one_in(5) { Who::Person(dice.between(1, 3) as u32) } else { Who::Engine(dice.between(1, 4) as u32) };

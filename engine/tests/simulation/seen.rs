@@ -58,6 +58,7 @@ const WANTED: &[(&str, &[&str])] = &[
             "a slow write",
             "a full disk",
             "a failed sync",
+            "a torn write",
             "an action that outlives its process",
             "an action that was told to stop",
             "a second process",
