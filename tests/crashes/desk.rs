@@ -25,6 +25,8 @@ pub struct Book {
     pub repeatable: &'static [&'static str],
     /// Steps whose `verify` answers in the place of a person.
     pub verified: &'static [&'static str],
+    /// Steps that none but an approval of `go` lets through.
+    pub gated: &'static [&'static str],
 }
 
 /// Some of each kind: small enough to try every place of it.
@@ -59,6 +61,7 @@ finally:
 "#,
     repeatable: &["r1", "flaky", "un-first", "un-a1", "last"],
     verified: &["seen"],
+    gated: &["a1", "seen", "bad"],
 };
 
 /// About thirty effects.
@@ -106,6 +109,7 @@ finally:
 "#,
     repeatable: &["r2", "flaky", "un-first", "un-a1", "un-a2", "un-a3", "last"],
     verified: &["seen"],
+    gated: &["a1", "a2", "seen", "a3", "a4", "a5", "bad"],
 };
 
 impl Book {
@@ -114,6 +118,10 @@ impl Book {
         let label = path.rsplit('/').next().unwrap_or(path);
         let line = line_of(path);
         self.repeatable.contains(&line.as_str()) || path.contains('~') || label == "bad"
+    }
+
+    pub fn has_undo(&self, path: &str) -> bool {
+        self.repeatable.contains(&undo_of(path).as_str())
     }
 
     pub fn is_verified(&self, path: &str) -> bool {
@@ -128,6 +136,11 @@ pub fn line_of(path: &str) -> String {
         Some((index, _)) => format!("{label} {}", index.parse::<u32>().expect("an index") + 1),
         None => label.to_owned(),
     }
+}
+
+/// The line that the undo of a step leaves.
+pub fn undo_of(path: &str) -> String {
+    format!("un-{path}")
 }
 
 /// What a command did.
@@ -227,12 +240,16 @@ impl Desk {
         });
     }
 
-    /// How often each line was left, in the first bytes of what steps did.
+    /// The lines that steps left, in their order.
+    pub fn lines(&self) -> Vec<String> {
+        std::fs::read_to_string(self.effects()).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// How often each line was left.
     pub fn counted(&self) -> BTreeMap<String, u32> {
-        let text = std::fs::read_to_string(self.effects()).unwrap_or_default();
         let mut counts = BTreeMap::new();
-        for line in text.lines() {
-            *counts.entry(line.to_owned()).or_insert(0) += 1;
+        for line in self.lines() {
+            *counts.entry(line).or_insert(0) += 1;
         }
         counts
     }

@@ -1,10 +1,13 @@
 //! What must hold whatever happened: read from the journal's rows and from what the steps left outside, with nothing of the engine
-//! but its own word in `verify`.
+//! but its own word in `verify`. Its chain is proven by `tests/verify.py`, which shares no code with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 
-use crate::desk::{Book, Desk, Event, Ran, line_of};
+use crate::desk::{Book, Desk, Event, Ran, line_of, undo_of};
 use crate::layer::{Control, Fault, Place};
 
 /// Rounds of answering and resuming after which a run is taken not to end.
@@ -77,7 +80,7 @@ pub fn play(book: &'static Book, calm: &Calm, fault: Fault) -> Result<Seen, Stri
     }
     desk.settle();
     let before = desk.record();
-    intents(&desk, &before)?;
+    so_far(&desk, &before)?;
     let struck = desk.control.struck();
     let asked = recover(&desk)?;
     judge(&desk, calm, &before)?;
@@ -153,8 +156,88 @@ pub fn outcome(record: &[Event]) -> Option<String> {
     last.body["outcome"]["kind"].as_str().map(str::to_owned)
 }
 
+/// What holds at any moment, also while the run is going on.
+pub fn so_far(desk: &Desk, record: &[Event]) -> Result<(), String> {
+    intents(desk, record)?;
+    gates(desk, record)
+}
+
+/// No attempt of a gated step comes before its approval in the record, and none left a line where there is no approval.
+fn gates(desk: &Desk, record: &[Event]) -> Result<(), String> {
+    let gated = desk.book.gated;
+    let open = record.iter().position(|event| event.body["vote"]["choice"] == "approve" && asked_about(record, event) == "go");
+    let shut = &record[..open.unwrap_or(record.len())];
+    if let Some(event) = shut.iter().find(|event| event.kind == "attempt_started" && gated.contains(&event.path())) {
+        return Err(format!("`{}` began, and its gate was not open", event.path()));
+    }
+    match desk.lines().into_iter().find(|line| gated.contains(&line.as_str())) {
+        Some(line) if open.is_none() => Err(format!("`{line}` happened, and its gate was never opened")),
+        _ => Ok(()),
+    }
+}
+
+/// The path of the step that a decision is about.
+fn asked_about<'a>(record: &'a [Event], decided: &Event) -> &'a str {
+    let is_it = |event: &&Event| event.kind == "decision_requested" && event.body["decision"] == decided.body["decision"];
+    record.iter().find(is_it).map(Event::path).unwrap_or_default()
+}
+
+/// All that had succeeded and has an undo was undone: by the lines that the steps left, from the last to succeed to the first. An
+/// undo that was cut off is repeated before the next.
+fn undone(desk: &Desk, record: &[Event]) -> Result<(), String> {
+    let mut succeeded: Vec<&str> = Vec::new();
+    for event in record {
+        let path = match event.kind.as_str() {
+            "attempt_finished" if event.body["end"].get("succeeded").is_some() => event.path(),
+            "decided" if event.body["vote"]["choice"] == "done" => asked_about(record, event),
+            _ => continue,
+        };
+        if desk.book.has_undo(path) {
+            succeeded.push(path);
+        }
+    }
+    let expected: Vec<String> = succeeded.into_iter().rev().map(undo_of).collect();
+    let mut undone: Vec<String> = desk.lines().into_iter().filter(|line| line.starts_with("un-")).collect();
+    undone.dedup();
+    if undone == expected { Ok(()) } else { Err(format!("{undone:?} was undone, and {expected:?} was to be")) }
+}
+
+/// The run's export holds every row of its record, and is whole by the word of a program that shares no code with the engine.
+fn proven(desk: &Desk, run: &str, record: &[Event]) -> Result<(), String> {
+    let exported = desk.run(&format!("export {run}"), None);
+    let hash = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["hash"].as_str().map(str::to_owned);
+    let hashes: Vec<String> = exported.out.lines().filter_map(hash).collect();
+    if exported.code != Some(0) || !hashes.iter().eq(record.iter().map(|event| &event.hash)) {
+        return Err(format!("its export is not its record: {exported:#?}"));
+    }
+    let file = desk.join("export");
+    std::fs::write(&file, &exported.out).expect("a file");
+    match verdict(&file).as_str() {
+        "whole" => Ok(()),
+        other => Err(format!("another verifier says of its export: {other}")),
+    }
+}
+
+/// What `tests/verify.py` says of an export. One process of it answers for all cases, and ends with the test.
+fn verdict(export: &Path) -> String {
+    static VERIFIER: OnceLock<Mutex<(Child, BufReader<ChildStdout>)>> = OnceLock::new();
+    let verifier = VERIFIER.get_or_init(|| {
+        let ask = "import sys; from verify import verdict\nfor path in sys.stdin: print(verdict(open(path[:-1], 'rb').read()), flush=True)";
+        let mut python = Command::new("python3");
+        python.args(["-B", "-c", ask]).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests"));
+        let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 is there");
+        let says = BufReader::new(child.stdout.take().expect("a pipe"));
+        Mutex::new((child, says))
+    });
+    let (child, says) = &mut *verifier.lock().expect("the verifier");
+    let mut verdict = String::new();
+    writeln!(child.stdin.as_ref().expect("a pipe"), "{}", export.display()).expect("it takes names");
+    says.read_line(&mut verdict).expect("it answers");
+    verdict.trim_end().to_owned()
+}
+
 /// Nothing happened outside that the record did not announce.
-pub fn intents(desk: &Desk, record: &[Event]) -> Result<(), String> {
+fn intents(desk: &Desk, record: &[Event]) -> Result<(), String> {
     let started = record.iter().filter(|event| event.kind == "attempt_started");
     // Steps of undo and `finally` leave lines of their own names, and are named after others.
     let announced: BTreeSet<String> = started.map(|event| line_of(event.path())).collect();
@@ -185,7 +268,10 @@ pub fn judge(desk: &Desk, calm: &Calm, before: &[Event]) -> Result<(), String> {
         return Err(format!("`{line}` never happened"));
     }
     unknown_ends(desk, &record)?;
+    so_far(desk, &record)?;
+    undone(desk, &record)?;
     let run = desk.run_id().ok_or("the run is gone")?;
+    proven(desk, &run, &record)?;
     let verified = desk.run(&format!("verify {run}"), None);
     if verified.code == Some(0) && verified.out.starts_with("whole: ") {
         Ok(())

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::desk::{Desk, LONG, SHORT};
-use crate::judge::{Calm, Seen, every, intents, judge, outcome, recover};
+use crate::judge::{Calm, Seen, every, judge, outcome, recover, so_far};
 use crate::layer::{Change, Dice, Kind, trace};
 use crate::{sample, tell};
 
@@ -256,7 +256,7 @@ impl Whole {
         if self.desk.record().get(..before.len()) != Some(&before) {
             return Err("what is left is not how the record began".to_owned());
         }
-        intents(&desk, &before)?;
+        so_far(&desk, &before)?;
         let asked = recover(&desk)?;
         judge(&desk, calm, &before)?;
         Ok(Seen { struck: true, asked, told: false })
