@@ -320,4 +320,9 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_text_without_braces_is_itself(source in words().prop_map(|text| text.replace('{', "{ "))) {
+        prop_assert_eq!(render(&source, Destination::Plain), Ok(source));
+    }
 }

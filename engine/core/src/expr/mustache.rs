@@ -182,6 +182,9 @@ pub(super) fn parse(source: &str) -> Result<Vec<Piece>, ParseError> {
         let message = format!("a text longer than {} bytes", limits::TEMPLATE_BYTES);
         return Err(ParseError { message, offset: limits::TEMPLATE_BYTES });
     }
+    if !source.contains("{{") {
+        return Ok(vec![Piece::Text(source.to_owned())]);
+    }
     let found = mustaches(source)?;
     check_shape(source, &found)?;
     let template = guarded(|| {
