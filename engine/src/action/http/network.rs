@@ -45,7 +45,7 @@ impl NetworkPolicy {
 fn refusal(host: &str, address: IpAddr) -> String {
     let place = if host == address.to_string() { host.to_owned() } else { format!("{host} ({address})") };
     format!(
-        "{place} is not a public address, and an event started this run; list it in the workspace's `http_allow` if it may be reached"
+        "{place} is not a public address, and an event started this run; if it may be reached, list it under `http.allow` in the workspace"
     )
 }
 
