@@ -264,10 +264,68 @@ fn a_killed_run_goes_on() {
     engine.kill().unwrap();
     engine.wait().unwrap();
     desk.run("runs").prints("interrupted");
+    desk.run("show last").prints("interrupted");
     std::fs::write(desk.path("go"), "").unwrap();
     desk.run("resume last").exits(0).says("will not run again").says("was cut off and runs again");
     assert_eq!(std::fs::read_to_string(desk.path("done.txt")).unwrap(), "first\nthird\n");
     desk.run("verify last").exits(0);
+}
+
+#[test]
+fn a_run_goes_on_with_the_procedure_that_it_started_with() {
+    let called = |word: &str| {
+        procedure(&format!("steps:\n  - run: echo {word} >> called\n    effect: read\n")).replace("name: try", "name: part")
+    };
+    let before = "steps:
+  - id: go
+    approve: {question: Go?}
+  - run: echo old >> called
+    irreversible: test
+    undo: {run: echo taken back >> called}
+  - call: part@^1
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(before)), ("part.yaml", &called("old part"))]);
+    desk.run("exec try").exits(3);
+    let newer = before.replace("echo old", "echo new").replace("taken back", "forgotten");
+    std::fs::write(desk.path("try.yaml"), procedure(&newer).replace("1.0.0", "2.0.0")).unwrap();
+    std::fs::write(desk.path("part.yaml"), called("new part")).unwrap();
+    desk.approve("last", "as it was shown");
+    desk.run("resume last").exits(0);
+    assert_eq!(std::fs::read_to_string(desk.path("called")).unwrap(), "old\nold part\n");
+    // Also where no file is there any more.
+    std::fs::remove_file(desk.path("try.yaml")).unwrap();
+    std::fs::remove_file(desk.path("part.yaml")).unwrap();
+    desk.run("undo last").exits(0);
+    assert_eq!(std::fs::read_to_string(desk.path("called")).unwrap(), "old\nold part\ntaken back\n");
+}
+
+/// What is no id is no path either: nothing beside the state folder's runs is looked at, though it has the shape of one.
+#[test]
+fn ids_are_parsed_and_never_joined_to_paths() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: echo hello\n    effect: read\n"))]);
+    desk.run("--state there exec try").exits(0);
+    let id = desk.run("--state there runs --json").out.split('"').find(|word| word.len() == 26).unwrap().to_owned();
+    let outside = desk.path("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::copy(desk.path(&format!("there/logs/{id}/run-1@1.log")), outside.join("run-1@1.log")).unwrap();
+    let outside = outside.display().to_string();
+    for line in [
+        "logs ../../outside",
+        "logs ../../outside run-1",
+        &format!("logs {outside}"),
+        &format!("logs {id}/../../../outside"),
+        "logs last ../../../outside/run-1",
+        &format!("logs {id} ../{id}/run-1"),
+        "show ../journal.db",
+        "export ../../outside",
+        "resume ../../outside",
+        "cancel .",
+        "decisions %2e%2e",
+        "verify ../there",
+    ] {
+        let refused = desk.run(&format!("--state there {line}")).exits(2);
+        assert!(refused.out.is_empty() && !refused.err.contains("hello"), "{line}: {}{}", refused.out, refused.err);
+    }
 }
 
 #[test]

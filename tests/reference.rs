@@ -175,6 +175,19 @@ fn every_dependency_has_its_reason() {
     assert!(silent.is_empty(), "say in CONTRIBUTING.md why:\n{}", silent.join("\n"));
 }
 
+/// Whether a file has this test, one that is not left out; or, of the simulation, this judge, whom every seed is brought before.
+fn tries(text: &str, name: &str) -> bool {
+    if text.contains(&format!("pub fn {name}(case: &Case<'_>)")) {
+        return true;
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let begins = |line: &str| line.trim_start_matches("async ").starts_with(&format!("fn {name}()"));
+    let Some(place) = lines.iter().position(|line| begins(line)) else { return false };
+    let said: Vec<&&str> = lines[..place].iter().rev().take_while(|line| line.starts_with("#[")).collect();
+    let has = |word: &str| said.iter().any(|line| line.starts_with(word));
+    (has("#[test]") || has("#[tokio::test")) && !has("#[ignore")
+}
+
 #[test]
 fn every_promise_has_its_tests() {
     let promises = page("tests/promises.md");
@@ -183,11 +196,12 @@ fn every_promise_has_its_tests() {
     for (file, test) in named {
         count += 1;
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-        let is_there = std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")));
-        if !is_there {
+        if !std::fs::read_to_string(path).is_ok_and(|text| tries(&text, test)) {
             lost.push(format!("{file}::{test}"));
         }
     }
-    let rows = promises.lines().filter(|line| line.starts_with("| ") && line.contains("::")).count();
-    assert!(lost.is_empty() && rows > 10 && count >= rows, "not there: {lost:?}");
+    assert!(lost.is_empty(), "no tests: {lost:#?}");
+    let rows = promises.lines().filter(|line| line.starts_with("| ")).count();
+    let tried = promises.lines().filter(|line| line.starts_with("| ") && line.contains("::")).count();
+    assert!(tried > 40 && tried == rows - 1 && count >= tried, "{tried} of {rows} rows name a test");
 }

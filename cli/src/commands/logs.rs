@@ -234,6 +234,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_not_kept_is_told() {
+        let digest = runbook_core::Digest::of_bytes(b"x");
+        let seal = |dropped, failed: Option<&str>| LogSeal {
+            bytes: 1,
+            dropped,
+            digest: digest.clone(),
+            failed: failed.map(str::to_owned),
+        };
+        for (seal, expect) in [
+            (seal(0, None), None),
+            (seal(5, None), Some("5 bytes more were written and not kept")),
+            (seal(7, Some("the disk is full")), Some("7 bytes more were written and not kept: the disk is full")),
+        ] {
+            assert_eq!(lacks(seal).as_deref(), expect);
+        }
+    }
+
+    #[test]
     fn lines_are_whole_and_so_are_the_characters_of_a_long_one() {
         let long = |end: &[u8]| [vec![b'x'; LINE], end.to_vec()].concat();
         for (bytes, expect) in [

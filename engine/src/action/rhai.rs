@@ -181,6 +181,7 @@ mod tests {
     use super::*;
     use crate::action::fixture::{failed, job, succeeded};
     use crate::action::perform;
+    use crate::process::survivors;
 
     /// Not a test: the child of the tests below.
     #[test]
@@ -223,15 +224,57 @@ mod tests {
         }
     }
 
+    /// As the system shows it while a script is running.
+    #[tokio::test]
+    async fn it_runs_with_no_more_than_a_script_needs() {
+        let (job, _) = job(task("let i = 0; loop { i += 1; }"));
+        let (id, stop) = (job.id.clone(), job.stop.clone());
+        let running = tokio::spawn(perform(job));
+        let of = |place: String| std::fs::read_to_string(format!("/proc/{place}")).unwrap_or_default();
+        let mut missing = vec![""];
+        let mut pid = 0;
+        while !missing.is_empty() {
+            assert!(!running.is_finished(), "it ran without {missing:?}");
+            tokio::task::yield_now().await;
+            pid = survivors(&id).first().map_or(0, |child| child.pid);
+            let limits = of(format!("{pid}/limits"));
+            let limits: String = limits.split_whitespace().flat_map(|word| [word, " "]).collect();
+            missing = [
+                "address space 536870912 536870912",
+                "cpu time 60 60",
+                "file size 0 0",
+                "core file size 0 0",
+                "processes 0 0",
+                "open files 3 3",
+            ]
+            .into_iter()
+            .filter(|limit| !limits.contains(&format!("Max {limit} ")))
+            .collect();
+        }
+        // Of the thread that runs the script; the tests have another one beside it.
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let mut threads = threads.map(|thread| of(format!("{pid}/task/{}/status", thread.unwrap().file_name().display())));
+        assert!(threads.any(|status| status.contains("NoNewPrivs:\t1\n")));
+        let environment = of(format!("{pid}/environ"));
+        assert!(environment.split_terminator('\0').all(|word| word.starts_with("RUNBOOK_")), "{environment}");
+        let mut open: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|fd| fd.unwrap().file_name()).collect();
+        open.sort();
+        assert_eq!(open, ["0", "1", "2"]);
+        stop.cancel();
+        assert!(matches!(running.await.unwrap(), AttemptEnd::Cancelled { .. }));
+    }
+
     #[tokio::test]
     async fn a_deadline_and_a_cancel_end_it() {
         for cancel in [false, true] {
             let (mut job, _) = job(task("let i = 0; loop { i += 1; }"));
             job.work.timeout = Duration::from_millis(if cancel { 60_000 } else { 100 });
-            let stop = job.stop.clone();
+            let (id, stop) = (job.id.clone(), job.stop.clone());
             let running = tokio::spawn(perform(job));
             if cancel {
-                tokio::task::yield_now().await;
+                while survivors(&id).is_empty() && !running.is_finished() {
+                    tokio::task::yield_now().await;
+                }
                 stop.cancel();
             }
             let end = running.await.unwrap();
