@@ -171,8 +171,13 @@ impl Desk {
         desk.seal();
         let refused = harness::free_port();
         let mail = serve_mail(desk.secrets["mail"].clone());
-        for (name, text) in [("workspace.yaml", WORKSPACE), ("spill.yaml", SPILL), ("crash.yaml", CRASH), ("starved.yaml", STARVED)]
-        {
+        for (name, text) in [
+            ("workspace.yaml", WORKSPACE),
+            ("spill.yaml", SPILL),
+            ("denied.yaml", DENIED),
+            ("crash.yaml", CRASH),
+            ("starved.yaml", STARVED),
+        ] {
             let text = text.replace("PORT", &port.to_string()).replace("REFUSED", &refused.to_string());
             let text = text.replace("SMTP", &mail.to_string()).replace("TAKES", &desk.post[0].port.to_string());
             let text = text.replace("REFUSES", &desk.post[1].port.to_string());
@@ -188,15 +193,21 @@ impl Desk {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// The file of secrets, made by `age` itself.
+    /// The files of secrets, made by `age` itself: one that is whole, and one that is no YAML inside.
     fn seal(&self) {
         let identity = self.scratch.join("source/identity");
         harness::run(Command::new("age-keygen").arg("-o").arg(&identity));
         let recipient = harness::run(Command::new("age-keygen").arg("-y").arg(&identity));
-        self.source("plain.yaml", &format!("db: {{password: \"{}\"}}\n", json(&self.secrets["age"], "", false, HEX[0])));
-        let mut age = Command::new("age");
-        age.arg("-r").arg(recipient.trim()).arg("-o").arg(self.scratch.join("work/secrets.age"));
-        harness::run(age.arg(self.scratch.join("source/plain.yaml")));
+        let password = json(&self.secrets["age"], "", false, HEX[0]);
+        for (name, plain) in [
+            ("secrets.age", format!("db: {{password: \"{password}\"}}\n")),
+            ("torn.age", format!("db: {{password: \"{password}\", \"{password}\": {password}]\n")),
+        ] {
+            self.source("plain.yaml", &plain);
+            let mut age = Command::new("age");
+            age.arg("-r").arg(recipient.trim()).arg("-o").arg(self.scratch.join("work").join(name));
+            harness::run(age.arg(self.scratch.join("source/plain.yaml")));
+        }
     }
 
     fn command(&self, line: &str) -> Command {
@@ -321,6 +332,7 @@ const WORKSPACE: &str = r#"apiVersion: runbook/v1
 kind: Workspace
 secrets:
   vault: {age: {file: secrets.age, identity: SOURCE/identity}}
+  torn: {age: {file: torn.age, identity: SOURCE/identity}}
 channels:
   journal: {log: {file: messages.jsonl}}
   page: {command: [cat, SOURCE/spill, SOURCE/absent]}
@@ -403,6 +415,23 @@ steps:
       - that: "false"
         else: "{{steps.plain.stdout}}"
     on_failure: continue
+  - id: number
+    set: {n: steps.plain.stdout.parse_int()}
+    on_failure: continue
+  - id: time
+    set: {n: duration(steps.data.value)}
+    on_failure: continue
+  - id: pattern
+    set: {n: '"x".matches("(" + steps.data.value + steps.plain.stdout.lines()[1])'}
+    on_failure: continue
+  - id: parsed
+    run: cat SOURCE/spill; cat SOURCE/spill >&2
+    effect: read
+    outputs: {n: result.stdout.parse_json()}
+    on_failure: continue
+  - id: thrown
+    rhai: "throw steps.data.value + steps.plain.stdout"
+    on_failure: continue
   - id: go
     approve: {question: "{{steps.data.value}} {{steps.web.body}} {{steps.plain.stdout}}"}
   - id: late
@@ -425,6 +454,28 @@ steps:
     run: cat SOURCE/spill; kill -ABRT $PPID; cat SOURCE/spill
     env: {TOKEN: secrets.token, WORD: secrets.word}
     irreversible: it is a test
+"#;
+
+/// Secrets that cannot be had: those who keep them have more to say than they should.
+const DENIED: &str = r#"apiVersion: runbook/v1
+kind: Runbook
+name: denied
+version: 1.0.0
+secrets:
+  absent: {from: vault, key: "db#absent"}
+  inside: {from: vault, key: "db#password#inside"}
+  torn: {from: torn, key: "db#password"}
+  word: {command: [sh, -c, "cat SOURCE/word; cat SOURCE/word >&2; exit 1"]}
+  folder: {file: SOURCE/key/key}
+steps:
+  - {id: absent, run: "true", effect: read, env: {X: secrets.absent}, on_failure: continue}
+  - {id: inside, run: "true", effect: read, env: {X: secrets.inside}, on_failure: continue}
+  - {id: torn, run: "true", effect: read, env: {X: secrets.torn}, on_failure: continue}
+  - {id: word, run: "true", effect: read, env: {X: secrets.word}, on_failure: continue}
+  - {id: folder, run: "true", effect: read, env: {X: secrets.folder}, on_failure: continue}
+  - http: {url: "http://127.0.0.1:PORT/echo", headers: {Authorization: secrets.word}}
+    effect: read
+    on_failure: continue
 "#;
 
 /// A step takes all further memory away from the engine.
@@ -471,7 +522,10 @@ fn secrets_are_found_nowhere() {
     desk.run("check --json", Some(0));
     desk.run("dry-run spill", Some(0));
     desk.run("dry-run spill --json", Some(0));
-    desk.run("exec spill --yes", Some(3));
+    let (_, _, errors) = desk.run_anyhow("exec spill --yes");
+    for why in ["is not an integer", "is not a duration", "is not a regular expression", "not JSON", "the script failed"] {
+        assert!(errors.contains(why), "{why}: {errors}");
+    }
     desk.look_at("last");
     let shown = desk.run("decisions last --json", Some(0));
     let shown: serde_json::Value = serde_json::from_str(shown.lines().next().unwrap_or_default()).unwrap();
@@ -483,6 +537,12 @@ fn secrets_are_found_nowhere() {
     desk.look_at("last");
     desk.run("exec spill --yes --json", Some(3));
     desk.run("cancel last --reason enough", Some(0));
+    desk.run("dry-run denied", Some(0));
+    let (_, _, errors) = desk.run_anyhow("exec denied --yes");
+    for why in ["no secret `db#absent`", "no secret `db#password#inside`", "not a map", "by hand to see", "/key` cannot be read"] {
+        assert!(errors.contains(why), "{why}: {errors}");
+    }
+    desk.look_at("last");
     // The engine dies with the secrets in its memory.
     desk.run("exec crash --yes", None);
     desk.run("resume last --yes", Some(3));
