@@ -7,6 +7,8 @@
 mod next;
 #[path = "cli/shown.rs"]
 mod shown;
+#[path = "cli/surroundings.rs"]
+mod surroundings;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

@@ -151,13 +151,15 @@ impl Ui {
         }
     }
 
-    /// One line, or several, of data.
+    /// One line, or several, of data. Where the reader has gone away, what was found still decides how the program exits.
     pub fn data(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "{text}")?;
-        self.out.flush()
+        match writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     }
 
-    /// Bytes of data as they are.
+    /// Bytes of data as they are, of which there may be any number: without a reader there is no more to do.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;

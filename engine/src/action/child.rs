@@ -24,10 +24,10 @@ use crate::process::{self, Environment, Launch, Stopped, Survivor, Tree};
 
 /// What a child takes over from the engine, where it is set. `SSH_AUTH_SOCK` is among it because steps that reach other
 /// machines through `ssh` need the operator's agent; everything else that holds or names a credential must be declared.
-pub const INHERITED: [&str; 11] =
+const INHERITED: [&str; 11] =
     ["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"];
 /// And every variable that begins like this: the locale.
-pub const INHERITED_PREFIX: &str = "LC_";
+const INHERITED_PREFIX: &str = "LC_";
 /// Where programs are looked for if the engine itself has no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
