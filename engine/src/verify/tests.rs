@@ -143,6 +143,7 @@ async fn every_flipped_byte_and_every_cut_is_found() {
     let export = folder.path().join("export");
     std::fs::write(&export, &text).unwrap();
     assert_eq!(python(&["-c", EXHAUST], &[export]), "", "the other verifier overlooks something");
+    println!("{start} flips and {start} cuts are found, by two verifiers");
 }
 
 #[test]
@@ -265,6 +266,7 @@ async fn two_verifiers_agree_on_every_forgery() {
             assert_eq!(theirs == "whole", passes[at], "{what}, {options:?}: the other verifier says {theirs}");
         }
     }
+    println!("two verifiers agree on {} forgeries, without and with a head and a signature", files.len());
 }
 
 /// Whoever can rewrite everything makes a valid chain; what others have seen of the old one still shows it.
