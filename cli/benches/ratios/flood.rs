@@ -1,6 +1,7 @@
 //! Rows of output: more of it than anybody reads, in many lines and in one, with a secret to be looked for in every byte.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::program::Prepared;
@@ -11,14 +12,15 @@ const MIB: u64 = 1024 * 1024;
 const KEPT: u64 = 1024 * MIB;
 
 pub fn lines(folder: &Path) -> Row {
-    let measured = Some(slowed(folder, "lines", "yes 2026-11-21T05:00:00Z INFO replica billing-3 lag 42.0 s, 1234 of 5678 done"));
+    const LINE: &str = "2026-11-21T05:00:00Z INFO replica billing-3 lag 42.0 s, 1234 of 5678 done";
+    let measured = Some(slowed(folder, "lines", &format!("yes {LINE}"), format!("{LINE}\n").as_bytes()));
     Row {
         what: "a child that writes lines", against: "| cat > file, its own time", measured, unit: "×", reach: Reach::AtMost(1.5)
     }
 }
 
 pub fn one_line(folder: &Path) -> Row {
-    let measured = Some(slowed(folder, "one-line", "cat /dev/zero"));
+    let measured = Some(slowed(folder, "one-line", "cat /dev/zero", b"\0"));
     Row {
         what: "a child that writes one line",
         against: "| cat > file, its own time",
@@ -28,11 +30,23 @@ pub fn one_line(folder: &Path) -> Row {
     }
 }
 
-/// 10 GiB through one step: every byte is counted, and exactly so many are kept as may be.
+/// Ten times what a log keeps; one line as long as a log; halves of characters with NULs between them.
+const FLOODS: [(&str, &str, u64, &[u8]); 3] = [
+    ("ten", "cat /dev/zero", 10 * KEPT, b"\0"),
+    ("line", "cat /dev/zero | tr '\\0' x", KEPT, b"x"),
+    ("halves", "yes \"$(printf '\\303')\" | tr '\\n' '\\0'", 2 * KEPT, b"\xc3\0"),
+];
+
+/// Every byte up to the cap is kept as it came, and every byte beyond it is counted, in memory that stays flat.
 pub fn memory(folder: &Path) -> Row {
-    let flood = Flood::new(folder, "ten", "cat /dev/zero", 10 * 1024 * MIB);
-    let measured = Some(flood.prepared.peak_memory());
-    assert_eq!(flood.kept(), KEPT, "bytes in the log");
+    let peaks = FLOODS.map(|(name, source, bytes, piece)| {
+        let flood = Flood::new(folder, name, source, bytes);
+        let peak = flood.prepared.peak_memory();
+        flood.assert_kept(bytes, piece);
+        fs::remove_dir_all(&flood.logs).expect("the logs go");
+        peak
+    });
+    let measured = peaks.into_iter().reduce(f64::max);
     Row { what: "10 GiB through a step, memory", against: "the most at once", measured, unit: "MiB", reach: Reach::AtMost(64.0) }
 }
 
@@ -63,22 +77,38 @@ impl Flood {
         took.trim().parse().expect("nanoseconds")
     }
 
-    fn kept(&self) -> u64 {
+    /// The log holds these pieces, one after the other, as many bytes of them as a log keeps, and the record tells how many were
+    /// written beyond that.
+    fn assert_kept(&self, written: u64, piece: &[u8]) {
+        let kept = written.min(KEPT);
         let runs = fs::read_dir(&self.logs).expect("the logs").map(|entry| entry.expect("a run").path());
-        let logs =
-            runs.flat_map(|run| fs::read_dir(run).expect("its logs")).map(|log| log.expect("a log").metadata().expect("its size"));
-        logs.map(|log| log.len()).sum()
+        let logs: Vec<PathBuf> =
+            runs.flat_map(|run| fs::read_dir(run).expect("its logs")).map(|log| log.expect("a log").path()).collect();
+        let [log] = logs.as_slice() else { panic!("{logs:?}") };
+        let mut log = File::open(log).expect("the log");
+        assert_eq!(log.metadata().expect("its size").len(), kept, "bytes in the log");
+        let expect = piece.repeat(64 * 1024);
+        let mut chunk = vec![0; expect.len()];
+        let mut left = kept as usize;
+        while left > 0 {
+            let length = left.min(expect.len());
+            log.read_exact(&mut chunk[..length]).expect("the log is read");
+            assert!(chunk[..length] == expect[..length], "a byte of the last {left} is another one");
+            left -= length;
+        }
+        let seal = self.prepared.seal();
+        assert_eq!((&seal["bytes"], &seal["dropped"]), (&kept.into(), &(written - kept).into()), "{seal}");
     }
 }
 
 /// How many times longer the child takes than where it writes the same into a file.
-fn slowed(folder: &Path, name: &str, source: &str) -> f64 {
+fn slowed(folder: &Path, name: &str, source: &str, piece: &[u8]) -> f64 {
     let flood = Flood::new(folder, name, source, 256 * MIB);
     let into_file = flood.script.replacen("; echo", " | cat >copy; echo", 1);
     let ratios = (0..=PAIRS).map(|_| {
         flood.prepared.exec();
         let ours = flood.took();
-        assert_eq!(flood.kept(), 256 * MIB, "bytes in the log");
+        flood.assert_kept(256 * MIB, piece);
         fs::remove_dir_all(&flood.logs).expect("the logs go");
         quiet("sh", &["-c", &into_file], &flood.prepared.folder);
         ours / flood.took()

@@ -4,7 +4,8 @@
 //! rival is not installed says so. Each run adds a line of JSON to `target/bench-history.jsonl`, which CI keeps.
 //!
 //! `cargo bench --bench ratios -- replay store` measures the rows with one of these words in their name; `--large` fills a store
-//! with 100,000 runs and 5,000,000 events first, which takes minutes and 2 GB.
+//! with 100,000 runs and 5,000,000 events first, which takes minutes and 2 GB. A row that misses its reach is marked; with `--strict`
+//! the program then ends with 1.
 
 mod flood;
 mod journal;
@@ -14,7 +15,7 @@ mod program;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 const RUNBOOK: &str = env!("CARGO_BIN_EXE_runbook");
@@ -33,6 +34,16 @@ pub struct Row {
 pub enum Reach {
     AtMost(f64),
     AtLeast(f64),
+}
+
+impl Row {
+    /// Whether it is within its reach. What was not measured misses nothing.
+    fn holds(&self) -> bool {
+        self.measured.is_none_or(|measured| match self.reach {
+            Reach::AtMost(most) => measured <= most,
+            Reach::AtLeast(least) => measured >= least,
+        })
+    }
 }
 
 type Measure = fn(&Path) -> Row;
@@ -64,28 +75,33 @@ const ROWS: [(&str, Measure); 24] = [
     ("store list", program::large_store_lists),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, program, rest @ ..] = arguments.as_slice()
         && first == PEAK
     {
-        return tell_peak_memory(program, &rest.iter().map(String::as_str).collect::<Vec<_>>());
+        tell_peak_memory(program, &rest.iter().map(String::as_str).collect::<Vec<_>>());
+        return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
     let folder = std::env::temp_dir().join(format!("runbook-bench-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a scratch folder");
     let mut history = serde_json::Map::new();
+    let mut missed = 0;
     println!("{:<34} {:<38} {:>12}  reach", "what", "against", "measured");
     for (name, measure) in ROWS {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
             let row = measure(&folder);
             println!("{row}");
+            missed += usize::from(!row.holds());
             history.insert(name.to_owned(), row.measured.into());
         }
     }
     keep(history);
     // Removing what this program made; a leftover would do no harm.
     let _ = fs::remove_dir_all(&folder);
+    let strict = arguments.iter().any(|argument| argument == "--strict");
+    if strict && missed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Adds what was measured to the history.
@@ -101,11 +117,11 @@ fn keep(rows: serde_json::Map<String, serde_json::Value>) {
 impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let measured = self.measured.map_or("–".to_owned(), |measured| format!("{measured:.2} {}", self.unit));
-        let (sign, reach, holds) = match self.reach {
-            Reach::AtMost(most) => ("≤", most, self.measured.is_none_or(|measured| measured <= most)),
-            Reach::AtLeast(least) => ("≥", least, self.measured.is_none_or(|measured| measured >= least)),
+        let (sign, reach) = match self.reach {
+            Reach::AtMost(most) => ("≤", most),
+            Reach::AtLeast(least) => ("≥", least),
         };
-        let missed = if holds { "" } else { "  missed" };
+        let missed = if self.holds() { "" } else { "  missed" };
         write!(f, "{:<34} {:<38} {measured:>12}  {sign} {reach} {}{missed}", self.what, self.against, self.unit)
     }
 }

@@ -33,6 +33,16 @@ impl Prepared {
     pub fn peak_memory(&self) -> f64 {
         peak_memory(RUNBOOK, &self.arguments(), &self.folder)
     }
+
+    /// What the record says of the log of the last run's only attempt.
+    pub fn seal(&self) -> serde_json::Value {
+        let arguments = [&["export", "last"], &self.arguments()[3..]].concat();
+        let output = Command::new(RUNBOOK).args(arguments).current_dir(&self.folder).output().expect("it starts");
+        let text = String::from_utf8(output.stdout).expect("a record is text");
+        let end = text.lines().find(|line| line.contains("\"kind\":\"attempt_finished\"")).expect("the end of the attempt");
+        let end: serde_json::Value = serde_json::from_str(end).expect("a line is JSON");
+        end["body"]["end"]["succeeded"]["result"]["log"].clone()
+    }
 }
 
 const ONE: &str = "- {exec: [\"true\"], effect: read}\n";
