@@ -112,6 +112,20 @@ finally:
     gated: &["a1", "a2", "seen", "a3", "a4", "a5", "bad"],
 };
 
+/// One that ends well, and can be taken back.
+pub const UNDONE: Book = Book {
+    text: r#"apiVersion: runbook/v1
+kind: Runbook
+name: crash
+version: 1.0.0
+steps:
+- {id: first, run: 'echo first >> ~/count', undo: {run: 'echo un-first >> ~/count', idempotent: true}}
+"#,
+    repeatable: &["un-first"],
+    verified: &[],
+    gated: &[],
+};
+
 impl Book {
     /// Whether a step may be repeated unasked.
     pub fn may_repeat(&self, path: &str) -> bool {

@@ -16,7 +16,7 @@ mod power;
 
 use std::process::Command;
 
-use desk::{Book, Desk, EXEC, LONG, SHORT};
+use desk::{Book, Desk, EXEC, LONG, SHORT, UNDONE};
 use judge::{Calm, Seen, every, play};
 use layer::{Dice, Fault, Kind, Place, What, figures};
 
@@ -51,14 +51,24 @@ fn sample<C: std::fmt::Display>(cases: Vec<C>, most: usize, seed: u64) -> Vec<C>
 /// Every place of a run with each of these faults, or a sample.
 fn matrix(book: &'static Book, place: Place, faults: &[What], most: usize) -> Vec<Seen> {
     let calm = Calm::of(book);
-    let places = (1..=calm.places(place)).flat_map(|at| faults.iter().map(move |what| Fault { what: *what, place, at }));
-    let seen = every(sample(places.collect(), most, 1), |fault| play(book, &calm, fault));
-    tell(&format!("{faults:?} at {} places of a run of {} effects", calm.places(place), calm.effects()), &seen);
+    let last = calm.places(place);
+    let places = (1..=last).flat_map(|at| faults.iter().map(move |what| Fault { what: *what, place, at }));
+    let seen = every(sample(places.collect(), most, 1), |fault| {
+        let seen = play(book, &calm, fault)?;
+        // One run makes some calls more or less than another, and may not come to the last of them.
+        if seen.struck || fault.at * 5 > last * 4 { Ok(seen) } else { Err("it never struck".to_owned()) }
+    });
+    tell(&format!("{faults:?} at {last} places of a run of {} effects", calm.effects()), &seen);
+    assert!(alone() || struck(&seen) * 10 >= seen.len() * 9, "only {} of {} faults struck", struck(&seen), seen.len());
     seen
 }
 
+fn struck(seen: &[Seen]) -> usize {
+    seen.iter().filter(|seen| seen.struck).count()
+}
+
 fn tell(what: &str, seen: &[Seen]) {
-    let struck = seen.iter().filter(|seen| seen.struck).count();
+    let struck = struck(seen);
     let told = seen.iter().filter(|seen| seen.told).count();
     let asked: usize = seen.iter().map(|seen| seen.asked).sum();
     figures(&format!("{what}: {} cases, {struck} struck, {told} told as errors, {asked} unknown ends asked about", seen.len()));
@@ -68,8 +78,20 @@ fn tell(what: &str, seen: &[Seen]) {
 #[test]
 fn every_change_of_the_state_folder_passes_the_layer() {
     let desk = Desk::new(&SHORT);
+    passes_the_layer(&desk, EXEC, 3, 50);
+    passes_the_layer(&desk, &desk.approval("last", "d1"), 0, 2);
+    passes_the_layer(&desk, "resume last --yes", 1, 30);
+    let desk = Desk::new(&UNDONE);
+    passes_the_layer(&desk, EXEC, 0, 20);
+    passes_the_layer(&desk, "undo last --yes", 0, 10);
+    assert_eq!(desk.lines(), ["first", "un-first"]);
+}
+
+/// Runs a command that ends with this code and makes so many changes or more, none of them past the layer.
+fn passes_the_layer(desk: &Desk, line: &str, code: i32, least: usize) {
     let (seen, trace) = (desk.join("seen"), desk.join("trace"));
-    let ours = desk.command(EXEC, None, Some(&trace));
+    let _ = std::fs::remove_file(&trace);
+    let ours = desk.command(line, None, Some(&trace));
     let calls = "trace=write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,sync_file_range,msync,syncfs,sync,rename,renameat,renameat2,\
                  unlink,unlinkat,truncate,ftruncate,fallocate,copy_file_range,sendfile,splice";
     let mut traced = Command::new("strace");
@@ -82,15 +104,15 @@ fn every_change_of_the_state_folder_passes_the_layer() {
     traced.arg(ours.get_program()).args(ours.get_args());
     traced.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let ran = traced.output().expect("it starts; tests/setup.sh installs strace");
-    assert_eq!(ran.status.code(), Some(3), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(code), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
     let seen = std::fs::read_to_string(&seen).expect("a trace");
     let state = desk.state.to_string_lossy().into_owned();
     let seen: Vec<&str> = seen.lines().filter(|line| line.contains(&state) && !line.contains("/trace>")).collect();
     let changes = layer::trace(&trace);
     let passed = changes.iter().filter(|change| !matches!(change.kind, Kind::Sync { .. } | Kind::Create)).count();
-    assert!(passed > 50, "only {passed} changes");
-    assert_eq!(passed, seen.len(), "{}", seen.join("\n"));
-    assert!(!seen.iter().any(|line| line.contains("sync(")), "a sync goes past the layer:\n{}", seen.join("\n"));
+    assert!(passed >= least, "{line}: only {passed} changes");
+    assert_eq!(passed, seen.len(), "{line}: {}", seen.join("\n"));
+    assert!(!seen.iter().any(|line| line.contains("sync(")), "{line}: a sync goes past the layer:\n{}", seen.join("\n"));
 }
 
 #[test]
@@ -101,7 +123,7 @@ fn killed_at_any_moment() {
     let at = (0..500).map(|_| Fault { what: What::Kill, place: Place::Call, at: 1 + dice.below(calm.places(Place::Call)) });
     let seen = every(sample(at.collect(), 80, 1), |fault| play(&LONG, &calm, fault));
     tell(&format!("killed at random among {} calls", calm.places(Place::Call)), &seen);
-    assert!(alone() || seen.iter().filter(|seen| seen.struck).count() * 2 >= seen.len(), "most kills must strike");
+    assert!(alone() || struck(&seen) * 10 >= seen.len() * 9, "only {} of {} kills struck", struck(&seen), seen.len());
 }
 
 #[test]
@@ -111,9 +133,13 @@ fn killed_at_each_change_of_the_state_folder() {
 
 #[test]
 fn every_change_of_the_state_folder_fails() {
-    let mut faults = vec![What::Short];
+    matrix(&SHORT, Place::Change, &[What::Short], 25);
     for number in [libc::EIO, libc::ENOSPC, libc::EDQUOT] {
-        faults.extend([false, true].map(|onward| What::Fail { number, onward }));
+        let faults = [false, true].map(|onward| What::Fail { number, onward });
+        let seen = matrix(&SHORT, Place::Change, &faults, 40);
+        // The command does its work all the same where an output cannot be kept, which its record says, or where no more than the
+        // journal's log was to be copied when the process ended.
+        let told = seen.iter().filter(|seen| seen.told).count();
+        assert!(alone() || told * 3 >= struck(&seen) * 2, "only {told} of {} failures were told as errors", struck(&seen));
     }
-    matrix(&SHORT, Place::Change, &faults, 140);
 }
