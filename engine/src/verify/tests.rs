@@ -131,9 +131,11 @@ async fn every_flipped_byte_and_every_cut_is_found() {
     for line in text.split_inclusive('\n') {
         let mut rest = text.as_bytes()[start..].to_vec();
         for place in 0..line.len() {
-            rest[place] ^= 1;
-            assert!(is_found(reading.clone(), &rest), "byte {}", start + place);
-            rest[place] ^= 1;
+            for change in [0x01, 0x20] {
+                rest[place] ^= change;
+                assert!(is_found(reading.clone(), &rest), "byte {} ^ {change}", start + place);
+                rest[place] ^= change;
+            }
             assert!(is_found(reading.clone(), &rest[..place]), "cut at {}", start + place);
         }
         reading.line(line.as_bytes()).unwrap();
