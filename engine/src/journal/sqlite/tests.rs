@@ -1,5 +1,7 @@
 //! What is particular to the store on disk: refusals, other processes, damage, and many writers at once.
 
+mod logs;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
@@ -187,59 +189,6 @@ fn what_is_queued_is_written_before_the_store_closes() {
     }
     drop(store);
     assert_eq!(open(&folder).runs(&RunFilter { limit: 1000, ..RunFilter::default() }).unwrap().len(), 100);
-}
-
-/// What stands before the frames of a write-ahead log; a frame is a head and a page.
-const LOG_HEADER: usize = 32;
-const FRAME: usize = 24 + 4096;
-
-/// A power failure leaves some prefix of the log: whatever it is, the store opens and holds each commit that is whole in it.
-#[test]
-fn a_cut_log_leaves_a_prefix_of_the_commits() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder);
-    // Where each commit ends in the log, in whole frames.
-    let mut ends = Vec::new();
-    let mut committed = |before: &mut Vec<u8>| {
-        let log = std::fs::read(folder.path().join("state/journal.db-wal")).unwrap();
-        let changed = (0..log.len()).rev().find(|at| before.get(*at).copied().unwrap_or_default() != log[*at]).unwrap();
-        ends.push(LOG_HEADER + (changed + 1 - LOG_HEADER).next_multiple_of(FRAME));
-        *before = log;
-    };
-    let mut log = std::fs::read(folder.path().join("state/journal.db-wal")).unwrap_or_default();
-    let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
-    committed(&mut log);
-    for _ in 0..8 {
-        let row = store.run(&id(1)).unwrap();
-        store.append(adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
-        committed(&mut log);
-    }
-    let database = std::fs::read(folder.path().join("state/journal.db")).unwrap();
-    let all = store.records(&id(1), 1, 100).unwrap();
-    let mut seen = std::collections::BTreeSet::new();
-    // Of what is whole up to here, nothing is lost, and nothing of the rest is believed.
-    let mut check = |log: &[u8], whole: usize| {
-        let copy = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(copy.path(), PermissionsExt::from_mode(0o700)).unwrap();
-        std::fs::write(copy.path().join("journal.db"), &database).unwrap();
-        std::fs::write(copy.path().join("journal.db-wal"), log).unwrap();
-        let store = Store::open(copy.path()).unwrap();
-        let records = store.records(&id(1), 1, 100).unwrap();
-        assert_eq!(records, all[..ends.iter().filter(|end| **end <= whole).count()], "whole up to {whole}");
-        assert_eq!(store.run(&id(1)).map_or(0, |row| row.seq), records.len() as u64);
-        seen.insert(records.len());
-    };
-    let frames = (LOG_HEADER..=*ends.last().unwrap()).step_by(FRAME);
-    for cut in (0..=log.len()).step_by(1021).chain(frames.clone().flat_map(|at| at - 1..=at + 1)) {
-        check(&log[..cut.min(log.len())], cut);
-    }
-    for flip in (0..log.len()).step_by(2039).chain(frames.map(|at| at + at / FRAME % 24)).filter(|flip| *flip < log.len()) {
-        let mut flipped = log.clone();
-        flipped[flip] ^= 1;
-        check(&flipped, flip);
-    }
-    assert_eq!(seen.first(), Some(&0));
-    assert_eq!(seen.last(), Some(&9));
 }
 
 #[test]
