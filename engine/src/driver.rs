@@ -100,6 +100,8 @@ pub struct Driver<'a> {
     /// Messages on their way to the channels of an escalation; each gives what is noted of it.
     messages: JoinSet<String>,
     timers: BTreeMap<(Timestamp, Timer), ()>,
+    /// Questions that somebody may have answered ahead of time.
+    asked: VecDeque<DecisionId>,
     lock: Option<String>,
     renew_at: Timestamp,
     seen: u64,
@@ -122,6 +124,7 @@ impl<'a> Driver<'a> {
             tasks: JoinSet::new(),
             messages: JoinSet::new(),
             timers: BTreeMap::new(),
+            asked: VecDeque::new(),
             lock: None,
             renew_at: later(now, limits::LEASE_RENEWAL),
             seen: 0,
@@ -148,8 +151,8 @@ impl<'a> Driver<'a> {
         self.queue.extend(self.session.run().pending());
         loop {
             self.answer_all().await?;
-            // What is due already comes before the question whether there is anything left to do.
-            if self.fire_due(self.session.now())? || self.read_inbox().await? {
+            // What is due already comes before any vote, and before the question whether there is anything left to do.
+            if self.fire_due(self.session.now())? || self.read_inbox().await? || self.decided_ahead().await? {
                 continue;
             }
             self.start_ready().await?;
@@ -215,7 +218,7 @@ impl<'a> Driver<'a> {
                     None
                 }
                 Command::Await { decision } => {
-                    self.decided_ahead(decision).await?;
+                    self.asked.push_back(decision);
                     None
                 }
                 Command::Wake { timer, at } => {

@@ -317,6 +317,18 @@ fn a_decision_ahead_of_time_covers_only_what_it_says() {
     }
 }
 
+/// What was due while nobody drove the run comes first.
+#[test]
+fn a_decision_ahead_of_time_is_too_late_once_the_time_of_the_question_is_over() {
+    for (passes, expect) in [(599, (Some(OutcomeKind::Succeeded), 1)), (600, (Some(OutcomeKind::Failed), 0))] {
+        let case = Case::new("{question: Rebuild?, from: [dba], within: 10m}", "", NO_KEY);
+        assert!(matches!(case.drive(), Stop::Waiting(_)));
+        case.keep(&case.ahead());
+        case.clock.advance(Duration::from_secs(passes));
+        assert_eq!(case.end(), expect, "after {passes} s");
+    }
+}
+
 #[test]
 fn decisions_ahead_of_time_of_several_people_make_a_quorum() {
     let case = Case::new("{question: Rebuild?, from: [dba], count: 2}", "", NO_KEY);

@@ -39,22 +39,40 @@ impl Driver<'_> {
         Ok(received.answer)
     }
 
-    /// Takes the votes that were cast before they were asked for, as many as fit and as are needed.
-    pub(super) async fn decided_ahead(&mut self, decision: DecisionId) -> Result<(), SessionError> {
-        loop {
-            let now = self.session.now();
-            let found = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)?;
-            let Some((used, vote)) = found else { return Ok(()) };
-            match self.session.run().check_vote(decision, &vote) {
-                // Another run may have spent the last use meanwhile.
-                Ok(Verdict::Record(fact @ Fact::Decided { .. })) => {
-                    if self.session.use_ahead(used).await? {
-                        self.record(fact)?;
-                    }
-                }
-                Ok(Verdict::Record(fact)) => return self.record(fact),
-                Ok(Verdict::AlreadySaid) | Err(_) => return Ok(()),
+    /// Takes the votes that were cast before they were asked for, as many as fit and as are needed. True where something was
+    /// recorded.
+    pub(super) async fn decided_ahead(&mut self) -> Result<bool, SessionError> {
+        let before = self.session.run().seq();
+        while let Some(decision) = self.asked.front().copied() {
+            if !self.decide_ahead(decision).await? {
+                self.asked.pop_front();
             }
         }
+        Ok(self.session.run().seq() > before)
+    }
+
+    /// True where another vote may follow.
+    async fn decide_ahead(&mut self, decision: DecisionId) -> Result<bool, SessionError> {
+        let now = self.session.now();
+        let found = ahead::vote_for(self.session.run(), decision, &**self.session.journal(), now)?;
+        let Some((used, vote)) = found else { return Ok(false) };
+        let verdict = self.session.run().check_vote(decision, &vote);
+        let Ok(Verdict::Record(fact)) = verdict else { return Ok(false) };
+        if !matches!(fact, Fact::Decided { .. }) {
+            self.record(fact)?;
+            return Ok(false);
+        }
+        // Another run may have spent the last use meanwhile.
+        if !self.session.use_ahead(used).await? {
+            return Ok(true);
+        }
+        // Spending it took time, and neither a question nor an approval outlives its own. The use is lost then.
+        let now = self.session.now();
+        self.fire_due(now)?;
+        let in_time = vote.terms.as_ref().is_some_and(|terms| now < terms.expires);
+        if in_time && self.session.run().decision(decision).is_some_and(|asked| asked.is_open()) {
+            self.record(fact)?;
+        }
+        Ok(true)
     }
 }
