@@ -456,6 +456,29 @@ impl Book {
         files
     }
 
+    /// Every step that a run comes to by itself, with its path, without numbers of items and rounds.
+    pub fn paths(&self) -> Vec<(String, &Step)> {
+        fn within<'b>(book: &'b Book, prefix: &str, steps: &'b [Step], found: &mut Vec<(String, &'b Step)>) {
+            for step in steps {
+                let path = format!("{prefix}{}", step.id);
+                match &step.verb {
+                    Verb::Parallel { branches, .. } => {
+                        branches.iter().for_each(|(name, inside)| within(book, &format!("{path}.{name}/"), inside, found));
+                    }
+                    Verb::Call(called) => {
+                        let called = book.procedures.iter().find(|procedure| procedure.name == *called);
+                        called.into_iter().for_each(|called| within(book, &format!("{path}/"), &called.steps, found));
+                    }
+                    verb => verb.lists().into_iter().for_each(|inside| within(book, &format!("{path}/"), inside, found)),
+                }
+                found.push((path, step));
+            }
+        }
+        let mut found = Vec::new();
+        within(self, "", &self.main().steps, &mut found);
+        found
+    }
+
     /// Every step by its id.
     pub fn by_id(&self) -> BTreeMap<&str, &Step> {
         let mut found = BTreeMap::new();

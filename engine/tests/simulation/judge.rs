@@ -1,6 +1,7 @@
 //! Judges a history by what is promised. Nothing here knows the engine: a record is lines of JSON, the procedure is the
 //! simulator's own tree, and the world's ledger says what really happened.
 
+pub mod ahead;
 mod bounds;
 mod effects;
 mod outcome;
@@ -99,11 +100,12 @@ pub fn judge(scenario: &Scenario, history: &History) -> (Vec<String>, Vec<Vec<Li
             }
         };
         let case = Case { scenario, history, run, lines: &lines, steps: &steps };
-        let judges: [Judge; 8] = [
+        let judges: [Judge; 9] = [
             record::nothing_is_lost,
             record::one_owner,
             effects::judge,
             people::judge,
+            ahead::judge,
             undo::judge,
             time::judge,
             bounds::judge,
@@ -117,6 +119,7 @@ pub fn judge(scenario: &Scenario, history: &History) -> (Vec<String>, Vec<Vec<Li
     if locked.windows(2).any(|two| two[0].1 > two[1].0) {
         wrong.push(format!("two runs hold one lock: {locked:?}"));
     }
+    wrong.extend(ahead::uses(scenario, history, &records).err());
     (wrong, records)
 }
 

@@ -124,12 +124,14 @@ fn failure(scenario: Scenario, wrong: &[String]) -> String {
         }
     }
     let Scenario { n, stepwise, from, runs, unkind, patient, wild, .. } = &small;
-    let Scenario { strikes, troubles, jumps, rivals, parks, meddling, .. } = &small;
+    let Scenario { strikes, troubles, jumps, rivals, parks, meddling, aheads, .. } = &small;
     text.push_str(&format!(
         "input n: {n}, stepwise: {stepwise}, from: {from:?}, runs: {runs}, unkind: {unkind}, patient: {patient}, wild: {wild}\n"
     ));
     text.push_str(&format!("strikes: {strikes:?}\ntroubles: {troubles:?}\njumps: {jumps:?}\n"));
-    text.push_str(&format!("rivals: {rivals:?}\nparks: {parks:?}\nmeddling: {meddling:?}\n\nthe last events:\n"));
+    text.push_str(&format!(
+        "rivals: {rivals:?}\nparks: {parks:?}\nmeddling: {meddling:?}\naheads: {aheads:?}\n\nthe last events:\n"
+    ));
     for lines in records {
         for line in lines.iter().rev().take(40).rev() {
             let body: String = line.body.to_string().chars().take(160).collect();

@@ -123,6 +123,13 @@ impl Crowd {
             let choice = if dice.one_in(2) { choice } else { dice.pick(&choices) };
             sayings.push(self.vote(open, if dice.one_in(2) { who } else { other }, choice, digest, answers, false));
         }
+        if let Some(Message::Decide { vote, .. }) = sayings.first_mut().map(|saying| &mut saying.message)
+            && wild
+            && dice.one_in(6)
+        {
+            // A claim that nobody can make: what was approved ahead is found in the journal.
+            vote.ahead = Some("ahead-0.".to_owned());
+        }
         sayings
     }
 

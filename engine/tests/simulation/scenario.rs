@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::author;
-use crate::book::Book;
+use crate::book::{Book, PEOPLE, Verb};
 use crate::dice::Dice;
 
 /// How many seeds share a procedure: reading and checking one costs more than running it.
@@ -34,6 +34,7 @@ pub struct Scenario {
     /// Engine processes that are told to leave the run, and how long after their start.
     pub parks: Vec<(u32, u64)>,
     pub meddling: Vec<(u64, Meddling)>,
+    pub aheads: Vec<Early>,
     /// People act at random; else as they should.
     pub wild: bool,
 }
@@ -87,6 +88,21 @@ pub enum Meddling {
     Undo,
 }
 
+/// An approval that somebody gives before it is asked for.
+#[derive(Clone, Debug)]
+pub struct Early {
+    /// When it is given: 0 is before anything starts.
+    pub at: u64,
+    pub who: &'static str,
+    /// The path of the step, without numbers of items and rounds.
+    pub step: String,
+    pub uses: u32,
+    /// Milliseconds until it expires.
+    pub lasts: u64,
+    /// The only input that it is for, where it names one.
+    pub n: Option<i64>,
+}
+
 impl Scenario {
     pub fn of(seed: u64, book: &Arc<Book>) -> Scenario {
         let mut dice = Dice::of(seed, "scenario");
@@ -105,6 +121,7 @@ impl Scenario {
             rivals: Vec::new(),
             parks: Vec::new(),
             meddling: Vec::new(),
+            aheads: Vec::new(),
             wild: dice.one_in(2),
         };
         if dice.one_in(20) {
@@ -115,6 +132,7 @@ impl Scenario {
             scenario.break_things(seed);
         }
         scenario.meddle(seed);
+        scenario.decide_ahead(seed);
         scenario
     }
 
@@ -194,6 +212,35 @@ impl Scenario {
                 5 => self.meddling.push((at + 30_000, Meddling::Undo)),
                 _ => self.meddling.push((at, Meddling::Note)),
             }
+        }
+    }
+    fn decide_ahead(&mut self, seed: u64) {
+        let mut dice = Dice::of(seed, "ahead");
+        let gated = self.book.gate.is_some();
+        let mut asked = self.book.paths();
+        asked.retain(|(_, step)| matches!(step.verb, Verb::Approve(_)) || gated && step.changes());
+        if asked.is_empty() || dice.one_in(2) {
+            return;
+        }
+        for _ in 0..dice.between(1, 3) {
+            self.aheads.push(Early {
+                at: if dice.one_in(3) { dice.between(1, 20_000) } else { 0 },
+                who: dice.pick(&PEOPLE),
+                step: asked[dice.roll(asked.len() as u64) as usize].0.clone(),
+                uses: dice.pick(&[1, 1, 2, 3, 5]),
+                lasts: dice.pick(&[1_000, 10_000, 100_000, 3_600_000]),
+                n: dice.one_in(4).then(|| self.n + i64::from(dice.one_in(3))),
+            });
+        }
+        if dice.one_in(2) {
+            self.runs = 2;
+        }
+        // About when it is used.
+        if !self.is_calm() && dice.one_in(2) {
+            let blow = Blow::Crash { keep: dice.roll(3) as u32, seen: dice.one_in(2) };
+            self.strikes.push(Strike { who: Who::Engine(1), poll: dice.between(2, 8) as u32, blow });
+        } else if !self.is_calm() {
+            self.troubles.push((Who::Engine(1), dice.between(2, 3) as u32, Trouble::Slow(12_000)));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::{Line, case};
+use crate::judge::{Line, ahead, case};
 use crate::scenario::Scenario;
 use crate::simulate::History;
 
@@ -47,6 +47,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("timer", &["run", "step", "retry", "wait", "decision"]),
     ("purpose", &["approve", "ask", "manual", "gate", "step", "part", "unknown", "undo_failed"]),
     ("choice", &["approve", "reject", "probe", "done", "again", "leave"]),
+    ("ahead", &["given", "used", "used up", "used in two runs", "a use lost in a crash", "asked after its time"]),
     ("message", &["accepted", "refused", "never answered"]),
     (
         "fault",
@@ -95,6 +96,22 @@ impl Seen {
                     None => "never answered",
                 },
             );
+        }
+        for given in &history.aheads {
+            let used = ahead::used(given, records);
+            let of_run = |record: &Vec<Line>| ahead::used(given, std::slice::from_ref(record)) > 0;
+            let label = crate::judge::label(&given.early.step);
+            let asks = |line: &Line| line.kind == "decision_requested" && crate::judge::label(line.path()) == label;
+            let late = records.iter().flatten().any(|line| asks(line) && line.at >= given.expires);
+            let what = [
+                ("given", true),
+                ("used", used > 0),
+                ("used up", used == given.early.uses),
+                ("used in two runs", records.iter().filter(|record| of_run(record)).count() > 1),
+                ("a use lost in a crash", given.left > 0 && used + given.left < given.early.uses),
+                ("asked after its time", used < given.early.uses && late),
+            ];
+            what.iter().filter(|(_, so)| *so).for_each(|(what, _)| self.one("ahead", what));
         }
         for line in records.iter().flatten() {
             self.one("event", &line.kind);

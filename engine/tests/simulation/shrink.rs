@@ -33,6 +33,7 @@ pub fn shrink(mut scenario: Scenario, mut trials: u64, fails: impl Fn(&Scenario)
 /// What is printed: the smaller, the easier to read.
 fn size(scenario: &Scenario) -> usize {
     format!("{:?}", (&scenario.strikes, &scenario.troubles, &scenario.jumps, &scenario.rivals, &scenario.meddling)).len()
+        + format!("{:?}", scenario.aheads).len()
         + format!("{:?}", scenario.book).len()
         + usize::from(scenario.wild)
         + usize::from(scenario.stepwise)
@@ -58,6 +59,7 @@ fn edits(scenario: &Scenario) -> Vec<Edit> {
     edits.extend((0..scenario.jumps.len()).map(|place| -> Edit { Box::new(move |s| drop_at(&mut s.jumps, place)) }));
     edits.extend((0..scenario.rivals.len()).map(|place| -> Edit { Box::new(move |s| drop_at(&mut s.rivals, place)) }));
     edits.extend((0..scenario.meddling.len()).map(|place| -> Edit { Box::new(move |s| drop_at(&mut s.meddling, place)) }));
+    edits.extend((0..scenario.aheads.len()).map(|place| -> Edit { Box::new(move |s| drop_at(&mut s.aheads, place)) }));
     for place in 0..scenario.book.procedures.len() {
         let parts: [fn(&mut crate::book::Procedure); 4] =
             [|p| p.lock = false, |p| p.timeout = None, |p| p.on_failure.clear(), |p| p.finally.clear()];

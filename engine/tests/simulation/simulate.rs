@@ -3,12 +3,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use runbook_core::policy::ahead::Ahead;
 use runbook_core::run::event::{Part, RunStarted};
-use runbook_core::{Event, Map, Plan, Run, RunId, Value};
+use runbook_core::{Digest, Event, Map, Plan, Run, RunId, Value};
 use runbook_engine::clock::Clock;
 use runbook_engine::driver::{Driver, Patience, Stop, Wish, World as DriverWorld};
 use runbook_engine::journal::export::export;
-use runbook_engine::journal::{Journal, JournalError, Owner, Phase, SharedJournal};
+use runbook_engine::journal::{Journal, JournalError, NewAhead, Owner, Phase, SharedJournal};
 use runbook_engine::message::Answer;
 use runbook_engine::session::{Observer, Session, SessionError, deliver};
 use tokio::task::JoinSet;
@@ -17,7 +18,7 @@ use crate::dice::Dice;
 use crate::disk::{Commit, Disk, Handle};
 use crate::people::{Crowd, Saying, Told, person};
 use crate::process::Process;
-use crate::scenario::{Scenario, Trouble, Who};
+use crate::scenario::{Early, Scenario, Trouble, Who};
 use crate::time::{Time, sleep};
 use crate::world::{Hands, Ledger, World};
 
@@ -47,6 +48,18 @@ pub struct Seen {
     pub at: String,
 }
 
+/// An approval that somebody gave ahead, or died while they did.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// Its reason too: it stands in no other vote.
+    pub id: String,
+    pub early: Early,
+    /// Milliseconds since the epoch.
+    pub expires: i64,
+    /// Uses that the journal has left for it at the end.
+    pub left: u32,
+}
+
 #[derive(Clone, Debug)]
 pub struct History {
     /// The export of each run.
@@ -54,6 +67,7 @@ pub struct History {
     pub ledger: Ledger,
     pub commits: Vec<Commit>,
     pub told: Vec<Told>,
+    pub aheads: Vec<Given>,
     pub seen: Vec<Seen>,
     pub shifts: Vec<Shift>,
     /// Faults of the engine itself that nothing explains.
@@ -97,6 +111,8 @@ struct Simulation<'s> {
 enum Ended {
     Engine(usize, u32, Option<Result<(), SessionError>>),
     Person(Box<Told>, Option<SessionError>),
+    /// Somebody who has given an approval ahead.
+    Giver(Option<JournalError>),
 }
 
 /// Plays a scenario. `Err` says what is wrong before any record is judged.
@@ -131,6 +147,8 @@ impl Simulation<'_> {
         let mut due: Vec<(u64, usize)> = (0..runs.len()).map(|run| (300 * run as u64, run)).collect();
         due.extend(self.scenario.rivals.iter().map(|at| (*at, 0)));
         let mut meddling = self.scenario.meddling.clone();
+        let mut early = self.scenario.aheads.clone();
+        let mut aheads: Vec<Given> = Vec::new();
         let mut jumps = self.scenario.jumps.clone();
         let mut told = Vec::new();
         let mut faults = Vec::new();
@@ -152,6 +170,10 @@ impl Simulation<'_> {
                         faults.extend(error.and_then(|error| self.unexplained(&error)));
                         told.push(*heard);
                     }
+                    Ended::Giver(error) => {
+                        talking -= 1;
+                        faults.extend(error.and_then(|error| self.unexplained(&error.into())));
+                    }
                 }
             }
             let ended: Vec<bool> = runs.iter().map(|run| self.has_ended(run)).collect();
@@ -168,6 +190,12 @@ impl Simulation<'_> {
             for place in (0..jumps.len()).rev().filter(|place| jumps[*place].0 <= now).collect::<Vec<_>>() {
                 self.world.count("a jump of the clock");
                 self.time.jump(jumps.remove(place).1);
+            }
+            for place in (0..early.len()).rev().filter(|place| early[*place].at <= now).collect::<Vec<_>>() {
+                talking += 1;
+                let given = self.given(aheads.len(), early.remove(place));
+                self.start_giver(&mut processes, &given);
+                aheads.push(given);
             }
             for place in (0..due.len()).rev().filter(|place| due[*place].0 <= now).collect::<Vec<_>>() {
                 let (_, run) = due.swap_remove(place);
@@ -192,6 +220,10 @@ impl Simulation<'_> {
             sleep(GLANCE).await;
         }
         processes.shutdown().await;
+        let kept = self.disk.memory().aheads(&self.plan.main().name, jiff::Timestamp::MIN).unwrap_or_default();
+        for given in &mut aheads {
+            given.left = kept.iter().find(|kept| kept.body["id"] == given.id.as_str()).map_or(0, |kept| kept.uses_left);
+        }
         let exports = runs.iter().map(|run| Ok((run.to_string(), self.exported(run)?))).collect::<Result<_, String>>()?;
         let (seen, mut shifts) =
             (std::mem::take(&mut *self.seen.lock().expect("it is over")), self.shifts.lock().expect("it is over"));
@@ -200,7 +232,7 @@ impl Simulation<'_> {
         let shifts = shifts.clone();
         let (mut ledger, commits) = (self.world.take_ledger(), self.disk.commits());
         ledger.seen.extend(self.disk.seen());
-        Ok(History { exports, ledger, commits, told, seen, shifts, faults })
+        Ok(History { exports, ledger, commits, told, aheads, seen, shifts, faults })
     }
 
     fn exported(&self, run: &RunId) -> Result<String, String> {
@@ -277,6 +309,39 @@ impl Simulation<'_> {
         processes.spawn(async move { Ended::Engine(place, process, process_of.await) });
     }
 
+    fn given(&self, number: usize, early: Early) -> Given {
+        let expires = self.time.now().as_millisecond() + early.lasts as i64;
+        Given { id: format!("ahead-{number}."), early, expires, left: 0 }
+    }
+
+    fn start_giver(&mut self, processes: &mut JoinSet<Ended>, given: &Given) {
+        self.processes += 1;
+        self.persons += 1;
+        let (main, early, who) = (self.plan.main(), &given.early, Who::Person(self.persons));
+        let expires = jiff::Timestamp::from_millisecond(given.expires).expect("a time of this age");
+        let ahead = Ahead {
+            id: given.id.clone(),
+            by: person(early.who),
+            reason: given.id.clone(),
+            procedure: main.name.clone(),
+            version: main.version,
+            plan: self.plan.digest().expect("a plan has a digest"),
+            step: early.step.parse().expect("a path"),
+            environment: None,
+            inputs: early.n.map(|n| Digest::of_json(&inputs(n)).expect("it is JSON")),
+            uses: early.uses,
+            uses_left: early.uses,
+            expires,
+            signature: None,
+        };
+        let body = serde_json::to_value(&ahead).expect("it is JSON");
+        let new = NewAhead { procedure: main.name.clone(), body, uses: early.uses, expires_at: expires };
+        let handle = self.disk.open(self.processes, self.troubles(who));
+        let journal = handle.clone();
+        let process = self.process(who, &handle, async move { journal.decide_ahead(new).await });
+        processes.spawn(async move { Ended::Giver(process.await.and_then(Result::err)) });
+    }
+
     fn start_person(&mut self, processes: &mut JoinSet<Ended>, saying: Saying) {
         self.processes += 1;
         self.persons += 1;
@@ -296,6 +361,10 @@ impl Simulation<'_> {
             Ended::Person(Box::new(Told { saying, answer }), error)
         });
     }
+}
+
+fn inputs(n: i64) -> Map {
+    Map::from([("n".to_owned(), Value::Int(n))])
 }
 
 fn note_end(shifts: &Mutex<Vec<Shift>>, process: u32, now: u64) {
@@ -375,7 +444,7 @@ impl Engine {
             version: main.version,
             plan: self.plan.digest().expect("a plan has a digest"),
             semantics: self.plan.semantics,
-            inputs: Map::from([("n".to_owned(), Value::Int(self.n))]),
+            inputs: inputs(self.n),
             event: None,
             environment: None,
             requested_by: person("anna"),
