@@ -13,6 +13,7 @@ mod author;
 mod book;
 mod dice;
 mod disk;
+mod itself;
 mod judge;
 mod people;
 mod process;

@@ -30,17 +30,14 @@ pub fn shrink(mut scenario: Scenario, mut trials: u64, fails: impl Fn(&Scenario)
     }
 }
 
-/// What is printed: the smaller, the easier to read.
-fn size(scenario: &Scenario) -> usize {
-    format!("{:?}", (&scenario.strikes, &scenario.troubles, &scenario.jumps, &scenario.rivals, &scenario.meddling)).len()
-        + format!("{:?}", scenario.aheads).len()
-        + format!("{:?}", scenario.book).len()
-        + usize::from(scenario.wild)
-        + usize::from(scenario.stepwise)
-        + usize::from(scenario.patient)
-        + usize::from(scenario.from.is_some())
-        + scenario.parks.len()
-        + scenario.runs as usize
+/// How much is printed, and then how large its numbers are: the smaller, the easier to read.
+fn size(scenario: &Scenario) -> (usize, u64) {
+    let Scenario { strikes, troubles, jumps, rivals, parks, meddling, aheads, .. } = scenario;
+    let flags = [scenario.wild, scenario.stepwise, scenario.patient, scenario.from.is_some(), scenario.runs > 1];
+    let faults = format!("{strikes:?}{troubles:?}{jumps:?}{rivals:?}{parks:?}{meddling:?}{aheads:?}");
+    let book = format!("{:?}", scenario.book);
+    let digits = book.bytes().filter(u8::is_ascii_digit).map(|digit| u64::from(digit - b'0')).sum();
+    (faults.len() + book.len() + flags.iter().filter(|flag| **flag).count(), digits)
 }
 
 fn edits(scenario: &Scenario) -> Vec<Edit> {
