@@ -17,6 +17,8 @@ use runbook_core::value::{Map, Value};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::hold::Hold;
+
 mod child;
 mod exec;
 mod http;
@@ -40,6 +42,8 @@ pub struct Job {
     /// Takes every byte of output, masked, in the order of arrival.
     pub output: Box<dyn Output + Send>,
     pub stop: CancellationToken,
+    /// Whether the run is still ours, at the last moment.
+    pub hold: Hold,
     /// The catalogue's root: where children run and what `dir` is relative to.
     pub root: PathBuf,
     /// `run` in the texts of channels: `id`, `name`, `version`, `environment`, `requested_by`.

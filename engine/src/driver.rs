@@ -287,6 +287,7 @@ impl<'a> Driver<'a> {
                 by_event: self.session.run().start().is_some_and(|s| s.event.is_some()),
                 requested_by: self.session.run().start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
                 stop: stop.clone(),
+                hold: self.session.right_to_act(),
             };
             let performer = self.world.performer.clone();
             let key = (path.clone(), attempt);

@@ -8,6 +8,7 @@ mod beneath;
 pub mod catalogue;
 pub mod clock;
 pub mod driver;
+pub mod hold;
 pub mod journal;
 pub mod log;
 pub mod message;

@@ -18,6 +18,7 @@ use runbook_core::run::{Command, Event, Fact, IllegalEvent, Run};
 use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 
 use crate::clock::Clock;
+use crate::hold::{End, Hold, Holder};
 use crate::journal::{
     AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
     Receipt, Record, RunRow, SharedJournal, Summary, chain, records_to,
@@ -62,8 +63,7 @@ pub struct Session {
     clock: Arc<dyn Clock>,
     observers: Vec<Box<dyn Observer>>,
     lease: Lease,
-    /// What had passed when the lease was asked for: the clock may be set back meanwhile.
-    leased: Duration,
+    holder: Holder,
     run: Run,
     /// When the last fact was recorded: by the run's time, and by what had passed then.
     recorded: (Timestamp, Duration),
@@ -124,16 +124,18 @@ impl Session {
         if digest != started.plan {
             return Err(SessionError::OtherPlan { run: id, recorded: started.plan, given: digest });
         }
-        let (now, leased) = (clock.now(), clock.passed());
+        let now = clock.now();
+        let end = end_of_lease(&*clock);
         let summary = Summary::new(&started, now);
         let event = Event { run: id.clone(), seq: 1, at: now, fact: Fact::RunStarted(Box::new(started)) };
         let record = Record::encode(&event, &chain::genesis(FORMAT, &id))?;
         let mut run = Run::new(plan);
         run.apply(&event)?;
-        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
+        let until = end.shown;
         let head = record.hash.clone();
         let records = vec![record];
         let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
+        let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
         let open = Vec::new();
         let recorded = (now, clock.passed());
@@ -143,7 +145,7 @@ impl Session {
             clock,
             observers,
             lease,
-            leased,
+            holder,
             run,
             recorded,
             head,
@@ -167,9 +169,8 @@ impl Session {
         observers: Vec<Box<dyn Observer>>,
         id: &RunId,
     ) -> Result<Session, SessionError> {
-        let (now, leased) = (clock.now(), clock.passed());
-        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
-        let lease = journal.acquire(id, &owner, now, until).await?;
+        let end = end_of_lease(&*clock);
+        let lease = journal.acquire(id, &owner, clock.now(), end.shown).await?;
         let taken_up = || {
             let mut attempts_under_way = 0;
             let (run, row) = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts_under_way, &event.fact))?;
@@ -184,6 +185,7 @@ impl Session {
             }
         };
         let (head, summary) = (row.head, row.summary);
+        let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
         let recorded = (run.last_at(), clock.passed());
         Ok(Session {
@@ -191,7 +193,7 @@ impl Session {
             clock,
             observers,
             lease,
-            leased,
+            holder,
             run,
             recorded,
             head,
@@ -360,19 +362,23 @@ impl Session {
     /// Makes sure that the run still belongs to this process, before it acts: one that was stopped for longer than its lease
     /// may have lost it without knowing.
     pub async fn hold(&mut self) -> Result<(), SessionError> {
-        while self.clock.now() >= self.lease.until || self.clock.passed() >= self.leased + limits::LEASE {
+        while !self.holder.is_sure() {
             self.lengthen().await?;
         }
         Ok(())
     }
 
+    /// The right to act, for those who act for this session.
+    pub fn right_to_act(&self) -> Hold {
+        self.holder.hold()
+    }
+
     async fn lengthen(&mut self) -> Result<(), SessionError> {
         self.may_record()?;
-        let (now, passed) = (self.clock.now(), self.clock.passed());
-        let until = now.saturating_add(limits::LEASE).unwrap_or(now);
-        let lengthened = self.journal.renew(&self.lease, until).await;
+        let end = end_of_lease(&*self.clock);
+        let lengthened = self.journal.renew(&self.lease, end.shown).await;
         match &lengthened {
-            Ok(()) => (self.lease.until, self.leased) = (until, passed),
+            Ok(()) => self.holder.lengthen(end),
             Err(error @ JournalError::Stale { .. }) => self.commits.failed = Some(error.clone()),
             Err(_) => {}
         }
@@ -508,6 +514,12 @@ impl Drop for Session {
     fn drop(&mut self) {
         drop(self.journal.release(&self.lease));
     }
+}
+
+/// When a lease ends that is asked for now.
+fn end_of_lease(clock: &dyn Clock) -> End {
+    let now = clock.now();
+    End { shown: now.saturating_add(limits::LEASE).unwrap_or(now), passed: clock.passed() + limits::LEASE }
 }
 
 fn count_attempts(under_way: &mut usize, fact: &Fact) {

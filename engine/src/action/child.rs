@@ -99,10 +99,18 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
         argv: &argv,
         environment: &environment,
         dir,
+        hold: &job.hold,
         stdin: if program.input.is_some() { process::Stream::Pipe } else { process::Stream::Nothing },
         stderr: process::Stream::Pipe,
     };
-    let mut tree = Tree::start(&launch, &job.id).map_err(|error| failure(spawn_trouble(&program, &error)))?;
+    let mut tree = loop {
+        job.hold.wait().await;
+        match Tree::start(&launch, &job.id) {
+            // The lease ended on the way.
+            Err(_) if !job.hold.is_sure() => {}
+            started => break started.map_err(|error| failure(spawn_trouble(&program, &error)))?,
+        }
+    };
     if let (Some(input), Some(mut stdin)) = (program.input.clone(), tree.stdin()) {
         // A program that does not read its input is its own business.
         tokio::spawn(async move { stdin.write_all(&input).await });

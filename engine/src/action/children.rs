@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use runbook_core::document::step::Shell;
 use runbook_core::limits;
 use runbook_core::run::event::AttemptEnd;
@@ -13,6 +14,9 @@ use runbook_core::value::Value;
 
 use super::fixture::{Known, failed, job, script, succeeded, text};
 use super::perform;
+use crate::clock::{Clock, ManualClock};
+use crate::hold::{End, Holder};
+use crate::process;
 
 const HOSTILE: [&str; 16] = [
     "'; touch /tmp/x; '",
@@ -47,6 +51,25 @@ async fn hostile_values_arrive_as_data() {
         let result = succeeded(perform(job).await);
         assert_eq!(text(&result, "stdout"), format!("--|{value}|end|"), "exec");
     }
+}
+
+#[tokio::test]
+async fn no_child_begins_for_a_run_that_may_be_lost() {
+    let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let end =
+        |seconds| End { shown: clock.now() + Duration::from_secs(seconds), passed: clock.passed() + Duration::from_secs(seconds) };
+    let holder = Holder::new(clock.clone(), end(0));
+    let (mut job, _) = job(script("sleep 60"));
+    let (id, stop) = (job.id.clone(), job.stop.clone());
+    job.hold = holder.hold();
+    let mut performing = Box::pin(perform(job));
+    assert!(performing.as_mut().now_or_never().is_none());
+    assert!(process::survivors(&id).is_empty(), "it waits for the lease");
+    holder.lengthen(end(10));
+    assert!(performing.as_mut().now_or_never().is_none());
+    assert!(!process::survivors(&id).is_empty(), "it goes on");
+    stop.cancel();
+    assert!(matches!(performing.await, AttemptEnd::Cancelled { .. }));
 }
 
 #[tokio::test]

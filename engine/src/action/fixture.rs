@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::{Job, Mask, Output, Secrets};
+use crate::hold::Hold;
 
 /// A log in memory, seen by the test and the action.
 #[derive(Clone, Default)]
@@ -131,6 +132,7 @@ pub fn job(task: Task) -> (Job, Log) {
         secrets: Arc::new(NoSecrets),
         output: Box::new(log.clone()),
         stop: CancellationToken::new(),
+        hold: Hold::default(),
         root: std::env::temp_dir(),
         facts: Default::default(),
         channels: Default::default(),

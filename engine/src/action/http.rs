@@ -61,6 +61,7 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     let safe = prepared.safe;
     let mut recorder = Recorder::new(job.output);
     let mut stream = Stream::new(job.secrets.mask());
+    job.hold.wait().await;
     let exchange = async {
         let response = send(prepared).await?;
         Ok(receive(response, &mut recorder, &mut stream, &*job.secrets).await)

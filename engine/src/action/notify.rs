@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::{Recorder, Stream, printable};
 use super::{Job, Output, Secrets, child, failure, http, masked};
+use crate::hold::Hold;
 
 mod mail;
 
@@ -42,6 +43,7 @@ struct Delivery {
     secrets: Arc<dyn Secrets>,
     output: Shared,
     stop: CancellationToken,
+    hold: Hold,
 }
 
 pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
@@ -64,6 +66,7 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
             secrets: job.secrets.clone(),
             output: output.clone(),
             stop: job.stop.clone(),
+            hold: job.hold.clone(),
         };
         let spec = job.channels.get(name);
         let taken = job.before.get(name).and_then(|entry| entry.get("delivered")) == Some(&Value::Bool(true));
@@ -99,6 +102,7 @@ impl Delivery {
         let Some(spec) = spec else {
             return Err("the workspace has no channel of this name; add it under `channels`, or correct `to`".to_owned());
         };
+        self.hold.wait().await;
         // A command ends its own processes, in time of its own.
         match &spec.channel {
             Channel::Log { file } => self.log(file.as_deref()),
@@ -152,6 +156,7 @@ impl Delivery {
             secrets: self.secrets.clone(),
             output: Box::new(self.output.clone()),
             stop: self.stop.clone(),
+            hold: self.hold.clone(),
             root: self.root.clone(),
             facts: Map::new(),
             channels: Arc::default(),

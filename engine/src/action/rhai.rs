@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Job, failure};
+use crate::hold::Hold;
 use crate::process::{self, Environment, Launch, Stream, Tree};
 
 /// The argument that makes the `runbook` program run [`child_main`] and nothing else.
@@ -48,6 +49,8 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
         argv: &SANDBOX,
         environment: &Environment::new(),
         dir: Path::new("/"),
+        // A script changes nothing.
+        hold: &Hold::default(),
         stdin: Stream::Pipe,
         stderr: Stream::Nothing,
     };

@@ -50,6 +50,7 @@ impl Driver<'_> {
             by_event: false,
             requested_by: run.start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
             stop: CancellationToken::new(),
+            hold: self.session.right_to_act(),
         };
         let performer = self.world.performer.clone();
         self.messages.spawn(async move {

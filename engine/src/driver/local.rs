@@ -46,6 +46,7 @@ impl Performer for LocalPerformer {
             secrets: Arc::new(PlanSecrets { plan: assignment.plan.clone(), store: self.secrets.clone() }),
             output: Box::new(LogOutput(log.clone())),
             stop: assignment.stop.clone(),
+            hold: assignment.hold.clone(),
             root: self.root.clone(),
             facts: facts(&assignment),
             channels: Arc::new(assignment.plan.policy.channels.clone()),

@@ -10,6 +10,8 @@ use runbook_core::run::task::Work;
 use runbook_core::{Plan, Run, RunId, StepPath, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::hold::Hold;
+
 /// One attempt to perform.
 #[derive(Clone, Debug)]
 pub struct Assignment {
@@ -26,6 +28,8 @@ pub struct Assignment {
     pub requested_by: String,
     /// Set where the attempt is to end before it is done.
     pub stop: CancellationToken,
+    /// To be waited for just before the world is changed.
+    pub hold: Hold,
 }
 
 impl Assignment {

@@ -69,6 +69,7 @@ impl Desk {
             argv: &["sh", "-c", script],
             environment: &self.environment,
             dir: self.folder.path(),
+            hold: &Default::default(),
             stdin: Stream::Nothing,
             stderr: Stream::Nothing,
         };

@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
 use super::{Environment, MARK};
+use crate::hold::Hold;
 
 /// A program to be started.
 pub struct Launch<'a> {
@@ -29,6 +30,8 @@ pub struct Launch<'a> {
     /// All of its environment but the mark.
     pub environment: &'a Environment,
     pub dir: &'a Path,
+    /// Asked when all is prepared.
+    pub hold: &'a Hold,
     pub stdin: Stream,
     pub stderr: Stream,
 }
@@ -90,6 +93,9 @@ pub fn spawn(launch: &Launch, mark: &str) -> io::Result<Spawned> {
     let attributes = Attributes::new()?;
     let (argv, environment) = (pointers(&argv), pointers(&environment));
     let mut pid = 0;
+    if !launch.hold.is_sure() {
+        return Err(io::Error::other("the lease of the run has ended"));
+    }
     // SAFETY: every pointer is to a value that lives until the call returns; both arrays end with a null pointer.
     let code =
         unsafe { libc::posix_spawn(&mut pid, file.as_ptr(), &actions.0, &attributes.0, argv.as_ptr(), environment.as_ptr()) };
