@@ -21,7 +21,8 @@ pub fn loader(data: &[u8]) {
     shown(&faults, &source);
     let Some(Document::Procedure(procedure)) = document else { return };
     let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], None), &CheckOptions::default());
-    assert!(plan.is_some() || found.has_errors());
+    // A step that could not be read makes no plan, and its fault was told before.
+    assert!(plan.is_some() || found.has_errors() || !right);
     shown(&found.into_sorted(), &source);
     // A document with faults is checked as far as it was understood, and nobody runs its plan.
     if let Some(plan) = plan.filter(|_| right) {
