@@ -86,11 +86,7 @@ const SHAPES: [(&str, usize, &str); 32] = [
     ("under another name", 1, "sh -c 'printf kworker >/proc/$$/comm; sleep %; :'"),
     ("a parent that never collects", 2, "sh -c 'sleep 0 & sleep 0 & sleep % & exec sleep %'"),
     ("writes for ever", 3, "yes % & yes % >&2 & sleep %"),
-    (
-        "reads for ever",
-        3,
-        "mkfifo \"${TMPDIR:-/tmp}/rb%\"; timeout % grep % <>\"${TMPDIR:-/tmp}/rb%\" & rm \"${TMPDIR:-/tmp}/rb%\"; sleep %",
-    ),
+    ("reads for ever", 3, "rm -f NATIVE/rb%; mkfifo NATIVE/rb%; timeout % grep % <>NATIVE/rb% & sleep %"),
     ("a storm of forks", 41, "i=0; while [ $i -lt 20 ]; do sh -c 'setsid sleep % & sleep %' & i=$((i+1)); done; sleep %"),
     ("a parent that waits for the memory that it lent", 3, "NATIVE/vforks % & sleep %"),
     (
