@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use runbook_core::check::{self, CheckOptions};
+use runbook_core::check::{self, CheckOptions, Judgement};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::{Digest, Plan, limits};
@@ -132,17 +132,21 @@ impl Catalogue {
     /// in the workspace.
     pub fn plan(&self, procedure: &Procedure, options: &CheckOptions) -> (Option<Plan>, Vec<Diagnostic>) {
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
-        let (plan, mut found) = check::check(procedure, &catalogue, options);
+        let Judgement { plan, mut found, files } = check::judge(procedure, &catalogue, options);
         let concerns = |file: &File| {
-            let named = plan.as_ref().is_some_and(|plan| plan.files.iter().any(|f| f.name == *file.source.name));
             let workspace = matches!(file.document, Some(Document::Workspace(_))) || file.is_workspace_file();
-            named || workspace || file.source.name == procedure.source.name
+            workspace || files.iter().any(|name| *name == *file.source.name)
         };
         for file in self.files.iter().filter(|file| concerns(file)) {
             file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
         }
         let plan = plan.filter(|_| !found.has_errors());
         (plan, found.into_sorted())
+    }
+
+    /// The names of the files that a procedure rests on beside the workspace: its own, and those of all that it calls.
+    pub fn files_of(&self, procedure: &Procedure, options: &CheckOptions) -> Vec<String> {
+        check::judge(procedure, &check::Catalogue::new(self.procedures(), self.workspace()), options).files
     }
 
     /// Judges every file. Faults are in the order of files and places.
@@ -341,6 +345,25 @@ mod tests {
             let (plan, found) = catalogue.plan(procedure, &CheckOptions::default());
             assert_eq!((plan.is_some(), has_errors(&found)), (fine, !fine), "{name}: {found:?}");
             assert!(has_errors(&catalogue.check(&CheckOptions::default())), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plan_needs_what_is_called_too() {
+        const CALLS: &str = "apiVersion: runbook/v1\nkind: Runbook\nname: calls\nversion: 1.0.0\nsteps:\n- call: hello@^1\n";
+        let steps = |steps: &str| HELLO.split("steps:").next().unwrap().to_owned() + steps;
+        for (name, hello) in [
+            ("misspelt", HELLO.replace("effect: read", "efect: read")),
+            ("an empty list", steps("steps:\n- check: [{that: 'true'}]\n- group: []\n")),
+            ("a step of nothing", steps("steps:\n- check: [{that: 'true'}]\n- name: nothing\n")),
+        ] {
+            let dir = folder(&[("hello.yaml", &hello), ("calls.yaml", CALLS)]);
+            let catalogue = Catalogue::open(dir.path()).unwrap();
+            let procedure = catalogue.procedure("calls").unwrap();
+            let (plan, found) = catalogue.plan(procedure, &CheckOptions::default());
+            assert!(plan.is_none(), "{name}");
+            assert!(found.iter().any(|fault| &*fault.source == "hello.yaml"), "{name}: {found:?}");
+            assert_eq!(catalogue.files_of(procedure, &CheckOptions::default()), ["calls.yaml", "hello.yaml"], "{name}");
         }
     }
 

@@ -113,3 +113,20 @@ fn an_answer_of_another_kind_is_told_the_right_one() {
     desk.run("answer last --leave -m 'somebody looks into it'").exits(0);
     desk.run("resume last").exits(5).says("1 change is not undone");
 }
+
+/// Whatever keeps a procedure from running is told by the command that the refusal names.
+#[test]
+fn what_is_called_is_checked_too() {
+    let part = |step: &str| {
+        let steps = format!("steps:\n  - check: [{{that: 'true'}}]\n  - {step}\n");
+        procedure(&steps).replace("name: try", "name: part")
+    };
+    for step in ["{run: 'true', efect: read}", "{run: 'echo {{inputs.nope}}', effect: read}", "group: []", "name: nothing"] {
+        let desk = Desk::new(&[("try.yaml", &procedure("steps: [{call: part@^1}]\n")), ("part.yaml", &part(step))]);
+        for line in ["exec try", "dry-run try"] {
+            let refused = desk.run(line).exits(2).says("part.yaml:7");
+            assert_eq!(next(&refused), "check try", "{step}");
+        }
+        desk.run("check try").exits(2).prints("part.yaml:7").says("not valid: 2 files checked");
+    }
+}

@@ -46,11 +46,17 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
             (catalogue, Some(name))
         };
         let mut found = catalogue.check(&options);
-        if let Some(only) = &only {
-            // Where the workspace has a fault, nothing of the catalogue runs.
-            found.retain(|diagnostic| diagnostic.source == *only || &*diagnostic.source == WORKSPACE_FILE);
-        }
-        tally.files += if only.is_some() { 1 } else { catalogue.files().len() as u64 };
+        tally.files += match only {
+            Some(only) => {
+                // What it calls runs with it, and where the workspace has a fault, nothing of the catalogue runs.
+                let procedure = catalogue.procedures().find(|procedure| procedure.source.name == only);
+                let files = procedure.map_or_else(|| vec![only.to_string()], |procedure| catalogue.files_of(procedure, &options));
+                let concerns = |name: &str| name == WORKSPACE_FILE || files.iter().any(|file| file == name);
+                found.retain(|diagnostic| concerns(&diagnostic.source));
+                files.len() as u64
+            }
+            None => catalogue.files().len() as u64,
+        };
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
     if tally.files == 0 {

@@ -75,22 +75,36 @@ pub struct CheckOptions {
     pub today: Option<jiff::civil::Date>,
 }
 
+/// What a procedure comes to, together with all that it calls.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Absent exactly if there are errors, here or from reading one of the files.
+    pub plan: Option<Plan>,
+    pub found: Diagnostics,
+    /// The names of the files that it rests on: its own, and those of all that it calls.
+    pub files: Vec<String>,
+}
+
 /// Judges a procedure together with all that it calls. The plan is absent exactly if there are errors, here or from reading it.
 pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> (Option<Plan>, Diagnostics) {
+    let Judgement { plan, found, .. } = judge(procedure, catalogue, options);
+    (plan, found)
+}
+
+/// As [`check`], and says of which files.
+pub fn judge(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> Judgement {
     let policy = match catalogue.workspace() {
         Some(workspace) => PolicyContext::from_workspace(workspace, options.environment.as_deref()),
         None => Ok(PolicyContext::default()),
     };
-    let (plan, diagnostics) = match policy {
-        Ok(policy) => lower::Build::new(catalogue, options, policy).finish(procedure),
-        Err(unknown) => {
-            let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
-            let (_, mut diagnostics) = lower::Build::new(catalogue, options, PolicyContext::default()).finish(procedure);
-            diagnostics.push(fault.help("name an environment that workspace.yaml has"));
-            (None, diagnostics)
-        }
-    };
-    (plan, diagnostics.shortened())
+    let (policy, unknown) = policy.map_or_else(|unknown| (PolicyContext::default(), Some(unknown)), |policy| (policy, None));
+    let mut judged = lower::Build::new(catalogue, options, policy).finish(procedure);
+    if let Some(unknown) = unknown {
+        let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
+        judged.found.push(fault.help("name an environment that workspace.yaml has"));
+        judged.plan = None;
+    }
+    Judgement { found: judged.found.shortened(), ..judged }
 }
 
 /// Judges what a test says about other files: its procedure exists. Its cases are judged where they are run.

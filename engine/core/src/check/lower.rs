@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::call::{Reference, Requirement};
 use super::procedure::Checked;
 use super::types::Members;
-use super::{Catalogue, CheckOptions};
+use super::{Catalogue, CheckOptions, Judgement};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, nearest};
 use crate::document::procedure::Version;
 use crate::document::{Procedure, Scalar};
@@ -58,40 +58,23 @@ impl<'c> Build<'c> {
         }
     }
 
-    pub fn finish(mut self, procedure: &'c Procedure) -> (Option<Plan>, Diagnostics) {
+    pub fn finish(mut self, procedure: &'c Procedure) -> Judgement {
         self.labels = procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
         self.place(procedure);
-        if self.diagnostics.has_errors() {
-            return (None, self.diagnostics);
-        }
-        let procedures: Option<Vec<plan::Procedure>> = self.procedures.into_iter().collect();
-        let steps: Option<Vec<plan::Step>> = self.steps.into_iter().collect();
-        let plan = procedures.zip(steps).map(|(procedures, steps)| Plan {
-            semantics: plan::SEMANTICS,
-            files: self.files,
-            procedures,
-            steps,
-            policy: self.policy,
+        let Build { diagnostics: mut found, policy, files, procedures, steps, .. } = self;
+        let names = files.iter().map(|file| file.name.clone()).collect();
+        let procedures: Option<Vec<plan::Procedure>> = procedures.into_iter().collect();
+        let steps: Option<Vec<plan::Step>> = steps.into_iter().collect();
+        let plan = procedures.zip(steps).filter(|_| !found.has_errors());
+        let plan = plan.map(|(procedures, steps)| Plan { semantics: plan::SEMANTICS, files, procedures, steps, policy });
+        let plan = plan.filter(|plan| match plan.prove() {
+            Ok(()) => true,
+            Err(unsound) => {
+                fault_of(&unsound, plan, procedure).into_iter().for_each(|fault| found.push(fault));
+                false
+            }
         });
-        let Some(plan) = plan else { return (None, self.diagnostics) };
-        if let Err(unsound) = plan.prove() {
-            let message = match unsound {
-                // Stands where a step could not be read, and the reader has said why.
-                Unsound::EmptyList(_) => return (None, self.diagnostics),
-                Unsound::Path(ix) => {
-                    let (step, most) = (plan.step(ix), limits::PATH_BYTES);
-                    format!("the path of step `{}` ({}) is longer than {most} bytes", step.label, plan.locate(&step.at))
-                }
-                other => other.to_string(),
-            };
-            self.diagnostics.push(
-                Diagnostic::new(Code::RB0219, &procedure.source, procedure.name.span, message)
-                    .reason("the ids of all steps around it, through all calls, are part of it")
-                    .help("nest and call less deep, or give the steps around it shorter ids"),
-            );
-            return (None, self.diagnostics);
-        }
-        (Some(plan), self.diagnostics)
+        Judgement { plan, found, files: names }
     }
 
     /// Checks a procedure, unless it has been, and says where in the plan it stands.
@@ -244,6 +227,23 @@ impl<'c> Build<'c> {
     fn height_of(&self, procedure: &'c Procedure) -> usize {
         self.placed.get(&key(procedure)).and_then(|ix| self.heights.get(ix.0 as usize)).copied().unwrap_or_default()
     }
+}
+
+/// Why nobody could read this plan again; nothing where reading a file has said it.
+fn fault_of(unsound: &Unsound, plan: &Plan, procedure: &Procedure) -> Option<Diagnostic> {
+    let message = match unsound {
+        // Stands where a step could not be read.
+        Unsound::EmptyList(_) => return None,
+        Unsound::Path(ix) => {
+            let (step, most) = (plan.step(*ix), limits::PATH_BYTES);
+            format!("the path of step `{}` ({}) is longer than {most} bytes", step.label, plan.locate(&step.at))
+        }
+        other => other.to_string(),
+    };
+    let fault = Diagnostic::new(Code::RB0219, &procedure.source, procedure.name.span, message)
+        .reason("the ids of all steps around it, through all calls, are part of it")
+        .help("nest and call less deep, or give the steps around it shorter ids");
+    Some(fault)
 }
 
 fn key(procedure: &Procedure) -> (&str, Version) {
