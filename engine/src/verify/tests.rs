@@ -145,7 +145,7 @@ async fn every_flipped_byte_and_every_cut_is_found() {
     let export = folder.path().join("export");
     std::fs::write(&export, &text).unwrap();
     assert_eq!(python(&["-c", EXHAUST], &[export]), "", "the other verifier overlooks something");
-    println!("{start} flips and {start} cuts are found, by two verifiers");
+    println!("{} flips and {start} cuts are found, by two verifiers", 2 * start);
 }
 
 #[test]
