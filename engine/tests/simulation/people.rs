@@ -37,6 +37,18 @@ pub struct Told {
     pub saying: Saying,
     /// The number of the event, or why not. Nothing where the person, or their process, never heard.
     pub answer: Option<Result<u64, String>>,
+    /// When their process began, and when it ended.
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Told {
+    /// Whether two answers to one question were under way at once, from different people or with different choices.
+    pub fn races(&self, other: &Told) -> bool {
+        let (one, two) = (&self.saying, &other.saying);
+        let same = one.decision.is_some() && (&one.run, one.decision) == (&two.run, two.decision);
+        same && (one.who, one.choice) != (two.who, two.choice) && self.from < other.to && other.from < self.to
+    }
 }
 
 pub fn person(name: &str) -> Identity {

@@ -351,6 +351,7 @@ impl Simulation<'_> {
         let (journal, clock): (SharedJournal, Arc<dyn Clock>) = (handle.clone(), self.time.clone());
         let said = saying.clone();
         let process = self.process(who, &handle, async move { deliver(journal, clock, owner, &said.run, said.message).await });
+        let (time, from) = (self.time.clone(), self.time.ms());
         processes.spawn(async move {
             let (answer, error) = match process.await {
                 None => (None, None),
@@ -358,7 +359,7 @@ impl Simulation<'_> {
                 Some(Ok(Answer::Refused { why })) => (Some(Err(why)), None),
                 Some(Err(error)) => (None, Some(error)),
             };
-            Ended::Person(Box::new(Told { saying, answer }), error)
+            Ended::Person(Box::new(Told { saying, answer, from, to: time.ms() }), error)
         });
     }
 }

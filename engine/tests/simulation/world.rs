@@ -247,10 +247,13 @@ impl Performer for Hands {
         drop(ledger);
         let (sender, receiver) = oneshot::channel();
         let outlives = script.outlives;
-        let acting = world.clone();
+        let (acting, process) = (world.clone(), u64::from(self.handle.process));
         let busy = key.clone();
         let action = tokio::spawn(async move {
             let end = acting.clone().act(assignment, script).await;
+            if acting.disk.owner(&run).is_some_and(|owner| owner != process) {
+                acting.count("an action that ends after its owner lost the lease");
+            }
             acting.ledger().busy.remove(&busy);
             // Whoever waited for it may be gone.
             let _ = sender.send(end);
