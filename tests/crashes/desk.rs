@@ -112,6 +112,33 @@ finally:
     gated: &["a1", "a2", "seen", "a3", "a4", "a5", "bad"],
 };
 
+/// One of which so much is recorded before the gate that the process which waits there empties the journal's log, and another
+/// goes on with that.
+pub const LOUD: Book = Book {
+    text: r#"apiVersion: runbook/v1
+kind: Runbook
+name: crash
+version: 1.0.0
+steps:
+- {id: first, run: 'echo first >> ~/count', undo: {run: 'echo un-first >> ~/count', idempotent: true}}
+- id: each
+  each:
+    in: "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
+    as: n
+    steps: [{id: loud, run: 'echo "loud {{n}}" >> ~/count; head -c 40000 /dev/zero | tr "\0" x', irreversible: it counts}]
+- id: go
+  approve: {question: Go on?}
+- {id: a1, run: 'echo a1 >> ~/count', undo: {run: 'echo un-a1 >> ~/count', idempotent: true}}
+- {id: a2, run: 'echo a2 >> ~/count', irreversible: it counts}
+- {id: bad, run: 'exit 1', idempotent: true, on_failure: rollback}
+finally:
+- {run: 'echo last >> ~/count', idempotent: true}
+"#,
+    repeatable: &["un-first", "un-a1", "last"],
+    verified: &[],
+    gated: &["a1", "a2", "bad"],
+};
+
 /// One that ends well, and can be taken back.
 pub const UNDONE: Book = Book {
     text: r#"apiVersion: runbook/v1

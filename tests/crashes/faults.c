@@ -33,6 +33,7 @@
 enum place {
     CALL,    /* any call that this library sees */
     CHANGE,  /* a call that changes or syncs something in the state folder */
+    COPY,    /* one of these by which the journal's log is copied into the database, or begins anew */
     RELEASE, /* the right to write to the journal is given back: a commit is over */
     PLACES
 };
@@ -77,7 +78,7 @@ __attribute__((constructor)) static void begin(void) {
     char what[8] = "", place[8] = "", onward[8] = "";
     unsigned long at = 0;
     if (wanted && sscanf(wanted, "%7s %7s %lu %d %7s", what, place, &at, &fault.number, onward) >= 3) {
-        const char *whats[] = {"", "kill", "tear", "stop", "short", "fail"}, *places[] = {"call", "change", "release"};
+        const char *whats[] = {"", "kill", "tear", "stop", "short", "fail"}, *places[] = {"call", "change", "copy", "release"};
         for (int i = 1; i <= FAIL; i++)
             if (!strcmp(what, whats[i]))
                 fault.what = i;
@@ -119,6 +120,18 @@ static enum what reach(enum place place) {
     return fault.what;
 }
 
+/* SQLite's log has a head of 32 bytes, and before each page one of 24. */
+#define FIRST_FRAME_END (32 + 24 + 4096)
+
+/* The same for a change of this file from there on. */
+static enum what reach_change(const char *path, off_t offset) {
+    size_t length = strlen(path);
+    int in_database = length > 11 && !strcmp(path + length - 11, "/journal.db");
+    int begins_log = length > 15 && !strcmp(path + length - 15, "/journal.db-wal") && offset >= 0 && offset < FIRST_FRAME_END;
+    enum what what = reach(CHANGE);
+    return what == NOTHING && (in_database || begins_log) ? reach(COPY) : what;
+}
+
 static int is_beneath(const char *path) {
     return control && folder_length && !strncmp(path, folder, folder_length) &&
            (path[folder_length] == '/' || path[folder_length] == 0);
@@ -157,7 +170,7 @@ static void note(enum kind kind, uint64_t before, const char *path, uint64_t off
 #define CHANGED(kind, path, offset, bytes, length, act)                                                                           \
     ({                                                                                                                             \
         pthread_mutex_lock(&one_at_a_time);                                                                                       \
-        enum what what_ = reach(CHANGE);                                                                                          \
+        enum what what_ = reach_change(path, -1);                                                                                          \
         uint64_t before_ = effects_so_far();                                                                                      \
         int result_ = -1;                                                                                                         \
         if (what_ == FAIL)                                                                                                        \
@@ -179,7 +192,7 @@ static ssize_t put(int fd, const void *bytes, size_t length, off_t at) {
     if (!is_ours(fd, path))
         return at < 0 ? syscall(SYS_write, fd, bytes, length) : syscall(SYS_pwrite64, fd, bytes, length, at);
     pthread_mutex_lock(&one_at_a_time);
-    enum what what = reach(CHANGE);
+    enum what what = reach_change(path, at);
     uint64_t before = effects_so_far();
     ssize_t written = -1;
     if (what == FAIL) {

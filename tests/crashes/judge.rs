@@ -19,6 +19,7 @@ pub struct Calm {
     outcome: String,
     calls: u64,
     changes: u64,
+    copies: u64,
     releases: u64,
 }
 
@@ -34,6 +35,7 @@ impl Calm {
             outcome: outcome(&desk.record()).expect("it ended"),
             calls: counted(Place::Call),
             changes: counted(Place::Change),
+            copies: counted(Place::Copy),
             releases: counted(Place::Release),
         }
     }
@@ -47,6 +49,7 @@ impl Calm {
         match place {
             Place::Call => self.calls,
             Place::Change => self.changes,
+            Place::Copy => self.copies,
             Place::Release => self.releases,
         }
     }

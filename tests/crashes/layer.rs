@@ -16,6 +16,8 @@ pub enum Place {
     Call,
     /// A call that changes or syncs something in the state folder.
     Change,
+    /// One of these by which the journal's log is copied into the database, or begins anew: mostly when a process ends.
+    Copy,
     /// A commit is over.
     Release,
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Fault {
         let place = match self.place {
             Place::Call => "call",
             Place::Change => "change",
+            Place::Copy => "copy",
             Place::Release => "release",
         };
         write!(f, "{what} {place} {}", self.at)?;
@@ -98,7 +101,7 @@ pub struct Control(PathBuf);
 
 impl Control {
     pub fn new(path: PathBuf) -> Control {
-        std::fs::write(&path, [0; 40]).expect("a file");
+        std::fs::write(&path, [0; 48]).expect("a file");
         Control(path)
     }
 
@@ -124,13 +127,13 @@ impl Control {
     }
 
     pub fn struck(&self) -> bool {
-        self.word(3) > 0
+        self.word(4) > 0
     }
 
     /// Sets the clocks of the processes that share this file ahead, also of those that have begun.
     pub fn ahead(&self, seconds: i64) {
         let file = OpenOptions::new().write(true).open(&self.0).expect("the shared file");
-        file.write_all_at(&seconds.to_ne_bytes(), 32).expect("the shared file");
+        file.write_all_at(&seconds.to_ne_bytes(), 40).expect("the shared file");
     }
 }
 

@@ -16,7 +16,7 @@ mod power;
 
 use std::process::Command;
 
-use desk::{Book, Desk, EXEC, LONG, SHORT, UNDONE};
+use desk::{Book, Desk, EXEC, LONG, LOUD, SHORT, UNDONE};
 use judge::{Calm, Seen, every, play};
 use layer::{Dice, Fault, Kind, Place, What, figures};
 
@@ -129,6 +129,16 @@ fn killed_at_any_moment() {
 #[test]
 fn killed_at_each_change_of_the_state_folder() {
     matrix(&SHORT, Place::Change, &[What::Kill, What::Tear], 80);
+}
+
+/// What a process leaves to the next: the run goes on with a log that was copied in part, or had begun anew.
+#[test]
+fn whatever_becomes_of_the_end_of_a_process() {
+    let onward = |number| What::Fail { number, onward: true };
+    let desk = Desk::new(&LOUD);
+    assert_eq!(desk.run(EXEC, None).code, Some(3));
+    assert!(desk.control.counted(Place::Copy) > 20, "the log is not emptied while the run waits");
+    matrix(&LOUD, Place::Copy, &[What::Kill, What::Tear, What::Short, onward(libc::EIO), onward(libc::ENOSPC)], 30);
 }
 
 #[test]
