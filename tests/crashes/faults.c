@@ -289,14 +289,14 @@ int rename(const char *from, const char *to) {
     return CHANGED(RENAME, from, 0, to, strlen(to), (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
 }
 
-/* A file system that may only be read refuses to open for writing what is there, too. */
+/* A file system that may only be read refuses to open for writing what is there, too; so do files that are not ours to write. */
 static int open_file(int at, const char *path, int flags, mode_t mode) {
     reach(CALL);
     if (!is_beneath(path) || !(flags & (O_WRONLY | O_RDWR)))
         return syscall(SYS_openat, at, path, flags, mode);
-    if (fault.what == FAIL && fault.number == EROFS) {
+    if (fault.what == FAIL && (fault.number == EROFS || fault.number == EACCES)) {
         atomic_fetch_add(&control->struck, 1);
-        errno = EROFS;
+        errno = fault.number;
         return -1;
     }
     if (!(flags & O_CREAT) || !syscall(SYS_faccessat, AT_FDCWD, path, F_OK))
