@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::book::{Book, People, Procedure, Step, Verb};
 use crate::judge::Line;
-use crate::scenario::{Early, Scenario, Trouble, Who};
+use crate::scenario::{Early, Part, Scenario, Trouble, Who};
 use crate::seen::Seen;
 use crate::{TRIALS, book_of, failure, plan_of, play, shrink, simulate};
 
@@ -19,7 +19,7 @@ fn calm(steps: Vec<Step>) -> Scenario {
         book: Arc::new(book),
         n: 2,
         stepwise: false,
-        from: None,
+        part: Part::Whole,
         runs: 1,
         unkind: 20,
         patient: false,

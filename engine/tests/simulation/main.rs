@@ -124,10 +124,10 @@ fn failure(scenario: Scenario, wrong: &[String]) -> String {
             text.push('\n');
         }
     }
-    let Scenario { n, stepwise, from, runs, unkind, patient, wild, .. } = &small;
+    let Scenario { n, stepwise, part, runs, unkind, patient, wild, .. } = &small;
     let Scenario { strikes, troubles, jumps, rivals, parks, meddling, aheads, .. } = &small;
     text.push_str(&format!(
-        "input n: {n}, stepwise: {stepwise}, from: {from:?}, runs: {runs}, unkind: {unkind}, patient: {patient}, wild: {wild}\n"
+        "input n: {n}, stepwise: {stepwise}, part: {part:?}, runs: {runs}, unkind: {unkind}, patient: {patient}, wild: {wild}\n"
     ));
     text.push_str(&format!("strikes: {strikes:?}\ntroubles: {troubles:?}\njumps: {jumps:?}\n"));
     text.push_str(&format!(

@@ -17,8 +17,7 @@ pub struct Scenario {
     /// The input of the procedure.
     pub n: i64,
     pub stepwise: bool,
-    /// Only the outermost steps from this one on are run.
-    pub from: Option<String>,
+    pub part: Part,
     /// Runs of the same procedure at once.
     pub runs: u32,
     /// Of how many ends one is bad.
@@ -37,6 +36,14 @@ pub struct Scenario {
     pub aheads: Vec<Early>,
     /// People act at random; else as they should.
     pub wild: bool,
+}
+
+/// Which of the outermost steps are run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Whole,
+    From(String),
+    Only(Vec<String>),
 }
 
 /// Processes in the order of their start.
@@ -111,7 +118,7 @@ impl Scenario {
             book: book.clone(),
             n: dice.roll(8) as i64,
             stepwise: dice.one_in(24),
-            from: None,
+            part: Part::Whole,
             runs: if book.main().lock && dice.one_in(2) { 2 } else { 1 },
             unkind: dice.pick(&[3, 6, 20]),
             patient: dice.one_in(2),
@@ -125,7 +132,11 @@ impl Scenario {
             wild: dice.one_in(2),
         };
         if dice.one_in(20) {
-            scenario.from = dice.pick(&book.main().steps.iter().map(|step| Some(step.id.clone())).collect::<Vec<_>>());
+            let ids: Vec<String> = book.main().steps.iter().map(|step| step.id.clone()).collect();
+            scenario.part = match dice.one_in(2) {
+                true => Part::From(dice.pick(&ids)),
+                false => Part::Only(vec![dice.pick(&ids), dice.pick(&ids)]),
+            };
         }
         // One in five is calm: there the time of everything is judged exactly.
         if !dice.one_in(5) {
@@ -139,6 +150,18 @@ impl Scenario {
     /// The procedure of a seed, before anything is left out.
     pub fn book(seed: u64) -> Book {
         author::write(seed / SHARED)
+    }
+
+    /// Whether this step of the outermost list is not part of the run.
+    pub fn leaves_out(&self, id: &str) -> bool {
+        let steps = &self.book.main().steps;
+        let outermost = steps.iter().any(|step| step.id == id);
+        outermost
+            && match &self.part {
+                Part::Whole => false,
+                Part::From(first) => steps.iter().take_while(|step| step.id != *first).any(|step| step.id == id),
+                Part::Only(ids) => ids.iter().all(|only| only != id),
+            }
     }
 
     /// Whether the clock runs and nothing stops a process from looking at it.

@@ -41,6 +41,7 @@ const WANTED: &[(&str, &[&str])] = &[
             "run_finished",
         ],
     ),
+    ("part", &["whole", "from", "only"]),
     ("outcome", &["succeeded", "failed", "rejected", "cancelled", "rolled_back", "needs_attention"]),
     ("end", &["succeeded", "failed", "timed_out", "cancelled", "unknown"]),
     ("resolution", &["skip", "fail", "work", "checked", "values", "branch", "items", "call", "wait", "enter", "ask", "finish"]),
@@ -131,6 +132,7 @@ impl Seen {
         for line in records.iter().flatten() {
             self.one("event", &line.kind);
             match line.kind.as_str() {
+                "run_started" => self.one("part", line.case("part")),
                 "step_resolved" => {
                     self.one("resolution", line.case("resolution"));
                     if let Some(step) = steps.get(crate::judge::label(line.path())) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::author::leave_out_uncalled;
 use crate::book::{Book, OnFailure, Step, Verb, Verify};
-use crate::scenario::Scenario;
+use crate::scenario::{Part, Scenario};
 
 type Edit = Box<dyn Fn(&mut Scenario)>;
 
@@ -33,7 +33,7 @@ pub fn shrink(mut scenario: Scenario, mut trials: u64, fails: impl Fn(&Scenario)
 /// How much is printed, and then how large its numbers are: the smaller, the easier to read.
 fn size(scenario: &Scenario) -> (usize, u64) {
     let Scenario { strikes, troubles, jumps, rivals, parks, meddling, aheads, .. } = scenario;
-    let flags = [scenario.wild, scenario.stepwise, scenario.patient, scenario.from.is_some(), scenario.runs > 1];
+    let flags = [scenario.wild, scenario.stepwise, scenario.patient, scenario.part != Part::Whole, scenario.runs > 1];
     let faults = format!("{strikes:?}{troubles:?}{jumps:?}{rivals:?}{parks:?}{meddling:?}{aheads:?}");
     let book = format!("{:?}", scenario.book);
     let digits = book.bytes().filter(u8::is_ascii_digit).map(|digit| u64::from(digit - b'0')).sum();
@@ -46,7 +46,7 @@ fn edits(scenario: &Scenario) -> Vec<Edit> {
         Box::new(|s| s.wild = false),
         Box::new(|s| s.stepwise = false),
         Box::new(|s| s.patient = false),
-        Box::new(|s| s.from = None),
+        Box::new(|s| s.part = Part::Whole),
         Box::new(|s| s.parks.clear()),
         Box::new(|s| book(s).gate = None),
         Box::new(|s| book(s).four_eyes = false),

@@ -18,7 +18,7 @@ use crate::dice::Dice;
 use crate::disk::{Commit, Disk, Handle};
 use crate::people::{Crowd, Saying, Told, person};
 use crate::process::Process;
-use crate::scenario::{Early, Scenario, Trouble, Who};
+use crate::scenario::{self, Early, Scenario, Trouble, Who};
 use crate::time::{Time, sleep};
 use crate::world::{Hands, Ledger, World};
 
@@ -302,7 +302,11 @@ impl Simulation<'_> {
             n: self.scenario.n,
             seed: self.scenario.seed,
             stepwise: self.scenario.stepwise,
-            part: self.scenario.from.as_ref().map_or(Part::Whole, |id| Part::From(id.parse().expect("an id"))),
+            part: match &self.scenario.part {
+                scenario::Part::Whole => Part::Whole,
+                scenario::Part::From(id) => Part::From(id.parse().expect("an id")),
+                scenario::Part::Only(ids) => Part::Only(ids.iter().map(|id| id.parse().expect("an id")).collect()),
+            },
             park: self.scenario.parks.iter().find(|(number, _)| *number == self.engines).map(|(_, after)| *after),
         };
         let process_of = self.process(who, &handle, engine.work());

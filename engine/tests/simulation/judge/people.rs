@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Case, Line, case as case_of, list_of, must};
 use crate::book::{LADDER, OnFailure, PEOPLE, People, Step, Verb, members};
+use crate::scenario::Part;
 
 /// Who asked for every run.
 const REQUESTER: &str = "anna";
@@ -184,12 +185,9 @@ impl<'c> Gates<'c> {
             return Err(format!("{path} comes up, and {by} was not granted"));
         }
         let Some(step) = case.step(path) else { return Err(format!("nobody wrote a step {path}")) };
-        if let Some(from) = &case.scenario.from {
-            must(self.granted.contains(&("", "part")), || format!("{path} comes up, and nobody agreed to run a part"))?;
-            let steps = &case.scenario.book.main().steps;
-            let before = steps.iter().take_while(|step| step.id != *from).any(|step| step.id == path);
-            must(!before, || format!("{path} comes up, and the run begins behind it"))?;
-        }
+        let agreed = case.scenario.part == Part::Whole || self.granted.contains(&("", "part"));
+        must(agreed, || format!("{path} comes up, and nobody agreed to run a part"))?;
+        must(!case.scenario.leaves_out(path), || format!("{path} comes up, and is no part of the run"))?;
         let beside = list_of(path).ends_with("~finally") || list_of(path).ends_with("~on_failure");
         let tolerated = matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
         if line.case("resolution") == "ask" && !beside && !tolerated {
