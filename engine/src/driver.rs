@@ -161,7 +161,10 @@ impl<'a> Driver<'a> {
             }
             if let Some(stop) = self.stop_reason() {
                 self.rest().await?;
-                return Ok(stop);
+                // Whoever has said meanwhile to stay is not left.
+                let Ok(wish) = self.world.wishes.try_recv() else { return Ok(stop) };
+                self.take_wish(wish).await?;
+                continue;
             }
             self.rest().await?;
             self.next().await?;

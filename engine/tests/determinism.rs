@@ -17,7 +17,7 @@ use runbook_core::{Digest, Map, Plan, Run, RunId, Value};
 use runbook_engine::clock::{Clock, ManualClock, SystemClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::perform::{Assignment, Performer};
-use runbook_engine::driver::{Driver, Patience, Progress, Stop, World};
+use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
 use runbook_engine::journal::export::export;
 use runbook_engine::journal::{Owner, SharedJournal};
 use runbook_engine::log::Logs;
@@ -126,6 +126,28 @@ impl Performer for Broken {
     }
 }
 
+/// In its first attempt somebody wants to leave the run, and takes that back in the moment in which the attempt ends.
+struct Staying {
+    rest: Scripted,
+    wishes: Mutex<Option<tokio::sync::mpsc::UnboundedSender<Wish>>>,
+}
+
+impl Performer for Staying {
+    fn perform(&self, assignment: Assignment) -> Pin<Box<dyn Future<Output = AttemptEnd> + Send>> {
+        let end = self.rest.perform(assignment);
+        let Some(wishes) = self.wishes.lock().expect("nothing fails").take() else { return end };
+        Box::pin(async move {
+            let _ = wishes.send(Wish::Park);
+            // Time enough for the driver to take it, and for whatever else runs to end.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let _ = wishes.send(Wish::Stay);
+            end.await
+        })
+    }
+}
+
 /// Keeps the run as it was seen after each event.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<(Run, Event)>>>);
@@ -174,6 +196,20 @@ async fn finish(session: &mut Session, performer: Arc<dyn Performer>, mut idle: 
     }
 }
 
+/// Moves the clock to the end of the next wait, where nothing else can happen.
+fn on(clock: &Arc<ManualClock>) -> impl FnMut(&Run) + Send + Clone + use<> {
+    let hands = clock.clone();
+    move |run: &Run| {
+        let wakes = run.pending().into_iter().filter_map(|command| match command {
+            Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, at } => Some(at),
+            _ => None,
+        });
+        if let (Some(at), true) = (wakes.min(), run.under_way().is_empty()) {
+            hands.set(at.max(hands.now()));
+        }
+    }
+}
+
 /// One scripted run under a clock that moves only when nothing else can happen; gives what is exported.
 fn recorded(seed: u64, performer: Arc<dyn Performer>) -> (Vec<u8>, OutcomeKind) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -186,17 +222,7 @@ fn recorded(seed: u64, performer: Arc<dyn Performer>) -> (Vec<u8>, OutcomeKind) 
         let owner = Owner::this_process("operator");
         let mut session =
             Session::create(journal.clone(), clock.clone(), owner, Vec::new(), id.clone(), plan, started).await.expect("it starts");
-        let hands = clock.clone();
-        let idle = move |run: &Run| {
-            let wakes = run.pending().into_iter().filter_map(|command| match command {
-                Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, at } => Some(at),
-                _ => None,
-            });
-            if let (Some(at), true) = (wakes.min(), run.under_way().is_empty()) {
-                hands.set(at.max(hands.now()));
-            }
-        };
-        let outcome = finish(&mut session, performer, idle).await;
+        let outcome = finish(&mut session, performer, on(&clock)).await;
         session.close().await.expect("the run is given up");
         let mut text = Vec::new();
         export(&*journal, &id, &mut text).expect("it is exported");
@@ -277,4 +303,19 @@ fn a_real_run_replays_to_what_was_seen_at_each_event() {
     })
     .expect("the record is whole");
     assert_eq!((kept, whole.outcome().map(|o| o.kind)), (seen.len(), Some(OutcomeKind::RolledBack)));
+}
+
+#[tokio::test]
+async fn whoever_stays_as_the_last_step_ends_is_not_left() {
+    let (plan, id) = (plan(), RunId::from_parts(1, 1));
+    let (started, owner) = (started(&plan, 1), Owner::this_process("operator"));
+    let journal: SharedJournal = Arc::new(runbook_engine::journal::MemoryJournal::default());
+    let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().expect("a time")));
+    let mut session = Session::create(journal, clock.clone(), owner, Vec::new(), id, plan, started).await.expect("it starts");
+    let (say, wishes) = tokio::sync::mpsc::unbounded_channel();
+    let performer = Arc::new(Staying { rest: Scripted(1), wishes: Mutex::new(Some(say)) });
+    let mut on = on(&clock);
+    let progress = Box::new(move |run: &Run, _: Progress| on(run));
+    let stopped = Driver::new(&mut session, World { performer, wishes }, Patience::Park, progress).drive().await;
+    assert!(matches!(stopped, Ok(Stop::Finished(_))), "it goes on to its end: {stopped:?}");
 }
