@@ -9,6 +9,8 @@ mod next;
 mod shown;
 #[path = "cli/surroundings.rs"]
 mod surroundings;
+#[path = "cli/trials.rs"]
+mod trials;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

@@ -56,6 +56,7 @@ pub enum Command {
     Explain(Explain),
     Exec(Exec),
     DryRun(DryRun),
+    Test(Test),
     Resume(Resume),
     Runs(Runs),
     Show(Show),
@@ -198,6 +199,32 @@ pub struct DryRun {
     pub examples: bool,
     /// Print one JSON object per step
     #[arg(long)]
+    pub json: bool,
+}
+
+/// Play the cases of tests, without doing anything
+///
+/// A test (`kind: Test`) says what stands in for the world, and what must come of it. Each case is played on the machine that runs
+/// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Files, folders or names of procedures; the whole catalogue where none is given
+    #[arg(value_name = "PROCEDURE|PATH", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+    /// Only cases whose name, file or procedure has this text in it
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Show what no case has been through, and of how much
+    #[arg(long)]
+    pub coverage: bool,
+    /// Write the results as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// Play again whenever a file changes, until it is interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON object per case
+    #[arg(long, conflicts_with = "watch")]
     pub json: bool,
 }
 

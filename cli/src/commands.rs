@@ -24,6 +24,7 @@ mod resume;
 mod runs;
 mod show;
 mod store;
+mod test;
 mod verify;
 
 use std::io::ErrorKind;
@@ -42,6 +43,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Explain(args) => explain::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
+        Command::Test(args) => test::run(&args, settings, ui),
         Command::Resume(args) => resume::resume(&args, settings, ui),
         Command::Undo(args) => resume::undo(&args, settings, ui),
         Command::Show(args) => show::run(&args, settings, ui),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use runbook_core::check::{self, CheckOptions, Judgement};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
+use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::{Digest, Plan, limits};
 
@@ -112,6 +113,18 @@ impl Catalogue {
         })
     }
 
+    pub fn tests(&self) -> impl Iterator<Item = &Test> {
+        self.files.iter().filter_map(|file| match &file.document {
+            Some(Document::Test(test)) => Some(&**test),
+            _ => None,
+        })
+    }
+
+    /// The procedure that a test is of.
+    pub fn tested(&self, test: &Test) -> Result<&Procedure, Box<Diagnostic>> {
+        check::tested(test, &check::Catalogue::new(self.procedures(), self.workspace()))
+    }
+
     /// The newest version of a name.
     pub fn procedure(&self, name: &str) -> Option<&Procedure> {
         self.procedures().filter(|p| p.name.value.as_str() == name).max_by_key(|p| p.version.value)
@@ -155,8 +168,10 @@ impl Catalogue {
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
         for file in &self.files {
             file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
-            if let Some(Document::Procedure(procedure)) = &file.document {
-                found.append(check::check(procedure, &catalogue, options).1);
+            match &file.document {
+                Some(Document::Procedure(procedure)) => found.append(check::check(procedure, &catalogue, options).1),
+                Some(Document::Test(test)) => found.append(check::check_test(test, &catalogue)),
+                _ => {}
             }
         }
         found.append(self.twins());

@@ -19,4 +19,5 @@ mod program;
 pub mod secret;
 pub mod session;
 pub mod start;
+pub mod suite;
 pub mod verify;

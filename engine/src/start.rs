@@ -4,10 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use runbook_core::document::input::accept_all;
-use runbook_core::expr::{Destination, Names};
 use runbook_core::run::event::{Identity, Part, RunStarted};
-use runbook_core::value::{Map, Value};
+pub use runbook_core::run::start::StartError;
+use runbook_core::value::Map;
 use runbook_core::{Digest, Plan, RunId};
 
 use crate::clock::Clock;
@@ -28,48 +27,15 @@ pub struct Order {
     pub root: PathBuf,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// Every fault of every input: its name, and what is wrong.
-    #[error("{}", .0.iter().map(|(name, fault)| format!("input `{name}`: {fault}")).collect::<Vec<_>>().join("\n"))]
-    Inputs(Vec<(String, String)>),
-    #[error("the lock's text cannot be rendered: {0}")]
-    Lock(String),
-    #[error("the plan cannot be written down: {0}")]
-    Plan(String),
-}
-
 impl Order {
     /// The first fact of the run. `seed` is all the randomness that the run will have.
-    pub fn started(&self, seed: u64) -> Result<RunStarted, OrderError> {
-        let main = self.plan.main();
-        let inputs = accept_all(&main.inputs, self.inputs.clone()).map_err(OrderError::Inputs)?;
-        let lock = match &main.lock {
-            Some(text) => {
-                let (text, unknown) =
-                    text.render(Destination::Plain, &Given(&inputs)).map_err(|error| OrderError::Lock(error.message))?;
-                match unknown.first() {
-                    Some(name) => return Err(OrderError::Lock(format!("{name} is not known before the run"))),
-                    None => Some(text),
-                }
-            }
-            None => None,
-        };
+    pub fn started(&self, seed: u64) -> Result<RunStarted, StartError> {
         Ok(RunStarted {
-            procedure: main.name.clone(),
-            version: main.version,
-            plan: self.plan.digest().map_err(|error| OrderError::Plan(error.to_string()))?,
-            semantics: self.plan.semantics,
-            inputs,
-            event: None,
-            environment: self.plan.policy.environment.as_ref().map(|e| e.name.clone()),
-            requested_by: self.requested_by.clone(),
-            seed,
             part: self.part.clone(),
             stepwise: self.stepwise,
             catalogue: self.catalogue.clone(),
-            lock,
             root: Some(self.root.to_string_lossy().into_owned()),
+            ..RunStarted::of(&self.plan, self.inputs.clone(), self.requested_by.clone(), seed)?
         })
     }
 }
@@ -78,17 +44,4 @@ impl Order {
 pub fn draw(clock: &dyn Clock) -> (RunId, u64) {
     let unix_ms = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
     (RunId::from_parts(unix_ms, rand::random()), rand::random::<u64>() >> 11)
-}
-
-/// The names that a lock's text may have: the inputs.
-struct Given<'a>(&'a Map);
-
-impl Names for Given<'_> {
-    fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
-        match (root, member) {
-            ("inputs", Some(name)) => self.0.get(name).cloned().ok_or_else(|| format!("there is no input `{name}`")),
-            ("inputs", None) => Ok(Value::Map(self.0.clone())),
-            _ => Err(format!("`{root}` is not known before the run starts")),
-        }
-    }
 }

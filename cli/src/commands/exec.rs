@@ -18,7 +18,7 @@ use runbook_core::{Plan, RunId, limits};
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::journal::{FORMAT, chain};
 use runbook_engine::session::Session;
-use runbook_engine::start::{self, Order, OrderError};
+use runbook_engine::start::{self, Order, StartError};
 
 use super::attend::{self, Place};
 use super::dry_run;
@@ -223,13 +223,13 @@ impl Chosen {
         inputs.command(&self.name, &self.plan.main().inputs, &[])
     }
 
-    pub fn refused(&self, error: OrderError, inputs: &Inputs) -> Trouble {
+    pub fn refused(&self, error: StartError, inputs: &Inputs) -> Trouble {
         let next = match &error {
-            OrderError::Inputs(faults) => {
+            StartError::Inputs(faults) => {
                 let faulty: Vec<&str> = faults.iter().map(|(name, _)| name.as_str()).collect();
                 inputs.command(&self.name, &self.plan.main().inputs, &faulty)
             }
-            OrderError::Lock(_) | OrderError::Plan(_) => checking(&self.name, &inputs.given),
+            StartError::Lock(_) | StartError::Plan(_) => checking(&self.name, &inputs.given),
         };
         Trouble::not_valid(error.to_string()).next(next)
     }

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::procedure::Version;
 use crate::document::test::Test;
-use crate::document::{Procedure, Workspace};
+use crate::document::{Procedure, Workspace, clipped};
 use crate::plan::Plan;
 use crate::policy::PolicyContext;
 
@@ -107,16 +107,47 @@ pub fn judge(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
     Judgement { found: judged.found.shortened(), ..judged }
 }
 
-/// Judges what a test says about other files: its procedure exists. Its cases are judged where they are run.
-pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    let name = test.procedure.value.split('@').next().unwrap_or_default();
+/// The procedure that a test is of.
+pub fn tested<'a>(test: &Test, catalogue: &Catalogue<'a>) -> Result<&'a Procedure, Box<Diagnostic>> {
+    let fault = |code, message| Diagnostic::new(code, &test.source, test.procedure.span, message);
+    let reference: Result<call::Reference, String> = test.procedure.value.parse();
+    let reference = reference.map_err(|why| Box::new(fault(Code::RB0318, why).help("name a procedure of the catalogue")))?;
+    let name = reference.name.as_str();
     if catalogue.newest(name).is_none() {
-        let message = format!("there is no procedure `{}`", name.escape_debug());
-        let fault = Diagnostic::new(Code::RB0318, &test.source, test.procedure.span, message);
-        diagnostics.push(match nearest(name, catalogue.names()) {
+        let fault = fault(Code::RB0318, format!("there is no procedure `{name}`"));
+        return Err(Box::new(match nearest(name, catalogue.names()) {
             Some(near) => fault.help(format!("did you mean `{near}`?")).replace(test.procedure.span, near),
             None => fault.help("name a procedure of the catalogue"),
+        }));
+    }
+    let allowed = |procedure: &&Procedure| reference.requirement.is_none_or(|range| range.allows(procedure.version.value));
+    catalogue.versions(name).rev().find(allowed).ok_or_else(|| {
+        let versions: Vec<String> = catalogue.versions(name).map(|p| p.version.value.to_string()).collect();
+        let fault = fault(Code::RB0302, format!("no version of `{name}` meets `{}`", test.procedure.value));
+        let reason = format!("the catalogue has {}", versions.join(", "));
+        Box::new(fault.reason(reason).help(format!("write `{name}` for the newest")))
+    })
+}
+
+/// Judges what a test says about other files: its procedure and its environments exist. What its cases say of steps is judged
+/// where they are played.
+pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    if let Err(fault) = tested(test, catalogue) {
+        diagnostics.push(*fault);
+    }
+    for environment in test.cases.iter().filter_map(|case| case.environment.as_ref()) {
+        let known =
+            || catalogue.workspace().into_iter().flat_map(|workspace| workspace.environments.iter().map(|e| e.name.as_str()));
+        if known().any(|name| name == environment.value) {
+            continue;
+        }
+        let message = format!("the workspace has no environment `{}`", clipped(&environment.value));
+        let fault = Diagnostic::new(Code::RB0315, &test.source, environment.span, message);
+        let known: Vec<&str> = known().collect();
+        diagnostics.push(match nearest(&environment.value, known.iter().copied()) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")).replace(environment.span, near),
+            None => fault.help("name an environment that workspace.yaml has, or none"),
         });
     }
     diagnostics

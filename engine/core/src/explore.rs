@@ -173,7 +173,8 @@ impl Way {
             Command::Resolve { path } => return self.resolve(path),
             Command::Perform { path, attempt } => {
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
-                let result = self.met_at(path).map(|met| predicted_result(met, path)).unwrap_or_default();
+                let task = self.met_at(path).and_then(|met| met.work.as_ref()).map(|work| &work.task);
+                let result = predicted_result(task, path.label());
                 let result = match self.example(path) {
                     Some(Value::Map(example)) => overlaid(result, example),
                     Some(example) => example,
@@ -382,16 +383,15 @@ impl Way {
 }
 
 /// What an action's result is before anybody has run it: its parts are known by name only.
-fn predicted_result(met: &Met, path: &StepPath) -> Value {
-    let label = path.label();
-    let parts: &[&str] = match met.work.as_ref().map(|w| &w.task) {
+pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
+    let parts: &[&str] = match task {
         Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
         Some(Task::Http(_)) => &["status", "headers", "body", "json"],
         Some(Task::Notify { .. }) => return Value::Map(Map::new()),
         _ => return Value::Unknown(format!("steps.{label}")),
     };
     let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();
-    if let Some(Task::Run { .. } | Task::Exec { .. }) = met.work.as_ref().map(|w| &w.task) {
+    if let Some(Task::Run { .. } | Task::Exec { .. }) = task {
         // A prediction takes the step to succeed, and then there is only one exit code.
         result.insert("exit_code".to_owned(), Value::Int(0));
     }
@@ -418,7 +418,7 @@ fn overlaid(result: Value, example: Map) -> Value {
 }
 
 /// Unknown outputs are known by the name under which later steps read them.
-fn named(outputs: Map, step: &str) -> Map {
+pub(crate) fn named(outputs: Map, step: &str) -> Map {
     outputs
         .into_iter()
         .map(|(name, value)| {

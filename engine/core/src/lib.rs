@@ -17,6 +17,7 @@ pub mod limits;
 pub mod plan;
 pub mod policy;
 pub mod run;
+pub mod trial;
 pub mod value;
 
 pub use effect::Effect;

@@ -15,6 +15,7 @@ mod preview;
 mod prospect;
 mod resolve;
 mod schedule;
+pub mod start;
 mod state;
 mod step;
 pub mod task;
@@ -481,6 +482,28 @@ impl StepOutcome {
 }
 
 impl Fact {
+    /// Every kind of event, as the record writes it.
+    pub const KINDS: [&str; 18] = [
+        "run_started",
+        "lock_taken",
+        "step_resolved",
+        "attempt_started",
+        "attempt_finished",
+        "step_concluded",
+        "condition_judged",
+        "timer_fired",
+        "decision_requested",
+        "decided",
+        "decision_voided",
+        "cancel_requested",
+        "pause_requested",
+        "resume_requested",
+        "undo_requested",
+        "note_added",
+        "run_adopted",
+        "run_finished",
+    ];
+
     /// As the record writes it.
     pub fn kind(&self) -> &'static str {
         match self {

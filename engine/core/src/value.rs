@@ -12,6 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 pub type Map = BTreeMap<String, Value>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +108,20 @@ impl Value {
                 Value::Map(map.into_iter().map(|(k, v)| Ok((k, Value::from_plain_json(v)?))).collect::<Result<_, _>>()?)
             }
         })
+    }
+
+    /// What a program or a server printed, as data, where it is JSON of bounded depth.
+    pub fn from_output(text: &str) -> Option<Value> {
+        let value = Value::from_plain_json(serde_json::from_str(text).ok()?).ok()?;
+        (value.depth() <= limits::VALUE_DEPTH).then_some(value)
+    }
+
+    fn depth(&self) -> usize {
+        match self {
+            Value::List(items) => 1 + items.iter().map(Value::depth).max().unwrap_or_default(),
+            Value::Map(map) => 1 + map.values().map(Value::depth).max().unwrap_or_default(),
+            _ => 1,
+        }
     }
 }
 

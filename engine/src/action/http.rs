@@ -235,15 +235,11 @@ fn judge(task: &HttpTask, mut result: Map, broken: Option<String>, safe: bool, s
         Some(Value::Int(status)) => *status,
         _ => 0,
     };
-    let expected = match task.expect_status.as_slice() {
-        [] => (200..300).contains(&status),
-        listed => listed.iter().any(|one| i64::from(*one) == status),
-    };
     let failed = |message: String, result: Map| AttemptEnd::Failed {
         failure: Failure { message, at: None, detail: recorder.last_lines() },
         result: Value::Map(result),
     };
-    match (expected, broken) {
+    match (task.expects(status), broken) {
         (true, None) => AttemptEnd::Succeeded { result: Value::Map(result) },
         (true, Some(why)) if !safe => AttemptEnd::Unknown { why: format!("the server answered {status}, but {why}") },
         (true, Some(why)) => failed(why, result),

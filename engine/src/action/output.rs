@@ -95,16 +95,7 @@ impl Stream {
         if !whole {
             return None;
         }
-        let value = Value::from_plain_json(serde_json::from_str(&text).ok()?).ok()?;
-        (depth(&value) <= limits::VALUE_DEPTH).then_some(value)
-    }
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
-        Value::Map(map) => 1 + map.values().map(depth).max().unwrap_or_default(),
-        _ => 1,
+        Value::from_output(&text)
     }
 }
 

@@ -128,4 +128,8 @@ codes! {
     RB0406 Error "not an SSH key";
     RB0407 Error "a part of the workspace without effect";
     RB0408 Error "a password in the clear";
+
+    // Tests.
+    RB0501 Error "an expectation does not hold";
+    RB0502 Error "a case that cannot be played";
 }

@@ -1,13 +1,21 @@
-//! `kind: Test`: parsed here, run by the review tooling.
+//! `kind: Test`: cases of a procedure. A case says what stands in for the world (results of steps, answers of people, faults),
+//! and what must come of it; [`trial`](crate::trial) plays it on the machine itself.
 
-use super::{Node, Scalar};
-use crate::diagnostic::{Source, Span};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Scalar;
+use crate::diagnostic::{Source, Span, Spanned};
+use crate::run::decision::Choice;
+use crate::run::event::OutcomeKind;
+use crate::value::{Map, Value};
 
 #[derive(Clone, Debug)]
 pub struct Test {
     pub source: Source,
     pub span: Span,
-    /// The procedure that the cases are of.
+    /// The procedure that the cases are of: its name, or `name@range`.
     pub procedure: Scalar,
     pub cases: Vec<Case>,
 }
@@ -16,6 +24,113 @@ pub struct Test {
 pub struct Case {
     pub span: Span,
     pub name: Scalar,
-    /// `inputs`, `environment`, `stand_ins`, `faults`, `answers`, `expect`, … as written.
-    pub body: Vec<(Scalar, Node)>,
+    pub inputs: Map,
+    pub environment: Option<Scalar>,
+    /// When the run starts; its clock is its own.
+    pub at: Option<Timestamp>,
+    /// Who starts it: a person of the workspace, or a user.
+    pub requested_by: Option<Scalar>,
+    /// Step → what each of its attempts comes to. The last goes on for all further ones.
+    pub steps: Vec<(Scalar, Vec<StandIn>)>,
+    /// Step → what people say, one vote after the other.
+    pub answers: Vec<(Scalar, Vec<Answer>)>,
+    pub expect: Expect,
+}
+
+/// What stands in for one attempt of a step.
+#[derive(Clone, Debug)]
+pub struct StandIn {
+    pub end: StandInEnd,
+    /// What is known of the verb's result: its members, or, of a script, all of it.
+    pub result: Value,
+    /// How long the attempt takes. Longer than its timeout, it times out.
+    pub takes: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StandInEnd {
+    /// As the result says: an exit code other than 0, or a status that is not expected, is a failure.
+    Result,
+    /// The step's own `example` stands for what it gives.
+    Example,
+    Fails(String),
+    TimesOut,
+    /// Nobody knows how it ended.
+    Unknown,
+    /// The engine stops while the attempt is under way, and the run is taken up again.
+    Crash,
+    /// The attempt succeeds, the engine stops right after, and the run is taken up again.
+    CrashAfter,
+}
+
+/// What one person says.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub span: Span,
+    /// `None`: nobody says anything.
+    pub say: Option<Choice>,
+    pub by: Option<Scalar>,
+    pub reason: Option<Scalar>,
+    /// How long after the question, or after the answer before.
+    pub after: Duration,
+    /// The fields of an `ask`; `evidence` of a `manual`.
+    pub with: Map,
+}
+
+/// What must come of a case. What is absent is not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    pub span: Span,
+    pub outcome: Option<Spanned<Ended>>,
+    /// Text that the outcome's message holds.
+    pub message: Option<Scalar>,
+    /// The steps that began, all of them, in order.
+    pub steps: Option<Spanned<Vec<Scalar>>>,
+    /// Steps that did not begin.
+    pub skipped: Vec<Scalar>,
+    /// Step → what it would run.
+    pub commands: Vec<(Scalar, Spanned<Command>)>,
+    /// Step → values that it gives, or the members of them that are named.
+    pub gives: Vec<(Scalar, Spanned<Value>)>,
+    /// Outputs of the procedure.
+    pub outputs: Vec<(Scalar, Spanned<Value>)>,
+    /// Step → who was asked.
+    pub asked: Vec<(Scalar, Asked)>,
+    /// The steps that were taken back, all of them, in order.
+    pub undone: Option<Spanned<Vec<Scalar>>>,
+    /// The changes that stay, all of them, the first change first.
+    pub left: Option<Spanned<Vec<Scalar>>>,
+    /// Kind of event → how many the record has.
+    pub record: Vec<(Scalar, Spanned<u32>)>,
+    /// The longest that it may take, by the clock of the run.
+    pub within: Option<Spanned<Duration>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Exactly these arguments.
+    Argv(Vec<String>),
+    /// This text is part of what the dry run shows of the step.
+    Part(String),
+}
+
+/// How a case ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    As(OutcomeKind),
+    /// It waits for people, and nobody will answer.
+    Waiting,
+}
+
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub span: Span,
+    /// Names of people and groups, as the request has them, escalations included.
+    pub from: Option<Vec<Scalar>>,
+    pub count: Option<u32>,
+    pub within: Option<Duration>,
+    /// Text that the question holds.
+    pub question: Option<Scalar>,
+    /// The rule of the workspace that adds it.
+    pub rule: Option<Scalar>,
 }

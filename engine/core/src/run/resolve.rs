@@ -20,7 +20,7 @@ use super::task::{EnvText, HttpContent, HttpTask, SecretName, Task, Work};
 use super::{Key, Run};
 
 impl Run {
-    fn names<'a>(&'a self, scope: ScopeIx, now: Timestamp, result: Option<&'a Value>, lenient: bool) -> InScope<'a> {
+    pub(super) fn names<'a>(&'a self, scope: ScopeIx, now: Timestamp, result: Option<&'a Value>, lenient: bool) -> InScope<'a> {
         InScope { run: self, scope, now: Some(now), result, lenient }
     }
 

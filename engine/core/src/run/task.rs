@@ -89,6 +89,16 @@ pub struct HttpTask {
     pub expect_status: Vec<u16>,
 }
 
+impl HttpTask {
+    /// Whether an answer with this status is a success.
+    pub fn expects(&self, status: i64) -> bool {
+        match self.expect_status.as_slice() {
+            [] => (200..300).contains(&status),
+            listed => listed.iter().any(|one| i64::from(*one) == status),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpContent {

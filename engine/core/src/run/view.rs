@@ -92,6 +92,12 @@ impl<'a> StepView<'a> {
         self.run.node(self.node).note.as_ref()
     }
 
+    /// What `steps.<id>` is after it, where it has an id and has given something.
+    pub fn gives(&self) -> Option<Value> {
+        let id = self.step().id.as_ref()?;
+        self.run.scope(self.run.node(self.node).scope).steps.get(id).cloned()
+    }
+
     pub fn result(&self) -> &'a Value {
         &self.run.node(self.node).result
     }
@@ -188,10 +194,11 @@ impl Run {
         running.map(|n| (n.path.clone(), n.attempt)).collect()
     }
 
-    /// What a caller of the procedure would get: its outputs, evaluated on the state as it is.
+    /// What a caller of the procedure gets: its outputs, evaluated on the state as it is. Before the end, what no step has given
+    /// yet is unknown.
     pub fn outputs(&self, now: Timestamp) -> Result<Map, String> {
         let frame = self.frames.first().ok_or("the run has not started")?;
-        let names = self.lenient(frame.scope, now);
+        let names = self.names(frame.scope, now, None, self.outcome.is_none());
         let outputs = &self.plan.main().outputs;
         outputs
             .iter()

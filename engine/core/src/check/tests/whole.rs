@@ -184,11 +184,20 @@ fn where_nobody_is_named_one_person_decides() {
 fn a_test_names_a_procedure() {
     let catalogue_of = load("a.yaml", &whole("steps: [{exec: [a], effect: read}]\n"));
     let catalogue = Catalogue::new([&catalogue_of], None);
-    for (name, expect) in [("a", None), ("b", Some(Code::RB0318))] {
-        let text = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: {name}\ncases: [{{name: works, inputs: {{}}}}]\n");
+    for (test, expect) in [
+        ("procedure: a", None),
+        ("procedure: a@^1", None),
+        ("procedure: b", Some(Code::RB0318)),
+        ("procedure: a@x", Some(Code::RB0318)),
+        ("procedure: a@^2", Some(Code::RB0302)),
+        ("procedure: a\nenvironment: production", Some(Code::RB0315)),
+    ] {
+        let (procedure, environment) = test.split_once('\n').unwrap_or((test, "inputs: {}"));
+        let case = format!("cases: [{{name: works, {environment}, expect: {{outcome: succeeded}}}}]");
+        let text = format!("apiVersion: runbook/v1\nkind: Test\n{procedure}\n{case}\n");
         let Some(Document::Test(test)) = crate::document::load(&Source::new("a.test.yaml", text)).0 else { panic!() };
         let found = crate::check::check_test(&test, &catalogue);
-        assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{name}");
+        assert_eq!(found.iter().map(|fault| fault.code).next(), expect, "{procedure} {environment}");
     }
 }
 

@@ -281,14 +281,6 @@ impl<'a> Fields<'a> {
         );
     }
 
-    /// Every entry that nobody asked for, as it was written.
-    pub(crate) fn rest(&mut self) -> Vec<(Scalar, Node)> {
-        let open = self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
-        let rest = open.map(|(entry, _)| entry.clone()).collect();
-        self.taken.fill(true);
-        rest
-    }
-
     /// Reports every key that nobody asked for.
     pub(crate) fn finish(self) {
         for ((key, _), taken) in self.entries.iter().zip(&self.taken) {

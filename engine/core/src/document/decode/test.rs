@@ -1,8 +1,62 @@
-//! `kind: Test`: names and places; what the cases say is for the review tooling.
+//! `kind: Test`: cases, what stands in for the world in them, and what must come of them.
 
-use super::Fields;
-use crate::diagnostic::Code;
-use crate::document::test::{Case, Test};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Fields, Reading, scalar};
+use crate::diagnostic::{Code, Spanned, nearest};
+use crate::document::test::{Answer, Asked, Case, Command, Ended, Expect, StandIn, StandInEnd, Test};
+use crate::document::{Node, NodeKind, Scalar};
+use crate::run::Fact;
+use crate::run::decision::Choice;
+use crate::run::event::OutcomeKind;
+use crate::value::{Map, Value};
+
+const OUTCOMES: [(&str, Ended); 7] = [
+    ("succeeded", Ended::As(OutcomeKind::Succeeded)),
+    ("failed", Ended::As(OutcomeKind::Failed)),
+    ("rejected", Ended::As(OutcomeKind::Rejected)),
+    ("cancelled", Ended::As(OutcomeKind::Cancelled)),
+    ("rolled_back", Ended::As(OutcomeKind::RolledBack)),
+    ("needs_attention", Ended::As(OutcomeKind::NeedsAttention)),
+    ("waiting", Ended::Waiting),
+];
+
+/// How an attempt ends, in one word.
+#[derive(Clone, Copy)]
+enum End {
+    Ok,
+    Example,
+    Fails,
+    TimesOut,
+    Unknown,
+    Crash,
+    CrashAfter,
+}
+
+const ENDS: [(&str, End); 7] = [
+    ("ok", End::Ok),
+    ("example", End::Example),
+    ("fails", End::Fails),
+    ("times_out", End::TimesOut),
+    ("unknown", End::Unknown),
+    ("crash", End::Crash),
+    ("crash_after", End::CrashAfter),
+];
+
+const SAYS: [(&str, Option<Choice>); 7] = [
+    ("approve", Some(Choice::Approve)),
+    ("reject", Some(Choice::Reject)),
+    ("probe", Some(Choice::Probe)),
+    ("done", Some(Choice::Done)),
+    ("again", Some(Choice::Again)),
+    ("leave", Some(Choice::Leave)),
+    ("nobody", None),
+];
+
+/// Members of results that are texts, whatever they look like.
+const TEXTS: [&str; 3] = ["stdout", "stderr", "body"];
 
 pub(super) fn decode(mut fields: Fields) -> Option<Test> {
     let reading = fields.reading;
@@ -12,13 +66,13 @@ pub(super) fn decode(mut fields: Fields) -> Option<Test> {
         Some(node) => fields.as_list("cases", node).unwrap_or_default(),
         None => &[],
     };
-    let mut cases = Vec::new();
-    for node in nodes {
-        let Some(mut case) = Fields::of(reading, node, "a case") else { continue };
-        let name = case.require_text("name");
-        let body = case.rest();
-        cases.extend(name.map(|name| Case { span: node.span, name, body }));
-    }
+    let defaults = fields.map("defaults", "what all cases share").map(|mut fields| {
+        let setting = Setting::read(&mut fields);
+        fields.finish();
+        setting
+    });
+    let defaults = defaults.unwrap_or_default();
+    let cases: Vec<Case> = nodes.iter().filter_map(|node| case(reading, node, &defaults)).collect();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();
     names.sort_by(|a, b| (&a.value, a.span).cmp(&(&b.value, b.span)));
     for pair in names.windows(2) {
@@ -32,4 +86,266 @@ pub(super) fn decode(mut fields: Fields) -> Option<Test> {
     let test = Test { source: reading.source().clone(), span: fields.span(), cases, procedure: procedure? };
     fields.finish();
     Some(test)
+}
+
+/// What stands around a case, given by itself or for all cases of the file.
+#[derive(Clone, Default)]
+struct Setting {
+    inputs: Map,
+    environment: Option<Scalar>,
+    at: Option<Timestamp>,
+    requested_by: Option<Scalar>,
+    steps: Vec<(Scalar, Vec<StandIn>)>,
+    answers: Vec<(Scalar, Vec<Answer>)>,
+}
+
+impl Setting {
+    fn read(fields: &mut Fields) -> Setting {
+        let reading = fields.reading;
+        Setting {
+            inputs: values(reading, fields.entries("inputs")),
+            environment: fields.text("environment"),
+            at: fields.text("at").and_then(|text| time(reading, &text)),
+            requested_by: fields.text("requested_by"),
+            steps: by_step(reading, fields.entries("steps"), stand_in),
+            answers: by_step(reading, fields.entries("answers"), answer),
+        }
+    }
+
+    /// What is not given here is as it is there; of inputs and steps, each by its name.
+    fn or(mut self, other: &Setting) -> Setting {
+        for (name, value) in &other.inputs {
+            self.inputs.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        fill(&mut self.steps, &other.steps);
+        fill(&mut self.answers, &other.answers);
+        Setting {
+            environment: self.environment.or_else(|| other.environment.clone()),
+            at: self.at.or(other.at),
+            requested_by: self.requested_by.or_else(|| other.requested_by.clone()),
+            ..self
+        }
+    }
+}
+
+fn fill<T: Clone>(own: &mut Vec<(Scalar, T)>, others: &[(Scalar, T)]) {
+    let new: Vec<_> = others.iter().filter(|(name, _)| !own.iter().any(|(known, _)| known.value == name.value)).cloned().collect();
+    own.extend(new);
+}
+
+fn case(reading: &Reading, node: &Node, defaults: &Setting) -> Option<Case> {
+    let mut fields = Fields::of(reading, node, "a case")?;
+    let name = fields.require_text("name");
+    let Setting { inputs, environment, at, requested_by, steps, answers } = Setting::read(&mut fields).or(defaults);
+    let expect = fields.require("expect").and_then(|node| expect(reading, node));
+    fields.finish();
+    Some(Case {
+        span: node.span,
+        name: name?,
+        inputs,
+        environment,
+        at,
+        requested_by,
+        steps,
+        answers,
+        expect: expect.unwrap_or_default(),
+    })
+}
+
+/// Step → one of something, or a list of them.
+fn by_step<T>(reading: &Reading, entries: &[(Scalar, Node)], read: impl Fn(&Reading, &Node) -> Option<T>) -> Vec<(Scalar, Vec<T>)> {
+    let of = |node: &Node| match &node.kind {
+        NodeKind::List(items) => items.iter().filter_map(|item| read(reading, item)).collect(),
+        _ => read(reading, node).into_iter().collect(),
+    };
+    entries.iter().map(|(step, node)| (step.clone(), of(node))).collect()
+}
+
+fn stand_in(reading: &Reading, node: &Node) -> Option<StandIn> {
+    if node.scalar().is_some() {
+        let end = scalar::word(reading, node, "steps", &ENDS)?;
+        return Some(StandIn { end: ended(end.value, None), result: Value::Map(Map::new()), takes: Duration::ZERO });
+    }
+    let mut fields = Fields::of(reading, node, "what stands in for a step")?;
+    let end = fields.word("end", &ENDS).map(|end| end.value);
+    let fails = fields.entry("fails").map(|(key, node)| (key, scalar::text(reading, node, "fails")));
+    if let (Some((key, _)), Some(other)) = (&fails, fields.keys().find(|key| key.value == "end")) {
+        fields.exclude(other, key);
+    }
+    let message = fails.and_then(|(_, message)| message).map(|message| message.value);
+    let takes = fields.duration("takes").map_or(Duration::ZERO, |takes| takes.value);
+    let mut result = Map::new();
+    for key in TEXTS {
+        if let Some(text) = fields.text(key) {
+            result.insert(key.to_owned(), Value::Text(text.value));
+        }
+    }
+    for key in ["exit_code", "status", "headers", "json"] {
+        if let Some(node) = fields.take(key)
+            && let Some(value) = value(reading, node)
+        {
+            result.insert(key.to_owned(), value);
+        }
+    }
+    let result = match fields.take("gives").and_then(|node| value(reading, node)) {
+        Some(Value::Map(gives)) => {
+            result.extend(gives);
+            Value::Map(result)
+        }
+        Some(gives) => gives,
+        None => Value::Map(result),
+    };
+    fields.finish();
+    let end = match &message {
+        Some(_) => End::Fails,
+        None => end.unwrap_or(End::Ok),
+    };
+    Some(StandIn { end: ended(end, message), result, takes })
+}
+
+fn ended(end: End, message: Option<String>) -> StandInEnd {
+    match end {
+        End::Ok => StandInEnd::Result,
+        End::Example => StandInEnd::Example,
+        End::Fails => StandInEnd::Fails(message.unwrap_or_else(|| "it fails in this case".to_owned())),
+        End::TimesOut => StandInEnd::TimesOut,
+        End::Unknown => StandInEnd::Unknown,
+        End::Crash => StandInEnd::Crash,
+        End::CrashAfter => StandInEnd::CrashAfter,
+    }
+}
+
+fn answer(reading: &Reading, node: &Node) -> Option<Answer> {
+    if node.scalar().is_some() {
+        let say = scalar::word(reading, node, "answers", &SAYS)?.value;
+        return Some(Answer { span: node.span, say, by: None, reason: None, after: Duration::ZERO, with: Map::new() });
+    }
+    let mut fields = Fields::of(reading, node, "an answer")?;
+    let say = fields.word("say", &SAYS).map_or(Some(Choice::Approve), |say| say.value);
+    let mut with = values(reading, fields.entries("with"));
+    if let Some(evidence) = fields.text("evidence") {
+        with.insert("evidence".to_owned(), Value::Text(evidence.value));
+    }
+    let answer = Answer {
+        span: node.span,
+        say,
+        by: fields.text("by"),
+        reason: fields.text("reason"),
+        after: fields.duration("after").map_or(Duration::ZERO, |after| after.value),
+        with,
+    };
+    fields.finish();
+    Some(answer)
+}
+
+fn expect(reading: &Reading, node: &Node) -> Option<Expect> {
+    let mut fields = Fields::of(reading, node, "what is expected")?;
+    let expect = Expect {
+        span: scalar::shown(reading, node.span),
+        outcome: fields.word("outcome", &OUTCOMES),
+        message: fields.text("message"),
+        steps: spanned_texts(&mut fields, "steps"),
+        skipped: fields.texts("skipped"),
+        commands: fields
+            .entries("commands")
+            .iter()
+            .filter_map(|(step, node)| Some((step.clone(), Spanned::new(command(reading, node)?, node.span))))
+            .collect(),
+        gives: spanned_values(reading, fields.entries("gives")),
+        outputs: spanned_values(reading, fields.entries("outputs")),
+        asked: asked(&mut fields),
+        undone: spanned_texts(&mut fields, "undone"),
+        left: spanned_texts(&mut fields, "left"),
+        record: fields
+            .entries("record")
+            .iter()
+            .filter_map(|(kind, node)| {
+                event_kind(reading, kind)?;
+                Some((kind.clone(), scalar::count(reading, node, &kind.value, 0, u32::MAX)?))
+            })
+            .collect(),
+        within: fields.duration("within"),
+    };
+    if fields.keys().next().is_none() {
+        let fault = reading.diagnostic(Code::RB0011, fields.head(), "a case expects nothing");
+        reading.report(fault.help("say at least how it ends: `expect: {outcome: succeeded}`"));
+    }
+    fields.finish();
+    Some(expect)
+}
+
+fn spanned_texts(fields: &mut Fields, key: &'static str) -> Option<Spanned<Vec<Scalar>>> {
+    let span = fields.keys().find(|name| name.value == key)?.span;
+    Some(Spanned::new(fields.texts(key), span))
+}
+
+fn spanned_values(reading: &Reading, entries: &[(Scalar, Node)]) -> Vec<(Scalar, Spanned<Value>)> {
+    let read = |(name, node): &(Scalar, Node)| Some((name.clone(), Spanned::new(value(reading, node)?, node.span)));
+    entries.iter().filter_map(read).collect()
+}
+
+fn command(reading: &Reading, node: &Node) -> Option<Command> {
+    match &node.kind {
+        NodeKind::List(items) => {
+            let argv = items.iter().map(|item| scalar::text(reading, item, "commands").map(|text| text.value));
+            Some(Command::Argv(argv.collect::<Option<_>>()?))
+        }
+        _ => scalar::text(reading, node, "commands").map(|text| Command::Part(text.value)),
+    }
+}
+
+fn asked(fields: &mut Fields) -> Vec<(Scalar, Asked)> {
+    let reading = fields.reading;
+    let read = |(step, node): &(Scalar, Node)| {
+        let mut fields = Fields::of(reading, node, "who is asked")?;
+        let from = fields.has("from").then(|| fields.texts("from"));
+        let asked = Asked {
+            span: scalar::shown(reading, step.span),
+            from,
+            count: fields.count("count", 1, u32::MAX).map(|count| count.value),
+            within: fields.duration("within").map(|within| within.value),
+            question: fields.text("question"),
+            rule: fields.text("rule"),
+        };
+        fields.finish();
+        Some((step.clone(), asked))
+    };
+    fields.entries("asked").iter().filter_map(read).collect()
+}
+
+fn event_kind(reading: &Reading, kind: &Scalar) -> Option<()> {
+    if Fact::KINDS.contains(&kind.value.as_str()) {
+        return Some(());
+    }
+    let message = format!("the record has no `{}`", scalar::clipped(&kind.value));
+    let fault = reading.diagnostic(Code::RB0013, kind.span, message);
+    reading.report(match nearest(&kind.value, Fact::KINDS) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")).replace(kind.span, near),
+        None => fault.help(format!("the kinds of events are {}", scalar::listed(&Fact::KINDS))),
+    });
+    None
+}
+
+fn time(reading: &Reading, text: &Scalar) -> Option<Timestamp> {
+    let parsed = text.value.parse().ok();
+    if parsed.is_none() {
+        let message = format!("`{}` is not a time", scalar::clipped(&text.value));
+        let fault = reading.diagnostic(Code::RB0018, text.span, message);
+        reading.report(fault.help("write it as `2026-11-21T10:00:00Z`"));
+    }
+    parsed
+}
+
+fn values(reading: &Reading, entries: &[(Scalar, Node)]) -> Map {
+    entries.iter().filter_map(|(name, node)| Some((name.value.clone(), value(reading, node)?))).collect()
+}
+
+fn value(reading: &Reading, node: &Node) -> Option<Value> {
+    match node.to_value() {
+        Ok(value) => Some(value),
+        Err((span, message)) => {
+            reading.fault(Code::RB0018, span, message);
+            None
+        }
+    }
 }

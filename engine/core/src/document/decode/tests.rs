@@ -201,8 +201,14 @@ fn each_fault_of_a_document_has_its_code() {
         (head.replace("[{run: x}]", "[]"), &["RB0019 5:8 `steps` has no step"]),
         (head.replace("[{run: x}]", "{run: x}"), &["RB0012 5:8 `steps` is a list of steps, not a map"]),
         (
-            "apiVersion: runbook/v1\nkind: Test\nprocedure: a\ncases: [{name: x, inputs: {}}, {name: x}, {}]\n".to_owned(),
-            &["RB0002 4:39 two cases have the same name", "RB0011 4:43 a case has no `name`"],
+            "apiVersion: runbook/v1\nkind: Test\nprocedure: a\ncases:\n  - {name: x, expect: {outcome: failed}}\n  - {name: x}\n  - {}\n"
+                .to_owned(),
+            &[
+                "RB0011 6:6 a case has no `expect`",
+                "RB0002 6:12 two cases have the same name",
+                "RB0011 7:5 a case has no `expect`",
+                "RB0011 7:5 a case has no `name`",
+            ],
         ),
     ] {
         assert_eq!(faults(&text), expect, "{text}");

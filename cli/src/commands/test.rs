@@ -1,0 +1,224 @@
+//! `runbook test`: the cases of tests, played without doing anything.
+
+mod junit;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use runbook_core::Digest;
+use runbook_core::diagnostic::render::{self, Look};
+use runbook_core::diagnostic::{Code, Diagnostic};
+use runbook_core::trial::Point;
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::suite::{self, Covered, Played, Report, Selection};
+use serde_json::json;
+
+use super::check;
+use crate::args;
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::words::count;
+use crate::ui::{Tone, Ui, line, table};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+pub fn run(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
+    if !args.watch {
+        return once(args, settings, ui);
+    }
+    loop {
+        let before = state(args, settings);
+        // A file that cannot be read now may be whole a moment later.
+        if let Err(trouble) = once(args, settings, ui) {
+            if trouble.is_broken_pipe() {
+                return Err(trouble);
+            }
+            ui.trouble(&trouble);
+        }
+        ui.say(&Tone::Quiet.paint("waiting for a change; Ctrl-C ends it"));
+        while state(args, settings) == before {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+fn once(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let options = check::options(None);
+    let mut tally = Tally::default();
+    let mut parts = Vec::new();
+    for (catalogue, file) in places(&args.what, settings)? {
+        let selection = Selection { file, filter: args.filter.clone() };
+        let report = suite::play(&catalogue, &selection, &options);
+        show(&report, &catalogue, args, ui)?;
+        tally.add(&report);
+        parts.push((catalogue, report));
+    }
+    if let Some(file) = &args.junit {
+        let text = junit::document(parts.iter().map(|(catalogue, report)| (catalogue, report)));
+        std::fs::write(file, text).map_err(|why| {
+            Trouble::failed(format!("cannot write {}: {why}", file.display())).next("name a file that can be written")
+        })?;
+    }
+    if tally.cases == 0 && tally.broken == 0 {
+        let none = match &args.filter {
+            Some(filter) => format!("no case has `{filter}` in its name, its file or its procedure"),
+            None => "there is no test here".to_owned(),
+        };
+        return Err(Trouble::not_valid(none).next("write `NAME.test.yaml` beside a procedure: see docs/format.md#tests"));
+    }
+    ui.say(&tally.line());
+    Ok(match (tally.broken, tally.failed) {
+        (0, 0) => Exit::Succeeded,
+        (0, _) => Exit::Failed,
+        _ => Exit::NotValid,
+    })
+}
+
+/// The catalogues that are meant, each with the one file that is meant in it.
+fn places(what: &[String], settings: &Settings) -> Result<Vec<(Catalogue, Option<String>)>, Trouble> {
+    if what.is_empty() {
+        return Ok(vec![(Catalogue::open(&settings.catalogue.value)?, None)]);
+    }
+    let mut places = Vec::new();
+    for what in what {
+        let path = Path::new(what);
+        places.push(if path.is_dir() {
+            (Catalogue::open(path)?, None)
+        } else if path.exists() {
+            let catalogue = Catalogue::around(path)?;
+            let full = path.canonicalize().ok();
+            let file = catalogue.files().iter().find(|file| file.path.canonicalize().ok() == full);
+            let name = file.map(|file| file.source.name.to_string());
+            (catalogue, name)
+        } else {
+            let catalogue = Catalogue::open(&settings.catalogue.value)?;
+            let file = catalogue.procedure(what).map(|procedure| procedure.source.name.to_string());
+            match file {
+                Some(file) => (catalogue, Some(file)),
+                None => return Err(check::unknown(&catalogue, what, settings)),
+            }
+        });
+    }
+    Ok(places)
+}
+
+/// The files as they are.
+fn state(args: &args::Test, settings: &Settings) -> BTreeMap<PathBuf, Digest> {
+    let found = places(&args.what, settings).unwrap_or_default();
+    let files = found.iter().flat_map(|(catalogue, _)| catalogue.files());
+    files.map(|file| (file.path.clone(), Digest::of_bytes(file.source.text.as_bytes()))).collect()
+}
+
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    failed: usize,
+    /// Faults that kept cases from being played.
+    broken: usize,
+}
+
+impl Tally {
+    fn add(&mut self, report: &Report) {
+        self.cases += report.cases().count();
+        self.failed += report.failed();
+        let unplayed = |fault: &&Diagnostic| fault.code == Code::RB0502;
+        self.broken += report.faults.len() + report.cases().flat_map(|case| &case.faults).filter(unplayed).count();
+    }
+
+    fn line(&self) -> String {
+        let cases = count(self.cases as u64, "case", "cases");
+        match (self.broken, self.failed) {
+            (0, 0) => format!("{}: {cases}", Tone::Good.paint("passed")),
+            (0, failed) => format!("{}: {failed} of {cases}", Tone::Bad.paint("failed")),
+            (broken, failed) => {
+                format!("{}: {}; {failed} of {cases} failed", Tone::Bad.paint("not valid"), count(broken as u64, "fault", "faults"))
+            }
+        }
+    }
+}
+
+fn show(report: &Report, catalogue: &Catalogue, args: &args::Test, ui: &mut Ui) -> Result<(), Trouble> {
+    for fault in &report.faults {
+        tell(fault, catalogue, args.json, ui)?;
+    }
+    for file in &report.files {
+        if args.json {
+            as_json(file, catalogue, ui)?;
+            continue;
+        }
+        ui.data(&format!("{} ({})", line(&file.file), file.procedure))?;
+        for case in &file.cases {
+            let verdict = if case.faults.is_empty() { Tone::Good.paint("ok  ") } else { Tone::Bad.paint("FAIL") };
+            ui.data(&format!("  {verdict}  {}", line(&case.name)))?;
+            for fault in &case.faults {
+                tell(fault, catalogue, false, ui)?;
+            }
+        }
+    }
+    if args.coverage { coverage(&report.covered, args.json, ui) } else { Ok(()) }
+}
+
+fn tell(fault: &Diagnostic, catalogue: &Catalogue, json: bool, ui: &mut Ui) -> Result<(), Trouble> {
+    let Some(source) = catalogue.source(&fault.source) else { return Ok(()) };
+    let text = match json {
+        true => render::to_json(fault, source).to_string(),
+        false => format!("{}\n", render::to_text(fault, source, Look::Colour)),
+    };
+    Ok(ui.data(&text)?)
+}
+
+fn as_json(file: &Played, catalogue: &Catalogue, ui: &mut Ui) -> Result<(), Trouble> {
+    for case in &file.cases {
+        let faults: Vec<_> = case
+            .faults
+            .iter()
+            .filter_map(|fault| catalogue.source(&fault.source).map(|source| render::to_json(fault, source)))
+            .collect();
+        let object = json!({
+            "file": file.file,
+            "procedure": file.procedure,
+            "case": case.name,
+            "passed": case.faults.is_empty(),
+            "faults": faults,
+        });
+        ui.data(&object.to_string())?;
+    }
+    Ok(())
+}
+
+/// How much the cases have been through, and, with its place, what they have not.
+fn coverage(covered: &[Covered], as_json: bool, ui: &mut Ui) -> Result<(), Trouble> {
+    let places = |of: &Covered| -> Vec<(String, Point)> {
+        let mut missing: Vec<_> = of.coverage.missing().map(|point| (of.plan.step(point.step()).at.clone(), point)).collect();
+        missing.sort();
+        missing.into_iter().map(|(at, point)| (of.plan.locate(&at), point)).collect()
+    };
+    if as_json {
+        for of in covered {
+            let classes: BTreeMap<_, _> =
+                of.coverage.table().into_iter().map(|(class, seen, all)| (class, json!({"seen": seen, "all": all}))).collect();
+            let missing: Vec<_> = places(of)
+                .into_iter()
+                .map(|(at, point)| json!({"at": at, "class": point.class(), "what": point.missing(&of.plan)}))
+                .collect();
+            ui.data(&json!({"procedure": of.procedure, "coverage": classes, "missing": missing}).to_string())?;
+        }
+        return Ok(());
+    }
+    let rows = covered.iter().map(|of| {
+        let cells = of.coverage.table().map(|(_, seen, all)| {
+            let text = format!("{seen}/{all}");
+            if seen == all { text } else { Tone::Warning.paint(&text) }
+        });
+        [line(&of.procedure).into_owned()].into_iter().chain(cells).collect()
+    });
+    ui.data(&table(&["procedure", "steps", "branches", "failures", "undos"], rows.collect()))?;
+    for of in covered {
+        for (at, point) in places(of) {
+            ui.data(&format!("{}: {}", line(&at), line(&point.missing(&of.plan))))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The first fact of a run: inputs judged, the lock's text rendered.
+
+use crate::document::input::accept_all;
+use crate::expr::{Destination, Names};
+use crate::plan::Plan;
+use crate::value::{Map, Value};
+
+use super::event::{Identity, Part, RunStarted};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Every fault of every input: its name, and what is wrong.
+    #[error("{}", .0.iter().map(|(name, fault)| format!("input `{name}`: {fault}")).collect::<Vec<_>>().join("\n"))]
+    Inputs(Vec<(String, String)>),
+    #[error("the lock's text cannot be rendered: {0}")]
+    Lock(String),
+    #[error("the plan cannot be written down: {0}")]
+    Plan(String),
+}
+
+impl RunStarted {
+    /// A run of the whole procedure with these inputs, as they were given. `seed` is all the randomness that it will have.
+    pub fn of(plan: &Plan, inputs: Map, requested_by: Identity, seed: u64) -> Result<RunStarted, StartError> {
+        let main = plan.main();
+        let inputs = accept_all(&main.inputs, inputs).map_err(StartError::Inputs)?;
+        let lock = match &main.lock {
+            Some(text) => {
+                let rendered = text.render(Destination::Plain, &Given(&inputs));
+                let (text, unknown) = rendered.map_err(|error| StartError::Lock(error.message))?;
+                match unknown.first() {
+                    Some(name) => return Err(StartError::Lock(format!("{name} is not known before the run"))),
+                    None => Some(text),
+                }
+            }
+            None => None,
+        };
+        Ok(RunStarted {
+            procedure: main.name.clone(),
+            version: main.version,
+            plan: plan.digest().map_err(|error| StartError::Plan(error.to_string()))?,
+            semantics: plan.semantics,
+            inputs,
+            event: None,
+            environment: plan.policy.environment.as_ref().map(|e| e.name.clone()),
+            requested_by,
+            seed,
+            part: Part::Whole,
+            stepwise: false,
+            catalogue: None,
+            lock,
+            root: None,
+        })
+    }
+}
+
+/// The names that a lock's text may have: the inputs.
+struct Given<'a>(&'a Map);
+
+impl Names for Given<'_> {
+    fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
+        match (root, member) {
+            ("inputs", Some(name)) => self.0.get(name).cloned().ok_or_else(|| format!("there is no input `{name}`")),
+            ("inputs", None) => Ok(Value::Map(self.0.clone())),
+            _ => Err(format!("`{root}` is not known before the run starts")),
+        }
+    }
+}

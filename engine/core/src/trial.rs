@@ -1,0 +1,91 @@
+//! Plays a case of a test on the machine that real runs use, with a clock of its own: actions end as the case's stand-ins say,
+//! people answer as it says, and the engine stops where it says. Then what happened is held against what was expected.
+//!
+//! Nothing is made up: where the run turns on a value that no stand-in gives, or on an answer that nobody gives, the case
+//! is not complete, and that is said instead of a verdict.
+
+mod cover;
+mod expect;
+mod play;
+mod select;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Source, Span, nearest};
+use crate::document::clipped;
+use crate::document::test::Case;
+use crate::plan::Plan;
+use crate::run::{Event, Run};
+
+pub use cover::{Coverage, Point};
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Every expectation that does not hold, or why the case could not be played to its end. Empty: it passed.
+    pub faults: Vec<Diagnostic>,
+    pub run: Run,
+    /// The record that the run would have left.
+    pub events: Vec<Event>,
+}
+
+impl Trial {
+    pub fn passed(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Plays a case. `source` is the file it stands in, `plan` that of its procedure in the case's environment.
+pub fn play(case: &Case, source: &Source, plan: &Arc<Plan>) -> Trial {
+    let mut play = play::Play::new(case, plan);
+    let mut faults = strangers(case, source, plan);
+    if !faults.is_empty() {
+        return Trial { faults, run: play.run, events: play.events };
+    }
+    let played = play.begin().and_then(|()| play.go_on());
+    let (run, events) = (play.run, play.events);
+    match played {
+        Ok(()) => faults.extend(expect::unmet(case, &run, &events).into_iter().map(|unmet| unmet.told(source))),
+        Err(incomplete) => faults.push(incomplete.told(case, source)),
+    }
+    Trial { faults, run, events }
+}
+
+/// The names of steps that the procedure does not have: what is said of them would be said for nothing.
+fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
+    let labels: BTreeSet<&str> = plan.steps.iter().map(|step| step.label.as_str()).collect();
+    let expect = &case.expect;
+    let lists = [&expect.steps, &expect.undone, &expect.left];
+    let names = case.steps.iter().map(|(name, _)| name);
+    let names = names.chain(case.answers.iter().map(|(name, _)| name));
+    let names = names.chain(lists.into_iter().flatten().flat_map(|list| &list.value)).chain(&expect.skipped);
+    let names = names.chain(expect.commands.iter().map(|(name, _)| name)).chain(expect.gives.iter().map(|(name, _)| name));
+    let names = names.chain(expect.asked.iter().map(|(name, _)| name));
+    let strange = names.filter(|name| !labels.contains(select::label(&name.value)));
+    let told = strange.map(|name| {
+        let message = format!("`{}` has no step `{}`", plan.main().name, clipped(&name.value));
+        let fault = Diagnostic::new(Code::RB0502, source, name.span, message);
+        match nearest(select::label(&name.value), labels.iter().copied()) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")),
+            None => fault.help("call a step by its id, by its path, or, what takes it back, by `STEP~undo`"),
+        }
+    });
+    told.collect()
+}
+
+/// Why a case cannot be played to its end.
+#[derive(Debug)]
+struct Incomplete {
+    /// Where the case says what led there, else its name.
+    at: Option<Span>,
+    message: String,
+    help: String,
+}
+
+impl Incomplete {
+    fn told(self, case: &Case, source: &Source) -> Diagnostic {
+        let message = format!("`{}` cannot be played: {}", case.name.value, self.message);
+        Diagnostic::new(Code::RB0502, source, self.at.unwrap_or(case.name.span), message).help(self.help)
+    }
+}

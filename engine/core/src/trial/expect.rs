@@ -1,0 +1,359 @@
+//! What was expected of a case, held against what happened. Every expectation that does not hold is told, not only the first.
+
+use std::collections::BTreeMap;
+
+use super::select;
+use crate::diagnostic::{Code, Diagnostic, Source, Span, Spanned, nearest};
+use crate::document::Scalar;
+use crate::document::test::{Asked, Case, Command, Ended};
+use crate::id::StepPath;
+use crate::plan::Verb;
+use crate::run::decision::{Decision, Purpose};
+use crate::run::event::{AttemptEnd, Resolution, StepOutcome};
+use crate::run::task::{EnvText, Task, Work};
+use crate::run::view::Standing;
+use crate::run::{Event, Fact, Run};
+use crate::value::{Map, Value, format_duration};
+
+/// An expectation that does not hold.
+pub(super) struct Unmet {
+    at: Span,
+    message: String,
+    help: Option<String>,
+}
+
+impl Unmet {
+    pub fn told(self, source: &Source) -> Diagnostic {
+        let diagnostic = Diagnostic::new(Code::RB0501, source, self.at, self.message);
+        match self.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        }
+    }
+}
+
+pub(super) fn unmet(case: &Case, run: &Run, events: &[Event]) -> Vec<Unmet> {
+    let mut judge = Judge { run, events, unmet: Vec::new() };
+    judge.all(case);
+    judge.unmet
+}
+
+struct Judge<'r> {
+    run: &'r Run,
+    events: &'r [Event],
+    unmet: Vec<Unmet>,
+}
+
+impl Judge<'_> {
+    fn all(&mut self, case: &Case) {
+        let expect = &case.expect;
+        if let Some(outcome) = &expect.outcome {
+            self.outcome(outcome);
+        }
+        if let Some(message) = &expect.message {
+            self.message(message);
+        }
+        if let Some(steps) = &expect.steps {
+            self.list("the steps that began", steps, &self.began());
+        }
+        for name in &expect.skipped {
+            if let Some(path) = self.began().iter().find(|path| select::fit(&name.value, path).is_some()) {
+                self.tell(name.span, format!("`{path}` began, and was expected not to"));
+            }
+        }
+        for (name, command) in &expect.commands {
+            self.command(name, command);
+        }
+        for (name, value) in &expect.gives {
+            self.gives(name, value);
+        }
+        if !expect.outputs.is_empty() {
+            self.outputs(&expect.outputs);
+        }
+        for (name, asked) in &expect.asked {
+            self.asked(name, asked);
+        }
+        if let Some(undone) = &expect.undone {
+            self.list("the steps that were taken back", undone, &self.undone());
+        }
+        if let Some(left) = &expect.left {
+            self.list("the changes that stay", left, &self.left());
+        }
+        for (kind, count) in &expect.record {
+            let found = self.events.iter().filter(|event| event.fact.kind() == kind.value).count();
+            if found != count.value as usize {
+                self.tell(count.span, format!("the record has {found} `{}`, not {}", kind.value, count.value));
+            }
+        }
+        if let (Some(within), Some(started)) = (&expect.within, self.run.started_at()) {
+            let took = self.run.last_at().duration_since(started).unsigned_abs();
+            if took > within.value {
+                let (took, within_) = (format_duration(took), format_duration(within.value));
+                self.tell(within.span, format!("it takes {took}, which is more than {within_}"));
+            }
+        }
+    }
+
+    fn tell(&mut self, at: Span, message: String) {
+        self.unmet.push(Unmet { at, message, help: None });
+    }
+
+    fn outcome(&mut self, expected: &Spanned<Ended>) {
+        let wanted = match expected.value {
+            Ended::As(kind) => kind.name(),
+            Ended::Waiting => "waiting",
+        };
+        let found = match self.run.outcome() {
+            Some(outcome) if expected.value == Ended::As(outcome.kind) => return,
+            Some(outcome) => {
+                let why = if outcome.message.is_empty() { String::new() } else { format!(": {}", outcome.message.trim()) };
+                let step = outcome.step.as_ref().map(|step| format!(" (step `{step}`)")).unwrap_or_default();
+                format!("it ends {}{step}{why}", outcome.kind.name())
+            }
+            None if expected.value == Ended::Waiting => return,
+            None => {
+                let open = self.run.decisions().iter().find(|decision| decision.is_open());
+                let path = open.and_then(|open| open.path.as_ref()).map(|path| format!(" for an answer to `{path}`"));
+                format!("it waits{}", path.unwrap_or_default())
+            }
+        };
+        self.tell(expected.span, format!("{found}; expected was `{wanted}`"));
+    }
+
+    fn message(&mut self, part: &Scalar) {
+        let found = self.run.outcome().map_or("", |outcome| outcome.message.as_str());
+        if !found.contains(part.value.trim()) {
+            self.tell(part.span, format!("the message of the outcome is `{}`", found.trim()));
+        }
+    }
+
+    fn list(&mut self, what: &str, expected: &Spanned<Vec<Scalar>>, found: &[StepPath]) {
+        let same = expected.value.len() == found.len()
+            && expected.value.iter().zip(found).all(|(name, path)| select::fit(&name.value, path).is_some());
+        if same {
+            return;
+        }
+        let found: Vec<&str> = found.iter().map(StepPath::as_str).collect();
+        let wrong = (0..).zip(&expected.value).find(|(place, name)| {
+            found.get(*place).and_then(|path| path.parse().ok()).is_none_or(|path| select::fit(&name.value, &path).is_none())
+        });
+        let at = wrong.map_or(expected.span, |(_, name)| name.span);
+        let shown = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+        let help = Some(format!("what happened is `[{}]`", found.join(", "))).filter(|_| !found.is_empty());
+        self.unmet.push(Unmet { at, message: format!("{what} are other ones: {shown}"), help });
+    }
+
+    /// Steps that did something of their own, in order; neither what takes back nor what looks after.
+    fn began(&self) -> Vec<StepPath> {
+        let mut began = Vec::new();
+        for event in self.events {
+            let path = match &event.fact {
+                Fact::AttemptStarted { path, .. } => path,
+                // What acts begins with its first attempt, which people may keep it from.
+                Fact::StepResolved { path, resolution } => match resolution {
+                    Resolution::Skip { .. }
+                    | Resolution::Work(_)
+                    | Resolution::Branch(_)
+                    | Resolution::Items { .. }
+                    | Resolution::Call { .. }
+                    | Resolution::Enter => continue,
+                    _ => path,
+                },
+                _ => continue,
+            };
+            let beside = path.as_str().contains("~undo") || path.as_str().contains("~verify");
+            if !beside && !began.contains(path) {
+                began.push(path.clone());
+            }
+        }
+        began
+    }
+
+    fn undone(&self) -> Vec<StepPath> {
+        let mut undone: Vec<StepPath> = Vec::new();
+        for event in self.events {
+            let Fact::StepResolved { path, .. } = &event.fact else { continue };
+            let Some((of, _)) = path.as_str().rsplit_once("~undo") else { continue };
+            if let Ok(of) = of.parse()
+                && !undone.contains(&of)
+            {
+                undone.push(of);
+            }
+        }
+        undone
+    }
+
+    /// Changes that took place, or may have, and were not taken back: neither messages nor what `finally` clears away.
+    fn left(&self) -> Vec<StepPath> {
+        let mut changed: Vec<StepPath> = Vec::new();
+        for event in self.events {
+            let Fact::AttemptFinished { path, end, .. } = &event.fact else { continue };
+            let changes = self.run.find_step(path).is_some_and(|view| {
+                let step = view.step();
+                step.effect.changes() && !matches!(step.verb, Verb::Notify { .. })
+            });
+            let took_place = matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. });
+            let beside = ["~undo", "~finally"].iter().any(|list| path.as_str().contains(list));
+            if changes && took_place && !beside && !changed.contains(path) {
+                changed.push(path.clone());
+            }
+        }
+        let back = self.taken_back();
+        changed.retain(|path| !back.iter().any(|of| of == path || path.as_str().starts_with(&format!("{of}/"))));
+        changed
+    }
+
+    /// Steps all of whose undo succeeded.
+    fn taken_back(&self) -> Vec<StepPath> {
+        let mut whole: BTreeMap<StepPath, bool> = BTreeMap::new();
+        for view in self.run.steps() {
+            let Some((of, _)) = view.path().as_str().rsplit_once("~undo") else { continue };
+            let Ok(of) = of.parse() else { continue };
+            let done = matches!(view.standing(), Standing::Ended(StepOutcome::Succeeded | StepOutcome::Skipped));
+            whole.entry(of).and_modify(|all| *all &= done).or_insert(done);
+        }
+        whole.into_iter().filter(|(_, done)| *done).map(|(of, _)| of).collect()
+    }
+
+    fn command(&mut self, name: &Scalar, expected: &Spanned<Command>) {
+        let work =
+            self.run.steps().filter(|view| view.work().is_some()).find(|view| select::fit(&name.value, view.path()).is_some());
+        let Some(work) = work.and_then(|view| view.work().cloned()) else {
+            return self.tell(name.span, format!("`{}` did nothing", name.value));
+        };
+        let shown = shown(&work);
+        let holds = match (&expected.value, &work.task) {
+            (Command::Argv(wanted), Task::Exec { argv }) => wanted == argv,
+            (Command::Argv(_), _) => false,
+            (Command::Part(part), _) => shown.contains(part.trim()),
+        };
+        if !holds {
+            let exact = match &work.task {
+                Task::Exec { argv } => serde_json::to_string(argv).unwrap_or_default(),
+                _ => shown.trim().to_owned(),
+            };
+            self.tell(expected.span, format!("`{}` would run {exact}", name.value));
+        }
+    }
+
+    fn gives(&mut self, name: &Scalar, expected: &Spanned<Value>) {
+        let view = self.run.steps().filter(|view| select::fit(&name.value, view.path()).is_some()).last();
+        match view.and_then(|view| view.gives()) {
+            Some(found) => self.value(&format!("`{}` gives", name.value), expected, &found),
+            None => self.tell(name.span, format!("`{}` gives nothing", name.value)),
+        }
+    }
+
+    fn outputs(&mut self, expected: &[(Scalar, Spanned<Value>)]) {
+        let outputs = match self.run.outputs(self.run.last_at()) {
+            Ok(outputs) => outputs,
+            Err(why) => {
+                let at = expected.first().map_or(Span::default(), |(name, _)| name.span);
+                return self.tell(at, format!("the procedure's outputs cannot be evaluated: {why}"));
+            }
+        };
+        for (name, value) in expected {
+            match outputs.get(&name.value) {
+                Some(found) => self.value(&format!("the output `{}` is", name.value), value, found),
+                None => {
+                    let message = format!("the procedure has no output `{}`", name.value);
+                    let near = nearest(&name.value, outputs.keys().map(String::as_str));
+                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    self.unmet.push(Unmet { at: name.span, message, help });
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, what: &str, expected: &Spanned<Value>, found: &Value) {
+        if !holds(&expected.value, found) {
+            let mut message = format!("{what} {}", found.to_plain_json());
+            if let Some(unknown) = found.first_unknown() {
+                message = format!("{what} something that no stand-in says: {unknown}");
+            }
+            self.tell(expected.span, message);
+        }
+    }
+
+    fn asked(&mut self, name: &Scalar, expected: &Asked) {
+        let fits = |decision: &&Decision| {
+            let path = decision.path.as_ref();
+            let rule = match (&expected.rule, &decision.purpose) {
+                (Some(wanted), Purpose::Gate { rule }) => wanted.value == *rule,
+                (Some(_), _) => false,
+                (None, _) => true,
+            };
+            rule && path.is_some_and(|path| select::fit(&name.value, path).is_some())
+        };
+        let Some(decision) = self.run.decisions().iter().find(fits).cloned() else {
+            let rule = expected.rule.as_ref().map(|rule| format!(" by the rule `{}`", rule.value)).unwrap_or_default();
+            return self.tell(name.span, format!("nobody was asked about `{}`{rule}", name.value));
+        };
+        if let Some(from) = &expected.from {
+            let wanted: Vec<&str> = from.iter().map(|name| name.value.as_str()).collect();
+            if wanted != decision.asked {
+                let found = if decision.asked.is_empty() { "whoever may operate".to_owned() } else { decision.asked.join(", ") };
+                self.tell(expected.span, format!("asked about `{}` was {found}", name.value));
+            }
+        }
+        if let Some(count) = expected.count
+            && count != decision.request.count
+        {
+            self.tell(expected.span, format!("`{}` wants {} to agree, not {count}", name.value, decision.request.count));
+        }
+        if let Some(within) = expected.within
+            && Some(within) != decision.request.within
+        {
+            let found = decision.request.within.map_or("without an end".to_owned(), format_duration);
+            self.tell(expected.span, format!("the time for `{}` is {found}", name.value));
+        }
+        if let Some(part) = &expected.question
+            && !decision.request.question.contains(part.value.trim())
+        {
+            self.tell(part.span, format!("the question is `{}`", decision.request.question.trim()));
+        }
+    }
+}
+
+/// Whether a value is what was expected: of maps the members that are named, durations and times also as text, and a text that
+/// a program printed with or without its last line end.
+fn holds(expected: &Value, found: &Value) -> bool {
+    match (expected, found) {
+        (Value::Map(expected), Value::Map(found)) => {
+            expected.iter().all(|(name, value)| found.get(name).is_some_and(|found| holds(value, found)))
+        }
+        (Value::List(expected), Value::List(found)) => {
+            expected.len() == found.len() && expected.iter().zip(found).all(|(expected, found)| holds(expected, found))
+        }
+        (Value::Int(expected), Value::Float(found)) => (*expected as f64).to_bits() == found.to_bits(),
+        (Value::Text(expected), Value::Text(found)) => expected.trim_end() == found.trim_end(),
+        (Value::Text(expected), Value::Duration(_) | Value::Time(_)) => found.to_plain_json().as_str() == Some(expected.as_str()),
+        _ => expected == found,
+    }
+}
+
+/// What a step would run, as text: the command, then its values and variables, a line each.
+fn shown(work: &Work) -> String {
+    let mut lines = match &work.task {
+        Task::Run { script, values, .. } => {
+            let values = values.iter().map(|(name, value)| format!("{name} = {value:?}"));
+            [script.trim_end().to_owned()].into_iter().chain(values).collect()
+        }
+        Task::Exec { argv } => vec![argv.join(" ")],
+        Task::Rhai { script, scope } => vec![script.trim_end().to_owned(), plain(scope)],
+        Task::Http(http) => vec![
+            format!("{} {}", http.method, http.url),
+            http.body.as_ref().map(|body| serde_json::to_string(body).unwrap_or_default()).unwrap_or_default(),
+        ],
+        Task::Notify { to, subject, message } => vec![to.join(", "), subject.clone(), message.clone()],
+    };
+    lines.extend(work.env.iter().map(|(name, text)| match text {
+        EnvText::Plain(text) => format!("{name}={text}"),
+        EnvText::Secret(secret) => format!("{name}=‹secret {}›", secret.name),
+    }));
+    lines.join("\n")
+}
+
+fn plain(scope: &Map) -> String {
+    Value::Map(scope.clone()).to_plain_json().to_string()
+}

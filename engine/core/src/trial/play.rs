@@ -1,0 +1,477 @@
+//! Plays a case: answers every command of the run as the case says, in the order of the run's own clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Incomplete, select};
+use crate::diagnostic::Span;
+use crate::document::test::{Answer, Case, StandIn, StandInEnd};
+use crate::explore::{named, predicted_result};
+use crate::id::{DecisionId, RunId, StepPath};
+use crate::limits;
+use crate::plan::Plan;
+use crate::policy::Asked;
+use crate::run::decision::{Choice, Decision, Purpose, Verdict};
+use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
+use crate::run::task::Task;
+use crate::run::{Command, Event, Fact, IllegalEvent, Run};
+use crate::value::{Map, Value};
+
+/// When a run starts whose case does not say: a Thursday.
+const START: &str = "2026-01-01T00:00:00Z";
+
+/// Whose run it is where the case does not say.
+const OPERATOR: &str = "operator";
+
+pub(super) struct Play<'c> {
+    case: &'c Case,
+    pub run: Run,
+    pub events: Vec<Event>,
+    now: Timestamp,
+    /// Attempts under way: when and how each ends.
+    ends: BTreeMap<(StepPath, u32), (Timestamp, End)>,
+    /// Votes that will be cast, the earliest first; those of one time in the order in which they are written.
+    votes: BTreeMap<(Timestamp, usize), (DecisionId, &'c Answer)>,
+    cast: usize,
+    /// Questions whose answers are among the votes, or were.
+    asked: BTreeSet<DecisionId>,
+    /// Answers of each entry that have been used, by the step that asked.
+    used: BTreeMap<StepPath, usize>,
+    epoch: u64,
+}
+
+/// What the end of an attempt is.
+enum End {
+    As(AttemptEnd),
+    /// The engine stops instead.
+    Crash,
+    /// The engine stops right after.
+    Then(AttemptEnd),
+}
+
+impl<'c> Play<'c> {
+    pub fn new(case: &'c Case, plan: &Arc<Plan>) -> Play<'c> {
+        Play {
+            case,
+            run: Run::new(plan.clone()),
+            events: Vec::new(),
+            now: case.at.or_else(|| START.parse().ok()).unwrap_or_default(),
+            ends: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            cast: 0,
+            asked: BTreeSet::new(),
+            used: BTreeMap::new(),
+            epoch: 1,
+        }
+    }
+
+    pub fn begin(&mut self) -> Result<(), Incomplete> {
+        let plan = self.run.plan().clone();
+        let requester = self.case.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
+        let started = RunStarted::of(&plan, self.case.inputs.clone(), identity(&plan, requester, false), 0);
+        let started = started.map_err(|error| Incomplete {
+            at: None,
+            message: error.to_string().replace('\n', "; "),
+            help: "correct `inputs` of the case".to_owned(),
+        })?;
+        self.record(Fact::RunStarted(Box::new(started)))
+    }
+
+    /// Goes on until the run ends, or until only people could make it go on and nobody will say anything.
+    pub fn go_on(&mut self) -> Result<(), Incomplete> {
+        while self.run.outcome().is_none() {
+            if self.run.seq() >= limits::RUN_EVENTS {
+                return Err(self.incomplete(None, "it has more events than a run may have".to_owned(), "make the case smaller"));
+            }
+            if !self.at_once()? && !self.later()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, fact: Fact) -> Result<(), Incomplete> {
+        let event = Event { run: RunId::predicted(), seq: self.run.seq() + 1, at: self.now, fact };
+        self.run.apply(&event).map_err(|illegal| self.illegal(&illegal))?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn illegal(&self, illegal: &IllegalEvent) -> Incomplete {
+        self.incomplete(None, illegal.to_string(), "this is a fault of `runbook` itself; please report it with the case")
+    }
+
+    fn incomplete(&self, at: Option<Span>, message: String, help: &str) -> Incomplete {
+        Incomplete { at, message, help: help.to_owned() }
+    }
+
+    /// Does what needs no time. False if there was nothing.
+    fn at_once(&mut self) -> Result<bool, Incomplete> {
+        let mut moved = false;
+        for command in self.run.pending() {
+            if !self.run.wants(&command) {
+                continue;
+            }
+            if let Some(fact) = self.fact(&command)? {
+                self.record(fact)?;
+                moved = true;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn fact(&mut self, command: &Command) -> Result<Option<Fact>, Incomplete> {
+        Ok(match command {
+            Command::TakeLock { lock } => Some(Fact::LockTaken { lock: lock.clone() }),
+            Command::Finish { outcome } => Some(Fact::RunFinished { outcome: outcome.clone() }),
+            Command::Resolve { path } => Some(self.resolve(path)?),
+            Command::Conclude { path } => self.run.conclude(path, self.now).map(|fact| self.concluded(fact)),
+            Command::Judge { path, .. } => {
+                if let Ok(None) = self.run.foresee(path) {
+                    return Err(self.unknown(path, "whether its condition holds", None));
+                }
+                self.run.judge(path, self.now)
+            }
+            Command::Request { path, purpose } => self.run.request(path.as_ref(), purpose, self.now),
+            Command::Perform { path, attempt } => {
+                let under_way = self.ends.len() >= limits::PARALLEL;
+                if under_way || self.ends.contains_key(&(path.clone(), *attempt)) {
+                    return Ok(None);
+                }
+                if let Some(refused) = self.run.too_late(path, self.now) {
+                    return Ok(Some(refused));
+                }
+                self.start(path, *attempt);
+                Some(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })
+            }
+            Command::Stop { path, attempt } => {
+                let Some(_) = self.ends.remove(&(path.clone(), *attempt)) else { return Ok(None) };
+                let end = AttemptEnd::Cancelled { failure: failure("it was stopped".to_owned()), result: Value::Null };
+                Some(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })
+            }
+            Command::Await { decision } => {
+                self.plan_votes(*decision)?;
+                None
+            }
+            Command::Wake { .. } => None,
+        })
+    }
+
+    /// Goes to the next moment at which something happens. False where nothing ever will.
+    fn later(&mut self) -> Result<bool, Incomplete> {
+        let end = self.ends.iter().map(|(key, (at, _))| (*at, key.clone())).min();
+        let vote = self.votes.keys().next().copied();
+        let timers = self.run.pending().into_iter().filter_map(|command| match command {
+            Command::Wake { timer, at } => Some((at, timer)),
+            _ => None,
+        });
+        let timer: Option<(Timestamp, Timer)> = timers.min();
+        let soonest = [end.as_ref().map(|(at, _)| *at), vote.map(|(at, _)| at), timer.as_ref().map(|(at, _)| *at)];
+        let Some(at) = soonest.into_iter().flatten().min() else { return Ok(false) };
+        self.now = self.now.max(at);
+        // What ends at the last moment ends in time, and so does what is said then.
+        if let Some((due, (path, attempt))) = end
+            && due == at
+        {
+            if let Some((_, end)) = self.ends.remove(&(path.clone(), attempt)) {
+                self.end(path, attempt, end)?;
+            }
+        } else if let Some(key) = vote.filter(|(due, _)| *due == at) {
+            if let Some((decision, answer)) = self.votes.remove(&key) {
+                self.say(decision, answer)?;
+            }
+        } else if let Some((_, timer)) = timer {
+            self.record(Fact::TimerFired { timer })?;
+        }
+        Ok(true)
+    }
+
+    fn end(&mut self, path: StepPath, attempt: u32, end: End) -> Result<(), Incomplete> {
+        match end {
+            End::As(end) => self.record(Fact::AttemptFinished { path, attempt, end }),
+            End::Crash => self.crash(),
+            End::Then(end) => {
+                self.record(Fact::AttemptFinished { path, attempt, end })?;
+                self.crash()
+            }
+        }
+    }
+
+    /// The engine stops, and another takes the run up: nobody knows how what was under way has ended.
+    fn crash(&mut self) -> Result<(), Incomplete> {
+        self.ends.clear();
+        self.epoch += 1;
+        let by = Identity { person: OPERATOR.to_owned(), means: Means::Engine };
+        self.record(Fact::RunAdopted { by, epoch: self.epoch })?;
+        for (path, attempt) in self.run.under_way() {
+            let why = "the engine stopped while it was under way".to_owned();
+            self.record(Fact::AttemptFinished { path, attempt, end: AttemptEnd::Unknown { why } })?;
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, path: &StepPath) -> Result<Fact, Incomplete> {
+        let prospects = self.run.prospects(path, self.now);
+        let because = prospects.iter().find_map(|prospect| prospect.because.clone());
+        let [prospect] = prospects.as_slice() else {
+            return Err(self.unknown(path, "whether it runs", because));
+        };
+        if let Some(because) = because {
+            return Err(self.unknown(path, "whether it runs", Some(because)));
+        }
+        // A text may hold what is not known; what is done with it is not known either, and nothing else depends on that.
+        let rests_on_it = !matches!(prospect.resolution, Resolution::Work(_) | Resolution::Ask | Resolution::Values(_));
+        match prospect.open.first().filter(|_| rests_on_it) {
+            Some(open) => Err(self.unknown(path, "what it does", Some(open.clone()))),
+            None => {
+                let resolution = match prospect.resolution.clone() {
+                    Resolution::Values(values) => Resolution::Values(named(values, path.label())),
+                    other => other,
+                };
+                Ok(Fact::StepResolved { path: path.clone(), resolution })
+            }
+        }
+    }
+
+    fn unknown(&self, path: &StepPath, what: &str, because: Option<String>) -> Incomplete {
+        let because = because.map(|because| format!(": {because}")).unwrap_or_default();
+        let message = format!("nothing says of `{path}` {what}{because}");
+        self.incomplete(None, message, "say under `steps` what the step that it depends on gives")
+    }
+
+    fn concluded(&self, fact: Fact) -> Fact {
+        match fact {
+            Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) } => {
+                let example = match self.stand_in(&path, 1).map(|stand_in| &stand_in.end) {
+                    Some(StandInEnd::Example) => self.run.find_step(&path).and_then(|view| view.step().example.clone()),
+                    _ => None,
+                };
+                let id = self.run.find_step(&path).and_then(|view| view.step().id.clone());
+                let mut outputs = named(outputs, id.as_ref().map_or(path.label(), |id| id.as_str()));
+                if let Some(Value::Map(example)) = example {
+                    outputs.extend(example);
+                }
+                Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) }
+            }
+            Fact::StepConcluded { path, outputs: Evaluated::Failed(why) } => {
+                let stand_in = self.stand_in(&path, 1).map(|stand_in| &stand_in.end);
+                let example = self.run.find_step(&path).and_then(|view| view.step().example.clone());
+                match (stand_in, example) {
+                    // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
+                    (Some(StandInEnd::Example), Some(Value::Map(example))) => {
+                        Fact::StepConcluded { path, outputs: Evaluated::Value(example) }
+                    }
+                    _ => Fact::StepConcluded { path, outputs: Evaluated::Failed(why) },
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// What stands in for an attempt: the last goes on for all further ones.
+    fn stand_in(&self, path: &StepPath, attempt: u32) -> Option<&'c StandIn> {
+        let list = select::best(&self.case.steps, path)?;
+        list.get(attempt.saturating_sub(1) as usize).or_else(|| list.last())
+    }
+
+    fn start(&mut self, path: &StepPath, attempt: u32) {
+        let Some(view) = self.run.find_step(path) else { return };
+        let work = view.work().cloned();
+        let task = work.as_ref().map(|work| &work.task);
+        let bare = StandIn { end: StandInEnd::Result, result: Value::Map(Map::new()), takes: Duration::ZERO };
+        let given = self.stand_in(path, attempt);
+        let stand_in = given.unwrap_or(&bare);
+        let timeout = work.as_ref().map_or(Duration::MAX, |work| work.timeout);
+        let result = match (&stand_in.end, given.is_some()) {
+            (StandInEnd::Example, _) | (_, false) => predicted_result(task, path.label()),
+            _ => result(task, &stand_in.result),
+        };
+        let fails = |message: String, result| AttemptEnd::Failed { failure: failure(message), result };
+        let timed_out = |result| {
+            let message = format!("it took longer than its timeout, {}", crate::value::format_duration(timeout));
+            AttemptEnd::TimedOut { failure: failure(message), result }
+        };
+        let late = stand_in.takes > timeout;
+        let end = match &stand_in.end {
+            StandInEnd::Crash => End::Crash,
+            _ if late => End::As(timed_out(Value::Null)),
+            StandInEnd::TimesOut => End::As(timed_out(result)),
+            StandInEnd::Unknown => End::As(AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() }),
+            StandInEnd::Fails(message) => End::As(fails(message.clone(), failed(task, result))),
+            StandInEnd::Example => End::As(AttemptEnd::Succeeded { result }),
+            StandInEnd::Result => End::As(judged(task, result)),
+            StandInEnd::CrashAfter => End::Then(judged(task, result)),
+        };
+        let takes = if late || stand_in.end == StandInEnd::TimesOut { timeout } else { stand_in.takes };
+        let at = self.after(takes);
+        self.ends.insert((path.clone(), attempt), (at, end));
+    }
+
+    fn after(&self, time: Duration) -> Timestamp {
+        self.now.saturating_add(time).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Lays out the votes on a question, once.
+    fn plan_votes(&mut self, decision: DecisionId) -> Result<(), Incomplete> {
+        if !self.asked.insert(decision) {
+            return Ok(());
+        }
+        let Some(open) = self.run.decision(decision) else { return Ok(()) };
+        let path = open.path.clone().unwrap_or_else(|| StepPath::within("", "run"));
+        let (question, count) = (open.request.question.clone(), open.request.count as usize);
+        let used = self.used.get(&path).copied().unwrap_or_default();
+        let answers = select::best(&self.case.answers, &path).map_or(&[][..], Vec::as_slice);
+        let left = answers.get(used..).unwrap_or_default();
+        if left.is_empty() {
+            let message = format!("nothing says what people answer `{path}`: {}", question.trim());
+            let help = "answer it under `answers`, or say `nobody`";
+            return Err(self.incomplete(None, message, help));
+        }
+        let mut at = self.now;
+        let mut taken = 0;
+        for answer in left.iter().take(count.max(1)) {
+            taken += 1;
+            if answer.say.is_none() {
+                break;
+            }
+            at = at.saturating_add(answer.after).unwrap_or(Timestamp::MAX);
+            self.cast += 1;
+            self.votes.insert((at, self.cast), (decision, answer));
+            // One no is enough.
+            if answer.say != Some(Choice::Approve) {
+                break;
+            }
+        }
+        self.used.insert(path, used + taken);
+        Ok(())
+    }
+
+    fn say(&mut self, decision: DecisionId, answer: &'c Answer) -> Result<(), Incomplete> {
+        let Some(choice) = answer.say else { return Ok(()) };
+        let Some(open) = self.run.decision(decision) else { return Ok(()) };
+        let by = self.voter(open, answer)?;
+        let reason = answer.reason.as_ref().map(|reason| reason.value.clone());
+        let vote = Vote {
+            by,
+            choice,
+            reason: reason.or_else(|| choice.needs_reason().then(|| "the test says so".to_owned())),
+            answers: answer.with.clone(),
+            digest: open.request.digest.clone(),
+            signature: None,
+            ahead: None,
+            terms: None,
+            notice: None,
+            head: None,
+        };
+        match self.run.check_vote(decision, &vote) {
+            Ok(Verdict::Record(fact)) => self.record(fact),
+            Ok(Verdict::AlreadySaid) => Ok(()),
+            Err(refusal) => Err(self.incomplete(Some(answer.span), refusal.to_string(), "correct the answer")),
+        }
+    }
+
+    /// Whose answer it is: the person that the case names, else the first who may give it and has not.
+    fn voter(&self, open: &Decision, answer: &Answer) -> Result<Identity, Incomplete> {
+        let plan = self.run.plan();
+        let Some(started) = self.run.start() else { return Ok(identity(plan, OPERATOR, false)) };
+        let guarded = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
+        let four_eyes = guarded && plan.demands().four_eyes;
+        let asked = Asked { from: &open.asked, not_requester: open.request.not_requester, four_eyes };
+        let may = |who: &str| {
+            let by = identity(plan, who, open.request.signed);
+            plan.policy.may_decide(asked, &started.requested_by, &by).map(|_| by)
+        };
+        if let Some(by) = &answer.by {
+            return may(&by.value).map_err(|refusal| {
+                self.incomplete(Some(by.span), refusal.to_string(), "name somebody who is asked, or expect that nobody decides")
+            });
+        }
+        let requester = started.requested_by.person.as_str();
+        let people = plan.policy.people.people.keys().map(String::as_str);
+        let free = |who: &&str| !open.votes.iter().any(|vote| vote.by.person == **who);
+        let found = people.chain([requester]).filter(free).find_map(|who| may(who).ok());
+        found.ok_or_else(|| {
+            let whom = if open.asked.is_empty() { "whoever may operate".to_owned() } else { open.asked.join(", ") };
+            let message = format!("nobody is left who may answer (asked: {whom})");
+            self.incomplete(Some(answer.span), message, "name the person with `by`")
+        })
+    }
+}
+
+/// A person of the workspace as the user that they are; anybody else as a user of that name.
+fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
+    let known = plan.policy.people.people.get(who);
+    let user = known.and_then(|person| person.users.first()).map_or(who, String::as_str).to_owned();
+    let host = "test".to_owned();
+    let means = if signed { Means::SshKey { user, host } } else { Means::LocalUser { user, host } };
+    Identity { person: who.to_owned(), means }
+}
+
+fn failure(message: String) -> Failure {
+    Failure { message, at: None, detail: None }
+}
+
+/// A result with the members that an action always gives.
+fn result(task: Option<&Task>, given: &Value) -> Value {
+    let Value::Map(given) = given else { return given.clone() };
+    let defaults: &[(&str, Value)] = match task {
+        Some(Task::Run { .. } | Task::Exec { .. }) => {
+            &[("stdout", Value::Text(String::new())), ("stderr", Value::Text(String::new())), ("exit_code", Value::Int(0))]
+        }
+        Some(Task::Http(_)) => {
+            &[("status", Value::Int(200)), ("headers", Value::Map(Map::new())), ("body", Value::Text(String::new()))]
+        }
+        _ => &[],
+    };
+    let mut result: Map = defaults.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    if let Some(Task::Http(http)) = task
+        && let Some(status) = http.expect_status.first()
+    {
+        result.insert("status".to_owned(), Value::Int((*status).into()));
+    }
+    result.extend(given.clone());
+    let text = match task {
+        Some(Task::Http(_)) => "body",
+        _ => "stdout",
+    };
+    if let Some(Value::Text(text)) = result.get(text)
+        && let Some(json) = Value::from_output(text)
+    {
+        result.entry("json".to_owned()).or_insert(json);
+    }
+    Value::Map(result)
+}
+
+/// A program that fails has another exit code than 0.
+fn failed(task: Option<&Task>, result: Value) -> Value {
+    match (task, result) {
+        (Some(Task::Run { .. } | Task::Exec { .. }), Value::Map(mut result)) => {
+            if matches!(result.get("exit_code"), None | Some(Value::Int(0) | Value::Unknown(_))) {
+                result.insert("exit_code".to_owned(), Value::Int(1));
+            }
+            Value::Map(result)
+        }
+        (_, result) => result,
+    }
+}
+
+/// How an attempt with this result ends.
+fn judged(task: Option<&Task>, result: Value) -> AttemptEnd {
+    let member = |name: &str| if let Value::Map(map) = &result { map.get(name) } else { None };
+    let why = match (task, member("exit_code"), member("status")) {
+        (Some(Task::Run { .. } | Task::Exec { .. }), Some(Value::Int(code)), _) if *code != 0 => {
+            Some(format!("it ended with exit code {code}"))
+        }
+        (Some(Task::Http(http)), _, Some(Value::Int(status))) if !http.expects(*status) => {
+            Some(format!("the server answered {status}"))
+        }
+        _ => None,
+    };
+    match why {
+        Some(why) => AttemptEnd::Failed { failure: failure(why), result },
+        None => AttemptEnd::Succeeded { result },
+    }
+}

@@ -1,0 +1,298 @@
+//! Cases of tests: what stands in for the world, what is expected, and what is said where something else happens or nothing
+//! can be known.
+
+use std::sync::Arc;
+
+use runbook_core::Plan;
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::{Code, Source};
+use runbook_core::document::test::Test;
+use runbook_core::document::{Document, load};
+use runbook_core::trial::{Coverage, Trial, play};
+
+const WORKSPACE: &str = "
+apiVersion: runbook/v1
+kind: Workspace
+name: tested
+people: {ada: {users: [ada]}, ben: {users: [ben]}, cleo: {users: [cleo]}}
+groups: {dba: [ada, ben], lead: [cleo]}
+environments: {local: {default: true}, production: {production: true}}
+escalations: {database: {steps: [{to: [lead], after: 10m}]}}
+policies:
+  - name: two-eyes-more
+    when: {effect: change, environments: [production]}
+    require: {approve: {from: [dba], within: 1h}}
+";
+
+/// Every verb that asks or acts, with ways to fail and to go back.
+const PROCEDURE: &str = r#"
+apiVersion: runbook/v1
+kind: Runbook
+name: rebuild
+version: 1.0.0
+owner: dba
+inputs: {host: {type: host}, limit: {type: integer, default: 60}}
+steps:
+  - id: lag
+    run: psql -h {{inputs.host}} -c 'select lag'
+    effect: read
+    outputs: {seconds: result.stdout.trim().parse_int()}
+    example: {seconds: 7}
+  - choose:
+      - when: steps.lag.seconds > inputs.limit
+        steps:
+          - id: copy
+            exec: [pg_basebackup, -h, "{{inputs.host}}"]
+            effect: change
+            timeout: 10m
+            retry: {attempts: 2, delay: 1m}
+            undo: {run: rm -rf copy, idempotent: true}
+            verify: {run: test -d copy, effect: read}
+            on_failure: rollback
+          - id: go
+            approve: {question: "Take {{inputs.host}} back in?", from: [dba], count: 2, within: 1h}
+            on_failure: rollback
+  - id: tell
+    if: steps.lag.seconds > 0
+    notify: {to: [log], message: "lag was {{steps.lag.seconds}}"}
+outputs: {lag: steps.lag.seconds}
+"#;
+
+fn document(name: &str, text: &str) -> (Source, Document) {
+    let source = Source::new(name, text);
+    let (document, found) = load(&source);
+    assert!(!found.has_errors(), "{text}\n{found:#?}");
+    (source, document.unwrap_or_else(|| panic!("{text}")))
+}
+
+fn plan(text: &str, environment: &str) -> Arc<Plan> {
+    let workspace = WORKSPACE.replace("policies", "channels: {log: {log: {}}}\npolicies");
+    let (_, Document::Workspace(workspace)) = document("workspace.yaml", &workspace) else { panic!() };
+    let (_, Document::Procedure(procedure)) = document("rebuild.yaml", text) else { panic!() };
+    let catalogue = Catalogue::new([&*procedure], Some(&workspace));
+    let options = CheckOptions { environment: Some(environment.to_owned()), today: None };
+    let (plan, found) = check(&procedure, &catalogue, &options);
+    Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")))
+}
+
+fn test(case: &str) -> (Source, Box<Test>) {
+    let indented: String = case.trim().lines().map(|line| format!("    {line}\n")).collect();
+    let text = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: rebuild\ncases:\n  - name: case\n{indented}");
+    let (source, Document::Test(test)) = document("rebuild.test.yaml", &text) else { panic!() };
+    (source, test)
+}
+
+fn tried(case: &str) -> Trial {
+    let (source, test) = test(case);
+    let environment = test.cases[0].environment.as_ref().map_or("local", |environment| environment.value.as_str());
+    play(&test.cases[0], &source, &plan(PROCEDURE, environment))
+}
+
+fn faults(case: &str) -> Vec<String> {
+    tried(case).faults.iter().map(|fault| format!("{} {}", fault.code.as_str(), fault.message)).collect()
+}
+
+const LATE: &str = "inputs: {host: db-2}\nsteps: {lag: {stdout: \"120\\n\"}";
+
+#[test]
+fn cases_that_pass() {
+    for case in [
+        // Nothing to do.
+        "inputs: {host: db-2}
+steps: {lag: {stdout: \"3\\n\"}}
+expect:
+  outcome: succeeded
+  steps: [lag, tell]
+  skipped: [copy, go]
+  gives: {lag: {seconds: 3}}
+  outputs: {lag: 3}
+  asked: {}
+  undone: []
+  left: []
+  commands: {lag: \"db-2\", tell: lag was 3}",
+        // Two people agree.
+        &format!(
+            "{LATE}}}
+answers: {{go: [{{by: ada}}, {{by: ben, after: 5m}}]}}
+expect:
+  outcome: succeeded
+  steps: [lag, copy, go, tell]
+  commands: {{copy: [pg_basebackup, -h, db-2]}}
+  asked: {{go: {{from: [dba], count: 2, within: 1h, question: db-2 back in}}}}
+  left: [copy]
+  within: 5m
+  record: {{decided: 2}}"
+        ),
+        // Whoever may is taken, each once.
+        &format!("{LATE}}}\nanswers: {{go: [approve, approve]}}\nexpect: {{outcome: succeeded}}"),
+        // One no is enough, and what was changed is taken back.
+        &format!(
+            "{LATE}}}\nanswers: {{go: reject}}\nexpect: {{outcome: rolled_back, message: rejected by ada, undone: [copy], left: []}}"
+        ),
+        // Nobody answers.
+        &format!("{LATE}}}\nanswers: {{go: nobody}}\nexpect: {{outcome: rolled_back, undone: [copy], within: 1h}}"),
+        // Failure, retry, timeout.
+        &format!("{LATE}, copy: [fails, ok]}}\nanswers: {{go: [approve, approve]}}\nexpect: {{outcome: succeeded, within: 1m}}"),
+        &format!("{LATE}, copy: times_out}}\nexpect: {{outcome: rolled_back, message: timeout, within: 21m, skipped: [go]}}"),
+        &format!("{LATE}, copy: {{takes: 11m}}}}\nexpect: {{outcome: rolled_back, message: timeout}}"),
+        &format!(
+            "{LATE}, copy: {{fails: disk full, exit_code: 4, takes: 1m}}}}
+expect: {{outcome: rolled_back, message: disk full, record: {{attempt_started: 3}}, within: 3m}}"
+        ),
+        // The engine stops: what was under way is looked into, and what has ended is not done again.
+        &format!(
+            "{LATE}, copy: crash}}\nanswers: {{go: [approve, approve]}}\nexpect: {{outcome: succeeded, record: {{run_adopted: 1}}}}"
+        ),
+        &format!(
+            "{LATE}, copy: crash_after}}
+answers: {{go: [approve, approve]}}
+expect: {{outcome: succeeded, record: {{run_adopted: 1, attempt_started: 3}}}}"
+        ),
+        &format!(
+            "{LATE}, copy: unknown, copy~verify/run-1: fails}}
+answers: {{go: [approve, approve], copy: [done]}}
+expect: {{outcome: succeeded}}"
+        ),
+        // An undo that fails asks.
+        &format!(
+            "{LATE}, copy~undo: fails}}
+answers: {{go: reject, copy: {{say: leave, by: ada, reason: later}}}}
+expect: {{outcome: needs_attention, left: [copy], undone: [copy]}}"
+        ),
+        // An example stands for what a step gives.
+        "inputs: {host: db-2, limit: 5}
+steps: {lag: example}
+answers: {go: [approve, approve]}
+expect: {gives: {lag: {seconds: 7}}, outcome: succeeded}",
+        // Rules of the workspace, and who asked.
+        &format!(
+            "environment: production
+requested_by: ada
+at: 2026-03-01T12:00:00Z
+{LATE}}}
+answers: {{copy: {{by: ben}}, go: [approve, approve]}}
+expect: {{outcome: succeeded, asked: {{copy: {{rule: two-eyes-more, from: [dba]}}}}}}"
+        ),
+    ] {
+        assert_eq!(faults(case), Vec::<String>::new(), "{case}");
+    }
+}
+
+#[test]
+fn what_else_happened_is_said() {
+    let fine = "inputs: {host: db-2}\nsteps: {lag: {stdout: \"3\"}}\n";
+    for (expect, said) in [
+        ("{outcome: failed}", "RB0501 it ends succeeded; expected was `failed`"),
+        ("{message: nothing}", "RB0501 the message of the outcome is ``"),
+        ("{steps: [lag]}", "RB0501 the steps that began are other ones: lag, tell"),
+        ("{steps: [tell, lag]}", "RB0501 the steps that began are other ones: lag, tell"),
+        ("{skipped: [tell]}", "RB0501 `tell` began, and was expected not to"),
+        ("{commands: {lag: db-3}}", "RB0501 `lag` would run psql -h \"${RB_1}\" -c 'select lag'\nRB_1 = \"db-2\""),
+        ("{commands: {copy: [a]}}", "RB0501 `copy` did nothing"),
+        (
+            "{gives: {lag: {seconds: 4}}}",
+            "RB0501 `lag` gives {\"exit_code\":0,\"json\":3,\"seconds\":3,\"stderr\":\"\",\"stdout\":\"3\"}",
+        ),
+        ("{gives: {copy: {a: 1}}}", "RB0501 `copy` gives nothing"),
+        ("{outputs: {lag: 4}}", "RB0501 the output `lag` is 3"),
+        ("{outputs: {leg: 4}}", "RB0501 the procedure has no output `leg`"),
+        ("{asked: {go: {}}}", "RB0501 nobody was asked about `go`"),
+        ("{undone: [copy]}", "RB0501 the steps that were taken back are other ones: none"),
+        ("{left: [copy]}", "RB0501 the changes that stay are other ones: none"),
+        ("{record: {decided: 1}}", "RB0501 the record has 0 `decided`, not 1"),
+    ] {
+        assert_eq!(faults(&format!("{fine}expect: {expect}")), [said], "{expect}");
+    }
+    for (answers, expect, said) in [
+        ("[approve, approve]", "{asked: {go: {from: [lead]}}}", "RB0501 asked about `go` was dba"),
+        ("[approve, approve]", "{asked: {go: {count: 1}}}", "RB0501 `go` wants 2 to agree, not 1"),
+        ("[approve, approve]", "{asked: {go: {within: 2h}}}", "RB0501 the time for `go` is 1h"),
+        ("[approve, approve]", "{asked: {go: {question: Why}}}", "RB0501 the question is `Take db-2 back in?`"),
+        ("[approve, {after: 2m}]", "{within: 1m}", "RB0501 it takes 2m, which is more than 1m"),
+        ("[approve, approve]", "{commands: {copy: [a, b]}}", "RB0501 `copy` would run [\"pg_basebackup\",\"-h\",\"db-2\"]"),
+    ] {
+        assert_eq!(faults(&format!("{LATE}}}\nanswers: {{go: {answers}}}\nexpect: {expect}")), [said], "{expect}");
+    }
+    let all = faults(&format!("{fine}expect: {{outcome: failed, outputs: {{lag: 4}}, left: [copy]}}"));
+    assert_eq!(all.len(), 3, "every expectation is looked at: {all:?}");
+}
+
+#[test]
+fn nothing_is_made_up() {
+    for (case, said) in [
+        ("inputs: {host: db-2}", "RB0502 `case` cannot be played: nothing says of `choose-2` whether it runs: "),
+        (&format!("{LATE}}}"), "RB0502 `case` cannot be played: nothing says what people answer `choose-2/go`: Take db-2 back in?"),
+        (&format!("{LATE}, copie: ok}}"), "RB0502 `rebuild` has no step `copie`"),
+        (&format!("{LATE}}}\nanswers: {{go: [{{by: cleo}}, approve]}}"), "RB0502 `case` cannot be played: `cleo` is not among"),
+        (
+            &format!("{LATE}}}\nanswers: {{go: [{{by: ada}}, {{by: ada, say: reject}}]}}"),
+            "RB0502 `case` cannot be played: ada has decided this already: approve",
+        ),
+        (
+            &format!("{LATE}}}\nanswers: {{go: done}}"),
+            "RB0502 `case` cannot be played: this request cannot be answered with `done`",
+        ),
+        ("inputs: {hots: db-2}", "RB0502 `case` cannot be played: input `hots`: there is no such input"),
+        (
+            &format!(
+                "environment: production\nrequested_by: ada\n{LATE}}}\nanswers: {{copy: approve, go: [approve, approve, approve]}}"
+            ),
+            "",
+        ),
+    ] {
+        let found = faults(&format!("{case}\nexpect: {{outcome: succeeded}}"));
+        match said {
+            "" => assert_eq!(found, Vec::<String>::new(), "{case}"),
+            _ => assert!(found.len() == 1 && found[0].starts_with(said), "{case}\n{found:#?}"),
+        }
+    }
+}
+
+#[test]
+fn a_case_says_where_it_is_wrong() {
+    for (case, code) in [
+        ("expect: {outcome: fine}", Code::RB0013),
+        ("expect: {}", Code::RB0011),
+        ("inputs: {}", Code::RB0011),
+        ("steps: {a: breaks}\nexpect: {outcome: failed}", Code::RB0013),
+        ("steps: {a: {fails: x, end: ok}}\nexpect: {outcome: failed}", Code::RB0023),
+        ("steps: {a: {stdot: x}}\nexpect: {outcome: failed}", Code::RB0010),
+        ("answers: {a: maybe}\nexpect: {outcome: failed}", Code::RB0013),
+        ("at: yesterday\nexpect: {outcome: failed}", Code::RB0018),
+        ("expect: {record: {attempts: 1}}", Code::RB0013),
+        ("expect: {outcome: failed, whithin: 1h}", Code::RB0010),
+    ] {
+        let indented: String = case.lines().map(|line| format!("    {line}\n")).collect();
+        let text = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: a\ncases:\n  - name: case\n{indented}");
+        let found = load(&Source::new("a.test.yaml", text.as_str())).1.into_sorted();
+        assert_eq!(found.iter().map(|fault| fault.code).collect::<Vec<_>>(), [code], "{text}{found:#?}");
+        assert!(found[0].help.is_some(), "{case}");
+    }
+}
+
+#[test]
+fn what_no_case_comes_to_is_counted_and_named() {
+    let plan = plan(PROCEDURE, "local");
+    let mut coverage = Coverage::of(&plan);
+    assert_eq!(coverage.table(), [("steps", 0, 7), ("branches", 0, 4), ("failures", 0, 6), ("undos", 0, 1)]);
+    let fine = "inputs: {host: db-2}\nsteps: {lag: {stdout: \"3\"}}\nexpect: {outcome: succeeded}".to_owned();
+    let back = format!("{LATE}, copy: fails}}\nexpect: {{outcome: rolled_back}}");
+    let rejected = format!("{LATE}, copy: unknown}}\nanswers: {{go: reject}}\nexpect: {{outcome: rolled_back}}");
+    for (case, expect) in [(&fine, [3, 2, 0, 0]), (&back, [4, 3, 1, 0]), (&rejected, [7, 3, 2, 1])] {
+        let trial = tried(case);
+        assert_eq!(trial.faults, [], "{case}");
+        coverage.add(&trial.run, &trial.events);
+        assert_eq!(coverage.table().map(|(_, seen, _)| seen), expect, "{case}");
+    }
+    let missing: Vec<String> = coverage.missing().map(|point| point.missing(&plan)).collect();
+    assert_eq!(
+        missing,
+        [
+            "no case skips `tell`",
+            "`lag` fails in no case",
+            "`tell` fails in no case",
+            "`copy~verify/run-1` fails in no case",
+            "`copy~undo/run-1` fails in no case",
+        ]
+    );
+}

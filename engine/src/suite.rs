@@ -1,0 +1,154 @@
+//! The tests of a catalogue: which cases there are, the plans that they are of, and what came of each when it was played. Nothing is
+//! started and nothing is recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use runbook_core::Plan;
+use runbook_core::check::CheckOptions;
+use runbook_core::diagnostic::Diagnostic;
+use runbook_core::document::test::Test;
+use runbook_core::document::{Document, Procedure};
+use runbook_core::trial::{self, Coverage};
+
+use crate::catalogue::{Catalogue, has_errors};
+
+/// What came of the cases of one file.
+#[derive(Debug)]
+pub struct Played {
+    /// The file's name in the catalogue.
+    pub file: String,
+    pub procedure: String,
+    pub cases: Vec<CasePlayed>,
+}
+
+#[derive(Debug)]
+pub struct CasePlayed {
+    pub name: String,
+    /// Empty: it passed.
+    pub faults: Vec<Diagnostic>,
+}
+
+/// What the cases of one procedure have been through.
+#[derive(Debug)]
+pub struct Covered {
+    pub procedure: String,
+    pub plan: Arc<Plan>,
+    pub coverage: Coverage,
+}
+
+#[derive(Debug, Default)]
+pub struct Report {
+    pub files: Vec<Played>,
+    /// In the order of their names.
+    pub covered: Vec<Covered>,
+    /// What keeps a procedure, or a test, from being played at all. Its cases are not among `files`.
+    pub faults: Vec<Diagnostic>,
+}
+
+impl Report {
+    pub fn cases(&self) -> impl Iterator<Item = &CasePlayed> {
+        self.files.iter().flat_map(|file| &file.cases)
+    }
+
+    pub fn failed(&self) -> usize {
+        self.cases().filter(|case| !case.faults.is_empty()).count()
+    }
+}
+
+/// Which cases are played.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only tests in this file, or of the procedure that it holds.
+    pub file: Option<String>,
+    /// Only cases whose name, file or procedure has this text in it.
+    pub filter: Option<String>,
+}
+
+impl Selection {
+    fn takes_file(&self, test: &Test, procedure: Option<&Procedure>) -> bool {
+        let Some(file) = &self.file else { return true };
+        *test.source.name == **file || procedure.is_some_and(|procedure| *procedure.source.name == **file)
+    }
+
+    fn takes(&self, test: &Test, case: &str) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        case.contains(filter) || test.source.name.contains(filter) || test.procedure.value.contains(filter)
+    }
+}
+
+/// Plays the selected cases, in the order of files and of cases.
+pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions) -> Report {
+    let mut suite = Suite { catalogue, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() };
+    for file in catalogue.files() {
+        let Some(Document::Test(test)) = &file.document else {
+            let named = selection.file.as_deref() == Some(&*file.source.name);
+            let is_test = file.document.is_none() && has_errors(&file.found) && (selection.file.is_none() || named);
+            if is_test {
+                suite.report.faults.extend(file.found.iter().cloned());
+            }
+            continue;
+        };
+        let procedure = catalogue.tested(test);
+        if !selection.takes_file(test, procedure.as_ref().ok().copied()) {
+            continue;
+        }
+        let faults: Vec<Diagnostic> =
+            file.found.iter().cloned().chain(procedure.as_ref().err().map(|fault| (**fault).clone())).collect();
+        match procedure {
+            Ok(procedure) if !has_errors(&faults) => suite.file(test, procedure, selection),
+            _ => suite.report.faults.extend(faults),
+        }
+    }
+    suite.report.covered = suite.covered.into_values().collect();
+    suite.report
+}
+
+struct Suite<'c> {
+    catalogue: &'c Catalogue,
+    options: &'c CheckOptions,
+    /// By procedure and environment; `None` where there is none, which has been told.
+    plans: BTreeMap<(String, Option<String>), Option<Arc<Plan>>>,
+    /// By procedure: policy may differ between environments, steps do not.
+    covered: BTreeMap<String, Covered>,
+    report: Report,
+}
+
+impl Suite<'_> {
+    fn file(&mut self, test: &Test, procedure: &Procedure, selection: &Selection) {
+        let name = format!("{}@{}", procedure.name.value, procedure.version.value);
+        let mut cases = Vec::new();
+        for case in test.cases.iter().filter(|case| selection.takes(test, &case.name.value)) {
+            let environment = case.environment.as_ref().map(|environment| environment.value.clone());
+            let Some(plan) = self.plan(procedure, &name, environment) else { continue };
+            let trial = trial::play(case, &test.source, &plan);
+            let covered = self.covered.entry(name.clone()).or_insert_with(|| Covered {
+                procedure: procedure.name.value.as_str().to_owned(),
+                coverage: Coverage::of(&plan),
+                plan: plan.clone(),
+            });
+            covered.coverage.add(&trial.run, &trial.events);
+            cases.push(CasePlayed { name: case.name.value.clone(), faults: trial.faults });
+        }
+        if !cases.is_empty() {
+            let file = test.source.name.to_string();
+            self.report.files.push(Played { file, procedure: procedure.name.value.as_str().to_owned(), cases });
+        }
+    }
+
+    fn plan(&mut self, procedure: &Procedure, name: &str, environment: Option<String>) -> Option<Arc<Plan>> {
+        let key = (name.to_owned(), environment.clone());
+        if let Some(plan) = self.plans.get(&key) {
+            return plan.clone();
+        }
+        let options = CheckOptions { environment, ..self.options.clone() };
+        let (plan, found) = self.catalogue.plan(procedure, &options);
+        if plan.is_none() {
+            let fresh = found.into_iter().filter(|fault| !self.report.faults.contains(fault)).collect::<Vec<_>>();
+            self.report.faults.extend(fresh);
+        }
+        let plan = plan.map(Arc::new);
+        self.plans.insert(key, plan.clone());
+        plan
+    }
+}

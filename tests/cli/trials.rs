@@ -1,0 +1,120 @@
+//! `runbook test`: what it prints, where it points and how it exits; and that nothing is started.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{APPROVAL, Desk, procedure};
+
+fn cases(cases: &str) -> String {
+    format!("apiVersion: runbook/v1\nkind: Test\nprocedure: try\ncases:\n{cases}")
+}
+
+const YES: &str = "  - {name: a yes, answers: {go: approve}, expect: {outcome: succeeded, left: [write]}}\n";
+const WRONG: &str = "  - {name: a no, answers: {go: reject}, expect: {outcome: succeeded}}\n";
+const OPEN: &str = "  - {name: silence, expect: {outcome: failed}}\n";
+
+#[test]
+fn cases_pass_or_point_at_what_does_not_hold() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(&format!("{YES}{WRONG}")))]);
+    let ran = desk.run("test").exits(1).says("failed: 1 of 2 cases");
+    let ran = ran.prints("try.test.yaml (try)\n  ok    a yes\n  FAIL  a no\n");
+    ran.prints("error[RB0501]: it ends rejected (step `go`)").prints("--> try.test.yaml:6:59");
+    // Nothing was started, asked or recorded.
+    assert!(!desk.path("written.txt").exists());
+    assert!(!desk.dir.path().join(".local").exists());
+
+    for (line, code, said) in [
+        ("test --filter yes", 0, "passed: 1 case"),
+        ("test --filter 'a no'", 1, "failed: 1 of 1 case"),
+        ("test try", 1, "failed: 1 of 2 cases"),
+        ("test try.yaml", 1, "failed: 1 of 2 cases"),
+        ("test try.test.yaml", 1, "failed: 1 of 2 cases"),
+        ("test .", 1, "failed: 1 of 2 cases"),
+        ("test --filter maybe", 2, "no case has `maybe`"),
+        ("test tyr", 2, "use one of: try"),
+    ] {
+        desk.run(line).exits(code).says(said);
+    }
+}
+
+#[test]
+fn what_cannot_be_played_is_no_verdict() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(&format!("{YES}{OPEN}")))]);
+    desk.run("test").exits(2).says("not valid: 1 fault").prints("nothing says what people answer `go`: Write it?");
+    for (name, text, said) in [
+        ("try.test.yaml", cases("  - {name: a, expct: {outcome: failed}}\n"), "did you mean `expect`?"),
+        ("try.test.yaml", cases(YES).replace("procedure: try", "procedure: tyr"), "did you mean `try`?"),
+        ("try.yaml", procedure("steps: [{run: 'true', efect: read}]\n"), "efect"),
+    ] {
+        let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(YES))]);
+        std::fs::write(desk.path(name), text).unwrap();
+        desk.run("test").exits(2).prints(said);
+    }
+    Desk::new(&[("try.yaml", &procedure(APPROVAL))]).run("test").exits(2).says("there is no test here");
+}
+
+#[test]
+fn results_are_data_for_other_programs() {
+    let hostile = "  - {name: \"<b>&\\x1b[31m\", answers: {go: reject}, expect: {outcome: succeeded}}\n";
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(&format!("{YES}{hostile}")))]);
+    let out = desk.run("test --json --coverage --junit results.xml").exits(1).out;
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [yes, no, coverage] = lines.as_slice() else { panic!("{out}") };
+    assert_eq!((&yes["case"], &yes["passed"]), (&"a yes".into(), &true.into()));
+    assert_eq!((&no["passed"], &no["faults"][0]["code"]), (&false.into(), &"RB0501".into()));
+    assert_eq!(coverage["coverage"]["steps"], serde_json::json!({"seen": 2, "all": 3}));
+    let missing = |what: &str| coverage["missing"].as_array().unwrap().iter().any(|one| one["what"] == what);
+    assert!(missing("no case comes to `write~undo/run-1`"), "{coverage:#}");
+    let xml = std::fs::read_to_string(desk.path("results.xml")).unwrap();
+    assert!(xml.contains("<testsuite name=\"try.test.yaml\" tests=\"2\" failures=\"1\" errors=\"0\">"), "{xml}");
+    assert!(xml.contains("<testcase classname=\"try\" name=\"a yes\"/>"), "{xml}");
+    assert!(xml.contains("name=\"&lt;b&gt;&amp;\u{fffd}[31m\""), "{xml}");
+    desk.run("test --filter yes --coverage").exits(0).prints("try.yaml:8:5: `write` is taken back in no case");
+}
+
+#[test]
+fn a_change_plays_them_again() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(WRONG))]);
+    let mut child = desk.command("test --watch").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut comes_to = |text: &str| {
+        let found = lines.by_ref().map_while(Result::ok).any(|line| line.contains(text));
+        assert!(found, "`{text}` did not come");
+    };
+    comes_to("failed: 1 of 1 case");
+    comes_to("waiting for a change");
+    std::fs::write(desk.path("try.test.yaml"), cases(YES)).unwrap();
+    comes_to("passed: 1 case");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Every procedure that is shipped has tests, they pass, and they come to each step and each branch.
+#[test]
+fn what_is_shipped_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+    let examples = std::fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<PathBuf> = examples.filter(|path| path.is_dir()).chain([root.join("runbooks")]).collect();
+    assert!(folders.len() > 7);
+    for folder in folders {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_runbook")).args(["test", "--json", "--coverage"]).arg(&folder).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}\n{out}", folder.display());
+        let lines = out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let mut covered = BTreeSet::new();
+        for of in lines.filter(|line| line.get("coverage").is_some()) {
+            for class in ["steps", "branches"] {
+                let table = &of["coverage"][class];
+                assert_eq!(table["seen"], table["all"], "{}: {class}\n{:#}", of["procedure"], of["missing"]);
+            }
+            covered.insert(of["procedure"].as_str().unwrap().to_owned());
+        }
+        let there = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let procedures = there.filter(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("\nkind: Runbook\n")));
+        let names: BTreeSet<String> = procedures.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+        assert_eq!(names, covered, "{}", folder.display());
+    }
+}
