@@ -9,12 +9,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU64;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
-use rustix::fs::{Advice, Mode, OFlags};
+use rustix::fs::{Advice, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -92,9 +93,15 @@ impl LogSeal {
 impl Logs {
     /// The folder `logs` in a state folder, which must exist; it is made where it is absent.
     pub fn open(state: &Path) -> Result<Logs, LogError> {
-        let place = state.join("logs");
+        let failed = |error: Errno| failed(state, error);
+        Logs::open_in(rustix::fs::open(state, FOLDER, Mode::empty()).map_err(failed)?, state)
+    }
+
+    /// The same in a state folder that is open already, wherever its path leads by now; messages call it by its path.
+    pub fn open_in(state: impl AsFd, path: &Path) -> Result<Logs, LogError> {
+        let place = path.join("logs");
         let open = || -> std::io::Result<File> {
-            let state = File::from(rustix::fs::open(state, FOLDER, Mode::empty())?);
+            let state = File::from(rustix::fs::openat(state, ".", FOLDER, Mode::empty())?);
             if make_folder(&state, "logs")? {
                 state.sync_all()?;
             }
@@ -115,7 +122,10 @@ impl Logs {
         let place = self.place.join(run.as_str()).join(&name);
         let open = || {
             let folder = open_folder(&self.root, run.as_str())?;
-            rustix::fs::openat(&folder, &*name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+            let file = rustix::fs::openat(&folder, &*name, READ, Mode::empty())?;
+            // A pipe in its place would block whoever reads, and a device may say anything.
+            let is_file = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode).is_file();
+            if is_file { Ok(file) } else { Err(Errno::INVAL) }
         };
         match open() {
             Ok(file) => Ok(LogReader { file: File::from(file), place }),
@@ -125,6 +135,7 @@ impl Logs {
     }
 }
 
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Makes a folder inside another one; false where there is something of that name already.
@@ -446,6 +457,57 @@ mod tests {
         assert!(written(&other, "b").failed.is_some());
         assert!(logs.reader(&other, &path("b"), 1).is_err());
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "before");
+    }
+
+    /// The folder of a run, or a log in it, is exchanged with a link to elsewhere, again and again, while its ranges are read and
+    /// others are written.
+    #[test]
+    fn what_is_swapped_meanwhile_is_never_read_or_written() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, elsewhere) = (place.path().join("state"), place.path().join("elsewhere"));
+        std::fs::create_dir(&state).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        let logs = Logs::open(&state).unwrap();
+        logs.writer(&run(), &path("a"), 1).write(b"inside");
+        let name = file_name(&path("a"), 1);
+        std::fs::write(elsewhere.join(&name), "outside").unwrap();
+        let folder = state.join("logs").join(run().as_str());
+        for (honest, link, target) in [
+            (folder.clone(), state.join("logs/link"), elsewhere.clone()),
+            (folder.join(&name), folder.join("link"), elsewhere.join(&name)),
+        ] {
+            std::os::unix::fs::symlink(target, &link).unwrap();
+            let exchange = || {
+                let (flags, here) = (rustix::fs::RenameFlags::EXCHANGE, rustix::fs::CWD);
+                rustix::fs::renameat_with(here, &honest, here, &link, flags).unwrap();
+            };
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let mut read = 0;
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    // As often one as the other: it ends as it was.
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        exchange();
+                        exchange();
+                    }
+                });
+                for attempt in 2..600 {
+                    if let Ok(reader) = logs.reader(&run(), &path("a"), 1) {
+                        assert_eq!(reader.range(0, 100).unwrap(), b"inside");
+                        assert_eq!(reader.measure().unwrap(), (6, Digest::of_bytes(b"inside")));
+                        read += 1;
+                    }
+                    logs.writer(&run(), &path("b"), attempt).write(b"x");
+                }
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            });
+            assert!(read > 0);
+            assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 1);
+            assert_eq!(std::fs::read(elsewhere.join(&name)).unwrap(), b"outside");
+        }
+        let pipe = folder.join(file_name(&path("pipe"), 1));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(matches!(logs.reader(&run(), &path("pipe"), 1), Err(LogError::Io { .. })), "nobody writes to it, and nobody waits");
     }
 
     /// Takes `room` bytes, three at a time, and then fails.

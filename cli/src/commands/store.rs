@@ -31,7 +31,7 @@ impl Home {
     pub fn open(settings: &Settings) -> Result<Home, Trouble> {
         let folder: &Path = &settings.state.value;
         let store = Store::open(folder)?;
-        let logs = Logs::open(folder)
+        let logs = Logs::open_in(store.handle(), store.folder())
             .map_err(|why| Trouble::failed(why.to_string()).next("choose another state folder with `--state DIR`"))?;
         let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
         Ok(Home { journal: Arc::new(store), logs, clock: Arc::new(SystemClock), user })

@@ -11,6 +11,7 @@ mod schema;
 mod writer;
 
 use std::io::{Error, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +20,7 @@ use runbook_core::{Digest, ProcedureName, RunId, limits};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use self::folder::Folder;
 use super::{
     Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
     OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
@@ -31,7 +33,7 @@ const SQLITE_VERSION: i32 = 3_051_003;
 /// A state folder. Cheap to share; closing waits for what is queued.
 #[derive(Debug)]
 pub struct Store {
-    folder: PathBuf,
+    folder: Folder,
     path: PathBuf,
     writer: writer::Writer,
     /// The first to read with. [`Journal::version`] is asked here alone: `data_version` compares within one connection.
@@ -49,25 +51,32 @@ impl Store {
                 rusqlite::version()
             )));
         }
-        let folder = folder::prepare(folder)?;
-        let path = folder.join("journal.db");
-        folder::prepare_file(&path)?;
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let folder = Folder::prepare(folder)?;
+        folder.prepare_database()?;
+        let path = folder.database();
+        let mut connection = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         set_up(&mut connection).map_err(|error| match error {
             schema::Unusable::Sqlite(error) => explain(&error, &path),
             schema::Unusable::Refused(error) => error,
         })?;
+        // By now SQLite has opened its log too.
+        folder.confirm()?;
         Ok(Store {
-            folder,
             writer: writer::Writer::start(connection, path.clone())?,
-            reader: Mutex::new(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+            reader: Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+            folder,
             readers: Mutex::new(Vec::new()),
             path,
         })
     }
 
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
+    }
+
+    /// The folder itself, wherever its path leads by now.
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.folder.handle()
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, writer::ChangeError>) -> Result<T, JournalError> {
@@ -77,7 +86,7 @@ impl Store {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => connect(&self.folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         };
         let result = read(&connection).map_err(|error| error.explained(&self.path));
         let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +97,8 @@ impl Store {
     }
 }
 
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
+fn connect(folder: &Folder, mode: OpenFlags) -> Result<Connection, JournalError> {
+    let path = &folder.database();
     let open = || {
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(path, flags)?;
@@ -102,7 +112,9 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
         }
         Ok(connection)
     };
-    open().map_err(|error: rusqlite::Error| explain(&error, path))
+    let connection = open().map_err(|error: rusqlite::Error| explain(&error, path))?;
+    folder.confirm()?;
+    Ok(connection)
 }
 
 fn set_up(connection: &mut Connection) -> Result<(), schema::Unusable> {

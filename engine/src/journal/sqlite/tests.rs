@@ -1,6 +1,7 @@
 //! What is particular to the store on disk: refusals, other processes, damage, and many writers at once.
 
 mod logs;
+mod swaps;
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
