@@ -148,6 +148,7 @@ impl<'a> Driver<'a> {
     async fn work(&mut self) -> Result<Stop, SessionError> {
         self.world.performer.prepare(self.session.run()).await;
         self.adopt()?;
+        self.tell_those_not_told()?;
         self.queue.extend(self.session.run().pending());
         loop {
             self.answer_all().await?;

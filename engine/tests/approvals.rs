@@ -259,6 +259,24 @@ fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
 }
 
+/// A message that comes to a run which nobody drives records what is due, and cannot tell anybody.
+#[test]
+fn who_was_asked_while_nobody_drove_the_run_is_told_once() {
+    let case = Case::new("{question: Rebuild?, from: [dba], within: 10m, on_timeout: escalate}", "", NO_KEY);
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let message = Message::Note { by: person("anna"), text: "escalation 1 of decision d1: told nobody".to_owned() };
+    let owner = Owner::this_process("anybody");
+    runtime.block_on(deliver(case.journal.clone(), case.clock.clone(), owner, &case.id, message)).unwrap();
+    assert_eq!(case.run().decisions()[0].asked, ["dba", "cleo"]);
+    for _ in 0..2 {
+        assert_eq!(case.end(), (None, 0));
+        assert_eq!(case.notes()[1..], ["escalation 1 of decision d1: told pager"]);
+        assert_eq!(std::fs::read_to_string(case.path().join("pager.jsonl")).unwrap().lines().count(), 1);
+    }
+}
+
 impl Case {
     /// What bob would say ahead of time of the step `go`, once.
     fn ahead(&self) -> Ahead {

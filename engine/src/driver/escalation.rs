@@ -1,11 +1,13 @@
 //! Tells the channels of an escalation that the people of its next step are asked now. A message is sent once and its fate is noted in
-//! the record; the decision waits whether or not anybody was reached.
+//! the record: where that says nothing, because nobody drove the run or whoever did has died, it is sent by whoever drives it next. The
+//! decision waits whether or not anybody was reached.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runbook_core::effect::Effect;
-use runbook_core::run::event::{AttemptEnd, Fact};
+use runbook_core::run::decision::Decision;
+use runbook_core::run::event::{AttemptEnd, Fact, Identity};
 use runbook_core::run::task::{Task, Work};
 use runbook_core::value::Value;
 use runbook_core::{DecisionId, StepPath, limits};
@@ -13,9 +15,42 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::{Assignment, Driver, engine};
+use crate::journal::records_to;
 use crate::session::SessionError;
 
+#[derive(serde::Deserialize)]
+struct Note {
+    by: Identity,
+    text: String,
+}
+
+/// The message of the present step of an escalation, as the record calls it.
+fn title(asked: &Decision) -> String {
+    format!("escalation {} of decision {}", asked.rung, asked.id)
+}
+
 impl Driver<'_> {
+    /// Tells those who have been asked, and of whom the record does not say that they were told.
+    pub(super) fn tell_those_not_told(&mut self) -> Result<(), SessionError> {
+        let run = self.session.run();
+        let escalated = run.decisions().iter().filter(|asked| asked.is_open() && asked.rung > 0);
+        let mut untold: Vec<(DecisionId, String)> = escalated.map(|asked| (asked.id, title(asked))).collect();
+        if untold.is_empty() {
+            return Ok(());
+        }
+        for record in records_to(&**self.session.journal(), self.session.id(), run.seq()) {
+            let record = record?;
+            if record.kind == "note_added"
+                && let Ok(Note { by, text }) = serde_json::from_str(&record.body)
+                && by == engine()
+            {
+                untold.retain(|(_, title)| text.strip_prefix(title.as_str()).is_none_or(|rest| !rest.starts_with(':')));
+            }
+        }
+        untold.into_iter().for_each(|(decision, _)| self.tell_those_asked_now(decision));
+        Ok(())
+    }
+
     /// The time of a decision was over: where it is still open, others have been asked.
     pub(super) fn tell_those_asked_now(&mut self, decision: DecisionId) {
         let run = self.session.run();
@@ -30,7 +65,7 @@ impl Driver<'_> {
             rung.to.join(", "),
             asked.request.question.trim(),
         );
-        let title = format!("escalation {number} of decision {decision}");
+        let title = title(asked);
         let subject = format!("{} waits for a decision", main.name);
         let work = Work {
             title: title.clone(),
