@@ -1,6 +1,7 @@
 //! Every way to change a record that we could think of, each of them found: by us, and by a program that shares no code with
 //! us (`tests/verify.py`).
 
+mod database;
 mod golden;
 mod wide;
 
