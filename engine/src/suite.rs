@@ -119,16 +119,17 @@ impl Suite<'_> {
         let name = format!("{}@{}", procedure.name.value, procedure.version.value);
         let mut cases = Vec::new();
         for case in test.cases.iter().filter(|case| selection.takes(test, &case.name.value)) {
-            let environment = case.environment.as_ref().map(|environment| environment.value.clone());
+            let case = case.with(&test.defaults);
+            let environment = case.setting.environment.as_ref().map(|environment| environment.value.clone());
             let Some(plan) = self.plan(procedure, &name, environment) else { continue };
-            let trial = trial::play(case, &test.source, &plan);
+            let trial = trial::play(&case, &test.source, &plan);
             let covered = self.covered.entry(name.clone()).or_insert_with(|| Covered {
                 procedure: procedure.name.value.as_str().to_owned(),
                 coverage: Coverage::of(&plan),
                 plan: plan.clone(),
             });
             covered.coverage.add(&trial.run, &trial.events);
-            cases.push(CasePlayed { name: case.name.value.clone(), faults: trial.faults });
+            cases.push(CasePlayed { name: case.name.value, faults: trial.faults });
         }
         if !cases.is_empty() {
             let file = test.source.name.to_string();

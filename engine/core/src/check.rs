@@ -136,7 +136,8 @@ pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
     if let Err(fault) = tested(test, catalogue) {
         diagnostics.push(*fault);
     }
-    for environment in test.cases.iter().filter_map(|case| case.environment.as_ref()) {
+    let settings = test.cases.iter().map(|case| &case.setting).chain([&test.defaults]);
+    for environment in settings.filter_map(|setting| setting.environment.as_ref()) {
         let known =
             || catalogue.workspace().into_iter().flat_map(|workspace| workspace.environments.iter().map(|e| e.name.as_str()));
         if known().any(|name| name == environment.value) {

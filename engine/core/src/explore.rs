@@ -212,7 +212,7 @@ impl Way {
                 _ => return Ok(Vec::new()),
             },
             Command::Judge { path, round } => {
-                let holds = match self.run.foresee(path) {
+                let holds = match self.run.foresee(path, self.now) {
                     Ok(Some(true)) => Evaluated::Value(true),
                     Ok(Some(false)) => return self.not_yet(path, *round),
                     // An unknown condition is taken to hold: the loop is shown once.

@@ -16,6 +16,8 @@ pub const SYNTAX_FAULTS: usize = 20;
 pub const DIAGNOSTICS: usize = 200;
 /// Names that a misspelt one is compared with.
 pub const SPELLINGS: usize = 1000;
+/// Names of one case of a test that are told to be no step's: those that all cases share come up with each of them.
+pub const CASE_STRANGERS: usize = 20;
 /// Files of procedures in one catalogue.
 pub const CATALOGUE_FILES: usize = 10_000;
 /// How deep folders of a catalogue may nest.

@@ -9,12 +9,12 @@ mod expect;
 mod play;
 mod select;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Source, Span, nearest};
 use crate::document::clipped;
 use crate::document::test::Case;
+use crate::limits;
 use crate::plan::Plan;
 use crate::run::{Event, Run};
 
@@ -52,26 +52,40 @@ pub fn play(case: &Case, source: &Source, plan: &Arc<Plan>) -> Trial {
     Trial { faults, run, events }
 }
 
-/// The names of steps that the procedure does not have: what is said of them would be said for nothing.
+/// The names of steps that the procedure does not have, and stand-ins of steps that nobody performs: what is said of them would be
+/// said for nothing.
 fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
-    let labels: BTreeSet<&str> = plan.steps.iter().map(|step| step.label.as_str()).collect();
+    let labels = select::by_label(plan);
     let expect = &case.expect;
     let lists = [&expect.steps, &expect.undone, &expect.left];
-    let names = case.steps.iter().map(|(name, _)| name);
-    let names = names.chain(case.answers.iter().map(|(name, _)| name));
+    let names = case.setting.steps.iter().map(|(name, _)| name);
+    let names = names.chain(case.setting.answers.iter().map(|(name, _)| name));
     let names = names.chain(lists.into_iter().flatten().flat_map(|list| &list.value)).chain(&expect.skipped);
     let names = names.chain(expect.commands.iter().map(|(name, _)| name)).chain(expect.gives.iter().map(|(name, _)| name));
     let names = names.chain(expect.asked.iter().map(|(name, _)| name));
-    let strange = names.filter(|name| !labels.contains(select::label(&name.value)));
-    let told = strange.map(|name| {
+    let strange = names.filter(|name| select::steps_of(&name.value, plan, &labels).is_empty());
+    let mut told: Vec<Diagnostic> = Vec::new();
+    told.extend(strange.take(limits::CASE_STRANGERS).map(|name| {
         let message = format!("`{}` has no step `{}`", plan.main().name, clipped(&name.value));
         let fault = Diagnostic::new(Code::RB0502, source, name.span, message);
-        match nearest(select::label(&name.value), labels.iter().copied()) {
-            Some(near) => fault.help(format!("did you mean `{near}`?")),
-            None => fault.help("call a step by its id, by its path, or, what takes it back, by `STEP~undo`"),
+        match nearest(select::label(&name.value), labels.keys().copied()) {
+            Some(near) if near != select::label(&name.value) => fault.help(format!("did you mean `{near}`?")),
+            _ => fault.help("call a step by its id, by its path, or, what takes it back, by `STEP~undo`"),
         }
-    });
-    told.collect()
+    }));
+    for (name, _) in &case.setting.steps {
+        let called = select::steps_of(&name.value, plan, &labels);
+        if name.value.ends_with("~undo") || called.iter().any(|step| step.verb.acts()) {
+            continue;
+        }
+        if let Some(verb) = called.first().map(|step| step.verb.key()) {
+            let message = format!("nothing can stand in for `{}`: `{verb}` is not performed", clipped(&name.value));
+            let fault = Diagnostic::new(Code::RB0502, source, name.span, message);
+            told.push(fault.help("say what the steps give that it rests on, and under `answers` what people say"));
+        }
+    }
+    told.truncate(limits::CASE_STRANGERS);
+    told
 }
 
 /// Why a case cannot be played to its end.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use runbook_core::Plan;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::{Code, Source};
-use runbook_core::document::test::Test;
+use runbook_core::document::test::{StandInEnd, Test};
 use runbook_core::document::{Document, load};
 use runbook_core::trial::{Coverage, Trial, play};
 
@@ -14,9 +14,9 @@ const WORKSPACE: &str = "
 apiVersion: runbook/v1
 kind: Workspace
 name: tested
-people: {ada: {users: [ada]}, ben: {users: [ben]}, cleo: {users: [cleo]}}
+people: {ada: {users: [ada, countess]}, ben: {users: [ben]}, cleo: {users: [cleo]}}
 groups: {dba: [ada, ben], lead: [cleo]}
-environments: {local: {default: true}, production: {production: true}}
+environments: {local: {default: true}, production: {production: true, freeze: [{from: 2026-12-24, to: 2026-12-27, reason: Christmas}]}}
 escalations: {database: {steps: [{to: [lead], after: 10m}]}}
 policies:
   - name: two-eyes-more
@@ -83,9 +83,13 @@ fn test(case: &str) -> (Source, Box<Test>) {
 }
 
 fn tried(case: &str) -> Trial {
+    tried_on(PROCEDURE, case)
+}
+
+fn tried_on(procedure: &str, case: &str) -> Trial {
     let (source, test) = test(case);
-    let environment = test.cases[0].environment.as_ref().map_or("local", |environment| environment.value.as_str());
-    play(&test.cases[0], &source, &plan(PROCEDURE, environment))
+    let environment = test.cases[0].setting.environment.as_ref().map_or("local", |environment| environment.value.as_str());
+    play(&test.cases[0], &source, &plan(procedure, environment))
 }
 
 fn faults(case: &str) -> Vec<String> {
@@ -150,8 +154,8 @@ expect: {{outcome: succeeded, record: {{run_adopted: 1, attempt_started: 3}}}}"
         ),
         &format!(
             "{LATE}, copy: unknown, copy~verify/run-1: fails}}
-answers: {{go: [approve, approve], copy: [done]}}
-expect: {{outcome: succeeded}}"
+answers: {{go: [approve, approve]}}
+expect: {{outcome: succeeded, record: {{attempt_started: 6}}}}"
         ),
         // An undo that fails asks.
         &format!(
@@ -295,4 +299,188 @@ fn what_no_case_comes_to_is_counted_and_named() {
             "`copy~undo/run-1` fails in no case",
         ]
     );
+}
+
+/// The beginning of a procedure with these steps.
+fn steps(steps: &str) -> String {
+    let head = "apiVersion: runbook/v1\nkind: Runbook\nname: rebuild\nversion: 1.0.0\nowner: dba\nsteps:\n";
+    format!("{head}{}", steps.trim_matches('\n'))
+}
+
+#[test]
+fn a_case_is_played_as_a_run_goes() {
+    const LOOPS: &str = r#"
+  - id: ready
+    wait:
+      until: steps.look.n > 2
+      every: 10s
+      within: 1m
+      probe: {id: look, run: echo, effect: read, outputs: {n: result.stdout.trim().parse_int()}}
+  - id: again
+    repeat:
+      times: 3
+      until: steps.ok.granted
+      steps: [{id: ok, approve: {question: "Enough?"}, on_failure: continue}]
+  - id: all
+    each: {in: "[1, 2]", as: one, steps: [{id: part, run: touch, effect: change, retry: {attempts: 2, delay: 1s}}]}"#;
+    const IDEMPOTENT: &str = "  - {id: touch, run: touch it, effect: change, idempotent: true}";
+    const CLOCK: &str = r#"
+  - {id: early, if: now < time("2026-11-21T12:00:00Z"), set: {at: now}}
+  - {id: ok, approve: {question: "Go?"}}
+  - {id: who, set: {by: steps.ok.by}}"#;
+    const POST: &str = r#"
+  - {id: undoable, run: touch, effect: change, undo: {run: rm, idempotent: true}}
+  - {id: post, http: {method: POST, url: "http://127.0.0.1/"}, effect: change, on_failure: rollback}"#;
+    const LOOK: &str = r#"
+  - id: write
+    run: touch
+    effect: change
+    verify: {http: {url: "http://127.0.0.1/"}, effect: read}"#;
+    const LATE: &str = r#"
+  - {id: act, run: touch, effect: change, undo: {run: rm, idempotent: true}}
+  - {id: go, approve: {question: "Go?", within: 1h}, on_failure: rollback}
+finally:
+  - wait: {for: duration("3h")}"#;
+    const PARTS: &str = r#"
+  - id: whole
+    each: {in: "[1, 2]", as: one, steps: [{id: part, run: touch, effect: change}]}
+    undo: {run: rm, idempotent: true}
+  - {id: no, check: [{that: "false"}], on_failure: rollback}"#;
+    const OWN: &str = r#"
+  - {id: go, approve: {question: "Go?", not_requester: true}}"#;
+    const CUT: &str = r#"
+  - {id: slow, run: sleep 9, effect: read, timeout: 1m, on_failure: continue}
+  - {id: fine, if: steps.slow.exit_code == 0, set: {a: 1}}"#;
+    for (procedure, case, fault) in [
+        // A list goes on over rounds, for questions too, and begins anew for each item.
+        (
+            LOOPS,
+            "steps: {look: [{stdout: '1'}, fails, {stdout: '3'}], part: [fails, ok]}
+answers: {ok: [reject, approve]}
+expect: {outcome: succeeded, within: 23s, record: {decided: 2, attempt_started: 7}}",
+            "",
+        ),
+        // What stops once does not stop for ever.
+        (IDEMPOTENT, "steps: {touch: crash}\nexpect: {outcome: succeeded, record: {run_adopted: 1, attempt_started: 2}}", ""),
+        (IDEMPOTENT, "steps: {touch: unknown}\nexpect: {outcome: succeeded, record: {attempt_started: 2}}", ""),
+        (IDEMPOTENT, "steps: {touch: [unknown, crash, fails]}\nexpect: {outcome: failed, record: {attempt_started: 3}}", ""),
+        // The clock of the case is the clock of the run, and who answered is known.
+        (
+            CLOCK,
+            "at: 2026-11-21T11:00:00Z
+answers: {ok: {by: ben}}
+expect: {outcome: succeeded, gives: {early: {at: '2026-11-21T11:00:00Z'}, who: {by: ben}}}",
+            "",
+        ),
+        (CLOCK, "at: 2026-11-21T13:00:00Z\nanswers: {ok: approve}\nexpect: {skipped: [early]}", ""),
+        // Nobody knows how a request ended that changes things and was not answered.
+        (
+            POST,
+            "steps: {post: times_out}\nexpect: {outcome: rolled_back}",
+            "RB0502 `case` cannot be played: nothing says what people",
+        ),
+        (POST, "steps: {post: {takes: 2h}}\nanswers: {post: done}\nexpect: {outcome: succeeded}", ""),
+        (POST, "steps: {post: {status: 500}}\nexpect: {outcome: rolled_back}", ""),
+        // A look that gets no answer has seen nothing.
+        (LOOK, "steps: {write: crash, write~verify/http-1: fails}\nanswers: {write: done}\nexpect: {outcome: succeeded}", ""),
+        (LOOK, "steps: {write: crash, write~verify/http-1: {status: 404}}\nexpect: {record: {attempt_started: 3}}", ""),
+        // What a program has left behind when its time was over is not that it went well.
+        (CUT, "steps: {slow: times_out}\nexpect: {outcome: succeeded}", "RB0502 `case` cannot be played: nothing says of `fine`"),
+        (CUT, "steps: {slow: {takes: 2m, exit_code: 143}}\nexpect: {outcome: succeeded, skipped: [fine]}", ""),
+        // Too late is too late, also by nothing.
+        (LATE, "answers: {go: {after: 59m}}\nexpect: {outcome: succeeded}", ""),
+        (LATE, "answers: {go: {after: 1h}}\nexpect: {outcome: rolled_back, undone: [act]}", ""),
+        (LATE, "answers: {go: {after: 2h}}\nexpect: {outcome: rolled_back, within: 4h}", ""),
+        // What is taken back at the second try, or by hand, is not left.
+        (LATE, "steps: {act~undo: [fails, ok]}\nanswers: {go: reject, act: again}\nexpect: {outcome: rolled_back, left: []}", ""),
+        (LATE, "steps: {act~undo: fails}\nanswers: {go: reject, act: done}\nexpect: {outcome: rolled_back, left: []}", ""),
+        (LATE, "steps: {act~undo: fails}\nanswers: {go: reject, act: [again, leave]}\nexpect: {left: [act]}", ""),
+        (PARTS, "expect: {outcome: rolled_back, undone: [whole], left: []}", ""),
+        // What began is not skipped: neither a whole, nor what takes back.
+        (PARTS, "expect: {skipped: [whole]}", "RB0501 `whole` began"),
+        (LATE, "answers: {go: reject}\nexpect: {skipped: [act~undo]}", "RB0501 `act~undo/run-1` began"),
+        // A user is the person that they are.
+        (
+            OWN,
+            "requested_by: countess\nanswers: {go: {by: ada}}\nexpect: {outcome: succeeded}",
+            "RB0502 `case` cannot be played: `ada` asked for this run",
+        ),
+        (OWN, "requested_by: ben\nanswers: {go: {by: countess}}\nexpect: {outcome: succeeded}", ""),
+    ] {
+        let found = tried_on(&steps(procedure), case).faults;
+        let found: Vec<String> = found.iter().map(|fault| format!("{} {}", fault.code.as_str(), fault.message)).collect();
+        match fault {
+            "" => assert_eq!(found, Vec::<String>::new(), "{procedure}\n{case}"),
+            _ => assert!(found.len() == 1 && found[0].starts_with(fault), "{procedure}\n{case}\n{found:#?}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_changes_while_a_window_is_closed() {
+    let frozen = steps(
+        "
+  - {id: by_hand, manual: {do: Replace the disk.}, effect: change}
+  - {id: act, run: touch, effect: change}",
+    );
+    for (at, expect) in [
+        ("2026-12-23T00:00:00Z", "{outcome: succeeded, steps: [by_hand, act]}"),
+        ("2026-12-25T00:00:00Z", "{outcome: failed, message: a change may not start now, steps: [], skipped: [by_hand, act]}"),
+    ] {
+        let case = format!(
+            "environment: production\nat: {at}\nanswers: {{by_hand: [approve, approve], act: {{by: ada}}}}\nexpect: {expect}"
+        );
+        assert_eq!(tried_on(&frozen, &case).faults, [], "{case}");
+    }
+}
+
+#[test]
+fn a_name_is_that_of_a_step_or_of_all_of_its_path() {
+    let procedure = steps(
+        "
+  - id: outer
+    parallel:
+      left: [{each: {in: '[1]', as: one, steps: [{id: act, run: touch, effect: change, undo: {run: rm, idempotent: true}}]}}]
+      right: [{choose: [{when: 'true', steps: [{run: 'true', effect: read}]}, {when: 'false', steps: [{id: other, run: 'true', effect: read}]}]}]
+  - {id: go, approve: {question: Go?}}
+finally: [{run: 'true', effect: read}]",
+    );
+    for (name, known) in [
+        ("act", true),
+        ("outer.left/each-1/act", true),
+        ("outer.left/each-1[0]/act~undo/run-1", true),
+        ("outer.right/choose-1/run-1", true),
+        ("outer.right/choose-1/other", true),
+        ("~finally/run-1", true),
+        ("outer.right/act", false),
+        ("each-1/act", true),
+        ("act~undo/run-1", true),
+        ("outer/each-1/act", false),
+        ("nowhere/act", false),
+        ("act/act", false),
+        ("~on_failure/run-1", false),
+        ("~finally", false),
+        ("outer.left/", false),
+    ] {
+        let found = tried_on(&procedure, &format!("answers: {{go: approve}}\nexpect: {{left: [], skipped: [\"{name}\"]}}")).faults;
+        assert_eq!(found.iter().any(|fault| fault.message.contains("has no step")), !known, "{name}\n{found:#?}");
+    }
+    let found = tried_on(&procedure, "steps: {go: fails}\nexpect: {outcome: failed}").faults;
+    assert_eq!(found[0].message, "nothing can stand in for `go`: `approve` is not performed");
+}
+
+/// What all cases share is there once, however many there are.
+#[test]
+fn defaults_are_not_multiplied_by_cases() {
+    let (_, test) = {
+        let text = "apiVersion: runbook/v1\nkind: Test\nprocedure: rebuild\ndefaults: {inputs: {host: db-2}, steps: {lag: fails, copy: ok}}\n\
+                    cases:\n  - {name: a, steps: {lag: ok}, expect: {outcome: succeeded}}\n";
+        let (source, Document::Test(test)) = document("rebuild.test.yaml", text) else { panic!() };
+        (source, test)
+    };
+    assert_eq!(test.cases[0].setting.steps.len(), 1);
+    let whole = test.cases[0].with(&test.defaults);
+    let named: Vec<_> = whole.setting.steps.iter().map(|(name, list)| (name.value.as_str(), list[0].end.clone())).collect();
+    assert_eq!(named, [("lag", StandInEnd::Result), ("copy", StandInEnd::Result)]);
+    assert_eq!(whole.setting.inputs.len(), 1);
 }

@@ -1,6 +1,7 @@
 //! `kind: Test`: cases of a procedure. A case says what stands in for the world (results of steps, answers of people, faults),
 //! and what must come of it; [`trial`](crate::trial) plays it on the machine itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ pub struct Test {
     pub span: Span,
     /// The procedure that the cases are of: its name, or `name@range`.
     pub procedure: Scalar,
+    /// What all cases share.
+    pub defaults: Setting,
     pub cases: Vec<Case>,
 }
 
@@ -24,6 +27,13 @@ pub struct Test {
 pub struct Case {
     pub span: Span,
     pub name: Scalar,
+    pub setting: Setting,
+    pub expect: Expect,
+}
+
+/// What stands around a case, given by itself or for all cases of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
     pub inputs: Map,
     pub environment: Option<Scalar>,
     /// When the run starts; its clock is its own.
@@ -34,7 +44,36 @@ pub struct Case {
     pub steps: Vec<(Scalar, Vec<StandIn>)>,
     /// Step → what people say, one vote after the other.
     pub answers: Vec<(Scalar, Vec<Answer>)>,
-    pub expect: Expect,
+}
+
+impl Case {
+    /// The case with what it shares with others. They are kept apart until it is played: together they would be as large as all
+    /// that is shared, times the number of cases.
+    pub fn with(&self, defaults: &Setting) -> Case {
+        Case { setting: self.setting.clone().or(defaults), ..self.clone() }
+    }
+}
+
+impl Setting {
+    /// What is not given here is as it is there; of inputs and steps, each by its name.
+    fn or(mut self, other: &Setting) -> Setting {
+        for (name, value) in &other.inputs {
+            self.inputs.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        fill(&mut self.steps, &other.steps);
+        fill(&mut self.answers, &other.answers);
+        Setting {
+            environment: self.environment.or_else(|| other.environment.clone()),
+            at: self.at.or(other.at),
+            requested_by: self.requested_by.or_else(|| other.requested_by.clone()),
+            ..self
+        }
+    }
+}
+
+fn fill<T: Clone>(own: &mut Vec<(Scalar, T)>, others: &[(Scalar, T)]) {
+    let known: BTreeSet<String> = own.iter().map(|(name, _)| name.value.clone()).collect();
+    own.extend(others.iter().filter(|(name, _)| !known.contains(&name.value)).cloned());
 }
 
 /// What stands in for one attempt of a step.

@@ -38,7 +38,7 @@ impl Run {
     pub fn prospects(&self, path: &StepPath, now: Timestamp) -> Vec<Prospect> {
         let Some(node) = self.by_path.get(path).copied() else { return Vec::new() };
         // At the step's own turn: what has run is known by then, so that what has not is absent.
-        let names = InScope { lenient: false, ..self.foreseen(self.node(node).scope) };
+        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
         let Some(condition) = &self.step_of(node).condition else { return self.doing(node, &names, now) };
         match truth(condition, &names) {
             Ok(Truth::Yes) => self.doing(node, &names, now),

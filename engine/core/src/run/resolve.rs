@@ -275,9 +275,9 @@ impl Run {
     }
 
     /// Whether the condition of a round will hold; `None` where that cannot be known.
-    pub fn foresee(&self, path: &StepPath) -> Result<Option<bool>, Failure> {
+    pub fn foresee(&self, path: &StepPath, now: Timestamp) -> Result<Option<bool>, Failure> {
         let Some((condition, node)) = self.judged(path) else { return Ok(None) };
-        let names = InScope { lenient: false, ..self.foreseen(self.node(node).scope) };
+        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
         match truth(condition, &names) {
             Ok(Truth::Yes) => Ok(Some(true)),
             Ok(Truth::No) => Ok(Some(false)),

@@ -90,6 +90,11 @@ pub struct HttpTask {
 }
 
 impl HttpTask {
+    /// Whether it only reads, so that one without an answer has changed nothing.
+    pub fn is_safe(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+    }
+
     /// Whether an answer with this status is a success.
     pub fn expects(&self, status: i64) -> bool {
         match self.expect_status.as_slice() {

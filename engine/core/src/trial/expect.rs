@@ -1,6 +1,6 @@
 //! What was expected of a case, held against what happened. Every expectation that does not hold is told, not only the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::select;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Spanned, nearest};
@@ -8,10 +8,10 @@ use crate::document::Scalar;
 use crate::document::test::{Asked, Case, Command, Ended};
 use crate::id::StepPath;
 use crate::plan::Verb;
-use crate::run::decision::{Decision, Purpose};
+use crate::run::decision::{Choice, Decision, Purpose};
 use crate::run::event::{AttemptEnd, Resolution, StepOutcome};
 use crate::run::task::{EnvText, Task, Work};
-use crate::run::view::Standing;
+use crate::run::view::{Standing, StepView};
 use crate::run::{Event, Fact, Run};
 use crate::value::{Map, Value, format_duration};
 
@@ -57,7 +57,7 @@ impl Judge<'_> {
             self.list("the steps that began", steps, &self.began());
         }
         for name in &expect.skipped {
-            if let Some(path) = self.began().iter().find(|path| select::fit(&name.value, path).is_some()) {
+            if let Some(path) = self.begun().iter().find(|path| select::fit(&name.value, path).is_some()) {
                 self.tell(name.span, format!("`{path}` began, and was expected not to"));
             }
         }
@@ -143,49 +143,47 @@ impl Judge<'_> {
         self.unmet.push(Unmet { at, message: format!("{what} are other ones: {shown}"), help });
     }
 
-    /// Steps that did something of their own, in order; neither what takes back nor what looks after.
+    /// Steps that began, in order: what acts with its first attempt, which people may keep it from.
+    fn begun(&self) -> Vec<StepPath> {
+        let path = |event: &Event| match &event.fact {
+            Fact::AttemptStarted { path, .. } => Some(path.clone()),
+            Fact::StepResolved { resolution: Resolution::Skip { .. } | Resolution::Fail { .. } | Resolution::Work(_), .. } => None,
+            Fact::StepResolved { path, .. } => Some(path.clone()),
+            _ => None,
+        };
+        let mut seen = BTreeSet::new();
+        self.events.iter().filter_map(path).filter(|path| seen.insert(path.clone())).collect()
+    }
+
+    /// Of those that began, what did something of its own; neither what takes back nor what looks after.
     fn began(&self) -> Vec<StepPath> {
-        let mut began = Vec::new();
-        for event in self.events {
-            let path = match &event.fact {
-                Fact::AttemptStarted { path, .. } => path,
-                // What acts begins with its first attempt, which people may keep it from.
-                Fact::StepResolved { path, resolution } => match resolution {
-                    Resolution::Skip { .. }
-                    | Resolution::Work(_)
-                    | Resolution::Branch(_)
-                    | Resolution::Items { .. }
-                    | Resolution::Call { .. }
-                    | Resolution::Enter => continue,
-                    _ => path,
-                },
-                _ => continue,
-            };
-            let beside = path.as_str().contains("~undo") || path.as_str().contains("~verify");
-            if !beside && !began.contains(path) {
-                began.push(path.clone());
-            }
-        }
+        let mut began = self.begun();
+        began.retain(|path| {
+            let arranges = self.run.find_step(path).is_some_and(|view| view.step().verb.is_container());
+            let beside = ["~undo", "~verify"].iter().any(|list| path.as_str().contains(list));
+            !arranges && !beside
+        });
         began
     }
 
     fn undone(&self) -> Vec<StepPath> {
-        let mut undone: Vec<StepPath> = Vec::new();
-        for event in self.events {
-            let Fact::StepResolved { path, .. } = &event.fact else { continue };
-            let Some((of, _)) = path.as_str().rsplit_once("~undo") else { continue };
-            if let Ok(of) = of.parse()
-                && !undone.contains(&of)
-            {
-                undone.push(of);
-            }
-        }
-        undone
+        let mut seen = BTreeSet::new();
+        let resolved = self.events.iter().filter_map(|event| match &event.fact {
+            Fact::StepResolved { path, .. } => path.as_str().rsplit_once("~undo"),
+            _ => None,
+        });
+        resolved.filter_map(|(of, _)| of.parse().ok()).filter(|of: &StepPath| seen.insert(of.clone())).collect()
     }
 
     /// Changes that took place, or may have, and were not taken back: neither messages nor what `finally` clears away.
     fn left(&self) -> Vec<StepPath> {
-        let mut changed: Vec<StepPath> = Vec::new();
+        let back = self.taken_back();
+        let is_back = |path: &str| {
+            let wholes = path.match_indices(['/', '[', '.']).filter_map(|(end, _)| path.get(..end));
+            wholes.chain([path]).any(|whole| back.contains(whole))
+        };
+        let mut seen = BTreeSet::new();
+        let mut left = Vec::new();
         for event in self.events {
             let Fact::AttemptFinished { path, end, .. } = &event.fact else { continue };
             let changes = self.run.find_step(path).is_some_and(|view| {
@@ -194,31 +192,38 @@ impl Judge<'_> {
             });
             let took_place = matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. });
             let beside = ["~undo", "~finally"].iter().any(|list| path.as_str().contains(list));
-            if changes && took_place && !beside && !changed.contains(path) {
-                changed.push(path.clone());
+            if changes && took_place && !beside && !is_back(path.as_str()) && seen.insert(path) {
+                left.push(path.clone());
             }
         }
-        let back = self.taken_back();
-        changed.retain(|path| !back.iter().any(|of| of == path || path.as_str().starts_with(&format!("{of}/"))));
-        changed
+        left
     }
 
-    /// Steps all of whose undo succeeded.
-    fn taken_back(&self) -> Vec<StepPath> {
-        let mut whole: BTreeMap<StepPath, bool> = BTreeMap::new();
+    /// Steps all of whose undo succeeded the last time that it was tried, and those of which people said that it is done.
+    fn taken_back(&self) -> BTreeSet<&str> {
+        let mut whole: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
         for view in self.run.steps() {
-            let Some((of, _)) = view.path().as_str().rsplit_once("~undo") else { continue };
-            let Ok(of) = of.parse() else { continue };
+            let Some((of, rest)) = view.path().as_str().rsplit_once("~undo") else { continue };
+            let round = rest.split('/').next().unwrap_or_default();
             let done = matches!(view.standing(), Standing::Ended(StepOutcome::Succeeded | StepOutcome::Skipped));
-            whole.entry(of).and_modify(|all| *all &= done).or_insert(done);
+            let tried = whole.entry(of).or_insert((round, true));
+            *tried = (round, done && (tried.1 || tried.0 != round));
         }
-        whole.into_iter().filter(|(_, done)| *done).map(|(of, _)| of).collect()
+        let by_hand = self.run.decisions().iter().filter(|asked| {
+            asked.purpose == Purpose::UndoFailed && asked.votes.last().is_some_and(|vote| vote.choice == Choice::Done)
+        });
+        let by_hand = by_hand.filter_map(|asked| asked.path.as_ref()).map(StepPath::as_str);
+        whole.into_iter().filter(|(_, (_, done))| *done).map(|(of, _)| of).chain(by_hand).collect()
+    }
+
+    /// The steps that a name is closest to, in the order in which they came up.
+    fn called(&self, name: &str) -> Vec<StepView<'_>> {
+        select::closest(name, self.run.steps().map(|view| (view.path().clone(), view)))
     }
 
     fn command(&mut self, name: &Scalar, expected: &Spanned<Command>) {
-        let work =
-            self.run.steps().filter(|view| view.work().is_some()).find(|view| select::fit(&name.value, view.path()).is_some());
-        let Some(work) = work.and_then(|view| view.work().cloned()) else {
+        let work = self.called(&name.value).into_iter().find_map(|view| view.work().cloned());
+        let Some(work) = work else {
             return self.tell(name.span, format!("`{}` did nothing", name.value));
         };
         let shown = shown(&work);
@@ -237,8 +242,8 @@ impl Judge<'_> {
     }
 
     fn gives(&mut self, name: &Scalar, expected: &Spanned<Value>) {
-        let view = self.run.steps().filter(|view| select::fit(&name.value, view.path()).is_some()).last();
-        match view.and_then(|view| view.gives()) {
+        let given = self.called(&name.value).last().and_then(StepView::gives);
+        match given {
             Some(found) => self.value(&format!("`{}` gives", name.value), expected, &found),
             None => self.tell(name.span, format!("`{}` gives nothing", name.value)),
         }

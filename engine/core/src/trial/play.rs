@@ -12,7 +12,7 @@ use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{named, predicted_result};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::limits;
-use crate::plan::Plan;
+use crate::plan::{Plan, Verb};
 use crate::policy::Asked;
 use crate::run::decision::{Choice, Decision, Purpose, Verdict};
 use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
@@ -38,8 +38,10 @@ pub(super) struct Play<'c> {
     cast: usize,
     /// Questions whose answers are among the votes, or were.
     asked: BTreeSet<DecisionId>,
-    /// Answers of each entry that have been used, by the step that asked.
-    used: BTreeMap<StepPath, usize>,
+    /// Answers that have been used, by the step that asked.
+    used: BTreeMap<String, usize>,
+    /// Attempts that have begun, by step.
+    begun: BTreeMap<String, usize>,
     epoch: u64,
 }
 
@@ -58,20 +60,21 @@ impl<'c> Play<'c> {
             case,
             run: Run::new(plan.clone()),
             events: Vec::new(),
-            now: case.at.or_else(|| START.parse().ok()).unwrap_or_default(),
+            now: case.setting.at.or_else(|| START.parse().ok()).unwrap_or_default(),
             ends: BTreeMap::new(),
             votes: BTreeMap::new(),
             cast: 0,
             asked: BTreeSet::new(),
             used: BTreeMap::new(),
+            begun: BTreeMap::new(),
             epoch: 1,
         }
     }
 
     pub fn begin(&mut self) -> Result<(), Incomplete> {
         let plan = self.run.plan().clone();
-        let requester = self.case.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
-        let started = RunStarted::of(&plan, self.case.inputs.clone(), identity(&plan, requester, false), 0);
+        let requester = self.case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
+        let started = RunStarted::of(&plan, self.case.setting.inputs.clone(), identity(&plan, requester, false), 0);
         let started = started.map_err(|error| Incomplete {
             at: None,
             message: error.to_string().replace('\n', "; "),
@@ -94,7 +97,8 @@ impl<'c> Play<'c> {
     }
 
     fn record(&mut self, fact: Fact) -> Result<(), Incomplete> {
-        let event = Event { run: RunId::predicted(), seq: self.run.seq() + 1, at: self.now, fact };
+        // No prediction: the clock is known, and who answered.
+        let event = Event { run: RunId::from_parts(0, 1), seq: self.run.seq() + 1, at: self.now, fact };
         self.run.apply(&event).map_err(|illegal| self.illegal(&illegal))?;
         self.events.push(event);
         Ok(())
@@ -127,10 +131,10 @@ impl<'c> Play<'c> {
         Ok(match command {
             Command::TakeLock { lock } => Some(Fact::LockTaken { lock: lock.clone() }),
             Command::Finish { outcome } => Some(Fact::RunFinished { outcome: outcome.clone() }),
-            Command::Resolve { path } => Some(self.resolve(path)?),
+            Command::Resolve { path } => self.resolve(path)?,
             Command::Conclude { path } => self.run.conclude(path, self.now).map(|fact| self.concluded(fact)),
             Command::Judge { path, .. } => {
-                if let Ok(None) = self.run.foresee(path) {
+                if let Ok(None) = self.run.foresee(path, self.now) {
                     return Err(self.unknown(path, "whether its condition holds", None));
                 }
                 self.run.judge(path, self.now)
@@ -172,19 +176,17 @@ impl<'c> Play<'c> {
         let soonest = [end.as_ref().map(|(at, _)| *at), vote.map(|(at, _)| at), timer.as_ref().map(|(at, _)| *at)];
         let Some(at) = soonest.into_iter().flatten().min() else { return Ok(false) };
         self.now = self.now.max(at);
-        // What ends at the last moment ends in time, and so does what is said then.
+        // What ends at the last moment ends in time; what is said then is said too late, as in a run.
         if let Some((due, (path, attempt))) = end
             && due == at
         {
             if let Some((_, end)) = self.ends.remove(&(path.clone(), attempt)) {
                 self.end(path, attempt, end)?;
             }
-        } else if let Some(key) = vote.filter(|(due, _)| *due == at) {
-            if let Some((decision, answer)) = self.votes.remove(&key) {
-                self.say(decision, answer)?;
-            }
-        } else if let Some((_, timer)) = timer {
+        } else if let Some((_, timer)) = timer.filter(|(due, _)| *due == at) {
             self.record(Fact::TimerFired { timer })?;
+        } else if let Some((decision, answer)) = vote.and_then(|key| self.votes.remove(&key)) {
+            self.say(decision, answer)?;
         }
         Ok(true)
     }
@@ -213,7 +215,7 @@ impl<'c> Play<'c> {
         Ok(())
     }
 
-    fn resolve(&self, path: &StepPath) -> Result<Fact, Incomplete> {
+    fn resolve(&self, path: &StepPath) -> Result<Option<Fact>, Incomplete> {
         let prospects = self.run.prospects(path, self.now);
         let because = prospects.iter().find_map(|prospect| prospect.because.clone());
         let [prospect] = prospects.as_slice() else {
@@ -226,13 +228,14 @@ impl<'c> Play<'c> {
         let rests_on_it = !matches!(prospect.resolution, Resolution::Work(_) | Resolution::Ask | Resolution::Values(_));
         match prospect.open.first().filter(|_| rests_on_it) {
             Some(open) => Err(self.unknown(path, "what it does", Some(open.clone()))),
-            None => {
-                let resolution = match prospect.resolution.clone() {
-                    Resolution::Values(values) => Resolution::Values(named(values, path.label())),
-                    other => other,
-                };
-                Ok(Fact::StepResolved { path: path.clone(), resolution })
-            }
+            // Judged as in a run: a prediction takes no closed window for a failure.
+            None => Ok(match self.run.resolve(path, self.now) {
+                Some(Fact::StepResolved { path, resolution: Resolution::Values(values) }) => {
+                    let resolution = Resolution::Values(named(values, path.label()));
+                    Some(Fact::StepResolved { path, resolution })
+                }
+                other => other,
+            }),
         }
     }
 
@@ -245,7 +248,7 @@ impl<'c> Play<'c> {
     fn concluded(&self, fact: Fact) -> Fact {
         match fact {
             Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) } => {
-                let example = match self.stand_in(&path, 1).map(|stand_in| &stand_in.end) {
+                let example = match self.last_stand_in(&path).map(|stand_in| &stand_in.end) {
                     Some(StandInEnd::Example) => self.run.find_step(&path).and_then(|view| view.step().example.clone()),
                     _ => None,
                 };
@@ -257,7 +260,7 @@ impl<'c> Play<'c> {
                 Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) }
             }
             Fact::StepConcluded { path, outputs: Evaluated::Failed(why) } => {
-                let stand_in = self.stand_in(&path, 1).map(|stand_in| &stand_in.end);
+                let stand_in = self.last_stand_in(&path).map(|stand_in| &stand_in.end);
                 let example = self.run.find_step(&path).and_then(|view| view.step().example.clone());
                 match (stand_in, example) {
                     // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
@@ -271,10 +274,33 @@ impl<'c> Play<'c> {
         }
     }
 
-    /// What stands in for an attempt: the last goes on for all further ones.
-    fn stand_in(&self, path: &StepPath, attempt: u32) -> Option<&'c StandIn> {
-        let list = select::best(&self.case.steps, path)?;
-        list.get(attempt.saturating_sub(1) as usize).or_else(|| list.last())
+    /// What stands in for the attempt of a step after so many before it: the last of a list goes on for all further ones, but
+    /// for what would only be tried again without an end.
+    fn stand_in(&self, path: &StepPath, before: usize) -> Option<&'c StandIn> {
+        let list = select::best(&self.case.setting.steps, path)?;
+        let once = |one: &&StandIn| matches!(one.end, StandInEnd::Unknown | StandInEnd::Crash | StandInEnd::CrashAfter);
+        list.get(before).or_else(|| list.last().filter(|last| !once(last)))
+    }
+
+    /// What stood in for the last attempt that began.
+    fn last_stand_in(&self, path: &StepPath) -> Option<&'c StandIn> {
+        let begun = self.begun.get(&self.whole(path)).copied().unwrap_or_default();
+        self.stand_in(path, begun.saturating_sub(1))
+    }
+
+    /// The path without the numbers of rounds and repetitions: they go on with the list where the one before left off. The items of
+    /// an `each` do not.
+    fn whole(&self, path: &StepPath) -> String {
+        let (mut whole, mut before) = (String::new(), String::new());
+        for piece in path.as_str().split_inclusive(']') {
+            let name = piece.split('[').next().unwrap_or(piece);
+            before.push_str(name);
+            let step = before.parse().ok().and_then(|path| self.run.find_step(&path));
+            let item = step.is_some_and(|view| matches!(view.step().verb, Verb::Each(_)));
+            whole.push_str(if item { piece } else { name });
+            before.push_str(piece.strip_prefix(name).unwrap_or_default());
+        }
+        whole
     }
 
     fn start(&mut self, path: &StepPath, attempt: u32) {
@@ -282,7 +308,10 @@ impl<'c> Play<'c> {
         let work = view.work().cloned();
         let task = work.as_ref().map(|work| &work.task);
         let bare = StandIn { end: StandInEnd::Result, result: Value::Map(Map::new()), takes: Duration::ZERO };
-        let given = self.stand_in(path, attempt);
+        let begun = self.begun.entry(self.whole(path)).or_default();
+        *begun += 1;
+        let before = *begun - 1;
+        let given = self.stand_in(path, before);
         let stand_in = given.unwrap_or(&bare);
         let timeout = work.as_ref().map_or(Duration::MAX, |work| work.timeout);
         let result = match (&stand_in.end, given.is_some()) {
@@ -290,17 +319,21 @@ impl<'c> Play<'c> {
             _ => result(task, &stand_in.result),
         };
         let fails = |message: String, result| AttemptEnd::Failed { failure: failure(message), result };
-        let timed_out = |result| {
+        let timed_out = || {
             let message = format!("it took longer than its timeout, {}", crate::value::format_duration(timeout));
-            AttemptEnd::TimedOut { failure: failure(message), result }
+            match task {
+                // It may have reached the server.
+                Some(Task::Http(http)) if !http.is_safe() => AttemptEnd::Unknown { why: message },
+                _ => AttemptEnd::TimedOut { failure: failure(message), result: cut_short(task, &stand_in.result, path) },
+            }
         };
         let late = stand_in.takes > timeout;
         let end = match &stand_in.end {
             StandInEnd::Crash => End::Crash,
-            _ if late => End::As(timed_out(Value::Null)),
-            StandInEnd::TimesOut => End::As(timed_out(result)),
+            _ if late => End::As(timed_out()),
+            StandInEnd::TimesOut => End::As(timed_out()),
             StandInEnd::Unknown => End::As(AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() }),
-            StandInEnd::Fails(message) => End::As(fails(message.clone(), failed(task, result))),
+            StandInEnd::Fails(message) => End::As(fails(message.clone(), failed(task, &stand_in.result, result))),
             StandInEnd::Example => End::As(AttemptEnd::Succeeded { result }),
             StandInEnd::Result => End::As(judged(task, result)),
             StandInEnd::CrashAfter => End::Then(judged(task, result)),
@@ -322,8 +355,9 @@ impl<'c> Play<'c> {
         let Some(open) = self.run.decision(decision) else { return Ok(()) };
         let path = open.path.clone().unwrap_or_else(|| StepPath::within("", "run"));
         let (question, count) = (open.request.question.clone(), open.request.count as usize);
-        let used = self.used.get(&path).copied().unwrap_or_default();
-        let answers = select::best(&self.case.answers, &path).map_or(&[][..], Vec::as_slice);
+        let whole = self.whole(&path);
+        let used = self.used.get(&whole).copied().unwrap_or_default();
+        let answers = select::best(&self.case.setting.answers, &path).map_or(&[][..], Vec::as_slice);
         let left = answers.get(used..).unwrap_or_default();
         if left.is_empty() {
             let message = format!("nothing says what people answer `{path}`: {}", question.trim());
@@ -345,13 +379,14 @@ impl<'c> Play<'c> {
                 break;
             }
         }
-        self.used.insert(path, used + taken);
+        self.used.insert(whole, used + taken);
         Ok(())
     }
 
     fn say(&mut self, decision: DecisionId, answer: &'c Answer) -> Result<(), Incomplete> {
         let Some(choice) = answer.say else { return Ok(()) };
-        let Some(open) = self.run.decision(decision) else { return Ok(()) };
+        // What is said too late, or after the question has lost its object, changes nothing.
+        let Some(open) = self.run.decision(decision).filter(|asked| asked.is_open()) else { return Ok(()) };
         let by = self.voter(open, answer)?;
         let reason = answer.reason.as_ref().map(|reason| reason.value.clone());
         let vote = Vote {
@@ -401,10 +436,14 @@ impl<'c> Play<'c> {
     }
 }
 
-/// A person of the workspace as the user that they are; anybody else as a user of that name.
+/// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
+/// name.
 fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
-    let known = plan.policy.people.people.get(who);
-    let user = known.and_then(|person| person.users.first()).map_or(who, String::as_str).to_owned();
+    let people = &plan.policy.people;
+    let (who, user) = match people.people.get(who) {
+        Some(person) => (who, person.users.first().map_or(who, String::as_str).to_owned()),
+        None => (people.by_user(who).map_or(who, |(name, _)| name), who.to_owned()),
+    };
     let host = "test".to_owned();
     let means = if signed { Means::SshKey { user, host } } else { Means::LocalUser { user, host } };
     Identity { person: who.to_owned(), means }
@@ -445,9 +484,23 @@ fn result(task: Option<&Task>, given: &Value) -> Value {
     Value::Map(result)
 }
 
-/// A program that fails has another exit code than 0.
-fn failed(task: Option<&Task>, result: Value) -> Value {
+/// What there is of a program whose time was over. Of anything else there is nothing.
+fn cut_short(task: Option<&Task>, given: &Value, path: &StepPath) -> Value {
+    let (Some(Task::Run { .. } | Task::Exec { .. }), Value::Map(members)) = (task, given) else { return Value::Null };
+    match (result(task, given), members.get("exit_code")) {
+        (Value::Map(mut result), None) => {
+            result.insert("exit_code".to_owned(), Value::Unknown(format!("steps.{}.exit_code", path.label())));
+            Value::Map(result)
+        }
+        (result, _) => result,
+    }
+}
+
+/// A program that fails has another exit code than 0. A request without an answer, and a script, leave nothing behind.
+fn failed(task: Option<&Task>, given: &Value, result: Value) -> Value {
     match (task, result) {
+        (Some(Task::Rhai { .. }), _) => Value::Null,
+        (Some(Task::Http(_)), _) if given.get("status").is_none() => Value::Null,
         (Some(Task::Run { .. } | Task::Exec { .. }), Value::Map(mut result)) => {
             if matches!(result.get("exit_code"), None | Some(Value::Int(0) | Value::Unknown(_))) {
                 result.insert("exit_code".to_owned(), Value::Int(1));

@@ -1,21 +1,28 @@
 //! The names by which a case calls steps.
 
+use std::collections::BTreeMap;
+
 use crate::document::Scalar;
 use crate::id::StepPath;
+use crate::plan::{Plan, Procedure, Step, StepIx, Verb, Verify, WaitFor};
 
-/// How well a case's name for a step fits a path; `None` where it does not. A step is called by its id or label, by its path, by
-/// its path without the numbers of items and rounds, or, where it takes a step back, by `STEP~undo`.
+/// How well a case's name for a step fits a path; `None` where it does not. A step is called by its id or label, by its path or the
+/// end of it, with or without the numbers of items and rounds, or, where it takes a step back, by `STEP~undo`.
 pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
     let plain = path.without_indexes();
     if path.as_str() == name {
         return Some(3);
     }
-    if plain.as_str() == name {
+    let ends = |path: &str, name: &str| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'));
+    if plain.as_str() == name || name.contains('[') && ends(path.as_str(), name) {
         return Some(2);
     }
     if let Some(of) = name.strip_suffix("~undo") {
         let (step, _) = plain.as_str().rsplit_once("~undo/")?;
-        return (step == of || step.rsplit('/').next() == Some(of)).then_some(1);
+        return ends(step, of).then_some(1);
+    }
+    if name.contains('/') {
+        return ends(plain.as_str(), name).then_some(1);
     }
     // A label that was made up from the verb and the place is that of a step of the procedure, not of one beside it.
     let beside = plain.as_str().contains("~undo/") || plain.as_str().contains("~verify/");
@@ -25,7 +32,79 @@ pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
 /// The label of the step that a name is of.
 pub(super) fn label(name: &str) -> &str {
     let last = name.rsplit('/').next().unwrap_or(name);
-    last.split(['[', '~']).next().unwrap_or(last)
+    last.split(['[', '~', '.']).next().unwrap_or(last)
+}
+
+/// The steps of a plan by their labels.
+pub(super) fn by_label(plan: &Plan) -> BTreeMap<&str, Vec<StepIx>> {
+    let mut labels: BTreeMap<&str, Vec<StepIx>> = BTreeMap::new();
+    for (number, step) in (0..).zip(&plan.steps) {
+        labels.entry(&step.label).or_default().push(StepIx(number));
+    }
+    labels
+}
+
+/// The steps of a plan that a name can be of; none where a part of the path is nobody's.
+pub(super) fn steps_of<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str, Vec<StepIx>>) -> Vec<&'p Step> {
+    let first = name.split('/').next().unwrap_or(name);
+    let mut called: Vec<&Procedure> = plan.procedures.iter().collect();
+    let mut lists: Vec<&[StepIx]> = labels.get(label(first)).map(Vec::as_slice).into_iter().collect();
+    let mut found = Vec::new();
+    for segment in name.split('/') {
+        // What stands beside the steps of a procedure is a list of its own.
+        match segment {
+            "~on_failure" => lists = called.iter().map(|procedure| procedure.on_failure.as_slice()).collect(),
+            "~finally" => lists = called.iter().map(|procedure| procedure.finally.as_slice()).collect(),
+            _ => {
+                let (at, beside) = segment.split_once('~').unwrap_or((segment, ""));
+                let (at, branch) = at.split_once('.').unwrap_or((at, ""));
+                let steps = lists.iter().copied().flatten().map(|ix| plan.step(*ix));
+                let steps: Vec<&Step> = steps.filter(|step| step.label == label(at)).collect();
+                lists = steps.iter().flat_map(|step| inside(step, beside, branch, plan)).collect();
+                called = steps.iter().filter_map(|step| procedure(step, plan)).collect();
+                found = steps;
+            }
+        }
+    }
+    found
+}
+
+fn procedure<'p>(step: &Step, plan: &'p Plan) -> Option<&'p Procedure> {
+    if let Verb::Call { procedure, .. } = &step.verb { Some(plan.procedure(*procedure)) } else { None }
+}
+
+/// The lists inside a step, or those beside it that take it back or look after it.
+fn inside<'p>(step: &'p Step, beside: &str, branch: &str, plan: &'p Plan) -> Vec<&'p [StepIx]> {
+    match (&step.verb, label(beside), &step.verify) {
+        (_, "undo", _) => vec![&step.undo],
+        (_, "verify", Some(Verify::Step(look))) => vec![std::slice::from_ref(look)],
+        (Verb::Group(body) | Verb::Repeat { body, .. }, ..) => vec![body],
+        (Verb::Each(each), ..) => vec![&each.body],
+        (Verb::Choose(branches), ..) => branches.iter().map(|branch| branch.body.as_slice()).collect(),
+        (Verb::Parallel { branches, .. }, ..) => {
+            branches.iter().filter(|(name, _)| name.as_str() == branch).map(|(_, body)| body.as_slice()).collect()
+        }
+        (Verb::Wait(wait), ..) => match &wait.what {
+            WaitFor::Until { probe: Some(probe), .. } => vec![std::slice::from_ref(probe)],
+            _ => Vec::new(),
+        },
+        _ => procedure(step, plan).map(|procedure| procedure.body.as_slice()).into_iter().collect(),
+    }
+}
+
+/// What fits a name best, in order.
+pub(super) fn closest<T>(name: &str, all: impl Iterator<Item = (StepPath, T)>) -> Vec<T> {
+    let mut closest = (0, Vec::new());
+    for (path, what) in all {
+        let Some(well) = fit(name, &path) else { continue };
+        if well > closest.0 {
+            closest = (well, Vec::new());
+        }
+        if well == closest.0 {
+            closest.1.push(what);
+        }
+    }
+    closest.1
 }
 
 /// The entry whose name fits the path best.
@@ -48,6 +127,12 @@ mod tests {
             ("rebuild[2]/copy", "rebuild[2]/copy", Some(3)),
             ("copy", "rebuild[2]/copy", Some(1)),
             ("copy", "copying", None),
+            ("rebuild/copy", "all[1]/rebuild[2]/copy", Some(1)),
+            ("rebuild[2]/copy", "all[1]/rebuild[2]/copy", Some(2)),
+            ("rebuild[1]/copy", "all[1]/rebuild[2]/copy", None),
+            ("build/copy", "rebuild/copy", None),
+            ("copy~verify/run-1", "rebuild/copy~verify[1]/run-1", Some(1)),
+            ("install~undo/run-1", "group/install~undo/run-1", Some(1)),
             ("install~undo", "install~undo/run-1", Some(1)),
             ("install~undo", "group/install~undo/run-1", Some(1)),
             ("group/install~undo", "group/install~undo/run-1", Some(1)),

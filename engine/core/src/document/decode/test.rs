@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Fields, Reading, scalar};
 use crate::diagnostic::{Code, Spanned, nearest};
-use crate::document::test::{Answer, Asked, Case, Command, Ended, Expect, StandIn, StandInEnd, Test};
+use crate::document::test::{Answer, Asked, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::{Node, NodeKind, Scalar};
 use crate::run::Fact;
 use crate::run::decision::Choice;
@@ -67,12 +67,12 @@ pub(super) fn decode(mut fields: Fields) -> Option<Test> {
         None => &[],
     };
     let defaults = fields.map("defaults", "what all cases share").map(|mut fields| {
-        let setting = Setting::read(&mut fields);
+        let setting = setting(&mut fields);
         fields.finish();
         setting
     });
     let defaults = defaults.unwrap_or_default();
-    let cases: Vec<Case> = nodes.iter().filter_map(|node| case(reading, node, &defaults)).collect();
+    let cases: Vec<Case> = nodes.iter().filter_map(|node| case(reading, node)).collect();
     let mut names: Vec<_> = cases.iter().map(|case| &case.name).collect();
     names.sort_by(|a, b| (&a.value, a.span).cmp(&(&b.value, b.span)));
     for pair in names.windows(2) {
@@ -83,73 +83,30 @@ pub(super) fn decode(mut fields: Fields) -> Option<Test> {
             reading.report(diagnostic.label(first.span, "first here").help("rename one of them"));
         }
     }
-    let test = Test { source: reading.source().clone(), span: fields.span(), cases, procedure: procedure? };
+    let test = Test { source: reading.source().clone(), span: fields.span(), defaults, cases, procedure: procedure? };
     fields.finish();
     Some(test)
 }
 
-/// What stands around a case, given by itself or for all cases of the file.
-#[derive(Clone, Default)]
-struct Setting {
-    inputs: Map,
-    environment: Option<Scalar>,
-    at: Option<Timestamp>,
-    requested_by: Option<Scalar>,
-    steps: Vec<(Scalar, Vec<StandIn>)>,
-    answers: Vec<(Scalar, Vec<Answer>)>,
-}
-
-impl Setting {
-    fn read(fields: &mut Fields) -> Setting {
-        let reading = fields.reading;
-        Setting {
-            inputs: values(reading, fields.entries("inputs")),
-            environment: fields.text("environment"),
-            at: fields.text("at").and_then(|text| time(reading, &text)),
-            requested_by: fields.text("requested_by"),
-            steps: by_step(reading, fields.entries("steps"), stand_in),
-            answers: by_step(reading, fields.entries("answers"), answer),
-        }
-    }
-
-    /// What is not given here is as it is there; of inputs and steps, each by its name.
-    fn or(mut self, other: &Setting) -> Setting {
-        for (name, value) in &other.inputs {
-            self.inputs.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        fill(&mut self.steps, &other.steps);
-        fill(&mut self.answers, &other.answers);
-        Setting {
-            environment: self.environment.or_else(|| other.environment.clone()),
-            at: self.at.or(other.at),
-            requested_by: self.requested_by.or_else(|| other.requested_by.clone()),
-            ..self
-        }
+fn setting(fields: &mut Fields) -> Setting {
+    let reading = fields.reading;
+    Setting {
+        inputs: values(reading, fields.entries("inputs")),
+        environment: fields.text("environment"),
+        at: fields.text("at").and_then(|text| time(reading, &text)),
+        requested_by: fields.text("requested_by"),
+        steps: by_step(reading, fields.entries("steps"), stand_in),
+        answers: by_step(reading, fields.entries("answers"), answer),
     }
 }
 
-fn fill<T: Clone>(own: &mut Vec<(Scalar, T)>, others: &[(Scalar, T)]) {
-    let new: Vec<_> = others.iter().filter(|(name, _)| !own.iter().any(|(known, _)| known.value == name.value)).cloned().collect();
-    own.extend(new);
-}
-
-fn case(reading: &Reading, node: &Node, defaults: &Setting) -> Option<Case> {
+fn case(reading: &Reading, node: &Node) -> Option<Case> {
     let mut fields = Fields::of(reading, node, "a case")?;
     let name = fields.require_text("name");
-    let Setting { inputs, environment, at, requested_by, steps, answers } = Setting::read(&mut fields).or(defaults);
+    let setting = setting(&mut fields);
     let expect = fields.require("expect").and_then(|node| expect(reading, node));
     fields.finish();
-    Some(Case {
-        span: node.span,
-        name: name?,
-        inputs,
-        environment,
-        at,
-        requested_by,
-        steps,
-        answers,
-        expect: expect.unwrap_or_default(),
-    })
+    Some(Case { span: node.span, name: name?, setting, expect: expect.unwrap_or_default() })
 }
 
 /// Step → one of something, or a list of them.
