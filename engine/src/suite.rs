@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use runbook_core::Plan;
 use runbook_core::check::CheckOptions;
-use runbook_core::diagnostic::Diagnostic;
+use runbook_core::diagnostic::{Diagnostic, Severity};
 use runbook_core::document::test::Test;
 use runbook_core::document::{Document, Procedure};
 use runbook_core::trial::{self, Coverage};
@@ -85,7 +85,7 @@ pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions
             let named = selection.file.as_deref() == Some(&*file.source.name);
             let is_test = file.document.is_none() && has_errors(&file.found) && (selection.file.is_none() || named);
             if is_test {
-                suite.report.faults.extend(file.found.iter().cloned());
+                suite.report.faults.extend(errors(&file.found));
             }
             continue;
         };
@@ -97,11 +97,16 @@ pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions
             file.found.iter().cloned().chain(procedure.as_ref().err().map(|fault| (**fault).clone())).collect();
         match procedure {
             Ok(procedure) if !has_errors(&faults) => suite.file(test, procedure, selection),
-            _ => suite.report.faults.extend(faults),
+            _ => suite.report.faults.extend(errors(&faults)),
         }
     }
     suite.report.covered = suite.covered.into_values().collect();
     suite.report
+}
+
+/// A warning keeps nothing from being played.
+fn errors(found: &[Diagnostic]) -> impl Iterator<Item = Diagnostic> {
+    found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).cloned()
 }
 
 struct Suite<'c> {
@@ -145,7 +150,7 @@ impl Suite<'_> {
         let options = CheckOptions { environment, ..self.options.clone() };
         let (plan, found) = self.catalogue.plan(procedure, &options);
         if plan.is_none() {
-            let fresh = found.into_iter().filter(|fault| !self.report.faults.contains(fault)).collect::<Vec<_>>();
+            let fresh = errors(&found).filter(|fault| !self.report.faults.contains(fault)).collect::<Vec<_>>();
             self.report.faults.extend(fresh);
         }
         let plan = plan.map(Arc::new);

@@ -52,6 +52,10 @@ fn what_cannot_be_played_is_no_verdict() {
         std::fs::write(desk.path(name), text).unwrap();
         desk.run("test").exits(2).prints(said);
     }
+    // A warning is no fault.
+    let warned = procedure("steps: [{run: touch it, effect: change}, {run: 'true', efect: read}]\n");
+    let desk = Desk::new(&[("try.yaml", &warned), ("try.test.yaml", &cases(YES))]);
+    desk.run("test").exits(2).says("not valid: 1 fault");
     Desk::new(&[("try.yaml", &procedure(APPROVAL))]).run("test").exits(2).says("there is no test here");
 }
 

@@ -18,6 +18,8 @@ pub const DIAGNOSTICS: usize = 200;
 pub const SPELLINGS: usize = 1000;
 /// Names of one case of a test that are told to be no step's: those that all cases share come up with each of them.
 pub const CASE_STRANGERS: usize = 20;
+/// Steps named where a case expected others.
+pub const PATHS_TOLD: usize = 50;
 /// Files of procedures in one catalogue.
 pub const CATALOGUE_FILES: usize = 10_000;
 /// How deep folders of a catalogue may nest.

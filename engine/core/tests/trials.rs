@@ -469,6 +469,16 @@ finally: [{run: 'true', effect: read}]",
     assert_eq!(found[0].message, "nothing can stand in for `go`: `approve` is not performed");
 }
 
+#[test]
+fn a_long_list_is_told_in_part() {
+    let many = steps("  - {id: all, each: {in: 'inputs.all', as: one, steps: [{id: part, run: touch, effect: change}]}}");
+    let many = many.replace("steps:\n", "inputs: {all: {type: list}}\nsteps:\n");
+    let items: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+    let found = tried_on(&many, &format!("inputs: {{all: [{}]}}\nexpect: {{left: []}}", items.join(", "))).faults;
+    assert!(found[0].message.starts_with("the changes that stay are other ones: all[0]/part, "), "{found:#?}");
+    assert!(found[0].message.ends_with("/part and 10 more"), "{found:#?}");
+}
+
 /// What all cases share is there once, however many there are.
 #[test]
 fn defaults_are_not_multiplied_by_cases() {

@@ -7,6 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, Source, Span, Spanned, nearest};
 use crate::document::Scalar;
 use crate::document::test::{Asked, Case, Command, Ended};
 use crate::id::StepPath;
+use crate::limits;
 use crate::plan::Verb;
 use crate::run::decision::{Choice, Decision, Purpose};
 use crate::run::event::{AttemptEnd, Resolution, StepOutcome};
@@ -133,14 +134,18 @@ impl Judge<'_> {
         if same {
             return;
         }
-        let found: Vec<&str> = found.iter().map(StepPath::as_str).collect();
         let wrong = (0..).zip(&expected.value).find(|(place, name)| {
-            found.get(*place).and_then(|path| path.parse().ok()).is_none_or(|path| select::fit(&name.value, &path).is_none())
+            let path: Option<&StepPath> = found.get(*place);
+            path.is_none_or(|path| select::fit(&name.value, path).is_none())
         });
         let at = wrong.map_or(expected.span, |(_, name)| name.span);
-        let shown = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-        let help = Some(format!("what happened is `[{}]`", found.join(", "))).filter(|_| !found.is_empty());
-        self.unmet.push(Unmet { at, message: format!("{what} are other ones: {shown}"), help });
+        let names: Vec<&str> = found.iter().take(limits::PATHS_TOLD).map(StepPath::as_str).collect();
+        let more = match found.len().saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        self.tell(at, format!("{what} are other ones: {shown}{more}"));
     }
 
     /// Steps that began, in order: what acts with its first attempt, which people may keep it from.

@@ -87,7 +87,10 @@ impl<'c> Play<'c> {
     pub fn go_on(&mut self) -> Result<(), Incomplete> {
         while self.run.outcome().is_none() {
             if self.run.seq() >= limits::RUN_EVENTS {
-                return Err(self.incomplete(None, "it has more events than a run may have".to_owned(), "make the case smaller"));
+                let last =
+                    self.run.steps().last().map(|view| format!(", the last of them about `{}`", view.path())).unwrap_or_default();
+                let message = format!("it has more than the {} events that a run may have{last}", limits::RUN_EVENTS);
+                return Err(self.incomplete(None, message, "make it smaller, or say what ends its loops"));
             }
             if !self.at_once()? && !self.later()? {
                 break;
