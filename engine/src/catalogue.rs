@@ -120,9 +120,10 @@ impl Catalogue {
         })
     }
 
-    /// The procedure that a test is of.
-    pub fn tested(&self, test: &Test) -> Result<&Procedure, Box<Diagnostic>> {
-        check::tested(test, &check::Catalogue::new(self.procedures(), self.workspace()))
+    /// The procedure that a test is of, where there is one, and what the test says wrongly of other files.
+    pub fn tested(&self, test: &Test) -> (Option<&Procedure>, Vec<Diagnostic>) {
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        (check::tested(test, &catalogue).ok(), check::check_test(test, &catalogue).into_sorted())
     }
 
     /// The newest version of a name.

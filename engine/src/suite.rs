@@ -89,14 +89,13 @@ pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions
             }
             continue;
         };
-        let procedure = catalogue.tested(test);
-        if !selection.takes_file(test, procedure.as_ref().ok().copied()) {
+        let (procedure, found) = catalogue.tested(test);
+        if !selection.takes_file(test, procedure) {
             continue;
         }
-        let faults: Vec<Diagnostic> =
-            file.found.iter().cloned().chain(procedure.as_ref().err().map(|fault| (**fault).clone())).collect();
+        let faults: Vec<Diagnostic> = file.found.iter().cloned().chain(found).collect();
         match procedure {
-            Ok(procedure) if !has_errors(&faults) => suite.file(test, procedure, selection),
+            Some(procedure) if !has_errors(&faults) => suite.file(test, procedure, selection),
             _ => suite.report.faults.extend(errors(&faults)),
         }
     }

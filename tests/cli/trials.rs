@@ -52,6 +52,12 @@ fn what_cannot_be_played_is_no_verdict() {
         std::fs::write(desk.path(name), text).unwrap();
         desk.run("test").exits(2).prints(said);
     }
+    // An environment that there is not is named where the case names it.
+    let nowhere = YES.replace("answers", "environment: nowhere, answers");
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(&nowhere))]);
+    for line in ["test", "test try", "test try.yaml", "test try.test.yaml"] {
+        desk.run(line).exits(2).prints("--> try.test.yaml:5:");
+    }
     // A warning is no fault.
     let warned = procedure("steps: [{run: touch it, effect: change}, {run: 'true', efect: read}]\n");
     let desk = Desk::new(&[("try.yaml", &warned), ("try.test.yaml", &cases(YES))]);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Source, Span, nearest};
 use crate::document::clipped;
-use crate::document::test::Case;
+use crate::document::test::{Case, StandInEnd};
 use crate::limits;
 use crate::plan::Plan;
 use crate::run::{Event, Run};
@@ -73,16 +73,18 @@ fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
             _ => fault.help("call a step by its id, by its path, or, what takes it back, by `STEP~undo`"),
         }
     }));
-    for (name, _) in &case.setting.steps {
+    for (name, list) in &case.setting.steps {
         let called = select::steps_of(&name.value, plan, &labels);
-        if name.value.ends_with("~undo") || called.iter().any(|step| step.verb.acts()) {
+        let Some(first) = called.first().filter(|_| !name.value.ends_with("~undo")) else { continue };
+        let (message, help) = if called.iter().all(|step| !step.verb.acts()) {
+            let message = format!("nothing can stand in for `{}`: `{}` is not performed", clipped(&name.value), first.verb.key());
+            (message, "say what the steps give that it rests on, and under `answers` what people say")
+        } else if list.iter().any(|one| one.end == StandInEnd::Example) && called.iter().all(|step| step.example.is_none()) {
+            (format!("`{}` has no `example`", clipped(&name.value)), "add one to the step, or say here what it gives")
+        } else {
             continue;
-        }
-        if let Some(verb) = called.first().map(|step| step.verb.key()) {
-            let message = format!("nothing can stand in for `{}`: `{verb}` is not performed", clipped(&name.value));
-            let fault = Diagnostic::new(Code::RB0502, source, name.span, message);
-            told.push(fault.help("say what the steps give that it rests on, and under `answers` what people say"));
-        }
+        };
+        told.push(Diagnostic::new(Code::RB0502, source, name.span, message).help(help));
     }
     told.truncate(limits::CASE_STRANGERS);
     told

@@ -191,7 +191,7 @@ fn what_else_happened_is_said() {
         ("{steps: [lag]}", "RB0501 the steps that began are other ones: lag, tell"),
         ("{steps: [tell, lag]}", "RB0501 the steps that began are other ones: lag, tell"),
         ("{skipped: [tell]}", "RB0501 `tell` began, and was expected not to"),
-        ("{commands: {lag: db-3}}", "RB0501 `lag` would run psql -h \"${RB_1}\" -c 'select lag'\nRB_1 = \"db-2\""),
+        ("{commands: {lag: db-3}}", "RB0501 `lag` would run psql -h \"${RB_1}\" -c 'select lag'; RB_1 = \"db-2\""),
         ("{commands: {copy: [a]}}", "RB0501 `copy` did nothing"),
         (
             "{gives: {lag: {seconds: 4}}}",
@@ -465,8 +465,13 @@ finally: [{run: 'true', effect: read}]",
         let found = tried_on(&procedure, &format!("answers: {{go: approve}}\nexpect: {{left: [], skipped: [\"{name}\"]}}")).faults;
         assert_eq!(found.iter().any(|fault| fault.message.contains("has no step")), !known, "{name}\n{found:#?}");
     }
-    let found = tried_on(&procedure, "steps: {go: fails}\nexpect: {outcome: failed}").faults;
-    assert_eq!(found[0].message, "nothing can stand in for `go`: `approve` is not performed");
+    for (stand_in, said) in [
+        ("{go: fails}", "nothing can stand in for `go`: `approve` is not performed"),
+        ("{act: [ok, example]}", "`act` has no `example`"),
+    ] {
+        let found = tried_on(&procedure, &format!("steps: {stand_in}\nexpect: {{outcome: failed}}")).faults;
+        assert_eq!(found.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>(), [said]);
+    }
 }
 
 #[test]

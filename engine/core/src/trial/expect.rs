@@ -242,7 +242,7 @@ impl Judge<'_> {
                 Task::Exec { argv } => serde_json::to_string(argv).unwrap_or_default(),
                 _ => shown.trim().to_owned(),
             };
-            self.tell(expected.span, format!("`{}` would run {exact}", name.value));
+            self.tell(expected.span, format!("`{}` would run {}", name.value, exact.replace('\n', "; ")));
         }
     }
 
