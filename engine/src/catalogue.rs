@@ -14,6 +14,9 @@ use runbook_core::{Digest, Plan, limits};
 
 use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
 
+/// What is looked at of a file that is too large, to see whether it is one of ours.
+const HEAD_BYTES: usize = 4096;
+
 /// The file that makes a folder a catalogue.
 pub const WORKSPACE_FILE: &str = "workspace.yaml";
 
@@ -220,7 +223,9 @@ impl File {
         let size = opened.metadata().map_err(unreadable)?.len();
         let mut bytes = Vec::new();
         if read_bounded(opened, limits::DOCUMENT_BYTES, &mut bytes).map_err(unreadable)?.is_none() {
-            let source = Source::new(name, "");
+            // Its beginning says whose it is.
+            let head = bytes.get(..HEAD_BYTES).unwrap_or(&bytes);
+            let source = Source::new(name, String::from_utf8_lossy(head).into_owned());
             let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
             let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
             return Ok(File { path: path.to_owned(), source, document: None, found });
@@ -349,6 +354,15 @@ mod tests {
         assert_eq!(names, ["deep/newer.yml", "hello.yaml"]);
         assert_eq!(catalogue.procedure("hello").unwrap().version.value.to_string(), "1.1.0");
         assert!(catalogue.procedure("other").is_none());
+    }
+
+    #[test]
+    fn a_file_of_ours_that_is_too_large_is_told_and_one_of_others_is_not() {
+        let large = |start: &str| format!("{start}# {}\n", "x".repeat(limits::DOCUMENT_BYTES));
+        let dir = folder(&[("hello.yaml", &large(HELLO)), ("other.yaml", &large("services: {}\n"))]);
+        let found = Catalogue::open(dir.path()).unwrap().check(&CheckOptions::default());
+        let found: Vec<(&str, Code)> = found.iter().map(|fault| (&*fault.source, fault.code)).collect();
+        assert_eq!(found, [("hello.yaml", Code::RB0003)]);
     }
 
     #[test]

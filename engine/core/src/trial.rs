@@ -62,7 +62,7 @@ fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
     let names = names.chain(case.setting.answers.iter().map(|(name, _)| name));
     let names = names.chain(lists.into_iter().flatten().flat_map(|list| &list.value)).chain(&expect.skipped);
     let names = names.chain(expect.commands.iter().map(|(name, _)| name)).chain(expect.gives.iter().map(|(name, _)| name));
-    let names = names.chain(expect.asked.iter().map(|(name, _)| name));
+    let names = names.chain(expect.asked.iter().flat_map(|asked| &asked.value).map(|(name, _)| name));
     let strange = names.filter(|name| select::steps_of(&name.value, plan, &labels).is_empty());
     let mut told: Vec<Diagnostic> = Vec::new();
     told.extend(strange.take(limits::CASE_STRANGERS).map(|name| {

@@ -209,6 +209,7 @@ fn what_else_happened_is_said() {
     }
     for (answers, expect, said) in [
         ("[approve, approve]", "{asked: {go: {from: [lead]}}}", "RB0501 asked about `go` was dba"),
+        ("[approve, approve]", "{asked: {}}", "RB0501 somebody was asked about `choose-2/go`: Take db-2 back in?"),
         ("[approve, approve]", "{asked: {go: {count: 1}}}", "RB0501 `go` wants 2 to agree, not 1"),
         ("[approve, approve]", "{asked: {go: {within: 2h}}}", "RB0501 the time for `go` is 1h"),
         ("[approve, approve]", "{asked: {go: {question: Why}}}", "RB0501 the question is `Take db-2 back in?`"),

@@ -133,8 +133,8 @@ pub struct Expect {
     pub gives: Vec<(Scalar, Spanned<Value>)>,
     /// Outputs of the procedure.
     pub outputs: Vec<(Scalar, Spanned<Value>)>,
-    /// Step → who was asked.
-    pub asked: Vec<(Scalar, Asked)>,
+    /// Step → who was asked. Where it is there and names no step, nobody was asked anything.
+    pub asked: Option<Spanned<Vec<(Scalar, Asked)>>>,
     /// The steps that were taken back, all of them, in order.
     pub undone: Option<Spanned<Vec<Scalar>>>,
     /// The changes that stay, all of them, the first change first.

@@ -71,8 +71,11 @@ impl Judge<'_> {
         if !expect.outputs.is_empty() {
             self.outputs(&expect.outputs);
         }
-        for (name, asked) in &expect.asked {
-            self.asked(name, asked);
+        if let Some(asked) = &expect.asked {
+            asked.value.iter().for_each(|(name, asked)| self.asked(name, asked));
+            if asked.value.is_empty() {
+                self.nobody_asked(asked.span);
+            }
         }
         if let Some(undone) = &expect.undone {
             self.list("the steps that were taken back", undone, &self.undone());
@@ -282,6 +285,13 @@ impl Judge<'_> {
                 message = format!("{what} something that no stand-in says: {unknown}");
             }
             self.tell(expected.span, message);
+        }
+    }
+
+    fn nobody_asked(&mut self, at: Span) {
+        if let Some(decision) = self.run.decisions().first() {
+            let about = decision.path.as_ref().map_or(String::new(), |path| format!(" about `{path}`"));
+            self.tell(at, format!("somebody was asked{about}: {}", decision.request.question.trim()));
         }
     }
 

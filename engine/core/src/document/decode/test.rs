@@ -251,8 +251,9 @@ fn command(reading: &Reading, node: &Node) -> Option<Command> {
     }
 }
 
-fn asked(fields: &mut Fields) -> Vec<(Scalar, Asked)> {
+fn asked(fields: &mut Fields) -> Option<Spanned<Vec<(Scalar, Asked)>>> {
     let reading = fields.reading;
+    let span = fields.keys().find(|name| name.value == "asked")?.span;
     let read = |(step, node): &(Scalar, Node)| {
         let mut fields = Fields::of(reading, node, "who is asked")?;
         let from = fields.has("from").then(|| fields.texts("from"));
@@ -267,7 +268,7 @@ fn asked(fields: &mut Fields) -> Vec<(Scalar, Asked)> {
         fields.finish();
         Some((step.clone(), asked))
     };
-    fields.entries("asked").iter().filter_map(read).collect()
+    Some(Spanned::new(fields.entries("asked").iter().filter_map(read).collect(), span))
 }
 
 fn event_kind(reading: &Reading, kind: &Scalar) -> Option<()> {
