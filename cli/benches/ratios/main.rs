@@ -48,7 +48,7 @@ impl Row {
 
 type Measure = fn(&Path) -> Row;
 
-const ROWS: [(&str, Measure); 24] = [
+const ROWS: [(&str, Measure); 25] = [
     ("one step", program::one_step),
     ("one step memory", program::one_step_memory),
     ("200 steps", program::two_hundred_steps),
@@ -66,6 +66,7 @@ const ROWS: [(&str, Measure); 24] = [
     ("replay record", journal::replay),
     ("check many", machine::check_many),
     ("check large", machine::check_large),
+    ("cases", program::cases),
     ("expression", machine::cached_expression),
     ("64 runs", journal::many_at_once),
     ("pure durable", journal::pure_durable),

@@ -1,4 +1,4 @@
-//! Rows of the whole program, from the start of its process to the end, against others doing the same.
+//! Rows of the whole program, from the start of its process to the end, against others doing the same or by itself.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -84,6 +84,34 @@ pub fn fan_out(folder: &Path) -> Row {
     fs::write(folder.join("Makefile"), format!("all: {list}\n.PHONY: {list}\n{list}:\n\t@/bin/true\n")).expect("a file");
     let measured = installed("make").then(|| paired(|| ours.exec(), || quiet("make", &["-j16", "all"], folder)));
     Row { what: "fan-out of 200, 16 at a time", against: "make -j16", measured, unit: "×", reach: Reach::AtMost(1.5) }
+}
+
+/// 1,000 cases of a test of a procedure that is shipped, of 21 steps.
+pub fn cases(folder: &Path) -> Row {
+    let folder = folder.join("cases");
+    fs::create_dir(&folder).expect("a folder");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runbooks");
+    fs::copy(shipped.join("pg-backup-verify.yaml"), folder.join("pg-backup-verify.yaml")).expect("the procedure");
+    fs::write(
+        folder.join("workspace.yaml"),
+        "apiVersion: runbook/v1\nkind: Workspace\nname: bench\nchannels: {operations: {log: {}}}\n",
+    )
+    .expect("a file");
+    let shared = "defaults:
+  inputs: {database: billing, backup_dir: /backup}
+  steps: {server: {stdout: '512'}, space: {stdout: '9000'}, former: {stdout: ''}, dump: {stdout: \"42\\n1200\"}}
+  answers: {promote_it: {after: 2h}}\n";
+    let case = |n| {
+        format!(
+            "- {{name: case {n}, expect: {{outcome: succeeded, outputs: {{tables: 42}}, left: [dump, scratch, restore, promote]}}}}\n"
+        )
+    };
+    let cases: String = (0..1_000).map(case).collect();
+    let text = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: pg-backup-verify\n{shared}cases:\n{cases}");
+    fs::write(folder.join("bench.test.yaml"), text).expect("a file");
+    let times = (0..PAIRS).map(|_| timed(&mut || quiet(RUNBOOK, &["test"], &folder)).as_secs_f64()).collect();
+    let measured = Some(median(times));
+    Row { what: "1,000 cases of a test", against: "the whole process", measured, unit: "s", reach: Reach::AtMost(2.0) }
 }
 
 /// A step that prints 200 MB.
