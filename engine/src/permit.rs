@@ -3,8 +3,8 @@
 
 use runbook_core::Run;
 use runbook_core::policy::ahead::{Question, ahead_statement};
-use runbook_core::policy::{Asked, DECISION_NAMESPACE, Refusal, Standing, decision_statement};
-use runbook_core::run::decision::{Choice, Purpose};
+use runbook_core::policy::{DECISION_NAMESPACE, Refusal, Standing, decision_statement};
+use runbook_core::run::decision::Choice;
 use runbook_core::run::event::{Means, Vote};
 use runbook_core::{DecisionId, Digest, RunId};
 
@@ -38,10 +38,7 @@ pub fn permit_vote(run: &Run, id: &RunId, decision: DecisionId, vote: &Vote) -> 
 pub fn standing(run: &Run, decision: DecisionId, vote: &Vote) -> Result<Option<Standing>, String> {
     let (Some(open), Some(started)) = (run.decision(decision), run.start()) else { return Ok(None) };
     let context = &run.plan().policy;
-    let demands = run.plan().demands();
-    let guarded = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
-    let asked = Asked { from: &open.asked, not_requester: open.request.not_requester, four_eyes: guarded && demands.four_eyes };
-    let standing = context.may_decide(asked, &started.requested_by, &vote.by).map_err(|refusal| refusal.to_string())?;
+    let standing = context.may_decide(run.asked(open), &started.requested_by, &vote.by).map_err(|refusal| refusal.to_string())?;
     let by_key = matches!(vote.by.means, Means::SshKey { .. });
     if (open.request.signed || by_key) && vote.signature.is_none() {
         return Err(Refusal::NotSigned { who: vote.by.person.clone() }.to_string());

@@ -60,7 +60,7 @@ impl Report {
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Only tests in this file, or of the procedure that it holds.
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// Only cases whose name, file or procedure has this text in it.
     pub filter: Option<String>,
 }
@@ -68,7 +68,7 @@ pub struct Selection {
 impl Selection {
     fn takes_file(&self, test: &Test, procedure: Option<&Procedure>) -> bool {
         let Some(file) = &self.file else { return true };
-        *test.source.name == **file || procedure.is_some_and(|procedure| *procedure.source.name == **file)
+        test.source.name == *file || procedure.is_some_and(|procedure| procedure.source.name == *file)
     }
 
     fn takes(&self, test: &Test, case: &str) -> bool {
@@ -82,7 +82,7 @@ pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions
     let mut suite = Suite { catalogue, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() };
     for file in catalogue.files() {
         let Some(Document::Test(test)) = &file.document else {
-            let named = selection.file.as_deref() == Some(&*file.source.name);
+            let named = selection.file.as_ref() == Some(&file.source.name);
             let is_test = file.document.is_none() && has_errors(&file.found) && (selection.file.is_none() || named);
             if is_test {
                 suite.report.faults.extend(errors(&file.found));

@@ -32,19 +32,7 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
     for what in &args.what {
-        let path = Path::new(what);
-        let (catalogue, only) = if path.is_dir() {
-            (Catalogue::open(path)?, None)
-        } else if path.exists() {
-            let catalogue = Catalogue::around(path)?;
-            let full = path.canonicalize().ok();
-            let name = catalogue.files().iter().find(|f| f.path.canonicalize().ok() == full).map(|f| f.source.name.clone());
-            (catalogue, name)
-        } else {
-            let catalogue = Catalogue::open(&settings.catalogue.value)?;
-            let name = find(&catalogue, what, settings)?;
-            (catalogue, Some(name))
-        };
+        let (catalogue, only) = meant(what, settings)?;
         let mut found = catalogue.check(&options);
         tally.files += match only {
             Some(only) => {
@@ -74,6 +62,26 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
         ui.next(&format!("runbook explain {code}"));
     }
     Ok(Exit::NotValid)
+}
+
+/// A catalogue, and the one file of it that is meant.
+pub type Meant = (Catalogue, Option<Arc<str>>);
+
+/// What a folder, a file or the name of a procedure means.
+pub fn meant(what: &str, settings: &Settings) -> Result<Meant, Trouble> {
+    let path = Path::new(what);
+    if path.is_dir() {
+        return Ok((Catalogue::open(path)?, None));
+    }
+    if path.exists() {
+        let catalogue = Catalogue::around(path)?;
+        let full = path.canonicalize().ok();
+        let name = catalogue.files().iter().find(|f| f.path.canonicalize().ok() == full).map(|f| f.source.name.clone());
+        return Ok((catalogue, name));
+    }
+    let catalogue = Catalogue::open(&settings.catalogue.value)?;
+    let name = find(&catalogue, what, settings)?;
+    Ok((catalogue, Some(name)))
 }
 
 /// What one procedure takes.

@@ -3,7 +3,7 @@
 mod junit;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use runbook_core::Digest;
@@ -14,7 +14,7 @@ use runbook_engine::catalogue::Catalogue;
 use runbook_engine::suite::{self, Covered, Played, Report, Selection};
 use serde_json::json;
 
-use super::check;
+use super::check::{self, Meant};
 use crate::args;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -76,32 +76,11 @@ fn once(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
     })
 }
 
-/// The catalogues that are meant, each with the one file that is meant in it.
-fn places(what: &[String], settings: &Settings) -> Result<Vec<(Catalogue, Option<String>)>, Trouble> {
+fn places(what: &[String], settings: &Settings) -> Result<Vec<Meant>, Trouble> {
     if what.is_empty() {
         return Ok(vec![(Catalogue::open(&settings.catalogue.value)?, None)]);
     }
-    let mut places = Vec::new();
-    for what in what {
-        let path = Path::new(what);
-        places.push(if path.is_dir() {
-            (Catalogue::open(path)?, None)
-        } else if path.exists() {
-            let catalogue = Catalogue::around(path)?;
-            let full = path.canonicalize().ok();
-            let file = catalogue.files().iter().find(|file| file.path.canonicalize().ok() == full);
-            let name = file.map(|file| file.source.name.to_string());
-            (catalogue, name)
-        } else {
-            let catalogue = Catalogue::open(&settings.catalogue.value)?;
-            let file = catalogue.procedure(what).map(|procedure| procedure.source.name.to_string());
-            match file {
-                Some(file) => (catalogue, Some(file)),
-                None => return Err(check::unknown(&catalogue, what, settings)),
-            }
-        });
-    }
-    Ok(places)
+    what.iter().map(|what| check::meant(what, settings)).collect()
 }
 
 /// The files as they are.

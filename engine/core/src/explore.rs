@@ -188,22 +188,8 @@ impl Way {
             }
             Command::Conclude { path } => match self.run.conclude(path, self.now) {
                 Some(Fact::StepConcluded { path, outputs }) => {
-                    let name = self.run.find_step(&path).and_then(|s| s.step().id.clone());
-                    let outputs = match outputs {
-                        Evaluated::Value(outputs) => {
-                            Evaluated::Value(named(outputs, name.as_ref().map_or(path.label(), |n| n.as_str())))
-                        }
-                        Evaluated::Failed(failure) => Evaluated::Failed(failure),
-                    };
-                    let outputs = match (self.example(&path), outputs) {
-                        // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
-                        (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
-                        (Some(Value::Map(example)), Evaluated::Value(mut outputs)) => {
-                            outputs.extend(example);
-                            Evaluated::Value(outputs)
-                        }
-                        (_, outputs) => outputs,
-                    };
+                    let example = self.example(&path);
+                    let outputs = outputs_with(&self.run, &path, outputs, example);
                     if let Evaluated::Failed(failure) = &outputs {
                         self.fails(&path, &failure.message);
                     }
@@ -414,6 +400,23 @@ fn overlaid(result: Value, example: Map) -> Value {
             Value::Map(result)
         }
         _ => Value::Map(example),
+    }
+}
+
+/// The outputs of a step as later steps know them, with those of its example where that stands for what it gives.
+pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, example: Option<Value>) -> Evaluated<Map> {
+    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
+    match (example, outputs) {
+        // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
+        (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
+        (example, Evaluated::Value(outputs)) => {
+            let mut outputs = named(outputs, id.map_or(path.label(), |id| id.as_str()));
+            if let Some(Value::Map(example)) = example {
+                outputs.extend(example);
+            }
+            Evaluated::Value(outputs)
+        }
+        (_, failed) => failed,
     }
 }
 

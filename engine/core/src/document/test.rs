@@ -50,7 +50,7 @@ impl Case {
     /// The case with what it shares with others. They are kept apart until it is played: together they would be as large as all
     /// that is shared, times the number of cases.
     pub fn with(&self, defaults: &Setting) -> Case {
-        Case { setting: self.setting.clone().or(defaults), ..self.clone() }
+        Case { span: self.span, name: self.name.clone(), setting: self.setting.clone().or(defaults), expect: self.expect.clone() }
     }
 }
 

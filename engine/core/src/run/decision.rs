@@ -11,7 +11,7 @@ use crate::document::step::OnTimeout;
 use crate::effect::Effect;
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
-use crate::policy::{Escalation, Rung};
+use crate::policy::{Asked, Escalation, Rung};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Timer, Vote};
@@ -119,6 +119,13 @@ pub enum Undo {
     None,
     /// Nothing to take back.
     NotNeeded,
+}
+
+impl Purpose {
+    /// Whether it is asked so that another person looks: what the workspace demands of approvals holds for it.
+    pub(super) fn is_guarded(&self) -> bool {
+        matches!(self, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part)
+    }
 }
 
 impl Choice {
@@ -243,6 +250,12 @@ impl Run {
 
     pub fn decision(&self, id: DecisionId) -> Option<&Decision> {
         self.decisions.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// What a decision asks of whoever takes it, by its request and by the rules of the workspace.
+    pub fn asked<'a>(&self, decision: &'a Decision) -> Asked<'a> {
+        let four_eyes = decision.purpose.is_guarded() && self.plan.demands().four_eyes;
+        Asked { from: &decision.asked, not_requester: decision.request.not_requester, four_eyes }
     }
 
     pub(super) fn open_decision(&self, id: DecisionId) -> Option<&Decision> {

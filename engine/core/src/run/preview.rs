@@ -176,7 +176,7 @@ impl Run {
                 Ask::new(format!("The undo of {title} failed: {why}"), &[Choice::Again, Choice::Done, Choice::Leave])
             }
         };
-        ask.not_requester |= strict.four_eyes && matches!(purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
+        ask.not_requester |= strict.four_eyes && purpose.is_guarded();
         ask.signed |= strict.signed;
         for (name, text) in self.remarks(node, purpose) {
             ask.question = cut(&format!("{}\n{name}: {}", ask.question, self.told(text, &names).trim()), limits::QUESTION_BYTES);

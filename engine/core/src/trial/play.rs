@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use super::{Incomplete, select};
 use crate::diagnostic::Span;
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
-use crate::explore::{named, predicted_result};
+use crate::explore::{named, outputs_with, predicted_result};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::limits;
 use crate::plan::{Plan, Verb};
-use crate::policy::Asked;
-use crate::run::decision::{Choice, Decision, Purpose, Verdict};
-use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
+use crate::run::decision::{Choice, Decision, Verdict};
+use crate::run::event::{AttemptEnd, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
 use crate::run::task::Task;
 use crate::run::{Command, Event, Fact, IllegalEvent, Run};
 use crate::value::{Map, Value};
@@ -249,32 +248,11 @@ impl<'c> Play<'c> {
     }
 
     fn concluded(&self, fact: Fact) -> Fact {
-        match fact {
-            Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) } => {
-                let example = match self.last_stand_in(&path).map(|stand_in| &stand_in.end) {
-                    Some(StandInEnd::Example) => self.run.find_step(&path).and_then(|view| view.step().example.clone()),
-                    _ => None,
-                };
-                let id = self.run.find_step(&path).and_then(|view| view.step().id.clone());
-                let mut outputs = named(outputs, id.as_ref().map_or(path.label(), |id| id.as_str()));
-                if let Some(Value::Map(example)) = example {
-                    outputs.extend(example);
-                }
-                Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) }
-            }
-            Fact::StepConcluded { path, outputs: Evaluated::Failed(why) } => {
-                let stand_in = self.last_stand_in(&path).map(|stand_in| &stand_in.end);
-                let example = self.run.find_step(&path).and_then(|view| view.step().example.clone());
-                match (stand_in, example) {
-                    // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
-                    (Some(StandInEnd::Example), Some(Value::Map(example))) => {
-                        Fact::StepConcluded { path, outputs: Evaluated::Value(example) }
-                    }
-                    _ => Fact::StepConcluded { path, outputs: Evaluated::Failed(why) },
-                }
-            }
-            other => other,
-        }
+        let Fact::StepConcluded { path, outputs } = fact else { return fact };
+        let asked = self.last_stand_in(&path).is_some_and(|stand_in| stand_in.end == StandInEnd::Example);
+        let example = self.run.find_step(&path).filter(|_| asked).and_then(|view| view.step().example.clone());
+        let outputs = outputs_with(&self.run, &path, outputs, example);
+        Fact::StepConcluded { path, outputs }
     }
 
     /// What stands in for the attempt of a step after so many before it: the last of a list goes on for all further ones, but
@@ -415,9 +393,7 @@ impl<'c> Play<'c> {
     fn voter(&self, open: &Decision, answer: &Answer) -> Result<Identity, Incomplete> {
         let plan = self.run.plan();
         let Some(started) = self.run.start() else { return Ok(identity(plan, OPERATOR, false)) };
-        let guarded = matches!(open.purpose, Purpose::Approve | Purpose::Gate { .. } | Purpose::Part);
-        let four_eyes = guarded && plan.demands().four_eyes;
-        let asked = Asked { from: &open.asked, not_requester: open.request.not_requester, four_eyes };
+        let asked = self.run.asked(open);
         let may = |who: &str| {
             let by = identity(plan, who, open.request.signed);
             plan.policy.may_decide(asked, &started.requested_by, &by).map(|_| by)
