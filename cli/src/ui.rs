@@ -9,7 +9,6 @@ pub mod ask;
 pub mod crash;
 mod live;
 pub mod narrate;
-mod plain;
 pub mod request;
 pub mod screen;
 mod style;
@@ -21,7 +20,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use clap::CommandFactory;
 
-pub use plain::{line, plain, plain_bytes};
+pub use runbook_engine::report::plain::{line, plain, plain_bytes};
 pub use style::Tone;
 pub use table::table;
 

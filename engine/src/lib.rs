@@ -16,6 +16,7 @@ pub mod people;
 pub mod permit;
 pub mod process;
 mod program;
+pub mod report;
 pub mod secret;
 pub mod session;
 pub mod start;

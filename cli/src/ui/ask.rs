@@ -9,7 +9,7 @@ use runbook_core::value::Value;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc;
 
-use super::plain::line;
+use super::line;
 use super::style::Tone;
 use super::{Ui, words};
 

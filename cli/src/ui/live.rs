@@ -14,9 +14,9 @@ use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::narrate::name;
-use super::plain::{line, plain_bytes};
 use super::style::Tone;
 use super::words::{between, stopwatch};
+use super::{line, plain_bytes};
 
 /// Levels of steps that are shown; what is deeper is folded into the step around it.
 const LEVELS: usize = 2;

@@ -9,9 +9,9 @@ use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Outcome, Outco
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::{Run, StepPath};
 
-use super::plain::{line, plain};
 use super::style::Tone;
 use super::words::{between, elapsed, remark, stopwatch, value, who};
+use super::{line, plain};
 
 /// Steps that are named before the rest is only counted.
 const HALF_DONE: usize = 12;

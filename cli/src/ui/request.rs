@@ -7,9 +7,9 @@ use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Undo};
 
-use super::plain::{line, plain};
 use super::style::Tone;
 use super::words;
+use super::{line, plain};
 
 /// What kind of answer is wanted, as a heading.
 fn heading(purpose: &Purpose) -> String {

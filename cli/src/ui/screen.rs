@@ -16,7 +16,7 @@ use runbook_engine::session::Observer;
 
 use super::live::{Live, Window};
 use super::narrate::Narrator;
-use super::plain::plain;
+use super::plain;
 use super::{Display, Ui};
 
 pub struct Screen {

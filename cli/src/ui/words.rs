@@ -10,7 +10,7 @@ use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
 
-use super::plain::{line, plain};
+use super::{line, plain};
 
 /// Time that has passed, as short as it can be read: `40ms`, `1.2s`, `3m 05s`, `2h 10m`.
 pub fn elapsed(duration: Duration) -> String {

@@ -1,4 +1,4 @@
-//! Makes foreign text harmless for a terminal. What would act on the display instead of being seen is shown as its escape:
+//! Makes foreign text harmless to show. What would act on the display instead of being seen is shown as its escape:
 //! control characters, escape sequences, changes of direction, invisible characters.
 
 use std::borrow::Cow;
