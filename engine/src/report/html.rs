@@ -62,7 +62,7 @@ pub fn page(title: &str, body: &str) -> String {
 /// Whether a link may lead there: to the web, to a mailbox or to a place of the same page.
 pub(super) fn is_web(url: &str) -> bool {
     let leads = |scheme: &&str| url.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
-    ["https://", "http://", "mailto:", "#"].iter().any(|scheme| leads(scheme)) && !url.contains(char::is_whitespace)
+    ["https://", "http://", "mailto:", "#"].iter().any(leads) && !url.contains(char::is_whitespace)
 }
 
 fn escaped(text: &str) -> String {
