@@ -6,7 +6,7 @@ set -eu
 missing_packages=
 for pair in \
     initdb:postgresql psql:postgresql-client nginx:nginx-light openssl:openssl ssh-keygen:openssh-client \
-    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3
+    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm
 do
     program=${pair%%:*} package=${pair#*:}
     found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$program" || true)
@@ -37,3 +37,10 @@ for pair in nextest:cargo-nextest@0.9.143 deny:cargo-deny@0.18.9; do
     subcommand=${pair%%:*} crate=${pair#*:}
     cargo "$subcommand" --version >/dev/null 2>&1 || cargo install --locked --quiet "$crate"
 done
+
+# What editors without a plugin of ours check files with; the tests try the schema on it.
+editors=$(dirname "$0")/../target/editors
+if [ ! -d "$editors/node_modules/yaml-language-server" ]; then
+    mkdir -p "$editors"
+    npm install --prefix "$editors" --no-audit --no-fund --silent yaml-language-server@1.25.0 >&2
+fi

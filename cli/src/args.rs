@@ -54,6 +54,7 @@ pub enum Command {
     New(New),
     Check(Check),
     Explain(Explain),
+    Schema(Schema),
     Exec(Exec),
     DryRun(DryRun),
     Test(Test),
@@ -81,7 +82,8 @@ pub enum Command {
 
 /// Start a catalogue: a workspace and a first procedure
 ///
-/// Writes workspace.yaml and hello.yaml into the folder and never overwrites a file.
+/// Writes workspace.yaml and hello.yaml into the folder, and the schema that editors complete and check them by. Never overwrites
+/// what somebody wrote; the schema is renewed.
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where; made if it is not there [default: the folder of --catalogue, else this one]
@@ -91,7 +93,7 @@ pub struct Init {
 
 /// Write a new procedure to start from
 ///
-/// Makes NAME.yaml in the catalogue. The file passes `runbook check` and has one step of each kind that most procedures need. A
+/// Makes NAME.yaml in the catalogue. The file names the schema that `runbook init` wrote, if it did, passes `runbook check` and has one step of each kind that most procedures need. A
 /// playbook names an escalation, which the workspace has to have.
 #[derive(Debug, Args)]
 pub struct New {
@@ -133,6 +135,13 @@ pub struct Explain {
     /// A code, such as RB0001
     pub code: Option<String>,
 }
+
+/// Print the language as JSON Schema, for editors
+///
+/// Draft 7, for every kind of document. `runbook init` writes it to .runbook/schema-v1.json, which the first line of a file names:
+/// `# yaml-language-server: $schema=.runbook/schema-v1.json`.
+#[derive(Debug, Args)]
+pub struct Schema {}
 
 /// What a procedure is given.
 #[derive(Debug, Clone, Default, Args)]

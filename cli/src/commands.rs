@@ -22,6 +22,7 @@ mod replay;
 mod reply;
 mod resume;
 mod runs;
+mod schema;
 mod show;
 mod store;
 mod test;
@@ -41,6 +42,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::New(args) => new::run(&args, settings, ui),
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
+        Command::Schema(args) => schema::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),

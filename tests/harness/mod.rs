@@ -8,6 +8,7 @@
 
 pub mod authority;
 pub mod daemon;
+pub mod editor;
 pub mod nginx;
 pub mod postgres;
 pub mod program;

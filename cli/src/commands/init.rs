@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use super::schema;
 use crate::args::Init;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::{Origin, Settings};
@@ -20,9 +21,11 @@ pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
         (None, _) => Path::new("."),
     };
     std::fs::create_dir_all(dir).map_err(|why| Trouble::unwritable(dir, &why))?;
+    let mut say = |written, path: &Path| ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, path.display()));
+    say(schema::write(dir)?, &schema::file(dir));
     for (name, text) in [("workspace.yaml", WORKSPACE), ("hello.yaml", HELLO)] {
-        let written = write_new(&dir.join(name), text)?;
-        ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, dir.join(name).display()));
+        let path = dir.join(name);
+        say(write_new(&path, &(schema::modeline(dir) + text))?, &path);
     }
     let elsewhere = args.dir.as_ref().filter(|dir| dir.as_os_str() != ".");
     ui.next(&match elsewhere {

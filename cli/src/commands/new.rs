@@ -2,6 +2,7 @@
 
 use runbook_engine::catalogue::Catalogue;
 
+use super::schema;
 use crate::args::{Kind, New};
 use crate::commands::init::write_new;
 use crate::exit::{Exit, Outcome, Trouble};
@@ -16,7 +17,8 @@ pub fn run(args: &New, settings: &Settings, ui: &mut Ui) -> Outcome {
     let path = root.join(format!("{}.yaml", args.name));
     let catalogue = Catalogue::open(root)?;
     let escalation = catalogue.workspace().and_then(|workspace| workspace.escalations.keys().next());
-    if !write_new(&path, &text(args.kind, args.name.as_str(), escalation))? {
+    let text = schema::modeline(root) + &text(args.kind, args.name.as_str(), escalation);
+    if !write_new(&path, &text)? {
         return Err(Trouble::not_valid(format!("{} is there already", path.display())).next("give the procedure another name"));
     }
     ui.say(&format!("wrote {}", path.display()));

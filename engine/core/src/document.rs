@@ -3,7 +3,7 @@
 //! Loading never stops at the first fault: it returns what could be read and all diagnostics. What a document says
 //! about other documents (calls, groups, channels) and whether its names exist is for [`check`](crate::check).
 
-mod decode;
+pub(crate) mod decode;
 pub mod input;
 pub mod procedure;
 pub mod step;

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod run;
 pub mod trial;
 pub mod value;
+pub mod vocabulary;
 
 pub use effect::Effect;
 pub use id::{DecisionId, Digest, Id, ProcedureName, RunId, StepPath};

@@ -3,6 +3,8 @@
 //! [`Reading`] collects the diagnostics of one file, [`Fields`] reads one map. A part that cannot be read is left out
 //! or stands with a harmless value, and there is an error for it, so a document with errors is never run.
 
+#[cfg(test)]
+pub(crate) mod asked;
 mod fields;
 mod input;
 pub(super) mod procedure;

@@ -283,6 +283,8 @@ impl<'a> Fields<'a> {
 
     /// Reports every key that nobody asked for.
     pub(crate) fn finish(self) {
+        #[cfg(test)]
+        super::asked::map(self.what, &self.known);
         for ((key, _), taken) in self.entries.iter().zip(&self.taken) {
             if *taken || self.reading.is_full() {
                 continue;

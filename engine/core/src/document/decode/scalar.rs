@@ -196,6 +196,8 @@ pub(crate) fn number(reading: &Reading, node: &Node, key: &str, least: f64, most
 }
 
 pub(crate) fn word<T: Copy>(reading: &Reading, node: &Node, key: &str, words: &[(&'static str, T)]) -> Option<Spanned<T>> {
+    #[cfg(test)]
+    super::asked::word(key, words.iter().map(|(name, _)| *name).collect());
     let scalar = text(reading, node, key)?;
     if let Some((_, value)) = words.iter().find(|(name, _)| *name == scalar.value) {
         return Some(Spanned::new(*value, scalar.span));

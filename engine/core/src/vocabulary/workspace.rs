@@ -1,0 +1,204 @@
+//! `kind: Workspace`.
+
+use super::procedure::{API_VERSION, KIND};
+use super::step::{EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_PLAIN};
+use super::{Key, Names, Shape, Type, Word};
+use crate::limits;
+
+const TEXT: Type = Type::Text;
+const NAMED_PEOPLE: Type = Type::Shape(&PERSON);
+
+pub(super) static WORKSPACE: Shape = Shape::new(
+    "a workspace",
+    &[
+        API_VERSION,
+        KIND,
+        Key::new("name", PLAIN, "What people call this catalogue"),
+        Key::new("timezone", PLAIN, "An IANA zone for windows that name none; `UTC` by default"),
+        Key::new("people", Type::Map(Names::Named, &NAMED_PEOPLE), "Who may decide. Without people the operator decides alone"),
+        Key::new("groups", Type::Map(Names::Named, &SOME_PLAIN), "Name → people and other groups"),
+        Key::new("environments", Type::Map(Names::Named, &Type::Shape(&ENVIRONMENT)), "Where procedures run"),
+        Key::new("policies", Type::List(&Type::Shape(&POLICY)), "What is required of changes, beyond what a procedure asks"),
+        Key::new("escalations", Type::Map(Names::Named, &Type::Shape(&ESCALATION)), "Whom to ask next when nobody decides"),
+        Key::new("secrets", Type::Map(Names::Named, &Type::Shape(&PROVIDER)), "Providers of secrets"),
+        Key::new("channels", Type::Map(Names::Named, &Type::Shape(&CHANNEL)), "Where messages go"),
+        Key::new("http", Type::Shape(&NETWORK), "What requests may reach"),
+    ],
+);
+
+static PERSON: Shape = Shape::new(
+    "a person",
+    &[
+        Key::new("name", PLAIN, "Shown beside the key"),
+        Key::new("users", SOME_PLAIN, "Users of the operating system; by default the key"),
+        Key::new("ssh_keys", SOME_PLAIN, "Public keys, as lines of `authorized_keys`"),
+        Key::new("mail", PLAIN, "Kept, not used yet"),
+    ],
+);
+
+static ENVIRONMENT: Shape = Shape::new(
+    "an environment",
+    &[
+        Key::new("default", Type::Boolean, "Used where none is named"),
+        Key::new("production", Type::Boolean, "Kept for the overview of environments: rules name environments"),
+        Key::new("freeze", WINDOWS, "In these windows no step starts that changes something"),
+        Key::new("change_windows", WINDOWS, "Where there is one, changes start in these windows only"),
+    ],
+);
+
+const WINDOWS: Type = Type::List(&Type::Shape(&WINDOW));
+
+static WINDOW: Shape = Shape::new(
+    "a window",
+    &[
+        Key::new("days", SOME_PLAIN, "`mon`, or `mon-fri`: the window is of every week"),
+        Key::new("from", PLAIN, "When it begins: a day or a time, or with `days` a time of day").required(),
+        Key::new("to", PLAIN, "When it ends; a day is still inside").required(),
+        Key::new("zone", PLAIN, "An IANA zone; by default that of the workspace"),
+        Key::new("reason", PLAIN, "Told to whoever is held up"),
+    ],
+);
+
+static POLICY: Shape = Shape::new(
+    "a policy",
+    &[
+        Key::new("name", PLAIN, "Named where it asks, and in the record").required(),
+        Key::new("when", Type::Shape(&POLICY_WHEN), "Which steps it is about"),
+        Key::new("require", Type::Shape(&POLICY_REQUIRE), "What it requires of them").required(),
+    ],
+);
+
+const EFFECTS: Type = match STEP_EFFECTS {
+    // A step without an effect needs no rule.
+    Type::Word([_, rest @ ..]) => Type::Word(rest),
+    other => other,
+};
+
+static POLICY_WHEN: Shape = Shape::new(
+    "`when` of a policy",
+    &[
+        Key::new("effect", EFFECTS, "The least effect; `change` by default"),
+        Key::new("environments", SOME_PLAIN, "In one of these; in all by default"),
+        Key::new("labels", Type::Map(Names::Any, &PLAIN), "Of procedures with these labels; of any by default"),
+    ],
+);
+
+static POLICY_REQUIRE: Shape = Shape::new(
+    "`require` of a policy",
+    &[
+        Key::new("approve", Type::Shape(&GATE), "People say yes before each such step"),
+        Key::new("four_eyes", Type::Boolean, "Whoever asked for the run decides nothing in it"),
+        Key::new("signed", Type::Boolean, "Every decision carries an SSH signature"),
+    ],
+);
+
+static GATE: Shape = Shape::new(
+    "`approve` of a policy",
+    &[
+        Key::new("from", SOME_PLAIN, "People and groups who may decide"),
+        Key::new("count", Type::Whole(1, limits::APPROVERS), "How many different people must say yes"),
+        Key::new("within", Type::Duration, "How long they have"),
+        Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes"),
+        Key::new("not_requester", Type::Boolean, "Whoever asked for the run may not decide"),
+    ],
+);
+
+static ESCALATION: Shape = Shape::new(
+    "an escalation",
+    &[
+        Key::new("steps", Type::List(&Type::Shape(&RUNG)), "Whom to ask, one after the other").required(),
+        Key::new("pace", Type::Shape(&PACE_SHAPE), "Impact → a factor on every `after`"),
+    ],
+);
+
+static RUNG: Shape = Shape::new(
+    "a step of an escalation",
+    &[
+        Key::new("to", SOME_PLAIN, "People and groups").required(),
+        Key::new("after", Type::Duration, "How long they have until the next step").required(),
+        Key::new("channels", SOME_PLAIN, "Where they are told"),
+    ],
+);
+
+const PACE: Type = Type::Number(limits::PACE.0, limits::PACE.1);
+
+static PACE_SHAPE: Shape = Shape::new(
+    "`pace`",
+    &[
+        Key::new("low", PACE, "The factor for procedures of low impact"),
+        Key::new("medium", PACE, "The factor for procedures of medium impact"),
+        Key::new("high", PACE, "The factor for procedures of high impact"),
+        Key::new("critical", PACE, "The factor for procedures of critical impact"),
+    ],
+);
+
+static PROVIDER: Shape = Shape::new(
+    "a provider of secrets",
+    &[
+        Key::new("age", Type::Shape(&AGE), "Entries of an age-encrypted YAML file; the key is `name` or `name#member`"),
+        Key::new("env", Type::Shape(&VARIABLES), "Variables of the process that runs the procedure"),
+        Key::new("file", Type::Shape(&FOLDER), "One file for each key"),
+        Key::new("command", PLAINS, "What a program prints; `{key}` in an argument stands for the key"),
+    ],
+)
+.with_one_of(&["age", "env", "file", "command"]);
+
+static AGE: Shape = Shape::new(
+    "`age`",
+    &[
+        Key::new("file", PLAIN, "The encrypted file").required(),
+        Key::new("identity", PLAIN, "The file with the private key; by default that of the user's settings"),
+    ],
+);
+
+static VARIABLES: Shape = Shape::new("`env`", &[Key::new("prefix", PLAIN, "Stands before each key")]);
+
+static FOLDER: Shape = Shape::new("`file`", &[Key::new("dir", PLAIN, "The folder that the files stand in").required()]);
+
+static CHANNEL: Shape = Shape::new(
+    "a channel",
+    &[
+        Key::new("log", Type::Shape(&LOG), "Writes to the record"),
+        Key::new("command", Type::List(&TEXT), "A program that gets the message on its standard input"),
+        Key::new("http", Type::Shape(&HOOK), "Posts the message"),
+        Key::new("mail", Type::Shape(&MAIL), "Sends the message by mail"),
+        Key::new("secrets", SECRETS, "Secrets of this channel"),
+    ],
+)
+.with_one_of(&["log", "command", "http", "mail"]);
+
+static LOG: Shape = Shape::new("`log`", &[Key::new("file", PLAIN, "A file that gets each message as a line of JSON too")]);
+
+static HOOK: Shape = Shape::new(
+    "`http`",
+    &[
+        Key::new("url", PLAIN, "Where to, or `secrets.<name>`").required(),
+        Key::new("headers", Type::Map(Names::Any, &PLAIN), "Name → text, or `secrets.<name>`"),
+        Key::new("json", Type::Json, "The body; its texts know `message`, `subject`, `channel` and `run`").required(),
+    ],
+);
+
+static MAIL: Shape = Shape::new(
+    "`mail`",
+    &[
+        Key::new("to", SOME_PLAIN, "Addresses").required(),
+        Key::new("from", PLAIN, "An address").required(),
+        Key::new("smtp", PLAIN, "`host:port`").required(),
+        Key::new(
+            "security",
+            Type::Word(&[
+                Word::new("starttls", "TLS after the greeting"),
+                Word::new("tls", "TLS from the start"),
+                Word::new("none", "no TLS"),
+            ]),
+            "How the connection is protected",
+        ),
+        Key::new("user", PLAIN, "Who logs in; together with `password`"),
+        Key::new("password", PLAIN, "`secrets.<name>`"),
+    ],
+);
+
+static NETWORK: Shape = Shape::new(
+    "`http`",
+    &[Key::new("allow", SOME_PLAIN, "Hosts and networks that runs started by events may reach although they are private")],
+);
