@@ -37,8 +37,14 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         root: chosen.root(),
     };
     let started = order.started(0).map_err(|error| chosen.refused(error, &inputs))?;
-    let predicted = explore::dry_run(&chosen.plan, &started, jiff::Timestamp::now(), &Options { examples: args.examples })
-        .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
+    let predicted = explore::dry_run(
+        &chosen.plan,
+        &started,
+        jiff::Timestamp::now(),
+        &Options { examples: args.examples },
+        &mut explore::Nothing,
+    )
+    .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
     if args.json {
         for step in &predicted.steps {
             ui.data(&serde_json::to_string(step).map_err(|why| Trouble::failed(why.to_string()))?)?;

@@ -130,8 +130,10 @@ pub const PREVIEW_TEXT_BYTES: usize = 120;
 pub const PREVIEW_ITEMS_BYTES: usize = 2 * 1024;
 /// Bytes of a question: some screens.
 pub const QUESTION_BYTES: usize = 4 * 1024;
-/// Paths that a dry run follows before it says that it cannot know.
+/// Ways that a dry run follows at once; those that meet again in the same state are one.
 pub const DRY_RUN_PATHS: usize = 256;
+/// Steps that a dry run goes through, those of every way and of every item counted: more than anybody reads, within a second.
+pub const DRY_RUN_STEPS: usize = 20_000;
 
 /// How long a lease lasts without renewal. What is shown is true within this time.
 pub const LEASE: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
 mod address;
+mod reads;
 pub(crate) mod sound;
 
 use std::collections::BTreeMap;

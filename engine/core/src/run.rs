@@ -10,6 +10,7 @@
 pub mod command;
 pub mod decision;
 pub mod event;
+mod future;
 mod names;
 mod preview;
 mod prospect;
@@ -30,7 +31,8 @@ use jiff::Timestamp;
 pub use command::Command;
 pub use decision::Refusal;
 pub use event::{Event, Fact};
-pub use prospect::Prospect;
+pub use future::{Future, Reads};
+pub use prospect::{Assumed, Prospect};
 
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};
@@ -173,7 +175,12 @@ impl Run {
 
     /// Every command that the state wants answered, oldest kind of need first.
     pub fn pending(&self) -> Vec<Command> {
-        self.wants.values().filter(|c| self.may_go_on(c)).cloned().collect()
+        self.wanted().cloned().collect()
+    }
+
+    /// The same, to look at.
+    pub fn wanted(&self) -> impl Iterator<Item = &Command> {
+        self.wants.values().filter(|c| self.may_go_on(c))
     }
 
     /// Whether the state still wants this command answered: one that was given earlier may have lost its object.

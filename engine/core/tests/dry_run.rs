@@ -5,7 +5,7 @@ use std::sync::Arc;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
-use runbook_core::explore::{DryRun, Options, Verdict, dry_run};
+use runbook_core::explore::{DryRun, Nothing, Options, Verdict, dry_run};
 use runbook_core::run::event::{Event, Fact, Identity, Means, Part, Resolution, RunStarted};
 use runbook_core::run::task::Task;
 use runbook_core::{Digest, Map, Plan, Run, RunId, Value};
@@ -55,7 +55,7 @@ fn started(plan: &Plan) -> RunStarted {
 
 fn predicted(steps: &str, examples: bool) -> DryRun {
     let plan = plan(steps);
-    dry_run(&plan, &started(&plan), "2026-01-01T00:00:00Z".parse().unwrap(), &Options { examples }).unwrap()
+    dry_run(&plan, &started(&plan), "2026-01-01T00:00:00Z".parse().unwrap(), &Options { examples }, &mut Nothing).unwrap()
 }
 
 /// `path: verdict` for each step, in order.
@@ -175,18 +175,122 @@ fn people_are_shown_what_they_will_be_asked() {
     assert_eq!(dry.steps[0].requests[0].request.next[0].path.as_str(), "a");
 }
 
+/// Steps each of which may be skipped, by a condition of its own.
+fn doubtful(count: usize) -> String {
+    let step = |n| format!("- {{id: a{n}, if: steps.look.size > {n}, exec: [a], effect: read}}\n");
+    LOOK.to_owned() + &(0..count).map(step).collect::<String>()
+}
+
+#[test]
+fn ways_that_meet_in_the_same_state_are_one() {
+    let dry = predicted(&doubtful(40), false);
+    assert_eq!((dry.complete, dry.ways, dry.steps.len()), (true, 1 << 40, 41));
+    let order: Vec<&str> = dry.steps.iter().map(|s| s.path.as_str()).collect();
+    assert_eq!((order[1], order[40]), ("a0", "a39"));
+    assert_eq!(dry.unknown, 40);
+}
+
 #[test]
 fn the_ways_are_bounded_and_that_is_said() {
-    let mut steps = LOOK.to_owned();
-    for n in 0..20 {
-        steps.push_str(&format!("- {{id: a{n}, if: steps.look.size > {n}, exec: [a], effect: read}}\n"));
-    }
-    let dry = predicted(&steps, false);
+    // Whether each of them has run is read at the end, so that no two ways are alike.
+    let words: Vec<String> = (0..20).map(|n| format!("\"a{n}\" in steps")).collect();
+    let dry = predicted(&format!("{}- {{id: all, set: {{some: '{}'}}}}\n", doubtful(20), words.join(" || ")), false);
+    assert!(!dry.complete && dry.ways < 1 << 20, "{}", dry.ways);
+    assert_eq!(dry.steps.len(), 22);
+    let list = format!("[{}]", vec!["0"; 200].join(", "));
+    let inner = format!("- {{id: f, each: {{in: '{list}', steps: [{{id: a, set: {{x: item}}}}]}}}}");
+    let dry = predicted(&format!("- {{id: e, each: {{in: '{list}', steps: [{}]}}}}\n", inner.trim_start_matches("- ")), false);
     assert!(!dry.complete);
-    assert!(dry.ways <= runbook_core::limits::DRY_RUN_PATHS, "{}", dry.ways);
-    assert_eq!(dry.steps.len(), 21);
-    let order: Vec<&str> = dry.steps.iter().map(|s| s.path.as_str()).collect();
-    assert_eq!((order[1], order[20]), ("a0", "a19"));
+    assert_eq!(dry.steps.len(), runbook_core::limits::DRY_RUN_STEPS);
+}
+
+#[test]
+fn a_condition_holds_wherever_it_is_written_again() {
+    for (name, steps, ways, expect) in [
+        (
+            "the same words",
+            "- {id: a, if: steps.look.size > 5, exec: [a], effect: read}\n- {id: b, if: steps.look.size > 5, exec: [b, '{{steps.a.stdout}}'], effect: read}\n",
+            2,
+            "look: would run\na: cannot know: `steps.look.size > 5` depends on steps.look.size\nb: cannot know: `steps.look.size > 5` depends on steps.look.size\n",
+        ),
+        (
+            "a branch that was passed over",
+            "- choose: [{when: steps.look.size > 5, steps: [{id: a, exec: [a], effect: read}]}, {otherwise: [{id: b, exec: [b], effect: read}]}]\n- {id: c, if: steps.look.size > 5, exec: [c, '{{steps.a.stdout}}'], effect: read}\n",
+            2,
+            "look: would run\nchoose-2: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/a: cannot know: `steps.look.size > 5` depends on steps.look.size\nchoose-2/b: cannot know: `steps.look.size > 5` depends on steps.look.size\nc: cannot know: `steps.look.size > 5` depends on steps.look.size\n",
+        ),
+        (
+            "time goes on",
+            "- {id: a, if: now > time(\"2026-01-01T00:00:00Z\"), exec: [a], effect: read}\n- {id: b, if: now > time(\"2026-01-01T00:00:00Z\"), exec: [b], effect: read}\n",
+            4,
+            "look: would run\na: cannot know: `now > time(\"2026-01-01T00:00:00Z\")` depends on now\nb: cannot know: `now > time(\"2026-01-01T00:00:00Z\")` depends on now\n",
+        ),
+        (
+            "what sets ways apart is what is told",
+            "- {id: a, if: steps.look.size > 5, exec: [a], effect: read}\n- {if: steps.look.size > 9, finish: {outcome: succeeded}}\n- {id: b, if: steps.look.size > 7, exec: [b], effect: read}\n- {id: c, exec: [c], effect: read}\n",
+            6,
+            "look: would run\na: cannot know: `steps.look.size > 5` depends on steps.look.size\nfinish-3: cannot know: `steps.look.size > 9` depends on steps.look.size\nb: cannot know: `steps.look.size > 7` depends on steps.look.size\nc: cannot know: `steps.look.size > 9` depends on steps.look.size\n",
+        ),
+    ] {
+        let dry = predicted(&format!("{LOOK}{steps}"), false);
+        assert_eq!((told(&dry).as_str(), dry.ways, dry.complete), (expect, ways, true), "{name}");
+    }
+}
+
+#[test]
+fn what_an_undo_takes_back_is_kept_apart_where_it_matters() {
+    let steps = "- {id: a, if: steps.look.size > 5, exec: [a], undo: [{id: b, exec: [b]}]}\n- {id: c, exec: [c], effect: read}\n";
+    assert_eq!(predicted(&format!("{LOOK}{steps}"), false).ways, 2);
+    let fails = "- {id: d, check: [{that: inputs.n > 5}], on_failure: rollback}\n";
+    let dry = predicted(&format!("{LOOK}{steps}{fails}"), false);
+    let doubt = "`steps.look.size > 5` depends on steps.look.size";
+    assert!(
+        told(&dry).ends_with(&format!(
+            "c: would run\nd: would run and fail: `inputs.n > 5` does not hold\na~undo/b: cannot know: {doubt}\n"
+        )),
+        "{}",
+        told(&dry)
+    );
+}
+
+#[test]
+fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
+    for (steps, expect) in [
+        (
+            "- {id: b, exec: [x], effect: read, on_failure: continue}\n- {id: a, if: steps.b.exit_code == 0, exec: [x], effect: read}\n",
+            "cannot know: `steps.b.exit_code == 0` depends on steps.b.exit_code",
+        ),
+        ("- {id: b, exec: [x], effect: read}\n- {id: a, if: steps.b.exit_code == 0, exec: [x], effect: read}\n", "would run"),
+        (
+            "- {id: g, on_failure: continue, group: [{id: b, exec: [x], effect: read}]}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
+            "cannot know: `\"b\" in steps` depends on steps",
+        ),
+        (
+            "- {id: b, exec: [x], irreversible: so}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
+            "cannot know: `\"b\" in steps` depends on steps",
+        ),
+        (
+            "- {id: go, approve: {question: 'Go?', within: 1h}, on_failure: continue}\n- {id: a, if: steps.go.granted, exec: [x], effect: read}\n",
+            "cannot know: `steps.go.granted` depends on steps.go.granted",
+        ),
+        (
+            "- {id: e, each: {in: '[1, 2]', max_failures: 1, steps: [{id: q, exec: [q], effect: read}]}}\n- {id: a, if: steps.e.len() > 1, exec: [x], effect: read}\n",
+            "cannot know: `steps.e.len() > 1` depends on steps.e",
+        ),
+        ("- {id: a, exec: [x, '{{run.requested_by}}'], effect: read}\n", "cannot know: it depends on run.requested_by"),
+    ] {
+        assert_eq!(said_of_a(steps), expect, "{steps}");
+    }
+    for (when, expect) in [
+        ("run.outcome == \"succeeded\"", "cannot know: `run.outcome == \"succeeded\"` depends on run.outcome"),
+        ("'\"look\" in steps'", "cannot know: `\"look\" in steps` depends on steps"),
+        ("steps.look.exit_code == 0", "cannot know: `steps.look.exit_code == 0` depends on steps.look.exit_code"),
+        ("inputs.n == 4", "would run"),
+    ] {
+        let dry = predicted(&format!("{LOOK}finally:\n- {{id: a, if: {when}, exec: [x], effect: read}}\n"), false);
+        let told = told(&dry);
+        assert_eq!(told.lines().find_map(|line| line.strip_prefix("~finally/a: ")), Some(expect), "{told}");
+    }
 }
 
 /// What a dry run says of the one step `a`.

@@ -1,26 +1,40 @@
 //! Walks a plan through the real machine with predicted answers: the dry run.
 //!
 //! Where a condition rests on something that only a real run can tell, the walk forks and follows every way; a step is
-//! then said to run, to be skipped, or, where the ways differ, not to be known. Actions give results whose parts are
-//! unknown by name, so nothing is ever guessed; only where it is asked for, a step's `example` stands for them. People are
-//! taken to agree and steps to succeed, unless what is known already makes them fail: what happens otherwise is not part of a
-//! dry run.
+//! then said to run, to be skipped, or, where the ways differ, not to be known. Ways that come to the same place in the same state
+//! are one from there on, so that the cost grows with the plan and not with the number of ways. Actions give results whose
+//! parts are unknown by name, so nothing is ever guessed; only where it is asked for, a step's `example` stands for them, or a
+//! [`World`] that says what they are.
+//!
+//! What is said holds for every real run with these inputs: if it comes to a step that *would run*, exactly that runs, and a step that
+//! *would be skipped* never does. That it comes there at all takes people who agree and steps that succeed, unless what is known already
+//! makes them fail; what happens otherwise is not part of a dry run.
+
+mod seen;
+mod way;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::document::procedure::Version;
+use crate::document::step::{OnTimeout, Retry};
 use crate::effect::Effect;
-use crate::id::{Digest, RunId, StepPath};
+use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
-use crate::plan::{InputSpec, Plan, Step, StepIx, Verb};
-use crate::run::decision::{Choice, Purpose, Request};
-use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Outcome, Resolution, RunStarted, Timer, Vote};
-use crate::run::task::{Task, Work};
-use crate::run::{Command, Event, Fact, IllegalEvent, Prospect, Run};
-use crate::value::{Map, Value};
+use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::run::decision::{Decision, Purpose, Request};
+use crate::run::event::{AttemptEnd, Outcome, RunStarted, Vote};
+use crate::run::task::{SecretName, Task, Work};
+use crate::run::{Fact, Future, IllegalEvent, Reads, Run};
+use crate::value::{Map, format_duration};
+
+use seen::{History, Seen};
+use way::{Next, Way};
+pub(crate) use way::{named, outputs_with, predicted_result};
 
 /// How a dry run is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,16 +43,71 @@ pub struct Options {
     pub examples: bool,
 }
 
-/// What a run of these inputs would do.
+/// Says what a dry run would otherwise not know. It is asked anew on every way, so the same question has the same answer.
+pub trait World {
+    /// How the attempt at `path` ends that is about to begin, and from where that is known, as a note for people; `None` where nobody
+    /// knows.
+    fn attempt(&mut self, run: &Run, path: &StepPath) -> Option<(AttemptEnd, String)>;
+
+    /// What the next of the people who are asked says, or that nobody says anything any more; `None` where people are taken to agree.
+    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>>;
+
+    /// What a condition that does not hold yet comes to.
+    fn later(&self, run: &Run, path: &StepPath) -> Later;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// Whatever it rests on is known, and will be the same.
+    Same,
+    /// A real run may find something else by then.
+    Unknown,
+    /// What is found by then is known too.
+    Known,
+}
+
+/// Nothing is known but the procedure and its inputs.
+pub struct Nothing;
+
+impl World for Nothing {
+    fn attempt(&mut self, _: &Run, _: &StepPath) -> Option<(AttemptEnd, String)> {
+        None
+    }
+
+    fn vote(&mut self, _: &Run, _: &Decision) -> Option<Option<Vote>> {
+        None
+    }
+
+    fn later(&self, _: &Run, _: &StepPath) -> Later {
+        Later::Same
+    }
+}
+
+/// What a run of these inputs would do. Its JSON is described in `docs/dry-run.md`.
 #[derive(Clone, Debug, Serialize)]
 pub struct DryRun {
-    /// In the order in which the walk met them.
+    pub procedure: ProcedureName,
+    pub version: Version,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Over everything that is said here but what depends on the hour: equal wherever and whenever the same is said.
+    pub digest: Digest,
+    pub inputs: Map,
+    /// The lock that a run holds from its start to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// The time of the whole run, where the procedure bounds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Longest>,
+    /// In the order in which they stand.
     pub steps: Vec<PredictedStep>,
     /// The outcomes that the ways lead to, each once.
     pub outcomes: Vec<Outcome>,
-    /// How many ways were walked.
-    pub ways: usize,
-    /// False where there are more ways than were walked; what is said of a step is then not final.
+    /// How many ways there are.
+    pub ways: u64,
+    /// False where there is more than was followed; what is said of a step is then not final.
     pub complete: bool,
     /// Steps of which something cannot be known: those whose verdict says so.
     pub unknown: usize,
@@ -54,14 +123,31 @@ pub struct PredictedStep {
     pub why: Option<String>,
     pub verb: &'static str,
     pub effect: Effect,
+    #[serde(flatten)]
     pub verdict: Verdict,
     /// Why it would fail, where what is known already says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fails: Option<String>,
+    /// How often its parts are done, where that is not once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<String>,
+    /// Where it acts: this machine, the host of a request, channels.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
     /// The step with every known text rendered; unknown names stand as `‹name›`.
     pub work: Option<Work>,
+    /// The secrets that it is given, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What people will be asked, by policy or by the procedure.
     pub requests: Vec<PredictedRequest>,
+    pub undo: PredictedUndo,
+    /// Absent of a step that takes no time of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Longest>,
+    /// How long it usually took in earlier runs; filled in by whoever has their records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
     /// What else there is to know: that an example stands for what it gives.
     pub notes: Vec<String>,
 }
@@ -79,453 +165,315 @@ pub enum Verdict {
     },
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PredictedRequest {
     pub purpose: Purpose,
     pub request: Request,
+    /// Who is asked after those, one after the other, where nobody answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub escalation: Vec<PredictedRung>,
 }
 
-/// One way through the plan.
-#[derive(Clone)]
-struct Way {
-    run: Run,
-    met: Vec<Met>,
-    now: Timestamp,
-    options: Options,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PredictedRung {
+    pub to: Vec<String>,
+    pub channels: Vec<String>,
+    #[serde(serialize_with = "in_words")]
+    pub within: Duration,
 }
 
-/// What a way knows of one step.
-#[derive(Clone)]
-struct Met {
-    path: StepPath,
-    step: StepIx,
-    title: String,
-    why: Option<String>,
-    skipped: Option<String>,
-    /// The condition behind which it stands on this way could not be judged.
-    doubt: Option<String>,
-    /// What else cannot be known about it.
-    open: Vec<String>,
-    fails: Option<String>,
-    work: Option<Work>,
-    requests: Vec<PredictedRequest>,
-    notes: Vec<String>,
+/// What takes a step back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictedUndo {
+    Steps(Vec<UndoStep>),
+    Irreversible(String),
+    /// Nothing was declared, and it may be done again.
+    Repeatable,
+    /// Nothing was declared.
+    None,
+    /// Nothing to take back.
+    NotNeeded,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UndoStep {
+    pub title: String,
+    /// As far as it is known before; absent of a step that does not act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+}
+
+/// The longest time that a step can take, the time for people to answer included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Longest {
+    Time(Duration),
+    WithoutEnd,
+}
+
+impl Longest {
+    fn and(self, other: Option<Duration>) -> Longest {
+        match (self, other) {
+            (Longest::Time(time), Some(more)) => Longest::Time(time.saturating_add(more)),
+            _ => Longest::WithoutEnd,
+        }
+    }
+}
+
+impl std::fmt::Display for Longest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Longest::Time(time) => f.write_str(&format_duration(*time)),
+            Longest::WithoutEnd => f.write_str("without end"),
+        }
+    }
+}
+
+impl Serialize for Longest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How long a step took in earlier runs of the procedure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Usual {
+    /// The middle one of the times of its attempts that succeeded.
+    #[serde(serialize_with = "in_words")]
+    pub median: Duration,
+    pub attempts: usize,
+}
+
+fn in_words<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_duration(*time))
 }
 
 /// Walks `plan` with these inputs. `now` is the time that every evaluation sees until a wait has passed.
-pub fn dry_run(plan: &Arc<Plan>, started: &RunStarted, now: Timestamp, options: &Options) -> Result<DryRun, IllegalEvent> {
-    let mut first = Way { run: Run::new(plan.clone()), met: Vec::new(), now, options: *options };
+pub fn dry_run(
+    plan: &Arc<Plan>,
+    started: &RunStarted,
+    now: Timestamp,
+    options: &Options,
+    world: &mut dyn World,
+) -> Result<DryRun, IllegalEvent> {
+    let mut first = Way::new(Run::new(plan.clone()), now, options.examples);
     first.record(Fact::RunStarted(Box::new(started.clone())))?;
-    let mut open = vec![first];
+    let walked = match walk(plan, first.clone(), world, false)? {
+        Some(walked) => walked,
+        // Ways were taken for one that would take back different changes, and one of them does: once more, with these apart.
+        None => walk(plan, first, world, true)?.unwrap_or_default(),
+    };
+    Ok(told(plan, started, &walked))
+}
+
+#[derive(Default)]
+struct Walked {
+    history: History,
+    outcomes: Vec<Outcome>,
+    ways: u64,
+    complete: bool,
+}
+
+/// Follows every way to its end. Those that stand first go on first, so that ways meet again where they can. `None` where what an undo
+/// takes back turned out to matter, and was not looked at.
+fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Option<Walked>, IllegalEvent> {
+    let (reads, hours) = (Reads::of(plan), plan.policy.has_hours());
+    let mut fuel = limits::RUN_EVENTS;
+    let mut steps = limits::DRY_RUN_STEPS;
+    let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();
     let mut done: Vec<Way> = Vec::new();
     let mut complete = true;
-    while let Some(mut way) = open.pop() {
-        let forks = way.walk()?;
-        if forks.is_empty() {
-            complete &= way.run.outcome().is_some();
-            done.push(way);
-        } else if done.len() + open.len() + forks.len() > limits::DRY_RUN_PATHS {
-            complete = false;
-            open.extend(forks.into_iter().take(1));
-        } else {
-            open.extend(forks.into_iter().rev());
-        }
-    }
-    Ok(merge(plan, &done, complete))
-}
-
-impl Way {
-    fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
-        let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
-        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
-        self.run.apply(&event).map(|_| ())
-    }
-
-    /// Goes on until the end, or until the way forks: then the forks are returned and this way is used up.
-    fn walk(&mut self) -> Result<Vec<Way>, IllegalEvent> {
-        let mut fuel = limits::RUN_EVENTS;
-        while self.run.outcome().is_none() && fuel > 0 {
-            fuel -= 1;
-            let Some(command) = self.next_command() else { break };
-            let forks = self.answer(&command)?;
-            if !forks.is_empty() {
-                return Ok(forks);
+    let mut fresh = vec![first];
+    loop {
+        for mut way in std::mem::take(&mut fresh) {
+            let next = way.walk(world, &mut fuel)?;
+            if way.undo_differs && way.run.has_unwound() && !undo {
+                return Ok(None);
             }
-        }
-        Ok(Vec::new())
-    }
-
-    /// What to answer next: everything that is due at once, then the earliest wait. Deadlines never come in a prediction.
-    fn next_command(&self) -> Option<Command> {
-        let pending = self.run.pending();
-        let waits = |c: &Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
-        let at_once = pending.iter().find(|c| !matches!(c, Command::Wake { .. }));
-        let due = |c: &&Command| match c {
-            Command::Wake { at, .. } => *at,
-            _ => Timestamp::MAX,
-        };
-        at_once.or_else(|| pending.iter().filter(|c| waits(c)).min_by_key(due)).cloned()
-    }
-
-    fn answer(&mut self, command: &Command) -> Result<Vec<Way>, IllegalEvent> {
-        let fact = match command {
-            Command::TakeLock { lock } => Fact::LockTaken { lock: lock.clone() },
-            Command::Resolve { path } => return self.resolve(path),
-            Command::Perform { path, attempt } => {
-                self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
-                let task = self.met_at(path).and_then(|met| met.work.as_ref()).map(|work| &work.task);
-                let result = predicted_result(task, path.label());
-                let result = match self.example(path) {
-                    Some(Value::Map(example)) => overlaid(result, example),
-                    Some(example) => example,
-                    None => result,
-                };
-                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end: AttemptEnd::Succeeded { result } }
-            }
-            Command::Stop { path, attempt } => {
-                let end = AttemptEnd::Unknown { why: "a prediction does not stop".to_owned() };
-                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
-            }
-            Command::Conclude { path } => match self.run.conclude(path, self.now) {
-                Some(Fact::StepConcluded { path, outputs }) => {
-                    let example = self.example(&path);
-                    let outputs = outputs_with(&self.run, &path, outputs, example);
-                    if let Evaluated::Failed(failure) = &outputs {
-                        self.fails(&path, &failure.message);
-                    }
-                    Fact::StepConcluded { path, outputs }
+            match next {
+                Next::Step(path) => open.entry(way.run.place(&path)).or_default().push((path, way)),
+                Next::Nothing => {
+                    complete &= way.run.outcome().is_some();
+                    done.push(way);
                 }
-                _ => return Ok(Vec::new()),
-            },
-            Command::Judge { path, round } => {
-                let holds = match self.run.foresee(path, self.now) {
-                    Ok(Some(true)) => Evaluated::Value(true),
-                    Ok(Some(false)) => return self.not_yet(path, *round),
-                    // An unknown condition is taken to hold: the loop is shown once.
-                    Ok(None) => {
-                        self.open(path, "how often it looks depends on what it finds; it is shown once");
-                        Evaluated::Value(true)
-                    }
-                    Err(failure) => {
-                        self.fails(path, &failure.message);
-                        Evaluated::Failed(failure)
-                    }
-                };
-                Fact::ConditionJudged { path: path.clone(), round: *round, holds }
-            }
-            Command::Request { path, purpose } => match self.run.request(path.as_ref(), purpose, self.now) {
-                Some(Fact::DecisionRequested { decision, path, purpose, request }) => {
-                    if let Some(path) = &path {
-                        let shown = PredictedRequest { purpose: purpose.clone(), request: (*request).clone() };
-                        if let Some(met) = self.met.iter_mut().rev().find(|m| m.path == *path) {
-                            met.requests.push(shown);
-                        }
-                    }
-                    Fact::DecisionRequested { decision, path, purpose, request }
-                }
-                _ => return Ok(Vec::new()),
-            },
-            Command::Await { decision } => {
-                let Some(open) = self.run.decision(*decision) else { return Ok(Vec::new()) };
-                let person = format!("{} of {}", open.votes.len() + 1, open.request.count);
-                let choice = open.request.choices.first().copied().unwrap_or(Choice::Approve);
-                let (fields, evidence) = (open.request.fields.clone(), open.request.evidence.is_some());
-                let (digest, path) = (open.request.digest.clone(), open.path.clone());
-                let mut answers = predicted_answers(&fields, evidence, path.as_ref().map_or("", StepPath::label));
-                if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path))) {
-                    answers.extend(example);
-                }
-                let vote = Vote {
-                    by: Identity { person, means: Means::Engine },
-                    choice,
-                    reason: None,
-                    answers,
-                    digest,
-                    signature: None,
-                    ahead: None,
-                    terms: None,
-                    notice: None,
-                    head: None,
-                };
-                Fact::Decided { decision: *decision, vote }
-            }
-            Command::Wake { timer, at } => {
-                self.now = self.now.max(*at);
-                Fact::TimerFired { timer: timer.clone() }
-            }
-            Command::Finish { outcome } => Fact::RunFinished { outcome: outcome.clone() },
-        };
-        self.record(fact)?;
-        Ok(Vec::new())
-    }
-
-    /// A condition that is known not to hold. What a `wait` looks at will not be another by the next time: its time runs out.
-    fn not_yet(&mut self, path: &StepPath, round: u32) -> Result<Vec<Way>, IllegalEvent> {
-        self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(false) })?;
-        if self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_))) {
-            self.fails(path, "its condition does not hold, and its time runs out");
-            let end = Timer::Step { path: path.clone() };
-            let due = self.run.pending().into_iter().find_map(|command| match command {
-                Command::Wake { timer, at } if timer == end => Some(at),
-                _ => None,
-            });
-            if let Some(due) = due {
-                self.now = self.now.max(due);
-                self.record(Fact::TimerFired { timer: end })?;
             }
         }
-        Ok(Vec::new())
-    }
-
-    /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
-    fn resolve(&mut self, path: &StepPath) -> Result<Vec<Way>, IllegalEvent> {
-        let prospects = self.run.prospects(path, self.now);
-        let Some(view) = self.run.find_step(path) else { return Ok(Vec::new()) };
-        let (step, title) = (view.step_ix(), view.title());
-        if let [prospect] = prospects.as_slice() {
-            self.take(path, step, title, prospect.clone())?;
-            return Ok(Vec::new());
-        }
-        let mut ways = Vec::new();
-        for prospect in prospects {
-            let mut way = self.clone();
-            way.take(path, step, title.clone(), prospect)?;
-            ways.push(way);
-        }
-        Ok(ways)
-    }
-
-    fn take(&mut self, path: &StepPath, step: StepIx, title: String, prospect: Prospect) -> Result<(), IllegalEvent> {
-        let (skipped, work) = match &prospect.resolution {
-            Resolution::Skip { reason } => (Some(reason.clone()), None),
-            Resolution::Work(work) => (None, Some((**work).clone())),
-            _ => (None, None),
-        };
-        let fails = match &prospect.resolution {
-            Resolution::Fail { error } => Some(error.message.clone()),
-            Resolution::Checked { failures } if !failures.is_empty() => Some(failures.join("; ")),
-            _ => None,
-        };
-        let why = self.run.find_step(path).and_then(|view| view.why());
-        self.met.push(Met {
-            path: path.clone(),
-            step,
-            title,
-            why,
-            skipped,
-            doubt: prospect.because.clone(),
-            open: prospect.open,
-            fails,
-            work,
-            requests: Vec::new(),
-            notes: Vec::new(),
-        });
-        let resolution = match prospect.resolution {
-            Resolution::Values(values) => Resolution::Values(named(values, path.label())),
-            other => other,
-        };
-        self.record(Fact::StepResolved { path: path.clone(), resolution })
-    }
-
-    /// The example that stands for what the step at `path` gives, where examples are asked for.
-    fn example(&mut self, path: &StepPath) -> Option<Value> {
-        if !self.options.examples {
-            return None;
-        }
-        let example = self.run.find_step(path)?.step().example.clone()?;
-        self.note(path, "what it gives is taken from its example");
-        Some(example)
-    }
-
-    fn met_at(&self, path: &StepPath) -> Option<&Met> {
-        self.met.iter().rev().find(|m| m.path == *path)
-    }
-
-    fn met_mut(&mut self, path: &StepPath) -> Option<&mut Met> {
-        self.met.iter_mut().rev().find(|m| m.path == *path)
-    }
-
-    fn note(&mut self, path: &StepPath, note: &str) {
-        if let Some(met) = self.met_mut(path)
-            && !met.notes.iter().any(|n| n == note)
-        {
-            met.notes.push(note.to_owned());
-        }
-    }
-
-    fn open(&mut self, path: &StepPath, what: &str) {
-        if let Some(met) = self.met_mut(path)
-            && !met.open.iter().any(|n| n == what)
-        {
-            met.open.push(what.to_owned());
-        }
-    }
-
-    fn fails(&mut self, path: &StepPath, why: &str) {
-        if let Some(met) = self.met_mut(path) {
-            met.fails.get_or_insert_with(|| why.to_owned());
-        }
-    }
-}
-
-/// What an action's result is before anybody has run it: its parts are known by name only.
-pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
-    let parts: &[&str] = match task {
-        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
-        Some(Task::Http(_)) => &["status", "headers", "body", "json"],
-        Some(Task::Notify { .. }) => return Value::Map(Map::new()),
-        _ => return Value::Unknown(format!("steps.{label}")),
-    };
-    let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();
-    if let Some(Task::Run { .. } | Task::Exec { .. }) = task {
-        // A prediction takes the step to succeed, and then there is only one exit code.
-        result.insert("exit_code".to_owned(), Value::Int(0));
-    }
-    Value::Map(result)
-}
-
-fn predicted_answers(fields: &[InputSpec], evidence: bool, label: &str) -> Map {
-    let mut answers: Map =
-        fields.iter().map(|f| (f.name.as_str().to_owned(), Value::Unknown(format!("steps.{label}.{}", f.name)))).collect();
-    if evidence {
-        answers.insert("evidence".to_owned(), Value::Unknown(format!("steps.{label}.evidence")));
-    }
-    answers
-}
-
-fn overlaid(result: Value, example: Map) -> Value {
-    match result {
-        Value::Map(mut result) => {
-            result.extend(example);
-            Value::Map(result)
-        }
-        _ => Value::Map(example),
-    }
-}
-
-/// The outputs of a step as later steps know them, with those of its example where that stands for what it gives.
-pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, example: Option<Value>) -> Evaluated<Map> {
-    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
-    match (example, outputs) {
-        // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
-        (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
-        (example, Evaluated::Value(outputs)) => {
-            let mut outputs = named(outputs, id.map_or(path.label(), |id| id.as_str()));
-            if let Some(Value::Map(example)) = example {
-                outputs.extend(example);
+        let Some((_, here)) = open.pop_first() else { break };
+        for (path, way) in meet(here, &reads, hours, undo) {
+            let waiting = open.values().map(Vec::len).sum::<usize>() + fresh.len();
+            if steps == 0 {
+                complete = false;
+                done.push(way);
+                continue;
             }
-            Evaluated::Value(outputs)
-        }
-        (_, failed) => failed,
-    }
-}
-
-/// Unknown outputs are known by the name under which later steps read them.
-pub(crate) fn named(outputs: Map, step: &str) -> Map {
-    outputs
-        .into_iter()
-        .map(|(name, value)| {
-            let value = if value.first_unknown().is_some() { Value::Unknown(format!("steps.{step}.{name}")) } else { value };
-            (name, value)
-        })
-        .collect()
-}
-
-fn merge(plan: &Plan, ways: &[Way], complete: bool) -> DryRun {
-    // A chain: each step names the one behind it. The last way lays it; what is met on an earlier way alone is put in behind
-    // the step that came before it there, so that the branches of a choice stand in their own order.
-    let mut places: BTreeMap<&StepPath, usize> = BTreeMap::new();
-    let mut chain: Vec<(Vec<&Met>, Option<usize>)> = Vec::new();
-    let mut first = None;
-    for way in ways.iter().rev() {
-        let mut before: Option<usize> = None;
-        for met in &way.met {
-            let place = *places.entry(&met.path).or_insert(chain.len());
-            if place == chain.len() {
-                let link = match before.and_then(|before| chain.get_mut(before)) {
-                    Some((_, behind)) => behind,
-                    None => &mut first,
-                };
-                let behind = link.replace(place);
-                chain.push((Vec::new(), behind));
+            steps -= 1;
+            let mut ways = way.resolve(&path)?;
+            if waiting + ways.len() > limits::DRY_RUN_PATHS {
+                complete = false;
+                ways.truncate(1);
             }
-            if let Some((all, _)) = chain.get_mut(place) {
-                all.push(met);
-            }
-            before = Some(place);
+            fresh.extend(ways);
         }
     }
-    let links = std::iter::successors(first.and_then(|first| chain.get(first)), |(_, behind)| behind.and_then(|b| chain.get(b)));
-    let in_order = |all: &Vec<&Met>| {
-        let all: Vec<&Met> = all.iter().rev().copied().collect();
-        Some(predicted(plan, all.first()?.path.clone(), &all, ways))
-    };
-    let steps: Vec<PredictedStep> = links.filter_map(|(all, _)| in_order(all)).collect();
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for way in ways {
+    let mut walked = Walked { complete, ..Walked::default() };
+    let mut ways = done.iter();
+    if let Some(first) = ways.next() {
+        walked.history = ways.fold(first.seen.clone(), |history, way| seen::join(&history, &way.seen));
+    }
+    for way in &done {
+        walked.ways = walked.ways.saturating_add(way.count);
         if let Some(outcome) = way.run.outcome()
-            && !outcomes.contains(outcome)
+            && !walked.outcomes.contains(outcome)
         {
-            outcomes.push(outcome.clone());
+            walked.outcomes.push(outcome.clone());
         }
     }
-    let unknown = steps.iter().filter(|s| matches!(s.verdict, Verdict::CannotKnow { .. })).count();
-    DryRun { steps, outcomes, ways: ways.len(), complete, unknown }
+    Ok(Some(walked))
 }
 
-fn predicted(plan: &Plan, path: StepPath, met: &[&Met], ways: &[Way]) -> PredictedStep {
-    let step: &Step = plan.step(met.first().map_or(StepIx(0), |m| m.step));
-    let runs: Vec<&&Met> = met.iter().filter(|m| m.skipped.is_none()).collect();
-    let everywhere = runs.len() == ways.len();
-    let verdict = match (runs.first(), met.iter().find_map(|m| m.skipped.clone())) {
-        (None, Some(because)) if met.len() == ways.len() && met.iter().all(|m| m.doubt.is_none()) => Verdict::WouldSkip { because },
-        (Some(_), _) if everywhere => match differing(&runs) {
-            Some(because) => Verdict::CannotKnow { because },
-            None => Verdict::WouldRun,
-        },
-        _ => {
-            let doubt = met.iter().find_map(|m| m.doubt.clone()).or_else(|| doubt_before(&path, ways));
-            Verdict::CannotKnow { because: doubt.unwrap_or_else(|| "it depends on which way the run takes before it".to_owned()) }
+/// The ways that stand at one place, with those as one that go on alike.
+fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> Vec<(StepPath, Way)> {
+    if here.len() < 2 {
+        return here;
+    }
+    let mut apart: Vec<(Future, StepPath, Way)> = Vec::new();
+    for (path, way) in here {
+        let future = way.run.future(reads, undo);
+        let left = |condition: &str| future.judges(condition, reads);
+        let same = apart.iter_mut().find(|(other, at, with)| {
+            *at == path && *other == future && with.assumed.agrees(&way.assumed, &left) && (!hours || with.now == way.now)
+        });
+        match same {
+            None => apart.push((future, path, way)),
+            Some((_, _, with)) => {
+                with.seen = seen::join(&with.seen, &way.seen);
+                with.count = with.count.saturating_add(way.count);
+                with.assumed = with.assumed.common(&way.assumed);
+                with.now = with.now.max(way.now);
+                with.undo_differs |= way.undo_differs || !with.run.undoes_as(&way.run);
+            }
         }
+    }
+    apart.into_iter().map(|(_, path, way)| (path, way)).collect()
+}
+
+fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
+    let steps: Vec<PredictedStep> = walked.history.iter().map(|seen| predicted(plan, seen)).collect();
+    let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
+    let mut dry = DryRun {
+        procedure: started.procedure.clone(),
+        version: started.version,
+        title: plan.main().title.clone(),
+        environment: started.environment.clone(),
+        digest: Digest::of_bytes(b""),
+        inputs: started.inputs.clone(),
+        lock: started.lock.clone(),
+        longest: plan.main().timeout.map(Longest::Time),
+        steps,
+        outcomes: walked.outcomes.clone(),
+        ways: walked.ways,
+        complete: walked.complete,
+        unknown,
     };
-    let shown = runs.first().copied().or_else(|| met.first());
+    dry.digest = digest(&dry).unwrap_or(dry.digest);
+    // Said, and no part of the digest: by another hour it is another.
+    for (step, seen) in dry.steps.iter_mut().zip(&walked.history) {
+        let closed = seen.does.iter().find_map(|doing| doing.closed.clone());
+        if let Some(closed) = closed {
+            step.verdict = match &step.verdict {
+                Verdict::WouldRun => Verdict::CannotKnow { because: closed },
+                Verdict::CannotKnow { because } => Verdict::CannotKnow { because: format!("{because}; {closed}") },
+                skipped => skipped.clone(),
+            };
+        }
+    }
+    dry.unknown = dry.steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
+    dry
+}
+
+fn digest(dry: &DryRun) -> Option<Digest> {
+    let mut json = serde_json::to_value(dry).ok()?;
+    json.as_object_mut()?.remove("digest");
+    Digest::of_json(&json).ok()
+}
+
+fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
+    let step = plan.step(seen.step);
+    let shown = seen.does.first();
+    let work = shown.and_then(|doing| doing.work.clone());
+    let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
+    let mut notes: Vec<String> = Vec::new();
+    for note in seen.does.iter().flat_map(|doing| &doing.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
     PredictedStep {
-        title: shown.map(|m| m.title.clone()).unwrap_or_default(),
-        why: shown.and_then(|m| m.why.clone()),
+        title: shown
+            .map_or_else(|| step.name.as_ref().map_or(&step.label, |name| &name.source).clone(), |doing| doing.title.clone()),
+        why: shown.and_then(|doing| doing.why.clone()),
         verb: step.verb.key(),
         effect: step.effect,
-        fails: if runs.iter().all(|m| m.fails.is_some()) { runs.first().and_then(|m| m.fails.clone()) } else { None },
-        verdict,
-        work: shown.and_then(|m| m.work.clone()),
-        requests: shown.map(|m| m.requests.clone()).unwrap_or_default(),
-        notes: shown.map(|m| m.notes.clone()).unwrap_or_default(),
-        step: met.first().map_or(StepIx(0), |m| m.step),
-        path,
+        verdict: seen.verdict(),
+        fails: seen.fails().cloned(),
+        repeats: shown.and_then(|doing| doing.repeats.clone()),
+        targets: work.as_ref().map(targets).unwrap_or_default(),
+        secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
+        longest: longest(step, &requests),
+        work,
+        requests,
+        undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),
+        usual: None,
+        notes,
+        step: seen.step,
+        path: seen.path.clone(),
     }
 }
 
-/// Why the ways that run a step do not run the same, or what of it is not known on them.
-fn differing(runs: &[&&Met]) -> Option<String> {
-    let mut open: Vec<&str> = Vec::new();
-    for clause in runs.iter().flat_map(|m| &m.open) {
-        if !open.contains(&clause.as_str()) {
-            open.push(clause);
+/// A secret by its name; one of a called procedure says whose it is.
+fn secret_name(plan: &Plan, secret: &SecretName) -> String {
+    match plan.procedures.get(secret.procedure as usize).filter(|_| secret.procedure > 0) {
+        Some(procedure) => format!("{} of {}", secret.name, procedure.name),
+        None => secret.name.to_string(),
+    }
+}
+
+fn targets(work: &Work) -> Vec<String> {
+    match &work.task {
+        Task::Run { .. } | Task::Exec { .. } | Task::Rhai { .. } => vec!["this machine".to_owned()],
+        Task::Http(http) => {
+            let behind = http.url.split_once("://").map_or(http.url.as_str(), |(_, rest)| rest);
+            vec![behind.split(['/', '?', '#']).next().unwrap_or(behind).to_owned()]
         }
+        Task::Notify { to, .. } => to.clone(),
     }
-    if !open.is_empty() {
-        return Some(open.join("; "));
-    }
-    let digest = |m: &Met| m.work.as_ref().and_then(|w| Digest::of_json(w).ok());
-    let first = runs.first().map(|m| digest(m));
-    if runs.iter().any(|m| Some(digest(m)) != first) {
-        return Some("what it runs with depends on the way before it".to_owned());
-    }
-    let failing = runs.iter().find_map(|m| m.fails.as_ref()).filter(|_| runs.iter().any(|m| m.fails.is_none()));
-    failing.map(|why| format!("on some ways it fails: {why}"))
 }
 
-/// The condition that sets apart the ways on which a step is met from those on which it is not.
-fn doubt_before(path: &StepPath, ways: &[Way]) -> Option<String> {
-    let with = ways.iter().find(|w| w.met.iter().any(|m| m.path == *path))?;
-    with.met.iter().take_while(|m| m.path != *path).filter_map(|m| m.doubt.clone()).last()
+/// The longest time that a step itself can take; that of what stands inside it is theirs.
+fn longest(step: &Step, requests: &[PredictedRequest]) -> Option<Longest> {
+    let own = match &step.verb {
+        verb if verb.acts() => Some(Longest::Time(attempts(step.timeout.unwrap_or(limits::STEP_TIMEOUT), step.retry.as_ref()))),
+        Verb::Wait(wait) => Some(wait.within.or(step.timeout).map_or(Longest::WithoutEnd, Longest::Time)),
+        Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Some(Longest::Time(Duration::ZERO)),
+        _ => step.timeout.map(Longest::Time),
+    };
+    let asked = requests.iter().fold(own.unwrap_or(Longest::Time(Duration::ZERO)), |longest, asked| {
+        let rungs: Duration = asked.escalation.iter().map(|rung| rung.within).sum();
+        let within = asked.request.within.map(|within| match asked.request.on_timeout {
+            OnTimeout::Escalate => within.saturating_add(rungs),
+            OnTimeout::Fail | OnTimeout::Reject => within,
+        });
+        longest.and(within)
+    });
+    (own.is_some() || !requests.is_empty()).then_some(asked)
+}
+
+/// Every attempt to its timeout, and the whole back-off between them.
+fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
+    let Some(retry) = retry else { return timeout };
+    let delays = (1..retry.attempts).map(|tries| {
+        let grown = retry.delay.as_secs_f64() * retry.backoff.powi(i32::try_from(tries - 1).unwrap_or(i32::MAX));
+        Duration::try_from_secs_f64(grown.min(retry.max_delay.as_secs_f64())).unwrap_or(retry.max_delay)
+    });
+    delays.fold(timeout.saturating_mul(retry.attempts), Duration::saturating_add)
 }

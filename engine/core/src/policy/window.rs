@@ -143,6 +143,13 @@ impl Environment {
 }
 
 impl PolicyContext {
+    /// Whether there are times at which a change may not start.
+    pub fn has_hours(&self) -> bool {
+        self.environment
+            .as_ref()
+            .is_some_and(|environment| !environment.freeze.is_empty() || !environment.change_windows.is_empty())
+    }
+
     /// Whether a change may start at `at` in the environment of the run. Without an environment nothing is closed.
     pub fn may_change_at(&self, at: Timestamp) -> Result<(), Closed> {
         self.environment.as_ref().map_or(Ok(()), |environment| environment.may_change_at(at))

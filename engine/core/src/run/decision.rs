@@ -14,7 +14,7 @@ use crate::plan::InputSpec;
 use crate::policy::{Asked, Escalation, Rung};
 use crate::value::{Map, Value};
 
-use super::event::{Failure, Timer, Vote};
+use super::event::{Failure, Means, Timer, Vote};
 use super::state::{Doubt, End, FailKind, FrameIx, NodeIx, Stage, State};
 use super::task::Work;
 use super::{Asker, Command, Fact, Key, Run};
@@ -432,6 +432,15 @@ impl Run {
         self.escalation(decision)?.rungs.get((decision.rung as usize).checked_sub(1)?)
     }
 
+    /// Everybody who is asked after those of the request if nobody answers, in order, with the time that each has.
+    pub fn rungs<'a>(&'a self, decision: &Decision) -> impl Iterator<Item = (&'a Rung, Duration)> {
+        let escalation = self.escalation(decision);
+        let impact = self.plan.main().impact;
+        let rungs =
+            escalation.into_iter().flat_map(|escalation| (0..).zip(&escalation.rungs).map(move |(n, r)| (escalation, n, r)));
+        rungs.filter_map(move |(escalation, number, rung)| Some((rung, escalation.pace_of(number, impact)?)))
+    }
+
     fn escalation(&self, decision: &Decision) -> Option<&Escalation> {
         let own = match decision.asker {
             Asker::Node(node) => self.plan.procedure(self.frame_of(self.node(node).scope).procedure).escalation.as_ref(),
@@ -472,13 +481,17 @@ impl Run {
         }
         let by: Vec<&str> = decision.votes.iter().map(|v| v.by.person.as_str()).collect();
         let reasons: Vec<&str> = decision.votes.iter().filter_map(|v| v.reason.as_deref()).collect();
-        let told = |member: &str, text: String| match self.is_predicted() {
+        // In a prediction nobody has said anything, and where the run goes on after a no, only people know.
+        let made_up = self.is_predicted() && decision.votes.iter().all(|vote| vote.by.means == Means::Engine);
+        let told = |member: &str, value: Value, sure: bool| match made_up && !sure {
             true => Value::Unknown(format!("steps.{}.{member}", self.node(node).path.label())),
-            false => Value::Text(text),
+            false => value,
         };
-        result.insert("granted".to_owned(), Value::Bool(decision.standing == Standing::Granted));
-        result.insert("by".to_owned(), told("by", by.join(", ")));
-        result.insert("reason".to_owned(), told("reason", reasons.join("; ")));
+        let granted = Value::Bool(decision.standing == Standing::Granted);
+        let sure = !made_up || !self.survives_failure(&self.node(node).path);
+        result.insert("granted".to_owned(), told("granted", granted, sure));
+        result.insert("by".to_owned(), told("by", Value::Text(by.join(", ")), false));
+        result.insert("reason".to_owned(), told("reason", Value::Text(reasons.join("; ")), false));
         Value::Map(result)
     }
 }

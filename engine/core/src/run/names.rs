@@ -4,10 +4,12 @@ use jiff::Timestamp;
 
 use crate::expr::Names;
 use crate::id::Id;
+use crate::plan::Step;
 use crate::value::{Map, Value};
 
 use super::Run;
-use super::state::{End, ScopeIx, ScopeKind};
+use super::state::{End, ScopeIx, ScopeKind, Stage};
+use super::view::StepView;
 
 pub(super) struct InScope<'a> {
     pub run: &'a Run,
@@ -28,7 +30,7 @@ impl InScope<'_> {
         while let Some(ix) = at {
             let scope = self.run.scope(ix);
             if let Some(value) = scope.steps.get(&id) {
-                return Ok(value.clone());
+                return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
             }
             why = why.or_else(|| scope.absent.get(&id));
             at = match scope.kind {
@@ -43,6 +45,20 @@ impl InScope<'_> {
             Some(why) => format!("step `{id}` gives nothing: {why}"),
             None => format!("step `{id}` has not run"),
         })
+    }
+
+    /// Whether this is a prediction, read where any step before it may have failed in a real run.
+    fn is_after_failures(&self) -> bool {
+        self.run.is_predicted() && self.run.frame_of(self.scope).stage != Stage::Body
+    }
+
+    /// Whether a real run could have something else here than this prediction has: what a step gives may be absent after a failure that
+    /// the run survives, and after an end that nobody saw.
+    fn may_differ(&self) -> bool {
+        let uncertain = |step: &Step| !step.idempotent && step.verb.acts() && step.effect.changes();
+        let present = |view: &StepView<'_>| self.step(view.step().id.as_ref().map_or("", |id| id.as_str())).is_ok();
+        let survived = |view: &StepView<'_>| uncertain(view.step()) || self.run.survives_failure(view.path());
+        self.is_after_failures() || self.run.steps().any(|view| present(&view) && survived(&view))
     }
 
     /// Everything that has given something here: `"lag" in steps` asks whether a step has run.
@@ -64,7 +80,9 @@ impl InScope<'_> {
 
     fn run_member(&self, name: &str) -> Option<Value> {
         let started = self.run.started()?;
-        if matches!(name, "id" | "started_at") && self.run.is_predicted() {
+        // Who starts it, and how it ends once steps may have failed, is not known before a real run.
+        let ends = name == "outcome" && self.is_after_failures();
+        if self.run.is_predicted() && (ends || matches!(name, "id" | "started_at" | "requested_by")) {
             return Some(Value::Unknown(format!("run.{name}")));
         }
         Some(match name {
@@ -89,6 +107,18 @@ impl InScope<'_> {
     }
 }
 
+/// What a step gives, without what only its success makes known.
+fn uncertain(value: &Value, id: &Id) -> Value {
+    let Value::Map(map) = value else { return value.clone() };
+    let mut map = map.clone();
+    for name in ["exit_code", "granted"] {
+        if let Some(value) = map.get_mut(name) {
+            *value = Value::Unknown(format!("steps.{id}.{name}"));
+        }
+    }
+    Value::Map(map)
+}
+
 impl Names for InScope<'_> {
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
         let whole = |map: Map| Ok(Value::Map(map));
@@ -103,7 +133,9 @@ impl Names for InScope<'_> {
             }
             ("inputs", None) => whole(self.run.frame_of(self.scope).inputs.clone()),
             ("steps", Some(name)) => self.step(name),
-            ("steps", None) if self.lenient => Ok(Value::Unknown("steps".to_owned())),
+            ("steps", None) if self.lenient || self.run.is_predicted() && self.may_differ() => {
+                Ok(Value::Unknown("steps".to_owned()))
+            }
             ("steps", None) => whole(self.steps()),
             ("run", Some(name)) => self.run_member(name).ok_or_else(|| format!("`run` has no `{name}`")),
             ("run", None) => {

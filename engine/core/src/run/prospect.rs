@@ -2,10 +2,12 @@
 //! something that only a real run can tell, that is named, and where whether it runs at all rests on it, there is a prospect for
 //! each possibility.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::document::input::accept_all;
-use crate::expr::{Destination, EvalError, Names, Template};
+use crate::expr::{Destination, EvalError, Expression, Names, Template};
 use crate::id::StepPath;
 use crate::plan::{Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
 use crate::value::{Map, Value};
@@ -14,7 +16,7 @@ use super::Run;
 use super::event::Resolution;
 use super::names::InScope;
 use super::resolve::{Truth, asked, truth};
-use super::state::NodeIx;
+use super::state::{NodeIx, Owner};
 
 /// One thing that a step may turn out to do.
 #[derive(Clone, Debug)]
@@ -24,37 +26,99 @@ pub struct Prospect {
     pub because: Option<String>,
     /// What cannot be known about it, each a clause: `it depends on steps.look.size`.
     pub open: Vec<String>,
+    /// Why it may not start at this hour, whatever else is known.
+    pub closed: Option<String>,
+    /// What is taken to hold, and not to hold, where this is what the step does.
+    pub assumes: Assumed,
 }
 
 impl Prospect {
     fn sure(resolution: Resolution) -> Prospect {
-        Prospect { resolution, because: None, open: Vec::new() }
+        Prospect { resolution, because: None, open: Vec::new(), closed: None, assumes: Assumed::default() }
+    }
+}
+
+/// Conditions that cannot be judged and were taken to hold, or not: where the same names are read in the same words again, they hold,
+/// or do not, again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assumed(BTreeMap<(String, String), bool>);
+
+impl Assumed {
+    pub fn extend(&mut self, other: Assumed) {
+        self.0.extend(other.0);
+    }
+
+    /// What both take to be so.
+    pub fn common(&self, other: &Assumed) -> Assumed {
+        Assumed(self.0.iter().filter(|(key, holds)| other.0.get(*key) == Some(*holds)).map(|(k, h)| (k.clone(), *h)).collect())
+    }
+
+    /// Whether they agree on every condition that is still to be judged.
+    pub fn agrees(&self, other: &Assumed, left: &dyn Fn(&str) -> bool) -> bool {
+        let says = |(key, holds): &(&(String, String), &bool), all: &Assumed| !left(&key.1) || all.0.get(*key) == Some(*holds);
+        self.0.iter().all(|said| says(&said, other)) && other.0.iter().all(|said| says(&said, self))
     }
 }
 
 impl Run {
     /// What the step at `path`, which wants to be resolved, may do: one prospect where that is sure, one for each possibility
     /// where it rests on something unknown.
-    pub fn prospects(&self, path: &StepPath, now: Timestamp) -> Vec<Prospect> {
+    pub fn prospects(&self, path: &StepPath, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
         let Some(node) = self.by_path.get(path).copied() else { return Vec::new() };
         // At the step's own turn: what has run is known by then, so that what has not is absent.
         let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
-        let Some(condition) = &self.step_of(node).condition else { return self.doing(node, &names, now) };
-        match truth(condition, &names) {
-            Ok(Truth::Yes) => self.doing(node, &names, now),
+        let Some(condition) = &self.step_of(node).condition else { return self.doing(node, &names, now, assumed) };
+        match self.judgement(condition, node, &names, assumed) {
+            Ok(Truth::Yes) => self.doing(node, &names, now, assumed),
             Ok(Truth::No) => {
                 vec![Prospect::sure(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) })]
             }
             Err(error) => vec![self.failing(error)],
             Ok(Truth::Unknown(name)) => {
                 let because = format!("`{}` depends on {name}", condition.source.trim());
-                let skip = Resolution::Skip { reason: because.clone() };
-                let mut prospects = vec![Prospect { resolution: skip, because: Some(because.clone()), open: Vec::new() }];
-                let doing = self.doing(node, &names, now);
-                prospects.extend(doing.into_iter().map(|p| Prospect { because: p.because.or(Some(because.clone())), ..p }));
+                let assume = |holds| self.assumption(condition, node, holds);
+                let skip = Prospect::sure(Resolution::Skip { reason: because.clone() });
+                let mut prospects = vec![Prospect { because: Some(because.clone()), assumes: assume(false), ..skip }];
+                for mut prospect in self.doing(node, &names, now, assumed) {
+                    prospect.because.get_or_insert_with(|| because.clone());
+                    prospect.assumes.extend(assume(true));
+                    prospects.push(prospect);
+                }
                 prospects
             }
         }
+    }
+
+    /// Whether a condition holds, as far as that is known or was assumed.
+    fn judgement(&self, condition: &Expression, at: NodeIx, names: &InScope<'_>, assumed: &Assumed) -> Result<Truth, EvalError> {
+        let judged = truth(condition, names)?;
+        let Truth::Unknown(_) = judged else { return Ok(judged) };
+        let key = (self.place_of_names(at), condition.source.trim().to_owned());
+        Ok(match assumed.0.get(&key) {
+            Some(true) => Truth::Yes,
+            Some(false) => Truth::No,
+            None => judged,
+        })
+    }
+
+    /// That a condition holds, or does not, wherever it is judged again on the same names.
+    fn assumption(&self, condition: &Expression, at: NodeIx, holds: bool) -> Assumed {
+        let changes = |root: &str| matches!(root, "now" | "run");
+        if condition.references().iter().any(|name| name.path.first().is_some_and(|root| changes(root))) {
+            return Assumed::default();
+        }
+        Assumed(BTreeMap::from([((self.place_of_names(at), condition.source.trim().to_owned()), holds)]))
+    }
+
+    /// The outermost list around a step that has the same names as the step.
+    fn place_of_names(&self, node: NodeIx) -> String {
+        let mut lane = self.lane(self.node(node).lane);
+        while let Owner::Node(owner) = lane.owner
+            && self.node(owner).scope == lane.scope
+        {
+            lane = self.lane(self.node(owner).lane);
+        }
+        lane.prefix.to_string()
     }
 
     fn failing(&self, error: EvalError) -> Prospect {
@@ -62,44 +126,50 @@ impl Run {
     }
 
     /// The prospects of a step that runs.
-    fn doing(&self, node: NodeIx, names: &InScope<'_>, now: Timestamp) -> Vec<Prospect> {
+    fn doing(&self, node: NodeIx, names: &InScope<'_>, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
         let step = self.step_of(node);
         if let Verb::Choose(branches) = &step.verb {
-            return self.choosing(branches, names);
+            return self.choosing(node, branches, names, assumed);
         }
         let mut prospect = self.only(node, step, names, now).unwrap_or_else(|error| self.failing(error));
-        let changes = !step.verb.is_container() && step.effect.changes() && !matches!(step.verb, Verb::Notify { .. });
+        let undoes = self.node(node).path.as_str().contains("~undo");
+        let changes = !step.verb.is_container() && step.effect.changes() && !matches!(step.verb, Verb::Notify { .. }) && !undoes;
         if changes && let Err(closed) = self.plan.policy.may_change_at(now) {
-            prospect.open.push(format!("a change may not start now: {closed}"));
+            prospect.closed = Some(format!("a change may not start now: {closed}"));
         }
         vec![prospect]
     }
 
-    fn choosing(&self, branches: &[Branch], names: &InScope<'_>) -> Vec<Prospect> {
+    fn choosing(&self, node: NodeIx, branches: &[Branch], names: &InScope<'_>, assumed: &Assumed) -> Vec<Prospect> {
         let mut prospects: Vec<Prospect> = Vec::new();
         let mut because: Option<String> = None;
+        // That every branch so far is passed over.
+        let mut passed = Assumed::default();
         for (place, branch) in branches.iter().enumerate() {
-            let resolution = Resolution::Branch(u32::try_from(place).ok());
+            let sure = Prospect::sure(Resolution::Branch(u32::try_from(place).ok()));
             let open = because.iter().cloned().collect();
-            match branch.when.as_ref().map(|when| (when, truth(when, names))) {
+            match branch.when.as_ref().map(|when| (when, self.judgement(when, node, names, assumed))) {
                 None | Some((_, Ok(Truth::Yes))) => {
-                    prospects.push(Prospect { resolution, because, open });
+                    prospects.push(Prospect { because, open, assumes: passed, ..sure });
                     return prospects;
                 }
                 Some((when, Ok(Truth::Unknown(name)))) => {
                     let doubt = format!("`{}` depends on {name}", when.source.trim());
-                    prospects.push(Prospect { resolution, because: Some(doubt.clone()), open: vec![doubt.clone()] });
+                    let mut assumes = passed.clone();
+                    assumes.extend(self.assumption(when, node, true));
+                    prospects.push(Prospect { because: Some(doubt.clone()), open: vec![doubt.clone()], assumes, ..sure });
+                    passed.extend(self.assumption(when, node, false));
                     because = Some(doubt);
                 }
                 Some((_, Ok(Truth::No))) => {}
                 Some((_, Err(error))) => {
-                    prospects.push(Prospect { because, open, ..self.failing(error) });
+                    prospects.push(Prospect { because, open, assumes: passed, ..self.failing(error) });
                     return prospects;
                 }
             }
         }
         let open = because.iter().cloned().collect();
-        prospects.push(Prospect { resolution: Resolution::Branch(None), because, open });
+        prospects.push(Prospect { because, open, assumes: passed, ..Prospect::sure(Resolution::Branch(None)) });
         prospects
     }
 
@@ -165,7 +235,7 @@ impl Run {
             }
             Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Choose(_) => (Resolution::Enter, Vec::new()),
         };
-        Ok(Prospect { resolution, because: None, open })
+        Ok(Prospect { open, ..Prospect::sure(resolution) })
     }
 }
 

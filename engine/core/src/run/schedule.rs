@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::document::step::FinishOutcome;
 use crate::id::{Id, RunId, StepPath};
-use crate::plan::{ProcedureIx, StepIx, Verb, WaitFor};
+use crate::plan::{OnFailure, ProcedureIx, StepIx, Verb, WaitFor};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Part, StepOutcome, Timer};
@@ -476,7 +476,7 @@ impl Run {
     fn container_result(&self, node: NodeIx) -> Value {
         match &self.node(node).inner {
             // A prediction that shows unknown items once does not know how many there are.
-            Inner::Each(items) if matches!(&items.items[..], [Value::Unknown(_)]) && self.is_predicted() => {
+            Inner::Each(items) if self.is_predicted() && (is_pattern(&items.items) || self.may_lose_parts(node)) => {
                 Value::Unknown(format!("steps.{}", self.node(node).path.label()))
             }
             Inner::Each(items) => Value::List(
@@ -489,6 +489,21 @@ impl Run {
             Inner::Rounds { round, .. } => self.rounds_result(node, *round),
             _ => Value::Null,
         }
+    }
+
+    /// Whether a step inside may fail without ending the whole, so that its results are not all there.
+    fn may_lose_parts(&self, node: NodeIx) -> bool {
+        let mut open = vec![self.node(node).step];
+        while let Some(step) = open.pop() {
+            let step = self.plan.step(step);
+            let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+            let unseen = !step.idempotent && step.verb.acts() && step.effect.changes();
+            if tolerated || unseen || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) {
+                return true;
+            }
+            open.extend(step.inner());
+        }
+        false
     }
 
     /// What a `wait` or `repeat` gives.
@@ -606,6 +621,11 @@ impl Run {
         scope.absent.remove(id);
         scope.steps.insert(id.clone(), value);
     }
+}
+
+/// Whether these are the items of a prediction that does not know them, and shows them once.
+fn is_pattern(items: &[Value]) -> bool {
+    matches!(items, [Value::Unknown(_)])
 }
 
 pub(super) fn stopped_failure(kind: FailKind) -> Failure {

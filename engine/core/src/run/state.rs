@@ -137,7 +137,7 @@ pub(super) enum Owner {
 }
 
 /// A list of steps in the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum BlockRef {
     Body(ProcedureIx),
     OnFailure(ProcedureIx),

@@ -120,6 +120,14 @@ impl<'a> StepView<'a> {
         self.step().by_hand.as_ref().map(|text| self.run.told(text, &self.names()))
     }
 
+    /// What takes it back, step by step, as far as it is known before: its title, and what it would do.
+    pub fn undo(&self) -> Vec<(String, Option<Work>)> {
+        let scope = self.run.node(self.node).scope;
+        let names = self.run.foreseen(scope);
+        let steps = self.step().undo.iter().map(|ix| self.run.plan.step(*ix));
+        steps.map(|step| (self.run.title(step, &names), self.run.work(step, scope, &names).ok())).collect()
+    }
+
     fn names(&self) -> InScope<'a> {
         self.run.lenient(self.run.node(self.node).scope, self.began())
     }

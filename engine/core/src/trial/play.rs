@@ -16,7 +16,7 @@ use crate::plan::{Plan, Verb};
 use crate::run::decision::{Choice, Decision, Verdict};
 use crate::run::event::{AttemptEnd, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
 use crate::run::task::Task;
-use crate::run::{Command, Event, Fact, IllegalEvent, Run};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Run};
 use crate::value::{Map, Value};
 
 /// When a run starts whose case does not say: a Thursday.
@@ -218,7 +218,7 @@ impl<'c> Play<'c> {
     }
 
     fn resolve(&self, path: &StepPath) -> Result<Option<Fact>, Incomplete> {
-        let prospects = self.run.prospects(path, self.now);
+        let prospects = self.run.prospects(path, self.now, &Assumed::default());
         let because = prospects.iter().find_map(|prospect| prospect.because.clone());
         let [prospect] = prospects.as_slice() else {
             return Err(self.unknown(path, "whether it runs", because));

@@ -1,0 +1,162 @@
+//! What the ways through a plan have shown of its steps. Where ways meet again, what they have seen becomes one: each step once, in
+//! the order of the plan, with everything that it may do.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::{PredictedRequest, PredictedUndo, Verdict};
+use crate::id::StepPath;
+use crate::plan::StepIx;
+use crate::run::task::Work;
+
+/// What is known of one step.
+#[derive(Clone)]
+pub(super) struct Seen {
+    /// Where it stands in the plan.
+    pub place: Vec<u32>,
+    pub path: StepPath,
+    pub step: StepIx,
+    /// Met on every way so far.
+    pub always: bool,
+    /// Why it is skipped, on some way.
+    pub skipped: Option<String>,
+    /// The condition that decides whether it is met, or runs, and that could not be judged.
+    pub doubt: Option<String>,
+    /// What it does on the ways on which it runs, where these differ.
+    pub does: Vec<Doing>,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) struct Doing {
+    pub title: String,
+    pub why: Option<String>,
+    /// What else cannot be known about it.
+    pub open: Vec<String>,
+    /// Why it may not start at this hour.
+    pub closed: Option<String>,
+    pub fails: Option<String>,
+    pub work: Option<Work>,
+    pub requests: Vec<PredictedRequest>,
+    pub undo: PredictedUndo,
+    /// How often it is done, where that is not once.
+    pub repeats: Option<String>,
+    pub notes: Vec<String>,
+}
+
+impl Seen {
+    pub fn verdict(&self) -> Verdict {
+        let Some(first) = self.does.first() else {
+            return match (&self.skipped, &self.doubt) {
+                (Some(because), None) if self.always => Verdict::WouldSkip { because: because.clone() },
+                _ => self.in_doubt(),
+            };
+        };
+        if !self.always || self.skipped.is_some() {
+            return self.in_doubt();
+        }
+        let mut open: Vec<&str> = Vec::new();
+        for clause in self.does.iter().flat_map(|doing| &doing.open) {
+            if !open.contains(&clause.as_str()) {
+                open.push(clause);
+            }
+        }
+        let failing = self.does.iter().find_map(|doing| doing.fails.as_ref()).filter(|_| self.fails().is_none());
+        let because = match (open.is_empty(), failing) {
+            (false, _) => open.join("; "),
+            _ if self.does.iter().any(|doing| doing.work != first.work) => {
+                "what it runs with depends on the way before it".to_owned()
+            }
+            (_, Some(why)) => format!("on some ways it fails: {why}"),
+            (_, None) => return Verdict::WouldRun,
+        };
+        Verdict::CannotKnow { because }
+    }
+
+    fn in_doubt(&self) -> Verdict {
+        let because = self.doubt.clone();
+        Verdict::CannotKnow { because: because.unwrap_or_else(|| "it depends on which way the run takes before it".to_owned()) }
+    }
+
+    /// Why it fails, where it does so on every way on which it runs.
+    pub fn fails(&self) -> Option<&String> {
+        let first = self.does.first()?.fails.as_ref();
+        first.filter(|_| self.does.iter().all(|doing| doing.fails.is_some()))
+    }
+
+    /// What is also seen of the same step on other ways.
+    fn join(&mut self, other: &Seen) {
+        self.always &= other.always;
+        self.skipped = self.skipped.take().or_else(|| other.skipped.clone());
+        self.doubt = self.doubt.take().or_else(|| other.doubt.clone());
+        for doing in &other.does {
+            if !self.does.contains(doing) {
+                self.does.push(doing.clone());
+            }
+        }
+    }
+
+    /// In the order of the plan.
+    fn order(&self, other: &Seen) -> Ordering {
+        (&self.place, &self.path).cmp(&(&other.place, &other.path))
+    }
+}
+
+/// In the order of the plan.
+pub(super) type History = Vec<Arc<Seen>>;
+
+pub(super) fn insert(history: &mut History, seen: Seen) {
+    // Nearly always at the end.
+    let behind = history.iter().rev().take_while(|known| known.order(&seen) == Ordering::Greater).count();
+    history.insert(history.len() - behind, Arc::new(seen));
+}
+
+/// What two ways have seen, as one.
+pub(super) fn join(first: &History, second: &History) -> History {
+    let alike = first.iter().zip(second).take_while(|(a, b)| Arc::ptr_eq(a, b)).count();
+    let mut joined: History = first.iter().take(alike).cloned().collect();
+    let (mut first, mut second) = (first.get(alike..).unwrap_or_default(), second.get(alike..).unwrap_or_default());
+    // What set the two ways apart.
+    let parting = first.iter().zip(second).find_map(|(a, b)| match a.path == b.path {
+        true => a.doubt.as_ref().or(b.doubt.as_ref()).map(Some),
+        false => Some(a.doubt.as_ref().or(b.doubt.as_ref())),
+    });
+    let doubt = parting.flatten().cloned();
+    let alone = |seen: &Arc<Seen>| {
+        let mut seen = Seen::clone(seen);
+        if seen.always {
+            seen.doubt = seen.doubt.or_else(|| doubt.clone());
+        }
+        seen.always = false;
+        Arc::new(seen)
+    };
+    let both = |mine: &Arc<Seen>, other: &Arc<Seen>| {
+        let mut seen = Seen::clone(mine);
+        if mine.doubt.is_none() && other.doubt.is_none() && mine.does.is_empty() != other.does.is_empty() {
+            seen.doubt = doubt.clone();
+        }
+        seen.join(other);
+        Arc::new(seen)
+    };
+    loop {
+        match (first, second) {
+            ([a, mine @ ..], [b, others @ ..]) => match a.order(b) {
+                Ordering::Less => {
+                    joined.push(alone(a));
+                    first = mine;
+                }
+                Ordering::Greater => {
+                    joined.push(alone(b));
+                    second = others;
+                }
+                Ordering::Equal => {
+                    joined.push(if Arc::ptr_eq(a, b) { a.clone() } else { both(a, b) });
+                    (first, second) = (mine, others);
+                }
+            },
+            (rest, []) | ([], rest) => {
+                joined.extend(rest.iter().map(alone));
+                return joined;
+            }
+        }
+    }
+}

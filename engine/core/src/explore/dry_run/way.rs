@@ -1,0 +1,484 @@
+//! One way through a plan: the machine, what was assumed to come here, and what it has shown on the way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::seen::{self, Doing, History, Seen};
+use super::{Later, PredictedRequest, PredictedRung, PredictedUndo, UndoStep, World};
+use crate::id::{RunId, StepPath};
+use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
+use crate::run::decision::{Choice, Decision};
+use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, Timer, Vote};
+use crate::run::task::Task;
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
+use crate::value::{Map, Value};
+
+#[derive(Clone)]
+pub(super) struct Way {
+    pub run: Run,
+    pub seen: History,
+    pub assumed: Assumed,
+    pub now: Timestamp,
+    /// How many ways it stands for: those that met in the same state are one.
+    pub count: u64,
+    /// Whether among them are some that would take other changes back.
+    pub undo_differs: bool,
+    /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run.
+    postponed: BTreeSet<StepPath>,
+    examples: bool,
+}
+
+/// What a way comes to.
+pub(super) enum Next {
+    /// A step is to be resolved.
+    Step(StepPath),
+    /// The end, or nothing that could happen in a prediction.
+    Nothing,
+}
+
+impl Way {
+    pub fn new(run: Run, now: Timestamp, examples: bool) -> Way {
+        Way {
+            run,
+            seen: Vec::new(),
+            assumed: Assumed::default(),
+            now,
+            count: 1,
+            undo_differs: false,
+            postponed: BTreeSet::new(),
+            examples,
+        }
+    }
+
+    pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
+        let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
+        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
+        self.run.apply(&event).map(|_| ())
+    }
+
+    /// Goes on until a step is to be resolved, for at most so many events.
+    pub fn walk(&mut self, world: &mut dyn World, fuel: &mut u64) -> Result<Next, IllegalEvent> {
+        while self.run.outcome().is_none() && *fuel > 0 {
+            *fuel -= 1;
+            match self.next_command() {
+                None => break,
+                Some(Command::Resolve { path }) => return Ok(Next::Step(path)),
+                Some(command) => {
+                    if !self.answer(&command, world)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(Next::Nothing)
+    }
+
+    /// What to answer next: everything that is due at once, the steps that stand first before others; then the earliest wait; then what
+    /// ends the things beside it. Deadlines never come in a prediction.
+    fn next_command(&self) -> Option<Command> {
+        let (mut steps, mut last, mut wakes) = (Vec::new(), None, Vec::new());
+        for command in self.run.wanted() {
+            match command {
+                Command::Wake { .. } => wakes.push(command),
+                Command::Resolve { path } | Command::Conclude { path } if self.postponed.contains(path) => {
+                    last = last.or(Some(command))
+                }
+                Command::Resolve { path } => steps.push((path, command)),
+                command => return Some(command.clone()),
+            }
+        }
+        let step = match steps.as_slice() {
+            [] => None,
+            [(_, step)] => Some(*step),
+            several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
+        };
+        step.or_else(|| earliest(&wakes)).or(last).cloned()
+    }
+
+    /// False where there is no answer.
+    fn answer(&mut self, command: &Command, world: &mut dyn World) -> Result<bool, IllegalEvent> {
+        let fact = match command {
+            Command::TakeLock { lock } => Fact::LockTaken { lock: lock.clone() },
+            Command::Resolve { .. } => return Ok(false),
+            Command::Perform { path, attempt } => {
+                // Asked before it begins: what an answer rests on is how often the step was tried before.
+                let told = world.attempt(&self.run, path);
+                self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
+                let end = match told {
+                    Some((end, note)) => {
+                        self.note(path, &note);
+                        end
+                    }
+                    None => AttemptEnd::Succeeded { result: self.predicted(path) },
+                };
+                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
+            }
+            Command::Stop { path, attempt } => {
+                let end = AttemptEnd::Unknown { why: "a prediction does not stop".to_owned() };
+                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
+            }
+            Command::Conclude { path } => match self.run.conclude(path, self.now) {
+                Some(Fact::StepConcluded { path, outputs }) => {
+                    let example = self.example(&path);
+                    let outputs = outputs_with(&self.run, &path, outputs, example);
+                    if matches!(outputs, Evaluated::Failed(_)) && self.postponed.insert(path.clone()) {
+                        return Ok(true);
+                    }
+                    if let Evaluated::Failed(failure) = &outputs {
+                        self.fails(&path, &failure.message);
+                    }
+                    Fact::StepConcluded { path, outputs }
+                }
+                _ => return Ok(false),
+            },
+            Command::Judge { path, round } => {
+                self.judge(path, *round, world)?;
+                return Ok(true);
+            }
+            Command::Request { path, purpose } => match self.run.request(path.as_ref(), purpose, self.now) {
+                Some(fact) => fact,
+                None => return Ok(false),
+            },
+            Command::Await { decision } => {
+                let Some(open) = self.run.decision(*decision) else { return Ok(false) };
+                if open.votes.is_empty() {
+                    self.show_request(open.clone());
+                }
+                let Some(open) = self.run.decision(*decision) else { return Ok(false) };
+                let vote = match world.vote(&self.run, open) {
+                    Some(Some(vote)) => vote,
+                    // Nobody says anything: its time runs out.
+                    Some(None) => {
+                        let timer = Timer::Decision { decision: *decision, rung: open.rung };
+                        return self.runs_out(timer);
+                    }
+                    None => self.assumed_vote(*decision),
+                };
+                Fact::Decided { decision: *decision, vote }
+            }
+            Command::Wake { timer, at } => {
+                self.now = self.now.max(*at);
+                Fact::TimerFired { timer: timer.clone() }
+            }
+            Command::Finish { outcome } => Fact::RunFinished { outcome: outcome.clone() },
+        };
+        self.record(fact)?;
+        Ok(true)
+    }
+
+    /// What an attempt of the step gives, as far as that is known before anybody has made it.
+    fn predicted(&mut self, path: &StepPath) -> Value {
+        let view = self.run.find_step(path);
+        let work = view.as_ref().and_then(|view| view.work().cloned());
+        let mut result = predicted_result(work.as_ref().map(|work| &work.task), path.label());
+        if self.run.survives_failure(path)
+            && let Value::Map(map) = &mut result
+            && let Some(code) = map.get_mut("exit_code")
+        {
+            *code = Value::Unknown(format!("steps.{}.exit_code", path.label()));
+        }
+        match self.example(path) {
+            Some(Value::Map(example)) => overlaid(result, example),
+            Some(example) => example,
+            None => result,
+        }
+    }
+
+    fn judge(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
+        let holds = match self.run.foresee(path, self.now) {
+            Ok(Some(true)) => Evaluated::Value(true),
+            Ok(Some(false)) => return self.not_yet(path, round, world),
+            // An unknown condition is taken to hold: the loop is shown once.
+            Ok(None) => {
+                self.open(path, "how often it looks depends on what it finds; it is shown once");
+                Evaluated::Value(true)
+            }
+            Err(failure) => {
+                self.fails(path, &failure.message);
+                Evaluated::Failed(failure)
+            }
+        };
+        self.record(Fact::ConditionJudged { path: path.clone(), round, holds })
+    }
+
+    /// A condition that is known not to hold. Unless others say what it looks at, that will not be another by the next time, and
+    /// the time of a `wait` runs out.
+    fn not_yet(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
+        let later = world.later(&self.run, path);
+        if later == Later::Unknown {
+            self.open(path, "how often it looks depends on what it finds; it is shown once");
+        }
+        let holds = Evaluated::Value(later == Later::Unknown);
+        self.record(Fact::ConditionJudged { path: path.clone(), round, holds })?;
+        if later == Later::Same && self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_))) {
+            self.fails(path, "its condition does not hold, and its time runs out");
+            self.runs_out(Timer::Step { path: path.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// The time of a timer has come. False where it never does.
+    fn runs_out(&mut self, timer: Timer) -> Result<bool, IllegalEvent> {
+        let due = self.run.pending().into_iter().find_map(|command| match command {
+            Command::Wake { timer: of, at } if timer == of => Some(at),
+            _ => None,
+        });
+        let Some(due) = due else { return Ok(false) };
+        self.now = self.now.max(due);
+        self.record(Fact::TimerFired { timer })?;
+        Ok(true)
+    }
+
+    fn show_request(&mut self, decision: Decision) {
+        let rungs = self.run.rungs(&decision);
+        let escalation = rungs.map(|(rung, within)| PredictedRung { to: rung.to.clone(), channels: rung.channels.clone(), within });
+        let shown = PredictedRequest {
+            purpose: decision.purpose.clone(),
+            escalation: escalation.collect(),
+            request: (*decision.request).clone(),
+        };
+        if let Some(path) = &decision.path {
+            self.change(path, |doing| {
+                if !doing.requests.contains(&shown) {
+                    doing.requests.push(shown.clone());
+                }
+            });
+        }
+    }
+
+    /// People are taken to agree.
+    fn assumed_vote(&mut self, decision: crate::id::DecisionId) -> Vote {
+        let open = self.run.decision(decision).cloned();
+        let person = open.as_ref().map_or(1, |open| open.votes.len() + 1);
+        let path = open.as_ref().and_then(|open| open.path.clone());
+        let fields = open.as_ref().map(|open| open.request.fields.clone()).unwrap_or_default();
+        let evidence = open.as_ref().is_some_and(|open| open.request.evidence.is_some());
+        let mut answers = predicted_answers(&fields, evidence, path.as_ref().map_or("", StepPath::label));
+        if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path))) {
+            answers.extend(example);
+        }
+        Vote {
+            by: Identity { person: format!("person {person}"), means: Means::Engine },
+            choice: open.as_ref().and_then(|open| open.request.choices.first().copied()).unwrap_or(Choice::Approve),
+            reason: None,
+            answers,
+            digest: open.map_or_else(|| crate::id::Digest::of_bytes(b""), |open| open.request.digest.clone()),
+            signature: None,
+            ahead: None,
+            terms: None,
+            notice: None,
+            head: None,
+        }
+    }
+
+    /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
+    pub fn resolve(mut self, path: &StepPath) -> Result<Vec<Way>, IllegalEvent> {
+        let prospects = self.run.prospects(path, self.now, &self.assumed);
+        let ends = |prospect: &Prospect| match &prospect.resolution {
+            Resolution::Fail { .. } | Resolution::Finish { .. } => true,
+            Resolution::Checked { failures } => !failures.is_empty(),
+            _ => false,
+        };
+        if prospects.iter().any(ends) && self.postponed.insert(path.clone()) {
+            return Ok(vec![self]);
+        }
+        let Some(step) = self.run.find_step(path).map(|view| view.step_ix()) else { return Ok(vec![self]) };
+        let last = prospects.len().saturating_sub(1);
+        let mut own = Some(self);
+        let mut ways = Vec::new();
+        for (place, prospect) in prospects.into_iter().enumerate() {
+            let way = if place == last { own.take() } else { own.clone() };
+            if let Some(mut way) = way {
+                way.take(path, step, prospect)?;
+                ways.push(way);
+            }
+        }
+        Ok(ways)
+    }
+
+    fn take(&mut self, path: &StepPath, step: StepIx, prospect: Prospect) -> Result<(), IllegalEvent> {
+        let skipped = match &prospect.resolution {
+            Resolution::Skip { reason } => Some(reason.clone()),
+            _ => None,
+        };
+        let does = if skipped.is_none() { self.doing(path, &prospect) } else { None };
+        self.assumed.extend(prospect.assumes);
+        let (doubt, always) = (prospect.because, true);
+        let place = self.run.place(path);
+        seen::insert(
+            &mut self.seen,
+            Seen { place, path: path.clone(), step, always, skipped, doubt, does: does.into_iter().collect() },
+        );
+        let resolution = match prospect.resolution {
+            Resolution::Values(values) => Resolution::Values(named(values, path.label())),
+            other => other,
+        };
+        self.record(Fact::StepResolved { path: path.clone(), resolution })
+    }
+
+    fn doing(&self, path: &StepPath, prospect: &Prospect) -> Option<Doing> {
+        let view = self.run.find_step(path)?;
+        let work = if let Resolution::Work(work) = &prospect.resolution { Some((**work).clone()) } else { None };
+        let fails = match &prospect.resolution {
+            Resolution::Fail { error } => Some(error.message.clone()),
+            Resolution::Checked { failures } if !failures.is_empty() => Some(failures.join("; ")),
+            _ => None,
+        };
+        Some(Doing {
+            title: work.as_ref().map_or_else(|| view.title(), |work| work.title.clone()),
+            why: view.why(),
+            open: prospect.open.clone(),
+            closed: prospect.closed.clone(),
+            fails,
+            work,
+            requests: Vec::new(),
+            undo: undo_of(view.step(), view.undo()),
+            repeats: repeats(view.step(), &prospect.resolution),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The example that stands for what the step at `path` gives, where examples are asked for.
+    fn example(&mut self, path: &StepPath) -> Option<Value> {
+        if !self.examples {
+            return None;
+        }
+        let example = self.run.find_step(path)?.step().example.clone()?;
+        self.note(path, "what it gives is taken from its example");
+        Some(example)
+    }
+
+    /// Changes what was last seen of a step that runs.
+    fn change(&mut self, path: &StepPath, change: impl Fn(&mut Doing)) {
+        if let Some(seen) = self.seen.iter_mut().rev().find(|seen| seen.path == *path) {
+            Arc::make_mut(seen).does.iter_mut().for_each(change);
+        }
+    }
+
+    fn note(&mut self, path: &StepPath, note: &str) {
+        self.change(path, |doing| add(&mut doing.notes, note));
+    }
+
+    fn open(&mut self, path: &StepPath, what: &str) {
+        self.change(path, |doing| add(&mut doing.open, what));
+    }
+
+    fn fails(&mut self, path: &StepPath, why: &str) {
+        self.change(path, |doing| {
+            doing.fails.get_or_insert_with(|| why.to_owned());
+        });
+    }
+}
+
+/// The wait that is over first, or the time that a wait has, where that is over before it looks again.
+fn earliest<'c>(wakes: &[&'c Command]) -> Option<&'c Command> {
+    let due = |c: &Command| if let Command::Wake { at, .. } = c { *at } else { Timestamp::MAX };
+    let waits = |c: &&&Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
+    let wait = *wakes.iter().filter(waits).min_by_key(|c| due(c))?;
+    let ends = |c: &&&Command| match (c, wait) {
+        (Command::Wake { timer: Timer::Step { path }, .. }, Command::Wake { timer: Timer::Wait { path: of, .. }, .. }) => {
+            path == of
+        }
+        _ => false,
+    };
+    Some(*wakes.iter().find(ends).filter(|end| due(end) <= due(wait)).unwrap_or(&wait))
+}
+
+fn add(list: &mut Vec<String>, text: &str) {
+    if !list.iter().any(|known| known == text) {
+        list.push(text.to_owned());
+    }
+}
+
+fn undo_of(step: &Step, steps: Vec<(String, Option<crate::run::task::Work>)>) -> PredictedUndo {
+    match (&step.irreversible, steps.is_empty()) {
+        (_, false) => PredictedUndo::Steps(steps.into_iter().map(|(title, work)| UndoStep { title, work }).collect()),
+        (Some(reason), true) => PredictedUndo::Irreversible(reason.clone()),
+        (None, true) if step.effect.changes() && !step.verb.is_container() && !matches!(step.verb, Verb::Notify { .. }) => {
+            if step.idempotent { PredictedUndo::Repeatable } else { PredictedUndo::None }
+        }
+        (None, true) => PredictedUndo::NotNeeded,
+    }
+}
+
+/// How often the parts of a step are done, in words; nothing where that is once.
+fn repeats(step: &Step, resolution: &Resolution) -> Option<String> {
+    Some(match (&step.verb, resolution) {
+        (Verb::Each(each), Resolution::Items { items, .. }) => match items.as_slice() {
+            [Value::Unknown(_)] => format!("for each `{}` of `{}`; shown once, as a pattern", each.r#as, each.items.source.trim()),
+            items => format!("for {}", if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) }),
+        },
+        (Verb::Repeat { until, times, .. }, _) => format!("until `{}`, {times} times at most", until.source.trim()),
+        (Verb::Wait(wait), _) => match &wait.what {
+            WaitFor::Until { until, .. } if !matches!(resolution, Resolution::Wait { until: Some(_) }) => {
+                format!("until `{}`, looking every {}", until.source.trim(), crate::value::format_duration(wait.every))
+            }
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// What an action's result is before anybody has run it: its parts are known by name only.
+pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
+    let parts: &[&str] = match task {
+        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
+        Some(Task::Http(_)) => &["status", "headers", "body", "json"],
+        _ => return Value::Unknown(format!("steps.{label}")),
+    };
+    let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();
+    if let Some(Task::Run { .. } | Task::Exec { .. }) = task {
+        // A prediction takes the step to succeed, and then there is only one exit code.
+        result.insert("exit_code".to_owned(), Value::Int(0));
+    }
+    Value::Map(result)
+}
+
+fn predicted_answers(fields: &[InputSpec], evidence: bool, label: &str) -> Map {
+    let mut answers: Map =
+        fields.iter().map(|f| (f.name.as_str().to_owned(), Value::Unknown(format!("steps.{label}.{}", f.name)))).collect();
+    if evidence {
+        answers.insert("evidence".to_owned(), Value::Unknown(format!("steps.{label}.evidence")));
+    }
+    answers
+}
+
+fn overlaid(result: Value, example: Map) -> Value {
+    match result {
+        Value::Map(mut result) => {
+            result.extend(example);
+            Value::Map(result)
+        }
+        _ => Value::Map(example),
+    }
+}
+
+/// The outputs of a step as later steps know them, with those of its example where that stands for what it gives.
+pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, example: Option<Value>) -> Evaluated<Map> {
+    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
+    match (example, outputs) {
+        // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
+        (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
+        (example, Evaluated::Value(outputs)) => {
+            let mut outputs = named(outputs, id.map_or(path.label(), |id| id.as_str()));
+            if let Some(Value::Map(example)) = example {
+                outputs.extend(example);
+            }
+            Evaluated::Value(outputs)
+        }
+        (_, failed) => failed,
+    }
+}
+
+/// Unknown outputs are known by the name under which later steps read them.
+pub(crate) fn named(outputs: Map, step: &str) -> Map {
+    outputs
+        .into_iter()
+        .map(|(name, value)| {
+            let value = if value.first_unknown().is_some() { Value::Unknown(format!("steps.{step}.{name}")) } else { value };
+            (name, value)
+        })
+        .collect()
+}
