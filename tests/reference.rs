@@ -11,6 +11,7 @@ use runbook_core::document::input::InputType;
 use runbook_core::document::step::Verb;
 use runbook_core::document::{Document, Procedure, Workspace, load};
 use runbook_core::effect::Effect;
+use runbook_core::vocabulary::{self, Type};
 
 /// Keys of a procedure around a part, each left out where the part has its own.
 const AROUND: [(&str, &str); 6] = [
@@ -107,6 +108,37 @@ fn workspace() -> Workspace {
             *workspace
         }
         _ => panic!("the workspace of the reference is not one"),
+    }
+}
+
+/// The keys of the first table behind a heading.
+fn table<'p>(page: &'p str, heading: &str) -> Vec<&'p str> {
+    let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| line.starts_with('|'));
+    rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(", ")).map(|key| key.trim().trim_matches('`')).collect()
+}
+
+#[test]
+fn keys_stand_in_their_canonical_order() {
+    let page = page("docs/format.md");
+    let member = |of: &'static Type, key: &str| of.member(key).unwrap_or_else(|| panic!("there is no {key}"));
+    let playbook = vocabulary::of_kind(Some("Playbook"));
+    let (Some(step), Type::Map(_, input)) = (member(playbook, "steps").item(), member(playbook, "inputs")) else { panic!() };
+    let trigger = member(playbook, "triggers").item().expect("triggers are a list");
+    let tables = [
+        ("## The top of a procedure", playbook),
+        ("### Triggers", trigger),
+        ("## Inputs", *input),
+        ("## Steps", step),
+        ("## wait", member(step, "wait")),
+        ("## approve", member(step, "approve")),
+        ("## each", member(step, "each")),
+    ];
+    for (heading, of) in tables {
+        // Verbs have sections of their own, and so has what stands beside them.
+        let elsewhere = |key: &&vocabulary::Key| heading == "## Steps" && (Verb::KEYS.contains(&key.name) || key.beside.is_some());
+        let keys = of.shape().expect("it has keys").keys.iter().filter(|key| !elsewhere(key));
+        assert_eq!(table(&page, heading), keys.map(|key| key.name).collect::<Vec<_>>(), "{heading}");
     }
 }
 

@@ -54,6 +54,7 @@ pub enum Command {
     New(New),
     Check(Check),
     Explain(Explain),
+    Fmt(Fmt),
     Schema(Schema),
     Exec(Exec),
     DryRun(DryRun),
@@ -134,6 +135,20 @@ pub struct Check {
 pub struct Explain {
     /// A code, such as RB0001
     pub code: Option<String>,
+}
+
+/// Put documents into their canonical form
+///
+/// Keys stand in the order of `runbook docs format`, two spaces indent, and every comment stays. What is written says what was
+/// read: a file of which that cannot be shown is left as it is. Exits 2 if a file cannot be read.
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Files, folders or names of procedures; the whole catalogue where none is given; `-` reads standard input and prints
+    #[arg(value_name = "PROCEDURE|PATH|-", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+    /// Write nothing; name the files that would change, and exit 1 if there are any
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Print the language as JSON Schema, for editors

@@ -14,6 +14,7 @@ mod dry_run;
 mod exec;
 mod explain;
 mod export;
+mod fmt;
 mod init;
 mod logs;
 mod man;
@@ -42,6 +43,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::New(args) => new::run(&args, settings, ui),
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
+        Command::Fmt(args) => fmt::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),

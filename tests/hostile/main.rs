@@ -24,12 +24,13 @@ const PROCESSOR: Duration = Duration::from_secs(60);
 /// What an answer may take where it is measured, in a release build.
 const ELAPSED: Duration = Duration::from_secs(1);
 
-/// `runbook check FILE` within the bounds.
-fn check(folder: &Path, file: &Path) -> Command {
+/// `runbook check FILE`, or another command, within the bounds.
+fn bounded(command: &str, folder: &Path, file: &Path) -> Command {
+    let name = command;
     let mut command = Command::new("prlimit");
     harness::program::plain(&mut command, folder);
     command.arg(format!("--data={MEMORY_BYTES}")).arg(format!("--cpu={}", PROCESSOR.as_secs())).arg("--core=0");
-    command.arg(env!("CARGO_BIN_EXE_runbook")).arg("check").arg(file).current_dir(folder).env("RUST_BACKTRACE", "0");
+    command.arg(env!("CARGO_BIN_EXE_runbook")).arg(name).arg(file).current_dir(folder).env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -90,20 +91,36 @@ fn is_hidden(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
 }
 
-#[test]
-fn every_hostile_file_is_answered() {
-    let cases = families::all();
-    assert!(cases.len() >= 500, "{}", cases.len());
+/// What is wrong with how a file was laid out. Whatever it said, it says the same after.
+fn judged_as_laid_out(case: &Case, output: &Output, file: &Path, again: Option<&Output>) -> Option<String> {
+    let aside = String::from_utf8_lossy(&output.stderr);
+    let left = || std::fs::read(file).is_ok_and(|bytes| bytes == case.bytes());
+    let changes = again.is_some_and(|again| again.status.code() != Some(0) || !again.stdout.is_empty());
+    let what = match output.status.code() {
+        _ if aside.contains("panicked") => "a panic",
+        _ if aside.contains("something else") => "it cannot be laid out",
+        Some(0) if !changes => return None,
+        Some(0) => "laid out twice it is not as laid out once",
+        Some(2) if left() => return None,
+        Some(2) => "it is refused, and changed",
+        _ => "no answer",
+    };
+    let head: String = aside.chars().take(600).collect();
+    Some(format!("{} {}: {what}\n{:?}\n{head}", case.family, case.name, output.status))
+}
+
+/// Judges cases, two at a time, each worker with a file of its own.
+fn each_of(cases: Vec<Case>, judge: impl Fn(&Case, &Path, &Path) -> Option<String> + Sync) {
     let (next, troubles) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for worker in 0..2 {
-            let (cases, next, troubles) = (&cases, &next, &troubles);
+            let (cases, next, troubles, judge) = (&cases, &next, &troubles, &judge);
             scope.spawn(move || {
                 let folder = Scratch::new();
                 let file = folder.join(format!("hostile-{worker}.yaml"));
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     std::fs::write(&file, case.bytes()).expect("the file is written");
-                    let trouble = judged(case, &check(folder.path(), &file).output().expect("the program starts"));
+                    let trouble = judge(case, folder.path(), &file);
                     troubles.lock().expect("no worker panics").extend(trouble);
                 }
             });
@@ -111,6 +128,25 @@ fn every_hostile_file_is_answered() {
     });
     let troubles = troubles.into_inner().expect("no worker panics");
     assert!(troubles.is_empty(), "{} of {}:\n{}", troubles.len(), cases.len(), troubles.join("\n\n"));
+}
+
+#[test]
+fn every_hostile_file_is_answered() {
+    let cases = families::all();
+    assert!(cases.len() >= 500, "{}", cases.len());
+    each_of(cases, |case, folder, file| judged(case, &bounded("check", folder, file).output().expect("the program starts")));
+}
+
+/// A sample: the measurement below takes all.
+#[test]
+fn hostile_files_are_laid_out_or_left() {
+    let cases = families::all().into_iter().enumerate().filter_map(|(n, case)| (n % 5 == 0).then_some(case)).collect();
+    each_of(cases, |case, folder, file| {
+        let ran = || bounded("fmt", folder, file).output().expect("the program starts");
+        let first = ran();
+        let again = if first.stdout.is_empty() { None } else { Some(ran()) };
+        judged_as_laid_out(case, &first, file, again.as_ref())
+    });
 }
 
 /// A measurement, which says nothing in an unoptimised build or beside other work.
@@ -126,7 +162,9 @@ fn what_the_worst_file_of_each_family_costs() {
         let (mut worst, mut peak, mut name) = (Duration::ZERO, 0, "");
         for case in family {
             std::fs::write(&file, case.bytes()).expect("the file is written");
-            let (took, resident) = measured(check(folder.path(), &file));
+            let (took, resident) = measured(bounded("check", folder.path(), &file));
+            let (laid_out, laid_out_in) = measured(bounded("fmt", folder.path(), &file));
+            let (took, resident) = (took.max(laid_out), resident.max(laid_out_in));
             if took > worst {
                 (worst, name) = (took, &case.name);
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::render::{self, Look};
-use runbook_core::diagnostic::{Diagnostic, Severity};
+use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 use runbook_core::document::input::json_schema;
 use runbook_engine::catalogue::{Catalogue, WORKSPACE_FILE};
 
@@ -156,6 +156,13 @@ fn report(found: &[Diagnostic], catalogue: &Catalogue, json: bool, ui: &mut Ui, 
         }
     }
     Ok(())
+}
+
+/// Shows faults of one file.
+pub fn show(found: &[Diagnostic], source: &Source, ui: &mut Ui) {
+    for diagnostic in found {
+        ui.say(&format!("{}\n", render::to_text(diagnostic, source, Look::Colour)));
+    }
 }
 
 /// Shows the faults that keep a procedure from running. Progress, not data: it was not asked for.

@@ -13,6 +13,7 @@ pub mod effect;
 pub mod explore;
 pub mod expr;
 pub mod id;
+pub mod layout;
 pub mod limits;
 pub mod plan;
 pub mod policy;

@@ -16,29 +16,58 @@ pub use shape::{Key, Names, Shape, Type, Word};
 use crate::document::NodeKind;
 use step::STEP;
 
-/// The kinds of documents, each with its shape.
-pub static KINDS: [(&str, &Shape); 4] = [
-    ("Runbook", &procedure::RUNBOOK),
-    ("Playbook", &procedure::PLAYBOOK),
-    ("Workspace", &workspace::WORKSPACE),
-    ("Test", &test::TEST),
+/// The kinds of documents, each with what it holds.
+pub static KINDS: [(&str, Type); 4] = [
+    ("Runbook", Type::Shape(&procedure::RUNBOOK)),
+    ("Playbook", Type::Shape(&procedure::PLAYBOOK)),
+    ("Workspace", Type::Shape(&workspace::WORKSPACE)),
+    ("Test", Type::Shape(&test::TEST)),
 ];
 
-/// What a document with this `kind` holds; of one that names none, what every document has.
-pub fn of_kind(kind: Option<&str>) -> &'static Shape {
-    KINDS.iter().find(|(name, _)| Some(*name) == kind).map_or(&procedure::DOCUMENT, |(_, shape)| shape)
+/// What a document without a kind that is known holds: what every document has.
+static ANY_KIND: Type = Type::Shape(&procedure::DOCUMENT);
+
+/// What a document of this `kind` holds.
+pub fn of_kind(kind: Option<&str>) -> &'static Type {
+    KINDS.iter().find(|(name, _)| Some(*name) == kind).map_or(&ANY_KIND, |(_, of)| of)
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Scalar,
+    List,
+    Map,
+}
+
+impl From<&NodeKind> for Form {
+    fn from(kind: &NodeKind) -> Form {
+        match kind {
+            NodeKind::Map(_) => Form::Map,
+            NodeKind::List(_) => Form::List,
+            _ => Form::Scalar,
+        }
+    }
 }
 
 impl Type {
-    /// The type that a value is of, where this one leaves a choice: a map is of the alternative that is one.
-    pub fn of(&'static self, node: &NodeKind) -> &'static Type {
+    /// The type that a value of this form is of, where this one leaves a choice.
+    pub fn of(&'static self, form: Form) -> &'static Type {
         let Type::AnyOf(types) = self else { return self };
-        let right = |wanted: &&&'static Type| match node {
-            NodeKind::Map(_) => wanted.shape().is_some() || matches!(wanted, Type::Map(..)),
-            NodeKind::List(_) => wanted.item().is_some(),
-            _ => wanted.shape().is_none() && wanted.item().is_none(),
+        let right = |wanted: &&&'static Type| match form {
+            Form::Map => wanted.shape().is_some() || matches!(wanted, Type::Map(..)),
+            Form::List => wanted.item().is_some(),
+            Form::Scalar => wanted.shape().is_none() && wanted.item().is_none(),
         };
         types.iter().find(right).copied().unwrap_or(self)
+    }
+
+    /// What stands behind a key of a map of this type.
+    pub fn member(&self, key: &str) -> Option<&'static Type> {
+        match self {
+            Type::Map(_, of) => Some(of),
+            _ => Some(&self.shape()?.key(key)?.value),
+        }
     }
 
     /// The keys of a map of this type.

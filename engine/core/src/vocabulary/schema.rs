@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::procedure::DOCUMENT;
 use super::step::STEP;
-use super::{KINDS, Key, Names, Shape, Type, of_kind};
+use super::{KINDS, Key, Names, Shape, Type};
 use crate::limits;
 
 /// The schema of every kind of document.
 pub fn schema() -> Value {
     let mut definitions = Definitions::default();
-    let head = definitions.shape(of_kind(None));
+    let head = definitions.shape(&DOCUMENT);
     let kinds: Vec<Value> = KINDS
         .iter()
-        .map(|(kind, shape)| {
+        .map(|(kind, of)| {
             let right = json!({"properties": {"kind": {"const": kind}}, "required": ["kind"]});
-            json!({"if": right, "then": definitions.reference(shape)})
+            json!({"if": right, "then": definitions.of(of)})
         })
         .collect();
     let mut schema = Map::new();

@@ -29,7 +29,7 @@ fn shapes() -> Vec<&'static Shape> {
         }
     }
     let mut found = Vec::new();
-    KINDS.iter().for_each(|(_, shape)| add(shape, &mut found));
+    KINDS.iter().for_each(|(_, of)| inside(of, &mut found));
     found
 }
 
@@ -88,7 +88,7 @@ fn the_words_of_a_value_are_those_of_the_decoder() {
 
 /// The keys of a node that are ours, each with its value's type.
 fn walk(of: &'static Type, node: &Node, seen: &mut BTreeSet<(usize, &'static str)>) {
-    let of = of.of(&node.kind);
+    let of = of.of(Form::from(&node.kind));
     match (&node.kind, of) {
         (NodeKind::Map(entries), Type::Map(_, of)) => entries.iter().for_each(|(_, node)| walk(of, node, seen)),
         (NodeKind::Map(entries), _) => {

@@ -1,0 +1,61 @@
+//! `runbook fmt`: what it writes, what it leaves, and how it exits.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use super::{Desk, procedure};
+
+const LOOSE: &str =
+    "# mine\napiVersion: runbook/v1\nkind: Runbook\nversion: 1.0.0\nname: try # it\nsteps:\n- effect: read\n  run: echo\n";
+const LAID: &str =
+    "# mine\napiVersion: runbook/v1\nkind: Runbook\nname: try # it\nversion: 1.0.0\nsteps:\n  - run: echo\n    effect: read\n";
+
+#[test]
+fn a_file_is_written_anew_and_only_once() {
+    let desk = Desk::new(&[("try.yaml", LOOSE), ("compose.yaml", "services:   {}\n")]);
+    std::fs::set_permissions(desk.path("try.yaml"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    desk.run("fmt --check").exits(1).prints("try.yaml").says("not in form: 1 file of 1");
+    assert_eq!(std::fs::read_to_string(desk.path("try.yaml")).unwrap(), LOOSE);
+    desk.run("fmt").exits(0).prints("try.yaml").says("laid out: 1 file of 1");
+    assert_eq!(std::fs::read_to_string(desk.path("try.yaml")).unwrap(), LAID);
+    assert_eq!(desk.mode("try.yaml"), 0o640);
+    for line in ["fmt", "fmt --check", "fmt --check try", "fmt try.yaml", "fmt ."] {
+        desk.run(line).exits(0).says("in form: 1 file");
+    }
+    let left: Vec<_> = std::fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_left_and_told() {
+    let broken = procedure("steps:\n  - run: [\n");
+    let desk = Desk::new(&[("a.yaml", &broken), ("try.yaml", LOOSE), ("compose.yaml", "services:   {}\n")]);
+    desk.run("fmt").exits(2).says("error[RB0001]").says("--> a.yaml").says("laid out: 1 file of 2, 1 file left as it is");
+    assert_eq!(std::fs::read_to_string(desk.path("a.yaml")).unwrap(), broken);
+    assert_eq!(std::fs::read_to_string(desk.path("try.yaml")).unwrap(), LAID);
+    desk.run("fmt compose.yaml").exits(2).says("left as it is, because it is no document of runbook's");
+    desk.run("fmt tyr").exits(2).says("there is no procedure");
+}
+
+#[test]
+fn standard_input_is_printed_in_its_form() {
+    let desk = Desk::new(&[]);
+    for (line, text, code, printed) in
+        [("fmt -", LOOSE, 0, LAID), ("fmt --check -", LOOSE, 1, ""), ("fmt --check -", LAID, 0, ""), ("fmt -", "a: [", 2, "")]
+    {
+        let mut child = desk.command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(code), printed), "{line}");
+    }
+}
+
+#[test]
+fn what_is_shipped_is_in_form() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for folder in ["runbooks", "examples", "cli/src/commands/init", "cli/src/commands/new"] {
+        let desk = Desk::new(&[]);
+        desk.run(&format!("fmt --check {}", root.join(folder).display())).exits(0).says("in form");
+    }
+}
