@@ -105,7 +105,7 @@ fn each_step_is_said_to_run_to_be_skipped_or_not_to_be_known() {
         (
             "unknown items are shown once",
             "- {id: look, exec: [look], effect: read, outputs: {all: result.json}}\n- {id: every, each: {in: steps.look.all, as: x, steps: [{id: a, exec: [a, '{{x}}'], effect: read}]}}\n".to_owned(),
-            1,
+            2,
             "look: would run\nevery: cannot know: how often its steps run depends on steps.look.all\nevery[0]/a: cannot know: it depends on x\n".to_owned(),
         ),
         (

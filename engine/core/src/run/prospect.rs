@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::document::input::accept_all;
 use crate::expr::{Destination, EvalError, Expression, Names, Template};
-use crate::id::StepPath;
+use crate::id::{Id, StepPath};
 use crate::plan::{Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
 use crate::value::{Map, Value};
 
@@ -128,8 +128,14 @@ impl Run {
     /// The prospects of a step that runs.
     fn doing(&self, node: NodeIx, names: &InScope<'_>, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
         let step = self.step_of(node);
-        if let Verb::Choose(branches) = &step.verb {
-            return self.choosing(node, branches, names, assumed);
+        match &step.verb {
+            Verb::Choose(branches) => return self.choosing(node, branches, names, assumed),
+            Verb::Each(each) => {
+                if let Ok(Value::Unknown(name)) = each.items.evaluate(names) {
+                    return pattern(&each.r#as, &name);
+                }
+            }
+            _ => {}
         }
         let mut prospect = self.only(node, step, names, now).unwrap_or_else(|error| self.failing(error));
         let undoes = self.node(node).path.as_str().contains("~undo");
@@ -191,13 +197,7 @@ impl Run {
                 }
                 (Resolution::Checked { failures }, open)
             }
-            Verb::Each(each) => match each.items.evaluate(names)? {
-                Value::Unknown(name) => {
-                    let items = vec![Value::Unknown(each.r#as.to_string())];
-                    (Resolution::Items { items, waves: vec![1] }, depends("how often its steps run", &[name]))
-                }
-                _ => (self.resolution_or_failure(node, now), Vec::new()),
-            },
+            Verb::Each(_) => (self.does(node, names, now)?, Vec::new()),
             Verb::Wait(wait) => {
                 let (WaitFor::Duration(time) | WaitFor::Until { until: time, .. }) = &wait.what;
                 let probed = matches!(&wait.what, WaitFor::Until { probe: Some(_), .. });
@@ -211,7 +211,7 @@ impl Run {
                 let open = depends("what it is given", &unknown_in(&given));
                 match accept_all(&self.plan.procedure(*procedure).inputs, given) {
                     Ok(inputs) => (Resolution::Call { inputs }, open),
-                    Err(_) => (self.resolution_or_failure(node, now), Vec::new()),
+                    Err(_) => (self.does(node, names, now)?, Vec::new()),
                 }
             }
             Verb::Set(values) => {
@@ -237,6 +237,18 @@ impl Run {
         };
         Ok(Prospect { open, ..Prospect::sure(resolution) })
     }
+}
+
+/// Of a list that is not known: that there is nothing in it, and one item for all.
+fn pattern(item: &Id, list: &str) -> Vec<Prospect> {
+    let open = depends("how often its steps run", &[list.to_owned()]);
+    let items = [Vec::new(), vec![Value::Unknown(item.to_string())]];
+    let prospects = items.into_iter().map(|items| {
+        let waves = items.iter().map(|_| 1).collect();
+        let sure = Prospect::sure(Resolution::Items { items, waves });
+        Prospect { because: open.first().cloned(), open: open.clone(), ..sure }
+    });
+    prospects.collect()
 }
 
 fn depends(what: &str, on: &[String]) -> Vec<String> {

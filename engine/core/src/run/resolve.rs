@@ -32,7 +32,8 @@ impl Run {
     pub fn resolve(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
         let node = *self.by_path.get(path)?;
         self.wants.get(&Key::Resolve(node))?;
-        Some(Fact::StepResolved { path: path.clone(), resolution: self.resolution_or_failure(node, now) })
+        let resolution = self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) });
+        Some(Fact::StepResolved { path: path.clone(), resolution })
     }
 
     fn resolution(&self, node: NodeIx, now: Timestamp) -> Result<Resolution, EvalError> {
@@ -47,34 +48,41 @@ impl Run {
             }
         }
         self.may_start(node, now)?;
+        self.does(node, &names, now)
+    }
+
+    /// What a step does whose condition holds.
+    pub(super) fn does(&self, node: NodeIx, names: &InScope<'_>, now: Timestamp) -> Result<Resolution, EvalError> {
+        let step = self.step_of(node);
+        let scope = self.node(node).scope;
         Ok(match &step.verb {
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
-                Resolution::Work(Box::new(self.work(step, scope, &names)?))
+                Resolution::Work(Box::new(self.work(step, scope, names)?))
             }
             Verb::Check(assertions) => {
                 let mut failures = Vec::new();
                 for assertion in assertions {
-                    let holds = match truth(&assertion.that, &names)? {
+                    let holds = match truth(&assertion.that, names)? {
                         Truth::Yes => true,
                         Truth::No => false,
                         Truth::Unknown(name) => return Err(unknown(&assertion.that, &name)),
                     };
                     if !holds {
                         failures.push(match &assertion.otherwise {
-                            Some(text) => text.render(Destination::Plain, &names)?.0,
+                            Some(text) => text.render(Destination::Plain, names)?.0,
                             None => format!("`{}` does not hold", assertion.that.source.trim()),
                         });
                     }
                 }
                 Resolution::Checked { failures }
             }
-            Verb::Set(values) => Resolution::Values(self.evaluate_all(values, &names)?),
+            Verb::Set(values) => Resolution::Values(self.evaluate_all(values, names)?),
             Verb::Choose(branches) => {
                 let mut chosen = None;
                 for (place, branch) in branches.iter().enumerate() {
                     let holds = match &branch.when {
                         None => true,
-                        Some(when) => match truth(when, &names)? {
+                        Some(when) => match truth(when, names)? {
                             Truth::Yes => true,
                             Truth::No => false,
                             Truth::Unknown(name) => return Err(unknown(when, &name)),
@@ -87,7 +95,7 @@ impl Run {
                 }
                 Resolution::Branch(chosen)
             }
-            Verb::Each(each) => match each.items.evaluate(&names)? {
+            Verb::Each(each) => match each.items.evaluate(names)? {
                 Value::List(items) if items.len() > limits::ITEMS => {
                     return Err(error(
                         &each.items,
@@ -102,7 +110,7 @@ impl Run {
                 other => return Err(error(&each.items, format!("`in` gives a {}, not a list", other.type_name()))),
             },
             Verb::Call { procedure, with } => {
-                let given = self.evaluate_all(with, &names)?;
+                let given = self.evaluate_all(with, names)?;
                 let inputs = accept_all(&self.plan.procedure(*procedure).inputs, given).map_err(|faults| {
                     let all: Vec<String> = faults.into_iter().map(|(name, fault)| format!("{name}: {fault}")).collect();
                     let message = format!("the called procedure does not take these inputs: {}", all.join("; "));
@@ -110,18 +118,18 @@ impl Run {
                 })?;
                 Resolution::Call { inputs }
             }
-            Verb::Wait(wait) => Resolution::Wait { until: self.wait_until(&wait.what, &names, now)? },
+            Verb::Wait(wait) => Resolution::Wait { until: self.wait_until(&wait.what, names, now)? },
             Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } => Resolution::Enter,
             Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => {
                 // A question whose text cannot be rendered fails the step before anybody is asked.
                 for text in asked(&step.verb) {
-                    text.render(Destination::Plain, &names)?;
+                    text.render(Destination::Plain, names)?;
                 }
                 Resolution::Ask
             }
             Verb::Finish { outcome, message } => {
                 let message = match message {
-                    Some(text) => text.render(Destination::Plain, &names)?.0,
+                    Some(text) => text.render(Destination::Plain, names)?.0,
                     None => String::new(),
                 };
                 Resolution::Finish { outcome: *outcome, message }
@@ -148,10 +156,6 @@ impl Run {
         self.wants.get(&Key::Perform(node))?;
         let error = self.may_start(node, now).err()?;
         Some(Fact::StepResolved { path: path.clone(), resolution: Resolution::Fail { error: self.failure(error) } })
-    }
-
-    pub(super) fn resolution_or_failure(&self, node: NodeIx, now: Timestamp) -> Resolution {
-        self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) })
     }
 
     pub(super) fn wait_until(&self, what: &WaitFor, names: &InScope<'_>, now: Timestamp) -> Result<Option<Timestamp>, EvalError> {

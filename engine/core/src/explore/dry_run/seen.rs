@@ -18,12 +18,23 @@ pub(super) struct Seen {
     pub step: StepIx,
     /// Met on every way so far.
     pub always: bool,
+    pub parts: Parts,
     /// Why it is skipped, on some way.
     pub skipped: Option<String>,
     /// The condition that decides whether it is met, or runs, and that could not be judged.
     pub doubt: Option<String>,
     /// What it does on the ways on which it runs, where these differ.
     pub does: Vec<Doing>,
+}
+
+/// Whether it is known how often the parts of a step are done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    Known,
+    /// It is not, and on this way never.
+    None,
+    /// It is not, and they are shown once, for each time.
+    Pattern,
 }
 
 #[derive(Clone, PartialEq)]
@@ -86,6 +97,9 @@ impl Seen {
     /// What is also seen of the same step on other ways.
     fn join(&mut self, other: &Seen) {
         self.always &= other.always;
+        if other.parts == Parts::Pattern {
+            self.parts = Parts::Pattern;
+        }
         self.skipped = self.skipped.take().or_else(|| other.skipped.clone());
         self.doubt = self.doubt.take().or_else(|| other.doubt.clone());
         for doing in &other.does {
@@ -121,7 +135,13 @@ pub(super) fn join(first: &History, second: &History) -> History {
         false => Some(a.doubt.as_ref().or(b.doubt.as_ref())),
     });
     let doubt = parting.flatten().cloned();
-    let alone = |seen: &Arc<Seen>| {
+    // Steps of which only one way knows that they are done never: what they do when they are done is as it is.
+    let mut patterns: Vec<StepPath> = Vec::new();
+    let alone = |seen: &Arc<Seen>, patterns: &[StepPath]| {
+        if patterns.iter().any(|around| seen.path.as_str().strip_prefix(around.as_str()).is_some_and(|rest| rest.starts_with('[')))
+        {
+            return seen.clone();
+        }
         let mut seen = Seen::clone(seen);
         if seen.always {
             seen.doubt = seen.doubt.or_else(|| doubt.clone());
@@ -141,20 +161,23 @@ pub(super) fn join(first: &History, second: &History) -> History {
         match (first, second) {
             ([a, mine @ ..], [b, others @ ..]) => match a.order(b) {
                 Ordering::Less => {
-                    joined.push(alone(a));
+                    joined.push(alone(a, &patterns));
                     first = mine;
                 }
                 Ordering::Greater => {
-                    joined.push(alone(b));
+                    joined.push(alone(b, &patterns));
                     second = others;
                 }
                 Ordering::Equal => {
+                    if matches!((a.parts, b.parts), (Parts::None, Parts::Pattern) | (Parts::Pattern, Parts::None)) {
+                        patterns.push(a.path.clone());
+                    }
                     joined.push(if Arc::ptr_eq(a, b) { a.clone() } else { both(a, b) });
                     (first, second) = (mine, others);
                 }
             },
             (rest, []) | ([], rest) => {
-                joined.extend(rest.iter().map(alone));
+                joined.extend(rest.iter().map(|seen| alone(seen, &patterns)));
                 return joined;
             }
         }

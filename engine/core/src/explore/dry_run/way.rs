@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::seen::{self, Doing, History, Seen};
+use super::seen::{self, Doing, History, Parts, Seen};
 use super::{Later, PredictedRequest, PredictedRung, PredictedUndo, UndoStep, World};
 use crate::id::{RunId, StepPath};
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
@@ -78,10 +78,11 @@ impl Way {
     /// What to answer next: everything that is due at once, the steps that stand first before others; then the earliest wait; then what
     /// ends the things beside it. Deadlines never come in a prediction.
     fn next_command(&self) -> Option<Command> {
-        let (mut steps, mut last, mut wakes) = (Vec::new(), None, Vec::new());
+        let (mut steps, mut last, mut over, mut wakes) = (Vec::new(), None, None, Vec::new());
         for command in self.run.wanted() {
             match command {
                 Command::Wake { .. } => wakes.push(command),
+                Command::Judge { path, .. } if self.postponed.contains(path) => over = over.or(Some(command)),
                 Command::Resolve { path } | Command::Conclude { path } if self.postponed.contains(path) => {
                     last = last.or(Some(command))
                 }
@@ -94,7 +95,7 @@ impl Way {
             [(_, step)] => Some(*step),
             several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
         };
-        step.or_else(|| earliest(&wakes)).or(last).cloned()
+        step.or_else(|| earliest(&wakes)).or(last).or(over).cloned()
     }
 
     /// False where there is no answer.
@@ -210,9 +211,14 @@ impl Way {
         if later == Later::Unknown {
             self.open(path, "how often it looks depends on what it finds; it is shown once");
         }
+        let wait = later == Later::Same && self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_)));
+        // Whatever runs beside it has until then.
+        if wait && self.postponed.insert(path.clone()) {
+            return Ok(());
+        }
         let holds = Evaluated::Value(later == Later::Unknown);
         self.record(Fact::ConditionJudged { path: path.clone(), round, holds })?;
-        if later == Later::Same && self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_))) {
+        if wait {
             self.fails(path, "its condition does not hold, and its time runs out");
             self.runs_out(Timer::Step { path: path.clone() })?;
         }
@@ -305,12 +311,24 @@ impl Way {
         };
         let does = if skipped.is_none() { self.doing(path, &prospect) } else { None };
         self.assumed.extend(prospect.assumes);
-        let (doubt, always) = (prospect.because, true);
-        let place = self.run.place(path);
-        seen::insert(
-            &mut self.seen,
-            Seen { place, path: path.clone(), step, always, skipped, doubt, does: does.into_iter().collect() },
-        );
+        let each = matches!(self.run.plan().step(step).verb, Verb::Each(_));
+        let seen = Seen {
+            place: self.run.place(path),
+            path: path.clone(),
+            step,
+            always: true,
+            parts: match &prospect.resolution {
+                Resolution::Items { items, .. } if each && prospect.because.is_some() => match items.is_empty() {
+                    true => Parts::None,
+                    false => Parts::Pattern,
+                },
+                _ => Parts::Known,
+            },
+            skipped,
+            doubt: prospect.because,
+            does: does.into_iter().collect(),
+        };
+        seen::insert(&mut self.seen, seen);
         let resolution = match prospect.resolution {
             Resolution::Values(values) => Resolution::Values(named(values, path.label())),
             other => other,
@@ -335,7 +353,7 @@ impl Way {
             work,
             requests: Vec::new(),
             undo: undo_of(view.step(), view.undo()),
-            repeats: repeats(view.step(), &prospect.resolution),
+            repeats: repeats(view.step(), prospect),
             notes: Vec::new(),
         })
     }
@@ -404,11 +422,15 @@ fn undo_of(step: &Step, steps: Vec<(String, Option<crate::run::task::Work>)>) ->
 }
 
 /// How often the parts of a step are done, in words; nothing where that is once.
-fn repeats(step: &Step, resolution: &Resolution) -> Option<String> {
+fn repeats(step: &Step, prospect: &Prospect) -> Option<String> {
+    let resolution = &prospect.resolution;
     Some(match (&step.verb, resolution) {
-        (Verb::Each(each), Resolution::Items { items, .. }) => match items.as_slice() {
-            [Value::Unknown(_)] => format!("for each `{}` of `{}`; shown once, as a pattern", each.r#as, each.items.source.trim()),
-            items => format!("for {}", if items.len() == 1 { "1 item".to_owned() } else { format!("{} items", items.len()) }),
+        (Verb::Each(each), Resolution::Items { .. }) if prospect.because.is_some() => {
+            format!("for each `{}` of `{}`; shown once, as a pattern", each.r#as, each.items.source.trim())
+        }
+        (Verb::Each(_), Resolution::Items { items, .. }) => match items.len() {
+            1 => "for 1 item".to_owned(),
+            count => format!("for {count} items"),
         },
         (Verb::Repeat { until, times, .. }, _) => format!("until `{}`, {times} times at most", until.source.trim()),
         (Verb::Wait(wait), _) => match &wait.what {
@@ -424,8 +446,8 @@ fn repeats(step: &Step, resolution: &Resolution) -> Option<String> {
 /// What an action's result is before anybody has run it: its parts are known by name only.
 pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
     let parts: &[&str] = match task {
-        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
-        Some(Task::Http(_)) => &["status", "headers", "body", "json"],
+        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json", "log"],
+        Some(Task::Http(_)) => &["status", "headers", "body", "json", "log"],
         _ => return Value::Unknown(format!("steps.{label}")),
     };
     let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();

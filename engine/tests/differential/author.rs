@@ -1,0 +1,323 @@
+//! Writes random procedures whose steps pass values on: every verb that needs no other machine, conditions that can be told before a run
+//! and others that cannot, and what goes on after a failure.
+
+use serde_json::{Value as Json, json};
+
+/// SplitMix64.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn of(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    pub fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+
+    pub fn one_in(&mut self, sides: usize) -> bool {
+        self.roll(sides) == 0
+    }
+
+    pub fn pick<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.roll(all.len())].clone()
+    }
+}
+
+/// What a step before has given, and as what it can be read.
+#[derive(Clone)]
+struct Given {
+    id: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Outputs `word` and `n` of a program.
+    Program,
+    /// A value that is known before the run, and one that is made of what is not.
+    Set,
+    Approved,
+    Answered,
+    Listed,
+}
+
+struct Author {
+    dice: Dice,
+    ids: u32,
+    left: u32,
+    /// How a list inside this one names what each item is.
+    item: Option<&'static str>,
+    calls: bool,
+}
+
+/// The texts of the procedure and of one that it may call.
+pub fn write(seed: u64) -> [String; 2] {
+    let mut author = Author { dice: Dice::of(seed), ids: 0, left: 4, item: None, calls: false };
+    let inner = author.procedure("inner");
+    (author.left, author.calls) = (4 + author.dice.roll(12) as u32, true);
+    let main = author.procedure("main");
+    [main.to_string(), inner.to_string()]
+}
+
+const EXCEPT_FINISH: [&str; 3] = ["finish", "approve", "ask"];
+
+impl Author {
+    fn procedure(&mut self, name: &str) -> Json {
+        let mut known = Vec::new();
+        let mut steps = self.steps(0, &mut known);
+        while steps.len() < 3 {
+            steps.extend(self.steps(0, &mut known));
+        }
+        let mut procedure = json!({
+            "apiVersion": "runbook/v1", "kind": "Runbook", "name": name, "version": "1.0.0",
+            "inputs": {
+                "n": {"type": "integer"},
+                "word": {"type": "string"},
+                "notes": {"type": "path"},
+            },
+            "defaults": {"env": {"NOTES": "inputs.notes"}},
+            "steps": steps,
+            "outputs": {"n": "inputs.n + 1"},
+        });
+        if self.dice.one_in(3) {
+            procedure["on_failure"] = json!([self.program(&known)]);
+        }
+        if self.dice.one_in(2) {
+            let mut last = self.program(&known);
+            let when =
+                self.dice.pick(&["run.outcome == \"succeeded\"", "inputs.n > 3", "\"x1\" in steps", "run.outcome != \"failed\""]);
+            last["if"] = json!(when);
+            procedure["finally"] = json!([last, self.program(&known)]);
+        }
+        procedure
+    }
+
+    fn id(&mut self) -> String {
+        self.ids += 1;
+        format!("x{}", self.ids)
+    }
+
+    fn steps(&mut self, depth: u32, known: &mut Vec<Given>) -> Vec<Json> {
+        let count = 1 + self.dice.roll(3);
+        let mut steps: Vec<Json> = (0..count).map(|_| self.step(depth, known)).collect();
+        let last = steps.last().and_then(|step| step["id"].as_str()).map(str::to_owned);
+        let before = steps.len() - 1;
+        for step in steps.iter_mut().take(before) {
+            let plain = EXCEPT_FINISH.iter().all(|verb| step.get(verb).is_none());
+            if let (Some(last), true) = (&last, plain && step.get("on_failure").is_none() && self.dice.one_in(8)) {
+                let key = self.dice.pick(&["on_failure", "next"]);
+                step[key] = if key == "next" { json!(last) } else { json!({"next": last}) };
+            }
+        }
+        steps
+    }
+
+    /// A name with a value, as an expression: of a step before, an input, an item.
+    fn name(&mut self, known: &[Given]) -> String {
+        let mut all: Vec<String> = vec!["inputs.n".to_owned(), "inputs.word".to_owned(), "run.name".to_owned()];
+        all.extend(self.item.map(str::to_owned));
+        for given in known.iter().rev().take(4) {
+            let members: &[&str] = match given.kind {
+                Kind::Program => &["word", "n", "exit_code", "stdout"],
+                Kind::Set => &["sure", "made"],
+                Kind::Approved => &["granted", "by"],
+                Kind::Answered => &["size"],
+                Kind::Listed => continue,
+            };
+            all.push(format!("steps.{}.{}", given.id, self.dice.pick(members)));
+        }
+        if self.dice.one_in(12) {
+            all.push("run.id".to_owned());
+        }
+        self.dice.pick(&all)
+    }
+
+    fn condition(&mut self, known: &[Given]) -> String {
+        let plain = ["inputs.n > 3", "inputs.n % 2 == 0", "inputs.word == \"one\"", "now > time(\"2020-01-01T00:00:00Z\")"];
+        if known.is_empty() || self.dice.one_in(4) {
+            return self.dice.pick(&plain).to_owned();
+        }
+        let of = &known[known.len() - 1 - self.dice.roll(known.len().min(5))];
+        let id = &of.id;
+        let some = match of.kind {
+            Kind::Program => vec![
+                format!("steps.{id}.word == \"yes\""),
+                format!("steps.{id}.n > 2"),
+                format!("steps.{id}.exit_code == 0"),
+                format!("\"{id}\" in steps"),
+                format!("inputs.n > 2 || steps.{id}.n > 2"),
+                format!("inputs.n > 2 && steps.{id}.word.len() > 2"),
+            ],
+            Kind::Set => vec![format!("steps.{id}.sure > 4"), format!("steps.{id}.made == \"1\""), format!("\"{id}\" in steps")],
+            Kind::Approved => vec![format!("steps.{id}.granted"), format!("!steps.{id}.granted")],
+            Kind::Answered => vec![format!("steps.{id}.size > 2")],
+            Kind::Listed => vec![format!("steps.{id}.len() > 1"), format!("steps.{id}.len() == 3")],
+        };
+        self.dice.pick(&some)
+    }
+
+    /// A program that notes what it was given, says a word and ends as it is told to, attempt by attempt.
+    fn program(&mut self, known: &[Given]) -> Json {
+        let id = self.id();
+        let says = self.dice.pick(&["yes", "no", "1", "3", "[1, 2]", "[]", "[\"a\"]"]);
+        let ends = self
+            .dice
+            .pick(&["0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "10", "110", "9"]);
+        let count = 1 + self.dice.roll(3);
+        let names: Vec<String> = (0..count).map(|_| self.name(known)).collect();
+        let mut step = json!({"id": id, "outputs": {
+            "word": "result.stdout.trim()",
+            "n": "result.stdout.trim().len()",
+        }});
+        if self.dice.one_in(3) {
+            let texts: Vec<String> = names
+                .iter()
+                .enumerate()
+                .map(|(n, name)| match n % 3 {
+                    0 => format!("{{{{{name}}}}}"),
+                    1 => format!("\"<{{{{{name}}}}}>\""),
+                    _ => format!("'{{{{{name}}}}} it'"),
+                })
+                .collect();
+            step["run"] = json!(format!("./note {ends} '{says}' {}", texts.join(" ")));
+            if self.dice.one_in(4) {
+                step["shell"] = json!("bash");
+            }
+        } else {
+            let mut argv = vec!["./note".to_owned(), ends.to_owned(), says.to_owned()];
+            argv.extend(names.iter().map(|name| format!("a {{{{{name}}}}}'\"$b")));
+            step["exec"] = json!(argv);
+        }
+        match self.dice.roll(5) {
+            0 | 1 => step["effect"] = json!("read"),
+            2 => step["idempotent"] = json!(true),
+            3 => step["irreversible"] = json!("it is noted"),
+            _ => step["undo"] = json!([{"exec": ["./note", "0", "undone", "{{inputs.word}}"], "idempotent": true}]),
+        }
+        if self.dice.one_in(4) {
+            step["env"] = json!({"MADE": self.name(known)});
+        }
+        if ends.len() > 1 || self.dice.one_in(6) {
+            step["retry"] = json!({"attempts": 1 + self.dice.roll(3), "delay": "1s"});
+        }
+        step
+    }
+
+    fn step(&mut self, depth: u32, known: &mut Vec<Given>) -> Json {
+        self.left = self.left.saturating_sub(1);
+        let deep = depth < 3 && self.left > 0;
+        let (mut step, gives) = match self.dice.roll(if deep { 24 } else { 14 }) {
+            0..=6 => (self.program(known), Some(Kind::Program)),
+            7 => {
+                let made = self.name(known);
+                (json!({"id": self.id(), "set": {"sure": "inputs.n + 2", "made": format!("`${{{made}}}`")}}), Some(Kind::Set))
+            }
+            8 if self.dice.one_in(2) => {
+                (json!({"id": self.id(), "check": [{"that": self.condition(known), "else": "no"}], "on_failure": "continue"}), None)
+            }
+            8 => (json!({"id": self.id(), "check": [{"that": "inputs.n >= 0"}, {"that": self.condition(known)}]}), None),
+            9 => {
+                let question = format!("Go on with {{{{{}}}}}?", self.name(known));
+                (json!({"id": self.id(), "approve": {"question": question, "within": "1h"}}), Some(Kind::Approved))
+            }
+            10 => {
+                let fields = json!({"size": {"type": "integer"}});
+                (
+                    json!({"id": self.id(), "ask": {"question": "How large?", "fields": fields, "within": "1h"}}),
+                    Some(Kind::Answered),
+                )
+            }
+            11 => (json!({"id": self.id(), "wait": {"for": "5s", "within": "1m"}}), None),
+            12 => {
+                let outcome = self.dice.pick(&["succeeded", "failed"]);
+                let when = self.condition(known);
+                return json!({"id": self.id(), "if": when, "finish": {"outcome": outcome}});
+            }
+            13 if self.dice.one_in(3) => {
+                let until = self.condition(known);
+                (json!({"id": self.id(), "wait": {"until": until, "every": "3s", "within": "10s"}}), None)
+            }
+            14 | 15 => {
+                let id = self.id();
+                (json!({"id": id, "group": self.steps(depth + 1, known)}), None)
+            }
+            16 => {
+                let id = self.id();
+                let (mut one, mut other) = (known.clone(), known.clone());
+                let mut branches = json!({"left": self.steps(depth + 1, &mut one), "right": self.steps(depth + 1, &mut other)});
+                if self.dice.one_in(3) {
+                    branches = json!({"left": branches["left"], "right": branches["right"], "mid": self.steps(depth + 1, &mut known.clone())});
+                }
+                let before = known.len();
+                known.extend(one.drain(before..));
+                (json!({"id": id, "parallel": branches}), None)
+            }
+            17 | 18 => {
+                let id = self.id();
+                let lists: Vec<String> = known
+                    .iter()
+                    .filter(|given| given.kind == Kind::Program)
+                    .map(|given| format!("steps.{}.json", given.id))
+                    .collect();
+                let items =
+                    if lists.is_empty() || self.dice.one_in(2) { "[1, 2, inputs.n]".to_owned() } else { self.dice.pick(&lists) };
+                let outer = self.item.replace("item");
+                let steps = self.steps(depth + 1, &mut known.clone());
+                self.item = outer;
+                let each =
+                    json!({"in": items, "max_parallel": 1 + self.dice.roll(3), "max_failures": self.dice.roll(2), "steps": steps});
+                (json!({"id": id, "each": each}), Some(Kind::Listed))
+            }
+            19 => {
+                let id = self.id();
+                let mut inner = known.clone();
+                let mut steps = self.steps(depth + 1, &mut inner);
+                let last = self.program(&inner);
+                let until =
+                    format!("steps.{}.{}", last["id"].as_str().unwrap_or_default(), self.dice.pick(&["word == \"yes\"", "n > 1"]));
+                steps.push(last);
+                (json!({"id": id, "repeat": {"until": until, "times": 1 + self.dice.roll(3), "every": "2s", "steps": steps}}), None)
+            }
+            20 => {
+                let id = self.id();
+                let probe = json!({"id": self.id(), "exec": ["./note", self.dice.pick(&["0", "1"]), self.dice.pick(&["yes", "no"])], "effect": "read"});
+                let until = format!("steps.{}.stdout.trim() == \"yes\"", probe["id"].as_str().unwrap_or_default());
+                (json!({"id": id, "wait": {"until": until, "every": "3s", "within": "10s", "probe": probe}}), None)
+            }
+            21 | 22 => {
+                let id = self.id();
+                let mut branches = vec![json!({"when": self.condition(known), "steps": self.steps(depth + 1, &mut known.clone())})];
+                if self.dice.one_in(2) {
+                    branches.push(json!({"when": self.condition(known), "steps": self.steps(depth + 1, &mut known.clone())}));
+                }
+                if self.dice.one_in(2) {
+                    branches.push(json!({"otherwise": self.steps(depth + 1, &mut known.clone())}));
+                }
+                (json!({"id": id, "choose": branches}), None)
+            }
+            23 if self.calls => {
+                let with =
+                    json!({"n": self.dice.pick(&["inputs.n", "inputs.n + 3"]), "word": "inputs.word", "notes": "inputs.notes"});
+                (json!({"id": self.id(), "call": "inner@^1", "with": with}), None)
+            }
+            _ => (self.program(known), Some(Kind::Program)),
+        };
+        match self.dice.roll(14) {
+            0 | 1 => step["on_failure"] = json!("continue"),
+            2 if depth == 0 => step["on_failure"] = json!("rollback"),
+            3 | 4 if step.get("if").is_none() => step["if"] = json!(self.condition(known)),
+            _ => {}
+        }
+        // Mostly, what may have been skipped is not read.
+        let sure = step.get("if").is_none() || self.dice.one_in(4);
+        if let (Some(kind), Some(id), true) = (gives, step["id"].as_str(), sure) {
+            known.push(Given { id: id.to_owned(), kind });
+        }
+        step
+    }
+}

@@ -1,0 +1,228 @@
+//! Holds a dry run against what happened. It reads the record and the notes of the processes, and knows nothing of how a dry run is made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use runbook_core::explore::{DryRun, Nothing, Options, PredictedStep, Verdict, dry_run};
+use runbook_core::run::event::{Fact, Resolution, StepOutcome};
+use runbook_core::run::task::{EnvText, Task, Work};
+use runbook_core::run::view::{Standing, StepView};
+use runbook_core::{Plan, Run, StepPath};
+
+use crate::real::{Happened, START};
+
+/// How much was said, and came to be tried.
+#[derive(Debug, Default)]
+pub struct Tally {
+    ran: usize,
+    skipped: usize,
+    open: usize,
+    unfolded: usize,
+    faults: usize,
+    without: usize,
+    ways: u64,
+}
+
+impl Tally {
+    /// A suite in which nothing is claimed would find nothing.
+    pub fn assert_that_something_was_said(&self, procedures: u64) {
+        let enough = [self.ran, self.skipped * 5, self.open, self.unfolded * 4, self.faults * 4, self.without * 4];
+        assert!(enough.iter().all(|count| *count as u64 >= procedures), "{self:?} of {procedures}");
+    }
+}
+
+pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<String> {
+    let now = START.parse().expect("a time");
+    let dry = dry_run(plan, &happened.started, now, &Options::default(), &mut Nothing).expect("it can be predicted");
+    if !dry.complete {
+        // What is said of a step is then not final, and that is said.
+        return Vec::new();
+    }
+    tally.ways += dry.ways;
+    let said: BTreeMap<&str, &PredictedStep> = dry.steps.iter().map(|step| (step.path.as_str(), step)).collect();
+    let mut wrong = Vec::new();
+    let mut fault = happened.fault;
+    let mut resolved: BTreeSet<&str> = BTreeSet::new();
+    let mut works: BTreeMap<&str, &Work> = BTreeMap::new();
+    let mut run = Run::new(plan.clone());
+    for event in &happened.events {
+        run.apply(event).expect("it was recorded");
+        let failed = |step: StepView<'_>| match step.standing() {
+            Standing::Ended(outcome) => !matches!(outcome, StepOutcome::Succeeded | StepOutcome::Skipped),
+            _ => false,
+        };
+        match &event.fact {
+            Fact::StepResolved { path, resolution } => {
+                resolved.insert(path.as_str());
+                if let Resolution::Work(work) = resolution {
+                    works.insert(path.as_str(), work);
+                }
+                match foretold(&said, path) {
+                    Some(step) => judge(step, path, resolution, fault, &mut wrong, tally),
+                    // What comes up only after a failure is not part of a dry run.
+                    None if fault => {}
+                    None if ["~undo", "~verify", "~on_failure"].iter().any(|beside| path.as_str().contains(beside)) => {}
+                    None => wrong.push(format!("{path}: it was not foretold, and came to {resolution:?}")),
+                }
+                // What runs beside it may never come up.
+                fault |= matches!(resolution, Resolution::Finish { .. }) && path.as_str().contains(['.', '[']);
+            }
+            Fact::DecisionRequested { path: Some(path), purpose, request, .. } => {
+                let step = foretold(&said, path).filter(|step| step.verdict == Verdict::WouldRun);
+                for asked in step.iter().flat_map(|step| &step.requests).filter(|asked| asked.purpose == *purpose) {
+                    let same = (&asked.request.question, &asked.request.from, asked.request.count, asked.request.within);
+                    if same != (&request.question, &request.from, request.count, request.within) {
+                        wrong.push(format!("{path}: asked {:?}, and not {:?}", request.question, asked.request.question));
+                    }
+                }
+            }
+            Fact::RunFinished { outcome } if !fault => {
+                if !dry.outcomes.iter().any(|named| named.kind == outcome.kind) {
+                    wrong.push(format!("it ended {:?}, and that was not named", outcome.kind));
+                }
+                for step in dry.steps.iter().filter(|step| step.verdict == Verdict::WouldRun && !is_inside_open(&dry, step)) {
+                    if !resolved.contains(step.path.as_str()) {
+                        wrong.push(format!("{}: it would run, and never did", step.path));
+                    }
+                }
+            }
+            _ => {}
+        }
+        fault |= run.steps().any(failed);
+    }
+    for (path, given) in &happened.notes {
+        match works.get(path.as_str()) {
+            Some(work) => noted(path, work, given, &mut wrong),
+            None => wrong.push(format!("{path}: a process ran for it, and the record does not know of it")),
+        }
+    }
+    if !wrong.is_empty() {
+        let verdicts = dry.steps.iter().map(|step| format!("  {}: {:?} {:?}", step.path, step.verdict, step.fails));
+        wrong.push(format!("it was said:\n{}", verdicts.collect::<Vec<_>>().join("\n")));
+    }
+    *(if fault { &mut tally.faults } else { &mut tally.without }) += 1;
+    wrong
+}
+
+/// What was said of a step: of a loop that is shown once, for all its rounds and items.
+fn foretold<'d>(said: &BTreeMap<&str, &'d PredictedStep>, path: &StepPath) -> Option<&'d PredictedStep> {
+    let mut open = vec![path.as_str().to_owned()];
+    // Every number, as it is, or as that of the first item or round.
+    let count = path.as_str().matches('[').count();
+    for place in 0..count {
+        let mut more = Vec::new();
+        for path in &open {
+            let Some((at, _)) = path.match_indices('[').nth(place) else { continue };
+            let end = path[at..].find(']').map_or(path.len(), |end| at + end);
+            more.extend(["0", "1"].map(|number| format!("{}[{number}{}", &path[..at], &path[end..])));
+        }
+        open.extend(more);
+    }
+    open.iter().find_map(|path| said.get(path.as_str()).copied())
+}
+
+/// Whether a step stands in something that may be done any number of times, none included.
+fn is_inside_open(dry: &DryRun, step: &PredictedStep) -> bool {
+    let path = step.path.as_str();
+    let around = dry
+        .steps
+        .iter()
+        .filter(|other| path.strip_prefix(other.path.as_str()).is_some_and(|rest| rest.starts_with(['/', '[', '.'])));
+    around.into_iter().any(|other| matches!(other.verdict, Verdict::CannotKnow { .. }))
+}
+
+fn judge(step: &PredictedStep, path: &StepPath, came: &Resolution, fault: bool, wrong: &mut Vec<String>, tally: &mut Tally) {
+    let fails = match came {
+        Resolution::Fail { .. } => true,
+        Resolution::Checked { failures } => !failures.is_empty(),
+        _ => false,
+    };
+    match (&step.verdict, came) {
+        (Verdict::WouldSkip { .. }, Resolution::Skip { .. }) => tally.skipped += 1,
+        (Verdict::WouldSkip { because }, _) if !(fault && fails) => {
+            wrong.push(format!("{path}: it would be skipped, because {because}, and came to {came:?}"));
+        }
+        (Verdict::WouldRun, Resolution::Skip { reason }) => wrong.push(format!("{path}: it would run, and was skipped: {reason}")),
+        (Verdict::WouldRun, Resolution::Work(work)) => {
+            tally.ran += 1;
+            if step.work.as_ref() != Some(work) {
+                wrong.push(format!("{path}: it would run\n  {:?}\nand ran\n  {work:?}", step.work));
+            }
+        }
+        (Verdict::WouldRun, _) if fails && step.fails.is_none() && !fault => {
+            wrong.push(format!("{path}: it would run, and failed: {came:?}"));
+        }
+        (Verdict::WouldRun, _)
+            if !fails && step.fails.is_some() && matches!(came, Resolution::Checked { .. } | Resolution::Values(_)) =>
+        {
+            wrong.push(format!("{path}: it would fail, because {:?}, and came to {came:?}", step.fails));
+        }
+        (Verdict::CannotKnow { because }, Resolution::Work(work)) => {
+            tally.open += 1;
+            if let (true, Some(shown)) = (because.starts_with("it depends on "), &step.work) {
+                tally.unfolded += 1;
+                unfolds(path, shown, work, wrong);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Everything of a text that is shown and is not a `‹name›` is part of what came.
+fn fits(shown: &str, came: &str) -> bool {
+    let pieces: Vec<&str> = shown
+        .split('‹')
+        .enumerate()
+        .map(|(n, piece)| match n {
+            0 => piece,
+            _ => piece.split_once('›').map_or(piece, |(_, rest)| rest),
+        })
+        .collect();
+    let [first, rest @ ..] = pieces.as_slice() else { return shown == came };
+    let Some(mut left) = came.strip_prefix(first) else { return false };
+    for piece in rest {
+        match left.find(piece) {
+            Some(at) => left = &left[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+fn unfolds(path: &StepPath, shown: &Work, came: &Work, wrong: &mut Vec<String>) {
+    let same = match (&shown.task, &came.task) {
+        (Task::Exec { argv: shown }, Task::Exec { argv: came }) => {
+            shown.len() == came.len() && shown.iter().zip(came).all(|(shown, came)| fits(shown, came))
+        }
+        (Task::Run { script: a, values: shown, shell: x }, Task::Run { script: b, values: came, shell: y }) => {
+            (a, x) == (b, y)
+                && shown.keys().eq(came.keys())
+                && shown.iter().zip(came).all(|((_, shown), (_, came))| fits(shown, came))
+        }
+        _ => false,
+    };
+    let env = shown.env.iter().zip(&came.env).all(|(shown, came)| match (shown, came) {
+        ((name, EnvText::Plain(shown)), (of, EnvText::Plain(came))) => name == of && fits(shown, came),
+        (shown, came) => shown == came,
+    });
+    if !same || !env || shown.env.len() != came.env.len() || shown.timeout != came.timeout {
+        wrong.push(format!("{path}: what is shown is not what ran\n  {shown:?}\n  {came:?}"));
+    }
+}
+
+/// What a process was given is what the record says that it was given.
+fn noted(path: &str, work: &Work, given: &[String], wrong: &mut Vec<String>) {
+    let made = match work.env.get("MADE") {
+        Some(EnvText::Plain(made)) => made.clone(),
+        _ => String::new(),
+    };
+    let (args, env) = given.split_at(given.len().saturating_sub(1));
+    let right = match &work.task {
+        Task::Exec { argv } => argv.get(3..).unwrap_or_default() == args || argv.len() == 3 && args.is_empty(),
+        Task::Run { values, .. } => args.iter().all(|arg| values.values().any(|value| arg.contains(value.as_str()))),
+        _ => false,
+    };
+    if !right || env != [made] {
+        wrong.push(format!("{path}: {work:?} gave its process {given:?}"));
+    }
+}

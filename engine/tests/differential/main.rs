@@ -1,0 +1,88 @@
+//! What a dry run says, held against what really happens: generated procedures are predicted, and then really run by the real driver with
+//! real processes, which note what they were given. Steps fail, are tried again, end unseen; people say yes and no. Not one claim
+//! may be wrong:
+//!
+//! - a step that *would run* runs exactly so if the run comes to it, and one that *would be skipped* never runs;
+//! - what was not foretold does not happen before something has failed; `on_failure`, undo, and what looks after an unknown end
+//!   come only then;
+//! - of what *cannot be known*, everything that is shown and is not a `‹name›` is so;
+//! - a run in which nothing failed went through every step that would run, to an outcome that was named.
+//!
+//! `DIFFERENTIAL_SEEDS=5000 cargo nextest run -p runbook-engine --test differential` tries more than the sample.
+
+mod author;
+mod compare;
+mod real;
+
+use std::sync::Arc;
+
+use runbook_core::Plan;
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, load};
+
+use compare::Tally;
+
+/// Procedures where `DIFFERENTIAL_SEEDS` does not say.
+const SAMPLE: u64 = 320;
+const PARTS: u64 = 4;
+
+/// The plan of a seed; `None` where what was written is no valid procedure.
+fn plan_of(seed: u64) -> Option<(Arc<Plan>, String)> {
+    let mut procedures = Vec::new();
+    let texts = author::write(seed);
+    for (name, text) in ["main.yaml", "inner.yaml"].into_iter().zip(&texts) {
+        let (document, found) = load(&Source::new(name, text.clone()));
+        let Some(Document::Procedure(procedure)) = document else { panic!("seed {seed}: {found:#?}\n{text}") };
+        procedures.push(*procedure);
+    }
+    let (plan, _) = check(&procedures[0], &Catalogue::new(procedures.iter(), None), &CheckOptions::default());
+    plan.map(|plan| (Arc::new(plan), texts.join("\n")))
+}
+
+/// Plays so many valid procedures, from a seed on.
+fn part(number: u64) {
+    let count = std::env::var("DIFFERENTIAL_SEEDS").ok().and_then(|given| given.parse().ok()).unwrap_or(SAMPLE).div_ceil(PARTS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut tally = Tally::default();
+    let (mut played, mut seed) = (0, number * 1_000_000);
+    while played < count {
+        seed += 1;
+        let Some((plan, text)) = plan_of(seed) else { continue };
+        played += 1;
+        let happened = runtime.block_on(real::run(&plan, seed));
+        let wrong = compare::compare(&plan, &happened, &mut tally);
+        let written = || {
+            serde_yaml::to_string(
+                &serde_json::from_str::<serde_json::Value>(text.lines().next().unwrap_or_default()).unwrap_or_default(),
+            )
+        };
+        assert!(
+            wrong.is_empty(),
+            "seed {seed}: {} wrong:\n{}\n\n{}\n{}",
+            wrong.len(),
+            wrong.join("\n"),
+            written().unwrap_or_default(),
+            text.lines().nth(1).unwrap_or_default(),
+        );
+    }
+    println!("{played} of {} procedures: {tally:?}", seed - number * 1_000_000);
+    tally.assert_that_something_was_said(played);
+}
+
+macro_rules! parts {
+    ($($name:ident $number:literal),*) => { $(#[test] fn $name() { part($number); })* };
+}
+
+parts!(part_0 0, part_1 1, part_2 2, part_3 3);
+
+/// The seed that `DIFFERENTIAL_SEED` names.
+#[test]
+fn one_seed() {
+    let Some(seed) = std::env::var("DIFFERENTIAL_SEED").ok().and_then(|given| given.parse().ok()) else { return };
+    let Some((plan, text)) = plan_of(seed) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let happened = runtime.block_on(real::run(&plan, seed));
+    let wrong = compare::compare(&plan, &happened, &mut Tally::default());
+    assert!(wrong.is_empty(), "{}\n{text}", wrong.join("\n"));
+}
