@@ -165,9 +165,9 @@ impl Author {
     fn program(&mut self, known: &[Given]) -> Json {
         let id = self.id();
         let says = self.dice.pick(&["yes", "no", "1", "3", "[1, 2]", "[]", "[\"a\"]"]);
-        let ends = self
-            .dice
-            .pick(&["0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "10", "110", "9"]);
+        let ends = self.dice.pick(&[
+            "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "10", "110", "9", "9", "9",
+        ]);
         let count = 1 + self.dice.roll(3);
         let names: Vec<String> = (0..count).map(|_| self.name(known)).collect();
         let mut step = json!({"id": id, "outputs": {
@@ -198,6 +198,9 @@ impl Author {
             2 => step["idempotent"] = json!(true),
             3 => step["irreversible"] = json!("it is noted"),
             _ => step["undo"] = json!([{"exec": ["./note", "0", "undone", "{{inputs.word}}"], "idempotent": true}]),
+        }
+        if !ends.ends_with('0') && !self.dice.one_in(3) {
+            step["on_failure"] = json!("continue");
         }
         if self.dice.one_in(4) {
             step["env"] = json!({"MADE": self.name(known)});
@@ -309,7 +312,7 @@ impl Author {
         };
         match self.dice.roll(14) {
             0 | 1 => step["on_failure"] = json!("continue"),
-            2 if depth == 0 => step["on_failure"] = json!("rollback"),
+            2 if depth == 0 && step.get("on_failure").is_none() => step["on_failure"] = json!("rollback"),
             3 | 4 if step.get("if").is_none() => step["if"] = json!(self.condition(known)),
             _ => {}
         }
