@@ -10,6 +10,7 @@ mod input;
 mod lines;
 mod literal;
 mod lower;
+mod must;
 mod names;
 mod people;
 mod procedure;

@@ -113,6 +113,8 @@ pub struct Diagnostic {
     /// Why, standing at the span; empty where the message says all.
     pub reason: String,
     pub labels: Vec<Label>,
+    /// What else there is to know: the path that leads to it.
+    pub note: Option<String>,
     /// The one next thing to do.
     pub help: Option<String>,
     pub suggestion: Option<Suggestion>,
@@ -128,6 +130,7 @@ impl Diagnostic {
             message: message.into(),
             reason: String::new(),
             labels: Vec::new(),
+            note: None,
             help: None,
             suggestion: None,
         }
@@ -142,6 +145,12 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Diagnostic {
+        self.note = Some(note.into());
         self
     }
 
@@ -197,8 +206,8 @@ impl Diagnostics {
                 let severity = if of(Severity::Error).next().is_some() { Severity::Error } else { Severity::Warning };
                 let message = format!("only {MOST} of {} faults are shown", of_source.len());
                 let help = Some("mend those and check again".to_owned());
-                let (reason, labels, suggestion) = (String::new(), Vec::new(), None);
-                kept.push(Diagnostic { code: Code::RB0005, severity, message, reason, labels, help, suggestion, ..last });
+                let (reason, labels, note, suggestion) = (String::new(), Vec::new(), None, None);
+                kept.push(Diagnostic { code: Code::RB0005, severity, message, reason, labels, note, help, suggestion, ..last });
             }
         }
         Diagnostics(kept)

@@ -5,6 +5,7 @@
 
 pub(crate) mod decode;
 pub mod input;
+pub mod must;
 pub mod procedure;
 pub mod step;
 pub mod test;

@@ -1,9 +1,20 @@
 //! What a plan would do, asked of the real machine before anything runs.
 
 mod dry_run;
+mod finding;
+mod must;
+mod pre_mortem;
+mod story;
+mod turn;
+mod walk;
+mod way;
 
 pub use dry_run::{
     DryRun, Later, Longest, Nothing, Options, PredictedRequest, PredictedRung, PredictedStep, PredictedUndo, UndoStep, Usual,
     Verdict, World, dry_run,
 };
-pub(crate) use dry_run::{named, outputs_with, predicted_result};
+pub(crate) use dry_run::{named, outputs_with, predicted_answers, predicted_result};
+pub use finding::{Finding, Kind};
+pub use pre_mortem::Fall;
+pub use turn::{Turn, What};
+pub use walk::{Extent, Walk, walk};

@@ -104,6 +104,15 @@ impl RunId {
         RunId::from_parts(0, 0)
     }
 
+    /// The id of a run on one of all paths: what happens on it is certain, unlike in a prediction; what values come is not known.
+    pub fn explored() -> RunId {
+        RunId::from_parts(0, 2)
+    }
+
+    pub fn is_explored(&self) -> bool {
+        *self == RunId::explored()
+    }
+
     pub fn is_predicted(&self) -> bool {
         self.0.bytes().all(|b| b == b'0')
     }

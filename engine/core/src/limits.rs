@@ -135,6 +135,25 @@ pub const DRY_RUN_PATHS: usize = 256;
 /// Steps that a dry run goes through, those of every way and of every item counted: more than anybody reads, within a second.
 pub const DRY_RUN_STEPS: usize = 20_000;
 
+/// Places of a plan that an exploration goes to before it stops, and says so.
+pub const EXPLORE_PLACES: usize = 50_000;
+/// Parts of runs that an exploration copies: bounds its time, at some 50 ns for each.
+pub const EXPLORE_WORK: usize = 8_000_000;
+/// Parts of runs that an exploration holds at once: bounds its memory, at some 200 bytes for each.
+pub const EXPLORE_HELD: usize = 400_000;
+/// Events between two places where something is decided.
+pub const EXPLORE_AT_ONCE: usize = 100_000;
+/// Parts of a run that go on in any order; of more at once, the first and the last do.
+pub const EXPLORE_AT_A_TIME: usize = 3;
+/// Items of a loop that are walked: the second shows what the first does to it.
+pub const EXPLORE_ITEMS: usize = 2;
+/// The same where a loop bears that some of its items fail.
+pub const EXPLORE_MANY_ITEMS: usize = 5;
+/// Rounds of a `repeat` that are walked; the next thing is that it has gone through all of them.
+pub const EXPLORE_ROUNDS: u32 = 2;
+/// Turns for the better that are named before one for the worse.
+pub const EXPLORE_TURNS_TOLD: usize = 3;
+
 /// How long a lease lasts without renewal. What is shown is true within this time.
 pub const LEASE: Duration = Duration::from_secs(10);
 /// How often an owner renews its lease.

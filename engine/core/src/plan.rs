@@ -5,6 +5,7 @@
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
 mod address;
+pub mod must;
 mod reads;
 pub(crate) mod sound;
 
@@ -92,6 +93,9 @@ pub struct Procedure {
     pub finally: Block,
     pub outputs: Vec<(Id, Expression)>,
     pub escalation: Option<Escalation>,
+    /// Properties that every path keeps; for the explorer alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must: Vec<must::Must>,
 }
 
 /// A declared input, or a field of an `ask`.

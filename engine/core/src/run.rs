@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod decision;
+pub(crate) mod essence;
 pub mod event;
 mod future;
 mod names;
@@ -76,6 +77,8 @@ pub struct Run {
     wants: BTreeMap<Key, Command>,
     /// Wants that the event being applied has added.
     fresh: Vec<Key>,
+    /// Steps that the last event has ended.
+    ended: Vec<NodeIx>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +149,7 @@ impl Run {
             outcome: None,
             wants: BTreeMap::new(),
             fresh: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -164,6 +168,7 @@ impl Run {
         self.seq = event.seq;
         self.now = event.at;
         self.fresh.clear();
+        self.ended.clear();
         self.take(event);
         // Resumed, or cancelled while paused: what was held back is wanted again.
         if paused && !self.paused {

@@ -99,6 +99,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         let (outputs, types) = self.named(&procedure.outputs, &Scope::outputs(end));
         let secrets = self.secrets();
         let inputs = self.specs(&procedure.inputs);
+        let must = self.properties();
         let escalation = self.escalation();
         self.triggers();
         self.leftovers();
@@ -123,6 +124,7 @@ impl<'b, 'c> Checked<'b, 'c> {
                 finally,
                 outputs: outputs?,
                 escalation,
+                must: must?,
             })
         })();
         (lowered, effect, types)

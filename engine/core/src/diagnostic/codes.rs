@@ -132,4 +132,16 @@ codes! {
     // Tests.
     RB0501 Error "an expectation does not hold";
     RB0502 Error "a case that cannot be played";
+
+    // What an exploration finds.
+    RB0601 Warning "a loss that nobody has approved";
+    RB0602 Warning "a change that stays after a failure";
+    RB0603 Warning "an undo without what it reads";
+    RB0604 Warning "an end that nobody has looked at";
+    RB0605 Warning "a step that no path comes to";
+    RB0606 Warning "an approval that decides nothing";
+    RB0607 Warning "two changes of the same at once";
+    RB0608 Warning "a run that can wait for ever";
+    RB0609 Warning "a failure that hides a change";
+    RB0610 Error "a property that a path does not keep";
 }

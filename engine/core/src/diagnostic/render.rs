@@ -49,6 +49,9 @@ pub fn to_text(diagnostic: &Diagnostic, source: &Source, look: Look) -> String {
             Snippet::source(excerpt.text).line_start(excerpt.first_line).path(path.clone()).annotations(excerpt.annotations),
         );
     }
+    if let Some(note) = &diagnostic.note {
+        fault = fault.element(Level::NOTE.message(escape(note)));
+    }
     let mut groups = Vec::new();
     let patch = diagnostic.suggestion.as_ref().and_then(|suggestion| {
         let mut place = [Place { span: suggestion.span, label: "", kind: AnnotationKind::Primary }];
@@ -84,7 +87,7 @@ pub fn to_text(diagnostic: &Diagnostic, source: &Source, look: Look) -> String {
 }
 
 /// The diagnostic as JSON: `code`, `severity`, `file`, `line`, `column`, `end_line`, `end_column` (from 1, in
-/// characters, the end exclusive), `message`, `reason`, `help`, `suggestion` and `labels`. What is absent is null.
+/// characters, the end exclusive), `message`, `reason`, `note`, `help`, `suggestion` and `labels`. What is absent is null.
 pub fn to_json(diagnostic: &Diagnostic, source: &Source) -> Json {
     let place = |span: Span| {
         let (start, end) = (source.position(span.start), source.position(span.end));
@@ -110,6 +113,7 @@ pub fn to_json(diagnostic: &Diagnostic, source: &Source) -> Json {
             "file": &*source.name,
             "message": diagnostic.message,
             "reason": (!diagnostic.reason.is_empty()).then_some(&diagnostic.reason),
+            "note": diagnostic.note,
             "help": diagnostic.help,
             "suggestion": suggestion,
             "labels": labels,

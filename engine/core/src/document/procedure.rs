@@ -57,8 +57,8 @@ pub struct Procedure {
     pub finally: Vec<Step>,
     /// Name → expression.
     pub outputs: Vec<(Spanned<Id>, Scalar)>,
-    /// Properties that every path keeps; read, and checked by the review tooling.
-    pub must: Option<Node>,
+    /// Properties that every path keeps, for the explorer to judge.
+    pub must: Vec<super::must::Must>,
     pub concurrency: Option<Concurrency>,
 }
 

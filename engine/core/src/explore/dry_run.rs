@@ -34,7 +34,7 @@ use crate::value::{Map, format_duration};
 
 use seen::{History, Seen};
 use way::{Next, Way};
-pub(crate) use way::{named, outputs_with, predicted_result};
+pub(crate) use way::{named, outputs_with, predicted_answers, predicted_result};
 
 /// How a dry run is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -108,6 +108,10 @@ impl Walk<'_> {
             return Err(Unsound::TooLong);
         }
         for (of, procedure) in (0..).map(ProcedureIx).zip(self.procedures) {
+            let named = procedure.must.iter().flat_map(|must| must.rule.steps());
+            if let Some(ix) = named.into_iter().find(|ix| ix.0 as usize >= self.steps.len()) {
+                return Err(Unsound::NoStep(ix));
+            }
             let lists = [("", &procedure.body), ("~on_failure/", &procedure.on_failure), ("~finally/", &procedure.finally)];
             for (beside, list) in lists {
                 self.list(list, Place { of, depth: 0, path: beside.len() })?;

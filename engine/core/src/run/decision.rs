@@ -482,13 +482,13 @@ impl Run {
         let by: Vec<&str> = decision.votes.iter().map(|v| v.by.person.as_str()).collect();
         let reasons: Vec<&str> = decision.votes.iter().filter_map(|v| v.reason.as_deref()).collect();
         // In a prediction nobody has said anything, and where the run goes on after a no, only people know.
-        let made_up = self.is_predicted() && decision.votes.iter().all(|vote| vote.by.means == Means::Engine);
+        let made_up = self.is_imagined() && decision.votes.iter().all(|vote| vote.by.means == Means::Engine);
         let told = |member: &str, value: Value, sure: bool| match made_up && !sure {
             true => Value::Unknown(format!("steps.{}.{member}", self.node(node).path.label())),
             false => value,
         };
         let granted = Value::Bool(decision.standing == Standing::Granted);
-        let sure = !made_up || !self.survives_failure(&self.node(node).path);
+        let sure = !self.is_predicted() || !made_up || !self.survives_failure(&self.node(node).path);
         result.insert("granted".to_owned(), told("granted", granted, sure));
         result.insert("by".to_owned(), told("by", Value::Text(by.join(", ")), false));
         result.insert("reason".to_owned(), told("reason", Value::Text(reasons.join("; ")), false));

@@ -82,7 +82,7 @@ impl InScope<'_> {
         let started = self.run.started()?;
         // Who starts it, and how it ends once steps may have failed, is not known before a real run.
         let ends = name == "outcome" && self.is_after_failures();
-        if self.run.is_predicted() && (ends || matches!(name, "id" | "started_at" | "requested_by")) {
+        if ends && self.run.is_predicted() || self.run.is_imagined() && matches!(name, "id" | "started_at" | "requested_by") {
             return Some(Value::Unknown(format!("run.{name}")));
         }
         Some(match name {
@@ -124,7 +124,7 @@ impl Names for InScope<'_> {
         let whole = |map: Map| Ok(Value::Map(map));
         match (root, member) {
             // No real run is at this time.
-            ("now", _) if self.run.is_predicted() => Ok(Value::Unknown("now".to_owned())),
+            ("now", _) if self.run.is_imagined() => Ok(Value::Unknown("now".to_owned())),
             ("now", _) => Ok(self.now.map_or_else(|| Value::Unknown("now".to_owned()), Value::Time)),
             ("result", _) => self.result.cloned().ok_or_else(|| "`result` is known only in `outputs` and `expect`".to_owned()),
             ("inputs", Some(name)) => {
@@ -151,6 +151,10 @@ impl Names for InScope<'_> {
                 while let Some(ix) = at {
                     let scope = self.run.scope(ix);
                     at = match &scope.kind {
+                        // An item that stands for all of them has no place among them.
+                        ScopeKind::Item { item: Value::Unknown(of), .. } if name == "index" && self.run.is_imagined() => {
+                            return Ok(Value::Unknown(format!("index of {of}")));
+                        }
                         ScopeKind::Item { index, .. } if name == "index" => return Ok(Value::Int(i64::from(*index))),
                         ScopeKind::Item { name: own, item, .. } if name == own.as_str() || name == "item" => {
                             return Ok(item.clone());

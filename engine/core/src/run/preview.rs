@@ -54,6 +54,26 @@ impl Ask {
             on_timeout: OnTimeout::Fail,
         }
     }
+
+    /// The question alone: nothing is shown beside it, and its digest is of nothing yet.
+    fn into_request(self) -> Request {
+        Request {
+            question: self.question,
+            from: self.from,
+            count: self.count.max(1),
+            not_requester: self.not_requester,
+            signed: self.signed,
+            choices: self.choices,
+            fields: self.fields,
+            evidence: self.evidence,
+            next: Vec::new(),
+            known: Vec::new(),
+            unknown: Vec::new(),
+            within: self.within,
+            on_timeout: self.on_timeout,
+            digest: Digest::of_bytes(b""),
+        }
+    }
 }
 
 const GO: [Choice; 2] = [Choice::Approve, Choice::Reject];
@@ -84,23 +104,18 @@ impl Run {
             unknown.insert(format!("further values: {} are shown, and {more} more values are known", limits::PREVIEW_KNOWN));
             known.truncate(limits::PREVIEW_KNOWN);
         }
-        let mut request = Request {
-            question: ask.question,
-            from: ask.from,
-            count: ask.count.max(1),
-            not_requester: ask.not_requester,
-            signed: ask.signed,
-            choices: ask.choices,
-            fields: ask.fields,
-            evidence: ask.evidence,
-            next,
-            known,
-            unknown: unknown.into_iter().take(limits::PREVIEW_KNOWN).collect(),
-            within: ask.within,
-            on_timeout: ask.on_timeout,
-            digest: Digest::of_bytes(b""),
-        };
+        let mut request = ask.into_request();
+        request.next = next;
+        request.known = known;
+        request.unknown = unknown.into_iter().take(limits::PREVIEW_KNOWN).collect();
         request.digest = request.compute_digest()?;
+        let decision = DecisionId(u32::try_from(self.decisions().len() + 1).ok()?);
+        Some(Fact::DecisionRequested { decision, path: path.cloned(), purpose: purpose.clone(), request: Box::new(request) })
+    }
+
+    /// The same without what is shown beside the question: for a walk over all that people can answer, where nobody reads it.
+    pub(crate) fn bare_request(&self, path: Option<&StepPath>, purpose: &Purpose, now: Timestamp) -> Option<Fact> {
+        let request = self.ask(self.asker(path, purpose).ok()?, purpose, now)?.into_request();
         let decision = DecisionId(u32::try_from(self.decisions().len() + 1).ok()?);
         Some(Fact::DecisionRequested { decision, path: path.cloned(), purpose: purpose.clone(), request: Box::new(request) })
     }

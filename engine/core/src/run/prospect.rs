@@ -41,7 +41,7 @@ impl Prospect {
 /// Conditions that cannot be judged and were taken to hold, or not: where the same names are read in the same words again, they hold,
 /// or do not, again.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Assumed(BTreeMap<(String, String), bool>);
+pub struct Assumed(pub(super) BTreeMap<(String, String), bool>);
 
 impl Assumed {
     pub fn extend(&mut self, other: Assumed) {

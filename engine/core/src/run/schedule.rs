@@ -476,7 +476,9 @@ impl Run {
     fn container_result(&self, node: NodeIx) -> Value {
         match &self.node(node).inner {
             // A prediction that shows unknown items once does not know how many there are.
-            Inner::Each(items) if self.is_predicted() && (is_pattern(&items.items) || self.may_lose_parts(node)) => {
+            Inner::Each(items)
+                if (self.is_imagined() && is_pattern(&items.items)) || (self.is_predicted() && self.may_lose_parts(node)) =>
+            {
                 Value::Unknown(format!("steps.{}", self.node(node).path.label()))
             }
             Inner::Each(items) => Value::List(
@@ -508,7 +510,7 @@ impl Run {
 
     /// What a `wait` or `repeat` gives.
     pub(super) fn rounds_result(&self, node: NodeIx, round: u32) -> Value {
-        let rounds = match self.is_predicted() {
+        let rounds = match self.is_imagined() {
             true => Value::Unknown(format!("steps.{}.rounds", self.node(node).path.label())),
             false => Value::Int(i64::from(round)),
         };
@@ -518,6 +520,11 @@ impl Run {
     /// Whether this is no real run, but a prediction of one.
     pub(super) fn is_predicted(&self) -> bool {
         self.id().is_some_and(RunId::is_predicted)
+    }
+
+    /// Whether it is no real run: a prediction, or one of all paths.
+    pub(super) fn is_imagined(&self) -> bool {
+        self.id().is_some_and(|id| id.is_predicted() || id.is_explored())
     }
 
     // Frames.
@@ -623,9 +630,9 @@ impl Run {
     }
 }
 
-/// Whether these are the items of a prediction that does not know them, and shows them once.
+/// Whether these are the items of a prediction that does not know them, and stands for them.
 fn is_pattern(items: &[Value]) -> bool {
-    matches!(items, [Value::Unknown(_)])
+    matches!(items.first(), Some(Value::Unknown(_)))
 }
 
 pub(super) fn stopped_failure(kind: FailKind) -> Failure {

@@ -538,6 +538,7 @@ impl Run {
             Inner::Rounds { round, .. } => round,
             _ => 0,
         };
+        self.ended.push(node);
         {
             let node = self.node_mut(node);
             node.state = State::Ended(outcome);

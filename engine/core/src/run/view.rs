@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::id::{DecisionId, RunId, StepPath};
-use crate::plan::{Plan, Step, StepIx};
+use crate::plan::{Plan, Step, StepIx, Verb};
 use crate::value::{Map, Value};
 
 use super::Run;
 use super::event::{Failure, Outcome, RunStarted, StepOutcome};
 use super::names::InScope;
-use super::state::{Doubt, NodeIx, Stage, State};
+use super::state::{Doubt, NodeIx, Owner, Stage, State};
 use super::task::Work;
 
 /// One instance of a step, as it stands.
@@ -110,6 +110,21 @@ impl<'a> StepView<'a> {
         }
     }
 
+    /// The calls that it stands in whose procedures name a lock, each with that, from the inside out.
+    pub fn locks(&self) -> Vec<(StepView<'a>, String)> {
+        let mut locks = Vec::new();
+        let mut scope = self.run.node(self.node).scope;
+        loop {
+            let frame = self.run.frame_of(scope);
+            let Some(caller) = frame.caller else { return locks };
+            if let Some(lock) = &self.run.plan.procedure(frame.procedure).lock {
+                let names = self.run.lenient(frame.scope, self.began());
+                locks.push((StepView { run: self.run, node: caller }, self.run.told(lock, &names)));
+            }
+            scope = self.run.node(caller).scope;
+        }
+    }
+
     /// Why it is done.
     pub fn why(&self) -> Option<String> {
         self.step().why.as_ref().map(|text| self.run.told(text, &self.names()))
@@ -192,6 +207,11 @@ impl Run {
         (0..self.nodes.len()).map(|n| StepView { run: self, node: NodeIx(n as u32) })
     }
 
+    /// The steps that the last event has ended, in that order.
+    pub fn just_ended(&self) -> impl Iterator<Item = StepView<'_>> {
+        self.ended.iter().map(|node| StepView { run: self, node: *node })
+    }
+
     pub fn find_step(&self, path: &StepPath) -> Option<StepView<'_>> {
         self.by_path.get(path).map(|node| StepView { run: self, node: *node })
     }
@@ -200,6 +220,23 @@ impl Run {
     pub fn under_way(&self) -> Vec<(StepPath, u32)> {
         let running = self.nodes.iter().filter(|n| n.state == State::Running);
         running.map(|n| (n.path.clone(), n.attempt)).collect()
+    }
+
+    /// Whether the author says what a person does where the step at `path` ends the run: there, or around it. An end that is a step
+    /// of its own says so itself.
+    pub(crate) fn is_told(&self, path: &StepPath) -> bool {
+        let mut at = self.by_path.get(path).copied();
+        while let Some(node) = at {
+            let step = self.step_of(node);
+            if step.by_hand.is_some() || matches!(step.verb, Verb::Finish { .. }) {
+                return true;
+            }
+            at = match self.lane(self.node(node).lane).owner {
+                Owner::Node(around) => Some(around),
+                Owner::Frame(_) | Owner::Undo => None,
+            };
+        }
+        false
     }
 
     /// What a caller of the procedure gets: its outputs, evaluated on the state as it is. Before the end, what no step has given

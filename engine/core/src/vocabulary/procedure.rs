@@ -141,8 +141,66 @@ const PROPERTY_TYPE: Type = Type::Shape(&PROPERTY);
 
 static PROPERTY: Shape = Shape::new(
     "a property of `must`",
-    &[Key::new("never", DATA, "What no path may come to"), Key::new("always_before", DATA, "What every path has to come to first")],
-);
+    &[
+        Key::new("never", MOMENT, "What no path comes to; a step alone means that it begins"),
+        Key::new("after", MOMENT, "Only once this has come; a step alone means that it has succeeded").beside("never"),
+        Key::new("always_before", MOMENT, "What no path comes to first; a step alone means that it begins"),
+        Key::new("comes", MOMENT, "What has come before it; a step alone means that it has succeeded").beside("always_before"),
+        Key::new("why", Type::Plain, "Why that is so, for whoever breaks it"),
+    ],
+)
+.with_one_of(&["never", "always_before"]);
+
+const MOMENT: Type = Type::AnyOf(&[&Type::Id, &Type::Shape(&MOMENT_OF)]);
+
+static MOMENT_OF: Shape = Shape::new(
+    "a moment of `must`",
+    &[
+        Key::new("step", Type::Id, "A step of this procedure"),
+        Key::new(
+            "effect",
+            Type::Word(&[
+                Word::new("read", "Looks"),
+                Word::new("change", "Changes something"),
+                Word::new("destructive", "Destroys something"),
+            ]),
+            "Any step of this effect or a higher one",
+        ),
+        Key::new(
+            "verb",
+            Type::Word(&[
+                Word::new("approve", "People were asked for a yes"),
+                Word::new("ask", "People were asked for answers"),
+                Word::new("manual", "People did something by hand"),
+                Word::new("check", "Assertions were judged"),
+                Word::new("notify", "People were told"),
+            ]),
+            "Any step of this verb",
+        ),
+        Key::new(
+            "run",
+            Type::Word(&[
+                Word::new("succeeded", "It came to its end"),
+                Word::new("failed", "A step failed"),
+                Word::new("rejected", "People said no"),
+                Word::new("rolled_back", "Its changes were taken back"),
+                Word::new("needs_attention", "People must put right what is left"),
+            ]),
+            "The run ends so",
+        ),
+        Key::new(
+            "ends",
+            Type::Word(&[
+                Word::new("succeeded", "It did its work; of an `approve`, it was granted"),
+                Word::new("failed", "It failed, ran out of time or was refused"),
+                Word::new("unknown", "Nobody knows how it ended"),
+                Word::new("skipped", "Its `if` did not hold"),
+            ]),
+            "How the step ends",
+        ),
+    ],
+)
+.with_one_of(&["step", "effect", "verb", "run"]);
 
 static TRIGGER: Shape = Shape::new(
     "a trigger",

@@ -2,11 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::{Fields, Reading, input, scalar, step, trigger};
+use super::{Fields, Reading, input, must, scalar, step, trigger};
 use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::procedure::{Defaults, Impact, SecretFrom, SecretRef, Version};
 use crate::document::step::EnvEntry;
-use crate::document::{Node, NodeKind, Procedure, ProcedureKind, Scalar};
+use crate::document::{Node, Procedure, ProcedureKind, Scalar};
 use crate::id::{Id, ProcedureName};
 
 const IMPACTS: [(&str, Impact); 4] =
@@ -62,7 +62,7 @@ pub(super) fn decode(mut fields: Fields, kind: ProcedureKind, kind_span: Span) -
         on_failure: fields.take("on_failure").map(|node| step::decode_list(reading, node, "on_failure")).unwrap_or_default(),
         finally: fields.take("finally").map(|node| step::decode_list(reading, node, "finally")).unwrap_or_default(),
         outputs: fields.expressions("outputs"),
-        must: fields.take("must").filter(|node| must(reading, node)).cloned(),
+        must: must::decode_all(&mut fields),
         concurrency: trigger::concurrency(&mut fields),
     };
     fields.finish();
@@ -94,26 +94,6 @@ fn playbook_lacks(fields: &Fields, key: &str) {
                 .help(format!("add `{key}`, or make it a `kind: Runbook`")),
         );
     }
-}
-
-/// The properties that every path keeps: a list of one-key maps. What they say is judged by the review tooling.
-fn must(reading: &Reading, node: &Node) -> bool {
-    let NodeKind::List(items) = &node.kind else {
-        scalar::wrong_type(reading, node, &format!("`must` is a list, not {}", node.describe()));
-        return false;
-    };
-    for item in items {
-        let Some(mut property) = Fields::of(reading, item, "a property of `must`") else { continue };
-        let (never, before) = (property.has("never"), property.has("always_before"));
-        if !never && !before {
-            property.missing("never");
-        }
-        for key in ["never", "always_before"] {
-            property.take(key);
-        }
-        property.finish();
-    }
-    true
 }
 
 fn version(reading: &Reading, node: &Node) -> Option<Spanned<Version>> {

@@ -244,13 +244,17 @@ fn each_fault_of_a_trigger_has_its_code() {
             &["RB0013 `dance` is not a value of `on_resolved`"],
         ),
         (
-            "triggers: [{source: a}]\nconcurrency: {then: wait}\nmust: [{never: x}, {nevr: y}, 5]",
+            "triggers: [{source: a}]\nconcurrency: {then: wait}\nmust: [{never: x}, {nevr: y}, 5, {always_before: {step: x, run: failed}}, {never: {}, comes: x}]",
             &[
                 "RB0010 a property of `must` has no key `nevr`",
                 "RB0011 `concurrency` has no `key`",
+                "RB0011 a moment of `must` has no `step`",
+                "RB0011 a property of `must` has no `comes`",
                 "RB0011 a property of `must` has no `never`",
                 "RB0012 a property of `must` is a map, not a whole number",
                 "RB0013 `wait` is not a value of `then`",
+                "RB0023 `comes` stands beside `always_before`",
+                "RB0023 a moment of `must` has `step` or `run`, not both",
             ],
         ),
     ] {

@@ -458,7 +458,8 @@ pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
     Value::Map(result)
 }
 
-fn predicted_answers(fields: &[InputSpec], evidence: bool, label: &str) -> Map {
+/// Answers that nobody has given yet.
+pub(crate) fn predicted_answers(fields: &[InputSpec], evidence: bool, label: &str) -> Map {
     let mut answers: Map =
         fields.iter().map(|f| (f.name.as_str().to_owned(), Value::Unknown(format!("steps.{label}.{}", f.name)))).collect();
     if evidence {

@@ -1,0 +1,223 @@
+//! Before anything has gone wrong: for each step and each way in which it can, what happens then, who is asked, and which changes
+//! are left at the end, those of `finally` aside. Whatever else can go wrong goes well; where the step does not stand on the way on
+//! which everything does, the way to it is the shortest.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::story::{changes, takes_back};
+use super::turn::{Turn, What};
+use super::walk::Walk;
+use crate::id::StepPath;
+use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::run::event::OutcomeKind;
+
+/// What follows when a step goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fall {
+    pub path: StepPath,
+    #[serde(skip)]
+    pub step: StepIx,
+    /// Ways of going wrong from which the same follows.
+    pub when: Vec<What>,
+    /// Whether it is looked at what became of it, without a person.
+    pub verified: bool,
+    /// The next step of the procedure's own list that runs all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub goes_on: Option<StepPath>,
+    /// Steps of `on_failure` that run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_failure: Vec<StepPath>,
+    /// Steps that are taken back, the last change first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<StepPath>,
+    /// Absent where the walk did not come to the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeKind>,
+    /// Who is asked, each with the step that it is about.
+    pub asked: Vec<(String, StepPath)>,
+    /// Steps whose changes are there at the end.
+    pub left: Vec<StepPath>,
+    /// Whether the step itself may have left half of a change.
+    pub partly: bool,
+}
+
+impl Walk {
+    /// In the order of the file.
+    pub fn pre_mortem(&self) -> Vec<Fall> {
+        let mut falls: Vec<Fall> = Vec::new();
+        let mut good: Vec<(u32, &Turn)> = Vec::new();
+        let mut at = 0;
+        while let Some((turn, next)) = self.places.get(at as usize).and_then(|place| place.on.as_ref()) {
+            if good.len() == self.places.len() {
+                break;
+            }
+            good.push((at, turn));
+            at = *next;
+        }
+        let mut turns: Vec<_> = self.falls.iter().collect();
+        turns.sort_by_key(|((step, what), _)| (&self.plan.step(*step).at, *step, *what));
+        for ((step, what), (from, turn, to)) in turns {
+            let fall = self.fall((*step, *what), (*from, turn, *to), &good);
+            match falls.last_mut().filter(|last| last.step == *step && last.follows_as(&fall)) {
+                Some(last) => last.when.push(*what),
+                None => falls.push(fall),
+            }
+        }
+        falls
+    }
+
+    fn fall(&self, (step, what): (StepIx, What), (from, turn, to): (u32, &Turn, u32), good: &[(u32, &Turn)]) -> Fall {
+        let plan = &self.plan;
+        let mut fall = Fall {
+            path: turn.path.clone(),
+            step,
+            when: vec![what],
+            verified: false,
+            goes_on: None,
+            on_failure: Vec::new(),
+            undone: Vec::new(),
+            outcome: None,
+            asked: Vec::new(),
+            left: Vec::new(),
+            partly: matches!(what, What::Fails | What::TimesOut) && changes(plan.step(step)) && !aside(&turn.path),
+        };
+        let mut left: Vec<StepPath> = Vec::new();
+        match good.iter().position(|(place, _)| *place == from) {
+            Some(number) => good.iter().take(number).for_each(|(_, turn)| changed(plan, turn, &mut left)),
+            None => self.turns_to(from).iter().for_each(|turn| changed(plan, turn, &mut left)),
+        }
+        let mut known = BTreeSet::new();
+        let mut at = to;
+        // The best turn never leads back, but for a wait that looks again: as many turns as there are places are enough.
+        for _ in 0..self.places.len() {
+            let Some(place) = self.places.get(at as usize) else { break };
+            fall.outcome = place.end;
+            let Some((turn, next)) = &place.on else { break };
+            changed(plan, turn, &mut left);
+            fall.take(plan, turn, &mut known);
+            at = *next;
+        }
+        fall.left = left;
+        fall
+    }
+}
+
+impl Fall {
+    fn take<'w>(&mut self, plan: &Plan, turn: &'w Turn, known: &mut BTreeSet<(String, &'w StepPath)>) {
+        let path = turn.path.as_str();
+        if let Some(of) = taken_back(turn) {
+            if !self.undone.contains(&of) {
+                self.undone.push(of);
+            }
+        } else if path.contains("~verify") {
+            self.verified = true;
+        } else if path.contains("~on_failure/") {
+            self.on_failure.push(turn.path.clone());
+        } else if self.goes_on.is_none() && !path.contains("~finally/") && turn.path != self.path && turn.what.is_work() {
+            self.goes_on = Some(turn.path.clone());
+        }
+        if let What::Granted | What::Done | What::UndoneByHand = turn.what {
+            let who = asked(plan.step(turn.step), turn.what);
+            if known.insert((who.clone(), &turn.path)) {
+                self.asked.push((who, turn.path.clone()));
+            }
+        }
+    }
+
+    /// Whether the same follows from both.
+    fn follows_as(&self, other: &Fall) -> bool {
+        let Fall { path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, partly } = self;
+        (path, step, goes_on, on_failure, undone) == (&other.path, &other.step, &other.goes_on, &other.on_failure, &other.undone)
+            && (verified, outcome, asked, left, partly)
+                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.partly)
+    }
+
+    /// In what ways it goes wrong.
+    pub fn when(&self) -> String {
+        self.when.iter().map(|what| what.fall()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What happens then, in one line.
+    pub fn happens(&self) -> String {
+        let list = |paths: &[StepPath]| paths.iter().map(StepPath::as_str).collect::<Vec<_>>().join(", ");
+        let mut parts = Vec::new();
+        if self.verified {
+            parts.push("looks whether it did its work".to_owned());
+        }
+        if !self.undone.is_empty() {
+            parts.push(format!("takes back {}", list(&self.undone)));
+        }
+        if !self.on_failure.is_empty() {
+            parts.push(format!("runs {}", list(&self.on_failure)));
+        }
+        parts.extend(self.goes_on.iter().map(|next| format!("goes on with {next}")));
+        parts.push(match self.outcome {
+            Some(outcome) => format!("ends {}", outcome.name()),
+            None => "was not walked to its end".to_owned(),
+        });
+        parts.join("; ")
+    }
+
+    /// What is left, in one line; empty where that is nothing.
+    pub fn leaves(&self) -> String {
+        let mut left: Vec<String> = self.left.iter().map(ToString::to_string).collect();
+        if self.partly {
+            left.push(format!("perhaps a part of {}", self.path));
+        }
+        left.join(", ")
+    }
+}
+
+/// What a turn takes back: the step whose undo it is of.
+fn taken_back(turn: &Turn) -> Option<StepPath> {
+    match turn.what {
+        What::UndoneByHand => Some(turn.path.clone()),
+        _ => turn.path.as_str().rsplit_once("~undo").and_then(|(of, _)| of.parse().ok()),
+    }
+}
+
+/// Adds what a turn changes to what is left, or removes what it takes back.
+fn changed(plan: &Plan, turn: &Turn, left: &mut Vec<StepPath>) {
+    if let Some(of) = taken_back(turn) {
+        return left.retain(|path| *path != of);
+    }
+    let (step, path) = (plan.step(turn.step), turn.path.as_str());
+    let verified = path.rsplit_once("~verify").filter(|_| turn.what == What::Succeeds || turn.what == What::Holds);
+    let did = match turn.what {
+        What::Succeeds | What::Done | What::Holds => changes(step),
+        What::Granted => matches!(step.verb, Verb::Manual(_)) && changes(step),
+        _ => false,
+    };
+    let path = match verified {
+        Some((of, _)) => of.parse().ok(),
+        None => Some(turn.path.clone()).filter(|_| did),
+    };
+    if let Some(path) = path
+        && !aside(&path)
+        && !left.contains(&path)
+    {
+        left.push(path);
+    }
+}
+
+/// Whether it takes something back or tidies up: nothing of that is left.
+fn aside(path: &StepPath) -> bool {
+    takes_back(path) || path.as_str().contains("~finally/")
+}
+
+/// Whom a decision about a step asks.
+fn asked(step: &Step, what: What) -> String {
+    let from: Vec<&String> = match &step.verb {
+        _ if matches!(what, What::Done | What::UndoneByHand) => Vec::new(),
+        Verb::Approve(approve) => approve.from.iter().collect(),
+        Verb::Ask(ask) => ask.from.iter().collect(),
+        Verb::Manual(manual) => manual.from.iter().collect(),
+        _ => step.gates.iter().flat_map(|gate| &gate.from).collect(),
+    };
+    match from.as_slice() {
+        [] => "whoever may operate".to_owned(),
+        from => from.iter().map(|who| who.as_str()).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,376 @@
+//! Walks every path of a plan, breadth first, on the machine that real runs use: each attempt succeeds, fails, runs out of time and
+//! ends unknown, each decision is granted, rejected and expires, each condition that is not known goes both ways.
+//!
+//! Ways that can only go on alike are merged, so that a procedure without branches is walked in time that grows with its length.
+//! What is found is found on a shortest path. The walk is bounded in places and in work; where it comes to its bound it says
+//! so, and says nothing of what lies behind.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::finding::{Finding, Kind};
+use super::must::Watch;
+use super::story::{Story, Told};
+use super::turn::{Turn, What};
+use super::way::{Choice, Seen, Way};
+use crate::document::procedure::ProcedureKind;
+use crate::id::Digest;
+use crate::limits;
+use crate::plan::{Plan, StepIx, Verb};
+use crate::run::essence::Reads;
+use crate::run::event::{Identity, Means, OutcomeKind, Part, RunStarted};
+use crate::run::{Fact, IllegalEvent, Run};
+use crate::value::Value;
+
+/// Everything that was walked.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    pub plan: Arc<Plan>,
+    pub findings: Vec<Finding>,
+    pub extent: Extent,
+    pub(super) places: Vec<Place>,
+    /// Where a step took a turn for the worse, if possible on the way on which all else goes well: from which place, and to which.
+    pub(super) falls: BTreeMap<(StepIx, What), (u32, Turn, u32)>,
+}
+
+/// How far the walk went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Extent {
+    /// Places at which something is decided, or the run has ended.
+    pub places: usize,
+    /// False where the walk came to its bound: what follows there is not proved.
+    pub complete: bool,
+}
+
+/// A state at which something is decided, or at which the run has ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    /// The shortest way to it: the place before, and the turn taken there.
+    pub came: Option<(u32, Turn)>,
+    /// Where the best turn leads.
+    pub on: Option<(Turn, u32)>,
+    pub end: Option<OutcomeKind>,
+}
+
+/// Walks `plan`, whatever its inputs are.
+pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
+    let mut walker = Walker::new(plan);
+    walker.begin()?;
+    while let Some((from, way, choices)) = walker.open.pop_front() {
+        walker.held = walker.held.saturating_sub(way.run.weight());
+        walker.expand(from, &way, &choices)?;
+        if walker.spent() {
+            walker.complete = false;
+            break;
+        }
+    }
+    Ok(walker.finish())
+}
+
+struct Walker {
+    plan: Arc<Plan>,
+    reads: Reads,
+    places: Vec<Place>,
+    open: VecDeque<(u32, Way, Vec<Choice>)>,
+    known: HashMap<Digest, u32>,
+    findings: BTreeMap<Kind, Finding>,
+    falls: BTreeMap<(StepIx, What), (u32, Turn, u32)>,
+    /// How far the way on which everything goes well has come.
+    good: u32,
+    reached: BTreeSet<StepIx>,
+    branches: BTreeSet<(StepIx, u32)>,
+    /// Of each approval, whether a no leads anywhere else than a yes.
+    matters: BTreeMap<StepIx, bool>,
+    /// Undos that have been tried in this state of what they read.
+    tried: BTreeSet<Digest>,
+    complete: bool,
+    /// Parts of runs copied so far, and those that wait for their turn.
+    work: usize,
+    held: usize,
+}
+
+impl Walker {
+    fn new(plan: &Arc<Plan>) -> Walker {
+        Walker {
+            plan: plan.clone(),
+            reads: Reads::of(plan),
+            places: Vec::new(),
+            open: VecDeque::new(),
+            known: HashMap::new(),
+            findings: BTreeMap::new(),
+            falls: BTreeMap::new(),
+            good: 0,
+            reached: BTreeSet::new(),
+            branches: BTreeSet::new(),
+            matters: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            complete: true,
+            work: 0,
+            held: 0,
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), IllegalEvent> {
+        let mut way = Way::new(Run::new(self.plan.clone()), Story::new(Watch::of(&self.plan)));
+        way.record(Fact::RunStarted(Box::new(started(&self.plan))))?;
+        self.places.push(Place::default());
+        let Some(choices) = self.settled(&mut way)? else { return Ok(()) };
+        self.arrive(0, &way, &choices);
+        self.look(&way, 0, None)?;
+        self.open.push_back((0, way, choices));
+        Ok(())
+    }
+
+    fn spent(&self) -> bool {
+        self.places.len() >= limits::EXPLORE_PLACES || self.work >= limits::EXPLORE_WORK || self.held >= limits::EXPLORE_HELD
+    }
+
+    fn settled(&mut self, way: &mut Way) -> Result<Option<Vec<Choice>>, IllegalEvent> {
+        let choices = way.settle()?;
+        self.complete &= choices.is_some();
+        Ok(choices)
+    }
+
+    fn expand(&mut self, from: u32, way: &Way, choices: &[Choice]) -> Result<(), IllegalEvent> {
+        // What a yes and a no to the same question lead to.
+        let mut best = None;
+        let mut answers: Vec<(StepIx, What, Vec<u8>)> = Vec::new();
+        for (number, choice) in choices.iter().enumerate() {
+            let mut next = way.clone();
+            self.work += next.run.weight();
+            next.take(choice)?;
+            let Some(after) = self.settled(&mut next)? else { continue };
+            if self.is_approval(choice) {
+                answers.push((choice.turn.step, choice.turn.what, next.run.essence(&self.reads, &next.assumed)));
+            }
+            self.look(&next, from, Some(&choice.turn))?;
+            next.seen.clear();
+            let to = self.place(from, &choice.turn, next, after);
+            if number == 0
+                && let Some(place) = self.places.get_mut(from as usize)
+            {
+                place.on = Some((choice.turn.clone(), to));
+            }
+            if number == 0 && from == self.good {
+                best = Some(to);
+            }
+            if choice.turn.what.is_fall() {
+                let key = (choice.turn.step, choice.turn.what);
+                let fall = || (from, choice.turn.clone(), to);
+                match from == self.good {
+                    true => drop(self.falls.insert(key, fall())),
+                    false => drop(self.falls.entry(key).or_insert_with(fall)),
+                }
+            }
+        }
+        self.good = best.unwrap_or(self.good);
+        for (step, _, yes) in answers.iter().filter(|(_, what, _)| *what == What::Granted) {
+            let mut noes = answers.iter().filter(|(of, what, _)| of == step && *what == What::Rejected);
+            let differs = noes.any(|(_, _, no)| no != yes);
+            *self.matters.entry(*step).or_default() |= differs;
+        }
+        Ok(())
+    }
+
+    fn is_approval(&self, choice: &Choice) -> bool {
+        let asked = matches!(choice.turn.what, What::Granted | What::Rejected);
+        asked && self.plan.steps.get(choice.turn.step.0 as usize).is_some_and(|step| matches!(step.verb, Verb::Approve(_)))
+    }
+
+    /// The place that a way has come to: a known one, or a new one to go on from.
+    fn place(&mut self, from: u32, turn: &Turn, way: Way, choices: Vec<Choice>) -> u32 {
+        let mut essence = way.run.essence(&self.reads, &way.assumed);
+        way.story.write(|told| self.findings.contains_key(&Kind::from(told)), &mut essence);
+        let key = Digest::of_bytes(&essence);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let ix = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.known.insert(key, ix);
+        self.places.push(Place { came: Some((from, turn.clone())), ..Place::default() });
+        self.arrive(ix, &way, &choices);
+        if !choices.is_empty() {
+            self.held += way.run.weight();
+            self.open.push_back((ix, way, choices));
+        }
+        ix
+    }
+
+    fn find(&mut self, kind: Kind, at: u32, turn: Option<&Turn>, why: String) {
+        let finding = || Finding { kind, at, turn: turn.cloned(), why };
+        self.findings.entry(kind).or_insert_with(finding);
+    }
+
+    /// What a way has come by since it was last looked at.
+    fn look(&mut self, way: &Way, from: u32, turn: Option<&Turn>) -> Result<(), IllegalEvent> {
+        for seen in &way.seen {
+            match seen {
+                Seen::Reached(step) => {
+                    self.reached.insert(*step);
+                }
+                Seen::Branch(step, branch) => {
+                    self.branches.insert((*step, *branch));
+                }
+                Seen::Unapproved(step) => self.find(Kind::Unapproved(*step), from, turn, String::new()),
+                Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(*step), from, turn, why.clone()),
+                Seen::Broken(number) => self.find(Kind::Broken(*number), from, turn, String::new()),
+                Seen::Undoable(_) => {
+                    let Some(names) = way.run.undo_essence(&self.reads) else { continue };
+                    if self.tried.insert(Digest::of_bytes(&names)) {
+                        self.work += way.run.weight();
+                        for seen in way.undone()? {
+                            match seen {
+                                Seen::Reached(step) => {
+                                    self.reached.insert(step);
+                                }
+                                Seen::Branch(step, branch) => {
+                                    self.branches.insert((step, branch));
+                                }
+                                Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(step), from, turn, why),
+                                _ => {}
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the state itself shows, when it is met for the first time.
+    fn arrive(&mut self, ix: u32, way: &Way, choices: &[Choice]) {
+        for (one, other, what) in way.clashes(choices) {
+            self.find(Kind::Clash(one.min(other), one.max(other)), ix, None, what);
+        }
+        if let Some(step) = way.waits_for_ever() {
+            self.find(Kind::Endless(step), ix, None, String::new());
+        }
+        let Some(outcome) = way.run.outcome() else { return };
+        let (kind, message) = (outcome.kind, outcome.message.clone());
+        if let Some(place) = self.places.get_mut(ix as usize) {
+            place.end = Some(kind);
+        }
+        match kind {
+            OutcomeKind::Succeeded => {
+                if let Some(step) = way.story.unverified {
+                    self.find(Kind::Unverified(step), ix, None, String::new());
+                }
+                for step in way.story.hidden.clone() {
+                    let read = self.plan.step(step).id.as_ref().is_some_and(|id| self.reads.anywhere(id));
+                    if !read {
+                        self.find(Kind::Hidden(step), ix, None, String::new());
+                    }
+                }
+            }
+            OutcomeKind::Failed if !way.story.mended && !outcome.step.as_ref().is_some_and(|step| way.run.is_told(step)) => {
+                let left: Vec<StepIx> = way.run.undoable_steps().map(|view| view.step_ix()).collect();
+                for step in left {
+                    self.find(Kind::Left(step), ix, None, message.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> Walk {
+        for (step, matters) in std::mem::take(&mut self.matters) {
+            if !matters && self.complete {
+                self.find(Kind::Idle(step), 0, None, String::new());
+            }
+        }
+        if self.complete {
+            self.unreached();
+        }
+        let extent = Extent { places: self.places.len(), complete: self.complete };
+        let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
+        Walk { plan: self.plan, findings, extent, places: self.places, falls: self.falls }
+    }
+
+    /// Steps and branches of the procedure itself that no path comes to. What it calls may be made for others too.
+    fn unreached(&mut self) {
+        let main = self.plan.main();
+        let mut open: Vec<StepIx> = [&main.body, &main.on_failure, &main.finally].into_iter().flatten().rev().copied().collect();
+        let plan = self.plan.clone();
+        while let Some(ix) = open.pop() {
+            let step = plan.step(ix);
+            if !self.reached.contains(&ix) {
+                // The exit code of a failure is taken to be 1, so what asks for another is not judged.
+                let asks = |source: &str| source.contains("exit_code");
+                if !step.condition.as_ref().is_some_and(|condition| asks(&condition.source)) {
+                    self.find(Kind::Unreached(ix), 0, None, String::new());
+                }
+                continue;
+            }
+            if let Verb::Choose(branches) = &step.verb {
+                let known =
+                    |branch: &crate::plan::Branch| branch.when.as_ref().is_none_or(|when| !when.source.contains("exit_code"));
+                let judged = branches.iter().all(known);
+                for (number, branch) in (0..).zip(branches) {
+                    if self.branches.contains(&(ix, number)) {
+                        open.extend(&branch.body);
+                    } else if judged {
+                        self.find(Kind::Branch(ix, number), 0, None, String::new());
+                    }
+                }
+            } else {
+                open.extend(step.inner());
+            }
+        }
+    }
+}
+
+impl Walk {
+    /// The turns of the path to a finding.
+    pub fn path(&self, finding: &Finding) -> Vec<Turn> {
+        let mut turns: Vec<Turn> = self.turns_to(finding.at).into_iter().cloned().collect();
+        turns.extend(finding.turn.clone());
+        turns
+    }
+
+    /// The shortest way to a place.
+    pub(super) fn turns_to(&self, place: u32) -> Vec<&Turn> {
+        let mut turns = Vec::new();
+        let mut at = place;
+        while let Some((before, turn)) = self.places.get(at as usize).and_then(|place| place.came.as_ref()) {
+            turns.push(turn);
+            at = *before;
+        }
+        turns.reverse();
+        turns
+    }
+}
+
+/// A run whose inputs may be anything.
+fn started(plan: &Plan) -> RunStarted {
+    let main = plan.main();
+    let unknown = |name: &str| Value::Unknown(format!("inputs.{name}"));
+    RunStarted {
+        procedure: main.name.clone(),
+        version: main.version,
+        plan: Digest::of_bytes(b""),
+        semantics: plan.semantics,
+        inputs: main.inputs.iter().map(|spec| (spec.name.to_string(), unknown(spec.name.as_str()))).collect(),
+        event: (main.kind == ProcedureKind::Playbook).then(|| Value::Unknown("event".to_owned())),
+        environment: plan.policy.environment.as_ref().map(|environment| environment.name.clone()),
+        requested_by: Identity { person: "operator".to_owned(), means: Means::Engine },
+        seed: 0,
+        part: Part::Whole,
+        stepwise: false,
+        catalogue: None,
+        lock: main.lock.as_ref().map(|lock| lock.source.clone()),
+        root: None,
+    }
+}
+
+impl From<Told> for Kind {
+    fn from(told: Told) -> Kind {
+        match told {
+            Told::Unverified(step) => Kind::Unverified(step),
+            Told::Hidden(step) => Kind::Hidden(step),
+            Told::Broken(number) => Kind::Broken(number),
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! One way through a plan: the run so far, and what it may do next. Whatever leaves no choice is done at once; where the world or
+//! people decide, each possibility is a [`Choice`], the best first.
+
+use jiff::Timestamp;
+
+use super::story::{Story, changes};
+use super::turn::{Turn, What};
+use super::{named, predicted_answers, predicted_result};
+use crate::document::step::BatchSize;
+use crate::id::{DecisionId, RunId, StepPath};
+use crate::limits;
+use crate::plan::{Step, StepIx, Verb, WaitFor};
+use crate::run::decision::{Choice as Say, Purpose, Standing as Answer};
+use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, Timer, Vote};
+use crate::run::task::{EnvText, Task, Work};
+use crate::run::view::{Standing, StepView};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
+use crate::value::Value;
+
+#[derive(Clone)]
+pub(super) struct Way {
+    pub run: Run,
+    pub story: Story,
+    /// How conditions that cannot be judged were taken to go.
+    pub assumed: Assumed,
+    now: Timestamp,
+    /// What was seen since it was last asked.
+    pub seen: Vec<Seen>,
+}
+
+/// Something that a way came by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Seen {
+    /// The step began.
+    Reached(StepIx),
+    /// The `choose` took this branch.
+    Branch(StepIx, u32),
+    /// It destroys something, and nobody has said yes.
+    Unapproved(StepIx),
+    /// There is one more change that can be taken back: that of this step.
+    Undoable(StepIx),
+    /// What takes this step back cannot be evaluated.
+    UndoLacks(StepIx, String),
+    /// The property with this number does not hold.
+    Broken(usize),
+}
+
+/// One thing that may happen next.
+#[derive(Clone)]
+pub(super) struct Choice {
+    pub turn: Turn,
+    does: Does,
+}
+
+#[derive(Clone)]
+enum Does {
+    Resolve(Prospect),
+    Judge {
+        round: u32,
+        holds: Evaluated<bool>,
+    },
+    Attempt {
+        attempt: u32,
+    },
+    Say(DecisionId),
+    /// A time comes; before it does, this attempt begins.
+    Fire {
+        timer: Timer,
+        at: Timestamp,
+        during: Option<(StepPath, u32)>,
+    },
+}
+
+/// What a command that wants an answer comes to.
+enum Next {
+    Done,
+    Choose(Vec<Choice>),
+    /// It is not its turn.
+    Later,
+}
+
+impl Way {
+    pub fn new(run: Run, story: Story) -> Way {
+        Way { run, story, assumed: Assumed::default(), now: Timestamp::UNIX_EPOCH, seen: Vec::new() }
+    }
+
+    pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
+        let undoable = self.run.undoable();
+        let run = self.run.id().cloned().unwrap_or_else(RunId::explored);
+        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
+        self.run.apply(&event)?;
+        self.story.take(&event.fact, &self.run, &mut self.seen);
+        if self.run.undoable() > undoable
+            && let Some(top) = self.run.undoable_steps().next()
+        {
+            self.seen.push(Seen::Undoable(top.step_ix()));
+        }
+        Ok(())
+    }
+
+    /// Does what leaves no choice, and gives the choices that there are then: none where the run has ended or nothing moves it.
+    /// `None`: it did not come to a choice within its bound.
+    pub fn settle(&mut self) -> Result<Option<Vec<Choice>>, IllegalEvent> {
+        for _ in 0..limits::EXPLORE_AT_ONCE {
+            if self.run.outcome().is_some() {
+                return Ok(Some(Vec::new()));
+            }
+            let pending = self.run.pending();
+            let mut moved = false;
+            for command in &pending {
+                match self.answer(command)? {
+                    Next::Done => moved = true,
+                    Next::Choose(choices) => return Ok(Some(choices)),
+                    Next::Later => continue,
+                }
+                break;
+            }
+            if !moved {
+                return Ok(Some(self.choices(&pending)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn answer(&mut self, command: &Command) -> Result<Next, IllegalEvent> {
+        let fact = match command {
+            Command::TakeLock { lock } => Some(Fact::LockTaken { lock: lock.clone() }),
+            Command::Finish { outcome } => Some(Fact::RunFinished { outcome: outcome.clone() }),
+            Command::Resolve { path } => {
+                let mut choices = self.resolutions(path);
+                if choices.len() > 1 {
+                    return Ok(Next::Choose(choices));
+                }
+                if let Some(only) = choices.pop() {
+                    self.take(&only)?;
+                }
+                return Ok(Next::Done);
+            }
+            Command::Judge { path, round } => {
+                let mut choices = self.judgements(path, *round);
+                if choices.len() > 1 {
+                    return Ok(Next::Choose(choices));
+                }
+                if let Some(only) = choices.pop() {
+                    self.take(&only)?;
+                }
+                return Ok(Next::Done);
+            }
+            Command::Conclude { path } => self.run.conclude(path, self.now).map(|fact| match fact {
+                Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) } => {
+                    let outputs = Evaluated::Value(named(outputs, path.label()));
+                    Fact::StepConcluded { path, outputs }
+                }
+                other => other,
+            }),
+            Command::Request { path, purpose } => self.run.bare_request(path.as_ref(), purpose, self.now),
+            Command::Stop { path, attempt } => {
+                let end = AttemptEnd::Cancelled { failure: failure("it was stopped"), result: Value::Null };
+                Some(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })
+            }
+            // How long anything takes is not known: what only waits for its time is over at once.
+            Command::Wake { timer, at } if self.only_waits(timer) => {
+                self.now = self.now.max(*at);
+                Some(Fact::TimerFired { timer: timer.clone() })
+            }
+            Command::Perform { .. } | Command::Await { .. } | Command::Wake { .. } => return Ok(Next::Later),
+        };
+        match fact {
+            Some(fact) => self.record(fact).map(|()| Next::Done),
+            None => Ok(Next::Later),
+        }
+    }
+
+    /// Whether a timer is a delay: neither a deadline nor the time until a wait looks again.
+    fn only_waits(&self, timer: &Timer) -> bool {
+        match timer {
+            Timer::Retry { .. } => true,
+            Timer::Wait { path, round } => *round == 0 || self.step(path).is_some_and(|s| matches!(s.verb, Verb::Repeat { .. })),
+            _ => false,
+        }
+    }
+
+    fn step(&self, path: &StepPath) -> Option<&Step> {
+        self.run.find_step(path).map(|view| view.step())
+    }
+
+    fn turn(&self, path: &StepPath, what: What) -> Turn {
+        let step = self.run.find_step(path).map_or(StepIx(0), |view| view.step_ix());
+        Turn { path: path.clone(), step, what }
+    }
+
+    // What a step turns out to do.
+
+    fn resolutions(&self, path: &StepPath) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        for prospect in self.run.prospects(path, self.now, &self.assumed) {
+            for (resolution, what) in self.possibilities(path, &prospect) {
+                let does = Does::Resolve(Prospect { resolution, ..prospect.clone() });
+                choices.push(Choice { turn: self.turn(path, what), does });
+            }
+        }
+        choices.sort_by_key(|choice| choice.turn.what == What::Skipped);
+        choices
+    }
+
+    fn possibilities(&self, path: &StepPath, prospect: &Prospect) -> Vec<(Resolution, What)> {
+        let resolution = prospect.resolution.clone();
+        let open = !prospect.open.is_empty();
+        match resolution {
+            Resolution::Skip { .. } => vec![(resolution, What::Skipped)],
+            Resolution::Branch(branch) => vec![(resolution, What::Branch(branch))],
+            Resolution::Fail { .. } => vec![(resolution, What::Fails)],
+            Resolution::Checked { ref failures } if failures.is_empty() && open => {
+                let not = Resolution::Checked { failures: prospect.open.clone() };
+                vec![(resolution, What::Holds), (not, What::DoesNotHold)]
+            }
+            Resolution::Checked { ref failures } => {
+                let what = if failures.is_empty() { What::Holds } else { What::DoesNotHold };
+                vec![(resolution, what)]
+            }
+            Resolution::Items { items, waves } => self.items(path, items, waves, open),
+            Resolution::Values(values) => vec![(Resolution::Values(named(values, path.label())), What::Runs)],
+            other => vec![(other, What::Runs)],
+        }
+    }
+
+    /// A loop over items is walked as a pattern: over none where there may be none, and over as many as show what one does to the
+    /// next, or how too many fail.
+    fn items(&self, path: &StepPath, items: Vec<Value>, waves: Vec<u32>, open: bool) -> Vec<(Resolution, What)> {
+        let Some(Verb::Each(each)) = self.step(path).map(|step| &step.verb) else { return Vec::new() };
+        let most = (each.max_failures as usize).saturating_add(1).clamp(limits::EXPLORE_ITEMS, limits::EXPLORE_MANY_ITEMS);
+        if !open && items.len() <= most {
+            return vec![(Resolution::Items { items, waves }, What::Runs)];
+        }
+        let stand_in: Vec<Value> = (0..most).map(|n| Value::Unknown(format!("{}[{n}]", each.r#as))).collect();
+        let one_by_one = !each.batches.is_empty() && !matches!(each.batches.as_slice(), [BatchSize::Percent(p)] if *p >= 100.0);
+        let size = u32::try_from(most).unwrap_or(1);
+        let waves = if one_by_one { vec![1; most] } else { vec![size] };
+        let mut ways = vec![(Resolution::Items { items: stand_in, waves }, What::Runs)];
+        if open {
+            ways.push((Resolution::Items { items: Vec::new(), waves: Vec::new() }, What::Empty));
+        }
+        ways
+    }
+
+    fn judgements(&self, path: &StepPath, round: u32) -> Vec<Choice> {
+        let Some(view) = self.run.find_step(path) else { return Vec::new() };
+        let judge = |what, holds| Choice { turn: self.turn(path, what), does: Does::Judge { round, holds } };
+        let yes = || judge(What::Holds, Evaluated::Value(true));
+        let no = || judge(What::DoesNotHold, Evaluated::Value(false));
+        let foreseen = match self.run.foresee(path, self.now) {
+            Ok(foreseen) => foreseen,
+            Err(why) => return vec![judge(What::Fails, Evaluated::Failed(why))],
+        };
+        let Verb::Repeat { times, .. } = view.step().verb else {
+            return match foreseen {
+                Some(true) => vec![yes()],
+                Some(false) => vec![no()],
+                None => vec![yes(), no()],
+            };
+        };
+        // Beyond the rounds that are walked, the next thing is that it has gone through all of them.
+        let given_up = || judge(What::NeverHolds, Evaluated::Failed(failure("its condition did not hold after all its rounds")));
+        let more = (round < times.min(limits::EXPLORE_ROUNDS)).then(no);
+        match foreseen {
+            Some(true) => vec![yes()],
+            Some(false) => vec![more.unwrap_or_else(given_up)],
+            None => [Some(yes()), more, Some(given_up())].into_iter().flatten().collect(),
+        }
+    }
+
+    // What the world, people and time do.
+
+    fn choices(&self, pending: &[Command]) -> Vec<Choice> {
+        let mut things: Vec<&Command> = Vec::new();
+        let mut deadlines: Vec<(&Timer, Timestamp)> = Vec::new();
+        for command in pending {
+            match command {
+                Command::Perform { .. } | Command::Await { .. } | Command::Wake { timer: Timer::Wait { .. }, .. } => {
+                    things.push(command);
+                }
+                Command::Wake { timer: timer @ (Timer::Step { .. } | Timer::Run), at } => deadlines.push((timer, *at)),
+                _ => {}
+            }
+        }
+        // Of many parts at once, the outermost two go on: from both ends, every pair comes in both orders.
+        if things.len() > limits::EXPLORE_AT_A_TIME {
+            things.drain(1..things.len() - 1);
+        }
+        let mut choices: Vec<Choice> = things.iter().flat_map(|thing| self.ends_of(thing)).collect();
+        let during = things.iter().find_map(|thing| match thing {
+            Command::Perform { path, attempt } => Some((path.clone(), *attempt)),
+            _ => None,
+        });
+        for (timer, at) in deadlines {
+            let turn = match timer {
+                Timer::Step { path } => self.turn(path, What::RunsOut),
+                _ => Turn::of_the_run(What::RunsOut),
+            };
+            choices.push(Choice { turn, does: Does::Fire { timer: timer.clone(), at, during: during.clone() } });
+        }
+        choices
+    }
+
+    /// How something that is under way may end.
+    fn ends_of(&self, command: &Command) -> Vec<Choice> {
+        match command {
+            Command::Perform { path, attempt } => {
+                let Some(view) = self.run.find_step(path) else { return Vec::new() };
+                let (step, task) = (view.step(), view.work().map(|work| &work.task));
+                let repeatable = step.effect <= crate::Effect::Read || step.idempotent;
+                let ends = [
+                    (What::Succeeds, true),
+                    (What::Fails, true),
+                    (What::TimesOut, can_time_out(task)),
+                    // What does no harm a second time is simply done again.
+                    (What::EndsUnknown, !repeatable),
+                ];
+                let ends = ends.into_iter().filter(|(_, possible)| *possible);
+                ends.map(|(what, _)| Choice { turn: self.turn(path, what), does: Does::Attempt { attempt: *attempt } }).collect()
+            }
+            Command::Await { decision } => self.answers(*decision),
+            Command::Wake { timer: timer @ Timer::Wait { path, .. }, at } => {
+                let does = Does::Fire { timer: timer.clone(), at: *at, during: None };
+                vec![Choice { turn: self.turn(path, What::LooksAgain), does }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn answers(&self, id: DecisionId) -> Vec<Choice> {
+        let Some(open) = self.run.decision(id) else { return Vec::new() };
+        let offered = |say| open.request.choices.contains(&say);
+        let doubted = open.path.as_ref().and_then(|path| self.step(path));
+        let answers = [
+            (What::Granted, offered(Say::Approve)),
+            (if open.purpose == Purpose::UndoFailed { What::UndoneByHand } else { What::Done }, offered(Say::Done)),
+            (What::Rejected, offered(Say::Reject)),
+            (What::Again, offered(Say::Again)),
+            (What::Looks, offered(Say::Probe) && doubted.is_some_and(|step| step.verify.is_some())),
+            (What::Left, offered(Say::Leave)),
+            (What::Expires, open.deadline.is_some()),
+        ];
+        let turn = |what| match &open.path {
+            Some(path) => self.turn(path, what),
+            None => Turn::of_the_run(what),
+        };
+        let answers = answers.into_iter().filter(|(_, possible)| *possible);
+        answers.map(|(what, _)| Choice { turn: turn(what), does: Does::Say(id) }).collect()
+    }
+
+    // Going on.
+
+    pub fn take(&mut self, choice: &Choice) -> Result<(), IllegalEvent> {
+        let (path, what) = (&choice.turn.path, choice.turn.what);
+        match &choice.does {
+            Does::Resolve(prospect) => {
+                if let Resolution::Fail { error } = &prospect.resolution
+                    && let Some((of, _)) = path.as_str().rsplit_once("~undo")
+                    && let Some(of) = of.parse().ok().and_then(|of| self.run.find_step(&of))
+                {
+                    self.seen.push(Seen::UndoLacks(of.step_ix(), error.message.clone()));
+                }
+                self.assumed.extend(prospect.assumes.clone());
+                if what != What::Skipped {
+                    self.seen.push(Seen::Reached(choice.turn.step));
+                }
+                if let What::Branch(Some(branch)) = what {
+                    self.seen.push(Seen::Branch(choice.turn.step, branch));
+                }
+                self.record(Fact::StepResolved { path: path.clone(), resolution: prospect.resolution.clone() })
+            }
+            Does::Judge { round, holds } => {
+                self.record(Fact::ConditionJudged { path: path.clone(), round: *round, holds: holds.clone() })
+            }
+            Does::Attempt { attempt } => self.attempt(path, *attempt, what),
+            Does::Say(decision) => self.say(*decision, what),
+            Does::Fire { timer, at, during } => {
+                if let Some((path, attempt)) = during {
+                    self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
+                }
+                self.now = self.now.max(*at);
+                self.record(Fact::TimerFired { timer: timer.clone() })
+            }
+        }
+    }
+
+    /// An attempt from its begin to its end. One that fails does so as often as it is tried.
+    fn attempt(&mut self, path: &StepPath, mut attempt: u32, what: What) -> Result<(), IllegalEvent> {
+        loop {
+            self.record(Fact::AttemptStarted { path: path.clone(), attempt })?;
+            let task = self.run.find_step(path).and_then(|view| view.work()).map(|work| &work.task);
+            let end = match what {
+                What::Succeeds => AttemptEnd::Succeeded { result: predicted_result(task, path.label()) },
+                What::Fails => AttemptEnd::Failed { failure: failure("it failed"), result: failed_result(task, path) },
+                What::TimesOut => AttemptEnd::TimedOut { failure: failure("its time was over"), result: failed_result(task, path) },
+                _ => AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() },
+            };
+            self.record(Fact::AttemptFinished { path: path.clone(), attempt, end })?;
+            let again = self.run.find_step(path).is_some_and(|view| matches!(view.standing(), Standing::Retrying(_)));
+            if !again || what == What::Succeeds {
+                return Ok(());
+            }
+            attempt += 1;
+            self.fire(|timer| matches!(timer, Timer::Retry { path: of, .. } if of == path))?;
+        }
+    }
+
+    /// Lets the first such time come. False if there is none.
+    fn fire(&mut self, wanted: impl Fn(&Timer) -> bool) -> Result<bool, IllegalEvent> {
+        let due = self.run.pending().into_iter().find_map(|command| match command {
+            Command::Wake { timer, at } if wanted(&timer) => Some((timer, at)),
+            _ => None,
+        });
+        let Some((timer, at)) = due else { return Ok(false) };
+        self.now = self.now.max(at);
+        self.record(Fact::TimerFired { timer })?;
+        Ok(true)
+    }
+
+    /// People answer, as many of them as it takes, or none until all escalations are through.
+    fn say(&mut self, id: DecisionId, what: What) -> Result<(), IllegalEvent> {
+        let choice = match what {
+            What::Granted => Say::Approve,
+            What::Rejected => Say::Reject,
+            What::Done | What::UndoneByHand => Say::Done,
+            What::Again => Say::Again,
+            What::Looks => Say::Probe,
+            What::Left => Say::Leave,
+            _ => {
+                while self.run.decision(id).is_some_and(|decision| decision.standing == Answer::Open)
+                    && self.fire(|timer| matches!(timer, Timer::Decision { decision, .. } if *decision == id))?
+                {}
+                return Ok(());
+            }
+        };
+        while let Some(open) = self.run.decision(id).filter(|decision| decision.standing == Answer::Open) {
+            let label = open.path.as_ref().map_or("", StepPath::label);
+            let answers = match open.purpose {
+                Purpose::Ask | Purpose::Manual if choice == Say::Approve => {
+                    predicted_answers(&open.request.fields, open.request.evidence.is_some(), label)
+                }
+                _ => Default::default(),
+            };
+            let person = format!("{} of {}", open.votes.len() + 1, open.request.count);
+            let vote = Vote {
+                by: Identity { person, means: Means::Engine },
+                choice,
+                reason: None,
+                answers,
+                digest: open.request.digest.clone(),
+                signature: None,
+                ahead: None,
+                terms: None,
+                notice: None,
+                head: None,
+            };
+            self.record(Fact::Decided { decision: id, vote })?;
+        }
+        Ok(())
+    }
+
+    /// What can be seen if the run is cancelled here and the last change taken back: nobody has to wait for a failure to ask for it.
+    pub fn undone(&self) -> Result<Vec<Seen>, IllegalEvent> {
+        let by = Identity { person: "operator".to_owned(), means: Means::Engine };
+        let cancel = Fact::CancelRequested { by, undo: true, reason: String::new() };
+        if self.run.check(&cancel).is_err() {
+            return Ok(Vec::new());
+        }
+        let mut way = Way { seen: Vec::new(), ..self.clone() };
+        let changes = way.run.undoable();
+        way.record(cancel)?;
+        while let Some(choices) = way.settle()? {
+            let lacks = way.seen.iter().any(|seen| matches!(seen, Seen::UndoLacks(..)));
+            match choices.first() {
+                Some(best) if way.run.undoable() == changes && !lacks => way.take(best)?,
+                _ => break,
+            }
+        }
+        Ok(way.seen)
+    }
+
+    // What the state shows.
+
+    /// Where only people can move the run and nothing limits how long they take: the step that asks.
+    pub fn waits_for_ever(&self) -> Option<StepIx> {
+        let pending = self.run.pending();
+        let asks = |command: &Command| match command {
+            Command::Await { decision } => self.run.decision(*decision).filter(|decision| decision.deadline.is_none()),
+            _ => None,
+        };
+        let asked: Vec<_> = pending.iter().map_while(asks).collect();
+        if asked.len() != pending.len() {
+            return None;
+        }
+        let by_author =
+            |purpose: &Purpose| matches!(purpose, Purpose::Approve | Purpose::Ask | Purpose::Manual | Purpose::Gate { .. });
+        let step = asked.iter().find(|decision| by_author(&decision.purpose))?.path.as_ref()?;
+        self.run.find_step(step).map(|view| view.step_ix())
+    }
+
+    /// Pairs of steps that could change the same at the same time, each with what that is.
+    pub fn clashes(&self, choices: &[Choice]) -> Vec<(StepIx, StepIx, String)> {
+        let ready = choices.iter().filter(|choice| choice.turn.what == What::Succeeds);
+        let changing = ready.filter_map(|choice| self.run.find_step(&choice.turn.path)).filter(|view| changes(view.step()));
+        let changing: Vec<StepView<'_>> = changing.collect();
+        let mut clashes = Vec::new();
+        for (number, one) in changing.iter().enumerate() {
+            for other in changing.iter().skip(number + 1) {
+                let same_step = one.step_ix() == other.step_ix();
+                if let Some(what) = target(one).filter(|what| target(other).as_ref() == Some(what))
+                    // What the items of a loop read from their own steps has one name and many values.
+                    && !(same_step && what.contains("‹steps."))
+                {
+                    clashes.push((one.step_ix(), other.step_ix(), format!("both do {what}")));
+                }
+                let locks = other.locks();
+                for (call, lock) in one.locks() {
+                    let same = locks.iter().find(|(by, held)| *held == lock && by.path() != call.path());
+                    if let Some((by, _)) = same {
+                        clashes.push((call.step_ix(), by.step_ix(), format!("both need the lock `{lock}`")));
+                    }
+                }
+            }
+        }
+        clashes
+    }
+}
+
+/// What a step changes, as far as its command says: the address of a request, else all that is run.
+fn target(view: &StepView<'_>) -> Option<String> {
+    let work = view.work()?;
+    match &work.task {
+        Task::Http(http) if http.is_safe() => None,
+        Task::Http(http) => Some(format!("{} {}", http.method, http.url)),
+        Task::Exec { argv } => Some(format!("`{}`{}", argv.join(" "), surroundings(work))),
+        Task::Run { script, values, .. } => {
+            let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            Some(format!("`{}` {}{}", script.trim(), values.join(" "), surroundings(work)))
+        }
+        Task::Rhai { .. } | Task::Notify { .. } => None,
+    }
+}
+
+fn surroundings(work: &Work) -> String {
+    let env = work.env.iter().map(|(name, value)| match value {
+        EnvText::Plain(value) => format!(" {name}={value}"),
+        EnvText::Secret(secret) => format!(" {name}=secrets.{}", secret.name),
+    });
+    let dir = work.dir.iter().map(|dir| format!(" in {dir}"));
+    env.chain(dir).collect()
+}
+
+/// An attempt whose end nobody saw in time is unknown where it may have reached a server; what is told to people has no time.
+fn can_time_out(task: Option<&Task>) -> bool {
+    match task {
+        Some(Task::Http(http)) => http.is_safe(),
+        Some(Task::Notify { .. }) | None => false,
+        _ => true,
+    }
+}
+
+/// What a failed attempt gives: as much as one that succeeds, with another exit code.
+fn failed_result(task: Option<&Task>, path: &StepPath) -> Value {
+    match predicted_result(task, path.label()) {
+        Value::Map(mut result) if result.contains_key("exit_code") => {
+            result.insert("exit_code".to_owned(), Value::Int(1));
+            Value::Map(result)
+        }
+        other => other,
+    }
+}
+
+fn failure(message: &str) -> Failure {
+    Failure { message: message.to_owned(), at: None, detail: None }
+}
+
+/// Whether a step is a wait that looks again and again.
+pub(super) fn polls(step: &Step) -> bool {
+    matches!(&step.verb, Verb::Wait(wait) if matches!(wait.what, WaitFor::Until { .. }))
+}

@@ -1,0 +1,98 @@
+//! Properties that every path of a procedure keeps: what must never come, and what must have come before something else does.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Origin, Plan, StepIx};
+pub use crate::document::must::{RunEnd, StepMoment};
+use crate::effect::Effect;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Must {
+    pub at: Origin,
+    pub rule: Rule,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// This never comes; with `after`, never once that has come.
+    Never { moment: Moment, after: Option<Moment> },
+    /// Before this comes, that has come.
+    AlwaysBefore { moment: Moment, comes: Moment },
+}
+
+/// Something that happens at one moment of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    Step(StepIx, StepMoment),
+    /// Any step that itself has this effect or a higher one; what takes a change back is none.
+    Effect(Effect, StepMoment),
+    /// Any step of the verb with this key.
+    Verb(String, StepMoment),
+    Run(RunEnd),
+}
+
+impl Must {
+    /// What is wrong where a path does not keep it, in one line.
+    pub fn broken(&self, plan: &Plan) -> String {
+        match &self.rule {
+            Rule::Never { moment, after: None } => format!("{} on some path, which must never be", moment.words(plan)),
+            Rule::Never { moment, after: Some(after) } => {
+                format!("{} on some path where before {}, which must never be", moment.words(plan), after.words(plan))
+            }
+            Rule::AlwaysBefore { moment, comes } => {
+                format!("{} on some path without that before {}", moment.words(plan), comes.words(plan))
+            }
+        }
+    }
+}
+
+impl Moment {
+    fn words(&self, plan: &Plan) -> String {
+        match self {
+            Moment::Step(ix, moment) => format!("`{}` {}", plan.step(*ix).label, moment.word()),
+            Moment::Effect(effect, moment) => format!("a step of effect `{effect}` {}", moment.word()),
+            Moment::Verb(verb, moment) => format!("a step `{verb}` {}", moment.word()),
+            Moment::Run(end) => format!("the run ends {}", end.word()),
+        }
+    }
+}
+
+impl Rule {
+    /// The steps that it names.
+    pub(super) fn steps(&self) -> impl Iterator<Item = StepIx> {
+        let (one, other) = match self {
+            Rule::Never { moment, after } => (moment, after.as_ref()),
+            Rule::AlwaysBefore { moment, comes } => (moment, Some(comes)),
+        };
+        let step = |moment: &Moment| if let Moment::Step(ix, _) = moment { Some(*ix) } else { None };
+        step(one).into_iter().chain(other.and_then(step))
+    }
+}
+
+impl StepMoment {
+    fn word(self) -> &'static str {
+        match self {
+            StepMoment::Begins => "begins",
+            StepMoment::Succeeded => "succeeds",
+            StepMoment::Failed => "fails",
+            StepMoment::Unknown => "ends unknown",
+            StepMoment::Skipped => "is skipped",
+        }
+    }
+}
+
+impl RunEnd {
+    fn word(self) -> &'static str {
+        match self {
+            RunEnd::Succeeded => "succeeded",
+            RunEnd::Failed => "failed",
+            RunEnd::Rejected => "rejected",
+            RunEnd::RolledBack => "rolled_back",
+            RunEnd::NeedsAttention => "needs_attention",
+        }
+    }
+}
