@@ -58,6 +58,7 @@ pub enum Command {
     Schema(Schema),
     Exec(Exec),
     DryRun(DryRun),
+    Explore(Explore),
     Test(Test),
     Resume(Resume),
     Runs(Runs),
@@ -224,6 +225,35 @@ pub struct DryRun {
     /// Print one JSON object per step
     #[arg(long)]
     pub json: bool,
+}
+
+/// Walk every path of a procedure, without doing anything
+///
+/// Each step succeeds, fails, runs out of time and ends with nobody knowing how; each decision is granted, rejected and left alone;
+/// each condition that depends on a run goes both ways. What is wrong on any path is shown with the shortest one that shows it,
+/// and a table says for each step what follows if it goes wrong. How far the walk went is said. Exits 1 where a property of
+/// `must` does not hold; other findings exit 0.
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// Name of a procedure of the catalogue, or a file
+    #[arg(value_name = "PROCEDURE|FILE", value_hint = ValueHint::FilePath)]
+    pub procedure: String,
+    /// With the rules of this environment of the workspace
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+    /// Exit 1 for any finding, and where the walk stopped at its bound
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Markdown,
+    Json,
 }
 
 /// Play the cases of tests, without doing anything

@@ -13,6 +13,7 @@ mod docs;
 mod dry_run;
 mod exec;
 mod explain;
+mod explore;
 mod export;
 mod fmt;
 mod init;
@@ -47,6 +48,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Schema(args) => schema::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
+        Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),
         Command::Resume(args) => resume::resume(&args, settings, ui),
         Command::Undo(args) => resume::undo(&args, settings, ui),

@@ -1,0 +1,137 @@
+//! `runbook explore`: every path of a procedure, what is wrong on any of them, and what follows when a step goes wrong.
+
+use runbook_core::diagnostic::render::{self, Look};
+use runbook_core::diagnostic::{Diagnostic, Severity, Source};
+use runbook_core::explore::{self, Extent, Fall, Walk};
+use runbook_engine::report::markdown;
+use serde_json::{Value as Json, json};
+
+use super::exec::Chosen;
+use crate::args::{self, Given, ReportFormat};
+use crate::exit::{Exit, Outcome, Trouble};
+use crate::settings::Settings;
+use crate::ui::words::count;
+use crate::ui::{Tone, Ui, line, table};
+
+pub fn run(args: &args::Explore, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let given = Given { env: args.env.clone(), ..Given::default() };
+    let chosen = Chosen::find(&args.procedure, &given, settings, ui)?;
+    let walk = explore::walk(&chosen.plan).map_err(|why| Trouble::failed(format!("the paths cannot be walked: {why}")))?;
+    let found = diagnostics(&walk, &chosen);
+    let falls = walk.pre_mortem();
+    match args.format {
+        ReportFormat::Text => ui.data(&text(&found, &falls, walk.extent))?,
+        ReportFormat::Markdown => ui.data(markdown(&walk, &found, &falls).trim_end())?,
+        ReportFormat::Json => ui.data(&json(&walk, &found, &falls).to_string())?,
+    }
+    ui.say(&verdict(&found, walk.extent));
+    if let Some((first, _)) = found.first() {
+        ui.next(&format!("runbook explain {}", first.code.as_str()));
+    }
+    let broken = found.iter().any(|(one, _)| one.severity == Severity::Error);
+    let strict = args.strict && (!found.is_empty() || !walk.extent.complete);
+    Ok(if broken || strict { Exit::Failed } else { Exit::Succeeded })
+}
+
+/// Each finding, with the file that it stands in.
+fn diagnostics<'c>(walk: &Walk, chosen: &'c Chosen) -> Vec<(Diagnostic, &'c Source)> {
+    let found = walk.findings.iter().filter_map(|finding| {
+        let file = walk.plan.files.get(finding.origin(&walk.plan).file as usize)?;
+        let source = chosen.catalogue.source(&file.name)?;
+        Some((walk.diagnostic(finding, source), source))
+    });
+    found.collect()
+}
+
+/// How far the walk went, in words: what a reader may rely on.
+fn extent(extent: Extent) -> String {
+    let places = count(extent.places as u64, "state", "states");
+    match extent.complete {
+        true => format!("walked all {places}"),
+        false => format!("stopped at {places}: what follows there is not proved"),
+    }
+}
+
+fn verdict(found: &[(Diagnostic, &Source)], walked: Extent) -> String {
+    let extent = extent(walked);
+    match (found.len() as u64, walked.complete) {
+        (0, true) => format!("{}: {extent}, nothing found", Tone::Good.paint("explored")),
+        (0, false) => format!("{}: {extent}; nothing found until there", Tone::Warning.paint("not explored")),
+        (many, _) => format!("{}: {extent}", Tone::Warning.paint(&count(many, "finding", "findings"))),
+    }
+}
+
+fn text(found: &[(Diagnostic, &Source)], falls: &[Fall], walked: Extent) -> String {
+    let mut out: Vec<String> =
+        found.iter().map(|(one, source)| format!("{}\n", render::to_text(one, source, Look::Colour))).collect();
+    if !falls.is_empty() {
+        let rows = falls.iter().map(|fall| row(fall).map(|cell| line(&cell).into_owned()).to_vec()).collect();
+        out.push(format!("{}\n", table(&HEAD, rows)));
+    }
+    out.push(extent(walked));
+    out.join("\n")
+}
+
+const HEAD: [&str; 5] = ["step", "if it", "the run", "asks", "leaves"];
+
+/// A row of the pre-mortem: one cell for each heading.
+fn row(fall: &Fall) -> [String; 5] {
+    let asks: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} ({about})")).collect();
+    let told = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+    [fall.path.to_string(), fall.when(), fall.happens(), told(asks.join(", ")), told(fall.leaves())]
+}
+
+fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> String {
+    let main = walk.plan.main();
+    let mut out = format!("## Every path of {}\n\n", markdown::code(&format!("{} {}", main.name, main.version)));
+    out.push_str(&format!("{}; {}.\n", extent(walk.extent), count(found.len() as u64, "finding", "findings")));
+    if !found.is_empty() {
+        let rows: Vec<Vec<String>> = found
+            .iter()
+            .map(|(one, source)| {
+                let at = source.position(one.span.start);
+                let place = markdown::code(&format!("{}:{}:{}", source.name, at.line, at.column));
+                let help = one.help.as_deref().unwrap_or_default();
+                vec![
+                    one.code.as_str().to_owned(),
+                    place,
+                    markdown::text(&one.message),
+                    markdown::text(&one.reason),
+                    markdown::text(help),
+                ]
+            })
+            .collect();
+        out.push_str(&format!("\n{}", markdown::table(&["code", "where", "what", "why", "what to do"], &rows)));
+    }
+    if !falls.is_empty() {
+        let cells = |fall: &Fall| {
+            let [step, rest @ ..] = row(fall);
+            let rest = rest.iter().map(|cell| markdown::text(cell));
+            std::iter::once(markdown::code(&step)).chain(rest).collect()
+        };
+        let rows: Vec<Vec<String>> = falls.iter().map(cells).collect();
+        out.push_str(&format!("\n### If a step goes wrong\n\n{}", markdown::table(&HEAD, &rows)));
+    }
+    out
+}
+
+fn json(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Json {
+    let main = walk.plan.main();
+    let paths = walk.findings.iter().map(|finding| walk.told(finding));
+    let findings: Vec<Json> = found
+        .iter()
+        .zip(paths)
+        .map(|((one, source), path)| {
+            let mut json = render::to_json(one, source);
+            json["path"] = json!(path);
+            json
+        })
+        .collect();
+    json!({
+        "procedure": main.name,
+        "version": main.version,
+        "walked": walk.extent,
+        "findings": findings,
+        "pre_mortem": falls,
+    })
+}
