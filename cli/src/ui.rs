@@ -9,6 +9,7 @@ pub mod ask;
 pub mod crash;
 mod live;
 pub mod narrate;
+mod printer;
 pub mod request;
 pub mod screen;
 mod style;
@@ -17,13 +18,14 @@ pub mod words;
 
 use std::io::{self, IsTerminal, Write};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::adapter::strip_str;
 use clap::CommandFactory;
 
 pub use runbook_engine::report::plain::{line, plain, plain_bytes};
 pub use style::Tone;
 pub use table::table;
 
+use self::printer::{Printer, Stream};
 use crate::args::{Cli, Global};
 use crate::exit::Trouble;
 use crate::settings::{Color, Progress};
@@ -74,8 +76,7 @@ pub enum Display {
 }
 
 pub struct Ui {
-    out: AutoStream<io::Stdout>,
-    err: AutoStream<io::Stderr>,
+    pub printer: Printer,
     streams: Streams,
     progress: Progress,
     color: Color,
@@ -87,16 +88,7 @@ pub struct Ui {
 
 impl Ui {
     pub fn new(streams: Streams, color: Color, progress: Progress) -> Ui {
-        let choice = |colours| if colours { ColorChoice::AlwaysAnsi } else { ColorChoice::Never };
-        Ui {
-            out: AutoStream::new(io::stdout(), choice(streams.colours(color, streams.stdout_is_terminal))),
-            err: AutoStream::new(io::stderr(), choice(streams.colours(color, streams.stderr_is_terminal))),
-            streams,
-            progress,
-            color,
-            flags: String::new(),
-            asking: false,
-        }
+        Ui { printer: Printer::default(), streams, progress, color, flags: String::new(), asking: false }
     }
 
     /// Commands that are shown to be copied need the settings that this one was given.
@@ -152,7 +144,7 @@ impl Ui {
 
     /// One line, or several, of data. Where the reader has gone away, what was found still decides how the program exits.
     pub fn data(&mut self, text: &str) -> io::Result<()> {
-        match writeln!(self.out, "{text}").and_then(|()| self.out.flush()) {
+        match self.printer.print(Stream::Output, coloured(format!("{text}\n"), self.colours_of_data())) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written,
         }
@@ -168,13 +160,13 @@ impl Ui {
     /// One line, or several, of progress. A terminal that has gone away is no reason to stop a run.
     pub fn say(&mut self, text: &str) {
         self.break_off();
-        let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
+        self.progress(format!("{text}\n"));
     }
 
     /// A question, which the cursor stays behind.
     pub fn prompt(&mut self, text: &str) {
         self.break_off();
-        let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
+        self.progress(text.to_owned());
         self.asking = true;
     }
 
@@ -186,8 +178,12 @@ impl Ui {
     /// Ends the line of a question that nobody answers any more.
     pub fn break_off(&mut self) {
         if std::mem::take(&mut self.asking) {
-            let _ = writeln!(self.err).and_then(|()| self.err.flush());
+            self.progress("\n".to_owned());
         }
+    }
+
+    fn progress(&self, text: String) {
+        self.printer.write(Stream::Error, coloured(text, self.colours()));
     }
 
     /// What is wrong with a command line, which quotes it; where it was not the wish for help, with the page that helps.
@@ -214,6 +210,11 @@ impl Ui {
         let text = format!("{}: {}", Tone::Strong.paint("next"), plain(&self.command(next)));
         self.say(&text);
     }
+}
+
+/// A text as it is, or without its colours.
+fn coloured(text: String, colours: bool) -> String {
+    if colours { text } else { strip_str(&text).to_string() }
 }
 
 /// The command that prints the help of the command that a line begins with.

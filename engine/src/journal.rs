@@ -26,7 +26,7 @@ pub use format::{FORMAT, Record};
 pub use memory::MemoryJournal;
 pub use owner::Owner;
 pub use receipt::Receipt;
-pub use sqlite::Store;
+pub use sqlite::{Commits, Store};
 pub use summary::{OpenDecision, Phase, Summary};
 
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -207,8 +207,8 @@ pub struct Append {
     pub durability: Durability,
     /// Without gaps, from the number after the last recorded one. May be empty.
     pub records: Vec<Record>,
-    /// The run after these events.
-    pub summary: Summary,
+    /// The run after these events; absent where its line in a list stays as it was.
+    pub summary: Option<Summary>,
     /// All decisions that wait for people after these events; absent where nothing changed.
     pub open: Option<Vec<OpenDecision>>,
     pub answers: Vec<(MessageId, Answer)>,

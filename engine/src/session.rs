@@ -28,7 +28,8 @@ use crate::permit::permit;
 
 /// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
 pub trait Observer: Send {
-    fn observe(&mut self, run: &Run, event: &Event);
+    /// `record` is the event as it is written.
+    fn observe(&mut self, run: &Run, event: &Event, record: &Record);
 
     /// Everything up to event `seq` is on the disk. Until then a power failure may still undo facts that were observed.
     fn committed(&mut self, seq: u64) {
@@ -70,6 +71,8 @@ pub struct Session {
     /// Hash of the last fact, committed or not.
     head: Digest,
     summary: Summary,
+    /// The same as the journal knows it.
+    listed: Summary,
     /// Open decisions as the journal knows them.
     open: Vec<OpenDecision>,
     attempts_under_way: usize,
@@ -133,11 +136,11 @@ impl Session {
         run.apply(&event)?;
         let until = end.shown;
         let head = record.hash.clone();
-        let records = vec![record];
+        let records = vec![record.clone()];
         let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
         let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
-        let open = Vec::new();
+        let (listed, open) = (summary.clone(), Vec::new());
         let recorded = (now, clock.passed());
         let attempts_under_way = 0;
         let mut session = Session {
@@ -150,12 +153,13 @@ impl Session {
             recorded,
             head,
             summary,
+            listed,
             open,
             attempts_under_way,
             waiting,
             commits,
         };
-        session.tell(&event);
+        session.tell(&event, &record);
         session.tell_committed(event.seq);
         Ok(session)
     }
@@ -184,7 +188,7 @@ impl Session {
                 return Err(error);
             }
         };
-        let (head, summary) = (row.head, row.summary);
+        let (head, summary, listed) = (row.head, row.summary.clone(), row.summary);
         let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
         let recorded = (run.last_at(), clock.passed());
@@ -198,6 +202,7 @@ impl Session {
             recorded,
             head,
             summary,
+            listed,
             open,
             attempts_under_way,
             waiting,
@@ -269,10 +274,10 @@ impl Session {
         let commands = self.run.apply(&event)?;
         self.recorded = (at, self.clock.passed());
         self.head = record.hash.clone();
-        self.waiting.records.push(record);
         self.summary.apply(&event);
         count_attempts(&mut self.attempts_under_way, &event.fact);
-        self.tell(&event);
+        self.tell(&event, &record);
+        self.waiting.records.push(record);
         Ok(commands)
     }
 
@@ -316,6 +321,10 @@ impl Session {
         if changed {
             self.open.clone_from(&open);
         }
+        let relisted = (self.summary != self.listed).then(|| self.summary.clone());
+        if relisted.is_some() {
+            self.listed.clone_from(&self.summary);
+        }
         self.commits.unsynced = durability == Durability::Visible;
         let Waiting { records, answers } = std::mem::take(&mut self.waiting);
         let receipt = self.journal.append(Append {
@@ -323,7 +332,7 @@ impl Session {
             epoch: self.lease.epoch,
             durability,
             records,
-            summary: self.summary.clone(),
+            summary: relisted,
             open: changed.then_some(open),
             answers,
         });
@@ -499,9 +508,9 @@ impl Session {
         self.journal.use_ahead(&self.lease, id)
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, event: &Event, record: &Record) {
         let run = &self.run;
-        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.observe(run, event))).is_ok());
+        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.observe(run, event, record))).is_ok());
     }
 
     fn tell_committed(&mut self, seq: u64) {

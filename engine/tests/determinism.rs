@@ -19,7 +19,7 @@ use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::perform::{Assignment, Performer};
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
 use runbook_engine::journal::export::export;
-use runbook_engine::journal::{Owner, SharedJournal};
+use runbook_engine::journal::{Owner, Record, SharedJournal};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::secret::SecretStore;
@@ -153,7 +153,7 @@ impl Performer for Staying {
 struct Seen(Arc<Mutex<Vec<(Run, Event)>>>);
 
 impl Observer for Seen {
-    fn observe(&mut self, run: &Run, event: &Event) {
+    fn observe(&mut self, run: &Run, event: &Event, _: &Record) {
         self.0.lock().expect("no observer fails").push((run.clone(), event.clone()));
     }
 }

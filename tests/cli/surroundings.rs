@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::{APPROVAL, Desk, procedure};
 
@@ -31,6 +32,35 @@ fn a_reader_that_leaves_early_is_no_error() {
         let output = program.wait_with_output().unwrap();
         assert_eq!((first, output.status.code()), (*b"1", Some(0)), "{line}");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+    }
+}
+
+/// More than a pipe takes is said before the last step, and nobody reads it until then.
+#[test]
+fn a_reader_that_is_slow_stops_no_run() {
+    let said = (0..300).map(|n| format!("  - name: {n} {}\n    run: \":\"\n    effect: read\n", "long ".repeat(60)));
+    let steps = format!("steps:\n{}  - run: touch reached\n    irreversible: test\n", said.collect::<String>());
+    for (line, stream, last) in [("exec try", 2, "next: runbook show"), ("exec try --json", 1, "run_finished")] {
+        let desk = Desk::new(&[("try.yaml", &procedure(&steps))]);
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = desk.command(line);
+        let mut program = match stream {
+            1 => command.stdout(writer).stderr(Stdio::null()),
+            _ => command.stderr(writer).stdout(Stdio::null()),
+        }
+        .spawn()
+        .unwrap();
+        drop(command);
+        let began = Instant::now();
+        while !desk.path("reached").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{line}: the last step is not reached");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(program.try_wait().unwrap(), None, "{line}: it says the rest before it goes");
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert!(text.len() > 90_000 && text.lines().last().unwrap().contains(last), "{line}: {}", text.len());
+        assert_eq!(program.wait().unwrap().code(), Some(0), "{line}");
     }
 }
 

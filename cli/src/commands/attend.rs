@@ -16,6 +16,7 @@ use runbook_core::run::{Command, Event, Run};
 use runbook_core::{DecisionId, RunId, limits};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
+use runbook_engine::journal::Record;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::secret::SecretStore;
 use runbook_engine::session::{Observer, Session, SessionError};
@@ -81,7 +82,7 @@ impl OpenDecisions {
 }
 
 impl Observer for OpenDecisions {
-    fn observe(&mut self, run: &Run, _event: &Event) {
+    fn observe(&mut self, run: &Run, _: &Event, _: &Record) {
         let open = open_of(run);
         let is_known = match &self.ahead {
             Some(ahead) => ahead.open == open,
@@ -113,6 +114,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     let by = home.identity(&session.run().plan().policy.people);
     let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
     let can_ask = ui.can_ask();
+    let _printing = ui.printer.apart();
     let mut person = Person {
         ui,
         lines,
@@ -284,7 +286,7 @@ impl Person<'_> {
     async fn put(&mut self, run: &Run, id: DecisionId, wishes: &mpsc::UnboundedSender<Wish>) {
         let Some(decision) = run.decision(id) else { return };
         self.screen.with(|s| s.hush(true));
-        let head = self.screen.with(|s| s.head().clone());
+        let head = self.screen.with(|s| s.head().cloned());
         let mut asked = self.asked.clone();
         let settled = async {
             loop {

@@ -125,7 +125,7 @@ impl Open {
     fn in_terminal(&self, voice: &Voice, evidence: Option<String>, ui: &mut Ui) -> Outcome {
         let decision = self.decision()?;
         let by = self.home.speaker(&self.run.plan().policy.people, voice);
-        let head = self.row.head.clone();
+        let head = Some(self.row.head.clone());
         let mut lines = Lines::default();
         let reason = voice.reason.clone().map(bounded).transpose()?;
         let given = Given { reason, evidence, sign: voice.sign, key: key(voice) };
@@ -158,7 +158,7 @@ impl Open {
             return Err(Trouble::not_valid(why).next(request::answers(&self.run, decision).into_iter().next().unwrap_or_default()));
         }
         let by = self.home.speaker(&self.run.plan().policy.people, voice);
-        let mut vote = reply::vote(decision, &by, choice, self.row.head.clone());
+        let mut vote = reply::vote(decision, &by, choice, Some(self.row.head.clone()));
         vote.answers = answers;
         vote.reason = voice.reason.clone().map(bounded).transpose()?;
         if voice.sign {

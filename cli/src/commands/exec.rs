@@ -16,7 +16,6 @@ use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::value::{Map, Value};
 use runbook_core::{Plan, RunId, limits};
 use runbook_engine::catalogue::Catalogue;
-use runbook_engine::journal::{FORMAT, chain};
 use runbook_engine::session::Session;
 use runbook_engine::start::{self, Order, StartError};
 
@@ -68,7 +67,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
                 return Ok(Exit::Cancelled);
             }
         }
-        let screen = Shared::new(Screen::new(ui, args.json, chain::genesis(FORMAT, &id)));
+        let screen = Shared::new(Screen::new(ui, args.json));
         if args.detach {
             let plan = chosen.plan.clone();
             let session =

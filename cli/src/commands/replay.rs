@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook_core::run::{Event, Run};
 use runbook_core::{RunId, limits};
-use runbook_engine::journal::chain;
 use runbook_engine::journal::export::Exported;
 use runbook_engine::verify::{Evidence, verify_export};
 
@@ -44,8 +43,7 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     let home = Home::open(settings)?;
     let id = home.find_or_file(&args.what)?;
-    let format = home.journal.run(&id)?.format;
-    let mut screen = Screen::of_record(ui, chain::genesis(format, &id));
+    let mut screen = Screen::of_record(ui);
     let (mut run, _) = home.replay_with(&id, &mut |run, event| {
         pause(event);
         screen.event(run, event);
@@ -75,7 +73,7 @@ fn of_export(path: &Path, args: &Replay, pause: &mut dyn FnMut(&Event), ui: &mut
         return Err(Trouble::failed(format!("{} is not whole: {fault}", path.display())).next(verify));
     }
     let mut exported = Exported::open(open()?)?;
-    let mut screen = Screen::of_record(ui, chain::genesis(exported.format, &exported.run));
+    let mut screen = Screen::of_record(ui);
     let mut run = Run::new(Arc::new(exported.plan.clone()));
     while let Some(event) = exported.event()? {
         pause(&event);

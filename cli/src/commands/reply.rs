@@ -40,7 +40,7 @@ pub async fn ask(
     run: &Run,
     decision: &Decision,
     by: &Identity,
-    head: Digest,
+    head: Option<Digest>,
     given: Given,
 ) -> Reply {
     let now = jiff::Timestamp::now();
@@ -63,7 +63,7 @@ pub async fn ask(
 }
 
 /// A vote that says nothing beyond its choice yet.
-pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) -> Vote {
+pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Option<Digest>) -> Vote {
     Vote {
         by: by.clone(),
         choice,
@@ -74,7 +74,7 @@ pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Digest) ->
         ahead: None,
         terms: None,
         notice: None,
-        head: Some(head),
+        head,
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use runbook_core::run::event::{OutcomeKind, StepOutcome};
 use runbook_core::run::view::Standing;
 use runbook_core::{Run, RunId, StepPath};
-use runbook_engine::journal::chain;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::session::Session;
 
@@ -109,8 +108,7 @@ pub fn as_asked(home: &Home, id: &RunId, asked: OutcomeKind, ended: Exit) -> Out
 
 /// Takes the run up, says `first` to it, and drives it.
 pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
-    let format = home.journal.run(id)?.format;
-    let mut screen = Screen::new(ui, json, chain::genesis(format, id));
+    let mut screen = Screen::new(ui, json);
     home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
     let screen = Shared::new(screen);
     let mut session =

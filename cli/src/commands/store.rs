@@ -9,7 +9,7 @@ use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, RunId};
 use runbook_engine::clock::{Clock, SystemClock};
-use runbook_engine::journal::{JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
+use runbook_engine::journal::{Commits, JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, LocalUser};
@@ -30,7 +30,7 @@ impl Home {
     /// Opens the state folder, and makes it where there is none.
     pub fn open(settings: &Settings) -> Result<Home, Trouble> {
         let folder: &Path = &settings.state.value;
-        let store = Store::open(folder)?;
+        let store = Store::open_with(folder, Commits::OnTheSpot)?;
         let logs = Logs::open_in(store.handle(), store.folder())
             .map_err(|why| Trouble::failed(why.to_string()).next("choose another state folder with `--state DIR`"))?;
         let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
@@ -149,8 +149,8 @@ pub fn open_decision(run: &Run, wanted: Option<DecisionId>) -> Result<DecisionId
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One run at a time, whose steps mostly wait: to wake another thread for each would cost more than it gains.
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|why| Trouble::failed(format!("cannot start the runtime: {why}")))

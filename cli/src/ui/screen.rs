@@ -4,7 +4,6 @@
 //! While a question stands on the terminal, lines are held back and follow after the answer.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -17,28 +16,22 @@ use runbook_engine::session::Observer;
 use super::live::{Live, Window};
 use super::narrate::Narrator;
 use super::plain;
+use super::printer::{Printer, Stream};
 use super::{Display, Ui};
 
 pub struct Screen {
     narrator: Narrator,
+    printer: Printer,
+    /// Progress while the run goes on; data where it is shown again, because that was asked for.
     stream: Stream,
     mode: Mode,
     colours: bool,
-    /// The hash of the last event: what a vote names, and what the next JSON line builds on.
-    head: Digest,
+    /// The hash of the last event that was recorded meanwhile: what a vote names.
+    head: Option<Digest>,
     hushed: bool,
     held: Vec<String>,
     /// Attempts that have begun and not ended.
     under_way: BTreeSet<StepPath>,
-}
-
-/// Where a run is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stream {
-    /// While it goes on: progress.
-    Error,
-    /// Again, because that was asked for: data.
-    Output,
 }
 
 enum Mode {
@@ -59,45 +52,46 @@ impl Mode {
 }
 
 impl Screen {
-    /// `head` is the hash before the first event that will be shown.
-    pub fn new(ui: &Ui, json: bool, head: Digest) -> Screen {
+    pub fn new(ui: &Ui, json: bool) -> Screen {
         let mode = if json { Mode::Json } else { Mode::of(ui.display()) };
-        Screen::with(mode, Stream::Error, ui.colours(), head)
+        Screen::with(mode, ui.printer.clone(), Stream::Error, ui.colours())
     }
 
     /// For a run that is shown again, from its first event on.
-    pub fn of_record(ui: &Ui, head: Digest) -> Screen {
-        Screen::with(Mode::of(ui.display_of_data()), Stream::Output, ui.colours_of_data(), head)
+    pub fn of_record(ui: &Ui) -> Screen {
+        Screen::with(Mode::of(ui.display_of_data()), ui.printer.clone(), Stream::Output, ui.colours_of_data())
     }
 
-    fn with(mode: Mode, stream: Stream, colours: bool, head: Digest) -> Screen {
-        let narrator = Narrator::default();
-        Screen { narrator, stream, mode, colours, head, hushed: false, held: Vec::new(), under_way: BTreeSet::new() }
+    fn with(mode: Mode, printer: Printer, stream: Stream, colours: bool) -> Screen {
+        let (narrator, head, held, under_way) = <_>::default();
+        Screen { narrator, printer, stream, mode, colours, head, hushed: false, held, under_way }
     }
 
-    pub fn head(&self) -> &Digest {
-        &self.head
+    pub fn head(&self) -> Option<&Digest> {
+        self.head.as_ref()
     }
 
     /// Takes an event that was seen before, so that only what follows is shown.
     pub fn skip(&mut self, run: &Run, event: &Event) {
         self.narrator.event(run, event);
-        self.advance(event);
+    }
+
+    /// Takes the next event of a run that goes on.
+    fn recorded(&mut self, run: &Run, event: &Event, record: &Record) {
+        self.head = Some(record.hash.clone());
+        if let Mode::Json = self.mode {
+            self.printer.write(Stream::Output, format!("{}\n", record.line()));
+        }
+        self.event(run, event);
     }
 
     pub fn event(&mut self, run: &Run, event: &Event) {
-        let record = self.advance(event);
         match &event.fact {
             Fact::AttemptStarted { path, .. } => drop(self.under_way.insert(path.clone())),
             Fact::AttemptFinished { path, .. } => drop(self.under_way.remove(path)),
             _ => {}
         }
         if let Mode::Json = self.mode {
-            if let Some(record) = record {
-                let mut out = io::stdout().lock();
-                // A reader that has gone away is no reason to stop a run.
-                let _ = writeln!(out, "{}", record.line()).and_then(|()| out.flush());
-            }
             return;
         }
         // The live view shows what is under way itself.
@@ -113,12 +107,6 @@ impl Screen {
     /// A line that is no part of the record.
     pub fn notice(&mut self, text: &str) {
         self.write(vec![plain(text).into_owned()], Timestamp::now());
-    }
-
-    fn advance(&mut self, event: &Event) -> Option<Record> {
-        let record = Record::encode(event, &self.head).ok()?;
-        self.head = record.hash.clone();
-        Some(record)
     }
 
     /// Writes lines that stay, above what is drawn again.
@@ -142,15 +130,7 @@ impl Screen {
 
     /// Everything at once, so that it is never seen half drawn.
     fn put(&self, text: &str) {
-        let text = if self.colours { text.to_owned() } else { colourless(text) };
-        // A terminal that has gone away is no reason to stop a run.
-        let _ = match self.stream {
-            Stream::Error => io::stderr().lock().write_all(text.as_bytes()),
-            Stream::Output => {
-                let mut out = io::stdout().lock();
-                out.write_all(text.as_bytes()).and_then(|()| out.flush())
-            }
-        };
+        self.printer.write(self.stream, if self.colours { text.to_owned() } else { colourless(text) });
     }
 
     /// Makes room for a question, or ends it.
@@ -171,6 +151,7 @@ impl Screen {
     pub fn tick(&mut self, run: &RunId, logs: &Logs) {
         if let Mode::Live(live) = &mut self.mode
             && !self.hushed
+            && !self.printer.is_behind()
         {
             live.look(run, logs);
             self.write(Vec::new(), Timestamp::now());
@@ -231,8 +212,8 @@ impl Shared {
 }
 
 impl Observer for Shared {
-    fn observe(&mut self, run: &Run, event: &Event) {
-        self.with(|screen| screen.event(run, event));
+    fn observe(&mut self, run: &Run, event: &Event, record: &Record) {
+        self.with(|screen| screen.recorded(run, event, record));
     }
 }
 

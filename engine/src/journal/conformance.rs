@@ -73,21 +73,27 @@ pub(super) fn new_run(run: &RunId, procedure: &str, owner: &Owner) -> NewRun {
 }
 
 /// Adds `records` to a run that stays as it is.
-pub(super) fn adding(journal: &dyn Journal, lease: &Lease, records: Vec<Record>) -> Append {
+pub(super) fn adding(lease: &Lease, records: Vec<Record>) -> Append {
     Append {
         run: lease.run.clone(),
         epoch: lease.epoch,
         durability: Durability::Synced,
         records,
-        summary: journal.run(&lease.run).unwrap().summary,
+        summary: None,
         open: None,
         answers: Vec::new(),
     }
 }
 
+/// The same, and the run has ended.
+pub(super) fn ended(journal: &dyn Journal, append: Append) -> Append {
+    let summary = Summary { phase: Phase::Ended, ..journal.run(&append.run).unwrap().summary };
+    Append { summary: Some(summary), ..append }
+}
+
 fn next(journal: &dyn Journal, lease: &Lease, count: u64) -> Append {
     let row = journal.run(&lease.run).unwrap();
-    adding(journal, lease, more(&lease.run, "p", row.seq, &row.head, count))
+    adding(lease, more(&lease.run, "p", row.seq, &row.head, count))
 }
 
 /// Runs every case against a fresh journal.
@@ -158,11 +164,11 @@ fn only_what_follows_is_taken(journal: &dyn Journal) {
         ("of another run", elsewhere),
         ("of another past", other_past),
     ] {
-        let result = journal.append(adding(journal, &lease, wrong)).wait();
+        let result = journal.append(adding(&lease, wrong)).wait();
         assert!(matches!(result, Err(JournalError::OutOfOrder { last: 1 | 2, .. })), "{what}: {result:?}");
         assert_eq!(journal.run(&run).unwrap().seq, 1, "{what}: refused as a whole");
     }
-    journal.append(adding(journal, &lease, all[1..].to_vec())).wait().unwrap();
+    journal.append(adding(&lease, all[1..].to_vec())).wait().unwrap();
     assert_eq!(journal.records(&run, 1, 10).unwrap(), all);
 }
 
@@ -273,9 +279,8 @@ fn locks_last_as_long_as_the_run(journal: &dyn Journal) {
     }
     assert_eq!(journal.lock_holder("db").unwrap(), Some(id(1)));
     assert_eq!(journal.lock_holder("none").unwrap(), None);
-    let mut end = next(journal, &leases[0], 1);
-    end.summary.phase = Phase::Ended;
-    journal.append(end).wait().unwrap();
+    let end = next(journal, &leases[0], 1);
+    journal.append(ended(journal, end)).wait().unwrap();
     assert_eq!(journal.take_lock(&leases[1], "db").wait().unwrap(), LockOutcome::Taken);
 }
 
@@ -304,10 +309,10 @@ fn lists_are_filtered_and_paged(journal: &dyn Journal) {
         let procedure = if n % 2 == 0 { "even" } else { "odd" };
         let lease = journal.create(new_run(&id(n), procedure, &Owner::named("ada", n))).wait().unwrap();
         if n > 4 {
-            let mut end = adding(journal, &lease, Vec::new());
-            end.summary.phase = Phase::Ended;
-            end.summary.outcome = Some(OutcomeKind::RolledBack);
-            end.summary.ended_at = Some(at(77));
+            let mut end = ended(journal, adding(&lease, Vec::new()));
+            let summary = end.summary.as_mut().unwrap();
+            summary.outcome = Some(OutcomeKind::RolledBack);
+            summary.ended_at = Some(at(77));
             journal.append(end).wait().unwrap();
         }
     }

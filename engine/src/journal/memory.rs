@@ -112,12 +112,14 @@ impl State {
                 *place = Some(answer);
             }
         }
-        if append.summary.phase == Phase::Ended {
+        if append.summary.as_ref().is_some_and(|summary| summary.phase == Phase::Ended) {
             self.locks.retain(|_, holder| *holder != run);
         }
         let entry = self.entry(&run)?;
         entry.records.extend(append.records);
-        entry.summary = append.summary;
+        if let Some(summary) = append.summary {
+            entry.summary = summary;
+        }
         if let Some(open) = append.open {
             entry.open = open;
         }

@@ -1,4 +1,4 @@
-//! The embedded journal: one SQLite database in a state folder, written by one thread per process and read by any number
+//! The embedded journal: one SQLite database in a state folder, written over one connection per process and read by any number
 //! of processes meanwhile.
 //!
 //! Write-ahead log, `synchronous=FULL`, group commit. Opening refuses what could lose or leak a record: an SQLite with the
@@ -30,6 +30,8 @@ use crate::message::{Answer, Letter, Message, MessageId};
 /// The first SQLite without the fault that could lose commits when a write-ahead log is reset.
 const SQLITE_VERSION: i32 = 3_051_003;
 
+pub use writer::Commits;
+
 /// A state folder. Cheap to share; closing waits for what is queued.
 #[derive(Debug)]
 pub struct Store {
@@ -43,8 +45,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the state folder at `folder`, and makes it where there is none.
+    /// Opens the state folder at `folder` for a process with many runs, and makes it where there is none.
     pub fn open(folder: &Path) -> Result<Store, JournalError> {
+        Store::open_with(folder, Commits::Together)
+    }
+
+    pub fn open_with(folder: &Path, commits: Commits) -> Result<Store, JournalError> {
         if rusqlite::version_number() < SQLITE_VERSION {
             return Err(JournalError::Stopped(format!(
                 "SQLite {} can lose commits; 3.51.3 or newer is needed",
@@ -62,7 +68,7 @@ impl Store {
         // By now SQLite has opened its log too.
         folder.confirm()?;
         Ok(Store {
-            writer: writer::Writer::start(connection, path.clone())?,
+            writer: writer::Writer::start(connection, path.clone(), commits)?,
             reader: Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
             folder,
             readers: Mutex::new(Vec::new()),

@@ -414,7 +414,7 @@ async fn what_is_too_large_for_the_record_is_a_failure() {
 struct Committed(Arc<Mutex<Vec<u64>>>);
 
 impl Observer for Committed {
-    fn observe(&mut self, _: &Run, _: &Event) {}
+    fn observe(&mut self, _: &Run, _: &Event, _: &Record) {}
 
     fn committed(&mut self, seq: u64) {
         self.0.lock().unwrap().push(seq);
@@ -442,7 +442,7 @@ async fn an_observer_hears_what_is_on_the_disk_and_no_more() {
 struct Seen(Arc<Mutex<Vec<u64>>>, u64);
 
 impl Observer for Seen {
-    fn observe(&mut self, run: &Run, event: &Event) {
+    fn observe(&mut self, run: &Run, event: &Event, _: &Record) {
         assert_eq!(run.seq(), event.seq, "told after the run has taken it");
         self.0.lock().unwrap().push(event.seq);
         assert_ne!(event.seq, self.1, "an observer's own fault");

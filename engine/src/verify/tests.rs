@@ -337,7 +337,7 @@ async fn a_list_that_says_something_else_than_the_record_is_found() {
             epoch: lease.epoch,
             durability: crate::journal::Durability::Synced,
             records: Vec::new(),
-            summary,
+            summary: Some(summary),
             open: None,
             answers: Vec::new(),
         };

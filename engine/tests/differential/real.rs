@@ -16,7 +16,7 @@ use runbook_engine::clock::{Clock, ManualClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::perform::{Assignment, Performer};
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, World};
-use runbook_engine::journal::{MemoryJournal, Owner, SharedJournal};
+use runbook_engine::journal::{MemoryJournal, Owner, Record, SharedJournal};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::secret::SecretStore;
@@ -51,7 +51,7 @@ pub struct Happened {
 struct Seen(Arc<Mutex<Vec<Event>>>);
 
 impl Observer for Seen {
-    fn observe(&mut self, _: &Run, event: &Event) {
+    fn observe(&mut self, _: &Run, event: &Event, _: &Record) {
         self.0.lock().expect("no observer fails").push(event.clone());
     }
 }

@@ -9,7 +9,7 @@ use runbook_core::{Digest, Event, Map, Plan, Run, RunId, Value};
 use runbook_engine::clock::Clock;
 use runbook_engine::driver::{Driver, Patience, Stop, Wish, World as DriverWorld};
 use runbook_engine::journal::export::export;
-use runbook_engine::journal::{Journal, JournalError, NewAhead, Owner, Phase, SharedJournal};
+use runbook_engine::journal::{Journal, JournalError, NewAhead, Owner, Phase, Record, SharedJournal};
 use runbook_engine::message::Answer;
 use runbook_engine::session::{Observer, Session, SessionError, deliver};
 use tokio::task::JoinSet;
@@ -82,7 +82,7 @@ struct Ear {
 }
 
 impl Observer for Ear {
-    fn observe(&mut self, _run: &Run, event: &Event) {
+    fn observe(&mut self, _: &Run, event: &Event, _: &Record) {
         let (seq, kind, at) = (event.seq, event.fact.kind(), event.at.to_string());
         self.loose.push(Seen { run: self.run.clone(), seq, kind, at });
     }

@@ -40,15 +40,17 @@ pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
     let run = &append.run;
     fence(c, run, append.epoch)?;
     insert(c, run, &append.records)?;
-    c.prepare_cached("UPDATE runs SET summary = ?2 WHERE run = ?1")?.execute([run.as_str(), &to_json(&append.summary)?])?;
+    if let Some(summary) = &append.summary {
+        c.prepare_cached("UPDATE runs SET summary = ?2 WHERE run = ?1")?.execute([run.as_str(), &to_json(summary)?])?;
+        if summary.phase == Phase::Ended {
+            c.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
+        }
+    }
     if let Some(open) = &append.open {
         keep_open(c, run, open)?;
     }
     for (id, answer) in &append.answers {
         c.prepare_cached("UPDATE messages SET answer = ?2 WHERE id = ?1")?.execute(params![id.0, to_json(answer)?])?;
-    }
-    if append.summary.phase == Phase::Ended {
-        c.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use super::*;
-use crate::journal::conformance::{adding, at, id, journal_conformance, more, new_run};
+use crate::journal::conformance::{adding, at, ended, id, journal_conformance, more, new_run};
 use crate::journal::{FORMAT, Phase, chain};
 
 fn open(folder: &tempfile::TempDir) -> Store {
@@ -22,10 +22,12 @@ fn mode(path: &Path) -> u32 {
 fn conforms() {
     let folders = tempfile::tempdir().unwrap();
     let count = std::cell::Cell::new(0);
-    journal_conformance(|| {
-        count.set(count.get() + 1);
-        Arc::new(Store::open(&folders.path().join(format!("{}", count.get()))).unwrap())
-    });
+    for commits in [Commits::Together, Commits::OnTheSpot] {
+        journal_conformance(|| {
+            count.set(count.get() + 1);
+            Arc::new(Store::open_with(&folders.path().join(format!("{}", count.get())), commits).unwrap())
+        });
+    }
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn after_a_failure_of_the_disk_nothing_more_is_written() {
     let store = open(&folder);
     let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
     let row = store.run(&id(1)).unwrap();
-    let append = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1));
+    let append = adding(&lease, more(&id(1), "p", row.seq, &row.head, 1));
     let failing = store.writer.submit(Durability::Synced, |c| -> Result<(), writer::ChangeError> {
         c.execute("UPDATE leases SET until = 7", [])?;
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC), None).into())
@@ -134,7 +136,7 @@ fn what_one_store_writes_another_reads_at_once() {
     for seq in 2..20 {
         let row = reader.run(&id(1)).unwrap();
         let durability = if seq % 2 == 0 { Durability::Synced } else { Durability::Visible };
-        let append = adding(&writer, &lease, more(&id(1), "p", row.seq, &row.head, 1));
+        let append = adding(&lease, more(&id(1), "p", row.seq, &row.head, 1));
         writer.append(Append { durability, ..append }).wait().unwrap();
         assert_eq!(reader.records(&id(1), 1, 100).unwrap().len(), seq);
         let now = reader.version().unwrap();
@@ -158,7 +160,7 @@ fn many_writers_share_commits_and_lose_nothing() {
                 let lease = store.create(new_run(&id(n), "p", &Owner::named("ada", n))).wait().unwrap();
                 for _ in 0..10 {
                     let row = store.run(&id(n)).unwrap();
-                    let good = adding(&*store, &lease, more(&id(n), "p", row.seq, &row.head, 1));
+                    let good = adding(&lease, more(&id(n), "p", row.seq, &row.head, 1));
                     let stale = Append { epoch: 99, ..good.clone() };
                     // Refused changes ride in the same commits and disturb nobody.
                     assert!(store.append(stale).wait().is_err());
@@ -226,7 +228,7 @@ fn a_full_disk_refuses_whole_commits() {
     let mut full = None;
     for _ in 0..100 {
         let row = store.run(&id(1)).unwrap();
-        let append = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 20));
+        let append = adding(&lease, more(&id(1), "p", row.seq, &row.head, 20));
         if let Err(error) = store.append(append).wait() {
             full = Some(error);
             break;
@@ -238,9 +240,8 @@ fn a_full_disk_refuses_whole_commits() {
     // Once there is room, the end of the run can be recorded.
     store.writer.submit(Durability::Synced, |c| Ok(c.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(()))?)).wait().unwrap();
     let row = store.run(&id(1)).unwrap();
-    let mut end = adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1));
-    end.summary.phase = Phase::Ended;
-    store.append(end).wait().unwrap();
+    let end = adding(&lease, more(&id(1), "p", row.seq, &row.head, 1));
+    store.append(ended(&store, end)).wait().unwrap();
 }
 
 /// Runs of every kind, put into the tables at once.

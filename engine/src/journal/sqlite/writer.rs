@@ -1,17 +1,18 @@
-//! The one thread that writes. Whatever has been asked for by the time it is free goes into one transaction and one
-//! sync: with many runs at once, that is most of the speed of a journal.
+//! The one connection that writes. With many runs at once it belongs to a thread: whatever has been asked for by the time it is
+//! free goes into one transaction and one sync, and that is most of the speed of a journal. A process with one run commits
+//! where it asks, because it waits anyway, and to wake a thread takes as long as half a commit.
 //!
 //! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
-//! any other failure of the disk but a full one, nobody knows what it holds: the thread answers everything that follows with
+//! any other failure of the disk but a full one, nobody knows what it holds: everything that follows is answered with
 //! [`JournalError::Stopped`].
 //!
 //! What the write-ahead log holds goes into the database between commits and at the end, never within a commit: nobody waits
 //! for it, and whoever opens the journal next has little of the log to read.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl From<rusqlite::Error> for ChangeError {
 }
 
 /// A change that rides in a commit together with others.
-trait Job: Send {
+pub(super) trait Job: Send {
     fn durability(&self) -> Durability;
     /// Makes the change inside the transaction. An error is this job's own.
     fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError>;
@@ -101,16 +102,24 @@ where
     }
 }
 
+/// Where changes are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// By the thread that asks, one at a time: for a process with one run.
+    OnTheSpot,
+    /// By a thread of their own, all that wait together: for a process with many.
+    Together,
+}
+
 /// The asking side.
 #[derive(Debug)]
-pub(super) struct Writer {
-    jobs: Option<Sender<Box<dyn Job>>>,
-    thread: Option<JoinHandle<()>>,
+pub(super) enum Writer {
+    OnTheSpot(Mutex<Writing>),
+    Together { jobs: Option<Sender<Box<dyn Job>>>, thread: Option<JoinHandle<()>> },
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, path: PathBuf) -> Result<Writer, JournalError> {
-        let (jobs, queue) = channel();
+    pub(super) fn start(mut connection: Connection, path: PathBuf, commits: Commits) -> Result<Writer, JournalError> {
         let logged = Arc::new(AtomicI32::new(0));
         let pages = logged.clone();
         // In the place of SQLite's own checkpoints.
@@ -119,23 +128,34 @@ impl Writer {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(|error| explain(&error, &path))?;
+        let writing = Writing { connection, path, logged, synced: true, stopped: None };
+        if commits == Commits::OnTheSpot {
+            return Ok(Writer::OnTheSpot(Mutex::new(writing)));
+        }
+        let (jobs, queue) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || Writing { connection, path, logged, synced: true, stopped: None }.serve(&queue))
+            .spawn(move || writing.serve(&queue))
             .map_err(|e| JournalError::Stopped(e.to_string()))?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Writer::Together { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Queues a change. What it returns reaches the receipt after the commit.
+    /// Asks for a change. What it returns reaches the receipt after the commit.
     pub(super) fn submit<T, C>(&self, durability: Durability, change: C) -> Receipt<T>
     where
         T: Send + 'static,
         C: FnOnce(&Connection) -> Result<T, ChangeError> + Send + 'static,
     {
         let (asker, receiver) = oneshot::channel();
-        if let Some(jobs) = &self.jobs {
-            // A thread that has ended drops the job, and the receipt says so.
-            let _ = jobs.send(Box::new(Change { durability, change: Some(change), result: None, asker }));
+        let job = Box::new(Change { durability, change: Some(change), result: None, asker });
+        match self {
+            Writer::OnTheSpot(writing) => writing.lock().unwrap_or_else(PoisonError::into_inner).make(vec![job]),
+            Writer::Together { jobs, .. } => {
+                if let Some(jobs) = jobs {
+                    // A thread that has ended drops the job, and the receipt says so.
+                    let _ = jobs.send(job);
+                }
+            }
         }
         Receipt::waiting(receiver)
     }
@@ -144,14 +164,20 @@ impl Writer {
 impl Drop for Writer {
     /// What is queued is still written.
     fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        match self {
+            Writer::OnTheSpot(writing) => writing.get_mut().unwrap_or_else(PoisonError::into_inner).leave(),
+            Writer::Together { jobs, thread } => {
+                *jobs = None;
+                if let Some(thread) = thread.take() {
+                    let _ = thread.join();
+                }
+            }
         }
     }
 }
 
-struct Writing {
+#[derive(Debug)]
+pub(super) struct Writing {
     connection: Connection,
     path: PathBuf,
     /// Pages in the write-ahead log after the last commit.
@@ -166,11 +192,16 @@ impl Writing {
         while let Ok(first) = queue.recv() {
             let mut group = vec![first];
             group.extend(queue.try_iter().take(limits::COMMIT_GROUP - 1));
-            let committed = self.commit(&mut group);
-            group.into_iter().for_each(|job| job.reply(committed.clone()));
-            self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
+            self.make(group);
         }
         self.leave();
+    }
+
+    /// Commits some changes together, and answers each.
+    fn make(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let committed = self.commit(&mut group);
+        group.into_iter().for_each(|job| job.reply(committed.clone()));
+        self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
     }
 
     /// Leaves little of the log to read. How much of it was copied is forgotten with the last process, so the log is begun anew:

@@ -26,7 +26,7 @@ impl Logged {
         let mut ends = vec![file("journal.db-wal").len()];
         while ends.len() < commits {
             let row = store.run(&id(1)).unwrap();
-            store.append(adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
+            store.append(adding(&lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
             ends.push(file("journal.db-wal").len());
         }
         let (database, log) = (file("journal.db"), file("journal.db-wal"));

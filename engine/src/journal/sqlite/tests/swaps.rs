@@ -89,7 +89,7 @@ fn a_second_store_of_one_process_leaves_the_first_its_locks() {
     let python = std::process::Command::new("python3").args(["-c", script]).arg(&store.path).status().unwrap();
     assert!(python.success());
     let row = store.run(&id(1)).unwrap();
-    store.append(adding(&store, &lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
+    store.append(adding(&lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
     assert_eq!(open(&folder).run(&id(1)).unwrap().seq, 2, "what the first has written is there");
     drop(store);
 }
