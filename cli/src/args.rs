@@ -210,8 +210,8 @@ pub struct Exec {
 
 /// Show what a run would do, without doing it
 ///
-/// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why.
-/// Nothing is started, asked or recorded.
+/// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why; with
+/// what it needs, who would be asked, what takes it back, and how long it can take. Nothing is started, asked or recorded.
 #[derive(Debug, Args)]
 pub struct DryRun {
     /// Name of a procedure of the catalogue, or a file
@@ -222,7 +222,16 @@ pub struct DryRun {
     /// Take the `example` of a step as its outputs, where it has one
     #[arg(long)]
     pub examples: bool,
-    /// Print one JSON object per step
+    /// Take inputs, environment, what steps give and what people say from a case of a test
+    #[arg(long, value_name = "TESTFILE:CASE")]
+    pub with: Option<String>,
+    /// Really run the steps of effect `read`, and nothing above it, to know what they give; no run is recorded
+    #[arg(long, conflicts_with = "with")]
+    pub probe: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    pub format: Format,
+    /// Print one JSON document, as `--format json` does
     #[arg(long)]
     pub json: bool,
 }
@@ -254,6 +263,18 @@ pub enum ReportFormat {
     Text,
     Markdown,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// A table, and each step in full, folded
+    Markdown,
+    /// One document
+    Json,
+    /// One page that stands by itself
+    Html,
 }
 
 /// Play the cases of tests, without doing anything

@@ -14,6 +14,7 @@ pub mod log;
 pub mod message;
 pub mod people;
 pub mod permit;
+pub mod probe;
 pub mod process;
 mod program;
 pub mod report;

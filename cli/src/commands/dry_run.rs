@@ -1,18 +1,33 @@
 //! `runbook dry-run`: what a run would do, from the same machine with predicted answers.
 
-use runbook_core::explore::{self, DryRun, Options, Verdict};
-use runbook_core::run::event::{Part, RunStarted};
-use runbook_core::{Effect, Plan};
-use runbook_engine::start::Order;
+use std::path::Path;
+use std::sync::Arc;
 
+use runbook_core::document::Document;
+use runbook_core::document::test::Case;
+use runbook_core::explore::{self, DryRun, Longest, Options, Verdict, World};
+use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::trial::StandIns;
+use runbook_core::value::format_duration;
+use runbook_core::{Effect, Plan};
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::clock::SystemClock;
+use runbook_engine::journal::Store;
+use runbook_engine::probe::Probe;
+use runbook_engine::report::dry_run::{self as report, What};
+use runbook_engine::report::usual;
+use runbook_engine::secret::SecretStore;
+use runbook_engine::start::{self, Order};
+use tokio_util::sync::CancellationToken;
+
+use super::config_folder;
 use super::exec::{Chosen, heading};
 use super::store::runtime;
-use crate::args;
+use crate::args::{self, Format};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::ask::Lines;
-use crate::ui::narrate::run_word;
-use crate::ui::{Tone, Ui, line, request, words};
+use crate::ui::{Tone, Ui, line, plain, request, words};
 
 /// Where the prediction goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +39,19 @@ pub enum To {
 }
 
 pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let chosen = Chosen::find(&args.procedure, &args.given, settings, ui)?;
-    let inputs = runtime()?.block_on(chosen.inputs(&args.given, ui, &mut Lines::default()))?;
+    let case = args.with.as_deref().map(case).transpose()?;
+    let mut given = args.given.clone();
+    if let Some(environment) = case.as_ref().and_then(|case| case.setting.environment.as_ref()) {
+        given.env.get_or_insert_with(|| environment.value.clone());
+    }
+    // What is missing is missing for the same command.
+    let again = |mut trouble: Trouble| {
+        trouble.next = trouble.next.map(|next| next.replacen("runbook exec ", "runbook dry-run ", 1));
+        trouble
+    };
+    let chosen = Chosen::find(&args.procedure, &given, settings, ui).map_err(again)?;
+    let shared = case.as_ref().map(|case| case.setting.inputs.clone()).unwrap_or_default();
+    let inputs = runtime()?.block_on(chosen.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
     let user = runbook_engine::people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
     let order = Order {
         plan: chosen.plan.clone(),
@@ -36,24 +62,88 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         catalogue: None,
         root: chosen.root(),
     };
-    let started = order.started(0).map_err(|error| chosen.refused(error, &inputs))?;
-    let predicted = explore::dry_run(
-        &chosen.plan,
-        &started,
-        jiff::Timestamp::now(),
-        &Options { examples: args.examples },
-        &mut explore::Nothing,
-    )
-    .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
-    if args.json {
-        for step in &predicted.steps {
-            ui.data(&serde_json::to_string(step).map_err(|why| Trouble::failed(why.to_string()))?)?;
-        }
-        return Ok(Exit::Succeeded);
+    let started = order.started(0).map_err(|error| again(chosen.refused(error, &inputs)))?;
+    let stop = CancellationToken::new();
+    let now = case.as_ref().and_then(|case| case.setting.at).unwrap_or_else(jiff::Timestamp::now);
+    let options = Options { examples: args.examples };
+    let predict = |world: &mut dyn World| explore::dry_run(&chosen.plan, &started, now, &options, world);
+    let predicted = match &case {
+        Some(case) => predict(&mut StandIns(case)),
+        None if args.probe => predict(&mut probe(&chosen, &stop)?),
+        None => predict(&mut explore::Nothing),
+    };
+    let mut predicted = predicted.map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
+    if stop.is_cancelled() {
+        return Err(Trouble::failed("stopped before everything was looked at").exits(Exit::Cancelled));
     }
-    show(&predicted, &chosen.plan, &started, ui, To::Data)?;
-    ui.next(&chosen.command(&inputs));
+    add_usual_times(&mut predicted, settings, ui);
+    let people = &chosen.plan.policy.people;
+    match if args.json { Format::Json } else { args.format } {
+        Format::Json => ui.data(&serde_json::to_string(&predicted).map_err(|why| Trouble::failed(why.to_string()))?)?,
+        Format::Markdown => ui.data(report::to_markdown(&predicted, people).trim_end())?,
+        Format::Html => ui.data(report::to_html(&predicted, people).trim_end())?,
+        Format::Text => {
+            show(&predicted, &chosen.plan, &started, ui, To::Data)?;
+            if case.is_none() {
+                ui.next(&chosen.command(&inputs));
+            }
+        }
+    }
     Ok(Exit::Succeeded)
+}
+
+/// The case that `FILE:CASE` names.
+fn case(with: &str) -> Result<Case, Trouble> {
+    let parts = with.match_indices(':').map(|(at, _)| (Path::new(&with[..at]), &with[at + 1..]));
+    let Some((file, name)) = parts.into_iter().find(|(file, _)| file.is_file()) else {
+        return Err(
+            Trouble::not_valid(format!("`{with}` names no case: no file stands before a `:`")).next("give --with FILE:CASE")
+        );
+    };
+    let catalogue = Catalogue::around(file)?;
+    let full = file.canonicalize().ok();
+    let read = catalogue.files().iter().find(|read| read.path.canonicalize().ok() == full);
+    let Some(Document::Test(test)) = read.and_then(|read| read.document.as_ref()) else {
+        let next = format!("runbook check {}", words::shell_word(&file.to_string_lossy()));
+        return Err(Trouble::not_valid(format!("{} holds no tests", file.display())).next(next));
+    };
+    let found = test.cases.iter().find(|case| case.name.value == name);
+    found.map(|case| case.with(&test.defaults)).ok_or_else(|| {
+        let names: Vec<&str> = test.cases.iter().map(|case| case.name.value.as_str()).collect();
+        Trouble::not_valid(format!("{} has no case `{name}`", file.display())).next(format!("use one of: {}", names.join("; ")))
+    })
+}
+
+/// Looks where a run would look. Ctrl-C ends what is under way.
+fn probe(chosen: &Chosen, stop: &CancellationToken) -> Result<Probe, Trouble> {
+    let runtime = runtime()?;
+    let heard = stop.clone();
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            heard.cancel();
+        }
+    });
+    let root = chosen.root();
+    let secrets = Arc::new(SecretStore::new(&root, &config_folder(), std::env::vars_os()));
+    let (id, _) = start::draw(&SystemClock);
+    Ok(Probe::new(runtime, id, chosen.plan.clone(), root, secrets, stop.clone()))
+}
+
+/// How long each step took in earlier runs, where there is a record of any.
+fn add_usual_times(predicted: &mut DryRun, settings: &Settings, ui: &mut Ui) {
+    // Looking makes no state folder.
+    if !settings.state.value.is_dir() {
+        return;
+    }
+    let usual = Store::open(&settings.state.value).and_then(|store| usual(&store, &predicted.procedure));
+    match usual {
+        Ok(usual) => {
+            for step in &mut predicted.steps {
+                step.usual = usual.get(&step.path.without_indexes()).copied();
+            }
+        }
+        Err(why) => ui.say(&format!("how long steps usually take is not known: {}", plain(&why.to_string()))),
+    }
 }
 
 /// What a run would change, in one line beside the question whether to start: what is destroyed is named.
@@ -78,39 +168,56 @@ pub fn weight(predicted: &DryRun) -> String {
 pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, to: To) -> Result<(), Trouble> {
     let mut out = vec![heading(plan, started)];
     out.extend(words::values(&started.inputs).into_iter().map(|text| format!("  {text}")));
-    for (number, step) in (1..).zip(&predicted.steps) {
+    for shown in report::lines(predicted) {
+        let step = shown.step;
         let indent = "  ".repeat(step.path.depth());
-        let (verdict, tone) = match &step.verdict {
-            Verdict::WouldRun => match &step.fails {
-                Some(why) => (format!("would run and fail, because {}", line(why)), Tone::Bad),
-                None => ("would run".to_owned(), Tone::Good),
-            },
-            Verdict::WouldSkip { because } => (format!("would skip, because {}", line(because)), Tone::Quiet),
-            Verdict::CannotKnow { because } => (format!("cannot know, because {}", line(because)), Tone::Warning),
-        };
         let title = if step.title == step.path.label() { String::new() } else { format!(" · {}", line(&step.title)) };
-        let effect = if step.effect == Effect::None { String::new() } else { format!("  [{}]", request::effect(step.effect)) };
-        out.push(format!("{number:>3}. {indent}{}{title}{effect}  {}", step.path, tone.paint(&verdict)));
+        let skipped = matches!(step.verdict, Verdict::WouldSkip { .. });
+        let mut marks = Vec::new();
+        marks.extend((step.effect > Effect::None).then(|| request::effect(step.effect)));
+        marks.extend(step.longest.filter(|_| !skipped).map(|longest| match longest {
+            Longest::Time(time) => format!("at most {}", format_duration(time)),
+            Longest::WithoutEnd => "may wait without end".to_owned(),
+        }));
+        let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join(", ")) };
+        let verdict = tone_of(shown.tone).paint(&line(&shown.verdict));
+        out.push(format!("{:>3}. {indent}{}{title}{marks}  {verdict}", shown.number, shown.path));
         let below = |text: &str| format!("     {indent}{text}");
-        if !matches!(step.verdict, Verdict::WouldSkip { .. }) {
+        if !skipped {
             out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| below(&text)));
             out.extend(step.work.iter().flat_map(words::work).map(|text| below(&text)));
         }
-        for asked in &step.requests {
-            let first = asked.request.question.trim().lines().next().unwrap_or_default();
-            let from = if asked.request.from.is_empty() { "whoever may operate".to_owned() } else { asked.request.from.join(", ") };
-            out.push(below(&format!("asks {}: {}", line(&from), line(first))));
+        for said in report::said(step, &plan.policy.people) {
+            let text = match said.what {
+                What::Text(text) | What::Code(text) | What::Block(_, text) => text,
+            };
+            match said.name {
+                "asks" => out.push(below(&format!("asks {}", line(&text)))),
+                // Values stand in a question: the bar says where it ends.
+                "question" => out.extend(plain(&text).lines().map(|text| below(&format!("│ {text}")))),
+                name => out.extend(words::remark(name, &text).iter().map(|text| below(text))),
+            }
         }
-        out.extend(step.notes.iter().map(|note| below(&format!("note: {}", line(note)))));
     }
-    let ends: Vec<String> = predicted.outcomes.iter().map(|o| run_word(o.kind).0.to_owned()).collect();
-    let ways = if predicted.ways == 1 { "one way".to_owned() } else { format!("{} ways", predicted.ways) };
-    let complete = if predicted.complete { "" } else { ", and more that were not followed" };
-    out.push(format!("{ways}{complete}; ends {}; {} unknown", ends.join(" or "), predicted.unknown));
+    out.push(report::summary(predicted));
+    if to == To::Data {
+        out.extend(predicted.lock.iter().map(|lock| format!("lock {}", line(lock))));
+        out.push(Tone::Quiet.paint(report::PROVISO));
+        out.push(format!("digest {}", predicted.digest));
+    }
     let text = out.join("\n");
     match to {
         To::Data => ui.data(&text)?,
         To::Person => ui.say(&text),
     }
     Ok(())
+}
+
+fn tone_of(tone: report::Tone) -> Tone {
+    match tone {
+        report::Tone::Good => Tone::Good,
+        report::Tone::Bad => Tone::Bad,
+        report::Tone::Warning => Tone::Warning,
+        report::Tone::Quiet => Tone::Quiet,
+    }
 }

@@ -194,8 +194,13 @@ impl Chosen {
 
     /// What was given, and, where somebody can be asked, what is missing.
     pub async fn inputs(&self, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Inputs, Trouble> {
+        self.inputs_beside(Map::new(), given, ui, lines).await
+    }
+
+    /// The same, where some are there already; what is given comes before them.
+    pub async fn inputs_beside(&self, mut read: Map, given: &Given, ui: &mut Ui, lines: &mut Lines) -> Result<Inputs, Trouble> {
         let specs = &self.plan.main().inputs;
-        let read = given.inputs.as_deref().map(|path| read_inputs(path, ui)).transpose()?.unwrap_or_default();
+        read.extend(given.inputs.as_deref().map(|path| read_inputs(path, ui)).transpose()?.unwrap_or_default());
         let (typed, faults) = typed(specs, &given.input);
         let mut inputs = Inputs { given: given.clone(), read, typed };
         if !faults.is_empty() {

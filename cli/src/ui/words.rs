@@ -9,6 +9,7 @@ use runbook_core::policy::People;
 use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
+pub use runbook_engine::report::dry_run::shell_word;
 
 use super::{line, plain};
 
@@ -108,12 +109,6 @@ pub fn whom(procedure: &Procedure) -> Option<String> {
 /// `1 log`, `2 logs`.
 pub fn count(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// One argument as a POSIX shell needs it written, for commands that people copy.
-pub fn shell_word(text: &str) -> String {
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);
-    if !text.is_empty() && text.bytes().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// What a step does, exactly, in lines that are harmless to show.

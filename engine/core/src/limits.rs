@@ -130,6 +130,9 @@ pub const PREVIEW_TEXT_BYTES: usize = 120;
 pub const PREVIEW_ITEMS_BYTES: usize = 2 * 1024;
 /// Bytes of a question: some screens.
 pub const QUESTION_BYTES: usize = 4 * 1024;
+/// Runs, the last ones, whose records say how long a step usually takes, and the events of them that are read.
+pub const USUAL_RUNS: usize = 20;
+pub const USUAL_EVENTS: u64 = 20_000;
 /// Ways that a dry run follows at once; those that meet again in the same state are one.
 pub const DRY_RUN_PATHS: usize = 256;
 /// Steps that a dry run goes through, those of every way and of every item counted: more than anybody reads, within a second.

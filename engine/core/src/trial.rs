@@ -8,6 +8,8 @@ mod cover;
 mod expect;
 mod play;
 mod select;
+mod stand_in;
+mod world;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::plan::Plan;
 use crate::run::{Event, Run};
 
 pub use cover::{Coverage, Point};
+pub use world::StandIns;
 
 /// What came of a case.
 #[derive(Clone, Debug)]

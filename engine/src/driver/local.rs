@@ -74,9 +74,7 @@ impl Performer for LocalPerformer {
     /// earlier processes gave to steps of the run. One that cannot be had is missed by the step that needs it, not here.
     fn prepare(&self, run: &Run) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let plan = run.plan();
-        let mut sources: Vec<SecretSource> = plan.procedures.iter().flat_map(|p| p.secrets.values()).cloned().collect();
-        sources.extend(plan.policy.channels.values().flat_map(|channel| channel.secrets.values()).cloned());
-        sources.retain(|source| !matches!(source, SecretSource::Command(_)));
+        let mut sources = leakable(plan);
         for work in run.steps().filter(|step| step.attempt() > 0).filter_map(|step| step.work().cloned()) {
             for name in work.secrets() {
                 let procedure = plan.procedures.get(name.procedure as usize);
@@ -95,6 +93,14 @@ impl Performer for LocalPerformer {
     fn left_running(&self, attempt: &str) -> Vec<String> {
         process::named(&process::survivors(attempt))
     }
+}
+
+/// Secrets that lie in files and variables, where the steps of a plan can read them without asking.
+pub(crate) fn leakable(plan: &Plan) -> Vec<SecretSource> {
+    let mut sources: Vec<SecretSource> = plan.procedures.iter().flat_map(|p| p.secrets.values()).cloned().collect();
+    sources.extend(plan.policy.channels.values().flat_map(|channel| channel.secrets.values()).cloned());
+    sources.retain(|source| !matches!(source, SecretSource::Command(_)));
+    sources
 }
 
 /// `run` as the texts of channels see it.
@@ -145,9 +151,9 @@ impl Output for LogOutput {
 }
 
 /// The secrets that a plan names, from the store.
-struct PlanSecrets {
-    plan: Arc<Plan>,
-    store: Arc<SecretStore>,
+pub(crate) struct PlanSecrets {
+    pub plan: Arc<Plan>,
+    pub store: Arc<SecretStore>,
 }
 
 impl Secrets for PlanSecrets {

@@ -45,15 +45,49 @@ pub struct Options {
 
 /// Says what a dry run would otherwise not know. It is asked anew on every way, so the same question has the same answer.
 pub trait World {
-    /// How the attempt at `path` ends that is about to begin, and from where that is known, as a note for people; `None` where nobody
-    /// knows.
-    fn attempt(&mut self, run: &Run, path: &StepPath) -> Option<(AttemptEnd, String)>;
+    /// What is known of the attempt at `path` that is about to begin.
+    fn attempt(&mut self, run: &Run, path: &StepPath, sight: Sight) -> Told {
+        let _ = (run, path, sight);
+        Told::default()
+    }
+
+    /// Whether the `example` of the step at `path` stands for what it gives.
+    fn takes_example(&self, run: &Run, path: &StepPath) -> bool {
+        let _ = (run, path);
+        false
+    }
 
     /// What the next of the people who are asked says, or that nobody says anything any more; `None` where people are taken to agree.
-    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>>;
+    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>> {
+        let _ = (run, decision);
+        None
+    }
 
     /// What a condition that does not hold yet comes to.
-    fn later(&self, run: &Run, path: &StepPath) -> Later;
+    fn later(&self, run: &Run, path: &StepPath) -> Later {
+        let _ = (run, path);
+        Later::Same
+    }
+}
+
+/// How far an attempt can be foreseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A real run comes to it, and makes exactly this.
+    Clear,
+    /// Nobody knows whether a run comes to it.
+    Doubtful,
+    /// Something that it is given is not known.
+    Open,
+}
+
+/// What a [`World`] knows of an attempt.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// How it ends; `None` where nobody knows.
+    pub end: Option<AttemptEnd>,
+    /// From where that is known, or why it is not: a note for people.
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,19 +103,7 @@ pub enum Later {
 /// Nothing is known but the procedure and its inputs.
 pub struct Nothing;
 
-impl World for Nothing {
-    fn attempt(&mut self, _: &Run, _: &StepPath) -> Option<(AttemptEnd, String)> {
-        None
-    }
-
-    fn vote(&mut self, _: &Run, _: &Decision) -> Option<Option<Vote>> {
-        None
-    }
-
-    fn later(&self, _: &Run, _: &StepPath) -> Later {
-        Later::Same
-    }
-}
+impl World for Nothing {}
 
 /// What a run of these inputs would do. Its JSON is described in `docs/dry-run.md`.
 #[derive(Clone, Debug, Serialize)]
@@ -285,8 +307,10 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
     let mut complete = true;
     let mut fresh = vec![first];
     loop {
+        let together = fresh.len();
         for mut way in std::mem::take(&mut fresh) {
-            let next = way.walk(world, &mut fuel)?;
+            let alone = together == 1 && open.is_empty() && done.is_empty();
+            let next = way.walk(world, alone, &mut fuel)?;
             if way.undo_differs && way.run.has_unwound() && !undo {
                 return Ok(None);
             }

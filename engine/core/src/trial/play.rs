@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::stand_in::{End, come_to, failure, stand_in, whole};
 use super::{Incomplete, select};
 use crate::diagnostic::Span;
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
-use crate::explore::{named, outputs_with, predicted_result};
+use crate::explore::{named, outputs_with};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::limits;
-use crate::plan::{Plan, Verb};
+use crate::plan::Plan;
 use crate::run::decision::{Choice, Decision, Verdict};
-use crate::run::event::{AttemptEnd, Failure, Identity, Means, Resolution, RunStarted, Timer, Vote};
-use crate::run::task::Task;
+use crate::run::event::{AttemptEnd, Identity, Means, Resolution, RunStarted, Timer, Vote};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Run};
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// When a run starts whose case does not say: a Thursday.
 const START: &str = "2026-01-01T00:00:00Z";
 
 /// Whose run it is where the case does not say.
-const OPERATOR: &str = "operator";
+pub(super) const OPERATOR: &str = "operator";
 
 pub(super) struct Play<'c> {
     case: &'c Case,
@@ -42,15 +42,6 @@ pub(super) struct Play<'c> {
     /// Attempts that have begun, by step.
     begun: BTreeMap<String, usize>,
     epoch: u64,
-}
-
-/// What the end of an attempt is.
-enum End {
-    As(AttemptEnd),
-    /// The engine stops instead.
-    Crash,
-    /// The engine stops right after.
-    Then(AttemptEnd),
 }
 
 impl<'c> Play<'c> {
@@ -255,71 +246,19 @@ impl<'c> Play<'c> {
         Fact::StepConcluded { path, outputs }
     }
 
-    /// What stands in for the attempt of a step after so many before it: the last of a list goes on for all further ones, but
-    /// for what would only be tried again without an end.
-    fn stand_in(&self, path: &StepPath, before: usize) -> Option<&'c StandIn> {
-        let list = select::best(&self.case.setting.steps, path)?;
-        let once = |one: &&StandIn| matches!(one.end, StandInEnd::Unknown | StandInEnd::Crash | StandInEnd::CrashAfter);
-        list.get(before).or_else(|| list.last().filter(|last| !once(last)))
-    }
-
     /// What stood in for the last attempt that began.
     fn last_stand_in(&self, path: &StepPath) -> Option<&'c StandIn> {
-        let begun = self.begun.get(&self.whole(path)).copied().unwrap_or_default();
-        self.stand_in(path, begun.saturating_sub(1))
-    }
-
-    /// The path without the numbers of rounds and repetitions: they go on with the list where the one before left off. The items of
-    /// an `each` do not.
-    fn whole(&self, path: &StepPath) -> String {
-        let (mut whole, mut before) = (String::new(), String::new());
-        for piece in path.as_str().split_inclusive(']') {
-            let name = piece.split('[').next().unwrap_or(piece);
-            before.push_str(name);
-            let step = before.parse().ok().and_then(|path| self.run.find_step(&path));
-            let item = step.is_some_and(|view| matches!(view.step().verb, Verb::Each(_)));
-            whole.push_str(if item { piece } else { name });
-            before.push_str(piece.strip_prefix(name).unwrap_or_default());
-        }
-        whole
+        let begun = self.begun.get(&whole(&self.run, path)).copied().unwrap_or_default();
+        stand_in(self.case, path, begun.saturating_sub(1))
     }
 
     fn start(&mut self, path: &StepPath, attempt: u32) {
         let Some(view) = self.run.find_step(path) else { return };
         let work = view.work().cloned();
-        let task = work.as_ref().map(|work| &work.task);
-        let bare = StandIn { end: StandInEnd::Result, result: Value::Map(Map::new()), takes: Duration::ZERO };
-        let begun = self.begun.entry(self.whole(path)).or_default();
+        let begun = self.begun.entry(whole(&self.run, path)).or_default();
         *begun += 1;
         let before = *begun - 1;
-        let given = self.stand_in(path, before);
-        let stand_in = given.unwrap_or(&bare);
-        let timeout = work.as_ref().map_or(Duration::MAX, |work| work.timeout);
-        let result = match (&stand_in.end, given.is_some()) {
-            (StandInEnd::Example, _) | (_, false) => predicted_result(task, path.label()),
-            _ => result(task, &stand_in.result),
-        };
-        let fails = |message: String, result| AttemptEnd::Failed { failure: failure(message), result };
-        let timed_out = || {
-            let message = format!("it took longer than its timeout, {}", crate::value::format_duration(timeout));
-            match task {
-                // It may have reached the server.
-                Some(Task::Http(http)) if !http.is_safe() => AttemptEnd::Unknown { why: message },
-                _ => AttemptEnd::TimedOut { failure: failure(message), result: cut_short(task, &stand_in.result, path) },
-            }
-        };
-        let late = stand_in.takes > timeout;
-        let end = match &stand_in.end {
-            StandInEnd::Crash => End::Crash,
-            _ if late => End::As(timed_out()),
-            StandInEnd::TimesOut => End::As(timed_out()),
-            StandInEnd::Unknown => End::As(AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() }),
-            StandInEnd::Fails(message) => End::As(fails(message.clone(), failed(task, &stand_in.result, result))),
-            StandInEnd::Example => End::As(AttemptEnd::Succeeded { result }),
-            StandInEnd::Result => End::As(judged(task, result)),
-            StandInEnd::CrashAfter => End::Then(judged(task, result)),
-        };
-        let takes = if late || stand_in.end == StandInEnd::TimesOut { timeout } else { stand_in.takes };
+        let (end, takes) = come_to(stand_in(self.case, path, before), work.as_deref(), path);
         let at = self.after(takes);
         self.ends.insert((path.clone(), attempt), (at, end));
     }
@@ -336,7 +275,7 @@ impl<'c> Play<'c> {
         let Some(open) = self.run.decision(decision) else { return Ok(()) };
         let path = open.path.clone().unwrap_or_else(|| StepPath::within("", "run"));
         let (question, count) = (open.request.question.clone(), open.request.count as usize);
-        let whole = self.whole(&path);
+        let whole = whole(&self.run, &path);
         let used = self.used.get(&whole).copied().unwrap_or_default();
         let answers = select::best(&self.case.setting.answers, &path).map_or(&[][..], Vec::as_slice);
         let left = answers.get(used..).unwrap_or_default();
@@ -426,84 +365,4 @@ fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
     let host = "test".to_owned();
     let means = if signed { Means::SshKey { user, host } } else { Means::LocalUser { user, host } };
     Identity { person: who.to_owned(), means }
-}
-
-fn failure(message: String) -> Failure {
-    Failure { message, at: None, detail: None }
-}
-
-/// A result with the members that an action always gives.
-fn result(task: Option<&Task>, given: &Value) -> Value {
-    let Value::Map(given) = given else { return given.clone() };
-    let defaults: &[(&str, Value)] = match task {
-        Some(Task::Run { .. } | Task::Exec { .. }) => {
-            &[("stdout", Value::Text(String::new())), ("stderr", Value::Text(String::new())), ("exit_code", Value::Int(0))]
-        }
-        Some(Task::Http(_)) => {
-            &[("status", Value::Int(200)), ("headers", Value::Map(Map::new())), ("body", Value::Text(String::new()))]
-        }
-        _ => &[],
-    };
-    let mut result: Map = defaults.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    if let Some(Task::Http(http)) = task
-        && let Some(status) = http.expect_status.first()
-    {
-        result.insert("status".to_owned(), Value::Int((*status).into()));
-    }
-    result.extend(given.clone());
-    let text = match task {
-        Some(Task::Http(_)) => "body",
-        _ => "stdout",
-    };
-    if let Some(Value::Text(text)) = result.get(text)
-        && let Some(json) = Value::from_output(text)
-    {
-        result.entry("json".to_owned()).or_insert(json);
-    }
-    Value::Map(result)
-}
-
-/// What there is of a program whose time was over. Of anything else there is nothing.
-fn cut_short(task: Option<&Task>, given: &Value, path: &StepPath) -> Value {
-    let (Some(Task::Run { .. } | Task::Exec { .. }), Value::Map(members)) = (task, given) else { return Value::Null };
-    match (result(task, given), members.get("exit_code")) {
-        (Value::Map(mut result), None) => {
-            result.insert("exit_code".to_owned(), Value::Unknown(format!("steps.{}.exit_code", path.label())));
-            Value::Map(result)
-        }
-        (result, _) => result,
-    }
-}
-
-/// A program that fails has another exit code than 0. A request without an answer, and a script, leave nothing behind.
-fn failed(task: Option<&Task>, given: &Value, result: Value) -> Value {
-    match (task, result) {
-        (Some(Task::Rhai { .. }), _) => Value::Null,
-        (Some(Task::Http(_)), _) if given.get("status").is_none() => Value::Null,
-        (Some(Task::Run { .. } | Task::Exec { .. }), Value::Map(mut result)) => {
-            if matches!(result.get("exit_code"), None | Some(Value::Int(0) | Value::Unknown(_))) {
-                result.insert("exit_code".to_owned(), Value::Int(1));
-            }
-            Value::Map(result)
-        }
-        (_, result) => result,
-    }
-}
-
-/// How an attempt with this result ends.
-fn judged(task: Option<&Task>, result: Value) -> AttemptEnd {
-    let member = |name: &str| if let Value::Map(map) = &result { map.get(name) } else { None };
-    let why = match (task, member("exit_code"), member("status")) {
-        (Some(Task::Run { .. } | Task::Exec { .. }), Some(Value::Int(code)), _) if *code != 0 => {
-            Some(format!("it ended with exit code {code}"))
-        }
-        (Some(Task::Http(http)), _, Some(Value::Int(status))) if !http.expects(*status) => {
-            Some(format!("the server answered {status}"))
-        }
-        _ => None,
-    };
-    match why {
-        Some(why) => AttemptEnd::Failed { failure: failure(why), result },
-        None => AttemptEnd::Succeeded { result },
-    }
 }

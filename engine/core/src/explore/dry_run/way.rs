@@ -6,12 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::seen::{self, Doing, History, Parts, Seen};
-use super::{Later, PredictedRequest, PredictedRung, PredictedUndo, UndoStep, World};
-use crate::id::{RunId, StepPath};
+use super::{Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
+use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
-use crate::run::decision::{Choice, Decision};
-use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, Timer, Vote};
+use crate::run::decision::{self, Choice, Decision};
+use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
+use crate::run::view::Standing;
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::{Map, Value};
 
@@ -59,14 +60,14 @@ impl Way {
     }
 
     /// Goes on until a step is to be resolved, for at most so many events.
-    pub fn walk(&mut self, world: &mut dyn World, fuel: &mut u64) -> Result<Next, IllegalEvent> {
+    pub fn walk(&mut self, world: &mut dyn World, sure: bool, fuel: &mut u64) -> Result<Next, IllegalEvent> {
         while self.run.outcome().is_none() && *fuel > 0 {
             *fuel -= 1;
             match self.next_command() {
                 None => break,
                 Some(Command::Resolve { path }) => return Ok(Next::Step(path)),
                 Some(command) => {
-                    if !self.answer(&command, world)? {
+                    if !self.answer(&command, world, sure)? {
                         break;
                     }
                 }
@@ -99,22 +100,27 @@ impl Way {
     }
 
     /// False where there is no answer.
-    fn answer(&mut self, command: &Command, world: &mut dyn World) -> Result<bool, IllegalEvent> {
+    fn answer(&mut self, command: &Command, world: &mut dyn World, sure: bool) -> Result<bool, IllegalEvent> {
         let fact = match command {
             Command::TakeLock { lock } => Fact::LockTaken { lock: lock.clone() },
             Command::Resolve { .. } => return Ok(false),
             Command::Perform { path, attempt } => {
                 // Asked before it begins: what an answer rests on is how often the step was tried before.
-                let told = world.attempt(&self.run, path);
+                let told = world.attempt(&self.run, path, self.sight(path, sure));
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
-                let end = match told {
-                    Some((end, note)) => {
-                        self.note(path, &note);
-                        end
-                    }
-                    None => AttemptEnd::Succeeded { result: self.predicted(path) },
+                told.note.iter().for_each(|note| self.note(path, note));
+                let end = match told.end {
+                    Some(end) => end,
+                    None => AttemptEnd::Succeeded { result: self.predicted(path, world) },
                 };
-                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
+                self.record(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })?;
+                let view = self.run.find_step(path);
+                let failed =
+                    view.filter(|view| matches!(view.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded));
+                if let Some(why) = failed.and_then(|view| view.note().cloned()) {
+                    self.fails(path, &why.message);
+                }
+                return Ok(true);
             }
             Command::Stop { path, attempt } => {
                 let end = AttemptEnd::Unknown { why: "a prediction does not stop".to_owned() };
@@ -122,7 +128,7 @@ impl Way {
             }
             Command::Conclude { path } => match self.run.conclude(path, self.now) {
                 Some(Fact::StepConcluded { path, outputs }) => {
-                    let example = self.example(&path);
+                    let example = self.example(&path, world);
                     let outputs = outputs_with(&self.run, &path, outputs, example);
                     if matches!(outputs, Evaluated::Failed(_)) && self.postponed.insert(path.clone()) {
                         return Ok(true);
@@ -148,16 +154,13 @@ impl Way {
                     self.show_request(open.clone());
                 }
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
-                let vote = match world.vote(&self.run, open) {
-                    Some(Some(vote)) => vote,
+                let said = world.vote(&self.run, open).map(|vote| vote.map(|vote| self.run.check_vote(*decision, &vote)));
+                match said {
+                    Some(Some(Ok(decision::Verdict::Record(fact)))) => fact,
                     // Nobody says anything: its time runs out.
-                    Some(None) => {
-                        let timer = Timer::Decision { decision: *decision, rung: open.rung };
-                        return self.runs_out(timer);
-                    }
-                    None => self.assumed_vote(*decision),
-                };
-                Fact::Decided { decision: *decision, vote }
+                    Some(None) => return self.runs_out(Timer::Decision { decision: *decision, rung: open.rung }),
+                    _ => Fact::Decided { decision: *decision, vote: self.assumed_vote(*decision, world) },
+                }
             }
             Command::Wake { timer, at } => {
                 self.now = self.now.max(*at);
@@ -169,8 +172,17 @@ impl Way {
         Ok(true)
     }
 
+    fn sight(&self, path: &StepPath, sure: bool) -> Sight {
+        let seen = self.seen.iter().rev().find(|seen| seen.path == *path);
+        match seen.is_some_and(|seen| seen.does.iter().all(|doing| doing.open.is_empty())) {
+            true if sure => Sight::Clear,
+            true => Sight::Doubtful,
+            false => Sight::Open,
+        }
+    }
+
     /// What an attempt of the step gives, as far as that is known before anybody has made it.
-    fn predicted(&mut self, path: &StepPath) -> Value {
+    fn predicted(&mut self, path: &StepPath, world: &dyn World) -> Value {
         let view = self.run.find_step(path);
         let work = view.as_ref().and_then(|view| view.work().cloned());
         let mut result = predicted_result(work.as_ref().map(|work| &work.task), path.label());
@@ -180,7 +192,7 @@ impl Way {
         {
             *code = Value::Unknown(format!("steps.{}.exit_code", path.label()));
         }
-        match self.example(path) {
+        match self.example(path, world) {
             Some(Value::Map(example)) => overlaid(result, example),
             Some(example) => example,
             None => result,
@@ -255,19 +267,23 @@ impl Way {
     }
 
     /// People are taken to agree.
-    fn assumed_vote(&mut self, decision: crate::id::DecisionId) -> Vote {
+    fn assumed_vote(&mut self, decision: DecisionId, world: &dyn World) -> Vote {
         let open = self.run.decision(decision).cloned();
         let person = open.as_ref().map_or(1, |open| open.votes.len() + 1);
         let path = open.as_ref().and_then(|open| open.path.clone());
         let fields = open.as_ref().map(|open| open.request.fields.clone()).unwrap_or_default();
         let evidence = open.as_ref().is_some_and(|open| open.request.evidence.is_some());
         let mut answers = predicted_answers(&fields, evidence, path.as_ref().map_or("", StepPath::label));
-        if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path))) {
+        if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path, world))) {
             answers.extend(example);
         }
         Vote {
             by: Identity { person: format!("person {person}"), means: Means::Engine },
-            choice: open.as_ref().and_then(|open| open.request.choices.first().copied()).unwrap_or(Choice::Approve),
+            choice: match open.as_ref().map(|open| open.request.choices.as_slice()).unwrap_or_default() {
+                // To look again, or do it again, would be asked for again.
+                choices if choices.contains(&Choice::Done) => Choice::Done,
+                choices => choices.first().copied().unwrap_or(Choice::Approve),
+            },
             reason: None,
             answers,
             digest: open.map_or_else(|| crate::id::Digest::of_bytes(b""), |open| open.request.digest.clone()),
@@ -359,8 +375,8 @@ impl Way {
     }
 
     /// The example that stands for what the step at `path` gives, where examples are asked for.
-    fn example(&mut self, path: &StepPath) -> Option<Value> {
-        if !self.examples {
+    fn example(&mut self, path: &StepPath, world: &dyn World) -> Option<Value> {
+        if !self.examples && !world.takes_example(&self.run, path) {
             return None;
         }
         let example = self.run.find_step(path)?.step().example.clone()?;

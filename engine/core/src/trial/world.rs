@@ -1,0 +1,93 @@
+//! A case as the world of a dry run: what its stand-ins and answers say is known, and everything else is not.
+
+use super::play::OPERATOR;
+use super::select;
+use super::stand_in::{End, come_to, stand_in, whole};
+use crate::document::test::{Answer, Case, StandIn, StandInEnd};
+use crate::explore::{Later, Sight, Told, World};
+use crate::id::StepPath;
+use crate::plan::{Verb, WaitFor};
+use crate::run::Run;
+use crate::run::decision::{Choice, Decision};
+use crate::run::event::{AttemptEnd, Identity, Means, Vote};
+
+/// See the module.
+pub struct StandIns<'c>(pub &'c Case);
+
+impl StandIns<'_> {
+    /// How often the step was tried before, its rounds and repetitions counted.
+    fn before(run: &Run, path: &StepPath) -> usize {
+        let of = whole(run, path);
+        run.steps().filter(|step| whole(run, step.path()) == of).map(|step| step.attempt() as usize).sum()
+    }
+
+    fn given(&self, run: &Run, path: &StepPath) -> Option<&StandIn> {
+        stand_in(self.0, path, StandIns::before(run, path))
+    }
+
+    /// What people say to the question, one after the other. How often it was asked before, in earlier rounds, counts.
+    fn answers(&self, run: &Run, decision: &Decision) -> Option<&[Answer]> {
+        let path = decision.path.as_ref()?;
+        let answers = select::best(&self.0.setting.answers, path)?;
+        let of = whole(run, path);
+        let same = |other: &&Decision| other.path.as_ref().is_some_and(|path| whole(run, path) == of);
+        let said: usize = run.decisions().iter().filter(same).map(|other| other.votes.len()).sum();
+        answers.get(said..)
+    }
+}
+
+impl World for StandIns<'_> {
+    fn attempt(&mut self, run: &Run, path: &StepPath, _: Sight) -> Told {
+        let Some(given) = self.given(run, path) else { return Told::default() };
+        let note = Some(format!("what it comes to is taken from the case `{}`", self.0.name.value));
+        if given.end == StandInEnd::Example {
+            return Told { end: None, note };
+        }
+        let work = run.find_step(path).and_then(|view| view.work().cloned());
+        let end = match come_to(Some(given), work.as_deref(), path).0 {
+            End::As(end) | End::Then(end) => end,
+            End::Crash => AttemptEnd::Unknown { why: "the engine stopped while it was under way".to_owned() },
+        };
+        Told { end: Some(end), note }
+    }
+
+    fn takes_example(&self, run: &Run, path: &StepPath) -> bool {
+        // Asked while the attempt is under way, and after it.
+        let before = StandIns::before(run, path).saturating_sub(1);
+        stand_in(self.0, path, before).is_some_and(|given| given.end == StandInEnd::Example)
+    }
+
+    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>> {
+        let answer = self.answers(run, decision)?.first()?;
+        let Some(choice) = answer.say else { return Some(None) };
+        let person = answer.by.as_ref().map_or_else(|| format!("{OPERATOR} {}", decision.votes.len() + 1), |by| by.value.clone());
+        let reason = answer.reason.as_ref().map(|reason| reason.value.clone());
+        Some(Some(Vote {
+            by: Identity { means: Means::LocalUser { user: person.clone(), host: "test".to_owned() }, person },
+            choice,
+            reason: reason.or_else(|| choice.needs_reason().then(|| "the test says so".to_owned())),
+            answers: if choice == Choice::Approve { answer.with.clone() } else { Default::default() },
+            digest: decision.request.digest.clone(),
+            signature: None,
+            ahead: None,
+            terms: None,
+            notice: None,
+            head: None,
+        }))
+    }
+
+    fn later(&self, run: &Run, path: &StepPath) -> Later {
+        let Some(view) = run.find_step(path) else { return Later::Same };
+        let probe = match &view.step().verb {
+            Verb::Wait(wait) => match &wait.what {
+                WaitFor::Until { probe, .. } => *probe,
+                WaitFor::Duration(_) => None,
+            },
+            _ => return Later::Same,
+        };
+        let label = probe.map(|probe| run.plan().step(probe).label.as_str());
+        let looked = label.and_then(|label| run.steps().filter(|step| step.path().label() == label).last());
+        let told = looked.is_some_and(|step| self.given(run, step.path()).is_some());
+        if told { Later::Known } else { Later::Same }
+    }
+}

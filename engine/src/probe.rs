@@ -1,0 +1,113 @@
+//! The world of a dry run that looks: steps of effect `read`, and what computes only, are really performed, once, and nothing above
+//! them is. What they give is kept nowhere but in what the dry run says.
+//!
+//! A step is looked at only where a real run would surely come to it and find what there is now: not behind a condition that is not known,
+//! and not after a step that changes something, which has changed nothing here.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use runbook_core::effect::Effect;
+use runbook_core::explore::{Later, Sight, Told, World};
+use runbook_core::plan::Verb;
+use runbook_core::run::event::{AttemptEnd, StepOutcome};
+use runbook_core::run::view::{Standing, StepView};
+use runbook_core::value::{Map, Value};
+use runbook_core::{Digest, Plan, Run, RunId, StepPath};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::action::{self, Job, NetworkPolicy, Output};
+use crate::driver::local::{PlanSecrets, leakable};
+use crate::hold::Hold;
+use crate::secret::SecretStore;
+
+/// See the module.
+pub struct Probe {
+    runtime: Runtime,
+    /// Under which the world outside knows what is done; no run has it.
+    id: RunId,
+    plan: Arc<Plan>,
+    root: PathBuf,
+    secrets: Arc<SecretStore>,
+    stop: CancellationToken,
+    /// What was seen: a further attempt would see no more.
+    seen: BTreeMap<(StepPath, Option<Digest>), AttemptEnd>,
+}
+
+impl Probe {
+    /// `stop` ends what is under way, and lets nothing further begin.
+    pub fn new(
+        runtime: Runtime,
+        id: RunId,
+        plan: Arc<Plan>,
+        root: PathBuf,
+        secrets: Arc<SecretStore>,
+        stop: CancellationToken,
+    ) -> Probe {
+        let store = secrets.clone();
+        // What lies open is hidden from the start, whoever prints it.
+        leakable(&plan).iter().for_each(|source| drop(store.get(source)));
+        Probe { runtime, id, plan, root, secrets, stop, seen: BTreeMap::new() }
+    }
+
+    fn perform(&self, run: &Run, path: &StepPath) -> Option<AttemptEnd> {
+        let work = run.find_step(path)?.work()?.clone();
+        let job = Job {
+            id: format!("{}/{path}/1", self.id),
+            work: (*work).clone(),
+            before: Value::Null,
+            secrets: Arc::new(PlanSecrets { plan: self.plan.clone(), store: self.secrets.clone() }),
+            output: Box::new(Unkept),
+            stop: self.stop.clone(),
+            hold: Hold::default(),
+            root: self.root.clone(),
+            facts: Map::new(),
+            channels: Arc::default(),
+            network: NetworkPolicy::Open,
+        };
+        Some(self.runtime.block_on(action::perform(job)))
+    }
+}
+
+impl World for Probe {
+    fn attempt(&mut self, run: &Run, path: &StepPath, sight: Sight) -> Told {
+        let because = |note: String| Told { end: None, note: Some(note) };
+        let Some(view) = run.find_step(path) else { return Told::default() };
+        if view.step().effect > Effect::Read || matches!(view.step().verb, Verb::Notify { .. }) {
+            return Told::default();
+        }
+        let key = (path.clone(), view.work().and_then(|work| Digest::of_json(&**work).ok()));
+        if let Some(end) = self.seen.get(&key) {
+            return Told { end: Some(end.clone()), note: None };
+        }
+        let changes = |step: &StepView<'_>| step.step().effect.changes() && !step.step().verb.is_container();
+        let begun = |step: &StepView<'_>| step.attempt() > 0 || matches!(step.standing(), Standing::Ended(StepOutcome::Succeeded));
+        if let Some(changed) = run.steps().find(|step| changes(step) && begun(step)) {
+            return because(format!("not looked at: `{}` comes before it and changes something", changed.path()));
+        }
+        match sight {
+            Sight::Clear => {}
+            Sight::Doubtful => return because("not looked at: nobody knows whether a run comes to it".to_owned()),
+            Sight::Open => return because("not looked at: something that it is given is not known".to_owned()),
+        }
+        let Some(end) = self.perform(run, path) else { return Told::default() };
+        self.seen.insert(key, end.clone());
+        Told { end: Some(end), note: Some("what it gives was looked up for this dry run".to_owned()) }
+    }
+
+    fn later(&self, _: &Run, path: &StepPath) -> Later {
+        let inside = |of: &StepPath| of.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('['));
+        if self.seen.keys().any(|(of, _)| inside(of)) { Later::Unknown } else { Later::Same }
+    }
+}
+
+struct Unkept;
+
+impl Output for Unkept {
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}

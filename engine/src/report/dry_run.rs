@@ -1,0 +1,421 @@
+//! A dry run for whoever reviews it: what is said of each step in the order in which it is asked for, and the whole as Markdown and as a
+//! page.
+
+use std::collections::BTreeMap;
+
+use runbook_core::document::step::{OnTimeout, Shell};
+use runbook_core::effect::Effect;
+use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Verdict};
+use runbook_core::policy::People;
+use runbook_core::run::decision::Purpose;
+use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
+use runbook_core::value::{Map, Value, format_duration};
+
+use super::{html, markdown};
+
+/// One thing that is said of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    pub name: &'static str,
+    pub what: What,
+}
+
+/// Foreign text, none of it escaped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// For people.
+    Text(String),
+    /// One line of code.
+    Code(String),
+    /// Several, in a language.
+    Block(&'static str, String),
+}
+
+fn text(name: &'static str, text: impl Into<String>) -> Said {
+    Said { name, what: What::Text(text.into()) }
+}
+
+fn code(name: &'static str, code: impl Into<String>) -> Said {
+    Said { name, what: What::Code(code.into()) }
+}
+
+/// What is said of a step beside its verdict and its command.
+pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
+    let mut said = Vec::new();
+    if matches!(step.verdict, Verdict::WouldSkip { .. }) {
+        return said;
+    }
+    said.extend(step.repeats.as_ref().map(|repeats| text("repeats", repeats)));
+    for asked in &step.requests {
+        said.push(text("asks", request(asked, people)));
+        said.push(text("question", asked.request.question.trim()));
+        said.extend(asked.request.evidence.as_ref().map(|evidence| text("evidence", evidence)));
+    }
+    match &step.undo {
+        PredictedUndo::Steps(steps) => {
+            for undo in steps {
+                let does = undo.work.as_ref().map(|work| format!(": {}", brief(&work.task))).unwrap_or_default();
+                let title = undo.work.as_ref().is_none_or(|work| !undo.title.starts_with(verb(&work.task)));
+                said.push(text(
+                    "undo",
+                    if title { format!("{}{does}", undo.title) } else { does.trim_start_matches(": ").to_owned() },
+                ));
+            }
+        }
+        PredictedUndo::Irreversible(reason) => said.push(text("irreversible", reason)),
+        PredictedUndo::None => said.push(text("undo", "none, and nothing says that it may be done again")),
+        PredictedUndo::Repeatable | PredictedUndo::NotNeeded => {}
+    }
+    if !step.secrets.is_empty() {
+        said.push(text("secrets", step.secrets.join(", ")));
+    }
+    if let Some(usual) = &step.usual {
+        let attempts = if usual.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", usual.attempts) };
+        said.push(text("usually", format!("{}, the median of {attempts}", brief_time(usual.median))));
+    }
+    said.extend(step.notes.iter().map(|note| text("note", note)));
+    said
+}
+
+/// Who is asked, how many must agree, how long they have, what follows, and by which rule.
+pub fn request(asked: &PredictedRequest, people: &People) -> String {
+    let request = &asked.request;
+    let whom = |names: &[String]| match names {
+        [] => "whoever may operate".to_owned(),
+        names => names.iter().map(|name| with_members(name, people)).collect::<Vec<_>>().join(", "),
+    };
+    let mut text = whom(&request.from);
+    if request.count > 1 {
+        text.push_str(&format!("; {} must agree", request.count));
+    }
+    if request.not_requester {
+        text.push_str("; not whoever asks for the run");
+    }
+    if request.signed {
+        text.push_str("; signed with an SSH key");
+    }
+    match request.within {
+        None => text.push_str("; without a time limit"),
+        Some(within) => text.push_str(&format!("; within {}", format_duration(within))),
+    }
+    let mut last = matches!(request.on_timeout, OnTimeout::Reject).then_some("then it counts as rejected");
+    for rung in &asked.escalation {
+        text.push_str(&format!(", then {} within {}", whom(&rung.to), format_duration(rung.within)));
+    }
+    if request.within.is_some() && last.is_none() {
+        last = Some("then the step fails");
+    }
+    text.extend(last.iter().map(|then| format!(", {then}")));
+    if let Purpose::Gate { rule } = &asked.purpose {
+        text.push_str(&format!("; added by the rule `{rule}` of the workspace"));
+    }
+    text
+}
+
+fn with_members(name: &str, people: &People) -> String {
+    match people.groups.get(name) {
+        Some(members) => format!("{name} ({})", members.join(", ")),
+        None => name.to_owned(),
+    }
+}
+
+/// One step as a line of a list.
+pub struct Line<'d> {
+    /// From 1, as in every form.
+    pub number: usize,
+    pub step: &'d PredictedStep,
+    /// The path; what is done for each item of an unknown list stands in `[*]`.
+    pub path: String,
+    /// In one line; a reason that was given before names the step that gave it.
+    pub verdict: String,
+    /// How good or bad that is.
+    pub tone: Tone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Bad,
+    Warning,
+    Quiet,
+}
+
+impl Tone {
+    fn class(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Warning => "warning",
+            Tone::Quiet => "quiet",
+        }
+    }
+}
+
+impl Line<'_> {
+    /// The path, and the title where it says more.
+    fn title(&self) -> String {
+        if self.step.title == self.step.path.label() { self.path.clone() } else { format!("{} · {}", self.path, self.step.title) }
+    }
+}
+
+/// Every step as a line.
+pub fn lines(dry: &DryRun) -> Vec<Line<'_>> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut patterns: Vec<&str> = Vec::new();
+    let mut lines = Vec::new();
+    for (number, step) in (1..).zip(&dry.steps) {
+        let (tone, verdict) = match (&step.verdict, &step.fails) {
+            (Verdict::WouldRun, None) => (Tone::Good, "would run".to_owned()),
+            (Verdict::WouldRun, Some(why)) => (Tone::Bad, format!("would run and fail, because {why}")),
+            (Verdict::WouldSkip { because }, _) => (Tone::Quiet, format!("would skip, because {because}")),
+            (Verdict::CannotKnow { because }, _) => {
+                let first = *reasons.entry(because).or_insert(number);
+                let told = if first == number { format!("because {because}") } else { format!("for the reason of {first}") };
+                (Tone::Warning, format!("cannot know, {told}"))
+            }
+        };
+        let mut path = step.path.to_string();
+        for around in patterns.iter().rev() {
+            if let Some(rest) = step.path.as_str().strip_prefix(around).and_then(|rest| rest.strip_prefix("[0]")) {
+                path = format!("{around}[*]{}", path.get(path.len() - rest.len()..).unwrap_or(rest));
+            }
+        }
+        if step.repeats.as_ref().is_some_and(|repeats| repeats.ends_with("as a pattern")) {
+            patterns.push(step.path.as_str());
+        }
+        lines.push(Line { number, step, path, verdict, tone });
+    }
+    lines
+}
+
+/// How the ways end, how many there are, and of how much is not known.
+pub fn summary(dry: &DryRun) -> String {
+    let mut ends: Vec<&str> = Vec::new();
+    for name in dry.outcomes.iter().map(|outcome| outcome.kind.name()) {
+        if !ends.contains(&name) {
+            ends.push(name);
+        }
+    }
+    let ways = if dry.ways == 1 { "one way".to_owned() } else { format!("{} ways", dry.ways) };
+    let complete = if dry.complete { "" } else { ", and more that were not followed: nothing here is final" };
+    format!("{ways}{complete}; ends {}; {} unknown", ends.join(" or ").replace('_', " "), dry.unknown)
+}
+
+/// What the whole rests on, in a sentence.
+pub const PROVISO: &str = "This is what happens as long as every step succeeds and everybody who is asked agrees.";
+
+/// A duration as short as it can be read, no more exact than it is useful.
+fn brief_time(time: std::time::Duration) -> String {
+    let rounded = match time.as_millis() {
+        0..1_000 => std::time::Duration::from_millis(time.as_millis().try_into().unwrap_or(u64::MAX)),
+        1_000..60_000 => std::time::Duration::from_millis((time.as_millis() / 100 * 100).try_into().unwrap_or(u64::MAX)),
+        _ => std::time::Duration::from_secs(time.as_secs()),
+    };
+    if rounded.is_zero() { "1ms".to_owned() } else { format_duration(rounded) }
+}
+
+fn verb(task: &Task) -> &'static str {
+    match task {
+        Task::Run { .. } => "run",
+        Task::Exec { .. } => "exec",
+        Task::Rhai { .. } => "rhai",
+        Task::Http(_) => "http",
+        Task::Notify { .. } => "notify",
+    }
+}
+
+/// One argument as a POSIX shell needs it written.
+pub fn shell_word(text: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&b);
+    if !text.is_empty() && text.bytes().all(safe) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+fn argv(words: &[String]) -> String {
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// What a task does, on one line.
+fn brief(task: &Task) -> String {
+    match task {
+        Task::Run { script, values, .. } => {
+            let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={}", shell_word(value))).collect();
+            let script = script.trim_end().replace('\n', "; ");
+            if values.is_empty() { script } else { format!("{script} ({})", values.join(" ")) }
+        }
+        Task::Exec { argv: words } => argv(words),
+        Task::Rhai { script, .. } => script.trim_end().replace('\n', " "),
+        Task::Http(http) => format!("{} {}", http.method, http.url),
+        Task::Notify { to, message, .. } => format!("{}: {message}", to.join(", ")),
+    }
+}
+
+/// What a step does, exactly.
+fn work(work: &Work) -> Vec<Said> {
+    let mut said = Vec::new();
+    match &work.task {
+        Task::Run { shell, script, values } => {
+            let language = if *shell == Shell::Bash { "bash" } else { "sh" };
+            said.push(Said { name: "run", what: What::Block(language, script.clone()) });
+            said.extend(values.iter().map(|(name, value)| code("value", format!("{name}={}", shell_word(value)))));
+        }
+        Task::Exec { argv: words } => said.push(code("exec", argv(words))),
+        Task::Rhai { script, scope } => {
+            said.push(Said { name: "rhai", what: What::Block("rhai", script.clone()) });
+            said.extend(scope.iter().map(|(name, value)| code("value", format!("{name} = {}", value.to_plain_json()))));
+        }
+        Task::Http(http) => {
+            said.push(code("http", format!("{} {}", http.method, http.url)));
+            said.extend(http.headers.iter().map(|(name, value)| code("header", format!("{name}: {}", env_text(value)))));
+            match &http.body {
+                Some(HttpContent::Json(json)) => {
+                    let pretty = serde_json::to_string_pretty(&json.to_plain_json()).unwrap_or_default();
+                    said.push(Said { name: "body", what: What::Block("json", pretty) });
+                }
+                Some(HttpContent::Form(fields)) => {
+                    said.extend(fields.iter().map(|(name, value)| code("field", format!("{name}={value}"))));
+                }
+                Some(HttpContent::Raw(body)) => said.push(Said { name: "body", what: What::Block("", body.clone()) }),
+                None => {}
+            }
+        }
+        Task::Notify { to, subject, message } => {
+            said.push(text("to", to.join(", ")));
+            said.extend((!subject.is_empty()).then(|| text("subject", subject)));
+            said.push(Said { name: "message", what: What::Block("", message.clone()) });
+        }
+    }
+    said.extend(work.env.iter().map(|(name, value)| code("env", format!("{name}={}", env_text(value)))));
+    said.extend(work.dir.as_ref().map(|dir| code("in", dir)));
+    said
+}
+
+fn env_text(text: &EnvText) -> String {
+    match text {
+        EnvText::Plain(text) => text.clone(),
+        EnvText::Secret(secret) => format!("‹secret {}›", secret.name),
+    }
+}
+
+/// Everything that is said of a step, the command first.
+fn all(step: &PredictedStep, people: &People) -> Vec<Said> {
+    let mut all: Vec<Said> = Vec::new();
+    if !matches!(step.verdict, Verdict::WouldSkip { .. }) {
+        all.extend(step.why.as_ref().map(|why| text("why", why.trim())));
+        all.extend(step.work.iter().flat_map(work));
+    }
+    all.extend(said(step, people));
+    if !matches!(step.verdict, Verdict::WouldSkip { .. }) {
+        if !step.targets.is_empty() && step.effect > Effect::None {
+            all.push(text("where", step.targets.join(", ")));
+        }
+        all.extend(step.longest.as_ref().map(|longest| text("at most", longest.to_string())));
+    }
+    all
+}
+
+fn heading(dry: &DryRun) -> String {
+    let environment = dry.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
+    format!("{} {}{environment}", dry.procedure, dry.version)
+}
+
+fn inputs(inputs: &Map) -> Vec<(String, String)> {
+    let shown = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Null => "(not given)".to_owned(),
+        other => other.to_plain_json().to_string(),
+    };
+    inputs.iter().map(|(name, value)| (name.clone(), shown(value))).collect()
+}
+
+/// The facts of the whole: name and text.
+fn facts(dry: &DryRun) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("digest", dry.digest.to_string()), ("outcome", summary(dry))];
+    facts.extend(dry.lock.as_ref().map(|lock| ("lock", lock.clone())));
+    facts.extend(dry.longest.as_ref().map(|longest| ("the whole takes at most", longest.to_string())));
+    facts
+}
+
+/// As a comment on a change, or a page of a wiki: a table of all steps, and below it each step in full, folded.
+pub fn to_markdown(dry: &DryRun, people: &People) -> String {
+    let mut page = format!("## Dry run: {}\n\n", markdown::text(&heading(dry)));
+    page.extend(dry.title.as_ref().map(|title| format!("{}\n\n", markdown::text(title))));
+    page.push_str(&facts(dry).iter().map(|(name, fact)| format!("- **{name}**: {}\n", markdown::text(fact))).collect::<String>());
+    page.extend(
+        inputs(&dry.inputs).iter().map(|(name, value)| format!("- {} = {}\n", markdown::code(name), markdown::code(value))),
+    );
+    page.push_str(&format!("\n{PROVISO}\n\n"));
+    let lines = lines(dry);
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| {
+            let effect = if line.step.effect == Effect::None { "" } else { line.step.effect.name() };
+            vec![line.number.to_string(), markdown::text(&line.title()), effect.to_owned(), markdown::text(&line.verdict)]
+        })
+        .collect();
+    page.push_str(&markdown::table(&["", "step", "effect", ""], &rows));
+    page.push('\n');
+    for line in &lines {
+        let all = all(line.step, people);
+        if all.is_empty() {
+            continue;
+        }
+        let body: String = all.iter().map(in_markdown).collect();
+        page.push_str(&markdown::details(&format!("{}. {} — {}", line.number, line.title(), line.verdict), &body));
+        page.push('\n');
+    }
+    page
+}
+
+fn in_markdown(said: &Said) -> String {
+    match &said.what {
+        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::text(text)),
+        What::Code(code) => format!("- **{}**: {}\n", said.name, markdown::code(code)),
+        What::Block(language, text) => {
+            let fence = markdown::fence(language, text);
+            let indented: String = fence.lines().map(|line| format!("  {line}\n")).collect();
+            format!("- **{}**:\n\n{indented}\n", said.name)
+        }
+    }
+}
+
+/// A page that stands by itself.
+pub fn to_html(dry: &DryRun, people: &People) -> String {
+    let heading = heading(dry);
+    let mut body = format!("<h1>Dry run: {}</h1>\n", html::text(&heading));
+    body.extend(dry.title.as_ref().map(|title| format!("<p>{}</p>\n", html::text(title))));
+    let facts = facts(dry);
+    let facts = facts.iter().map(|(name, fact)| format!("<dt>{name}</dt><dd>{}</dd>\n", html::text(fact)));
+    let inputs = inputs(&dry.inputs);
+    let inputs = inputs.iter().map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", html::code(name), html::code(value)));
+    body.push_str(&format!("<dl>\n{}</dl>\n<p>{PROVISO}</p>\n", facts.chain(inputs).collect::<String>()));
+    for line in lines(dry) {
+        let step = line.step;
+        let effect = if step.effect == Effect::None {
+            String::new()
+        } else {
+            format!(" <span class=\"quiet\">[{}]</span>", step.effect.name())
+        };
+        body.push_str(&format!(
+            "<section>\n<h3>{}. {}{effect}</h3>\n<p class=\"{}\">{}</p>\n",
+            line.number,
+            html::text(&line.title()),
+            line.tone.class(),
+            html::text(&line.verdict)
+        ));
+        let all = all(step, people);
+        if !all.is_empty() {
+            body.push_str(&format!("<dl>\n{}</dl>\n", all.iter().map(in_html).collect::<String>()));
+        }
+        body.push_str("</section>\n");
+    }
+    html::page(&format!("Dry run: {heading}"), &body)
+}
+
+fn in_html(said: &Said) -> String {
+    let what = match &said.what {
+        What::Text(text) => html::lines(text),
+        What::Code(code) => html::code(code),
+        What::Block(_, text) => html::block(text),
+    };
+    format!("<dt>{}</dt><dd>{what}</dd>\n", said.name)
+}
