@@ -1,6 +1,8 @@
 //! The command line as it is written: every command, flag and help text. The help is the reference; the man pages and
 //! completions are made from it. Nothing is decided here.
 
+mod editors;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use clap_complete::Shell;
 use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
+pub use editors::{Fmt, Lsp, Schema};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -55,6 +58,7 @@ pub enum Command {
     Check(Check),
     Explain(Explain),
     Fmt(Fmt),
+    Lsp(Lsp),
     Schema(Schema),
     Exec(Exec),
     DryRun(DryRun),
@@ -137,27 +141,6 @@ pub struct Explain {
     /// A code, such as RB0001
     pub code: Option<String>,
 }
-
-/// Put documents into their canonical form
-///
-/// Keys stand in the order of `runbook docs format`, two spaces indent, and every comment stays. What is written says what was
-/// read: a file of which that cannot be shown is left as it is. Exits 2 if a file cannot be read.
-#[derive(Debug, Args)]
-pub struct Fmt {
-    /// Files, folders or names of procedures; the whole catalogue where none is given; `-` reads standard input and prints
-    #[arg(value_name = "PROCEDURE|PATH|-", value_hint = ValueHint::AnyPath)]
-    pub what: Vec<String>,
-    /// Write nothing; name the files that would change, and exit 1 if there are any
-    #[arg(long)]
-    pub check: bool,
-}
-
-/// Print the language as JSON Schema, for editors
-///
-/// Draft 7, for every kind of document. `runbook init` writes it to .runbook/schema-v1.json, which the first line of a file names:
-/// `# yaml-language-server: $schema=.runbook/schema-v1.json`.
-#[derive(Debug, Args)]
-pub struct Schema {}
 
 /// What a procedure is given.
 #[derive(Debug, Clone, Default, Args)]
@@ -628,6 +611,8 @@ pub struct Docs {
 pub enum Page {
     /// Every key of the procedure language
     Format,
+    /// How to set up editors, and what they can then do
+    Editors,
     /// What a record holds and how to prove it, also without this program
     Record,
 }

@@ -18,6 +18,7 @@ mod export;
 mod fmt;
 mod init;
 mod logs;
+mod lsp;
 mod man;
 mod new;
 mod replay;
@@ -45,6 +46,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Check(args) => check::run(&args, settings, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Fmt(args) => fmt::run(&args, settings, ui),
+        Command::Lsp(args) => lsp::run(&args, settings),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),

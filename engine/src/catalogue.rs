@@ -89,6 +89,34 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The folder whose catalogue a file belongs to, which need not be there yet.
+    pub fn home(path: &Path) -> &Path {
+        let folder = path.parent().unwrap_or(path);
+        folder.ancestors().find(|dir| dir.join(WORKSPACE_FILE).is_file()).unwrap_or(folder)
+    }
+
+    /// Reads the folder that [`home`](Catalogue::home) gives: all beneath it where it has a workspace, else what stands in it.
+    pub fn at_home(root: &Path) -> Result<Catalogue, CatalogueError> {
+        match root.join(WORKSPACE_FILE).is_file() {
+            true => Catalogue::open(root),
+            false => Ok(Catalogue { root: root.to_owned(), files: beside(root)? }),
+        }
+    }
+
+    /// Puts a text in the place of a file, as somebody is writing it. Gives the name of its source.
+    pub fn put(&mut self, path: &Path, text: &str) -> std::sync::Arc<str> {
+        let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
+        let source = Source::new(name, text);
+        let name = source.name.clone();
+        let (document, found) = document::load(&source);
+        let file = File { path: path.to_owned(), source, document, found: found.into_sorted() };
+        match self.files.iter_mut().find(|file| file.path == path) {
+            Some(old) => *old = file,
+            None => self.files.push(file),
+        }
+        name
+    }
+
     /// Steps run here unless they say otherwise.
     pub fn root(&self) -> &Path {
         &self.root
@@ -180,6 +208,23 @@ impl Catalogue {
         }
         found.append(self.twins());
         found.into_sorted()
+    }
+
+    /// Judges one file, as [`check`](Catalogue::check) does.
+    pub fn check_file(&self, name: &str, options: &CheckOptions) -> Vec<Diagnostic> {
+        let Some(file) = self.files.iter().find(|file| &*file.source.name == name) else { return Vec::new() };
+        let mut found = Diagnostics::default();
+        file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        match &file.document {
+            Some(Document::Procedure(procedure)) => {
+                found.append(check::check(procedure, &catalogue, options).1);
+                found.append(self.twins());
+            }
+            Some(Document::Test(test)) => found.append(check::check_test(test, &catalogue)),
+            _ => {}
+        }
+        found.into_sorted().into_iter().filter(|diagnostic| &*diagnostic.source == name).collect()
     }
 
     /// Two files with one name and version: a call could mean either.

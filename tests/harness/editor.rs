@@ -130,6 +130,16 @@ impl Editor {
         told["diagnostics"].as_array().cloned().unwrap_or_default()
     }
 
+    /// Ends what it is told.
+    pub fn hang_up(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The exit code of a server that ends by itself.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("the server ends").code()
+    }
+
     /// Says goodbye as an editor does, and gives the server's exit code.
     pub fn close(mut self) -> Option<i32> {
         let _ = self.request("shutdown", Value::Null);

@@ -27,6 +27,11 @@ impl Runbook {
         Runbook { scratch: Scratch::new(), catalogue: Some(catalogue.to_owned()), env: Vec::new() }
     }
 
+    /// Over none: commands name files.
+    pub fn alone() -> Runbook {
+        Runbook { scratch: Scratch::new(), catalogue: None, env: Vec::new() }
+    }
+
     /// A variable that every command gets.
     pub fn env(mut self, name: &str, value: impl ToString) -> Runbook {
         self.env.push((name.to_owned(), value.to_string()));

@@ -5,11 +5,13 @@ use crate::exit::{Exit, Outcome};
 use crate::ui::Ui;
 
 const FORMAT: &str = include_str!("../../../docs/format.md");
+const EDITORS: &str = include_str!("../../../docs/editors.md");
 const RECORD: &str = include_str!("../../../docs/record.md");
 
 pub fn run(args: &Docs, ui: &mut Ui) -> Outcome {
     let page = match args.page {
         Page::Format => FORMAT,
+        Page::Editors => EDITORS,
         Page::Record => RECORD,
     };
     ui.data(page.trim_end())?;

@@ -16,6 +16,7 @@ mod people;
 mod procedure;
 mod rules;
 mod step;
+pub mod survey;
 mod tree;
 mod types;
 mod verb;
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
 use crate::document::procedure::Version;
 use crate::document::test::Test;
-use crate::document::{Procedure, Workspace, clipped};
+use crate::document::{Procedure, Step, Workspace, clipped};
 use crate::plan::Plan;
 use crate::policy::PolicyContext;
 
@@ -128,6 +129,20 @@ pub fn tested<'a>(test: &Test, catalogue: &Catalogue<'a>) -> Result<&'a Procedur
         let reason = format!("the catalogue has {}", versions.join(", "));
         Box::new(fault.reason(reason).help(format!("write `{name}` for the newest")))
     })
+}
+
+/// The procedure that a `call` or a test means, `name` or `name@^2`: the newest version that fits.
+pub(crate) fn called<'a>(reference: &str, catalogue: &Catalogue<'a>) -> Option<&'a Procedure> {
+    let reference: call::Reference = reference.parse().ok()?;
+    let allowed = |procedure: &&Procedure| reference.requirement.is_none_or(|range| range.allows(procedure.version.value));
+    catalogue.versions(reference.name.as_str()).rev().find(allowed)
+}
+
+/// The steps of a procedure that have an id, in the order of their numbers.
+pub(crate) fn steps_of(procedure: &Procedure) -> Vec<(&str, &Step)> {
+    let tree = tree::Tree::new(procedure);
+    let step = |ix| tree.get(ix).and_then(|node| Some((node.step.id.as_ref()?.value.as_str(), node.step)));
+    (0..tree.len()).filter_map(step).collect()
 }
 
 /// Judges what a test says about other files: its procedure and its environments exist. What its cases say of steps is judged

@@ -36,6 +36,20 @@ pub use types::{Type, TypeFault, TypeFaultKind, Types};
 use crate::plan::Origin;
 use crate::value::Value;
 
+/// The functions that work on a value of this type, each by its name and as it is used: `trim`, `text.trim()`.
+pub fn functions_of(of: &Type) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let works = move |function: &&functions::Function| {
+        let name = of.name();
+        *of == Type::Any || function.on.is_empty() || function.on.contains(&name)
+    };
+    functions::Function::all().iter().filter(works).map(|function| (function.name, function.usage))
+}
+
+/// How the function of this name is used.
+pub fn usage_of(name: &str) -> Option<&'static str> {
+    functions::Function::named(name).map(|function| function.usage)
+}
+
 /// Answers the names that an expression or text refers to.
 pub trait Names {
     /// The value of a name. `member` is the first name behind the dot, and is given only for the roots that are read member

@@ -9,6 +9,7 @@ mod canonical;
 pub mod check;
 pub mod diagnostic;
 pub mod document;
+pub mod editor;
 pub mod effect;
 pub mod explore;
 pub mod expr;

@@ -20,6 +20,20 @@ pub const SPELLINGS: usize = 1000;
 pub const CASE_STRANGERS: usize = 20;
 /// Steps named where a case expected others.
 pub const PATHS_TOLD: usize = 50;
+/// Bytes of one message of an editor: a document of the largest size whose every character is escaped, and some more.
+pub const EDITOR_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of one line of the head of such a message.
+pub const EDITOR_HEADER_BYTES: usize = 1024;
+/// Messages of an editor that wait to be answered; it waits beyond that.
+pub const EDITOR_QUEUE: usize = 64;
+/// Documents that an editor may have open.
+pub const EDITOR_DOCUMENTS: usize = 1000;
+/// Bytes of a value that an editor shows of an earlier run.
+pub const EDITOR_VALUE_BYTES: usize = 400;
+/// How long what an editor starts may take.
+pub const EDITOR_COMMAND: Duration = Duration::from_secs(30);
+/// Bytes of what it prints that the editor is told.
+pub const EDITOR_TOLD_BYTES: usize = 64 * 1024;
 /// Files of procedures in one catalogue.
 pub const CATALOGUE_FILES: usize = 10_000;
 /// How deep folders of a catalogue may nest.

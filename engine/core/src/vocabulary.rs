@@ -11,7 +11,7 @@ mod test;
 mod workspace;
 
 pub use schema::schema;
-pub use shape::{Key, Names, Shape, Type, Word};
+pub use shape::{Key, Names, Referent, Shape, Type, Word};
 
 use crate::document::NodeKind;
 use step::STEP;
@@ -60,6 +60,15 @@ impl Type {
             Form::Scalar => wanted.shape().is_none() && wanted.item().is_none(),
         };
         types.iter().find(right).copied().unwrap_or(self)
+    }
+
+    /// Whether it may stand on the line of its key.
+    pub fn is_scalar(&self) -> bool {
+        match self {
+            Type::AnyOf(types) => types.iter().any(|of| of.is_scalar()),
+            Type::Map(..) => false,
+            _ => self.shape().is_none() && self.item().is_none(),
+        }
     }
 
     /// What stands behind a key of a map of this type.

@@ -1,6 +1,7 @@
 //! The fields of a procedure in their two languages: each is parsed, and each name in it is looked up where it stands.
 
 use super::procedure::Checked;
+use super::survey::{Language, Name};
 use super::tree::Place;
 use super::types::Members;
 use crate::diagnostic::{Code, Span, Spanned};
@@ -60,6 +61,7 @@ impl<'c> Checked<'_, 'c> {
 
     /// An expression and the type of what it gives.
     pub fn typed(&mut self, field: &Scalar, scope: &Scope) -> Option<(Expression, Type)> {
+        self.surveyed(field, scope, Language::Expression);
         if self.is_text(field) {
             return None;
         }
@@ -80,6 +82,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
+        self.surveyed(field, scope, Language::Text);
         self.is_expression(field);
         match Template::parse(&field.value, self.origin(field.span)) {
             Ok(text) => {
@@ -93,6 +96,7 @@ impl<'c> Checked<'_, 'c> {
 
     /// A string of a JSON body: as one name alone it keeps the type of the value, nothing included.
     pub fn json_text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
+        self.surveyed(field, scope, Language::Text);
         match Template::parse(&field.value, self.origin(field.span)) {
             Ok(text) if text.is_name() => self.read(&text.references(), field, scope).then_some(text),
             _ => self.text(field, scope),
@@ -105,6 +109,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn shell_script(&mut self, field: &Scalar, scope: &Scope) -> Option<ShellScript> {
+        self.surveyed(field, scope, Language::Text);
         match ShellScript::parse(&field.value, self.origin(field.span)) {
             Ok(script) => {
                 let right = self.read(&script.references(), field, scope);
@@ -127,6 +132,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn rhai_script(&mut self, field: &Scalar, scope: &Scope) -> Option<Script> {
+        self.surveyed(field, scope, Language::Expression);
         if let Some(at) = field.value.find("{{") {
             self.unread = true;
             let fault = self
@@ -238,6 +244,7 @@ impl<'c> Checked<'_, 'c> {
             return None;
         };
         self.used_secrets.insert(id.value.as_str());
+        self.used(Name::Secret(name.to_owned()), Span::new(span.end as usize - name.len(), span.end as usize));
         Some(id.value.clone())
     }
 

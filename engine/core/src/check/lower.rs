@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::call::{Reference, Requirement};
 use super::procedure::Checked;
+use super::survey::Survey;
 use super::types::Members;
 use super::{Catalogue, CheckOptions, Judgement};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, nearest};
@@ -24,6 +25,8 @@ pub(super) struct Build<'c> {
     pub policy: PolicyContext,
     /// Of the procedure that the plan is of: what it calls is under its rules too.
     pub labels: BTreeMap<String, String>,
+    /// What is noted for an editor, where one asks.
+    pub survey: Option<Survey>,
     files: Vec<PlanFile>,
     /// `None` while a procedure is being checked, and for good where it has errors.
     procedures: Vec<Option<plan::Procedure>>,
@@ -46,6 +49,7 @@ impl<'c> Build<'c> {
             diagnostics: Diagnostics::default(),
             policy,
             labels: BTreeMap::new(),
+            survey: None,
             files: Vec::new(),
             procedures: Vec::new(),
             steps: Vec::new(),
@@ -56,6 +60,13 @@ impl<'c> Build<'c> {
             calling: Vec::new(),
             full: false,
         }
+    }
+
+    /// Checks a procedure for what is noted on the way.
+    pub fn survey(mut self, procedure: &'c Procedure, survey: Survey) -> Survey {
+        self.survey = Some(survey);
+        self.place(procedure);
+        self.survey.unwrap_or_default()
     }
 
     pub fn finish(mut self, procedure: &'c Procedure) -> Judgement {

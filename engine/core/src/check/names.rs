@@ -26,6 +26,9 @@ impl<'c> Checked<'_, 'c> {
             let (Some(root), member) = (path.next(), path.next()) else { continue };
             let written = reference.path.join(".").len().max(1);
             let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + written);
+            if let Some(member) = member {
+                self.used_member(root, member, field, reference.offset);
+            }
             let fault = match (root, member) {
                 ("inputs" | "steps" | "run", _) if scope.sort == Sort::Trigger => Some(
                     self.new_fault(Code::RB0118, span, format!("a trigger reads the event, and there is no `{root}` yet"))

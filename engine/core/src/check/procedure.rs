@@ -103,6 +103,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         let escalation = self.escalation();
         self.triggers();
         self.leftovers();
+        self.types_surveyed();
         let text = |scalar: &Option<Scalar>| scalar.as_ref().map(|s| s.value.clone());
         let lowered = (|| {
             Some(plan::Procedure {

@@ -51,6 +51,13 @@ pub(super) struct Node<'d> {
     ends: bool,
 }
 
+impl Node<'_> {
+    /// The blocks inside it.
+    pub fn inner(&self) -> impl Iterator<Item = Range<NodeIx>> {
+        self.blocks.iter().map(|(_, range)| range.clone())
+    }
+}
+
 /// A place that names are read at: beside a step of a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {

@@ -25,7 +25,7 @@ impl Types for View<'_, '_, '_> {
 }
 
 impl Checked<'_, '_> {
-    fn type_of(&self, root: &str, member: Option<&str>) -> Type {
+    pub(super) fn type_of(&self, root: &str, member: Option<&str>) -> Type {
         match (root, member) {
             ("inputs", Some(name)) => {
                 let declared = self.procedure.inputs.iter().find(|(id, _)| id.value.as_str() == name);

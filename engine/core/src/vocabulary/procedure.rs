@@ -1,7 +1,7 @@
 //! The top of runbooks and playbooks.
 
 use super::step::{CONCURRENCY, DATA, ENV, EXPRESSIONS, PLAIN, RETRY, SECRETS, SHELLS, SOME_PLAIN, STEPS};
-use super::{Key, Names, Shape, Type, Word};
+use super::{Key, Names, Referent, Shape, Type, Word};
 use crate::limits;
 
 const IMPACTS: Type = Type::Word(&[
@@ -43,7 +43,7 @@ const EXERCISE_EVERY: Key =
     Key::new("exercise_every", Type::Duration, "How often it should be exercised; kept for the overview of procedures");
 const ESCALATION: Key = Key::new(
     "escalation",
-    Type::Plain,
+    Type::Refers(Referent::Escalation),
     "Whom to ask next when nobody decides: an escalation of the workspace. A playbook must have it",
 );
 const LABELS: Key = Key::new("labels", Type::Map(Names::Any, &PLAIN), "Policies choose procedures by them");

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::procedure::DOCUMENT;
 use super::step::STEP;
-use super::{KINDS, Key, Names, Shape, Type};
+use super::{KINDS, Key, Names, Referent, Shape, Type};
 use crate::limits;
 
 /// The schema of every kind of document.
@@ -112,9 +112,11 @@ impl Definitions {
         // A text is any scalar as it was written: `1.10` reaches a schema as a number.
         let scalar = json!(["string", "number", "boolean"]);
         match of {
-            Type::Text | Type::Plain => json!({"type": scalar}),
             Type::Expression | Type::Shell | Type::Script => json!({"type": scalar, "minLength": 1}),
-            Type::Id => json!({"type": scalar, "pattern": "^[a-z][a-z0-9_]*$", "maxLength": limits::ID_BYTES}),
+            Type::Id | Type::Refers(Referent::Step) => {
+                json!({"type": scalar, "pattern": "^[a-z][a-z0-9_]*$", "maxLength": limits::ID_BYTES})
+            }
+            Type::Text | Type::Plain | Type::Refers(_) => json!({"type": scalar}),
             Type::ProcedureName => json!({"type": scalar, "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": limits::ID_BYTES}),
             Type::Version => json!({"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$"}),
             Type::Date => json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
@@ -141,10 +143,10 @@ impl Definitions {
     fn map(&mut self, names: Names, of: &'static Type) -> Value {
         let values = self.of(of);
         let names = match names {
-            Names::Ids => json!({"pattern": "^[a-z][a-z0-9_]*$", "maxLength": limits::ID_BYTES}),
+            Names::Ids | Names::Inputs => json!({"pattern": "^[a-z][a-z0-9_]*$", "maxLength": limits::ID_BYTES}),
             Names::Variables => json!({"pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": limits::ID_BYTES}),
             Names::Named => json!({"pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": limits::ID_BYTES}),
-            Names::Any => json!({}),
+            Names::Steps | Names::Any => json!({}),
         };
         json!({"type": "object", "propertyNames": names, "additionalProperties": values})
     }

@@ -38,7 +38,29 @@ pub enum Names {
     Variables,
     /// Letters, digits, `.`, `_` and `-`.
     Named,
+    /// What a test calls steps by: ids, paths and labels.
+    Steps,
+    /// Inputs of the procedure that a test is of, or that a step calls.
+    Inputs,
     Any,
+}
+
+/// What a value names that is declared elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referent {
+    /// A step of the same procedure, by its id.
+    Step,
+    /// A step as a test calls it.
+    TestedStep,
+    /// A procedure of the catalogue, with a range of versions where one is wanted.
+    Procedure,
+    /// A person or a group of the workspace.
+    Person,
+    Channel,
+    Escalation,
+    Environment,
+    /// A provider of secrets.
+    Provider,
 }
 
 /// What a value is.
@@ -54,6 +76,7 @@ pub enum Type {
     /// A Rhai script.
     Script,
     Id,
+    Refers(Referent),
     ProcedureName,
     Version,
     Date,
@@ -135,6 +158,13 @@ impl Type {
             Type::Shell => "shell script".to_owned(),
             Type::Script => "Rhai script".to_owned(),
             Type::Id => "id".to_owned(),
+            Type::Refers(Referent::Step | Referent::TestedStep) => "a step".to_owned(),
+            Type::Refers(Referent::Procedure) => "a procedure".to_owned(),
+            Type::Refers(Referent::Person) => "a person or a group".to_owned(),
+            Type::Refers(Referent::Channel) => "a channel".to_owned(),
+            Type::Refers(Referent::Escalation) => "an escalation".to_owned(),
+            Type::Refers(Referent::Environment) => "an environment".to_owned(),
+            Type::Refers(Referent::Provider) => "a provider of secrets".to_owned(),
             Type::Version => "version, `1.2.0`".to_owned(),
             Type::Date => "day, `2026-10-02`".to_owned(),
             Type::Duration => "duration, `1h 30m`".to_owned(),
@@ -150,6 +180,8 @@ impl Type {
             Type::Steps => "steps".to_owned(),
             Type::Shape(shape) => shape.what.to_owned(),
             Type::List(of) => format!("list: {}", of.describe()),
+            Type::Map(Names::Steps, of) => format!("step → {}", of.describe()),
+            Type::Map(Names::Inputs, of) => format!("input → {}", of.describe()),
             Type::Map(Names::Ids, of) => format!("id → {}", of.describe()),
             Type::Map(Names::Variables, of) => format!("variable → {}", of.describe()),
             Type::Map(_, of) => format!("name → {}", of.describe()),

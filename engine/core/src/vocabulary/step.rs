@@ -1,7 +1,7 @@
 //! Steps, and what stands behind each verb.
 
 use super::procedure::INPUT_TYPE;
-use super::{Key, Names, Shape, Type, Word};
+use super::{Key, Names, Referent, Shape, Type, Word};
 use crate::document::step::Verb;
 use crate::limits;
 
@@ -14,6 +14,11 @@ const ONE_OR_MANY_STEPS: Type = Type::AnyOf(&[&Type::Step, &STEPS]);
 const TEXTS: Type = Type::Map(Names::Any, &TEXT);
 pub(super) const PLAINS: Type = Type::List(&PLAIN);
 pub(super) const SOME_PLAIN: Type = Type::AnyOf(&[&PLAIN, &PLAINS]);
+const PERSON: Type = Type::Refers(Referent::Person);
+pub(super) const SOME_PEOPLE: Type = Type::AnyOf(&[&PERSON, &Type::List(&PERSON)]);
+const CHANNEL: Type = Type::Refers(Referent::Channel);
+pub(super) const SOME_CHANNELS: Type = Type::AnyOf(&[&CHANNEL, &Type::List(&CHANNEL)]);
+const STEP_ID: Type = Type::Refers(Referent::Step);
 pub(super) const EXPRESSIONS: Type = Type::Map(Names::Ids, &EXPRESSION);
 pub(super) const ENV: Type = Type::Map(Names::Variables, &EXPRESSION);
 pub(super) const SECRETS: Type = Type::Map(Names::Ids, &Type::Shape(&SECRET));
@@ -66,9 +71,13 @@ pub(crate) static STEP: Shape = Shape::new(
         Key::new("ask", Type::Shape(&ASK), "Asks people for values; the answers are the result"),
         Key::new("manual", Type::AnyOf(&[&TEXT, &Type::Shape(&MANUAL)]), "A person does the work by hand, and confirms it"),
         Key::new("notify", Type::Shape(&NOTIFY), "A message to channels of the workspace"),
-        Key::new("call", PLAIN, "Another procedure, pinned by version: `name@^2`. Its steps become part of this run"),
+        Key::new(
+            "call",
+            Type::Refers(Referent::Procedure),
+            "Another procedure, pinned by version: `name@^2`. Its steps become part of this run",
+        ),
         Key::new("finish", Type::Shape(&FINISH), "Ends the procedure here"),
-        Key::new("with", EXPRESSIONS, "Input of the called procedure → expression").beside("call"),
+        Key::new("with", Type::Map(Names::Inputs, &EXPRESSION), "Input of the called procedure → expression").beside("call"),
         Key::new("shell", SHELLS, "The shell of the script").beside("run"),
         Key::new("max_parallel", Type::Whole(1, PARALLEL), "Branches at once; 100 by default").beside("parallel"),
         Key::new("dir", TEXT, "Where `run` and `exec` work, and all steps inside; by default the catalogue's root"),
@@ -94,7 +103,7 @@ pub(crate) static STEP: Shape = Shape::new(
         ),
         Key::new("retry", Type::Shape(&RETRY), "How often it is tried again where it fails"),
         Key::new("on_failure", ON_FAILURE, "What follows where it fails for good: `stop` by default"),
-        Key::new("next", Type::Id, "A later step of the same list, to go on with after success"),
+        Key::new("next", STEP_ID, "A later step of the same list, to go on with after success"),
         Key::new("outputs", EXPRESSIONS, "Values made from `result`; laid over it in `steps.<id>`"),
         Key::new("example", DATA, "Sample outputs for `dry-run --examples` and tests"),
         Key::new("by_hand", TEXT, "What a person does when the automation fails"),
@@ -110,7 +119,7 @@ pub(crate) static STEP: Shape = Shape::new(
 
 static FAILURE: Shape = Shape::new(
     "`on_failure`",
-    &[Key::new("next", Type::Id, "A later step of the same list, to go on with after a failure").required()],
+    &[Key::new("next", STEP_ID, "A later step of the same list, to go on with after a failure").required()],
 );
 
 pub(super) static RETRY: Shape = Shape::new(
@@ -143,7 +152,7 @@ pub(super) static CONCURRENCY: Shape = Shape::new(
 static SECRET: Shape = Shape::new(
     "a secret",
     &[
-        Key::new("from", PLAIN, "A provider of the workspace"),
+        Key::new("from", Type::Refers(Referent::Provider), "A provider of the workspace"),
         Key::new("key", PLAIN, "What to ask the provider for").beside("from"),
         Key::new("env", PLAIN, "A variable of the process that runs the procedure"),
         Key::new("file", PLAIN, "A file; relative to the catalogue's root"),
@@ -211,7 +220,7 @@ static WAIT: Shape = Shape::new(
 
 const WITHIN: Key = Key::new("within", Type::Duration, "How long they have");
 const TIMED_OUT: Key = Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes");
-const FROM: Key = Key::new("from", SOME_PLAIN, "People and groups who may decide; by default whoever may operate");
+const FROM: Key = Key::new("from", SOME_PEOPLE, "People and groups who may decide; by default whoever may operate");
 const QUESTION: Key = Key::new("question", TEXT, "What people are asked; may be of several lines").required();
 
 static APPROVE: Shape = Shape::new(
@@ -252,7 +261,7 @@ static MANUAL: Shape = Shape::new(
 static NOTIFY: Shape = Shape::new(
     "`notify`",
     &[
-        Key::new("to", SOME_PLAIN, "Channels of the workspace").required(),
+        Key::new("to", SOME_CHANNELS, "Channels of the workspace").required(),
         Key::new("subject", TEXT, "One line"),
         Key::new("message", TEXT, "What to say").required(),
     ],

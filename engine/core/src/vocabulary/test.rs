@@ -1,18 +1,20 @@
 //! `kind: Test`.
 
 use super::procedure::{API_VERSION, KIND};
-use super::step::{DATA, PLAIN, PLAINS, SOME_PLAIN};
-use super::{Key, Names, Shape, Type, Word};
+use super::step::{DATA, PLAIN, PLAINS, SOME_PEOPLE};
+use super::{Key, Names, Referent, Shape, Type, Word};
 
 const WHOLE: Type = Type::Whole(0, u32::MAX);
 const BY_NAME: Type = Type::Map(Names::Any, &DATA);
+const TESTED: Type = Type::Refers(Referent::TestedStep);
+const SOME_STEPS: Type = Type::AnyOf(&[&TESTED, &Type::List(&TESTED)]);
 
-const INPUTS: Key = Key::new("inputs", BY_NAME, "As for `runbook exec`");
-const ENVIRONMENT: Key = Key::new("environment", PLAIN, "The environment of the workspace");
+const INPUTS: Key = Key::new("inputs", Type::Map(Names::Inputs, &DATA), "As for `runbook exec`");
+const ENVIRONMENT: Key = Key::new("environment", Type::Refers(Referent::Environment), "The environment of the workspace");
 const REQUESTED_BY: Key = Key::new("requested_by", PLAIN, "The person, or user, whose run it is; else `operator`");
 const AT: Key = Key::new("at", PLAIN, "When it starts, `2026-11-21T10:00:00Z`; else 1 January 2026");
-const STEPS: Key = Key::new("steps", Type::Map(Names::Any, &STAND_INS), "Step → what stands in for its attempts: one, or a list");
-const ANSWERS: Key = Key::new("answers", Type::Map(Names::Any, &ANSWER_LIST), "Step → what people say: one answer, or a list");
+const STEPS: Key = Key::new("steps", Type::Map(Names::Steps, &STAND_INS), "Step → what stands in for its attempts: one, or a list");
+const ANSWERS: Key = Key::new("answers", Type::Map(Names::Steps, &ANSWER_LIST), "Step → what people say: one answer, or a list");
 
 const STAND_IN: Type = Type::AnyOf(&[&ENDS, &Type::Shape(&STAND_IN_SHAPE)]);
 const STAND_INS: Type = Type::AnyOf(&[&ENDS, &Type::Shape(&STAND_IN_SHAPE), &Type::List(&STAND_IN)]);
@@ -24,7 +26,7 @@ pub(super) static TEST: Shape = Shape::new(
     &[
         API_VERSION,
         KIND,
-        Key::new("procedure", PLAIN, "The name of the procedure, or `name@^2`").required(),
+        Key::new("procedure", Type::Refers(Referent::Procedure), "The name of the procedure, or `name@^2`").required(),
         Key::new("defaults", Type::Shape(&SHARED), "What all cases share; a case's own stand before them, name by name"),
         Key::new("cases", Type::List(&Type::Shape(&CASE)), "The cases").required(),
     ],
@@ -112,22 +114,22 @@ static EXPECT: Shape = Shape::new(
             "How it ends",
         ),
         Key::new("message", PLAIN, "The message of the outcome has this text in it"),
-        Key::new("steps", SOME_PLAIN, "Exactly these steps began, in this order"),
-        Key::new("skipped", SOME_PLAIN, "These did not begin"),
+        Key::new("steps", SOME_STEPS, "Exactly these steps began, in this order"),
+        Key::new("skipped", SOME_STEPS, "These did not begin"),
         Key::new(
             "commands",
-            Type::Map(Names::Any, &Type::AnyOf(&[&PLAIN, &PLAINS])),
+            Type::Map(Names::Steps, &Type::AnyOf(&[&PLAIN, &PLAINS])),
             "Step → exactly these arguments (a list), or text that is part of what would run",
         ),
-        Key::new("gives", BY_NAME, "Step → its values; of maps, those that are named"),
+        Key::new("gives", Type::Map(Names::Steps, &DATA), "Step → its values; of maps, those that are named"),
         Key::new("outputs", BY_NAME, "The outputs of the procedure, those that are named"),
         Key::new(
             "asked",
-            Type::Map(Names::Any, &Type::Shape(&ASKED)),
+            Type::Map(Names::Steps, &Type::Shape(&ASKED)),
             "Step → who was asked what; `{}`: nobody was asked anything",
         ),
-        Key::new("undone", SOME_PLAIN, "Exactly these were taken back, in this order"),
-        Key::new("left", SOME_PLAIN, "Exactly these changes stay, in this order"),
+        Key::new("undone", SOME_STEPS, "Exactly these were taken back, in this order"),
+        Key::new("left", SOME_STEPS, "Exactly these changes stay, in this order"),
         Key::new("record", Type::Map(Names::Any, &WHOLE), "Kind of event → how many the record has"),
         Key::new("within", Type::Duration, "It takes no longer, by the clock of the run"),
     ],
@@ -136,7 +138,7 @@ static EXPECT: Shape = Shape::new(
 static ASKED: Shape = Shape::new(
     "who is asked",
     &[
-        Key::new("from", SOME_PLAIN, "People and groups"),
+        Key::new("from", SOME_PEOPLE, "People and groups"),
         Key::new("count", Type::Whole(1, u32::MAX), "How many must say yes"),
         Key::new("within", Type::Duration, "How long they have"),
         Key::new("question", PLAIN, "Text of the question"),

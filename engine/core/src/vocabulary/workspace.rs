@@ -1,8 +1,8 @@
 //! `kind: Workspace`.
 
 use super::procedure::{API_VERSION, KIND};
-use super::step::{EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_PLAIN};
-use super::{Key, Names, Shape, Type, Word};
+use super::step::{EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_CHANNELS, SOME_PEOPLE, SOME_PLAIN};
+use super::{Key, Names, Referent, Shape, Type, Word};
 use crate::limits;
 
 const TEXT: Type = Type::Text;
@@ -16,7 +16,7 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("name", PLAIN, "What people call this catalogue"),
         Key::new("timezone", PLAIN, "An IANA zone for windows that name none; `UTC` by default"),
         Key::new("people", Type::Map(Names::Named, &NAMED_PEOPLE), "Who may decide. Without people the operator decides alone"),
-        Key::new("groups", Type::Map(Names::Named, &SOME_PLAIN), "Name → people and other groups"),
+        Key::new("groups", Type::Map(Names::Named, &SOME_PEOPLE), "Name → people and other groups"),
         Key::new("environments", Type::Map(Names::Named, &Type::Shape(&ENVIRONMENT)), "Where procedures run"),
         Key::new("policies", Type::List(&Type::Shape(&POLICY)), "What is required of changes, beyond what a procedure asks"),
         Key::new("escalations", Type::Map(Names::Named, &Type::Shape(&ESCALATION)), "Whom to ask next when nobody decides"),
@@ -68,6 +68,9 @@ static POLICY: Shape = Shape::new(
     ],
 );
 
+const AN_ENVIRONMENT: Type = Type::Refers(Referent::Environment);
+const SOME_ENVIRONMENTS: Type = Type::AnyOf(&[&AN_ENVIRONMENT, &Type::List(&AN_ENVIRONMENT)]);
+
 const EFFECTS: Type = match STEP_EFFECTS {
     // A step without an effect needs no rule.
     Type::Word([_, rest @ ..]) => Type::Word(rest),
@@ -78,7 +81,7 @@ static POLICY_WHEN: Shape = Shape::new(
     "`when` of a policy",
     &[
         Key::new("effect", EFFECTS, "The least effect; `change` by default"),
-        Key::new("environments", SOME_PLAIN, "In one of these; in all by default"),
+        Key::new("environments", SOME_ENVIRONMENTS, "In one of these; in all by default"),
         Key::new("labels", Type::Map(Names::Any, &PLAIN), "Of procedures with these labels; of any by default"),
     ],
 );
@@ -95,7 +98,7 @@ static POLICY_REQUIRE: Shape = Shape::new(
 static GATE: Shape = Shape::new(
     "`approve` of a policy",
     &[
-        Key::new("from", SOME_PLAIN, "People and groups who may decide"),
+        Key::new("from", SOME_PEOPLE, "People and groups who may decide"),
         Key::new("count", Type::Whole(1, limits::APPROVERS), "How many different people must say yes"),
         Key::new("within", Type::Duration, "How long they have"),
         Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes"),
@@ -114,9 +117,9 @@ static ESCALATION: Shape = Shape::new(
 static RUNG: Shape = Shape::new(
     "a step of an escalation",
     &[
-        Key::new("to", SOME_PLAIN, "People and groups").required(),
+        Key::new("to", SOME_PEOPLE, "People and groups").required(),
         Key::new("after", Type::Duration, "How long they have until the next step").required(),
-        Key::new("channels", SOME_PLAIN, "Where they are told"),
+        Key::new("channels", SOME_CHANNELS, "Where they are told"),
     ],
 );
 

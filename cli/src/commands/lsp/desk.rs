@@ -1,0 +1,139 @@
+//! The documents that an editor has open, in the folders that they stand in. A text is read when something is asked of it, not with
+//! each keystroke.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use runbook_core::check::Catalogue as Procedures;
+use runbook_core::diagnostic::{Diagnostic, Source};
+use runbook_core::document::test::Test;
+use runbook_core::editor::{Around, Lines, Point};
+use runbook_core::limits;
+use runbook_engine::catalogue::Catalogue;
+use serde_json::Value;
+
+use super::say;
+use crate::commands::check;
+
+#[derive(Default)]
+pub struct Desk {
+    /// The texts of what is open, by the paths that the editor gave.
+    open: BTreeMap<PathBuf, String>,
+    /// The folders that open documents stand in, as they were read, by their roots.
+    folders: BTreeMap<PathBuf, Catalogue>,
+    /// Open documents whose text is another one than that of their folder.
+    stale: BTreeSet<PathBuf>,
+    /// Open documents whose faults are to be told.
+    untold: BTreeSet<PathBuf>,
+}
+
+/// An open document, and the folder it stands in.
+pub struct Page<'d> {
+    pub catalogue: &'d Catalogue,
+    pub source: &'d Source,
+}
+
+impl Desk {
+    /// A document is opened; false where there are too many.
+    pub fn open(&mut self, path: PathBuf, text: String) -> bool {
+        if self.open.len() >= limits::EDITOR_DOCUMENTS {
+            return false;
+        }
+        // Files may have come and gone since the folder was read.
+        self.folders.remove(Catalogue::home(&path));
+        self.open.insert(path, text);
+        self.forget();
+        true
+    }
+
+    pub fn close(&mut self, path: &Path) {
+        self.open.remove(path);
+        self.untold.remove(path);
+        self.folders.remove(Catalogue::home(path));
+        self.forget();
+    }
+
+    /// Files outside of the editor may be others now.
+    pub fn forget(&mut self) {
+        self.folders.clear();
+        self.stale = self.open.keys().cloned().collect();
+        self.untold = self.stale.clone();
+    }
+
+    /// Applies what was typed, in the order in which it was. A change without a range is the whole text.
+    pub fn change(&mut self, path: &Path, changes: &[Value]) {
+        let Some(text) = self.open.get_mut(path) else { return };
+        for change in changes {
+            let Some(new) = change["text"].as_str() else { continue };
+            let range = change.get("range").filter(|range| !range.is_null()).and_then(say::range_of);
+            match range {
+                Some((from, to)) => {
+                    let lines = Lines::new(text);
+                    let (from, to) = (lines.offset(from) as usize, lines.offset(to) as usize);
+                    text.replace_range(from.min(to)..from.max(to), new);
+                }
+                None => *text = new.to_owned(),
+            }
+        }
+        self.stale.insert(path.to_owned());
+        // Whoever calls what is being written may have other faults now.
+        let home = Catalogue::home(path).to_owned();
+        self.untold.extend(self.open.keys().filter(|other| Catalogue::home(other) == home).cloned());
+    }
+
+    /// The documents whose faults may be others by now.
+    pub fn untold(&mut self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.untold)
+    }
+
+    fn read(&mut self, path: &Path) -> Option<()> {
+        let home = Catalogue::home(path);
+        if !self.folders.contains_key(home) {
+            let catalogue = Catalogue::at_home(home).ok()?;
+            self.folders.insert(home.to_owned(), catalogue);
+        }
+        let catalogue = self.folders.get_mut(home)?;
+        let stale = self.stale.iter().filter(|path| Catalogue::home(path) == home).cloned().collect::<Vec<_>>();
+        for path in stale {
+            if let Some(text) = self.open.get(&path) {
+                catalogue.put(&path, text);
+            }
+            self.stale.remove(&path);
+        }
+        Some(())
+    }
+
+    /// An open document, as it is written now.
+    pub fn page(&mut self, path: &Path) -> Option<Page<'_>> {
+        self.open.get(path)?;
+        self.read(path)?;
+        let catalogue = self.folders.get(Catalogue::home(path))?;
+        let source = &catalogue.files().iter().find(|file| file.path == path)?.source;
+        Some(Page { catalogue, source })
+    }
+}
+
+impl Page<'_> {
+    /// The byte at a place.
+    pub fn offset(&self, point: Point) -> u32 {
+        Lines::new(&self.source.text).offset(point)
+    }
+
+    pub fn faults(&self) -> Vec<Diagnostic> {
+        self.catalogue.check_file(&self.source.name, &check::options(None))
+    }
+
+    /// Asks something of the document and of all around it.
+    pub fn ask<T>(&self, question: impl FnOnce(&Source, Around) -> T) -> T {
+        let procedures = Procedures::new(self.catalogue.procedures(), self.catalogue.workspace());
+        let tests: Vec<&Test> = self.catalogue.tests().collect();
+        question(self.source, Around { catalogue: &procedures, tests: &tests })
+    }
+
+    /// The file of a source, and its text.
+    pub fn file(&self, name: &Arc<str>) -> Option<(&Path, &Source)> {
+        let file = self.catalogue.files().iter().find(|file| file.source.name == *name)?;
+        Some((&file.path, &file.source))
+    }
+}

@@ -1,0 +1,134 @@
+//! What is to be known of what stands at a place.
+
+use super::Around;
+use super::find::{Open, Target};
+use super::outline::{self, Seen, tree};
+use crate::check::CheckOptions;
+use crate::check::survey::{Name, survey};
+use crate::diagnostic::{Source, Span};
+use crate::document::{Procedure, load};
+use crate::expr::{Type as Of, usage_of};
+use crate::vocabulary::{Key, Type};
+
+/// What is said of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hover {
+    /// Markdown.
+    pub text: String,
+    pub span: Span,
+    /// The step it is about, where it is about one: the name of its procedure, and its id.
+    pub step: Option<(String, String)>,
+}
+
+/// What is to be known of what stands at byte `at` of a document.
+pub fn hover(source: &Source, at: u32, around: Around) -> Option<Hover> {
+    let document = load(source).0;
+    let open = Open::new(source, document.as_ref(), around);
+    if let Some((target, span)) = open.target(at) {
+        let step = match &target {
+            Target::Of(procedure, Name::Step(id)) => Some((procedure.name.value.to_string(), id.clone())),
+            _ => None,
+        };
+        return Some(Hover { text: of_target(&open, &target)?, span, step });
+    }
+    let root = tree(source)?;
+    let seen = outline::at(&root, at)?;
+    let span = seen.scalar().span;
+    let text = match seen {
+        Seen::Key { key, .. } => of_key(key),
+        Seen::Value { of: Type::Word(words), scalar, .. } => {
+            let word = words.iter().find(|word| word.name == scalar.value).filter(|word| !word.doc.is_empty())?;
+            format!("`{}`: {}", word.name, word.doc)
+        }
+        Seen::Value { of: Type::Expression | Type::Text | Type::Shell | Type::Script, .. } => return in_field(&open, at),
+        _ => return None,
+    };
+    Some(Hover { text, span, step: None })
+}
+
+fn of_key(key: &Key) -> String {
+    let required = if key.required { ", required" } else { "" };
+    format!("**`{}`** ({}{required})\n\n{}.", key.name, key.value.describe(), key.doc)
+}
+
+/// Names without a declaration, and functions.
+fn in_field(open: &Open, at: u32) -> Option<Hover> {
+    let text = &open.source.text;
+    let (before, behind) = (text.get(..at as usize)?, text.get(at as usize..)?);
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let start = before.trim_end_matches(is_word).len();
+    let end = at as usize + (behind.len() - behind.trim_start_matches(is_word).len());
+    let span = Span::new(start, end);
+    let word = text.get(start..end).filter(|word| !word.is_empty())?;
+    if text.get(end..)?.starts_with('(') {
+        return Some(Hover { text: format!("`{}`", usage_of(word)?), span, step: None });
+    }
+    let survey = survey(open.procedure?, open.around.catalogue, &CheckOptions::default(), Some(at));
+    let path = match before.get(..start)?.strip_suffix("run.") {
+        Some(_) => format!("run.{word}"),
+        None => word.to_owned(),
+    };
+    let (name, of) = survey.field?.names.into_iter().find(|(name, _)| *name == path)?;
+    Some(Hover { text: format!("`{name}`: {}", type_text(&of)), span, step: None })
+}
+
+fn of_target(open: &Open, target: &Target) -> Option<String> {
+    Some(match target {
+        Target::Of(procedure, Name::Input(name)) => {
+            let (_, input) = procedure.inputs.iter().find(|(id, _)| id.value.as_str() == name)?;
+            let given = match (&input.default, input.required) {
+                (Some(default), _) => {
+                    let written = procedure.source.text.get(default.span.start as usize..default.span.end as usize);
+                    format!(", by default `{}`", written.unwrap_or_default().trim())
+                }
+                (None, true) => ", required".to_owned(),
+                (None, false) => ", may be left out".to_owned(),
+            };
+            let description = input.description.as_ref().map(|text| format!("\n\n{}", text.value)).unwrap_or_default();
+            format!("**`inputs.{name}`**: {}{given}{description}", input.r#type.value.article())
+        }
+        Target::Of(procedure, Name::Step(id)) => of_step(open, procedure, id)?,
+        Target::Of(_, Name::Secret(name)) => {
+            format!("**`secrets.{name}`**: a secret; it may stand alone in `env` and in a header, and is never shown")
+        }
+        Target::Procedure(procedure) => {
+            let title = procedure.title.as_ref().map(|title| format!(": {}", title.value)).unwrap_or_default();
+            let description = procedure.description.as_ref().map(|text| format!("\n\n{}", text.value)).unwrap_or_default();
+            format!("**{} {}**{title}{description}", procedure.name.value, procedure.version.value)
+        }
+        Target::Workspace(keys, name) => {
+            open.declared(target)?;
+            format!("**{name}**, of `{}` in workspace.yaml", keys.join("` or `"))
+        }
+    })
+}
+
+fn of_step(open: &Open, procedure: &Procedure, id: &str) -> Option<String> {
+    let survey = survey(procedure, open.around.catalogue, &CheckOptions::default(), None);
+    let of = survey.steps.get(id)?;
+    let steps = crate::check::steps_of(procedure);
+    let (_, step) = steps.into_iter().find(|(known, _)| *known == id)?;
+    let name = step.name.as_ref().map(|name| format!(" — {}", name.value)).unwrap_or_default();
+    let mut text = format!("**`steps.{id}`** (`{}`){name}\n", step.verb.value.key());
+    match of {
+        Of::Map(Some(members)) if members.is_empty() => text.push_str("\nIt gives nothing."),
+        Of::Map(Some(members)) => {
+            text.extend(members.iter().map(|(name, of)| format!("\n- `{name}`: {}", type_text(of))));
+        }
+        of => text.push_str(&format!("\nIt gives {}.", type_text(of))),
+    }
+    Some(text)
+}
+
+/// A type in a few words.
+pub(super) fn type_text(of: &Of) -> String {
+    match of {
+        Of::Any => "any value".to_owned(),
+        Of::List(item) if **item == Of::Any => "list".to_owned(),
+        Of::List(item) => format!("list of {}", type_text(item)),
+        Of::Map(Some(members)) if !members.is_empty() => {
+            format!("{{{}}}", members.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        other => other.name().to_owned(),
+    }
+}

@@ -1,0 +1,318 @@
+//! `runbook lsp`, as an editor meets it: over its standard streams, with documents that are being typed.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod protocol;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use harness::editor::{Editor, uri};
+use harness::program::Runbook;
+
+const BOOK: &str = "\
+apiVersion: runbook/v1
+kind: Runbook
+name: book
+version: 1.0.0
+inputs:
+  host: {type: host, default: web-1, description: Where it runs}
+steps:
+  - id: look
+    name: Look 🔭 at {{inputs.host}}
+    run: echo 🔭{{inputs.host}}
+    effect: read
+  - id: deep
+    call: other@^1
+  - check: [{that: steps.look.exit_code == 0}]
+";
+
+const OTHER: &str = "\
+apiVersion: runbook/v1
+kind: Runbook
+name: other
+version: 1.0.0
+steps:
+  - id: inside
+    run: echo hello
+    effect: read
+";
+
+const TEST: &str = "\
+apiVersion: runbook/v1
+kind: Test
+procedure: book
+cases:
+  - name: one
+    steps: {look: {stdout: x}, deep/inside: ok}
+    expect: {outcome: succeeded, steps: [look, deep/inside]}
+";
+
+const WORKSPACE: &str = "apiVersion: runbook/v1\nkind: Workspace\nname: shelf\n";
+
+/// A catalogue of files, and an editor that has some of them open.
+struct Shelf {
+    program: Runbook,
+    editor: Editor,
+    version: u32,
+}
+
+impl Shelf {
+    fn new() -> Shelf {
+        let program = Runbook::alone();
+        let folder = program.scratch.folder("shelf");
+        for (name, text) in [("book.yaml", BOOK), ("other.yaml", OTHER), ("book.test.yaml", TEST), ("workspace.yaml", WORKSPACE)] {
+            std::fs::write(folder.join(name), text).expect("a file is written");
+        }
+        let (editor, able) = Editor::start(&mut program.command(["lsp"]), &folder);
+        assert_eq!(able["capabilities"]["positionEncoding"], "utf-16");
+        Shelf { program, editor, version: 1 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.program.scratch.join("shelf").join(name)
+    }
+
+    fn uri(&self, name: &str) -> String {
+        uri(&self.path(name))
+    }
+
+    /// Opens a file, and gives what is wrong with it.
+    fn open(&mut self, name: &str, text: &str) -> Vec<String> {
+        let uri = self.uri(name);
+        self.editor.open(&uri, text);
+        self.faults(name)
+    }
+
+    fn write(&mut self, name: &str, text: &str) -> Vec<String> {
+        self.version += 1;
+        let uri = self.uri(name);
+        self.editor.change(&uri, self.version, text);
+        self.faults(name)
+    }
+
+    /// The code and place of each fault.
+    fn faults(&mut self, name: &str) -> Vec<String> {
+        let uri = self.uri(name);
+        let faults = self.editor.diagnostics(&uri);
+        let said = |fault: &Value| {
+            let place = |at: &Value| format!("{}:{}", at["line"], at["character"]);
+            format!(
+                "{} {}-{}",
+                fault["code"].as_str().unwrap_or_default(),
+                place(&fault["range"]["start"]),
+                place(&fault["range"]["end"])
+            )
+        };
+        faults.iter().map(said).collect()
+    }
+
+    /// Asks about the first place where `what` stands in a text.
+    fn at(&mut self, method: &str, name: &str, text: &str, what: &str, more: Value) -> Value {
+        let uri = self.uri(name);
+        let mut params = json!({"textDocument": {"uri": uri}, "position": place(text, what)});
+        if let (Some(params), Some(more)) = (params.as_object_mut(), more.as_object()) {
+            params.extend(more.clone());
+        }
+        self.editor.request(&format!("textDocument/{method}"), params)
+    }
+}
+
+/// Where a text begins in another, counted by nothing of ours.
+fn place(text: &str, what: &str) -> Value {
+    let at = text.find(what).unwrap_or_else(|| panic!("{what:?} does not stand there"));
+    let line = text[..at].matches('\n').count();
+    let column: usize = text[..at].chars().rev().take_while(|c| *c != '\n').map(char::len_utf16).sum();
+    json!({"line": line, "character": column})
+}
+
+/// What a text becomes by edits, the last first.
+fn edited(text: &str, edits: &Value) -> String {
+    let offset = |at: &Value| {
+        let (line, mut column) = (at["line"].as_u64().expect("a line"), at["character"].as_u64().expect("a column"));
+        let start: usize = text.split_inclusive('\n').take(usize::try_from(line).expect("a line")).map(str::len).sum();
+        let mut end = start;
+        for c in text[start..].chars() {
+            if column == 0 {
+                break;
+            }
+            column -= c.len_utf16() as u64;
+            end += c.len_utf8();
+        }
+        end
+    };
+    let mut edits: Vec<(usize, usize, &str)> = edits
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|e| (offset(&e["range"]["start"]), offset(&e["range"]["end"]), e["newText"].as_str().expect("a text")))
+        .collect();
+    edits.sort_unstable();
+    let mut text = text.to_owned();
+    edits.iter().rev().for_each(|(from, to, new)| text.replace_range(*from..*to, new));
+    text
+}
+
+#[test]
+fn faults_are_told_as_one_types() {
+    let mut shelf = Shelf::new();
+    assert_eq!(shelf.open("book.yaml", BOOK), Vec::<String>::new());
+    // Behind a character of two units.
+    let wrong = BOOK.replace("🔭{{inputs.host}}", "🔭{{inputs.hst}}");
+    assert_eq!(shelf.write("book.yaml", &wrong), ["RB0102 9:18-9:28"]);
+    // As editors write: a piece of it.
+    let uri = shelf.uri("book.yaml");
+    let change = json!({"range": {"start": {"line": 9, "character": 26}, "end": {"line": 9, "character": 26}}, "text": "o"});
+    shelf.editor.notify("textDocument/didChange", json!({"textDocument": {"uri": uri, "version": 9}, "contentChanges": [change]}));
+    assert_eq!(shelf.faults("book.yaml"), Vec::<String>::new());
+    // A broken file, and a mended one.
+    assert_eq!(shelf.write("book.yaml", "apiVersion: [\n")[0].split(' ').next(), Some("RB0001"));
+    assert_eq!(shelf.write("book.yaml", BOOK), Vec::<String>::new());
+    assert_eq!(shelf.editor.close(), Some(0));
+}
+
+#[test]
+fn what_is_open_counts_and_not_what_is_on_the_disk() {
+    let mut shelf = Shelf::new();
+    assert_eq!(shelf.open("book.yaml", BOOK), Vec::<String>::new());
+    assert_eq!(shelf.open("other.yaml", OTHER), Vec::<String>::new());
+    // Whoever calls what is being written is told.
+    let _ = shelf.faults("book.yaml");
+    assert_eq!(shelf.write("other.yaml", &OTHER.replace("1.0.0", "2.0.0")), Vec::<String>::new());
+    assert_eq!(shelf.faults("book.yaml"), ["RB0302 12:10-12:18"]);
+    // Closed, it is again what is on the disk.
+    let uri = shelf.uri("other.yaml");
+    shelf.editor.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}}));
+    assert_eq!(shelf.faults("other.yaml"), Vec::<String>::new());
+    assert_eq!(shelf.faults("book.yaml"), Vec::<String>::new());
+    // What another program writes is told by the editor.
+    std::fs::write(shelf.path("other.yaml"), OTHER.replace("1.0.0", "2.0.0")).expect("a file is written");
+    shelf.editor.notify("workspace/didChangeWatchedFiles", json!({"changes": []}));
+    assert_eq!(shelf.faults("book.yaml"), ["RB0302 12:10-12:18"]);
+    // A file that is not there yet, in a catalogue that is.
+    let new = BOOK.replace("name: book", "name: new").replace("call: other@^1", "call: other@^2");
+    assert_eq!(shelf.open("new.yaml", &new), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_said_of_a_step_has_its_last_values() {
+    let mut shelf = Shelf::new();
+    let _ = shelf.open("book.yaml", BOOK);
+    let before = shelf.at("hover", "book.yaml", BOOK, "look.exit", json!({}));
+    let text = before["contents"]["value"].as_str().expect("a text");
+    assert!(text.contains("- `exit_code`: integer") && !text.contains("Last time"), "{text}");
+    assert!(!shelf.program.state().exists(), "a question makes no state folder");
+
+    let ran = shelf.program.run(["exec", "--yes", &shelf.path("book.yaml").to_string_lossy(), "-i", "host=db-1"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let after = shelf.at("hover", "book.yaml", BOOK, "look.exit", json!({}));
+    let text = after["contents"]["value"].as_str().expect("a text");
+    assert!(text.contains("Last time, in run") && text.contains("- `stdout`: ` 🔭db-1 `"), "{text}");
+    assert_eq!(after["range"]["start"]["line"], 13);
+}
+
+#[test]
+fn one_goes_to_what_is_named() {
+    let mut shelf = Shelf::new();
+    let _ = shelf.open("book.yaml", BOOK);
+    let _ = shelf.open("book.test.yaml", TEST);
+    for (name, text, what, file, place_of) in [
+        ("book.yaml", BOOK, "other@^1", "other.yaml", place(OTHER, "other\n")),
+        ("book.yaml", BOOK, "look.exit", "book.yaml", place(BOOK, "look\n")),
+        ("book.yaml", BOOK, "host}}\n    effect", "book.yaml", place(BOOK, "host: {type")),
+        ("book.test.yaml", TEST, "inside: ok", "other.yaml", place(OTHER, "inside")),
+        ("book.test.yaml", TEST, "look: {", "book.yaml", place(BOOK, "look\n")),
+    ] {
+        let found = shelf.at("definition", name, text, what, json!({}));
+        assert_eq!((&found["uri"], &found["range"]["start"]), (&json!(shelf.uri(file)), &place_of), "{what}");
+    }
+    assert_eq!(shelf.at("definition", "book.yaml", BOOK, "echo", json!({})), Value::Null);
+    let all = shelf.at("references", "book.yaml", BOOK, "look\n", json!({"context": {"includeDeclaration": true}}));
+    assert_eq!(all.as_array().map(Vec::len), Some(4), "{all}");
+}
+
+#[test]
+fn a_step_has_another_name_everywhere() {
+    let mut shelf = Shelf::new();
+    let _ = shelf.open("book.yaml", BOOK);
+    let asked = shelf.at("prepareRename", "book.yaml", BOOK, "look.exit", json!({}));
+    assert_eq!(asked["placeholder"], "look");
+    let edits = shelf.at("rename", "book.yaml", BOOK, "look.exit", json!({"newName": "seen"}));
+    let changed = |name: &str, text: &str| edited(text, &edits["changes"][uri(&shelf.path(name))]);
+    assert_eq!(changed("book.yaml", BOOK), BOOK.replace("id: look", "id: seen").replace("steps.look", "steps.seen"));
+    assert_eq!(changed("book.test.yaml", TEST), TEST.replace("look", "seen"));
+    assert_eq!(edits["changes"].as_object().map(serde_json::Map::len), Some(2));
+
+    let uri = shelf.uri("book.yaml");
+    let params = json!({"textDocument": {"uri": uri}, "position": place(BOOK, "look.exit"), "newName": "Look"});
+    let refused = shelf.editor.ask("textDocument/rename", params);
+    assert!(refused["error"]["message"].as_str().is_some_and(|why| why.contains("is not an identifier")), "{refused}");
+}
+
+#[test]
+fn names_and_keys_are_offered() {
+    let mut shelf = Shelf::new();
+    let typed = BOOK.replace("steps.look.exit_code == 0", "steps.look.");
+    let _ = shelf.open("book.yaml", &typed);
+    let offered = shelf.at("completion", "book.yaml", &typed, "}]", json!({}));
+    let labels: Vec<&str> = offered.as_array().expect("a list").iter().filter_map(|item| item["label"].as_str()).collect();
+    assert_eq!(labels[..4], ["exit_code", "json", "stderr", "stdout"]);
+    let item = offered.as_array().and_then(|items| items.iter().find(|item| item["label"] == "exit_code"));
+    assert_eq!(edited(&typed, &json!([item.expect("it is offered")["textEdit"]])), typed.replace("look.", "look.exit_code"));
+
+    let typed = BOOK.replace("    effect: read\n  - id: deep", "    ef\n  - id: deep");
+    let _ = shelf.write("book.yaml", &typed);
+    let offered = shelf.at("completion", "book.yaml", &typed, "\n  - id: deep", json!({}));
+    let item = offered.as_array().and_then(|items| items.iter().find(|item| item["label"] == "effect")).expect("it is offered");
+    assert_eq!(item["documentation"]["value"], "What it does to the world; by default that of the verb");
+    assert_eq!(edited(&typed, &json!([item["textEdit"]])), typed.replace("    ef\n", "    effect: \n"));
+}
+
+#[test]
+fn a_fault_is_mended_and_a_document_laid_out() {
+    let mut shelf = Shelf::new();
+    let typed = BOOK.replace("    effect: read\n  - id: deep", "    efect: read\n  - id: deep");
+    assert!(shelf.open("book.yaml", &typed).contains(&"RB0010 10:4-10:9".to_owned()));
+    let uri = shelf.uri("book.yaml");
+    let range = json!({"start": place(&typed, "fect: read"), "end": place(&typed, "fect: read")});
+    let actions = shelf
+        .editor
+        .request("textDocument/codeAction", json!({"textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": []}}));
+    assert_eq!(actions[0]["title"], "write `effect`");
+    assert_eq!(edited(&typed, &actions[0]["edit"]["changes"][&uri]), BOOK);
+
+    let loose = BOOK
+        .replace("    name: Look", "    # of the name\n    name:   Look")
+        .replace("  - id", "    - id")
+        .replace("  - check", "    - check");
+    let loose = loose
+        .replace("    name", "      name")
+        .replace("    run", "      run")
+        .replace("    effect", "      effect")
+        .replace("    call", "      call");
+    assert_eq!(shelf.write("book.yaml", &loose), Vec::<String>::new());
+    let edits = shelf.editor.request("textDocument/formatting", json!({"textDocument": {"uri": uri}, "options": {}}));
+    assert_eq!(edited(&loose, &edits), BOOK.replace("    name: Look", "    # of the name\n    name: Look"));
+    let _ = shelf.write("book.yaml", BOOK);
+    assert_eq!(shelf.editor.request("textDocument/formatting", json!({"textDocument": {"uri": uri}, "options": {}})), json!([]));
+}
+
+#[test]
+fn a_lens_shows_a_dry_run() {
+    let mut shelf = Shelf::new();
+    let _ = shelf.open("book.yaml", BOOK);
+    let _ = shelf.open("book.test.yaml", TEST);
+    let lenses = |shelf: &mut Shelf, name: &str| {
+        let uri = shelf.uri(name);
+        shelf.editor.request("textDocument/codeLens", json!({"textDocument": {"uri": uri}}))
+    };
+    assert_eq!(lenses(&mut shelf, "book.test.yaml"), json!([]));
+    let lens = lenses(&mut shelf, "book.yaml")[0].clone();
+    assert_eq!((&lens["command"]["title"], &lens["range"]["start"]), (&json!("dry run"), &place(BOOK, "book\nversion")));
+    let told = shelf.editor.request("workspace/executeCommand", lens["command"].clone());
+    let told = told.as_str().expect("a text");
+    assert!(told.contains("would run") && told.contains("web-1"), "{told}");
+    assert_eq!(shelf.editor.told("window/showMessage", None)["message"], told);
+}
