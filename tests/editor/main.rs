@@ -68,7 +68,7 @@ impl Shelf {
         }
         let (editor, able) = Editor::start(&mut program.command(["lsp"]), &folder);
         assert_eq!(able["capabilities"]["positionEncoding"], "utf-16");
-        Shelf { program, editor, version: 1 }
+        Shelf { program, editor, version: 10 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -86,27 +86,23 @@ impl Shelf {
         self.faults(name)
     }
 
+    /// Writes a file anew, and gives what is wrong with that.
     fn write(&mut self, name: &str, text: &str) -> Vec<String> {
         self.version += 1;
         let uri = self.uri(name);
         self.editor.change(&uri, self.version, text);
-        self.faults(name)
+        loop {
+            let told = self.editor.told("textDocument/publishDiagnostics", Some(&uri));
+            if told["version"] == self.version {
+                return said(&told["diagnostics"]);
+            }
+        }
     }
 
     /// The code and place of each fault.
     fn faults(&mut self, name: &str) -> Vec<String> {
         let uri = self.uri(name);
-        let faults = self.editor.diagnostics(&uri);
-        let said = |fault: &Value| {
-            let place = |at: &Value| format!("{}:{}", at["line"], at["character"]);
-            format!(
-                "{} {}-{}",
-                fault["code"].as_str().unwrap_or_default(),
-                place(&fault["range"]["start"]),
-                place(&fault["range"]["end"])
-            )
-        };
-        faults.iter().map(said).collect()
+        said(&Value::from(self.editor.diagnostics(&uri)))
     }
 
     /// Asks about the first place where `what` stands in a text.
@@ -118,6 +114,15 @@ impl Shelf {
         }
         self.editor.request(&format!("textDocument/{method}"), params)
     }
+}
+
+fn said(faults: &Value) -> Vec<String> {
+    let place = |at: &Value| format!("{}:{}", at["line"], at["character"]);
+    let said = |fault: &Value| {
+        let (start, end) = (place(&fault["range"]["start"]), place(&fault["range"]["end"]));
+        format!("{} {start}-{end}", fault["code"].as_str().unwrap_or_default())
+    };
+    faults.as_array().expect("a list").iter().map(said).collect()
 }
 
 /// Where a text begins in another, counted by nothing of ours.

@@ -130,7 +130,7 @@ impl<W: Write> Server<'_, W> {
         match (method, path) {
             ("textDocument/didOpen", Some(path)) => {
                 let text = document["text"].as_str().unwrap_or_default().to_owned();
-                if !self.desk.open(path, text) {
+                if !self.desk.open(path, text, document["version"].clone()) {
                     let message = "runbook: too many documents are open; close some";
                     self.wire.notify("window/showMessage", json!({"type": 2, "message": message}))?;
                 }
@@ -138,7 +138,7 @@ impl<W: Write> Server<'_, W> {
             ("textDocument/didChange", Some(path)) => {
                 let changes = params["contentChanges"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let desk = &mut self.desk;
-                let _ = catch_unwind(AssertUnwindSafe(|| desk.change(&path, changes)));
+                let _ = catch_unwind(AssertUnwindSafe(|| desk.change(&path, changes, &document["version"])));
             }
             ("textDocument/didClose", Some(path)) => {
                 self.desk.close(&path);
@@ -158,10 +158,15 @@ impl<W: Write> Server<'_, W> {
             let found = catch_unwind(AssertUnwindSafe(|| {
                 let page = desk.page(&path)?;
                 let lines = Lines::new(&page.source.text);
-                Some(page.faults().iter().map(|fault| say::diagnostic(fault, page.source, &path, &lines)).collect::<Vec<_>>())
+                let faults = page.faults();
+                let told: Vec<Value> = faults.iter().map(|fault| say::diagnostic(fault, page.source, &path, &lines)).collect();
+                Some((told, page.version.clone()))
             }));
-            if let Ok(Some(found)) = found {
-                let params = json!({"uri": say::uri_of(&path), "diagnostics": found});
+            if let Ok(Some((found, version))) = found {
+                let mut params = json!({"uri": say::uri_of(&path), "diagnostics": found});
+                if version.is_number() {
+                    params["version"] = version;
+                }
                 self.wire.notify("textDocument/publishDiagnostics", params)?;
             }
         }

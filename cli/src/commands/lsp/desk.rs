@@ -18,8 +18,8 @@ use crate::commands::check;
 
 #[derive(Default)]
 pub struct Desk {
-    /// The texts of what is open, by the paths that the editor gave.
-    open: BTreeMap<PathBuf, String>,
+    /// What is open, by the paths that the editor gave.
+    open: BTreeMap<PathBuf, Text>,
     /// The folders that open documents stand in, as they were read, by their roots.
     folders: BTreeMap<PathBuf, Catalogue>,
     /// Open documents whose text is another one than that of their folder.
@@ -28,21 +28,28 @@ pub struct Desk {
     untold: BTreeSet<PathBuf>,
 }
 
+/// A text, and the number that the editor gave this version of it.
+struct Text {
+    text: String,
+    version: Value,
+}
+
 /// An open document, and the folder it stands in.
 pub struct Page<'d> {
+    pub version: &'d Value,
     pub catalogue: &'d Catalogue,
     pub source: &'d Source,
 }
 
 impl Desk {
     /// A document is opened; false where there are too many.
-    pub fn open(&mut self, path: PathBuf, text: String) -> bool {
+    pub fn open(&mut self, path: PathBuf, text: String, version: Value) -> bool {
         if self.open.len() >= limits::EDITOR_DOCUMENTS {
             return false;
         }
         // Files may have come and gone since the folder was read.
         self.folders.remove(Catalogue::home(&path));
-        self.open.insert(path, text);
+        self.open.insert(path, Text { text, version });
         self.forget();
         true
     }
@@ -62,8 +69,10 @@ impl Desk {
     }
 
     /// Applies what was typed, in the order in which it was. A change without a range is the whole text.
-    pub fn change(&mut self, path: &Path, changes: &[Value]) {
-        let Some(text) = self.open.get_mut(path) else { return };
+    pub fn change(&mut self, path: &Path, changes: &[Value], version: &Value) {
+        let Some(open) = self.open.get_mut(path) else { return };
+        open.version = version.clone();
+        let text = &mut open.text;
         for change in changes {
             let Some(new) = change["text"].as_str() else { continue };
             let range = change.get("range").filter(|range| !range.is_null()).and_then(say::range_of);
@@ -96,8 +105,8 @@ impl Desk {
         let catalogue = self.folders.get_mut(home)?;
         let stale = self.stale.iter().filter(|path| Catalogue::home(path) == home).cloned().collect::<Vec<_>>();
         for path in stale {
-            if let Some(text) = self.open.get(&path) {
-                catalogue.put(&path, text);
+            if let Some(open) = self.open.get(&path) {
+                catalogue.put(&path, &open.text);
             }
             self.stale.remove(&path);
         }
@@ -106,11 +115,14 @@ impl Desk {
 
     /// An open document, as it is written now.
     pub fn page(&mut self, path: &Path) -> Option<Page<'_>> {
-        self.open.get(path)?;
+        if !self.open.contains_key(path) {
+            return None;
+        }
         self.read(path)?;
+        let version = &self.open.get(path)?.version;
         let catalogue = self.folders.get(Catalogue::home(path))?;
         let source = &catalogue.files().iter().find(|file| file.path == path)?.source;
-        Some(Page { catalogue, source })
+        Some(Page { version, catalogue, source })
     }
 }
 
