@@ -63,6 +63,11 @@ impl Story {
         for view in run.just_ended() {
             self.step_ended(view, run);
         }
+        // Both matter to a run that succeeds.
+        if run.is_lost() {
+            self.unverified = None;
+            self.hidden.clear();
+        }
         self.watch.take(fact, run, seen);
     }
 

@@ -147,6 +147,7 @@ impl Walker {
             }
             self.look(&next, from, Some(&choice.turn))?;
             next.seen.clear();
+            next.undoable.clear();
             let to = self.place(from, &choice.turn, next, after);
             if number == 0
                 && let Some(place) = self.places.get_mut(from as usize)
@@ -216,23 +217,24 @@ impl Walker {
                 Seen::Unapproved(step) => self.find(Kind::Unapproved(*step), from, turn, String::new()),
                 Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(*step), from, turn, why.clone()),
                 Seen::Broken(number) => self.find(Kind::Broken(*number), from, turn, String::new()),
-                Seen::Undoable(_) => {
-                    let Some(names) = way.run.undo_essence(&self.reads) else { continue };
-                    if self.tried.insert(Digest::of_bytes(&names)) {
-                        self.work += way.run.weight();
-                        for seen in way.undone()? {
-                            match seen {
-                                Seen::Reached(step) => {
-                                    self.reached.insert(step);
-                                }
-                                Seen::Branch(step, branch) => {
-                                    self.branches.insert((step, branch));
-                                }
-                                Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(step), from, turn, why),
-                                _ => {}
-                            }
-                        }
+            }
+        }
+        for run in &way.undoable {
+            let Some(names) = run.undo_essence(&self.reads) else { continue };
+            if !self.tried.insert(Digest::of_bytes(&names)) {
+                continue;
+            }
+            self.work += run.weight();
+            for seen in way.undone(run)? {
+                match seen {
+                    Seen::Reached(step) => {
+                        self.reached.insert(step);
                     }
+                    Seen::Branch(step, branch) => {
+                        self.branches.insert((step, branch));
+                    }
+                    Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(step), from, turn, why),
+                    Seen::Unapproved(_) | Seen::Broken(_) => {}
                 }
             }
         }

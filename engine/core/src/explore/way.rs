@@ -26,6 +26,8 @@ pub(super) struct Way {
     now: Timestamp,
     /// What was seen since it was last asked.
     pub seen: Vec<Seen>,
+    /// The run right after each change since then that can be taken back.
+    pub undoable: Vec<Run>,
 }
 
 /// Something that a way came by.
@@ -37,8 +39,6 @@ pub(super) enum Seen {
     Branch(StepIx, u32),
     /// It destroys something, and nobody has said yes.
     Unapproved(StepIx),
-    /// There is one more change that can be taken back: that of this step.
-    Undoable(StepIx),
     /// What takes this step back cannot be evaluated.
     UndoLacks(StepIx, String),
     /// The property with this number does not hold.
@@ -81,7 +81,7 @@ enum Next {
 
 impl Way {
     pub fn new(run: Run, story: Story) -> Way {
-        Way { run, story, assumed: Assumed::default(), now: Timestamp::UNIX_EPOCH, seen: Vec::new() }
+        Way { run, story, assumed: Assumed::default(), now: Timestamp::UNIX_EPOCH, seen: Vec::new(), undoable: Vec::new() }
     }
 
     pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
@@ -90,10 +90,8 @@ impl Way {
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
         self.run.apply(&event)?;
         self.story.take(&event.fact, &self.run, &mut self.seen);
-        if self.run.undoable() > undoable
-            && let Some(top) = self.run.undoable_steps().next()
-        {
-            self.seen.push(Seen::Undoable(top.step_ix()));
+        if self.run.undoable() > undoable {
+            self.undoable.push(self.run.clone());
         }
         Ok(())
     }
@@ -460,16 +458,32 @@ impl Way {
         Ok(())
     }
 
-    /// What can be seen if the run is cancelled here and the last change taken back: nobody has to wait for a failure to ask for it.
-    pub fn undone(&self) -> Result<Vec<Seen>, IllegalEvent> {
+    /// What can be seen if `run`, of this way, is cancelled, or has ended, and its last change is taken back: nobody has to wait for a
+    /// failure to ask for it.
+    pub fn undone(&self, run: &Run) -> Result<Vec<Seen>, IllegalEvent> {
         let by = Identity { person: "operator".to_owned(), means: Means::Engine };
-        let cancel = Fact::CancelRequested { by, undo: true, reason: String::new() };
-        if self.run.check(&cancel).is_err() {
-            return Ok(Vec::new());
+        let mut way = Way::new(run.clone(), self.story.clone());
+        way.now = self.now;
+        way.assumed = self.assumed.clone();
+        let cancel = Fact::CancelRequested { by: by.clone(), undo: true, reason: String::new() };
+        let undo = Fact::UndoRequested { by, reason: String::new() };
+        if way.run.check(&cancel).is_ok() {
+            way.record(cancel)?;
+        } else {
+            // It is about to end, and can be taken back afterwards.
+            while way.run.outcome().is_none()
+                && let Some(choices) = way.settle()?
+                && let Some(best) = choices.first()
+            {
+                way.take(best)?;
+            }
+            if way.run.check(&undo).is_err() {
+                return Ok(Vec::new());
+            }
+            way.seen.clear();
+            way.record(undo)?;
         }
-        let mut way = Way { seen: Vec::new(), ..self.clone() };
         let changes = way.run.undoable();
-        way.record(cancel)?;
         while let Some(choices) = way.settle()? {
             let lacks = way.seen.iter().any(|seen| matches!(seen, Seen::UndoLacks(..)));
             match choices.first() {

@@ -17,8 +17,9 @@ use crate::value::Value;
 /// Which outputs each list of steps reads, and how far down it last does.
 pub(crate) struct Reads {
     lists: BTreeMap<BlockRef, Last>,
-    /// What each step still reads once it is open: of a loop, everything inside it.
-    steps: Vec<Last>,
+    /// What each step reads with everything inside it, and what it still reads once the list inside it is under way. Of what goes
+    /// through its parts more than once, or opens them one by one, that is the same.
+    steps: Vec<(Last, Last)>,
 }
 
 /// For each id the last place that reads it, counted from 1.
@@ -61,7 +62,7 @@ impl Last {
 
 impl Reads {
     pub(crate) fn of(plan: &Plan) -> Reads {
-        let mut reads = Reads { lists: BTreeMap::new(), steps: vec![Last::default(); plan.steps.len()] };
+        let mut reads = Reads { lists: BTreeMap::new(), steps: vec![Default::default(); plan.steps.len()] };
         for (ix, procedure) in (0..).map(ProcedureIx).zip(&plan.procedures) {
             let end = usize::MAX;
             let mut after = Last::default();
@@ -106,7 +107,7 @@ impl Reads {
         let conditions = step.condition.iter().chain(branches.iter().filter_map(|branch| branch.when.as_ref()));
         own.judges = conditions.map(|condition| (condition.source.trim().to_owned(), 1)).collect();
         let mut last = own.clone();
-        let again = matches!(step.verb, Verb::Each(_) | Verb::Repeat { .. } | Verb::Wait(_));
+        let again = matches!(step.verb, Verb::Each(_) | Verb::Repeat { .. } | Verb::Wait(_) | Verb::Parallel { .. });
         let mut lists: Vec<(BlockRef, &[StepIx])> = match &step.verb {
             Verb::Group(body) | Verb::Repeat { body, .. } => vec![(BlockRef::Inner(ix), body)],
             Verb::Each(each) => vec![(BlockRef::Inner(ix), &each.body)],
@@ -131,8 +132,8 @@ impl Reads {
                 own.join(&inside, 1);
             }
         }
-        if let Some(open) = self.steps.get_mut(ix.0 as usize) {
-            *open = own;
+        if let Some(step) = self.steps.get_mut(ix.0 as usize) {
+            *step = (last.clone(), own);
         }
         last
     }
@@ -156,6 +157,8 @@ struct Essence<'r> {
     written: BTreeSet<(ScopeIx, &'r Id)>,
     /// Lists that go on, and from where.
     lists: Vec<(BlockRef, usize)>,
+    /// What the steps under way read.
+    steps: Vec<&'r Last>,
 }
 
 impl Run {
@@ -177,6 +180,12 @@ impl Run {
         Some(essence.bytes)
     }
 
+    /// Whether it cannot succeed any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        let end = self.frames.first().and_then(|frame| frame.end.as_ref());
+        end.is_some_and(|end| !matches!(end, End::Completed | End::Finished { failed: false, .. }))
+    }
+
     /// What a copy of the run costs, in parts.
     pub(crate) fn weight(&self) -> usize {
         self.nodes.len() + self.lanes.len() + self.scopes.len() + 16
@@ -185,7 +194,15 @@ impl Run {
 
 impl<'r> Essence<'r> {
     fn of(run: &'r Run, reads: &'r Reads) -> Essence<'r> {
-        Essence { run, reads, bytes: Vec::new(), scopes: Vec::new(), written: BTreeSet::new(), lists: Vec::new() }
+        Essence {
+            run,
+            reads,
+            bytes: Vec::new(),
+            scopes: Vec::new(),
+            written: BTreeSet::new(),
+            lists: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// How conditions were taken to go that may be judged again.
@@ -195,7 +212,7 @@ impl<'r> Essence<'r> {
                 let last = self.reads.lists.get(list).and_then(|last| last.judges.get(words));
                 last.is_some_and(|place| place > next)
             };
-            if self.lists.iter().any(again) {
+            if self.lists.iter().any(again) || self.steps.iter().any(|step| step.judges.contains_key(words)) {
                 self.text(names);
                 self.text(words);
                 self.put(u8::from(*holds));
@@ -367,10 +384,10 @@ impl<'r> Essence<'r> {
         if run.step_of(ix).timeout.is_some() || matches!(run.step_of(ix).verb, Verb::Wait(_)) {
             self.put(u8::from(run.wants.contains_key(&Key::Wake(Timer::Step { path: node.path.clone() }))));
         }
-        // Its own expressions, and, of a loop, whatever a further round reads.
-        let own = self.reads.steps.get(node.step.0 as usize);
-        if let Some(own) = own {
-            self.ids(own.of.keys(), own.all > 0, node.scope);
+        if let Some((whole, open)) = self.reads.steps.get(node.step.0 as usize) {
+            let reads = if node.state == State::Open { open } else { whole };
+            self.steps.push(reads);
+            self.ids(reads.of.keys(), reads.all > 0, node.scope);
         }
         match &node.inner {
             Inner::None => self.put(0),

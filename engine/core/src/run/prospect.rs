@@ -79,7 +79,9 @@ impl Run {
                 let assume = |holds| self.assumption(condition, node, holds);
                 let skip = Prospect::sure(Resolution::Skip { reason: because.clone() });
                 let mut prospects = vec![Prospect { because: Some(because.clone()), assumes: assume(false), ..skip }];
-                for mut prospect in self.doing(node, &names, now, assumed) {
+                let mut here = assumed.clone();
+                here.extend(assume(true));
+                for mut prospect in self.doing(node, &names, now, &here) {
                     prospect.because.get_or_insert_with(|| because.clone());
                     prospect.assumes.extend(assume(true));
                     prospects.push(prospect);

@@ -1,5 +1,7 @@
 //! What an exploration finds, as a table: a procedure, and each finding with the path that shows it.
 
+mod brute;
+
 use std::sync::Arc;
 
 use runbook_core::Plan;
@@ -97,7 +99,7 @@ fn the_examples_of_the_pages_are_what_they_say() {
 /// The example of the reference keeps its properties, and does not where what they rest on is taken away.
 #[test]
 fn properties_are_judged() {
-    let reference = include_str!("../../../docs/format.md");
+    let reference = include_str!("../../../../docs/format.md");
     let (_, section) = reference.split_once("\n## Every path\n").unwrap();
     let example = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(found(&walk(&plan_of(example)).unwrap()), Vec::<String>::new());
