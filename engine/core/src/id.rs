@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::limits;
 /// An identifier that both small languages can name: `[a-z][a-z0-9_]*`, at most [`limits::ID_BYTES`] long.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Id(String);
+pub struct Id(Arc<str>);
 
 /// Why a text is not the id it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +37,7 @@ impl FromStr for Id {
         let head = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
         let body = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if head && body && text.len() <= limits::ID_BYTES {
-            Ok(Id(text.to_owned()))
+            Ok(Id(text.into()))
         } else {
             Err(InvalidId {
                 text: text.to_owned(),
@@ -142,12 +143,12 @@ impl FromStr for RunId {
 /// main one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct StepPath(String);
+pub struct StepPath(Arc<str>);
 
 impl StepPath {
     /// The path of a step labelled `label` in the block at `prefix` (empty for the outermost).
     pub fn within(prefix: &str, label: &str) -> StepPath {
-        if prefix.is_empty() { StepPath(label.to_owned()) } else { StepPath(format!("{prefix}/{label}")) }
+        if prefix.is_empty() { StepPath(label.into()) } else { StepPath(format!("{prefix}/{label}").into()) }
     }
 
     pub fn as_str(&self) -> &str {
@@ -168,7 +169,7 @@ impl StepPath {
             inside &= *c != ']';
             kept
         });
-        StepPath(kept.collect())
+        StepPath(kept.collect::<String>().into())
     }
 
     /// How many segments stand before the last one.
@@ -184,7 +185,7 @@ impl FromStr for StepPath {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-/[].~".contains(&b);
         if !text.is_empty() && text.len() <= limits::PATH_BYTES && text.bytes().all(allowed) && !text.split('/').any(str::is_empty)
         {
-            Ok(StepPath(text.to_owned()))
+            Ok(StepPath(text.into()))
         } else {
             Err(InvalidId { text: text.to_owned(), expected: "the path of a step, such as `rebuild/copy`" })
         }
@@ -284,7 +285,7 @@ macro_rules! text_id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
         }
         impl From<$name> for String {
-            fn from(id: $name) -> String { id.0 }
+            fn from(id: $name) -> String { id.0.to_string() }
         }
         impl TryFrom<String> for $name {
             type Error = InvalidId;

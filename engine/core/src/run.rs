@@ -62,7 +62,8 @@ pub struct Run {
     started: Option<Arc<RunStarted>>,
     started_at: Option<Timestamp>,
     frames: Vec<Frame>,
-    nodes: Vec<Node>,
+    /// Shared among the copies of a run until one of them changes its own: predictions copy runs at every turn.
+    nodes: Vec<Arc<Node>>,
     lanes: Vec<Lane>,
     scopes: Vec<Scope>,
     by_path: BTreeMap<StepPath, NodeIx>,
@@ -399,7 +400,7 @@ impl Run {
     }
 
     fn node_mut(&mut self, ix: NodeIx) -> &mut Node {
-        &mut self.nodes[ix.0 as usize]
+        Arc::make_mut(&mut self.nodes[ix.0 as usize])
     }
 
     fn lane(&self, ix: LaneIx) -> &Lane {

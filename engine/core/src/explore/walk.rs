@@ -60,7 +60,7 @@ pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
     walker.begin()?;
     while let Some((from, way, choices)) = walker.open.pop_front() {
         walker.held = walker.held.saturating_sub(way.run.weight());
-        walker.expand(from, &way, &choices)?;
+        walker.expand(from, way, &choices)?;
         if walker.spent() {
             walker.complete = false;
             break;
@@ -133,13 +133,23 @@ impl Walker {
         Ok(choices)
     }
 
-    fn expand(&mut self, from: u32, way: &Way, choices: &[Choice]) -> Result<(), IllegalEvent> {
+    fn expand(&mut self, from: u32, way: Way, choices: &[Choice]) -> Result<(), IllegalEvent> {
         // What a yes and a no to the same question lead to.
         let mut best = None;
         let mut answers: Vec<(StepIx, What, Vec<u8>)> = Vec::new();
+        // Where a failure has led, which a time that runs out leads to as well, but for a look at what an unknown end has done.
+        let mut failed: Option<(StepIx, u32)> = None;
+        let mut way = Some(way);
         for (number, choice) in choices.iter().enumerate() {
-            let mut next = way.clone();
-            self.work += next.run.weight();
+            if let (What::TimesOut, Some((step, to))) = (choice.turn.what, failed)
+                && step == choice.turn.step
+            {
+                self.fall(from, choice, to);
+                continue;
+            }
+            let last = number + 1 == choices.len();
+            let Some(mut next) = (if last { way.take() } else { way.clone() }) else { continue };
+            self.work += if last { 1 } else { next.run.weight() };
             next.take(choice)?;
             let Some(after) = self.settled(&mut next)? else { continue };
             if self.is_approval(choice) {
@@ -157,14 +167,10 @@ impl Walker {
             if number == 0 && from == self.good {
                 best = Some(to);
             }
-            if choice.turn.what.is_fall() {
-                let key = (choice.turn.step, choice.turn.what);
-                let fall = || (from, choice.turn.clone(), to);
-                match from == self.good {
-                    true => drop(self.falls.insert(key, fall())),
-                    false => drop(self.falls.entry(key).or_insert_with(fall)),
-                }
+            if choice.turn.what == What::Fails && !choice.turn.path.as_str().contains("~verify") {
+                failed = Some((choice.turn.step, to));
             }
+            self.fall(from, choice, to);
         }
         self.good = best.unwrap_or(self.good);
         for (step, _, yes) in answers.iter().filter(|(_, what, _)| *what == What::Granted) {
@@ -173,6 +179,17 @@ impl Walker {
             *self.matters.entry(*step).or_default() |= differs;
         }
         Ok(())
+    }
+
+    /// Keeps where a turn for the worse leads, preferring one on the way on which all else goes well.
+    fn fall(&mut self, from: u32, choice: &Choice, to: u32) {
+        if !choice.turn.what.is_fall() {
+            return;
+        }
+        let key = (choice.turn.step, choice.turn.what);
+        if from == self.good || !self.falls.contains_key(&key) {
+            self.falls.insert(key, (from, choice.turn.clone(), to));
+        }
     }
 
     fn is_approval(&self, choice: &Choice) -> bool {

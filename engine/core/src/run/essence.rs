@@ -22,14 +22,22 @@ pub(crate) struct Reads {
     steps: Vec<(Last, Last)>,
 }
 
-/// For each id the last place that reads it, counted from 1.
+/// What is read of a list, at places counted from 1.
 #[derive(Clone, Debug, Default)]
 struct Last {
-    of: BTreeMap<Id, usize>,
+    of: BTreeMap<Id, Place>,
     /// The last place that reads all of `steps`.
     all: usize,
     /// The last place that judges a condition of these words.
     judges: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// The last that reads it.
+    read: usize,
+    /// The one at which the step of this id stands; 0 where it stands elsewhere. Before it there is nothing to be read.
+    given: usize,
 }
 
 impl Last {
@@ -47,7 +55,7 @@ impl Last {
     }
 
     fn put(&mut self, id: Id, place: usize) {
-        let last = self.of.entry(id).or_default();
+        let last = &mut self.of.entry(id).or_default().read;
         *last = place.max(*last);
     }
 
@@ -95,6 +103,15 @@ impl Reads {
             let of = self.step(plan, *ix);
             last.join(&of, place);
         }
+        for (place, ix) in (1..).zip(steps) {
+            let mut inside = vec![*ix];
+            while let Some(step) = inside.pop().map(|ix| plan.step(ix)) {
+                if let Some(known) = step.id.as_ref().and_then(|id| last.of.get_mut(id)) {
+                    known.given = place;
+                }
+                inside.extend(step.inner());
+            }
+        }
         self.lists.insert(block, last.clone());
         last
     }
@@ -141,7 +158,9 @@ impl Reads {
     /// What a list still reads from its place `next` on.
     fn after(&self, block: BlockRef, next: usize) -> (impl Iterator<Item = &Id>, bool) {
         let last = self.lists.get(&block);
-        let ids = last.into_iter().flat_map(move |last| last.of.iter().filter(move |(_, place)| **place > next));
+        let ids = last
+            .into_iter()
+            .flat_map(move |last| last.of.iter().filter(move |(_, place)| place.read > next && place.given <= next));
         (ids.map(|(id, _)| id), last.is_some_and(|last| last.all > next))
     }
 }

@@ -61,7 +61,7 @@ struct FutureNode {
 enum FutureInner {
     None,
     Parallel { next: u32, worst: Option<End> },
-    Each { items: Arc<Vec<Value>>, next: u32, failures: u32, worst: Option<End>, results: Vec<BTreeMap<Id, Value>> },
+    Each { items: Arc<Vec<Value>>, next: u32, failures: u32, worst: Option<End>, results: Vec<BTreeMap<Id, Arc<Value>>> },
     Rounds { round: u32 },
     Call,
 }
@@ -69,7 +69,7 @@ enum FutureInner {
 #[derive(Clone, Debug, PartialEq)]
 struct FutureScope {
     kind: ScopeKind,
-    steps: BTreeMap<Id, Value>,
+    steps: BTreeMap<Id, Arc<Value>>,
     absent: BTreeMap<Id, String>,
 }
 

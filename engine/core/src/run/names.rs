@@ -30,7 +30,7 @@ impl InScope<'_> {
         while let Some(ix) = at {
             let scope = self.run.scope(ix);
             if let Some(value) = scope.steps.get(&id) {
-                return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
+                return Ok(if self.is_after_failures() { uncertain(value, &id) } else { (**value).clone() });
             }
             why = why.or_else(|| scope.absent.get(&id));
             at = match scope.kind {
@@ -68,7 +68,7 @@ impl InScope<'_> {
         while let Some(ix) = at {
             let scope = self.run.scope(ix);
             for (id, value) in scope.steps.iter() {
-                found.entry(id.as_str().to_owned()).or_insert_with(|| value.clone());
+                found.entry(id.as_str().to_owned()).or_insert_with(|| (**value).clone());
             }
             at = match scope.kind {
                 ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,

@@ -248,7 +248,7 @@ impl Run {
                 known.push((name.to_string(), short(&item.to_plain_json().to_string())));
             }
             for (id, value) in &scope.steps {
-                match value {
+                match &**value {
                     Value::Map(map) => {
                         let raw = ["exit_code", "status"].iter().any(|key| map.contains_key(*key));
                         let shown = map.iter().filter(|(k, v)| is_plain(v) && (!raw || says_something(k, v)));

@@ -113,7 +113,7 @@ impl Run {
         let path = StepPath::within(&self.lane(lane).prefix, label);
         let ix = NodeIx(self.nodes.len() as u32);
         self.by_path.insert(path.clone(), ix);
-        self.nodes.push(Node {
+        self.nodes.push(Arc::new(Node {
             step,
             path,
             lane,
@@ -132,7 +132,7 @@ impl Run {
             born: self.seq,
             ended: None,
             note: None,
-        });
+        }));
         ix
     }
 
@@ -485,7 +485,9 @@ impl Run {
                 items
                     .scopes
                     .iter()
-                    .map(|s| Value::Map(self.scope(*s).steps.iter().map(|(id, v)| (id.as_str().to_owned(), v.clone())).collect()))
+                    .map(|s| {
+                        Value::Map(self.scope(*s).steps.iter().map(|(id, v)| (id.as_str().to_owned(), (**v).clone())).collect())
+                    })
                     .collect(),
             ),
             Inner::Rounds { round, .. } => self.rounds_result(node, *round),
@@ -623,10 +625,10 @@ impl Run {
         later(self.now, after)
     }
 
-    pub(super) fn remember(&mut self, scope: ScopeIx, id: &Id, value: Value) {
+    pub(super) fn remember(&mut self, scope: ScopeIx, id: &Id, value: impl Into<Arc<Value>>) {
         let scope = &mut self.scopes[scope.0 as usize];
         scope.absent.remove(id);
-        scope.steps.insert(id.clone(), value);
+        scope.steps.insert(id.clone(), value.into());
     }
 }
 

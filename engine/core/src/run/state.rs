@@ -29,7 +29,7 @@ pub(super) struct Scope {
     pub parent: Option<ScopeIx>,
     pub kind: ScopeKind,
     /// What each step that ran gives.
-    pub steps: BTreeMap<Id, Value>,
+    pub steps: BTreeMap<Id, Arc<Value>>,
     /// Why a step gives nothing.
     pub absent: BTreeMap<Id, String>,
 }

@@ -95,7 +95,7 @@ impl<'a> StepView<'a> {
     /// What `steps.<id>` is after it, where it has an id and has given something.
     pub fn gives(&self) -> Option<Value> {
         let id = self.step().id.as_ref()?;
-        self.run.scope(self.run.node(self.node).scope).steps.get(id).cloned()
+        self.run.scope(self.run.node(self.node).scope).steps.get(id).map(|value| (**value).clone())
     }
 
     pub fn result(&self) -> &'a Value {
