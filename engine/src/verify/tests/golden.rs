@@ -132,12 +132,14 @@ fn every_member_and_every_case_of_a_record_is_in_some_journal() {
         "run/decision.rs",
         "run/task.rs",
         "plan.rs",
+        "plan/must.rs",
         "policy.rs",
         "policy/ahead.rs",
         "policy/channel.rs",
         "policy/people.rs",
         "policy/window.rs",
         "document/input.rs",
+        "document/must.rs",
         "document/procedure.rs",
         "document/step.rs",
         "expr/expression.rs",
@@ -199,6 +201,25 @@ steps:
     undo: [{ exec: [rm, b], effect: change, idempotent: true }]
   - id: size
     ask: { question: How many?, fields: { size: { type: integer, min: 1 } } }
+";
+
+const MUST: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: must
+version: 1.0.0
+must:
+  - { never: look, after: { step: look, ends: failed }, why: it would not help }
+  - { always_before: { effect: destructive }, comes: { verb: approve } }
+  - { never: { run: succeeded }, after: { step: look, ends: unknown } }
+  - { never: { run: failed }, after: { step: look, ends: skipped } }
+  - { never: { run: rejected } }
+  - { never: { run: rolled_back } }
+  - { never: { run: needs_attention } }
+steps:
+  - id: look
+    exec: [look]
+    effect: read
 ";
 
 /// Goes on until people must say something. Attempts end as `end` says; one that is cancelled, by a person.
@@ -274,7 +295,7 @@ async fn write_journals() {
     for (name, text) in wide::records(folder.path()).await {
         write(name, &text);
     }
-    for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED)] {
+    for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
         let id = RunId::from_parts(1_767_225_600_000, name.len() as u128);
         let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan(procedure)).await;
@@ -297,7 +318,7 @@ async fn write_journals() {
         go(&mut session, &clock, &end).await;
         if name == "cancelled" {
             say(&mut session, Message::Cancel { by: person("bob"), undo: true, reason: "not today".into() });
-        } else {
+        } else if name == "everything" {
             let decision = session.run().decisions()[0].id;
             session.record(Fact::DecisionVoided { decision, reason: "what would run is another thing now".into() }).unwrap();
             go(&mut session, &clock, &end).await;
