@@ -114,12 +114,7 @@ impl Way {
                     None => AttemptEnd::Succeeded { result: self.predicted(path, world) },
                 };
                 self.record(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })?;
-                let view = self.run.find_step(path);
-                let failed =
-                    view.filter(|view| matches!(view.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded));
-                if let Some(why) = failed.and_then(|view| view.note().cloned()) {
-                    self.fails(path, &why.message);
-                }
+                self.tell_failure(path);
                 return Ok(true);
             }
             Command::Stop { path, attempt } => {
@@ -230,6 +225,7 @@ impl Way {
         }
         let holds = Evaluated::Value(later == Later::Unknown);
         self.record(Fact::ConditionJudged { path: path.clone(), round, holds })?;
+        self.tell_failure(path);
         if wait {
             self.fails(path, "its condition does not hold, and its time runs out");
             self.runs_out(Timer::Step { path: path.clone() })?;
@@ -397,6 +393,15 @@ impl Way {
 
     fn open(&mut self, path: &StepPath, what: &str) {
         self.change(path, |doing| add(&mut doing.open, what));
+    }
+
+    /// Says of a step that has failed why it did.
+    fn tell_failure(&mut self, path: &StepPath) {
+        let view = self.run.find_step(path);
+        let failed = view.filter(|view| matches!(view.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded));
+        if let Some(why) = failed.and_then(|view| view.note().cloned()) {
+            self.fails(path, &why.message);
+        }
     }
 
     fn fails(&mut self, path: &StepPath, why: &str) {
