@@ -609,6 +609,8 @@ pub struct Docs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Page {
+    /// What a dry run says, and its JSON
+    DryRun,
     /// Every key of the procedure language
     Format,
     /// How to set up editors, and what they can then do

@@ -149,6 +149,42 @@ fn hostile_files_are_laid_out_or_left() {
     });
 }
 
+/// The forms of a dry run, one after the other.
+const FORMS: [&str; 4] = ["text", "markdown", "html", "json"];
+
+fn dry_run(form: &str, folder: &Path, file: &Path) -> Command {
+    let mut command = bounded("dry-run", folder, file);
+    command.args(["--format", form]);
+    command
+}
+
+/// What is wrong with a dry run of a file, which is one of a procedure that is valid and wants no inputs, or is refused.
+fn judged_as_foreseen(case: &Case, form: &str, output: &Output) -> Option<String> {
+    let (told, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let acts = |c: char| (c.is_control() && c != '\n') || (is_hidden(c) && form != "json");
+    let what = match output.status.code() {
+        _ if told.contains("panicked at") || aside.contains("panicked at") => "a panic",
+        Some(0 | 2) if told.chars().any(acts) => "the file reaches the reader raw",
+        Some(0) if form == "html" && told.contains("<script") => "the page holds what a browser would run",
+        Some(0) if told.trim().is_empty() => "no answer",
+        Some(0 | 2) => return None,
+        _ => "no answer",
+    };
+    let head: String = aside.chars().take(600).collect();
+    Some(format!("{} {} as {form}: {what}\n{:?}\n{head}", case.family, case.name, output.status))
+}
+
+/// A sample in one form each: the measurement below takes all, in all.
+#[test]
+fn hostile_files_are_foreseen_or_refused() {
+    let cases = families::all().into_iter().enumerate().filter_map(|(n, case)| (n % 5 == 1).then_some(case)).collect();
+    let turn = AtomicUsize::new(0);
+    each_of(cases, |case, folder, file| {
+        let form = FORMS[turn.fetch_add(1, Ordering::Relaxed) % FORMS.len()];
+        judged_as_foreseen(case, form, &dry_run(form, folder, file).output().expect("the program starts"))
+    });
+}
+
 /// A measurement, which says nothing in an unoptimised build or beside other work.
 #[test]
 #[ignore = "measures; see the head of this file"]
@@ -165,6 +201,8 @@ fn what_the_worst_file_of_each_family_costs() {
             let (took, resident) = measured(bounded("check", folder.path(), &file));
             let (laid_out, laid_out_in) = measured(bounded("fmt", folder.path(), &file));
             let (took, resident) = (took.max(laid_out), resident.max(laid_out_in));
+            let forms = FORMS.map(|form| measured(dry_run(form, folder.path(), &file)));
+            let (took, resident) = forms.into_iter().fold((took, resident), |(t, r), (took, most)| (t.max(took), r.max(most)));
             if took > worst {
                 (worst, name) = (took, &case.name);
             }

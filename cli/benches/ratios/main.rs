@@ -48,7 +48,7 @@ impl Row {
 
 type Measure = fn(&Path) -> Row;
 
-const ROWS: [(&str, Measure); 25] = [
+const ROWS: [(&str, Measure); 27] = [
     ("one step", program::one_step),
     ("one step memory", program::one_step_memory),
     ("200 steps", program::two_hundred_steps),
@@ -67,6 +67,8 @@ const ROWS: [(&str, Measure); 25] = [
     ("check many", machine::check_many),
     ("check large", machine::check_large),
     ("cases", program::cases),
+    ("dry run", program::dry_run),
+    ("dry run memory", program::dry_run_memory),
     ("expression", machine::cached_expression),
     ("64 runs", journal::many_at_once),
     ("pure durable", journal::pure_durable),

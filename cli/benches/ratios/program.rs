@@ -114,6 +114,31 @@ pub fn cases(folder: &Path) -> Row {
     Row { what: "1,000 cases of a test", against: "the whole process", measured, unit: "s", reach: Reach::AtMost(2.0) }
 }
 
+/// 500 steps, and between them 12 conditions that only a run can judge: 4,096 ways.
+fn doubtful(folder: &Path) {
+    let mut steps = "- {id: look, exec: [look], effect: read, outputs: {size: result.stdout.trim().parse_int()}}\n".to_owned();
+    for n in 1..500 {
+        let doubt = if n % 40 == 1 && n < 480 { format!("if: steps.look.size > {n}, ") } else { String::new() };
+        let step =
+            format!("- {{id: s{n}, {doubt}exec: [change, 's{n}', '{{{{steps.look.size}}}}'], undo: {{exec: [undo, s{n}]}}}}\n");
+        steps.push_str(&step);
+    }
+    fs::write(folder.join("doubtful.yaml"), crate::procedure(&steps)).expect("a file");
+}
+
+pub fn dry_run(folder: &Path) -> Row {
+    doubtful(folder);
+    let times = (0..PAIRS).map(|_| timed(&mut || quiet(RUNBOOK, &["dry-run", "doubtful.yaml"], folder)).as_secs_f64() * 1e3);
+    let measured = Some(median(times.collect()));
+    Row { what: "dry run, 500 steps, 4,096 ways", against: "the whole process", measured, unit: "ms", reach: Reach::AtMost(300.0) }
+}
+
+pub fn dry_run_memory(folder: &Path) -> Row {
+    doubtful(folder);
+    let measured = Some(peak_memory(RUNBOOK, &["dry-run", "doubtful.yaml"], folder));
+    Row { what: "dry run, 500 steps, memory", against: "the most at once", measured, unit: "MiB", reach: Reach::AtMost(200.0) }
+}
+
 /// A step that prints 200 MB.
 fn printing(folder: &Path) -> (Prepared, std::path::PathBuf) {
     let source = folder.join("printed");
