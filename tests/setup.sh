@@ -6,7 +6,7 @@ set -eu
 missing_packages=
 for pair in \
     initdb:postgresql psql:postgresql-client nginx:nginx-light openssl:openssl ssh-keygen:openssh-client \
-    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm
+    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm nvim:neovim
 do
     program=${pair%%:*} package=${pair#*:}
     found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$program" || true)

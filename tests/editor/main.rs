@@ -3,6 +3,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod neovim;
 mod protocol;
 
 use std::path::PathBuf;

@@ -185,6 +185,35 @@ fn hostile_files_are_foreseen_or_refused() {
     });
 }
 
+/// A sample, as a document that is open and asked about. One server answers for all of them.
+#[test]
+fn hostile_files_are_answered_in_an_editor() {
+    let folder = Scratch::new();
+    let (file, place) = (folder.join("hostile.yaml"), |line: usize| serde_json::json!({"line": line, "character": 9}));
+    let uri = harness::editor::uri(&file);
+    let mut command = Command::new("prlimit");
+    harness::program::plain(&mut command, folder.path());
+    command.arg(format!("--data={MEMORY_BYTES}")).arg("--core=0").arg(env!("CARGO_BIN_EXE_runbook")).arg("lsp");
+    let (mut editor, _) = harness::editor::Editor::start(&mut command, folder.path());
+    for case in families::all().into_iter().skip(3).step_by(17) {
+        let Ok(text) = String::from_utf8(case.bytes()) else { continue };
+        editor.open(&uri, &text);
+        let faults = editor.diagnostics(&uri);
+        assert!(!matches!(case.answer, Answer::Fault(_)) || !faults.is_empty(), "{} {}: no fault", case.family, case.name);
+        let lines = text.lines().count();
+        for method in ["hover", "completion", "definition", "references", "prepareRename", "formatting", "codeLens"] {
+            let document = serde_json::json!({"uri": uri});
+            let params = serde_json::json!({"textDocument": document, "position": place(lines * 2 / 3), "options": {}});
+            let answer = editor.ask(&format!("textDocument/{method}"), params);
+            let fine = answer.get("error").is_none_or(|error| method == "formatting" && error["code"] == -32803);
+            assert!(fine, "{} {}: {method}: {answer}", case.family, case.name);
+        }
+        editor.notify("textDocument/didClose", serde_json::json!({"textDocument": {"uri": uri}}));
+        assert!(editor.diagnostics(&uri).is_empty());
+    }
+    assert_eq!(editor.close(), Some(0));
+}
+
 /// A measurement, which says nothing in an unoptimised build or beside other work.
 #[test]
 #[ignore = "measures; see the head of this file"]

@@ -7,10 +7,14 @@
 //! with 100,000 runs and 5,000,000 events first, which takes minutes and 2 GB. A row that misses its reach is marked; with `--strict`
 //! the program then ends with 1.
 
+#[path = "../../../tests/harness/editor.rs"]
+#[allow(dead_code, reason = "tests use all of it")]
+mod editor;
 mod flood;
 mod journal;
 mod machine;
 mod program;
+mod typing;
 
 use std::fs;
 use std::io::Write as _;
@@ -20,6 +24,8 @@ use std::time::{Duration, Instant};
 
 const RUNBOOK: &str = env!("CARGO_BIN_EXE_runbook");
 const PAIRS: usize = 7;
+/// How long an answer may take before the bench is called broken.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One measurement.
 pub struct Row {
@@ -48,7 +54,7 @@ impl Row {
 
 type Measure = fn(&Path) -> Row;
 
-const ROWS: [(&str, Measure); 27] = [
+const ROWS: [(&str, Measure); 28] = [
     ("one step", program::one_step),
     ("one step memory", program::one_step_memory),
     ("200 steps", program::two_hundred_steps),
@@ -66,6 +72,7 @@ const ROWS: [(&str, Measure); 27] = [
     ("replay record", journal::replay),
     ("check many", machine::check_many),
     ("check large", machine::check_large),
+    ("keystroke", typing::keystroke),
     ("cases", program::cases),
     ("dry run", program::dry_run),
     ("dry run memory", program::dry_run_memory),

@@ -45,6 +45,11 @@ pub fn functions_of(of: &Type) -> impl Iterator<Item = (&'static str, &'static s
     functions::Function::all().iter().filter(works).map(|function| (function.name, function.usage))
 }
 
+/// The helpers of text, each by its name and as it is used: `upper`, `upper text`.
+pub fn helpers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    mustache::HELPERS.iter().map(|(name, _, _, usage)| (*name, *usage))
+}
+
 /// How the function of this name is used.
 pub fn usage_of(name: &str) -> Option<&'static str> {
     functions::Function::named(name).map(|function| function.usage)

@@ -13,7 +13,7 @@ use crate::check::{CheckOptions, steps_of};
 use crate::diagnostic::{Source, Span, Spanned};
 use crate::document::step::Verb;
 use crate::document::{Input, Node, Procedure, Scalar, Step, load};
-use crate::expr::{Type as Of, functions_of};
+use crate::expr::{Type as Of, functions_of, helpers};
 use crate::id::Id;
 use crate::vocabulary::{Key, Names, Referent, Shape, Type};
 
@@ -220,6 +220,8 @@ impl Place<'_> {
             None => field.names.iter().map(|(name, of)| self.of_type(name, OfferKind::Name, of)).collect(),
         };
         if !path.contains('.') {
+            let helpers = helpers().filter(|_| is_text);
+            offers.extend(helpers.map(|(name, usage)| self.offer(name, OfferKind::Function, usage.to_owned(), "")));
             offers.extend(self.secrets(procedure, credential));
         }
         offers

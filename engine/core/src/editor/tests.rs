@@ -20,6 +20,9 @@ inputs:
   hosts: {type: list, items: {type: host}, default: []}
 secrets:
   token: {env: TOKEN}
+must:
+  - never: last
+    after: {step: look, ends: failed}
 steps:
   - id: look
     name: Look 🔭 at {{inputs.host}}
@@ -171,7 +174,8 @@ fn what_could_stand_at_a_place() {
             "steps.last steps.each_host item result",
         ),
         ("in: inputs.hosts", "in: inputs.▮", "hosts host", "look"),
-        ("echo {{item}}", "echo {{▮}}", "item index inputs.host steps.look", "steps.inner"),
+        ("echo {{item}}", "echo {{▮}}", "item index inputs.host steps.look upper default", "steps.inner"),
+        ("never: last", "never: ▮", "last look", "other"),
         ("echo {{item}}", "echo {{ steps.look.▮", "seconds stdout exit_code", "trim"),
         ("echo {{item}}", "echo ▮", "", "item inputs.host"),
         ("result.stdout.parse_float()", "result.▮", "stdout json exit_code", "seconds"),
@@ -318,7 +322,10 @@ fn a_name_is_another_one_everywhere() {
         "id: lo▮ok",
         "seen",
         &[
-            ("book.yaml", &[("id: look", "id: seen"), ("\"look\"", "\"seen\""), ("steps.look", "steps.seen")]),
+            (
+                "book.yaml",
+                &[("id: look", "id: seen"), ("step: look", "step: seen"), ("\"look\"", "\"seen\""), ("steps.look", "steps.seen")],
+            ),
             ("book.test.yaml", &[("{look:", "{seen:"), ("[look,", "[seen,"), ("look~", "seen~")]),
         ],
     );
@@ -335,7 +342,7 @@ fn a_name_is_another_one_everywhere() {
         "{next: last}",
         "{next: ▮last}",
         "end",
-        &[("book.yaml", &[("next: last", "next: end"), ("id: last", "id: end")])],
+        &[("book.yaml", &[("next: last", "next: end"), ("id: last", "id: end"), ("never: last", "never: end")])],
     );
     renames(
         "book.yaml",

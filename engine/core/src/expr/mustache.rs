@@ -66,7 +66,7 @@ pub(super) enum Helper {
     Not,
 }
 
-const HELPERS: [(&str, Helper, usize, &str); 10] = [
+pub(super) const HELPERS: [(&str, Helper, usize, &str); 10] = [
     ("upper", Helper::Upper, 1, "upper text"),
     ("lower", Helper::Lower, 1, "lower text"),
     ("trim", Helper::Trim, 1, "trim text"),

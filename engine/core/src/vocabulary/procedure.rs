@@ -151,12 +151,13 @@ static PROPERTY: Shape = Shape::new(
 )
 .with_one_of(&["never", "always_before"]);
 
-const MOMENT: Type = Type::AnyOf(&[&Type::Id, &Type::Shape(&MOMENT_OF)]);
+const STEP_ID: Type = Type::Refers(Referent::Step);
+const MOMENT: Type = Type::AnyOf(&[&STEP_ID, &Type::Shape(&MOMENT_OF)]);
 
 static MOMENT_OF: Shape = Shape::new(
     "a moment of `must`",
     &[
-        Key::new("step", Type::Id, "A step of this procedure"),
+        Key::new("step", STEP_ID, "A step of this procedure"),
         Key::new(
             "effect",
             Type::Word(&[
