@@ -7,6 +7,7 @@
 
 mod canonical;
 pub mod check;
+pub mod compare;
 pub mod diagnostic;
 pub mod document;
 pub mod editor;

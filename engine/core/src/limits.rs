@@ -258,6 +258,9 @@ pub const ARGUMENT_BYTES: usize = 128 * 1024;
 pub const APPROVERS: u32 = 20;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
+/// Pairs of steps without an id that two versions of one list are looked through for those that stayed; beyond, they are paired in
+/// their order.
+pub const COMPARED_PAIRS: usize = 4_000_000;
 /// Bytes of address space of a script's process.
 pub const SCRIPT_MEMORY: u64 = 512 * 1024 * 1024;
 /// Time of the processor that a script's process has.

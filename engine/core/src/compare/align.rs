@@ -1,0 +1,289 @@
+//! Which step of one version is which of the other: by its id, else by where it stands among its neighbours; and what became of each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::part::{self, Part};
+use super::{Fate, StepChange, changed, weigh};
+use crate::effect::Effect;
+use crate::id::Id;
+use crate::limits;
+use crate::plan::{Block, Plan, Procedure, Step, Verb, Verify, WaitFor};
+
+/// A step where it stands.
+struct Placed<'p> {
+    path: String,
+    step: &'p Step,
+    parts: Vec<Part>,
+    /// The list that it stands in.
+    list: usize,
+    place: usize,
+}
+
+/// The steps of a procedure, and the lists that they stand in.
+struct Layout<'p> {
+    steps: Vec<Placed<'p>>,
+    lists: Vec<List>,
+}
+
+struct List {
+    /// Which of its step's lists it is; of the procedure, where there is no step.
+    slot: String,
+    of: Option<usize>,
+    steps: Vec<usize>,
+}
+
+impl<'p> Layout<'p> {
+    fn of(plan: &'p Plan, procedure: &'p Procedure) -> Layout<'p> {
+        let mut layout = Layout { steps: Vec::new(), lists: Vec::new() };
+        let mut open: VecDeque<(String, Option<usize>, String, &'p Block)> = VecDeque::new();
+        for (slot, block) in [("", &procedure.body), ("~on_failure", &procedure.on_failure), ("~finally", &procedure.finally)] {
+            let before = if slot.is_empty() { String::new() } else { format!("{slot}/") };
+            open.push_back((slot.to_owned(), None, before, block));
+        }
+        while let Some((slot, of, before, block)) = open.pop_front() {
+            layout.list(plan, slot, of, &before, block.iter().map(|ix| plan.step(*ix)), &mut open);
+        }
+        layout
+    }
+
+    fn list(
+        &mut self,
+        plan: &'p Plan,
+        slot: String,
+        of: Option<usize>,
+        before: &str,
+        steps: impl Iterator<Item = &'p Step>,
+        open: &mut VecDeque<(String, Option<usize>, String, &'p Block)>,
+    ) {
+        let list = self.lists.len();
+        self.lists.push(List { slot, of, steps: Vec::new() });
+        for (place, step) in steps.enumerate() {
+            let number = self.steps.len();
+            let path = format!("{before}{}", step.label);
+            if let Some(list) = self.lists.get_mut(list) {
+                list.steps.push(number);
+            }
+            self.steps.push(Placed { path: path.clone(), step, parts: part::of_step(plan, step), list, place });
+            let mut inside = |slot: &str, beside: &str, block: &'p Block| {
+                if !block.is_empty() {
+                    open.push_back((slot.to_owned(), Some(number), format!("{path}{beside}/"), block));
+                }
+            };
+            inside("~undo", "~undo", &step.undo);
+            match &step.verb {
+                Verb::Group(body) | Verb::Repeat { body, .. } => inside("", "", body),
+                Verb::Each(each) => inside("", "", &each.body),
+                Verb::Choose(branches) => {
+                    branches.iter().enumerate().for_each(|(place, branch)| inside(&place.to_string(), "", &branch.body));
+                }
+                Verb::Parallel { branches, .. } => {
+                    branches.iter().for_each(|(name, body)| inside(name.as_str(), &format!(".{name}"), body));
+                }
+                _ => {}
+            }
+            if let Some(Verify::Step(verify)) = &step.verify {
+                self.list(plan, "~verify".to_owned(), Some(number), &format!("{path}~verify/"), std::iter::once(plan.step(*verify)), open);
+            }
+            if let Verb::Wait(wait) = &step.verb
+                && let WaitFor::Until { probe: Some(probe), .. } = &wait.what
+            {
+                self.list(plan, "probe".to_owned(), Some(number), &format!("{path}/"), std::iter::once(plan.step(*probe)), open);
+            }
+        }
+    }
+
+    fn highest_effect(&self) -> Effect {
+        self.steps.iter().map(|placed| placed.step.effect).max().unwrap_or_default()
+    }
+}
+
+/// Who is who, both ways.
+#[derive(Default)]
+struct Pairs {
+    of_new: BTreeMap<usize, usize>,
+    of_old: BTreeMap<usize, usize>,
+}
+
+impl Pairs {
+    fn add(&mut self, old: usize, new: usize) {
+        self.of_new.insert(new, old);
+        self.of_old.insert(old, new);
+    }
+}
+
+/// What became of each step, in the order of the new version; what was removed stands last.
+pub(super) fn steps(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Procedure) -> Vec<StepChange> {
+    let (old, new) = (Layout::of(old_plan, old), Layout::of(new_plan, new));
+    let mut pairs = Pairs::default();
+    let by_id: HashMap<&Id, usize> =
+        old.steps.iter().enumerate().filter_map(|(number, placed)| Some((placed.step.id.as_ref()?, number))).collect();
+    for (number, placed) in new.steps.iter().enumerate() {
+        if let Some(before) = placed.step.id.as_ref().and_then(|id| by_id.get(id)) {
+            pairs.add(*before, number);
+        }
+    }
+    // Lists are made from the outside in, so whoever a list belongs to is known by then.
+    let mut lists: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for (number, list) in new.lists.iter().enumerate() {
+        let before = old.lists.iter().position(|other| {
+            other.slot == list.slot
+                && match (other.of, list.of) {
+                    (None, None) => true,
+                    (Some(before), Some(now)) => pairs.of_new.get(&now) == Some(&before),
+                    _ => false,
+                }
+        });
+        if let Some(before) = before {
+            lists.insert((before, number));
+            pair_neighbours(&old, &old.lists[before].steps, &new, &list.steps, &mut pairs);
+        }
+    }
+    let stays = unmoved(&old, &new, &pairs, &lists);
+    let highest = old.highest_effect();
+    let mut changes = Vec::new();
+    for (number, placed) in new.steps.iter().enumerate() {
+        let Some(before) = pairs.of_new.get(&number) else {
+            let (needs, because) = weigh::added(placed.step, highest);
+            changes.push(whole(placed, Fate::Added, needs, because));
+            continue;
+        };
+        let then = &old.steps[*before];
+        let parts = changed(then.parts.clone(), placed.parts.clone(), weigh::step);
+        let moved = !stays.contains(&number);
+        if parts.is_empty() && !moved {
+            continue;
+        }
+        let mut weights: Vec<_> = parts.iter().map(|part| (part.needs, part.because)).collect();
+        if moved {
+            weights.push(weigh::moved(placed.step));
+        }
+        if then.step.verb.key() != placed.step.verb.key() {
+            // Another step under the same name.
+            weights = vec![weigh::removed(then.step), weigh::added(placed.step, highest)];
+        }
+        // Of several reasons the one that is told.
+        let (needs, because) = weights.into_iter().max_by_key(|(needs, because)| (*needs, because.is_some())).unwrap_or_default();
+        let fate = if moved { Fate::Moved(then.path.clone()) } else { Fate::Changed };
+        changes.push(StepChange { path: placed.path.clone(), verb: placed.step.verb.key(), fate, parts, needs, because });
+    }
+    for (number, placed) in old.steps.iter().enumerate() {
+        if !pairs.of_old.contains_key(&number) {
+            let (needs, because) = weigh::removed(placed.step);
+            changes.push(whole(placed, Fate::Removed, needs, because));
+        }
+    }
+    changes
+}
+
+/// A step that only one version has.
+fn whole(placed: &Placed, fate: Fate, needs: super::Raise, because: Option<&'static str>) -> StepChange {
+    let told = placed.parts.iter().filter(|part| part.what != "verb");
+    let parts = told.map(|part| {
+        let text = Some(part.text.clone());
+        let (old, new) = if fate == Fate::Added { (None, text) } else { (text, None) };
+        super::PartChange { what: part.what.clone(), old, new, needs: super::Raise::None, because: None }
+    });
+    let parts = parts.collect();
+    StepChange { path: placed.path.clone(), verb: placed.step.verb.key(), fate, parts, needs, because }
+}
+
+/// Pairs steps without an id that say the same; then those of one verb between the same neighbours.
+fn pair_neighbours(old: &Layout, before: &[usize], new: &Layout, now: &[usize], pairs: &mut Pairs) {
+    let same = |pairs: &Pairs, a: usize, b: usize| {
+        let (then, now) = (&old.steps[a], &new.steps[b]);
+        pairs.of_new.get(&b) == Some(&a) || (nameless(then) && nameless(now) && then.parts == now.parts)
+    };
+    let ahead = before.iter().zip(now).take_while(|(a, b)| same(pairs, **a, **b)).count();
+    let (old_rest, new_rest) = (&before[ahead..], &now[ahead..]);
+    let behind = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(a, b)| same(pairs, **a, **b)).count();
+    let (middle_old, middle_new) = (&old_rest[..old_rest.len() - behind], &new_rest[..new_rest.len() - behind]);
+    let mut anchors: Vec<(usize, usize)> = before.iter().copied().zip(now.iter().copied()).take(ahead).collect();
+    let common = common(middle_old, middle_new, |a, b| same(pairs, a, b));
+    let mut gaps = Vec::new();
+    let (mut a, mut b) = (0, 0);
+    for (x, y) in common.into_iter().chain([(middle_old.len(), middle_new.len())]) {
+        gaps.push((&middle_old[a..x], &middle_new[b..y]));
+        if let (Some(old), Some(new)) = (middle_old.get(x), middle_new.get(y)) {
+            anchors.push((*old, *new));
+        }
+        (a, b) = (x + 1, y + 1);
+    }
+    anchors.extend(old_rest.iter().rev().copied().zip(new_rest.iter().rev().copied()).take(behind));
+    anchors.into_iter().for_each(|(old, new)| pairs.add(old, new));
+    for (gap_old, gap_new) in gaps {
+        let mut rest = gap_old.iter().filter(|a| nameless(&old.steps[**a])).peekable();
+        for b in gap_new.iter().filter(|b| nameless(&new.steps[**b])) {
+            let verb = new.steps[*b].step.verb.key();
+            if let Some(a) = rest.find(|a| old.steps[**a].step.verb.key() == verb) {
+                pairs.add(*a, *b);
+            }
+        }
+    }
+}
+
+fn nameless(placed: &Placed) -> bool {
+    placed.step.id.is_none()
+}
+
+/// A longest common subsequence, as places in both; none where it would take too long to find.
+fn common(old: &[usize], new: &[usize], same: impl Fn(usize, usize) -> bool) -> Vec<(usize, usize)> {
+    let width = new.len() + 1;
+    if old.is_empty() || new.is_empty() || old.len().saturating_mul(width) > limits::COMPARED_PAIRS {
+        return Vec::new();
+    }
+    let mut longest = vec![0_u32; (old.len() + 1) * width];
+    for a in (0..old.len()).rev() {
+        for b in (0..new.len()).rev() {
+            longest[a * width + b] = if same(old[a], new[b]) {
+                longest[(a + 1) * width + b + 1] + 1
+            } else {
+                longest[(a + 1) * width + b].max(longest[a * width + b + 1])
+            };
+        }
+    }
+    let (mut a, mut b, mut found) = (0, 0, Vec::new());
+    while a < old.len() && b < new.len() {
+        if same(old[a], new[b]) {
+            found.push((a, b));
+            (a, b) = (a + 1, b + 1);
+        } else if longest[(a + 1) * width + b] >= longest[a * width + b + 1] {
+            a += 1;
+        } else {
+            b += 1;
+        }
+    }
+    found
+}
+
+/// Steps of the new version that stand in the same list as before, in the same order among as many as can be said to have stayed.
+fn unmoved(old: &Layout, new: &Layout, pairs: &Pairs, lists: &BTreeSet<(usize, usize)>) -> BTreeSet<usize> {
+    let mut stays = BTreeSet::new();
+    for (number, list) in new.lists.iter().enumerate() {
+        let here: Vec<(usize, usize)> = list
+            .steps
+            .iter()
+            .filter_map(|step| {
+                let before = &old.steps[*pairs.of_new.get(step)?];
+                lists.contains(&(before.list, number)).then_some((before.place, *step))
+            })
+            .collect();
+        stays.extend(longest_rise(&here));
+    }
+    stays
+}
+
+/// Of pairs (place before, step), the steps of a longest run of rising places.
+fn longest_rise(pairs: &[(usize, usize)]) -> Vec<usize> {
+    // The pair with the lowest place that ends a rise of each length, and what comes before each pair in its rise.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
+    for (number, (place, _)) in pairs.iter().enumerate() {
+        let length = ends.partition_point(|end| pairs[*end].0 < *place);
+        before.push(length.checked_sub(1).and_then(|shorter| ends.get(shorter).copied()));
+        match ends.get_mut(length) {
+            Some(end) => *end = number,
+            None => ends.push(number),
+        }
+    }
+    std::iter::successors(ends.last().copied(), |number| before[*number]).map(|number| pairs[number].1).collect()
+}
