@@ -3,6 +3,8 @@
 //! Standard input is never a terminal here, so nothing may ask. The transcripts of the README and the examples have a test of
 //! their own.
 
+#[path = "cli/compared.rs"]
+mod compared;
 #[path = "cli/dry_runs.rs"]
 mod dry_runs;
 #[path = "cli/explored.rs"]

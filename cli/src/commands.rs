@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod decide;
 mod decisions;
+mod diff;
 mod docs;
 mod dry_run;
 mod exec;
@@ -51,6 +52,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
+        Command::Diff(args) => diff::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),
         Command::Resume(args) => resume::resume(&args, settings, ui),
         Command::Undo(args) => resume::undo(&args, settings, ui),

@@ -117,6 +117,12 @@ impl Catalogue {
         name
     }
 
+    /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
+    pub(crate) fn of_contents(root: &Path, contents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Catalogue {
+        let files = contents.into_iter().map(|(name, bytes)| File::of(&root.join(&name), name, bytes));
+        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect() }
+    }
+
     /// Steps run here unless they say otherwise.
     pub fn root(&self) -> &Path {
         &self.root
@@ -275,6 +281,10 @@ impl File {
             let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
             return Ok(File { path: path.to_owned(), source, document: None, found });
         }
+        Ok(File::of(path, name, bytes))
+    }
+
+    fn of(path: &Path, name: String, bytes: Vec<u8>) -> File {
         let (source, document, found) = match String::from_utf8(bytes) {
             Ok(text) => {
                 let source = Source::new(name, text);
@@ -289,7 +299,7 @@ impl File {
                 (source, None, vec![diagnostic])
             }
         };
-        Ok(File { path: path.to_owned(), source, document, found })
+        File { path: path.to_owned(), source, document, found }
     }
 
     fn belongs(&self) -> bool {

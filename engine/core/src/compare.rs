@@ -147,11 +147,7 @@ impl Comparison {
 
 /// What `new` means that `old` does not, and the other way round.
 pub fn compare(old: &Plan, new: &Plan) -> Comparison {
-    let side = |plan: &Plan| Side {
-        procedure: plan.main().name.clone(),
-        version: plan.main().version,
-        digest: plan.digest().ok(),
-    };
+    let side = |plan: &Plan| Side { procedure: plan.main().name.clone(), version: plan.main().version, digest: plan.digest().ok() };
     let mut procedures = Vec::new();
     // Those that were asked for are compared whatever their names are.
     procedures.extend(both(old, old.main(), new, new.main()));

@@ -269,5 +269,9 @@ pub const SCRIPT_CPU: Duration = Duration::from_secs(60);
 pub const HTTP_CONNECT: Duration = Duration::from_secs(10);
 /// Bytes of a response's headers that are part of the result.
 pub const HTTP_HEADERS_BYTES: usize = 8 * 1024;
+/// How long `git` may take to list a revision or to give files of it.
+pub const GIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes that `git` may say: the names of a million files.
+pub const GIT_BYTES: usize = 256 * 1024 * 1024;
 /// How long one channel may take to accept a message.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);

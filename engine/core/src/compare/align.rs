@@ -82,7 +82,14 @@ impl<'p> Layout<'p> {
                 _ => {}
             }
             if let Some(Verify::Step(verify)) = &step.verify {
-                self.list(plan, "~verify".to_owned(), Some(number), &format!("{path}~verify/"), std::iter::once(plan.step(*verify)), open);
+                self.list(
+                    plan,
+                    "~verify".to_owned(),
+                    Some(number),
+                    &format!("{path}~verify/"),
+                    std::iter::once(plan.step(*verify)),
+                    open,
+                );
             }
             if let Verb::Wait(wait) = &step.verb
                 && let WaitFor::Until { probe: Some(probe), .. } = &wait.what

@@ -84,11 +84,7 @@ fn steps_are_followed_by_their_ids_and_their_neighbours() {
         (format!("{x}{y}{z}"), format!("{z}{x}{y}"), vec!["moved z (minor)"]),
         (format!("{x}{y}"), format!("{x}- id: g\n  group:\n  {y}"), vec!["added g (minor)", "moved from y g/y (minor)"]),
         (format!("{x}{a}"), format!("{a}{x}"), vec!["moved from exec-2 exec-1 (minor)"]),
-        (
-            format!("- id: g\n  group:\n  {a}"),
-            format!("- id: g\n  group:\n  {a}  {b}"),
-            vec!["added g/exec-2 (minor)"],
-        ),
+        (format!("- id: g\n  group:\n  {a}"), format!("- id: g\n  group:\n  {a}  {b}"), vec!["added g/exec-2 (minor)"]),
         (
             format!("- id: f\n  parallel:\n    l:\n    {x}    r:\n    {y}"),
             format!("- id: f\n  parallel:\n    l:\n    {y}    r:\n    {x}"),

@@ -55,11 +55,7 @@ pub(super) fn step(what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight
 }
 
 pub(super) fn added(step: &Step, highest: Effect) -> Weight {
-    if step.effect > highest {
-        (Raise::Major, Some("it can do more harm than any step before"))
-    } else {
-        plainly(Raise::Minor)
-    }
+    if step.effect > highest { (Raise::Major, Some("it can do more harm than any step before")) } else { plainly(Raise::Minor) }
 }
 
 pub(super) fn removed(step: &Step) -> Weight {
@@ -151,8 +147,8 @@ fn is_narrower(then: &ValueSpec, now: &ValueSpec) -> bool {
         (None, Some(_)) => true,
         _ => false,
     };
-    let choices = !now.choices.is_empty()
-        && (then.choices.is_empty() || then.choices.iter().any(|choice| !now.choices.contains(choice)));
+    let choices =
+        !now.choices.is_empty() && (then.choices.is_empty() || then.choices.iter().any(|choice| !now.choices.contains(choice)));
     // Whether one bound lies within another is a question of their types; a new one is taken to be narrower.
     let bound = |then: &Option<crate::value::Value>, now: &Option<crate::value::Value>| now.is_some() && then != now;
     then.r#type != now.r#type

@@ -1,0 +1,124 @@
+//! What reviewers ask before anything runs.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::Given;
+
+/// Show what a run would do, without doing it
+///
+/// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why; with
+/// what it needs, who would be asked, what takes it back, and how long it can take. Nothing is started, asked or recorded.
+#[derive(Debug, Args)]
+pub struct DryRun {
+    /// Name of a procedure of the catalogue, or a file
+    #[arg(value_name = "PROCEDURE|FILE", value_hint = ValueHint::FilePath)]
+    pub procedure: String,
+    #[command(flatten)]
+    pub given: Given,
+    /// Take the `example` of a step as its outputs, where it has one
+    #[arg(long)]
+    pub examples: bool,
+    /// Take inputs, environment, what steps give and what people say from a case of a test
+    #[arg(long, value_name = "TESTFILE:CASE")]
+    pub with: Option<String>,
+    /// Really run the steps of effect `read`, and nothing above it, to know what they give; no run is recorded
+    #[arg(long, conflicts_with = "with")]
+    pub probe: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    pub format: Format,
+    /// Print one JSON document, as `--format json` does
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// A table, and each step in full, folded
+    Markdown,
+    /// One document
+    Json,
+    /// One page that stands by itself
+    Html,
+}
+
+/// Walk every path of a procedure, without doing anything
+///
+/// Each step succeeds, fails, runs out of time and ends with nobody knowing how; each decision is granted, rejected and left alone;
+/// each condition that depends on a run goes both ways. What is wrong on any path is shown with the shortest one that shows it,
+/// and a table says for each step what follows if it goes wrong. How far the walk went is said. Exits 1 where a property of
+/// `must` does not hold; other findings exit 0.
+#[derive(Debug, Args)]
+pub struct Explore {
+    /// Name of a procedure of the catalogue, or a file
+    #[arg(value_name = "PROCEDURE|FILE", value_hint = ValueHint::FilePath)]
+    pub procedure: String,
+    /// With the rules of this environment of the workspace
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+    /// Exit 1 for any finding, and where the walk stopped at its bound
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Say what one version of a procedure changes, by meaning
+///
+/// Steps added, removed, moved and changed: their commands, effects, questions and who is asked, deadlines, undo, secrets, and the
+/// approvals that policy adds; comments, order of keys and formatting mean nothing. Says how far the version must be raised: a
+/// gate that is gone, a higher effect or an input that is taken no longer is a major change.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A file, NAME or NAME@VERSION of the catalogue, or a git revision's file (main:runbooks/x.yaml, HEAD~1:./x.yaml)
+    pub old: String,
+    /// The same; where OLD is a revision's file, the file as it is now if absent
+    pub new: Option<String>,
+    /// With the rules of this environment of the workspace
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+    /// Exit 1 where a version is not raised as far as its changes ask for
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Markdown,
+    Json,
+}
+
+/// Play the cases of tests, without doing anything
+///
+/// A test (`kind: Test`) says what stands in for the world, and what must come of it. Each case is played on the machine that runs
+/// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Files, folders or names of procedures; the whole catalogue where none is given
+    #[arg(value_name = "PROCEDURE|PATH", value_hint = ValueHint::AnyPath)]
+    pub what: Vec<String>,
+    /// Only cases whose name, file or procedure has this text in it
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Show what no case has been through, and of how much
+    #[arg(long)]
+    pub coverage: bool,
+    /// Write the results as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+    /// Play again whenever a file changes, until it is interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON object per case
+    #[arg(long, conflicts_with = "watch")]
+    pub json: bool,
+}
