@@ -103,18 +103,16 @@ impl Catalogue {
         }
     }
 
-    /// Puts a text in the place of a file, as somebody is writing it. Gives the name of its source.
-    pub fn put(&mut self, path: &Path, text: &str) -> std::sync::Arc<str> {
+    /// Puts a text in the place of a file, as somebody is writing it. What is none of ours is not read.
+    pub fn put(&mut self, path: &Path, text: &str) {
         let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
         let source = Source::new(name, text);
-        let name = source.name.clone();
-        let (document, found) = document::load(&source);
+        let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
         let file = File { path: path.to_owned(), source, document, found: found.into_sorted() };
         match self.files.iter_mut().find(|file| file.path == path) {
             Some(old) => *old = file,
             None => self.files.push(file),
         }
-        name
     }
 
     /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
@@ -300,6 +298,11 @@ impl File {
             }
         };
         File { path: path.to_owned(), source, document, found }
+    }
+
+    /// Whether it says that it is a document of ours.
+    pub fn is_ours(&self) -> bool {
+        is_ours(&self.source.text)
     }
 
     fn belongs(&self) -> bool {

@@ -174,7 +174,7 @@ fn faults_are_told_as_one_types() {
     shelf.editor.notify("textDocument/didChange", json!({"textDocument": {"uri": uri, "version": 9}, "contentChanges": [change]}));
     assert_eq!(shelf.faults("book.yaml"), Vec::<String>::new());
     // A broken file, and a mended one.
-    assert_eq!(shelf.write("book.yaml", "apiVersion: [\n")[0].split(' ').next(), Some("RB0001"));
+    assert_eq!(shelf.write("book.yaml", "apiVersion: runbook/v1\nkind: [\n")[0].split(' ').next(), Some("RB0001"));
     assert_eq!(shelf.write("book.yaml", BOOK), Vec::<String>::new());
     assert_eq!(shelf.editor.close(), Some(0));
 }
@@ -306,6 +306,24 @@ fn a_fault_is_mended_and_a_document_laid_out() {
 }
 
 #[test]
+fn of_other_yaml_nothing_is_said() {
+    let mut shelf = Shelf::new();
+    let compose = "services:\n  web: {image: nginx}\n  : [\n";
+    assert_eq!(shelf.open("compose.yaml", compose), Vec::<String>::new());
+    let pod = "apiVersion: v1\nkind: Pod\nsteps: inputs\n";
+    assert_eq!(shelf.open("pod.yaml", pod), Vec::<String>::new());
+    let uri = shelf.uri("pod.yaml");
+    for method in ["hover", "completion", "definition"] {
+        assert_eq!(shelf.at(method, "pod.yaml", pod, "Pod", json!({})), Value::Null, "{method}");
+    }
+    assert_eq!(shelf.editor.request("textDocument/formatting", json!({"textDocument": {"uri": uri}})), Value::Null);
+    // In a catalogue, a file that is only beginning.
+    assert_eq!(shelf.open("new.yaml", "a"), Vec::<String>::new());
+    let offered = shelf.at("completion", "new.yaml", "a", "a", json!({})).to_string();
+    assert!(offered.contains("apiVersion"), "{offered}");
+}
+
+#[test]
 fn a_lens_shows_a_dry_run() {
     let mut shelf = Shelf::new();
     let _ = shelf.open("book.yaml", BOOK);
@@ -320,5 +338,9 @@ fn a_lens_shows_a_dry_run() {
     let told = shelf.editor.request("workspace/executeCommand", lens["command"].clone());
     let told = told.as_str().expect("a text");
     assert!(told.contains("would run") && told.contains("web-1"), "{told}");
-    assert_eq!(shelf.editor.told("window/showMessage", None)["message"], told);
+    let shown = shelf.editor.told("window/showDocument", None);
+    let path = PathBuf::from(shown["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file"));
+    assert_eq!(std::fs::read_to_string(&path).expect("it is shown while the server is there"), told);
+    assert_eq!(shelf.editor.close(), Some(0));
+    assert!(!path.exists(), "it goes with the server");
 }

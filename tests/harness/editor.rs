@@ -38,7 +38,7 @@ impl Editor {
         let mut editor = Editor { child, stdin, heard, kept: VecDeque::new(), last: 0 };
         let root = uri(folder);
         let capabilities = json!({"textDocument": {"completion": {"completionItem": {"snippetSupport": true}},
-            "publishDiagnostics": {}, "hover": {"contentFormat": ["markdown"]}}, "workspace": {"configuration": true}});
+            "publishDiagnostics": {}, "hover": {"contentFormat": ["markdown"]}}, "workspace": {"configuration": true}, "window": {"showDocument": {"support": true}}});
         let able = editor.request(
             "initialize",
             json!({"processId": null, "rootUri": root, "capabilities": capabilities, "workspaceFolders": [{"uri": root, "name": "it"}]}),
@@ -93,12 +93,15 @@ impl Editor {
                 let items = message["params"]["items"].as_array().map_or(0, Vec::len);
                 self.send(&json!({"jsonrpc": "2.0", "id": id, "result": vec![Value::Null; items]}));
             }
-            (Some(id), Some(_)) => self.send(&json!({"jsonrpc": "2.0", "id": id, "result": null})),
+            (Some(id), Some(_)) => {
+                self.send(&json!({"jsonrpc": "2.0", "id": id, "result": null}));
+                self.kept.push_back(message);
+            }
             _ => self.kept.push_back(message),
         }
     }
 
-    /// The next notification of this method, and of this file where it is about one.
+    /// What the server tells or asks next by this method, and of this file where it is about one.
     pub fn told(&mut self, method: &str, file: Option<&str>) -> Value {
         loop {
             let place = self.kept.iter().position(|m| m["method"] == method && file.is_none_or(|uri| m["params"]["uri"] == uri));

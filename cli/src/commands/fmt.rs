@@ -91,7 +91,7 @@ fn laid_out(source: &Source, name: &str, ui: &mut Ui) -> Option<String> {
     match lay_out(source) {
         Ok(text) => return Some(text),
         Err(Unlaid::Unread(found)) => check::show(&found.into_sorted(), source, ui),
-        Err(Unlaid::Unkept(why)) => ui.say(&format!("{}: left as it is, because {why}", Tone::Warning.paint(name))),
+        Err(why) => ui.say(&format!("{}: left as it is, because {why}", Tone::Warning.paint(name))),
     }
     None
 }

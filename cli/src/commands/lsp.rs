@@ -7,6 +7,7 @@ mod answer;
 mod desk;
 mod history;
 mod say;
+mod shelf;
 mod wire;
 
 use std::io::{BufReader, Write};
@@ -21,6 +22,7 @@ use crate::args::Lsp;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use desk::Desk;
+use shelf::Shelf;
 use wire::{Heard, Refusal, Wire};
 
 pub fn run(_: &Lsp, settings: &Settings) -> Outcome {
@@ -34,8 +36,15 @@ pub fn run(_: &Lsp, settings: &Settings) -> Outcome {
             }
         }
     });
-    let mut server =
-        Server { wire: Wire::new(std::io::stdout()), desk: Desk::default(), settings, stage: Stage::New, watches: false };
+    let mut server = Server {
+        wire: Wire::new(std::io::stdout()),
+        desk: Desk::default(),
+        settings,
+        stage: Stage::New,
+        watches: false,
+        shows: false,
+        shelf: Shelf::default(),
+    };
     let ended = server.serve(&heard).map_err(|why| Trouble::failed(format!("cannot write to the editor: {why}")))?;
     Ok(if ended { Exit::Succeeded } else { Exit::Failed })
 }
@@ -55,6 +64,9 @@ struct Server<'s, W> {
     stage: Stage,
     /// Whether the editor tells of changes to files when it is asked to.
     watches: bool,
+    /// Whether the editor opens documents when it is asked to.
+    shows: bool,
+    shelf: Shelf,
 }
 
 impl<W: Write> Server<'_, W> {
@@ -104,8 +116,9 @@ impl<W: Write> Server<'_, W> {
         match (method, self.stage) {
             ("initialize", Stage::New) => {
                 self.stage = Stage::Ready;
-                let watches = "/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration";
-                self.watches = params.pointer(watches).and_then(Value::as_bool).unwrap_or_default();
+                let can = |what: &str| params["capabilities"].pointer(what).and_then(Value::as_bool).unwrap_or_default();
+                self.watches = can("/workspace/didChangeWatchedFiles/dynamicRegistration");
+                self.shows = can("/window/showDocument/support");
                 Ok(answer::abilities())
             }
             ("shutdown", Stage::Ready | Stage::Over) => {
@@ -115,13 +128,22 @@ impl<W: Write> Server<'_, W> {
             (_, Stage::New) => Err((Refusal::NotInitialized, "`initialize` comes first".to_owned())),
             (_, Stage::Over) | ("initialize", _) => Err((Refusal::NotARequest, "not at this time".to_owned())),
             ("workspace/executeCommand", Stage::Ready) => {
-                let told = answer::command(params, self.settings)?;
-                // A request that fails has been answered; what it printed is shown in any case.
-                let _ = self.wire.notify("window/showMessage", json!({"type": 3, "message": told}));
+                let (path, told) = answer::command(params, self.settings)?;
+                self.show(&path, &told);
                 Ok(Value::String(told))
             }
             _ => answer::request(method, params, &mut self.desk, self.settings),
         }
+    }
+
+    /// Shows a text: as a document where the editor can open one, else as a message. That it cannot be shown is no failure of what was
+    /// asked, whose answer holds it too.
+    fn show(&mut self, of: &std::path::Path, text: &str) {
+        let document = self.shows.then(|| self.shelf.put(of, text)).flatten();
+        let _ = match document {
+            Some(path) => self.wire.ask("window/showDocument", json!({"uri": say::uri_of(&path), "takeFocus": false})),
+            None => self.wire.notify("window/showMessage", json!({"type": 3, "message": text})),
+        };
     }
 
     fn notified(&mut self, method: &str, params: &Value) -> std::io::Result<()> {

@@ -18,9 +18,11 @@ use crate::limits;
 /// Why a document is left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum Unlaid {
-    /// It cannot be read as YAML, or is no document of ours.
+    /// It cannot be read as YAML.
     #[error("it cannot be read")]
     Unread(Diagnostics),
+    #[error("it is no document of runbook's")]
+    Foreign,
     /// It is written in a way that cannot be kept.
     #[error("{0}")]
     Unkept(&'static str),
@@ -39,7 +41,7 @@ pub fn lay_out(source: &Source) -> Result<String, Unlaid> {
         false => Unlaid::Unread(parsed(source).err().unwrap_or(found)),
     })?;
     if text_of(&tree, "apiVersion").is_none_or(|version| !version.starts_with("runbook")) {
-        return Err(Unlaid::Unkept("it is no document of runbook's"));
+        return Err(Unlaid::Foreign);
     }
     let page = read::page(&plain.text).ok_or(Unlaid::Unkept("its comments cannot be told from its values"))?;
     let written = write::page(&page, text_of(&tree, "kind")).map_err(Unlaid::Unkept)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -59,7 +59,7 @@ pub fn request(method: &str, params: &Value, desk: &mut Desk, settings: &Setting
         return Err((Refusal::WrongParameters, "no document is named".to_owned()));
     };
     let Some(path) = say::path_of(uri) else { return Ok(Value::Null) };
-    let Some(page) = desk.page(&path) else { return Ok(Value::Null) };
+    let Some(page) = desk.page(&path).filter(|page| page.is_ours) else { return Ok(Value::Null) };
     let answer = match question {
         "codeLens" => lenses(&page, uri),
         "codeAction" => actions(&page, uri, params),
@@ -158,22 +158,23 @@ fn formatted(source: &Source) -> Result<Option<Value>, (Refusal, String)> {
             Ok(Some(json!([{"range": whole, "newText": text}])))
         }
         // Its faults are shown where they stand.
-        Err(Unlaid::Unread(_)) => Ok(None),
-        Err(Unlaid::Unkept(why)) => Err((Refusal::Failed, format!("left as it is, because {why}"))),
+        Err(Unlaid::Unread(_) | Unlaid::Foreign) => Ok(None),
+        Err(why @ Unlaid::Unkept(_)) => Err((Refusal::Failed, format!("left as it is, because {why}"))),
     }
 }
 
 /// Carries out a command of a lens: what `runbook dry-run` prints of the file as it is saved.
-pub fn command(params: &Value, settings: &Settings) -> Result<String, (Refusal, String)> {
+pub fn command(params: &Value, settings: &Settings) -> Result<(PathBuf, String), (Refusal, String)> {
     if params["command"] != DRY_RUN {
         return Err((Refusal::WrongParameters, "there is no such command".to_owned()));
     }
     let path = params["arguments"][0].as_str().and_then(say::path_of);
     let path = path.ok_or((Refusal::WrongParameters, "no file is named".to_owned()))?;
-    printed(path, settings).map_err(|why| (Refusal::Failed, format!("cannot start the dry run: {why}")))
+    let told = printed(&path, settings).map_err(|why| (Refusal::Failed, format!("cannot start the dry run: {why}")))?;
+    Ok((path, told))
 }
 
-fn printed(path: PathBuf, settings: &Settings) -> std::io::Result<String> {
+fn printed(path: &Path, settings: &Settings) -> std::io::Result<String> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["dry-run", "--examples", "--color", "never", "--state"])
         .arg(&settings.state.value)

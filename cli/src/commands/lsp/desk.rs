@@ -39,6 +39,8 @@ pub struct Page<'d> {
     pub version: &'d Value,
     pub catalogue: &'d Catalogue,
     pub source: &'d Source,
+    /// Whether it is a document of ours, or is about to become one.
+    pub is_ours: bool,
 }
 
 impl Desk {
@@ -121,8 +123,10 @@ impl Desk {
         self.read(path)?;
         let version = &self.open.get(path)?.version;
         let catalogue = self.folders.get(Catalogue::home(path))?;
-        let source = &catalogue.files().iter().find(|file| file.path == path)?.source;
-        Some(Page { version, catalogue, source })
+        let file = catalogue.files().iter().find(|file| file.path == path)?;
+        // In a folder with a workspace, a file that does not say yet what it is.
+        let begins = catalogue.workspace().is_some() && !file.source.text.contains("apiVersion:");
+        Some(Page { version, catalogue, source: &file.source, is_ours: file.is_ours() || begins })
     }
 }
 
