@@ -149,8 +149,12 @@ pub const USUAL_RUNS: usize = 20;
 pub const USUAL_EVENTS: u64 = 20_000;
 /// Ways that a dry run follows at once; those that meet again in the same state are one.
 pub const DRY_RUN_PATHS: usize = 256;
+/// Ways that it still follows once there were more than that.
+pub const DRY_RUN_REST: usize = 4;
+/// Bytes of all that it keeps to be told.
+pub const DRY_RUN_BYTES: usize = 16 * 1024 * 1024;
 /// Steps that a dry run goes through, those of every way and of every item counted: more than anybody reads, within a second.
-pub const DRY_RUN_STEPS: usize = 20_000;
+pub const DRY_RUN_STEPS: usize = 12_000;
 
 /// Places of a plan that an exploration goes to before it stops, and says so.
 pub const EXPLORE_PLACES: usize = 50_000;

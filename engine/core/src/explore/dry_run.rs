@@ -288,6 +288,24 @@ pub fn dry_run(
     Ok(told(plan, started, &walked))
 }
 
+/// What may still be spent, by all ways together.
+struct Budget {
+    events: u64,
+    steps: usize,
+    /// Of what is kept to be told.
+    bytes: usize,
+}
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.events == 0 || self.steps == 0 || self.bytes == 0
+    }
+
+    fn keep(&mut self, told: &impl Serialize) {
+        self.bytes = self.bytes.saturating_sub(serde_json::to_vec(told).map_or(0, |json| json.len()));
+    }
+}
+
 #[derive(Default)]
 struct Walked {
     history: History,
@@ -300,8 +318,7 @@ struct Walked {
 /// takes back turned out to matter, and was not looked at.
 fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Option<Walked>, IllegalEvent> {
     let (reads, hours) = (Reads::of(plan), plan.policy.has_hours());
-    let mut fuel = limits::RUN_EVENTS;
-    let mut steps = limits::DRY_RUN_STEPS;
+    let mut budget = Budget { events: limits::RUN_EVENTS, steps: limits::DRY_RUN_STEPS, bytes: limits::DRY_RUN_BYTES };
     let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();
     let mut done: Vec<Way> = Vec::new();
     let mut complete = true;
@@ -310,7 +327,7 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
         let together = fresh.len();
         for mut way in std::mem::take(&mut fresh) {
             let alone = together == 1 && open.is_empty() && done.is_empty();
-            let next = way.walk(world, alone, &mut fuel)?;
+            let next = way.walk(world, alone, &mut budget)?;
             if way.undo_differs && way.run.has_unwound() && !undo {
                 return Ok(None);
             }
@@ -323,15 +340,19 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
             }
         }
         let Some((_, here)) = open.pop_first() else { break };
-        for (path, way) in meet(here, &reads, hours, undo) {
+        let mut here = meet(here, &reads, hours, undo);
+        if !complete {
+            // Nothing is final any more: a few ways show what else there is.
+            here.truncate(limits::DRY_RUN_REST);
+        }
+        for (path, way) in here {
             let waiting = open.values().map(Vec::len).sum::<usize>() + fresh.len();
-            if steps == 0 {
+            if budget.is_spent() {
                 complete = false;
                 done.push(way);
                 continue;
             }
-            steps -= 1;
-            let mut ways = way.resolve(&path)?;
+            let mut ways = way.resolve(&path, &mut budget)?;
             if waiting + ways.len() > limits::DRY_RUN_PATHS {
                 complete = false;
                 ways.truncate(1);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::seen::{self, Doing, History, Parts, Seen};
-use super::{Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
+use super::{Budget, Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
@@ -60,14 +60,14 @@ impl Way {
     }
 
     /// Goes on until a step is to be resolved, for at most so many events.
-    pub fn walk(&mut self, world: &mut dyn World, sure: bool, fuel: &mut u64) -> Result<Next, IllegalEvent> {
-        while self.run.outcome().is_none() && *fuel > 0 {
-            *fuel -= 1;
+    pub fn walk(&mut self, world: &mut dyn World, sure: bool, budget: &mut Budget) -> Result<Next, IllegalEvent> {
+        while self.run.outcome().is_none() && !budget.is_spent() {
+            budget.events -= 1;
             match self.next_command() {
                 None => break,
                 Some(Command::Resolve { path }) => return Ok(Next::Step(path)),
                 Some(command) => {
-                    if !self.answer(&command, world, sure)? {
+                    if !self.answer(&command, world, sure, budget)? {
                         break;
                     }
                 }
@@ -100,7 +100,7 @@ impl Way {
     }
 
     /// False where there is no answer.
-    fn answer(&mut self, command: &Command, world: &mut dyn World, sure: bool) -> Result<bool, IllegalEvent> {
+    fn answer(&mut self, command: &Command, world: &mut dyn World, sure: bool, budget: &mut Budget) -> Result<bool, IllegalEvent> {
         let fact = match command {
             Command::TakeLock { lock } => Fact::LockTaken { lock: lock.clone() },
             Command::Resolve { .. } => return Ok(false),
@@ -146,7 +146,7 @@ impl Way {
             Command::Await { decision } => {
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
                 if open.votes.is_empty() {
-                    self.show_request(open.clone());
+                    self.show_request(open.clone(), budget);
                 }
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
                 let said = world.vote(&self.run, open).map(|vote| vote.map(|vote| self.run.check_vote(*decision, &vote)));
@@ -245,7 +245,7 @@ impl Way {
         Ok(true)
     }
 
-    fn show_request(&mut self, decision: Decision) {
+    fn show_request(&mut self, decision: Decision, budget: &mut Budget) {
         let rungs = self.run.rungs(&decision);
         let escalation = rungs.map(|(rung, within)| PredictedRung { to: rung.to.clone(), channels: rung.channels.clone(), within });
         let shown = PredictedRequest {
@@ -253,6 +253,7 @@ impl Way {
             escalation: escalation.collect(),
             request: (*decision.request).clone(),
         };
+        budget.keep(&shown);
         if let Some(path) = &decision.path {
             self.change(path, |doing| {
                 if !doing.requests.contains(&shown) {
@@ -292,7 +293,7 @@ impl Way {
     }
 
     /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
-    pub fn resolve(mut self, path: &StepPath) -> Result<Vec<Way>, IllegalEvent> {
+    pub fn resolve(mut self, path: &StepPath, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
         let prospects = self.run.prospects(path, self.now, &self.assumed);
         let ends = |prospect: &Prospect| match &prospect.resolution {
             Resolution::Fail { .. } | Resolution::Finish { .. } => true,
@@ -309,19 +310,24 @@ impl Way {
         for (place, prospect) in prospects.into_iter().enumerate() {
             let way = if place == last { own.take() } else { own.clone() };
             if let Some(mut way) = way {
-                way.take(path, step, prospect)?;
+                budget.steps = budget.steps.saturating_sub(1);
+                way.take(path, step, prospect, budget)?;
                 ways.push(way);
             }
         }
         Ok(ways)
     }
 
-    fn take(&mut self, path: &StepPath, step: StepIx, prospect: Prospect) -> Result<(), IllegalEvent> {
+    fn take(&mut self, path: &StepPath, step: StepIx, prospect: Prospect, budget: &mut Budget) -> Result<(), IllegalEvent> {
         let skipped = match &prospect.resolution {
             Resolution::Skip { reason } => Some(reason.clone()),
             _ => None,
         };
         let does = if skipped.is_none() { self.doing(path, &prospect) } else { None };
+        budget.keep(&prospect.resolution);
+        if let Some(doing) = &does {
+            budget.keep(&(&doing.title, &doing.why, &doing.undo, &doing.repeats));
+        }
         self.assumed.extend(prospect.assumes);
         let each = matches!(self.run.plan().step(step).verb, Verb::Each(_));
         let seen = Seen {
