@@ -1,5 +1,6 @@
 //! `runbook dry-run`: what a run would do, from the same machine with predicted answers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use runbook_core::document::Document;
 use runbook_core::document::test::Case;
 use runbook_core::explore::{self, DryRun, Longest, Options, Verdict, World};
 use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::run::task::{EnvText, Work};
 use runbook_core::trial::StandIns;
 use runbook_core::value::format_duration;
 use runbook_core::{Effect, Plan};
@@ -168,6 +170,7 @@ pub fn weight(predicted: &DryRun) -> String {
 pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, to: To) -> Result<(), Trouble> {
     let mut out = vec![heading(plan, started)];
     out.extend(words::values(&started.inputs).into_iter().map(|text| format!("  {text}")));
+    let mut environment = BTreeMap::new();
     for shown in report::lines(predicted) {
         let step = shown.step;
         let indent = "  ".repeat(step.path.depth());
@@ -185,7 +188,11 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         let below = |text: &str| format!("     {indent}{text}");
         if !skipped {
             out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| below(&text)));
-            out.extend(step.work.iter().flat_map(words::work).map(|text| below(&text)));
+            if let Some(work) = &step.work {
+                let (own, known) = known_environment(work, &mut environment);
+                out.extend(words::work(&own).iter().map(|text| below(text)));
+                out.extend((!known.is_empty()).then(|| below(&format!("    as above: {}", line(&known.join(", "))))));
+            }
         }
         for said in report::said(step, &plan.policy.people) {
             let text = match said.what {
@@ -211,6 +218,21 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         To::Person => ui.say(&text),
     }
     Ok(())
+}
+
+/// What of the environment of a step is news, and the names of what was shown above with the same value.
+fn known_environment(work: &Work, shown: &mut BTreeMap<String, EnvText>) -> (Work, Vec<String>) {
+    let same = |(name, text): &(&String, &EnvText)| shown.get(*name) == Some(*text);
+    let known: Vec<String> = work.env.iter().filter(same).map(|(name, _)| name.clone()).collect();
+    // One line for one line is no gain.
+    if known.len() < 2 {
+        shown.extend(work.env.clone());
+        return (work.clone(), Vec::new());
+    }
+    let mut own = work.clone();
+    own.env.retain(|name, _| !known.contains(name));
+    shown.extend(own.env.clone());
+    (own, known)
 }
 
 fn tone_of(tone: report::Tone) -> Tone {

@@ -54,12 +54,20 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     match &step.undo {
         PredictedUndo::Steps(steps) => {
             for undo in steps {
-                let does = undo.work.as_ref().map(|work| format!(": {}", brief(&work.task))).unwrap_or_default();
-                let title = undo.work.as_ref().is_none_or(|work| !undo.title.starts_with(verb(&work.task)));
-                said.push(text(
-                    "undo",
-                    if title { format!("{}{does}", undo.title) } else { does.trim_start_matches(": ").to_owned() },
-                ));
+                match undo.work.as_ref().map(|work| &work.task) {
+                    Some(Task::Run { shell, script, values }) if script.trim_end().contains('\n') => {
+                        said.push(text("undo", undo.title.as_str()));
+                        let values = values.iter().map(|(name, value)| format!("# {name}={}\n", shell_word(value)));
+                        said.push(Said {
+                            name: "undo",
+                            what: What::Block(language(*shell), values.collect::<String>() + script.trim_end()),
+                        });
+                    }
+                    // A title that was made of the verb says no more than the command.
+                    Some(task) if undo.title.starts_with(verb(task)) => said.push(text("undo", brief(task))),
+                    Some(task) => said.push(text("undo", format!("{}: {}", undo.title, brief(task)))),
+                    None => said.push(text("undo", undo.title.as_str())),
+                }
             }
         }
         PredictedUndo::Irreversible(reason) => said.push(text("irreversible", reason)),
@@ -214,6 +222,13 @@ fn brief_time(time: std::time::Duration) -> String {
     if rounded.is_zero() { "1ms".to_owned() } else { format_duration(rounded) }
 }
 
+fn language(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Sh => "sh",
+        Shell::Bash => "bash",
+    }
+}
+
 fn verb(task: &Task) -> &'static str {
     match task {
         Task::Run { .. } => "run",
@@ -239,8 +254,8 @@ fn brief(task: &Task) -> String {
     match task {
         Task::Run { script, values, .. } => {
             let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={}", shell_word(value))).collect();
-            let script = script.trim_end().replace('\n', "; ");
-            if values.is_empty() { script } else { format!("{script} ({})", values.join(" ")) }
+            let script = script.trim_end();
+            if values.is_empty() { script.to_owned() } else { format!("{script} ({})", values.join(" ")) }
         }
         Task::Exec { argv: words } => argv(words),
         Task::Rhai { script, .. } => script.trim_end().replace('\n', " "),
@@ -254,8 +269,7 @@ fn work(work: &Work) -> Vec<Said> {
     let mut said = Vec::new();
     match &work.task {
         Task::Run { shell, script, values } => {
-            let language = if *shell == Shell::Bash { "bash" } else { "sh" };
-            said.push(Said { name: "run", what: What::Block(language, script.clone()) });
+            said.push(Said { name: "run", what: What::Block(language(*shell), script.clone()) });
             said.extend(values.iter().map(|(name, value)| code("value", format!("{name}={}", shell_word(value)))));
         }
         Task::Exec { argv: words } => said.push(code("exec", argv(words))),

@@ -464,7 +464,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         repeats: shown.and_then(|doing| doing.repeats.clone()),
         targets: work.as_ref().map(targets).unwrap_or_default(),
         secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
-        longest: longest(step, &requests),
+        longest: longest(step, &requests, shown.and_then(|doing| doing.waits)),
         work,
         requests,
         undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),
@@ -495,10 +495,12 @@ fn targets(work: &Work) -> Vec<String> {
 }
 
 /// The longest time that a step itself can take; that of what stands inside it is theirs.
-fn longest(step: &Step, requests: &[PredictedRequest]) -> Option<Longest> {
+fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
     let own = match &step.verb {
         verb if verb.acts() => Some(Longest::Time(attempts(step.timeout.unwrap_or(limits::STEP_TIMEOUT), step.retry.as_ref()))),
-        Verb::Wait(wait) => Some(wait.within.or(step.timeout).map_or(Longest::WithoutEnd, Longest::Time)),
+        Verb::Wait(wait) => {
+            Some([waits, wait.within, step.timeout].into_iter().flatten().min().map_or(Longest::WithoutEnd, Longest::Time))
+        }
         Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Some(Longest::Time(Duration::ZERO)),
         _ => step.timeout.map(Longest::Time),
     };

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{PredictedRequest, PredictedUndo, Verdict};
 use crate::id::StepPath;
@@ -48,6 +49,8 @@ pub(super) struct Doing {
     pub fails: Option<String>,
     pub work: Option<Work>,
     pub requests: Vec<PredictedRequest>,
+    /// How long it waits, where that is known.
+    pub waits: Option<Duration>,
     pub undo: PredictedUndo,
     /// How often it is done, where that is not once.
     pub repeats: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -370,6 +371,14 @@ impl Way {
             fails,
             work,
             requests: Vec::new(),
+            waits: match (&view.step().verb, &prospect.resolution) {
+                (Verb::Wait(wait), Resolution::Wait { until: Some(until) })
+                    if matches!(wait.what, WaitFor::Duration(_)) && prospect.open.is_empty() =>
+                {
+                    Duration::try_from(until.duration_since(self.now)).ok()
+                }
+                _ => None,
+            },
             undo: undo_of(view.step(), view.undo()),
             repeats: repeats(view.step(), prospect),
             notes: Vec::new(),
