@@ -332,7 +332,15 @@ fn a_lens_shows_a_dry_run() {
         let uri = shelf.uri(name);
         shelf.editor.request("textDocument/codeLens", json!({"textDocument": {"uri": uri}}))
     };
-    assert_eq!(lenses(&mut shelf, "book.test.yaml"), json!([]));
+    let case = lenses(&mut shelf, "book.test.yaml")[0].clone();
+    assert_eq!(case["range"]["start"], place(TEST, "one"));
+    let told = shelf.editor.request("workspace/executeCommand", case["command"].clone()).to_string();
+    assert!(told.contains("from the case `one`"), "{told}");
+    let _ = shelf.editor.told("window/showDocument", None);
+    // What has to be given is taken from the first case.
+    let _ = shelf.write("book.yaml", &BOOK.replace("default: web-1, ", ""));
+    assert_eq!(lenses(&mut shelf, "book.yaml")[0]["command"]["title"], "dry run: one");
+    let _ = shelf.write("book.yaml", BOOK);
     let lens = lenses(&mut shelf, "book.yaml")[0].clone();
     assert_eq!((&lens["command"]["title"], &lens["range"]["start"]), (&json!("dry run"), &place(BOOK, "book\nversion")));
     let told = shelf.editor.request("workspace/executeCommand", lens["command"].clone());

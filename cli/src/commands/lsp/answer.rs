@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use runbook_core::diagnostic::{Diagnostic, Source, Span};
 use runbook_core::document::Document;
+use runbook_core::document::test::Case;
 use runbook_core::editor::{self, Lines};
 use runbook_core::layout::{Unlaid, lay_out};
 use runbook_core::limits;
@@ -125,12 +126,31 @@ fn changes(page: &Page, edits: &[editor::Edit]) -> Value {
     json!({"changes": of})
 }
 
-/// A dry run of the procedure, above its name.
+/// A dry run of a procedure, above its name, and of each case of a test, above that. A procedure that has to be given something takes it
+/// from the first case of its tests.
 fn lenses(page: &Page, uri: &str) -> Option<Value> {
     let file = page.catalogue.files().iter().find(|file| file.source.name == page.source.name)?;
-    let Some(Document::Procedure(procedure)) = &file.document else { return Some(json!([])) };
-    let range = say::range(&Lines::new(&page.source.text), procedure.name.span);
-    Some(json!([{"range": range, "command": {"title": "dry run", "command": DRY_RUN, "arguments": [uri]}}]))
+    let lines = Lines::new(&page.source.text);
+    let lens = |span: Span, title: String, arguments: Value| json!({"range": say::range(&lines, span), "command": {"title": title, "command": DRY_RUN, "arguments": arguments}});
+    let uri_of = |source: &Source| page.file(&source.name).map(|(path, _)| say::uri_of(path));
+    Some(match &file.document {
+        Some(Document::Procedure(procedure)) => {
+            let of = |test: &&_| page.catalogue.tested(test).0.is_some_and(|of| of.source.name == page.source.name);
+            let case = || page.catalogue.tests().filter(of).find_map(|test| Some((test, test.cases.first()?)));
+            let case = procedure.inputs.iter().any(|(_, input)| input.required).then(case).flatten();
+            let span = procedure.name.span;
+            match case.and_then(|(test, case)| Some((uri_of(&test.source)?, &case.name.value))) {
+                Some((test, case)) => json!([lens(span, format!("dry run: {case}"), json!([uri, test, case]))]),
+                None => json!([lens(span, "dry run".to_owned(), json!([uri]))]),
+            }
+        }
+        Some(Document::Test(test)) => {
+            let procedure = uri_of(&page.catalogue.tested(test).0?.source)?;
+            let of = |case: &Case| lens(case.name.span, "dry run".to_owned(), json!([procedure, uri, case.name.value]));
+            test.cases.iter().map(of).collect()
+        }
+        _ => json!([]),
+    })
 }
 
 /// What the faults in a range say would mend them.
@@ -168,22 +188,21 @@ pub fn command(params: &Value, settings: &Settings) -> Result<(PathBuf, String),
     if params["command"] != DRY_RUN {
         return Err((Refusal::WrongParameters, "there is no such command".to_owned()));
     }
-    let path = params["arguments"][0].as_str().and_then(say::path_of);
-    let path = path.ok_or((Refusal::WrongParameters, "no file is named".to_owned()))?;
-    let told = printed(&path, settings).map_err(|why| (Refusal::Failed, format!("cannot start the dry run: {why}")))?;
+    let file = |place: usize| params["arguments"][place].as_str().and_then(say::path_of);
+    let path = file(0).ok_or((Refusal::WrongParameters, "no file is named".to_owned()))?;
+    let case = file(1).zip(params["arguments"][2].as_str());
+    let told = printed(&path, case, settings).map_err(|why| (Refusal::Failed, format!("cannot start the dry run: {why}")))?;
     Ok((path, told))
 }
 
-fn printed(path: &Path, settings: &Settings) -> std::io::Result<String> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["dry-run", "--examples", "--color", "never", "--state"])
-        .arg(&settings.state.value)
-        .arg("--")
-        .arg(path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+fn printed(path: &Path, case: Option<(PathBuf, &str)>, settings: &Settings) -> std::io::Result<String> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["dry-run", "--color", "never", "--state"]).arg(&settings.state.value);
+    match case {
+        Some((test, case)) => command.arg("--with").arg(format!("{}:{case}", test.display())),
+        None => command.arg("--examples"),
+    };
+    let mut child = command.arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let read = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
