@@ -202,6 +202,8 @@ steps:
   - {id: many, each: {in: 'steps.shell.said.split(\" \")', steps: [{id: one, exec: [./look-4, '{{item}}'], effect: read}]}}
   - {id: up, wait: {until: steps.probe.exit_code == 1, every: 1h, within: 2h, probe: {id: probe, exec: [./look-5], effect: read}}}
   - {id: asked, exec: [./look-never, '{{now}}'], effect: read}
+  - {id: go, approve: {question: Go on?, within: 1h}, on_failure: continue}
+  - {id: maybe, if: steps.go.granted, exec: [./look-never], effect: read}
   - {id: change, exec: [./change], undo: {exec: [./change]}}
   - {id: after, exec: [./look-never], effect: read}
   - {id: gone, run: ./change, effect: destructive, irreversible: gone}
@@ -263,6 +265,7 @@ fn probing_starts_what_reads_and_nothing_else() {
         "4. fails  [read, at most 5h]  would run and fail, because ",
         "many[2]/one",
         "note: not looked at: something that it is given is not known",
+        "note: not looked at: nobody knows whether a run comes to it",
         "note: not looked at: `change` comes before it and changes something",
     ] {
         assert!(told.contains(line), "{line}\n{told}");

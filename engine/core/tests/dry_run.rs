@@ -5,10 +5,10 @@ use std::sync::Arc;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
-use runbook_core::explore::{DryRun, Nothing, Options, Verdict, dry_run};
-use runbook_core::run::event::{Event, Fact, Identity, Means, Part, Resolution, RunStarted};
+use runbook_core::explore::{DryRun, Later, Nothing, Options, Sight, Told, Verdict, World, dry_run};
+use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Means, Part, Resolution, RunStarted};
 use runbook_core::run::task::Task;
-use runbook_core::{Digest, Map, Plan, Run, RunId, Value};
+use runbook_core::{Digest, Map, Plan, Run, RunId, StepPath, Value};
 
 const OTHER: &str = "apiVersion: runbook/v1
 kind: Runbook
@@ -290,6 +290,66 @@ fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
         let dry = predicted(&format!("{LOOK}finally:\n- {{id: a, if: {when}, exec: [x], effect: read}}\n"), false);
         let told = told(&dry);
         assert_eq!(told.lines().find_map(|line| line.strip_prefix("~finally/a: ")), Some(expect), "{told}");
+    }
+}
+
+/// Knows what `look` gives, and whether that would be another later.
+struct Seen(i64, Later);
+
+impl World for Seen {
+    fn attempt(&mut self, _: &Run, path: &StepPath, sight: Sight) -> Told {
+        let result = Value::Map(Map::from([("stdout".to_owned(), Value::text(self.0.to_string()))]));
+        let end = (path.label() == "look" && sight == Sight::Clear).then_some(AttemptEnd::Succeeded { result });
+        Told { note: end.as_ref().map(|_| "seen".to_owned()), end }
+    }
+
+    fn later(&self, _: &Run, _: &StepPath) -> Later {
+        self.1
+    }
+}
+
+#[test]
+fn what_somebody_knows_is_not_unknown() {
+    let branch = "- {id: a, if: steps.look.size > 5, exec: [a, '{{steps.look.size}}'], effect: read}\n";
+    let waits = format!(
+        "- {{id: up, wait: {{until: steps.look.size > 5, every: 1m, within: 5m, probe: {}}}}}\n",
+        LOOK.trim_start_matches("- ").trim()
+    );
+    for (name, steps, world, expect) in [
+        ("a condition that holds", format!("{LOOK}{branch}"), Seen(7, Later::Same), "look: would run\na: would run\n"),
+        (
+            "one that does not",
+            format!("{LOOK}{branch}"),
+            Seen(3, Later::Same),
+            "look: would run\na: would skip: `steps.look.size > 5` does not hold\n",
+        ),
+        ("a wait that is over", waits.clone(), Seen(7, Later::Same), "up: would run\nup[1]/look: would run\n"),
+        (
+            "a wait for what will not be another",
+            waits.clone(),
+            Seen(3, Later::Same),
+            "up: would run and fail: its condition does not hold, and its time runs out\nup[1]/look: would run\n",
+        ),
+        (
+            "a wait for what may be another",
+            waits.clone(),
+            Seen(3, Later::Unknown),
+            "up: cannot know: how often it looks depends on what it finds; it is shown once\nup[1]/look: would run\n",
+        ),
+        (
+            "a wait of which each look is known",
+            waits,
+            Seen(3, Later::Known),
+            "up: would run and fail: it did not end within 5m\nup[1]/look: would run\nup[2]/look: would run\nup[3]/look: would run\nup[4]/look: would run\nup[5]/look: would run\n",
+        ),
+    ] {
+        let plan = plan(&steps);
+        let mut world = world;
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let dry = dry_run(&plan, &started(&plan), now, &Options::default(), &mut world).unwrap();
+        assert_eq!((told(&dry).as_str(), dry.complete), (expect, true), "{name}");
+        let seen = dry.steps.iter().filter(|step| step.path.label() == "look");
+        assert!(seen.into_iter().all(|step| step.notes == ["seen"]), "{name}");
     }
 }
 

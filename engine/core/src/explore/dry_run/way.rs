@@ -57,7 +57,10 @@ impl Way {
     pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
         let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
-        self.run.apply(&event).map(|_| ())
+        let about = self.subject(&event.fact);
+        self.run.apply(&event)?;
+        about.iter().for_each(|path| self.tell_failure(path));
+        Ok(())
     }
 
     /// Goes on until a step is to be resolved, for at most so many events.
@@ -114,9 +117,7 @@ impl Way {
                     Some(end) => end,
                     None => AttemptEnd::Succeeded { result: self.predicted(path, world) },
                 };
-                self.record(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })?;
-                self.tell_failure(path);
-                return Ok(true);
+                Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
             }
             Command::Stop { path, attempt } => {
                 let end = AttemptEnd::Unknown { why: "a prediction does not stop".to_owned() };
@@ -166,6 +167,18 @@ impl Way {
         };
         self.record(fact)?;
         Ok(true)
+    }
+
+    /// The step that a fact may make fail.
+    fn subject(&self, fact: &Fact) -> Option<StepPath> {
+        match fact {
+            Fact::AttemptFinished { path, .. } | Fact::ConditionJudged { path, .. } => Some(path.clone()),
+            Fact::TimerFired { timer: Timer::Step { path } } => Some(path.clone()),
+            Fact::TimerFired { timer: Timer::Decision { decision, .. } } | Fact::Decided { decision, .. } => {
+                self.run.decision(*decision)?.path.clone()
+            }
+            _ => None,
+        }
     }
 
     fn sight(&self, path: &StepPath, sure: bool) -> Sight {
@@ -226,7 +239,6 @@ impl Way {
         }
         let holds = Evaluated::Value(later == Later::Unknown);
         self.record(Fact::ConditionJudged { path: path.clone(), round, holds })?;
-        self.tell_failure(path);
         if wait {
             self.fails(path, "its condition does not hold, and its time runs out");
             self.runs_out(Timer::Step { path: path.clone() })?;
