@@ -176,6 +176,9 @@ fn faults_are_told_as_one_types() {
     // A broken file, and a mended one.
     assert_eq!(shelf.write("book.yaml", "apiVersion: runbook/v1\nkind: [\n")[0].split(' ').next(), Some("RB0001"));
     assert_eq!(shelf.write("book.yaml", BOOK), Vec::<String>::new());
+    // The workspace, and what it makes of the others.
+    let strict = format!("{WORKSPACE}environments: {{a: {{}}, b: {{}}}}\ngroups: {{nobody: []}}\n");
+    assert_eq!(shelf.open("workspace.yaml", &strict), ["RB0407 4:9-4:15"]);
     assert_eq!(shelf.editor.close(), Some(0));
 }
 

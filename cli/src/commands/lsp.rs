@@ -176,11 +176,11 @@ impl<W: Write> Server<'_, W> {
     /// Tells the faults of every open document that may have others by now.
     fn tell_faults(&mut self) -> std::io::Result<()> {
         for path in self.desk.untold() {
-            let desk = &mut self.desk;
+            let (desk, settings) = (&mut self.desk, self.settings);
             let found = catch_unwind(AssertUnwindSafe(|| {
                 let page = desk.page(&path)?;
                 let lines = Lines::new(&page.source.text);
-                let faults = page.faults();
+                let faults = page.faults(settings);
                 let told: Vec<Value> = faults.iter().map(|fault| say::diagnostic(fault, page.source, &path, &lines)).collect();
                 Some((told, page.version.clone()))
             }));

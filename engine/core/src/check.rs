@@ -122,8 +122,7 @@ pub fn tested<'a>(test: &Test, catalogue: &Catalogue<'a>) -> Result<&'a Procedur
             None => fault.help("name a procedure of the catalogue"),
         }));
     }
-    let allowed = |procedure: &&Procedure| reference.requirement.is_none_or(|range| range.allows(procedure.version.value));
-    catalogue.versions(name).rev().find(allowed).ok_or_else(|| {
+    called(&test.procedure.value, catalogue).ok_or_else(|| {
         let versions: Vec<String> = catalogue.versions(name).map(|p| p.version.value.to_string()).collect();
         let fault = fault(Code::RB0302, format!("no version of `{name}` meets `{}`", test.procedure.value));
         let reason = format!("the catalogue has {}", versions.join(", "));

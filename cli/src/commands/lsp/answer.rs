@@ -63,7 +63,7 @@ pub fn request(method: &str, params: &Value, desk: &mut Desk, settings: &Setting
     let Some(page) = desk.page(&path).filter(|page| page.is_ours) else { return Ok(Value::Null) };
     let answer = match question {
         "codeLens" => lenses(&page, uri),
-        "codeAction" => actions(&page, uri, params),
+        "codeAction" => actions(&page, uri, params, settings),
         "formatting" => formatted(page.source)?,
         _ => {
             let Some(point) = say::point_of(&params["position"]) else {
@@ -154,7 +154,7 @@ fn lenses(page: &Page, uri: &str) -> Option<Value> {
 }
 
 /// What the faults in a range say would mend them.
-fn actions(page: &Page, uri: &str, params: &Value) -> Option<Value> {
+fn actions(page: &Page, uri: &str, params: &Value, settings: &Settings) -> Option<Value> {
     let (from, to) = say::range_of(&params["range"])?;
     let lines = Lines::new(&page.source.text);
     let touches = |fault: &&Diagnostic| lines.point(fault.span.start) <= to && from <= lines.point(fault.span.end);
@@ -167,7 +167,7 @@ fn actions(page: &Page, uri: &str, params: &Value) -> Option<Value> {
         Some(json!({"title": format!("write `{shown}`"), "kind": "quickfix", "isPreferred": true,
             "diagnostics": [say::diagnostic(fault, page.source, &path, &lines)], "edit": {"changes": changes}}))
     };
-    Some(page.faults().iter().filter(touches).filter_map(action).collect())
+    Some(page.faults(settings).iter().filter(touches).filter_map(action).collect())
 }
 
 fn formatted(source: &Source) -> Result<Option<Value>, (Refusal, String)> {

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::say;
 use crate::commands::check;
+use crate::settings::Settings;
 
 #[derive(Default)]
 pub struct Desk {
@@ -136,8 +137,9 @@ impl Page<'_> {
         Lines::new(&self.source.text).offset(point)
     }
 
-    pub fn faults(&self) -> Vec<Diagnostic> {
-        self.catalogue.check_file(&self.source.name, &check::options(None))
+    /// What `runbook check` says of it, in this environment of the workspace.
+    pub fn faults(&self, settings: &Settings) -> Vec<Diagnostic> {
+        self.catalogue.check_file(&self.source.name, &check::options(settings.environment.value.clone()))
     }
 
     /// Asks something of the document and of all around it.
