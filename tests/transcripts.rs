@@ -30,6 +30,7 @@ transcripts! {
     rollback "05-rollback";
     secrets "06-secrets";
     resume_after_crash "07-resume-after-crash";
+    review_in_ci "08-review-in-ci";
 }
 
 #[test]

@@ -13,7 +13,7 @@ use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
 pub use editors::{Fmt, Lsp, Schema};
-pub use review::{Diff, DryRun, Explore, Format, ReportFormat, Test};
+pub use review::{Diff, DryRun, Explore, Format, ReportFormat, Review, ReviewFormat, Test};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -66,6 +66,7 @@ pub enum Command {
     DryRun(DryRun),
     Explore(Explore),
     Diff(Diff),
+    Review(Review),
     Test(Test),
     Resume(Resume),
     Runs(Runs),

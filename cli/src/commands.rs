@@ -25,6 +25,7 @@ mod new;
 mod replay;
 mod reply;
 mod resume;
+mod review;
 mod runs;
 mod schema;
 mod show;
@@ -53,6 +54,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),
+        Command::Review(args) => review::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),
         Command::Resume(args) => resume::resume(&args, settings, ui),
         Command::Undo(args) => resume::undo(&args, settings, ui),

@@ -18,6 +18,7 @@ pub mod probe;
 pub mod process;
 mod program;
 pub mod report;
+pub mod review;
 pub mod revision;
 pub mod secret;
 pub mod session;

@@ -8,6 +8,7 @@ pub mod dry_run;
 pub mod html;
 pub mod markdown;
 pub mod plain;
+pub mod review;
 mod usual;
 
 pub use usual::usual;

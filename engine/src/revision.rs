@@ -70,6 +70,11 @@ impl Repository {
         Ok(Repository { top: PathBuf::from(top), prefix: prefix.to_owned() })
     }
 
+    /// The folder's own path below the top, with a `/` at its end; empty at the top.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// A path below the top, as it is from the folder.
     pub fn from_here(&self, path: &str) -> String {
         format!("{}{path}", "../".repeat(self.prefix.matches('/').count()))
@@ -84,32 +89,52 @@ impl Repository {
         if !blob.fits() {
             return Err(RevisionError::TooLarge { revision: revision.to_owned(), path, size: blob.size });
         }
-        let folders: BTreeSet<&str> = blobs.iter().filter_map(|blob| workspace_of(&blob.path)).collect();
         let parent = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         // As for files on the disk: the nearest workspace upward, else the file's own folder.
+        let folders = workspaces(&blobs);
         let root = ancestors(parent).find(|folder| folders.contains(folder));
-        let inside = |blob: &&Blob| {
-            if !blob.fits() || blob.path == path {
-                return blob.fits();
-            }
-            let Some(name) = below(root.unwrap_or(parent), &blob.path) else { return false };
-            match root {
-                Some(root) => ancestors(name.rsplit_once('/').map_or("", |(folder, _)| folder))
-                    .filter(|folder| !folder.is_empty())
-                    .all(|folder| !folders.contains(join(root, folder).as_str())),
-                None => !name.contains('/'),
-            }
+        let inside = |blob: &Blob| match root {
+            Some(root) => blob.path == path || belongs(&folders, root, &blob.path),
+            None => below(parent, &blob.path).is_some_and(|name| !name.contains('/')),
         };
-        let chosen: Vec<&Blob> = blobs.iter().filter(inside).collect();
         let root = root.unwrap_or(parent);
+        let catalogue = self.catalogue(revision, root, blobs.iter().filter(|blob| inside(blob)))?;
+        let file = below(root, &path).ok_or_else(no_file)?.to_owned();
+        Ok(Revision { catalogue, file })
+    }
+
+    /// A folder's catalogue, without files where the revision has no such folder.
+    pub fn folder(&self, revision: &str, folder: &Path) -> Result<Catalogue, RevisionError> {
+        let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let root = match full.strip_prefix(&self.top) {
+            Ok(root) => root.to_string_lossy().into_owned(),
+            Err(_) => return Err(RevisionError::NoRepository(folder.to_owned())),
+        };
+        let blobs = self.blobs(revision)?;
+        let folders = workspaces(&blobs);
+        self.catalogue(revision, &root, blobs.iter().filter(|blob| belongs(&folders, &root, &blob.path)))
+    }
+
+    /// Where what is checked out and a revision parted; the revision itself where it has not gone on since, or they have nothing in
+    /// common.
+    pub fn parting(&self, revision: &str) -> Result<String, RevisionError> {
+        let unknown = || RevisionError::NoRevision(revision.to_owned());
+        let commit = format!("{revision}^{{commit}}");
+        let commit = git(&self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], b"")?.ok_or_else(unknown)?;
+        let commit = String::from_utf8(commit).map_err(|_| unknown())?;
+        let base = git(&self.top, ["merge-base", commit.trim(), "HEAD"], b"")?;
+        let base = base.and_then(|base| String::from_utf8(base).ok()).filter(|base| *base != commit);
+        Ok(base.map_or_else(|| revision.to_owned(), |base| base.trim().to_owned()))
+    }
+
+    fn catalogue<'b>(&self, revision: &str, root: &str, blobs: impl Iterator<Item = &'b Blob>) -> Result<Catalogue, RevisionError> {
+        let chosen: Vec<&Blob> = blobs.filter(|blob| blob.fits()).collect();
         if chosen.len() > limits::CATALOGUE_FILES {
             return Err(RevisionError::TooMany { revision: revision.to_owned(), folder: root.to_owned() });
         }
         let contents = self.contents(&chosen)?;
         let named = chosen.iter().zip(contents).filter_map(|(blob, bytes)| Some((below(root, &blob.path)?.to_owned(), bytes)));
-        let catalogue = Catalogue::of_contents(&self.top.join(root), named);
-        let file = below(root, &path).ok_or_else(no_file)?.to_owned();
-        Ok(Revision { catalogue, file })
+        Ok(Catalogue::of_contents(&self.top.join(root), named))
     }
 
     /// A path below the top, without `.` and `..`; absent where it leads out.
@@ -159,6 +184,18 @@ impl Repository {
         }
         Ok(contents)
     }
+}
+
+/// The folders that have a workspace.
+fn workspaces(blobs: &[Blob]) -> BTreeSet<&str> {
+    blobs.iter().filter_map(|blob| workspace_of(&blob.path)).collect()
+}
+
+/// Whether a file is part of the catalogue of `root`, and not of one inside it.
+fn belongs(folders: &BTreeSet<&str>, root: &str, path: &str) -> bool {
+    let Some(name) = below(root, path) else { return false };
+    let inside = ancestors(name.rsplit_once('/').map_or("", |(folder, _)| folder)).filter(|folder| !folder.is_empty());
+    inside.map(|folder| join(root, folder)).all(|folder| !folders.contains(folder.as_str()))
 }
 
 /// The folder that a file makes a catalogue.

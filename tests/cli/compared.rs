@@ -13,7 +13,7 @@ const STEPS: &str = "steps:
     irreversible: it is only a line
 ";
 
-fn git(desk: &Desk, arguments: &[&str]) {
+pub fn git(desk: &Desk, arguments: &[&str]) {
     let mut git = Command::new("git");
     git.current_dir(desk.path("")).args(["-c", "user.name=a", "-c", "user.email=a@example.org"]).args(arguments);
     assert!(git.status().unwrap().success(), "{arguments:?}");

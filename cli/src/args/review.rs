@@ -90,6 +90,37 @@ pub struct Diff {
     pub strict: bool,
 }
 
+/// Say what a change of the catalogue means, for whoever reviews it
+///
+/// Compares the catalogue with what it was where the branch parted from REVISION. For each procedure that means something else: what
+/// changes and whether its version says so, what `check` and `explore` find that they did not find before, whether its tests pass and
+/// what they cover, and a dry run of each case. Exits 1 if something speaks against the change.
+#[derive(Debug, Args)]
+pub struct Review {
+    /// The revision that the change is to go into
+    #[arg(long, value_name = "REVISION")]
+    pub against: String,
+    /// With the rules of this environment of the workspace
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = ReviewFormat::Text)]
+    pub format: ReviewFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReviewFormat {
+    Text,
+    /// One comment of at most 60 kB, details folded
+    Markdown,
+    /// New findings as SARIF 2.1.0
+    Sarif,
+    /// New findings as annotations of a GitHub workflow
+    Github,
+    /// New findings as a GitLab code quality report
+    Gitlab,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
     Text,

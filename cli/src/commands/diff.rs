@@ -48,7 +48,7 @@ fn from_here(path: &str) -> Result<String, Trouble> {
     Ok(Repository::around(Path::new(".")).map_err(trouble)?.from_here(path))
 }
 
-fn trouble(error: RevisionError) -> Trouble {
+pub fn trouble(error: RevisionError) -> Trouble {
     let next = match &error {
         RevisionError::Git(_) => "install git, or compare two files",
         RevisionError::NoRepository(_) => "go into the repository, or compare two files",

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, nearest};
 use crate::document::clipped;
 use crate::document::test::{Case, StandInEnd};
+use crate::explore::{DryRun, Options, dry_run};
 use crate::limits;
 use crate::plan::Plan;
 use crate::run::{Event, Run};
@@ -53,6 +54,13 @@ pub fn play(case: &Case, source: &Source, plan: &Arc<Plan>) -> Trial {
         Err(incomplete) => faults.push(incomplete.told(case, source)),
     }
     Trial { faults, run, events }
+}
+
+/// What a run of the case would do, with what its stand-ins and answers say and nothing else known.
+pub fn predict(case: &Case, plan: &Arc<Plan>) -> Result<DryRun, String> {
+    let started = play::started(case, plan).map_err(|error| error.to_string())?;
+    let now = play::starts_at(case);
+    dry_run(plan, &started, now, &Options::default(), &mut StandIns(case)).map_err(|error| error.to_string())
 }
 
 /// The names of steps that the procedure does not have, and stand-ins of steps that nobody performs: what is said of them would be

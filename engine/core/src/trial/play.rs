@@ -16,6 +16,7 @@ use crate::limits;
 use crate::plan::Plan;
 use crate::run::decision::{Choice, Decision, Verdict};
 use crate::run::event::{AttemptEnd, Identity, Means, Resolution, RunStarted, Timer, Vote};
+use crate::run::start::StartError;
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Run};
 use crate::value::Value;
 
@@ -50,7 +51,7 @@ impl<'c> Play<'c> {
             case,
             run: Run::new(plan.clone()),
             events: Vec::new(),
-            now: case.setting.at.or_else(|| START.parse().ok()).unwrap_or_default(),
+            now: starts_at(case),
             ends: BTreeMap::new(),
             votes: BTreeMap::new(),
             cast: 0,
@@ -63,8 +64,7 @@ impl<'c> Play<'c> {
 
     pub fn begin(&mut self) -> Result<(), Incomplete> {
         let plan = self.run.plan().clone();
-        let requester = self.case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
-        let started = RunStarted::of(&plan, self.case.setting.inputs.clone(), identity(&plan, requester, false), 0);
+        let started = started(self.case, &plan);
         let started = started.map_err(|error| Incomplete {
             at: None,
             message: error.to_string().replace('\n', "; "),
@@ -356,6 +356,17 @@ impl<'c> Play<'c> {
 
 /// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
 /// name.
+/// How the run of a case starts.
+pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
+    let requester = case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
+    RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)
+}
+
+/// The time at which it starts.
+pub fn starts_at(case: &Case) -> Timestamp {
+    case.setting.at.or_else(|| START.parse().ok()).unwrap_or_default()
+}
+
 fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
     let people = &plan.policy.people;
     let (who, user) = match people.people.get(who) {

@@ -1,0 +1,322 @@
+//! A review of a change in the forms in which it is read: one comment, and the findings for the machines that put them beside lines.
+
+use runbook_core::diagnostic::{Diagnostic, Severity, Source, Span};
+use serde_json::{Value as Json, json};
+
+use super::{comparison, dry_run, markdown};
+use crate::review::{Change, Review, Reviewed};
+
+/// What GitHub takes in one comment is 65,536 characters; with some room for whoever adds to it.
+pub const COMMENT_BYTES: usize = 60_000;
+/// What the list of all procedures may take of it.
+const LIST_BYTES: usize = 15_000;
+
+/// A part of the comment that can be left out.
+struct Part {
+    procedure: usize,
+    /// What it is called if it is left out.
+    kind: Kind,
+    text: String,
+}
+
+/// In the order in which they matter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Findings,
+    Comparison,
+    Tests,
+    DryRun,
+}
+
+impl Kind {
+    fn counted(self, count: usize) -> String {
+        let (one, many) = match self {
+            Kind::Findings => ("list of findings", "lists of findings"),
+            Kind::Comparison => ("comparison", "comparisons"),
+            Kind::Tests => ("report of tests", "reports of tests"),
+            Kind::DryRun => ("dry run", "dry runs"),
+        };
+        format!("{count} {}", if count == 1 { one } else { many })
+    }
+}
+
+/// One comment of at most [`COMMENT_BYTES`]; what had no room is counted in it. `against` is what people call the old version, `source`
+/// gives a file by its name.
+pub fn to_markdown<'s>(review: &Review, against: &str, source: impl Fn(&str) -> Option<&'s Source>) -> String {
+    let objections = review.objections();
+    let mut head = match objections.len() {
+        0 => "## Runbooks: nothing speaks against this change\n\n".to_owned(),
+        1 => "## Runbooks: one thing speaks against this change\n\n".to_owned(),
+        many => format!("## Runbooks: {many} things speak against this change\n\n"),
+    };
+    head.extend(objections.iter().map(|objection| format!("- {}\n", markdown::text(objection))));
+    if !objections.is_empty() {
+        head.push('\n');
+    }
+    head.push_str(&format!("Compared with {}.\n", markdown::code(against)));
+    if review.procedures.is_empty() && review.elsewhere.is_empty() {
+        head.push_str("\nNo procedure means anything else.\n");
+        return head;
+    }
+    head.push_str(&list(review));
+    let parts = parts(review, &source);
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|place| parts[*place].kind);
+    // The line that says what is hidden, and a heading for each procedure.
+    let mut room = COMMENT_BYTES.saturating_sub(head.len() + 400);
+    let mut shown = vec![false; parts.len()];
+    let mut begun = vec![false; review.procedures.len() + 1];
+    for place in order {
+        let part = &parts[place];
+        let heading = if begun[part.procedure] { 0 } else { heading(review, part.procedure).len() };
+        let needs = part.text.len() + heading + 1;
+        if needs <= room {
+            room -= needs;
+            (shown[place], begun[part.procedure]) = (true, true);
+        }
+    }
+    let mut out = head;
+    let mut last = None;
+    for (part, _) in parts.iter().zip(&shown).filter(|(_, shown)| **shown) {
+        if last.replace(part.procedure) != Some(part.procedure) {
+            out.push_str(&heading(review, part.procedure));
+        }
+        out.push_str(&part.text);
+        out.push('\n');
+    }
+    let hidden: Vec<String> = [Kind::Findings, Kind::Comparison, Kind::Tests, Kind::DryRun]
+        .into_iter()
+        .filter_map(|kind| {
+            let count = parts.iter().zip(&shown).filter(|(part, shown)| part.kind == kind && !**shown).count();
+            (count > 0).then(|| kind.counted(count))
+        })
+        .collect();
+    if !hidden.is_empty() {
+        out.push_str(&format!(
+            "\nHidden, because a comment has at most {} kB: {}. `runbook diff`, `runbook explore` and `runbook dry-run` show each.\n",
+            COMMENT_BYTES / 1000,
+            hidden.join(", ")
+        ));
+    }
+    out
+}
+
+fn heading(review: &Review, place: usize) -> String {
+    match review.procedures.get(place) {
+        Some(procedure) => format!("\n### {}\n\n", markdown::code(&procedure.name)),
+        None => "\n### Other files\n\n".to_owned(),
+    }
+}
+
+fn list(review: &Review) -> String {
+    let head = ["procedure", "change", "tests", "new findings", "plan"];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut bytes = 0;
+    for procedure in &review.procedures {
+        let row = vec![
+            format!("{}<br>{}", markdown::code(&procedure.name), markdown::code(&procedure.file)),
+            markdown::text(&change(procedure)),
+            markdown::text(&tests(procedure)),
+            markdown::text(&findings(procedure)),
+            digest(procedure).unwrap_or_default(),
+        ];
+        bytes += row.iter().map(String::len).sum::<usize>();
+        if bytes > LIST_BYTES {
+            break;
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let left = review.procedures.len() - rows.len();
+    let more = if left == 0 { String::new() } else { format!("\nAnd {left} more.\n") };
+    format!("\n{}{more}", markdown::table(&head, &rows))
+}
+
+/// The beginning of the new plan's digest: what an approval names.
+fn digest(procedure: &Reviewed) -> Option<String> {
+    let digest = match &procedure.change {
+        Change::Added(digest) | Change::Changed(_, digest) | Change::Mended(digest) => digest,
+        Change::Removed | Change::Broken => return None,
+    };
+    Some(markdown::code(digest.as_str().get(..19).unwrap_or(digest.as_str())))
+}
+
+/// What became of a procedure, in one line.
+pub fn change(procedure: &Reviewed) -> String {
+    match &procedure.change {
+        Change::Added(_) => "new".to_owned(),
+        Change::Removed => "gone".to_owned(),
+        Change::Broken => "does not pass check".to_owned(),
+        Change::Mended(_) => "passes check now".to_owned(),
+        Change::Changed(changed, _) => changed.procedures.first().map_or_else(|| "means the same".to_owned(), comparison::verdict),
+    }
+}
+
+/// What its tests came to, in one line.
+pub fn tests(procedure: &Reviewed) -> String {
+    let tests = &procedure.tests;
+    let covered = tests.points - tests.missing.len().min(tests.points);
+    match (tests.cases, tests.failed.len()) {
+        _ if matches!(procedure.change, Change::Removed) => String::new(),
+        (0, _) if !tests.broken.is_empty() => "cannot be played".to_owned(),
+        (0, _) => "none".to_owned(),
+        (cases, 0) => format!("{cases} pass, {covered} of {} steps and branches", tests.points),
+        (cases, failed) => format!("{failed} of {cases} fail"),
+    }
+}
+
+fn findings(procedure: &Reviewed) -> String {
+    match (procedure.found.len(), procedure.mended) {
+        (0, 0) => "none".to_owned(),
+        (0, mended) => format!("none; {mended} mended"),
+        (found, 0) => found.to_string(),
+        (found, mended) => format!("{found}; {mended} mended"),
+    }
+}
+
+fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (place, procedure) in review.procedures.iter().enumerate() {
+        let mut part = |kind: Kind, text: String| parts.push(Part { procedure: place, kind, text });
+        let found: Vec<&Diagnostic> = procedure.found.iter().chain(&procedure.tests.broken).collect();
+        if !found.is_empty() {
+            part(Kind::Findings, table(&found, source));
+        }
+        if let Change::Changed(changed, _) = &procedure.change
+            && !changed.is_empty()
+        {
+            part(Kind::Comparison, markdown::details("What it changes", &comparison::to_markdown(changed)));
+        }
+        let tests = &procedure.tests;
+        let failed =
+            tests.failed.iter().map(|(file, case)| format!("- fails: {} in {}\n", markdown::text(case), markdown::code(file)));
+        let missing = tests.missing.iter().map(|missing| format!("- {}\n", markdown::text(missing)));
+        let said: String = failed.chain(missing).collect();
+        if !said.is_empty() {
+            part(Kind::Tests, markdown::details("What its tests say", &said));
+        }
+        for (case, dry) in &tests.dry_runs {
+            let body = dry_run::to_markdown(dry, &tests.people);
+            part(Kind::DryRun, markdown::details(&format!("Dry run: {case}"), &body));
+        }
+    }
+    if !review.elsewhere.is_empty() {
+        let found: Vec<&Diagnostic> = review.elsewhere.iter().collect();
+        parts.push(Part { procedure: review.procedures.len(), kind: Kind::Findings, text: table(&found, source) });
+    }
+    parts
+}
+
+fn table<'s>(found: &[&Diagnostic], source: &impl Fn(&str) -> Option<&'s Source>) -> String {
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|found| {
+            let at = source(&found.source).map(|source| source.position(found.span.start)).unwrap_or_default();
+            let severity = if found.severity == Severity::Error { "error" } else { "warning" };
+            vec![
+                format!("{} {severity}", found.code.as_str()),
+                markdown::code(&format!("{}:{}:{}", found.source, at.line, at.column)),
+                markdown::text(&found.message),
+                markdown::text(found.help.as_deref().unwrap_or_default()),
+            ]
+        })
+        .collect();
+    markdown::table(&["new", "where", "what", "what to do"], &rows)
+}
+
+/// A finding with the place that machines want, its file below `prefix`.
+struct Placed<'d> {
+    found: &'d Diagnostic,
+    file: String,
+    from: runbook_core::diagnostic::Position,
+    to: runbook_core::diagnostic::Position,
+}
+
+fn placed<'d, 's>(
+    review: &'d Review,
+    prefix: &'d str,
+    source: impl Fn(&str) -> Option<&'s Source> + 'd,
+) -> impl Iterator<Item = Placed<'d>> {
+    review.found().filter_map(move |found| {
+        let source = source(&found.source)?;
+        let Span { start, end } = found.span;
+        let file = format!("{prefix}{}", found.source);
+        Some(Placed { found, file, from: source.position(start), to: source.position(end) })
+    })
+}
+
+/// The findings as SARIF 2.1.0, which code hosts show beside the lines. `prefix` leads from the top of the repository to the catalogue.
+pub fn to_sarif<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Json {
+    let results: Vec<Json> = placed(review, prefix, source)
+        .map(|Placed { found, file, from, to }| {
+            json!({
+                "ruleId": found.code.as_str(),
+                "level": if found.severity == Severity::Error { "error" } else { "warning" },
+                "message": { "text": told(found) },
+                "locations": [{ "physicalLocation": {
+                    "artifactLocation": { "uri": uri(&file) },
+                    "region": {
+                        "startLine": from.line, "startColumn": from.column, "endLine": to.line, "endColumn": to.column,
+                    },
+                } }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "columnKind": "unicodeCodePoints",
+            "tool": { "driver": { "name": "runbook", "version": env!("CARGO_PKG_VERSION") } },
+            "results": results,
+        }],
+    })
+}
+
+/// The findings as commands of a GitHub workflow, one on a line.
+pub fn to_github<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let lines = placed(review, prefix, source).map(|Placed { found, file, from, to }| {
+        let level = if found.severity == Severity::Error { "error" } else { "warning" };
+        format!(
+            "::{level} file={},line={},col={},endLine={},endColumn={},title={}::{}\n",
+            property(&file),
+            from.line,
+            from.column,
+            to.line,
+            to.column,
+            found.code.as_str(),
+            data(&told(found))
+        )
+    });
+    lines.collect()
+}
+
+/// The findings as a code quality report of GitLab.
+pub fn to_gitlab<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Json {
+    let issues = placed(review, prefix, source).map(|Placed { found, file, from, to }| {
+        let print = runbook_core::Digest::of_bytes(format!("{file}\0{}\0{}", found.code.as_str(), found.message).as_bytes());
+        json!({
+            "description": told(found),
+            "check_name": found.code.as_str(),
+            "fingerprint": print.as_str().rsplit(':').next(),
+            "severity": if found.severity == Severity::Error { "major" } else { "minor" },
+            "location": { "path": file, "lines": { "begin": from.line, "end": to.line } },
+        })
+    });
+    issues.collect()
+}
+
+fn told(found: &Diagnostic) -> String {
+    let help = found.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    super::plain::plain(&format!("{}{help}", found.message)).into_owned()
+}
+
+/// A path as a relative reference.
+fn uri(path: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    path.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

@@ -1,0 +1,242 @@
+//! What a change of a catalogue means, for whoever must agree to it: for each procedure whose plan is another, what it changes,
+//! what `check` and `explore` find that they did not find before, whether its tests pass, and what its cases would do.
+//!
+//! A file may stay as it was and its procedure still change: with the workspace's policy, or with what it calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use runbook_core::check::CheckOptions;
+use runbook_core::compare::{Comparison, compare};
+use runbook_core::diagnostic::{Diagnostic, Severity};
+use runbook_core::document::Procedure;
+use runbook_core::explore::{DryRun, walk};
+use runbook_core::policy::People;
+use runbook_core::{Digest, Plan, trial};
+
+use crate::catalogue::{Catalogue, has_errors};
+use crate::suite::{self, Selection};
+
+/// A change, judged.
+#[derive(Debug, Default)]
+pub struct Review {
+    /// By name; only those that are new, gone, or mean something else.
+    pub procedures: Vec<Reviewed>,
+    /// Faults of files that no procedure here rests on, if they are new.
+    pub elsewhere: Vec<Diagnostic>,
+}
+
+/// One procedure.
+#[derive(Debug)]
+pub struct Reviewed {
+    pub name: String,
+    /// Its file in the new catalogue; the old one's where it is gone.
+    pub file: String,
+    pub change: Change,
+    /// Found now and not before.
+    pub found: Vec<Diagnostic>,
+    /// Found before and not now.
+    pub mended: usize,
+    pub tests: Tests,
+}
+
+#[derive(Debug)]
+pub enum Change {
+    Added(Digest),
+    Removed,
+    /// The digest is that of the new plan.
+    Changed(Box<Comparison>, Digest),
+    /// It does not pass `check` any more, or does not yet: nothing can be said of what it means.
+    Broken,
+    /// It passes now and did not before.
+    Mended(Digest),
+}
+
+/// What its tests say.
+#[derive(Debug, Default)]
+pub struct Tests {
+    pub cases: usize,
+    /// File and name of each case that does not pass.
+    pub failed: Vec<(String, String)>,
+    /// Why a test cannot be played.
+    pub broken: Vec<Diagnostic>,
+    /// Steps and branches that no case comes to.
+    pub missing: Vec<String>,
+    /// Of how many.
+    pub points: usize,
+    /// What each case would do, where that can be said.
+    pub dry_runs: Vec<(String, DryRun)>,
+    /// Those whom a dry run may name.
+    pub people: People,
+}
+
+/// What speaks against a change, each in one line.
+impl Review {
+    pub fn objections(&self) -> Vec<String> {
+        let mut objections = Vec::new();
+        for procedure in &self.procedures {
+            let name = &procedure.name;
+            match &procedure.change {
+                Change::Broken => objections.push(format!("{name} does not pass `check`")),
+                Change::Changed(comparison, _) if !comparison.is_raised_enough() => {
+                    objections.push(format!("the version of {name} is not raised as far as the change asks for"));
+                }
+                _ => {}
+            }
+            let errors = procedure.found.iter().filter(|found| found.severity == Severity::Error).count();
+            if errors > 0 && !matches!(procedure.change, Change::Broken) {
+                objections.push(format!("{name} breaks what it says of itself ({errors} new)"));
+            }
+            match procedure.tests.failed.len() {
+                0 => {}
+                1 => objections.push(format!("a test of {name} fails")),
+                many => objections.push(format!("{many} tests of {name} fail")),
+            }
+            if !procedure.tests.broken.is_empty() {
+                objections.push(format!("a test of {name} cannot be played"));
+            }
+        }
+        if has_errors(&self.elsewhere) {
+            objections.push("another file does not pass `check`".to_owned());
+        }
+        objections
+    }
+
+    /// Every new finding, of whatever file.
+    pub fn found(&self) -> impl Iterator<Item = &Diagnostic> {
+        let of = self.procedures.iter().flat_map(|procedure| procedure.found.iter().chain(&procedure.tests.broken));
+        of.chain(&self.elsewhere)
+    }
+}
+
+/// Holds `new` against `old`.
+pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Review {
+    let (before, after) = (newest(old), newest(new));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let mut review = Review::default();
+    let mut concerned: BTreeSet<String> = BTreeSet::new();
+    for name in names {
+        let then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
+        let now = after.get(name).map(|procedure| Judged::of(new, procedure, options));
+        if let Some(now) = &now {
+            concerned.extend(now.files.iter().cloned());
+        }
+        review.procedures.extend(reviewed(name, then, now, new, options));
+    }
+    let known = told(&old.check(options));
+    let elsewhere =
+        new.check(options).into_iter().filter(|found| !concerned.contains(&*found.source) && !known.contains(&key(found)));
+    review.elsewhere = elsewhere.collect();
+    review
+}
+
+/// The newest version of each name.
+fn newest(catalogue: &Catalogue) -> BTreeMap<&str, &Procedure> {
+    let mut newest: BTreeMap<&str, &Procedure> = BTreeMap::new();
+    for procedure in catalogue.procedures() {
+        let kept = newest.entry(procedure.name.value.as_str()).or_insert(procedure);
+        if kept.version.value < procedure.version.value {
+            *kept = procedure;
+        }
+    }
+    newest
+}
+
+/// A procedure with all that is found of it.
+struct Judged {
+    plan: Option<Arc<Plan>>,
+    digest: Option<Digest>,
+    found: Vec<Diagnostic>,
+    file: String,
+    files: Vec<String>,
+}
+
+impl Judged {
+    fn of(catalogue: &Catalogue, procedure: &Procedure, options: &CheckOptions) -> Judged {
+        let (plan, mut found) = catalogue.plan(procedure, options);
+        let plan = plan.map(Arc::new);
+        if let Some(walked) = plan.as_ref().and_then(|plan| walk(plan).ok()) {
+            for finding in &walked.findings {
+                let file = walked.plan.files.get(finding.origin(&walked.plan).file as usize);
+                let source = file.and_then(|file| catalogue.source(&file.name));
+                found.extend(source.map(|source| walked.diagnostic(finding, source)));
+            }
+        }
+        Judged {
+            digest: plan.as_ref().and_then(|plan| plan.digest().ok()),
+            plan,
+            found,
+            file: procedure.source.name.to_string(),
+            files: catalogue.files_of(procedure, options),
+        }
+    }
+}
+
+/// What makes a finding the same one, wherever it has moved to.
+fn key(found: &Diagnostic) -> (String, &'static str, String) {
+    (found.source.to_string(), found.code.as_str(), found.message.clone())
+}
+
+fn told(found: &[Diagnostic]) -> BTreeSet<(String, &'static str, String)> {
+    found.iter().map(key).collect()
+}
+
+fn reviewed(name: &str, then: Option<Judged>, now: Option<Judged>, new: &Catalogue, options: &CheckOptions) -> Option<Reviewed> {
+    let (before, after) = (then.as_ref().map_or(&[][..], |j| &j.found), now.as_ref().map_or(&[][..], |j| &j.found));
+    let (known, still) = (told(before), told(after));
+    let found: Vec<Diagnostic> = after.iter().filter(|found| !known.contains(&key(found))).cloned().collect();
+    let mended = known.difference(&still).count();
+    let change = match (&then, &now) {
+        (_, Some(Judged { plan: None, .. })) => Change::Broken,
+        (None, Some(Judged { digest: Some(digest), .. })) => Change::Added(digest.clone()),
+        (Some(_), None) => Change::Removed,
+        (Some(Judged { plan: None, .. }), Some(Judged { digest: Some(digest), .. })) => Change::Mended(digest.clone()),
+        (Some(Judged { plan: Some(old), .. }), Some(Judged { plan: Some(new), digest: Some(digest), .. })) => {
+            Change::Changed(Box::new(compare(old, new)), digest.clone())
+        }
+        _ => return None,
+    };
+    let tests = match &now {
+        Some(now) => tests(new, now, options),
+        None => Tests::default(),
+    };
+    let same = match &change {
+        Change::Changed(comparison, _) => comparison.is_empty(),
+        // It was no better before.
+        Change::Broken => then.as_ref().is_some_and(|then| then.plan.is_none()),
+        _ => false,
+    };
+    if same && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
+        return None;
+    }
+    let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
+    Some(Reviewed { name: name.to_owned(), file, change, found, mended, tests })
+}
+
+fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {
+    let selection = Selection { file: Some(judged.file.as_str().into()), filter: None };
+    let report = suite::play(catalogue, &selection, options);
+    let mut tests = Tests { cases: report.cases().count(), broken: report.faults, ..Tests::default() };
+    for file in &report.files {
+        let failing = file.cases.iter().filter(|case| !case.faults.is_empty());
+        tests.failed.extend(failing.map(|case| (file.file.clone(), case.name.clone())));
+    }
+    let Some(plan) = &judged.plan else { return tests };
+    tests.people = plan.policy.people.clone();
+    for covered in &report.covered {
+        let counts = |class: &str| ["steps", "branches"].contains(&class);
+        tests.points += covered.coverage.table().iter().filter(|(class, ..)| counts(class)).map(|(_, _, all)| all).sum::<usize>();
+        let missing = covered.coverage.missing().filter(|point| counts(point.class()));
+        tests.missing.extend(missing.map(|point| point.missing(&covered.plan)));
+    }
+    for test in catalogue.tests() {
+        let of_this = catalogue.tested(test).0.is_some_and(|procedure| *procedure.source.name == *judged.file);
+        for case in test.cases.iter().filter(|_| of_this) {
+            let name = case.name.value.clone();
+            if let Ok(dry) = trial::predict(&case.with(&test.defaults), plan) {
+                tests.dry_runs.push((name, dry));
+            }
+        }
+    }
+    tests
+}
