@@ -48,7 +48,9 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     said.extend(step.repeats.as_ref().map(|repeats| text("repeats", repeats)));
     for asked in &step.requests {
         said.push(text("asks", request(asked, people)));
-        said.push(text("question", asked.request.question.trim()));
+        let question = asked.request.question.trim().to_owned();
+        let several = question.contains('\n');
+        said.push(Said { name: "question", what: if several { What::Block("", question) } else { What::Text(question) } });
         said.extend(asked.request.evidence.as_ref().map(|evidence| text("evidence", evidence)));
     }
     match &step.undo {
@@ -363,7 +365,7 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
         .iter()
         .map(|line| {
             let effect = if line.step.effect == Effect::None { "" } else { line.step.effect.name() };
-            vec![line.number.to_string(), markdown::text(&line.title()), effect.to_owned(), markdown::text(&line.verdict)]
+            vec![line.number.to_string(), markdown::text(&line.title()), effect.to_owned(), markdown::prose(&line.verdict)]
         })
         .collect();
     page.push_str(&markdown::table(&["", "step", "effect", ""], &rows));
@@ -382,7 +384,7 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
 
 fn in_markdown(said: &Said) -> String {
     match &said.what {
-        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::text(text)),
+        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::prose(text)),
         What::Code(code) => format!("- **{}**: {}\n", said.name, markdown::code(code)),
         What::Block(language, text) => {
             let fence = markdown::fence(language, text);
@@ -414,7 +416,7 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
             line.number,
             html::text(&line.title()),
             line.tone.class(),
-            html::text(&line.verdict)
+            html::prose(&line.verdict)
         ));
         let all = all(step, people);
         if !all.is_empty() {

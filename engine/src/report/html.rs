@@ -18,6 +18,16 @@ pub fn lines(text: &str) -> String {
     escaped(&plain(text))
 }
 
+/// As [`text`], with what stands between backticks as code, as messages of this program write it.
+pub fn prose(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // Without its partner a backtick is none of ours.
+    if pieces.len().is_multiple_of(2) {
+        return self::text(text);
+    }
+    pieces.iter().enumerate().map(|(place, piece)| if place % 2 == 1 { code(piece) } else { self::text(piece) }).collect()
+}
+
 /// A text on one line, as code.
 pub fn code(text: &str) -> String {
     format!("<code>{}</code>", self::text(text))
@@ -99,6 +109,8 @@ mod tests {
         ] {
             assert_eq!(text(hostile), shown, "{hostile:?}");
         }
+        assert_eq!(prose("`<a>` & `b`"), "<code>&lt;a&gt;</code> &amp; <code>b</code>");
+        assert_eq!(prose("an odd ` <b>"), "an odd &#96; &lt;b&gt;");
         assert_eq!(block("a\n\t</pre>\r\n"), "<pre><code>a\n\t&lt;/pre&gt;\\r</code></pre>\n");
     }
 

@@ -7,13 +7,29 @@ use super::plain::{line, plain};
 
 /// A text on one line, as prose.
 pub fn text(text: &str) -> String {
+    escaped(text, true)
+}
+
+/// As [`text`], with what stands between backticks as code, as messages of this program write it.
+pub fn prose(text: &str) -> String {
+    let pieces: Vec<&str> = text.split('`').collect();
+    // Without its partner a backtick is none of ours.
+    if pieces.len().is_multiple_of(2) {
+        return self::text(text);
+    }
+    let piece = |(place, piece): (usize, &&str)| if place % 2 == 1 { code(piece) } else { escaped(piece, place == 0) };
+    pieces.iter().enumerate().map(piece).collect()
+}
+
+/// `first`: at the start of a line, where some signs mean more.
+fn escaped(text: &str, first: bool) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     let shown = line(text);
     let mut characters = shown.chars().peekable();
     while let Some(c) = characters.next() {
-        let begins = escaped.is_empty();
+        let begins = first && escaped.is_empty();
         // Up to the end of a number at the start, which would make it an item of a list.
-        let numbers = escaped.bytes().all(|b| b.is_ascii_digit());
+        let numbers = first && !begins && escaped.bytes().all(|b| b.is_ascii_digit());
         let word = characters.peek().is_some_and(|next| next.is_alphanumeric());
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '$' => escaped.extend(['\\', c]),
@@ -21,7 +37,7 @@ pub fn text(text: &str) -> String {
             // A backslash before it would end the cell of a table.
             '|' => escaped.push_str("&#124;"),
             '#' | '-' | '+' | '=' if begins => escaped.extend(['\\', c]),
-            '.' | ')' if numbers && !begins => escaped.extend(['\\', c]),
+            '.' | ')' if numbers => escaped.extend(['\\', c]),
             ' ' if begins => escaped.push_str("&#32;"),
             // No person, issue, merge request or link: the comment divides the word and is not seen.
             '@' | '#' | '!' | '%' if word => escaped.extend([c, '<', '!', '-', '-', '-', '-', '>']),
@@ -112,6 +128,18 @@ mod tests {
             ("</details><details open>", "\\</details\\>\\<details open\\>"),
         ] {
             assert_eq!(text(hostile), escaped, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        for (message, expect) in [
+            ("`a | b` does *not* hold", "<code>a&#32;&#124;&#32;b</code> does \\*not\\* hold"),
+            ("because `x` is", "because `x` is"),
+            ("an odd ` <b>", "an odd \\` \\<b\\>"),
+            ("- `a` and `<b>`", "\\- `a` and `<b>`"),
+        ] {
+            assert_eq!(prose(message), expect, "{message}");
         }
     }
 
