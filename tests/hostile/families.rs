@@ -21,6 +21,10 @@ pub struct Case {
 }
 
 impl Case {
+    pub fn new(family: &'static str, name: &str, answer: Answer, make: impl Fn() -> String + Send + Sync + 'static) -> Case {
+        Case { family, name: name.to_owned(), answer, make: Box::new(move || make().into_bytes()) }
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         (self.make)()
     }

@@ -7,6 +7,7 @@
 mod harness;
 
 mod families;
+mod paths;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -214,6 +215,30 @@ fn hostile_files_are_answered_in_an_editor() {
     assert_eq!(editor.close(), Some(0));
 }
 
+/// What is wrong with how a file was explored: it is refused as `check` does, or it is said how far the walk went.
+fn judged_as_explored(case: &Case, output: &Output) -> Option<String> {
+    let (told, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let extent = told.contains("walked all") || told.contains("stopped at");
+    let what = match output.status.code() {
+        _ if aside.contains("panicked") => "a panic",
+        _ if told.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)) => "the file reaches the terminal raw",
+        Some(0 | 1) if extent => return None,
+        Some(2) => return None,
+        _ => "no answer",
+    };
+    let head: String = aside.chars().take(600).collect();
+    Some(format!("{} {}: {what}\n{:?}\n{head}", case.family, case.name, output.status))
+}
+
+/// A sample of all families, and every file of more paths than can be walked.
+#[test]
+fn hostile_files_are_explored_or_refused() {
+    let sample = families::all().into_iter().enumerate().filter_map(|(n, case)| (n % 5 == 1).then_some(case));
+    each_of(sample.chain(paths::all()).collect(), |case, folder, file| {
+        judged_as_explored(case, &bounded("explore", folder, file).output().expect("the program starts"))
+    });
+}
+
 /// A measurement, which says nothing in an unoptimised build or beside other work.
 #[test]
 #[ignore = "measures; see the head of this file"]
@@ -222,6 +247,7 @@ fn what_the_worst_file_of_each_family_costs() {
     let file = folder.join("hostile.yaml");
     println!("{:<24} {:>5} {:>9} {:>9}  {:<40}", "family", "files", "worst ms", "peak MiB", "the slowest");
     let (mut slow, mut cases) = (Vec::new(), families::all());
+    cases.extend(paths::all());
     cases.sort_by_key(|case| case.family);
     for family in cases.chunk_by(|a, b| a.family == b.family) {
         let (mut worst, mut peak, mut name) = (Duration::ZERO, 0, "");
@@ -232,6 +258,8 @@ fn what_the_worst_file_of_each_family_costs() {
             let (took, resident) = (took.max(laid_out), resident.max(laid_out_in));
             let forms = FORMS.map(|form| measured(dry_run(form, folder.path(), &file)));
             let (took, resident) = forms.into_iter().fold((took, resident), |(t, r), (took, most)| (t.max(took), r.max(most)));
+            let (explored, explored_in) = measured(bounded("explore", folder.path(), &file));
+            let (took, resident) = (took.max(explored), resident.max(explored_in));
             if took > worst {
                 (worst, name) = (took, &case.name);
             }

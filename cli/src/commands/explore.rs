@@ -2,7 +2,7 @@
 
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
-use runbook_core::explore::{self, Extent, Fall, Walk};
+use runbook_core::explore::{self, Bounds, Extent, Fall, Walk};
 use runbook_engine::report::markdown;
 use serde_json::{Value as Json, json};
 
@@ -16,7 +16,8 @@ use crate::ui::{Tone, Ui, line, table};
 pub fn run(args: &args::Explore, settings: &Settings, ui: &mut Ui) -> Outcome {
     let given = Given { env: args.env.clone(), ..Given::default() };
     let chosen = Chosen::find(&args.procedure, &given, settings, ui)?;
-    let walk = explore::walk(&chosen.plan).map_err(|why| Trouble::failed(format!("the paths cannot be walked: {why}")))?;
+    let walk = explore::walk(&chosen.plan, Bounds::default())
+        .map_err(|why| Trouble::failed(format!("the paths cannot be walked: {why}")))?;
     let found = diagnostics(&walk, &chosen);
     let falls = walk.pre_mortem();
     match args.format {
@@ -77,7 +78,8 @@ const HEAD: [&str; 5] = ["step", "if it", "the run", "asks", "leaves"];
 /// A row of the pre-mortem: one cell for each heading.
 fn row(fall: &Fall) -> [String; 5] {
     let asks: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} ({about})")).collect();
-    let told = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+    let more = if fall.more { ", …" } else { "" };
+    let told = |text: String| if text.is_empty() { "–".to_owned() } else { format!("{text}{more}") };
     [fall.path.to_string(), fall.when(), fall.happens(), told(asks.join(", ")), told(fall.leaves())]
 }
 

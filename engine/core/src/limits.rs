@@ -158,10 +158,10 @@ pub const DRY_RUN_STEPS: usize = 12_000;
 
 /// Places of a plan that an exploration goes to before it stops, and says so.
 pub const EXPLORE_PLACES: usize = 50_000;
-/// Parts of runs that an exploration copies: bounds its time, at some 50 ns for each.
-pub const EXPLORE_WORK: usize = 8_000_000;
-/// Parts of runs that an exploration holds at once: bounds its memory, at some 200 bytes for each.
-pub const EXPLORE_HELD: usize = 400_000;
+/// Parts of runs that an exploration copies: bounds its time, at some 25 ns for each.
+pub const EXPLORE_WORK: usize = 20_000_000;
+/// Parts of runs that an exploration holds at once: bounds its memory, at some 130 bytes for each.
+pub const EXPLORE_HELD: usize = 800_000;
 /// Events between two places where something is decided.
 pub const EXPLORE_AT_ONCE: usize = 100_000;
 /// Parts of a run that go on in any order; of more at once, the first and the last do.
@@ -172,6 +172,11 @@ pub const EXPLORE_ITEMS: usize = 2;
 pub const EXPLORE_MANY_ITEMS: usize = 5;
 /// Rounds of a `repeat` that are walked; the next thing is that it has gone through all of them.
 pub const EXPLORE_ROUNDS: u32 = 2;
+/// Rows of a pre-mortem, and names in one: more than anybody reads.
+pub const EXPLORE_FALLS: usize = 2_000;
+pub const EXPLORE_NAMED: usize = 20;
+/// Branches of one choice that are remembered as passed over when another one is taken: what it costs grows with their square.
+pub const ASSUMED_BRANCHES: usize = 50;
 /// Turns for the better that are named before one for the worse.
 pub const EXPLORE_TURNS_TOLD: usize = 3;
 

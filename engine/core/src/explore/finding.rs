@@ -97,7 +97,7 @@ impl Finding {
             Kind::Unreached(ix) => format!("no path comes to `{}`", label(ix)),
             Kind::Branch(ix, branch) => format!("no path takes branch {} of `{}`", branch + 1, label(ix)),
             Kind::Idle(ix) => format!("whatever people answer `{}`, the same happens", label(ix)),
-            Kind::Clash(one, other) if one == other => format!("items of `{}` change the same at once", label(one)),
+            Kind::Clash(one, other) if one == other => format!("`{}` can change the same twice at once", label(one)),
             Kind::Clash(one, other) => format!("`{}` and `{}` change the same at once", label(one), label(other)),
             Kind::Endless(ix) => format!("the run can wait for `{}` for ever", label(ix)),
             Kind::Hidden(ix) => format!("`{}` may leave a change behind when it fails, and the run succeeds", label(ix)),

@@ -2,7 +2,7 @@
 //! are left at the end, those of `finally` aside. Whatever else can go wrong goes well; where the step does not stand on the way on
 //! which everything does, the way to it is the shortest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,6 +10,7 @@ use super::story::{changes, takes_back};
 use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
+use crate::limits;
 use crate::plan::{Plan, Step, StepIx, Verb};
 use crate::run::event::OutcomeKind;
 
@@ -39,36 +40,62 @@ pub struct Fall {
     pub asked: Vec<(String, StepPath)>,
     /// Steps whose changes are there at the end.
     pub left: Vec<StepPath>,
+    /// Whether one of these lists is longer than what stands in it.
+    pub more: bool,
     /// Whether the step itself may have left half of a change.
     pub partly: bool,
 }
 
+/// Changes that are there, in the order in which they were made.
+#[derive(Clone, Default)]
+struct Left {
+    changes: BTreeMap<StepPath, usize>,
+    made: usize,
+}
+
 impl Walk {
-    /// In the order of the file.
+    /// In the order of the file; not more than [`EXPLORE_FALLS`](limits::EXPLORE_FALLS).
     pub fn pre_mortem(&self) -> Vec<Fall> {
-        let mut falls: Vec<Fall> = Vec::new();
-        let mut good: Vec<(u32, &Turn)> = Vec::new();
+        // The way on which everything goes well, by its places.
+        let mut good: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut turns: Vec<&Turn> = Vec::new();
         let mut at = 0;
-        while let Some((turn, next)) = self.places.get(at as usize).and_then(|place| place.on.as_ref()) {
-            if good.len() == self.places.len() {
-                break;
-            }
-            good.push((at, turn));
+        while let Some((turn, next)) = self.places.get(at as usize).and_then(|place| place.on.as_ref())
+            && good.insert(at, turns.len()).is_none()
+        {
+            turns.push(turn);
             at = *next;
         }
-        let mut turns: Vec<_> = self.falls.iter().collect();
-        turns.sort_by_key(|((step, what), _)| (&self.plan.step(*step).at, *step, *what));
-        for ((step, what), (from, turn, to)) in turns {
-            let fall = self.fall((*step, *what), (*from, turn, *to), &good);
-            match falls.last_mut().filter(|last| last.step == *step && last.follows_as(&fall)) {
-                Some(last) => last.when.push(*what),
-                None => falls.push(fall),
-            }
+        let mut worse: Vec<_> = self.falls.iter().collect();
+        worse.sort_by_key(|(_, (from, ..))| good.get(from).copied().unwrap_or(usize::MAX));
+        let (mut falls, mut left, mut gone) = (Vec::new(), Left::default(), 0);
+        for ((step, what), (from, turn, to)) in worse.into_iter().take(limits::EXPLORE_FALLS) {
+            let before = match good.get(from) {
+                Some(number) => {
+                    turns.iter().take(*number).skip(gone).for_each(|turn| left.take(&self.plan, turn));
+                    gone = *number;
+                    left.clone()
+                }
+                None => {
+                    let mut left = Left::default();
+                    self.turns_to(*from).iter().for_each(|turn| left.take(&self.plan, turn));
+                    left
+                }
+            };
+            falls.push(self.fall((*step, *what), turn, *to, before));
         }
+        falls.sort_by_key(|fall| (self.plan.step(fall.step).at.clone(), fall.step, fall.when.first().copied()));
+        falls.dedup_by(|next, fall| {
+            let same = fall.follows_as(next);
+            if same {
+                fall.when.append(&mut next.when);
+            }
+            same
+        });
         falls
     }
 
-    fn fall(&self, (step, what): (StepIx, What), (from, turn, to): (u32, &Turn, u32), good: &[(u32, &Turn)]) -> Fall {
+    fn fall(&self, (step, what): (StepIx, What), turn: &Turn, to: u32, mut left: Left) -> Fall {
         let plan = &self.plan;
         let mut fall = Fall {
             path: turn.path.clone(),
@@ -81,34 +108,34 @@ impl Walk {
             outcome: None,
             asked: Vec::new(),
             left: Vec::new(),
+            more: false,
             partly: matches!(what, What::Fails | What::TimesOut) && changes(plan.step(step)) && !aside(&turn.path),
         };
-        let mut left: Vec<StepPath> = Vec::new();
-        match good.iter().position(|(place, _)| *place == from) {
-            Some(number) => good.iter().take(number).for_each(|(_, turn)| changed(plan, turn, &mut left)),
-            None => self.turns_to(from).iter().for_each(|turn| changed(plan, turn, &mut left)),
-        }
-        let mut known = BTreeSet::new();
+        let mut undone = BTreeSet::new();
+        let mut asked = BTreeSet::new();
         let mut at = to;
         // The best turn never leads back, but for a wait that looks again: as many turns as there are places are enough.
         for _ in 0..self.places.len() {
             let Some(place) = self.places.get(at as usize) else { break };
             fall.outcome = place.end;
             let Some((turn, next)) = &place.on else { break };
-            changed(plan, turn, &mut left);
-            fall.take(plan, turn, &mut known);
+            left.take(plan, turn);
+            fall.take(plan, turn, &mut undone, &mut asked);
             at = *next;
         }
-        fall.left = left;
+        let mut changes: Vec<(usize, StepPath)> = left.changes.into_iter().map(|(path, made)| (made, path)).collect();
+        changes.sort();
+        fall.left = changes.into_iter().map(|(_, path)| path).collect();
+        fall.shorten();
         fall
     }
 }
 
 impl Fall {
-    fn take<'w>(&mut self, plan: &Plan, turn: &'w Turn, known: &mut BTreeSet<(String, &'w StepPath)>) {
+    fn take<'w>(&mut self, plan: &Plan, turn: &'w Turn, undone: &mut BTreeSet<StepPath>, asked: &mut BTreeSet<&'w StepPath>) {
         let path = turn.path.as_str();
         if let Some(of) = taken_back(turn) {
-            if !self.undone.contains(&of) {
+            if undone.insert(of.clone()) {
                 self.undone.push(of);
             }
         } else if path.contains("~verify") {
@@ -119,19 +146,29 @@ impl Fall {
             self.goes_on = Some(turn.path.clone());
         }
         if let What::Granted | What::Done | What::UndoneByHand = turn.what {
-            let who = asked(plan.step(turn.step), turn.what);
-            if known.insert((who.clone(), &turn.path)) {
-                self.asked.push((who, turn.path.clone()));
+            if asked.insert(&turn.path) {
+                self.asked.push((who(plan.step(turn.step), turn.what), turn.path.clone()));
             }
         }
     }
 
+    /// Leaves out what nobody reads any more.
+    fn shorten(&mut self) {
+        const MOST: usize = limits::EXPLORE_NAMED;
+        let longest = self.undone.len().max(self.on_failure.len()).max(self.asked.len()).max(self.left.len());
+        self.more = longest > MOST;
+        self.undone.truncate(MOST);
+        self.on_failure.truncate(MOST);
+        self.asked.truncate(MOST);
+        self.left.truncate(MOST);
+    }
+
     /// Whether the same follows from both.
     fn follows_as(&self, other: &Fall) -> bool {
-        let Fall { path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, partly } = self;
+        let Fall { path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, more, partly } = self;
         (path, step, goes_on, on_failure, undone) == (&other.path, &other.step, &other.goes_on, &other.on_failure, &other.undone)
-            && (verified, outcome, asked, left, partly)
-                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.partly)
+            && (verified, outcome, asked, left, more, partly)
+                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.more, &other.partly)
     }
 
     /// In what ways it goes wrong.
@@ -178,27 +215,28 @@ fn taken_back(turn: &Turn) -> Option<StepPath> {
     }
 }
 
-/// Adds what a turn changes to what is left, or removes what it takes back.
-fn changed(plan: &Plan, turn: &Turn, left: &mut Vec<StepPath>) {
-    if let Some(of) = taken_back(turn) {
-        return left.retain(|path| *path != of);
-    }
-    let (step, path) = (plan.step(turn.step), turn.path.as_str());
-    let verified = path.rsplit_once("~verify").filter(|_| turn.what == What::Succeeds || turn.what == What::Holds);
-    let did = match turn.what {
-        What::Succeeds | What::Done | What::Holds => changes(step),
-        What::Granted => matches!(step.verb, Verb::Manual(_)) && changes(step),
-        _ => false,
-    };
-    let path = match verified {
-        Some((of, _)) => of.parse().ok(),
-        None => Some(turn.path.clone()).filter(|_| did),
-    };
-    if let Some(path) = path
-        && !aside(&path)
-        && !left.contains(&path)
-    {
-        left.push(path);
+impl Left {
+    /// Adds what a turn changes, or removes what it takes back.
+    fn take(&mut self, plan: &Plan, turn: &Turn) {
+        if let Some(of) = taken_back(turn) {
+            self.changes.remove(&of);
+            return;
+        }
+        let step = plan.step(turn.step);
+        let did = match turn.what {
+            What::Succeeds | What::Done | What::Holds => changes(step),
+            What::Granted => matches!(step.verb, Verb::Manual(_)) && changes(step),
+            _ => false,
+        };
+        let verified = matches!(turn.what, What::Succeeds | What::Holds);
+        let path = match turn.path.as_str().rsplit_once("~verify").filter(|_| verified) {
+            Some((of, _)) => of.parse().ok(),
+            None => Some(turn.path.clone()).filter(|_| did),
+        };
+        if let Some(path) = path.filter(|path| !aside(path)) {
+            self.made += 1;
+            self.changes.entry(path).or_insert(self.made);
+        }
     }
 }
 
@@ -208,7 +246,7 @@ fn aside(path: &StepPath) -> bool {
 }
 
 /// Whom a decision about a step asks.
-fn asked(step: &Step, what: What) -> String {
+fn who(step: &Step, what: What) -> String {
     let from: Vec<&String> = match &step.verb {
         _ if matches!(what, What::Done | What::UndoneByHand) => Vec::new(),
         Verb::Approve(approve) => approve.from.iter().collect(),

@@ -54,9 +54,24 @@ pub(super) struct Place {
     pub end: Option<OutcomeKind>,
 }
 
+/// How far a walk goes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub places: usize,
+    /// Parts of runs that are copied, and those that are held at once.
+    pub work: usize,
+    pub held: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds { places: limits::EXPLORE_PLACES, work: limits::EXPLORE_WORK, held: limits::EXPLORE_HELD }
+    }
+}
+
 /// Walks `plan`, whatever its inputs are.
-pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
-    let mut walker = Walker::new(plan);
+pub fn walk(plan: &Arc<Plan>, bounds: Bounds) -> Result<Walk, IllegalEvent> {
+    let mut walker = Walker::new(plan, bounds);
     walker.begin()?;
     while let Some((from, way, choices)) = walker.open.pop_front() {
         walker.held = walker.held.saturating_sub(way.run.weight());
@@ -70,6 +85,7 @@ pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
 }
 
 struct Walker {
+    bounds: Bounds,
     plan: Arc<Plan>,
     reads: Reads,
     places: Vec<Place>,
@@ -92,8 +108,9 @@ struct Walker {
 }
 
 impl Walker {
-    fn new(plan: &Arc<Plan>) -> Walker {
+    fn new(plan: &Arc<Plan>, bounds: Bounds) -> Walker {
         Walker {
+            bounds,
             plan: plan.clone(),
             reads: Reads::of(plan),
             places: Vec::new(),
@@ -118,13 +135,13 @@ impl Walker {
         self.places.push(Place::default());
         let Some(choices) = self.settled(&mut way)? else { return Ok(()) };
         self.arrive(0, &way, &choices);
-        self.look(&way, 0, None)?;
+        self.look(&mut way, 0, None)?;
         self.open.push_back((0, way, choices));
         Ok(())
     }
 
     fn spent(&self) -> bool {
-        self.places.len() >= limits::EXPLORE_PLACES || self.work >= limits::EXPLORE_WORK || self.held >= limits::EXPLORE_HELD
+        self.places.len() >= self.bounds.places || self.work >= self.bounds.work || self.held >= self.bounds.held
     }
 
     fn settled(&mut self, way: &mut Way) -> Result<Option<Vec<Choice>>, IllegalEvent> {
@@ -147,6 +164,9 @@ impl Walker {
                 self.fall(from, choice, to);
                 continue;
             }
+            if self.spent() {
+                return Ok(());
+            }
             let last = number + 1 == choices.len();
             let Some(mut next) = (if last { way.take() } else { way.clone() }) else { continue };
             self.work += if last { 1 } else { next.run.weight() };
@@ -155,9 +175,8 @@ impl Walker {
             if self.is_approval(choice) {
                 answers.push((choice.turn.step, choice.turn.what, next.run.essence(&self.reads, &next.assumed)));
             }
-            self.look(&next, from, Some(&choice.turn))?;
-            next.seen.clear();
-            next.undoable.clear();
+            self.look(&mut next, from, Some(&choice.turn))?;
+            self.work += std::mem::take(&mut next.cost);
             let to = self.place(from, &choice.turn, next, after);
             if number == 0
                 && let Some(place) = self.places.get_mut(from as usize)
@@ -200,6 +219,7 @@ impl Walker {
     /// The place that a way has come to: a known one, or a new one to go on from.
     fn place(&mut self, from: u32, turn: &Turn, way: Way, choices: Vec<Choice>) -> u32 {
         let mut essence = way.run.essence(&self.reads, &way.assumed);
+        self.work += essence.len() / 8;
         way.story.write(|told| self.findings.contains_key(&Kind::from(told)), &mut essence);
         let key = Digest::of_bytes(&essence);
         if let Some(known) = self.known.get(&key) {
@@ -222,27 +242,26 @@ impl Walker {
     }
 
     /// What a way has come by since it was last looked at.
-    fn look(&mut self, way: &Way, from: u32, turn: Option<&Turn>) -> Result<(), IllegalEvent> {
-        for seen in &way.seen {
+    fn look(&mut self, way: &mut Way, from: u32, turn: Option<&Turn>) -> Result<(), IllegalEvent> {
+        for seen in std::mem::take(&mut way.seen) {
             match seen {
                 Seen::Reached(step) => {
-                    self.reached.insert(*step);
+                    self.reached.insert(step);
                 }
                 Seen::Branch(step, branch) => {
-                    self.branches.insert((*step, *branch));
+                    self.branches.insert((step, branch));
                 }
-                Seen::Unapproved(step) => self.find(Kind::Unapproved(*step), from, turn, String::new()),
-                Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(*step), from, turn, why.clone()),
-                Seen::Broken(number) => self.find(Kind::Broken(*number), from, turn, String::new()),
+                Seen::Unapproved(step) => self.find(Kind::Unapproved(step), from, turn, String::new()),
+                Seen::UndoLacks(step, why) => self.find(Kind::UndoLacks(step), from, turn, why),
+                Seen::Broken(number) => self.find(Kind::Broken(number), from, turn, String::new()),
             }
         }
-        for run in &way.undoable {
+        for run in std::mem::take(&mut way.undoable) {
             let Some(names) = run.undo_essence(&self.reads) else { continue };
             if !self.tried.insert(Digest::of_bytes(&names)) {
                 continue;
             }
-            self.work += run.weight();
-            for seen in way.undone(run)? {
+            for seen in way.undone(&run)? {
                 match seen {
                     Seen::Reached(step) => {
                         self.reached.insert(step);

@@ -17,6 +17,9 @@ use crate::run::view::{Standing, StepView};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::Value;
 
+/// What it costs to apply an event and to evaluate what it says, in parts of runs.
+const EVENT: usize = 100;
+
 #[derive(Clone)]
 pub(super) struct Way {
     pub run: Run,
@@ -26,6 +29,8 @@ pub(super) struct Way {
     now: Timestamp,
     /// What was seen since it was last asked.
     pub seen: Vec<Seen>,
+    /// What it has cost so far, in parts of runs.
+    pub cost: usize,
     /// The run right after each change since then that can be taken back.
     pub undoable: Vec<Run>,
 }
@@ -81,7 +86,7 @@ enum Next {
 
 impl Way {
     pub fn new(run: Run, story: Story) -> Way {
-        Way { run, story, assumed: Assumed::default(), now: Timestamp::UNIX_EPOCH, seen: Vec::new(), undoable: Vec::new() }
+        Way { run, story, assumed: Assumed::default(), now: Timestamp::UNIX_EPOCH, seen: Vec::new(), undoable: Vec::new(), cost: 0 }
     }
 
     pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
@@ -89,8 +94,10 @@ impl Way {
         let run = self.run.id().cloned().unwrap_or_else(RunId::explored);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
         self.run.apply(&event)?;
+        self.cost += EVENT;
         self.story.take(&event.fact, &self.run, &mut self.seen);
         if self.run.undoable() > undoable {
+            self.cost += self.run.weight();
             self.undoable.push(self.run.clone());
         }
         Ok(())
@@ -460,7 +467,7 @@ impl Way {
 
     /// What can be seen if `run`, of this way, is cancelled, or has ended, and its last change is taken back: nobody has to wait for a
     /// failure to ask for it.
-    pub fn undone(&self, run: &Run) -> Result<Vec<Seen>, IllegalEvent> {
+    pub fn undone(&mut self, run: &Run) -> Result<Vec<Seen>, IllegalEvent> {
         let by = Identity { person: "operator".to_owned(), means: Means::Engine };
         let mut way = Way::new(run.clone(), self.story.clone());
         way.now = self.now;
@@ -491,6 +498,7 @@ impl Way {
                 _ => break,
             }
         }
+        self.cost += way.cost;
         Ok(way.seen)
     }
 

@@ -207,7 +207,7 @@ impl Run {
 
     /// What a copy of the run costs, in parts.
     pub(crate) fn weight(&self) -> usize {
-        self.nodes.len() + self.lanes.len() + self.scopes.len() + 16
+        3 * self.nodes.len() + self.lanes.len() + self.scopes.len() + 8 * self.decisions.len() + 16
     }
 }
 

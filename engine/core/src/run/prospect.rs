@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::document::input::accept_all;
 use crate::expr::{Destination, EvalError, Expression, Names, Template};
 use crate::id::{Id, StepPath};
+use crate::limits;
 use crate::plan::{Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
 use crate::value::{Map, Value};
 
@@ -153,6 +154,7 @@ impl Run {
         let mut because: Option<String> = None;
         // That every branch so far is passed over.
         let mut passed = Assumed::default();
+        let few = branches.len() <= limits::ASSUMED_BRANCHES;
         for (place, branch) in branches.iter().enumerate() {
             let sure = Prospect::sure(Resolution::Branch(u32::try_from(place).ok()));
             let open = because.iter().cloned().collect();
@@ -166,7 +168,9 @@ impl Run {
                     let mut assumes = passed.clone();
                     assumes.extend(self.assumption(when, node, true));
                     prospects.push(Prospect { because: Some(doubt.clone()), open: vec![doubt.clone()], assumes, ..sure });
-                    passed.extend(self.assumption(when, node, false));
+                    if few {
+                        passed.extend(self.assumption(when, node, false));
+                    }
                     because = Some(doubt);
                 }
                 Some((_, Ok(Truth::No))) => {}

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use runbook_core::explore::{Kind, walk};
+use runbook_core::explore::Kind;
 use serde_json::{Value as Json, json};
 
-use super::plan_of;
+use super::{plan_of, walked};
 
 const PROCEDURES: u64 = 600;
 
@@ -597,7 +597,7 @@ fn unreached(steps: &[Step], checker: &mut Checker) {
 
 fn explored(book: &Book) -> Found {
     let plan = plan_of(&document(book));
-    let walk = walk(&plan).unwrap();
+    let walk = walked(&plan);
     assert!(walk.extent.complete, "{book:#?}");
     let label = |ix| plan.step(ix).label.clone();
     let found = walk.findings.iter().map(|finding| {

@@ -8,7 +8,7 @@ use runbook_core::Plan;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::{Code, Source, explain};
 use runbook_core::document::{Document, load};
-use runbook_core::explore::{Walk, walk};
+use runbook_core::explore::{Bounds, Walk, walk};
 
 const OTHER: &str = "apiVersion: runbook/v1
 kind: Runbook
@@ -38,6 +38,10 @@ fn plan_of(main: &str) -> Arc<Plan> {
     Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}\n{main}")))
 }
 
+fn walked(plan: &Arc<Plan>) -> Walk {
+    walk(plan, Bounds::default()).unwrap()
+}
+
 fn found(walk: &Walk) -> Vec<String> {
     let told = walk.findings.iter().map(|finding| {
         let path = walk.path(finding).iter().map(|turn| turn.words().replace('`', "")).collect::<Vec<_>>().join(", ");
@@ -47,7 +51,7 @@ fn found(walk: &Walk) -> Vec<String> {
 }
 
 fn shows(rest: &str, expect: &[&str]) {
-    let walk = walk(&plan(rest)).unwrap();
+    let walk = walked(&plan(rest));
     assert!(walk.extent.complete, "{rest}");
     assert_eq!(found(&walk), expect, "{rest}");
 }
@@ -84,7 +88,7 @@ fn the_examples_of_the_pages_are_what_they_say() {
         let [wrong, right] = examples.as_slice() else { panic!("{}", code.as_str()) };
         for (example, is_wrong) in [(wrong, true), (right, false)] {
             let plan = plan_of(&format!("apiVersion: runbook/v1\nkind: Runbook\nname: a\nversion: 1.0.0\n{example}"));
-            let walk = walk(&plan).unwrap();
+            let walk = walked(&plan);
             let codes: Vec<Code> = walk.findings.iter().map(|finding| finding.kind.code()).collect();
             let expect: &[Code] = if is_wrong { &[code] } else { &[] };
             assert_eq!(codes, expect, "{example}\n{:#?}", found(&walk));
@@ -102,7 +106,7 @@ fn properties_are_judged() {
     let reference = include_str!("../../../../docs/format.md");
     let (_, section) = reference.split_once("\n## Every path\n").unwrap();
     let example = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    assert_eq!(found(&walk(&plan_of(example)).unwrap()), Vec::<String>::new());
+    assert_eq!(found(&walked(&plan_of(example))), Vec::<String>::new());
     let after = "a step of effect change begins on some path where before backup fails, which must never be";
     let before = "restart begins on some path without that before a step approve succeeds";
     for (from, to, expect) in [
@@ -119,6 +123,112 @@ fn properties_are_judged() {
         ]),
     ] {
         assert!(example.contains(from), "{from}");
-        assert_eq!(found(&walk(&plan_of(&example.replace(from, to))).unwrap()), expect, "{to}");
+        assert_eq!(found(&walked(&plan_of(&example.replace(from, to)))), expect, "{to}");
+    }
+}
+
+#[test]
+fn what_repeats_is_walked_as_a_pattern() {
+    let each = |rest: &str| format!("steps:\n- id: all\n  each:\n    in: inputs.hosts\n    as: host\n{rest}{LOOK}");
+    let change = |argument: &str| format!("    steps: [{{id: go, exec: [go, {argument}], idempotent: true}}]\n");
+    // One after the other nothing clashes; side by side what names the item does not either, nor what rests on a step of its own.
+    shows(&each(&change("a")), &[]);
+    let clash = "RB0607: go can change the same twice at once [all runs]";
+    shows(&each(&format!("    max_parallel: 4\n{}", change("a"))), &[clash]);
+    shows(&each(&format!("    max_parallel: 4\n{}", change("'{{host}}'"))), &[]);
+    shows(&each(&format!("    max_parallel: 4\n{}", change("'{{index}}'"))), &[]);
+    let own = "    steps: [{id: name, exec: [name, '{{host}}'], effect: read}, {id: go, exec: [go, '{{steps.name.stdout}}'], idempotent: true}]\n";
+    shows(&each(&format!("    max_parallel: 4\n{own}")), &[]);
+    // A condition on an item may hold for any of them.
+    shows(&each("    steps: [{id: go, if: index == 7, exec: [go], effect: read}]\n"), &[]);
+    // Two rounds, and then past the last one.
+    let rounds = "steps:\n- id: more\n  repeat: {until: steps.go.exit_code > 3, times: 1000, steps: [{id: go, exec: [go], idempotent: true}]}\n";
+    shows(rounds, &[]);
+    let walk = walked(&plan(
+        "steps:\n- {id: go, exec: [go], idempotent: true, retry: {attempts: 100, delay: 1s}}\n- {id: look, exec: [look], effect: read}\n",
+    ));
+    assert!(walk.extent.complete && walk.extent.places < 10, "{:?}", walk.extent);
+}
+
+#[test]
+fn calls_of_one_lock_do_not_run_side_by_side() {
+    let calls = |one: &str, other: &str| {
+        format!(
+            "steps:\n- parallel:\n    a: [{{id: one, call: other@^1, with: {{n: '{one}'}}}}]\n    b: [{{id: two, call: other@^1, with: {{n: '{other}'}}}}]\n{LOOK}"
+        )
+    };
+    shows(&calls("1", "2"), &[]);
+    shows(
+        &calls("inputs.n", "inputs.n"),
+        &["RB0607: one and two change the same at once []", "RB0607: inner can change the same twice at once []"],
+    );
+}
+
+/// Conditions that are written alike hold alike: what is guarded twice is guarded.
+#[test]
+fn a_condition_holds_again_where_it_is_written_again() {
+    let guarded = |second: &str| {
+        format!(
+            "steps:\n- {{id: go, if: inputs.n > 3, approve: {{question: Go?, within: 1h}}}}\n\
+             - {{id: wipe, if: {second}, exec: [wipe], effect: destructive, irreversible: it is old}}\n{LOOK}"
+        )
+    };
+    shows(&guarded("inputs.n > 3"), &[]);
+    shows(
+        &guarded("inputs.n > 4"),
+        &["RB0601: wipe destroys something, and nobody has approved before [go is skipped, wipe runs, wipe succeeds]"],
+    );
+}
+
+#[test]
+fn a_pre_mortem_says_what_follows() {
+    let walk = walked(&plan(
+        "steps:
+- {id: drain, exec: [drain], undo: {exec: [enable], idempotent: true}}
+- {id: go, approve: {question: Go?, from: [dba], within: 1h}, on_failure: rollback}
+- {id: swap, exec: [swap], irreversible: it is swapped, verify: {id: swapped, exec: [look], effect: read}, on_failure: rollback}
+- {id: tell, exec: [tell], idempotent: true, on_failure: continue}
+- {id: look, exec: [look], effect: read}
+on_failure:
+- {id: page, exec: [page], idempotent: true}
+finally:
+- {id: tidy, exec: [tidy], idempotent: true}
+",
+    ));
+    let falls = walk.pre_mortem();
+    let told = falls.iter().map(|fall| {
+        let asked: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} about {about}")).collect();
+        format!("{} {}: {} | {} | {}", fall.path, fall.when(), fall.happens(), asked.join(", "), fall.leaves())
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "drain fails or times out: runs ~on_failure/page; ends failed |  | ~on_failure/page, perhaps a part of drain",
+            "drain ends unknown: goes on with go; ends succeeded | whoever may operate about drain, dba about go | drain, swap, tell",
+            "drain~undo/exec-1 fails or times out: takes back drain; ends rolled_back | whoever may operate about drain | ~on_failure/page",
+            "go is rejected or is not answered: takes back drain; runs ~on_failure/page; ends rolled_back |  | ~on_failure/page",
+            "swap fails or times out: takes back drain; runs ~on_failure/page; ends rolled_back |  | ~on_failure/page, perhaps a part of swap",
+            "swap ends unknown: looks whether it did its work; goes on with tell; ends succeeded |  | drain, swap, tell",
+            "swap~verify[1]/swapped fails: goes on with swap; ends succeeded |  | drain, swap, tell",
+            "swap~verify[1]/swapped times out: goes on with tell; ends succeeded | whoever may operate about swap | drain, swap, tell",
+            "tell fails or times out: goes on with look; ends succeeded |  | drain, swap, perhaps a part of tell",
+            "look fails or times out: runs ~on_failure/page; ends failed |  | drain, swap, tell, ~on_failure/page",
+            "~on_failure/page fails or times out: ends failed |  | perhaps a part of ~on_failure/page",
+            "~finally/tidy fails or times out: ends succeeded |  | drain, swap, tell",
+        ]
+    );
+}
+
+/// At its bound the walk says so, and claims nothing of what is not reached.
+#[test]
+fn the_bound_is_stated() {
+    let many: String = (0..20).map(|n| format!("- {{id: s{n}, exec: [look], effect: read}}\n")).collect();
+    let plan = plan(&format!("steps:\n{many}- {{id: last, if: 1 > 2, exec: [never], effect: read}}\n"));
+    assert_eq!(found(&walked(&plan)), ["RB0605: no path comes to last []"]);
+    let all = Bounds::default();
+    for bounds in [Bounds { places: 10, ..all }, Bounds { work: 5_000, ..all }, Bounds { held: 50, ..all }] {
+        let walk = walk(&plan, bounds).unwrap();
+        assert!(!walk.extent.complete && walk.extent.places <= 11, "{:?}", walk.extent);
+        assert_eq!(found(&walk), Vec::<String>::new());
     }
 }
