@@ -54,7 +54,7 @@ impl Row {
 
 type Measure = fn(&Path) -> Row;
 
-const ROWS: [(&str, Measure); 28] = [
+const ROWS: [(&str, Measure); 29] = [
     ("one step", program::one_step),
     ("one step memory", program::one_step_memory),
     ("200 steps", program::two_hundred_steps),
@@ -74,6 +74,7 @@ const ROWS: [(&str, Measure); 28] = [
     ("check large", machine::check_large),
     ("keystroke", typing::keystroke),
     ("cases", program::cases),
+    ("paths", program::paths),
     ("dry run", program::dry_run),
     ("dry run memory", program::dry_run_memory),
     ("expression", machine::cached_expression),

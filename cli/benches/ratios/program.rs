@@ -139,6 +139,28 @@ pub fn dry_run_memory(folder: &Path) -> Row {
     Row { what: "dry run, 500 steps, memory", against: "the most at once", measured, unit: "MiB", reach: Reach::AtMost(200.0) }
 }
 
+/// Every path of 500 steps that look, change, check and may be skipped, each with a way back.
+pub fn paths(folder: &Path) -> Row {
+    let folder = folder.join("paths");
+    fs::create_dir(&folder).expect("a folder");
+    let step = |n: usize| match n % 5 {
+        0 => format!("- {{id: s{n}, exec: [look], effect: read, outputs: {{x: result.stdout}}, on_failure: rollback}}\n"),
+        1 => {
+            format!("- {{id: s{n}, exec: [change], undo: {{exec: [back, '{{{{steps.s{}.x}}}}']}}, on_failure: rollback}}\n", n - 1)
+        }
+        2 => format!("- {{id: s{n}, exec: [more], idempotent: true, on_failure: rollback}}\n"),
+        3 => format!("- {{id: s{n}, if: inputs.n > {n}, exec: [perhaps], effect: read, on_failure: rollback}}\n"),
+        _ => format!("- {{id: s{n}, check: [{{that: steps.s{}.x != ''}}], on_failure: rollback}}\n", n - 4),
+    };
+    let steps: String = (0..500).map(step).collect();
+    let head = "apiVersion: runbook/v1\nkind: Runbook\nname: paths\nversion: 1.0.0\ninputs: {n: {type: integer}}\n";
+    fs::write(folder.join("paths.yaml"), format!("{head}steps:\n{steps}")).expect("a file");
+    let explore = || quiet(RUNBOOK, &["explore", "--strict", "paths.yaml"], &folder);
+    let times = (0..PAIRS).map(|_| timed(&mut || explore()).as_secs_f64() * 1_000.0).collect();
+    let measured = Some(median(times));
+    Row { what: "every path of 500 steps", against: "the whole process", measured, unit: "ms", reach: Reach::AtMost(500.0) }
+}
+
 /// A step that prints 200 MB.
 fn printing(folder: &Path) -> (Prepared, std::path::PathBuf) {
     let source = folder.join("printed");
