@@ -145,10 +145,8 @@ impl Fall {
         } else if self.goes_on.is_none() && !path.contains("~finally/") && turn.path != self.path && turn.what.is_work() {
             self.goes_on = Some(turn.path.clone());
         }
-        if let What::Granted | What::Done | What::UndoneByHand = turn.what {
-            if asked.insert(&turn.path) {
-                self.asked.push((who(plan.step(turn.step), turn.what), turn.path.clone()));
-            }
+        if matches!(turn.what, What::Granted | What::Done | What::UndoneByHand) && asked.insert(&turn.path) {
+            self.asked.push((who(plan.step(turn.step), turn.what), turn.path.clone()));
         }
     }
 
