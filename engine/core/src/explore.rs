@@ -17,4 +17,4 @@ pub(crate) use dry_run::{named, outputs_with, predicted_answers, predicted_resul
 pub use finding::{Finding, Kind};
 pub use pre_mortem::Fall;
 pub use turn::{Turn, What};
-pub use walk::{Bounds, Extent, Walk, walk};
+pub use walk::{Bounds, Extent, Walk, walk, walk_within};

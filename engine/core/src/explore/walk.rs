@@ -70,7 +70,11 @@ impl Default for Bounds {
 }
 
 /// Walks `plan`, whatever its inputs are.
-pub fn walk(plan: &Arc<Plan>, bounds: Bounds) -> Result<Walk, IllegalEvent> {
+pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
+    walk_within(plan, Bounds::default())
+}
+
+pub fn walk_within(plan: &Arc<Plan>, bounds: Bounds) -> Result<Walk, IllegalEvent> {
     let mut walker = Walker::new(plan, bounds);
     walker.begin()?;
     while let Some((from, way, choices)) = walker.open.pop_front() {

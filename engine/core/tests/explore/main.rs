@@ -8,7 +8,7 @@ use runbook_core::Plan;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::{Code, Source, explain};
 use runbook_core::document::{Document, load};
-use runbook_core::explore::{Bounds, Walk, walk};
+use runbook_core::explore::{Bounds, Walk, walk, walk_within};
 
 const OTHER: &str = "apiVersion: runbook/v1
 kind: Runbook
@@ -39,7 +39,7 @@ fn plan_of(main: &str) -> Arc<Plan> {
 }
 
 fn walked(plan: &Arc<Plan>) -> Walk {
-    walk(plan, Bounds::default()).unwrap()
+    walk(plan).unwrap()
 }
 
 fn found(walk: &Walk) -> Vec<String> {
@@ -227,7 +227,7 @@ fn the_bound_is_stated() {
     assert_eq!(found(&walked(&plan)), ["RB0605: no path comes to last []"]);
     let all = Bounds::default();
     for bounds in [Bounds { places: 10, ..all }, Bounds { work: 5_000, ..all }, Bounds { held: 50, ..all }] {
-        let walk = walk(&plan, bounds).unwrap();
+        let walk = walk_within(&plan, bounds).unwrap();
         assert!(!walk.extent.complete && walk.extent.places < 20, "{:?}", walk.extent);
         assert_eq!(found(&walk), Vec::<String>::new());
     }
