@@ -123,12 +123,13 @@ pub(super) fn page(text: &str) -> Option<Page<'_>> {
     }
     comments.sort_unstable_by_key(|(start, _)| *start);
     let count = comments.len();
-    let mut reader = Reader { text, comments: comments.into(), events, last: 0, kept: 0 };
+    let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut reader = Reader { text, lines: starts, comments: comments.into(), events, last: 0, kept: 0 };
     let first = reader.events.front()?.start;
-    let head = reader.lines(|_, at| at < first);
+    let head = reader.take(|_, at| at < first);
     let apart = reader.is_apart(first);
     let mut root = reader.part(None)?;
-    let rest = reader.lines(|_, _| true);
+    let rest = reader.take(|_, _| true);
     if let Body::List(collection) | Body::Map(collection) = &mut root.body {
         collection.foot.extend(rest);
     }
@@ -145,6 +146,8 @@ struct Seen<'t> {
 
 struct Reader<'t> {
     text: &'t str,
+    /// Where its lines begin.
+    lines: Vec<usize>,
     /// Where each begins, and its text: those that belong to nothing yet, in the order of the file.
     comments: VecDeque<(usize, &'t str)>,
     events: VecDeque<Seen<'t>>,
@@ -155,9 +158,15 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    /// The number of the line that a place stands on, and where it begins.
+    fn line(&self, at: usize) -> (usize, usize) {
+        let number = self.lines.partition_point(|start| *start <= at).saturating_sub(1);
+        (number, self.lines.get(number).copied().unwrap_or_default())
+    }
+
     /// What stands before a place on its line.
     fn before(&self, at: usize) -> &'t str {
-        self.text.get(..at).unwrap_or(self.text).rsplit('\n').next().unwrap_or_default()
+        self.text.get(self.line(at).1..at).unwrap_or_default()
     }
 
     /// Whether nothing else stands before it on its line.
@@ -165,16 +174,15 @@ impl<'t> Reader<'t> {
         self.before(at).trim().is_empty()
     }
 
-    /// Whether an empty line stands right above the line of `at`.
+    /// Whether an empty line stands right above the line of `at`, which belongs to no text.
     fn is_apart(&self, at: usize) -> bool {
-        let above = self.text.get(..at).unwrap_or(self.text).rsplit_once('\n');
-        above.is_some_and(|(above, _)| {
-            above.len() >= self.kept && above.rsplit('\n').next().is_some_and(|line| line.trim().is_empty())
-        })
+        let (number, start) = self.line(at);
+        let above = number.checked_sub(1).and_then(|above| self.text.get(self.lines.get(above).copied()?..start));
+        start > self.kept && above.is_some_and(|above| above.trim().is_empty())
     }
 
     /// Takes comments from the front, as lines of their own, as long as they are `wanted`.
-    fn lines(&mut self, wanted: impl Fn(&Self, usize) -> bool) -> Vec<Line<'t>> {
+    fn take(&mut self, wanted: impl Fn(&Self, usize) -> bool) -> Vec<Line<'t>> {
         let mut lines = Vec::new();
         while let Some((at, text)) = self.comments.front().copied().filter(|(at, _)| wanted(self, *at)) {
             self.comments.pop_front();
@@ -224,7 +232,7 @@ impl<'t> Reader<'t> {
                 }
                 let mut collection = self.entries(is_map, None)?;
                 let over = self.events.pop_front()?;
-                collection.foot = self.lines(|_, at| at < over.end);
+                collection.foot = self.take(|_, at| at < over.end);
                 self.last = self.last.max(over.end);
                 collection.inline = !self.text.get(start..over.end)?.contains('\n');
                 body_of(collection, is_map)
@@ -245,7 +253,7 @@ impl<'t> Reader<'t> {
         let next = self.next();
         // What follows a list that stands no further right than its key is more likely about the next key.
         if is_map || around != Some(column) {
-            collection.foot = self.lines(|reader, at| at < next && reader.is_own(at) && reader.before(at).len() >= column);
+            collection.foot = self.take(|reader, at| at < next && reader.is_own(at) && reader.before(at).len() >= column);
         }
         Some(collection)
     }
@@ -255,7 +263,7 @@ impl<'t> Reader<'t> {
         let mut entries: Vec<Entry> = Vec::new();
         while !matches!(self.events.front()?.event, Event::MappingEnd | Event::SequenceEnd) {
             let start = self.next();
-            let mut lead = self.lines(|reader, at| at < start && (is_map || reader.is_own(at)));
+            let mut lead = self.take(|reader, at| at < start && (is_map || reader.is_own(at)));
             if let Some((at, _)) = self.comments.front().filter(|(at, _)| !is_map && *at < start) {
                 // Behind the `-` itself.
                 self.last = at - self.before(*at).len();
@@ -285,7 +293,7 @@ impl<'t> Reader<'t> {
             if !has_place {
                 // What stands between a key and its value has no place of its own.
                 let value = self.next();
-                lead.extend(self.lines(|_, at| at < value));
+                lead.extend(self.take(|_, at| at < value));
             }
             if let (true, Some(first)) = (entries.is_empty(), lead.first_mut()) {
                 first.apart = false;
