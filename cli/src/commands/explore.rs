@@ -24,7 +24,7 @@ pub fn run(args: &args::Explore, settings: &Settings, ui: &mut Ui) -> Outcome {
         ReportFormat::Markdown => ui.data(markdown(&walk, &found, &falls).trim_end())?,
         ReportFormat::Json => ui.data(&json(&walk, &found, &falls).to_string())?,
     }
-    ui.say(&verdict(&found, walk.extent));
+    ui.say(&verdict(&walk));
     if let Some((first, _)) = found.first() {
         ui.next(&format!("runbook explain {}", first.code.as_str()));
     }
@@ -52,13 +52,19 @@ fn extent(extent: Extent) -> String {
     }
 }
 
-fn verdict(found: &[(Diagnostic, &Source)], walked: Extent) -> String {
-    let extent = extent(walked);
-    match (found.len() as u64, walked.complete) {
+fn verdict(walk: &Walk) -> String {
+    let extent = extent(walk.extent);
+    match (walk.found as u64, walk.extent.complete) {
         (0, true) => format!("{}: {extent}, nothing found", Tone::Good.paint("explored")),
         (0, false) => format!("{}: {extent}; nothing found until there", Tone::Warning.paint("not explored")),
-        (many, _) => format!("{}: {extent}", Tone::Warning.paint(&count(many, "finding", "findings"))),
+        _ => format!("{}: {extent}", Tone::Warning.paint(&findings(walk))),
     }
+}
+
+/// How many findings there are, and how many of them are shown.
+fn findings(walk: &Walk) -> String {
+    let (found, shown) = (count(walk.found as u64, "finding", "findings"), walk.findings.len());
+    if walk.found > shown { format!("{found}, of which {shown} are shown") } else { found }
 }
 
 fn text(found: &[(Diagnostic, &Source)], falls: &[Fall], walked: Extent) -> String {
@@ -85,7 +91,7 @@ fn row(fall: &Fall) -> [String; 5] {
 fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> String {
     let main = walk.plan.main();
     let mut out = format!("## Every path of {}\n\n", markdown::code(&format!("{} {}", main.name, main.version)));
-    out.push_str(&format!("{}; {}.\n", extent(walk.extent), count(found.len() as u64, "finding", "findings")));
+    out.push_str(&format!("{}; {}.\n", extent(walk.extent), findings(walk)));
     if !found.is_empty() {
         let rows: Vec<Vec<String>> = found
             .iter()
@@ -132,6 +138,7 @@ fn json(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Json {
         "procedure": main.name,
         "version": main.version,
         "walked": walk.extent,
+        "found": walk.found,
         "findings": findings,
         "pre_mortem": falls,
     })

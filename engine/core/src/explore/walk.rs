@@ -28,7 +28,10 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub plan: Arc<Plan>,
+    /// In the order of the file, at most [`DIAGNOSTICS`](limits::DIAGNOSTICS) of them: properties that are not kept before all others.
     pub findings: Vec<Finding>,
+    /// How many there are.
+    pub found: usize,
     pub extent: Extent,
     pub(super) places: Vec<Place>,
     /// Where a step took a turn for the worse, if possible on the way on which all else goes well: from which place, and to which.
@@ -327,8 +330,11 @@ impl Walker {
         }
         let extent = Extent { places: self.places.len(), complete: self.complete };
         let mut findings: Vec<Finding> = self.findings.into_values().collect();
+        let found = findings.len();
+        findings.sort_by_key(|finding| finding.kind.step().is_some());
+        findings.truncate(limits::DIAGNOSTICS);
         findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
-        Walk { plan: self.plan, findings, extent, places: self.places, falls: self.falls }
+        Walk { plan: self.plan, findings, found, extent, places: self.places, falls: self.falls }
     }
 
     /// Steps and branches of the procedure itself that no path comes to. What it calls may be made for others too.
