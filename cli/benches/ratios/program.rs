@@ -150,7 +150,7 @@ pub fn paths(folder: &Path) -> Row {
         }
         2 => format!("- {{id: s{n}, exec: [more], idempotent: true, on_failure: rollback}}\n"),
         3 => format!("- {{id: s{n}, if: inputs.n > {n}, exec: [perhaps], effect: read, on_failure: rollback}}\n"),
-        _ => format!("- {{id: s{n}, check: [{{that: steps.s{}.x != ''}}], on_failure: rollback}}\n", n - 4),
+        _ => format!("- {{id: s{n}, check: [{{that: 'steps.s{}.x != \"\"'}}], on_failure: rollback}}\n", n - 4),
     };
     let steps: String = (0..500).map(step).collect();
     let head = "apiVersion: runbook/v1\nkind: Runbook\nname: paths\nversion: 1.0.0\ninputs: {n: {type: integer}}\n";
