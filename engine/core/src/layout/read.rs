@@ -315,14 +315,18 @@ impl<'t> Reader<'t> {
         self.last = mark;
         let from = mark + header.len() + 1;
         let mut lines: Vec<&str> = self.text.get(from..end.max(from)).unwrap_or_default().split('\n').collect();
-        while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        let lead = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let is_blank = |line: &str| line.trim().is_empty();
+        let indent = match (lines.iter().find(|line| !is_blank(line)), value.lines().find(|line| !is_blank(line))) {
+            (Some(written), Some(read)) => Some(lead(written).checked_sub(lead(read))?),
+            _ => None,
+        };
+        // Spaces behind the indentation are part of the text.
+        let says = |line: &str| !is_blank(line) || indent.is_some_and(|indent| lead(line) >= indent && line.len() > indent);
+        while lines.last().is_some_and(|line| !says(line)) {
             lines.pop();
         }
-        let lead = |line: &str| line.len() - line.trim_start_matches(' ').len();
-        if let (Some(written), Some(read)) =
-            (lines.iter().find(|line| !line.trim().is_empty()), value.lines().find(|line| !line.trim().is_empty()))
-        {
-            let indent = lead(written).checked_sub(lead(read))?;
+        if let Some(indent) = indent {
             for line in &mut lines {
                 *line = line.get(indent.min(lead(line))..)?;
             }

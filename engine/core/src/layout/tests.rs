@@ -87,6 +87,11 @@ fn texts_of_several_lines_keep_their_lines() {
         "steps:\n- run: |\n      a\n        b\n\n      c\n\n\n- run: |2-  # why\n      x\n     y\n- run: >+\n   z\n\n\nname: a\n",
         "name: a\nsteps:\n  - run: |\n      a\n        b\n\n      c\n\n  - run: |2-  # why\n        x\n       y\n  - run: >+\n      z\n\n\n",
     );
+    // Spaces behind the indentation belong to the text, those before it do not.
+    check(
+        "steps:\n- run: |\n    a\n       \n    \n  \n  effect: read\n",
+        "steps:\n  - run: |\n      a\n         \n\n    effect: read\n",
+    );
     check(
         "title: a\n   b\n\n   c\ndescription: \"x \\\n    y\n\n   z\"\n",
         "title: a\n  b\n\n  c\ndescription: \"x \\\n  y\n\n  z\"\n",
