@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use runbook_core::policy::ahead::{Ahead, Question};
 use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::Vote;
-use runbook_core::{DecisionId, Digest, Map, Run};
+use runbook_core::{DecisionId, Digest, Run};
 
 use crate::journal::{AheadId, Journal, JournalError};
 use crate::permit;
@@ -28,17 +28,13 @@ pub fn vote_for(
         if voted || ahead.matches(&question).is_err() {
             continue;
         }
+        let blank = Vote::new(ahead.by.clone(), Choice::Approve, open.request.digest.clone());
         let mut vote = Vote {
-            by: ahead.by.clone(),
-            choice: Choice::Approve,
             reason: Some(ahead.reason.clone()),
-            answers: Map::new(),
-            digest: open.request.digest.clone(),
             signature: ahead.signature.clone(),
             ahead: Some(ahead.id.clone()),
             terms: Some(Box::new(ahead)),
-            notice: None,
-            head: None,
+            ..blank
         };
         let Ok(notice) = permit::permit_vote(run, id, decision, &vote) else { continue };
         vote.notice = notice;

@@ -116,8 +116,14 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
     let mut review = Review::default();
     let mut concerned: BTreeSet<String> = BTreeSet::new();
     for name in names {
-        let then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
-        let now = after.get(name).map(|procedure| Judged::of(new, procedure, options));
+        let mut then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
+        let mut now = after.get(name).map(|procedure| Judged::of(new, procedure, options));
+        let digest = |judged: &Option<Judged>| judged.as_ref().and_then(|judged| judged.digest.clone());
+        // One plan has the same paths each time.
+        if digest(&then) != digest(&now) {
+            then.iter_mut().for_each(|then| then.explore(old));
+            now.iter_mut().for_each(|now| now.explore(new));
+        }
         if let Some(now) = &now {
             concerned.extend(now.files.iter().cloned());
         }
@@ -153,21 +159,22 @@ struct Judged {
 
 impl Judged {
     fn of(catalogue: &Catalogue, procedure: &Procedure, options: &CheckOptions) -> Judged {
-        let (plan, mut found) = catalogue.plan(procedure, options);
-        let plan = plan.map(Arc::new);
-        if let Some(walked) = plan.as_ref().and_then(|plan| walk(plan).ok()) {
-            for finding in &walked.findings {
-                let file = walked.plan.files.get(finding.origin(&walked.plan).file as usize);
-                let source = file.and_then(|file| catalogue.source(&file.name));
-                found.extend(source.map(|source| walked.diagnostic(finding, source)));
-            }
-        }
-        Judged {
-            digest: plan.as_ref().and_then(|plan| plan.digest().ok()),
-            plan,
-            found,
-            file: procedure.source.name.to_string(),
-            files: catalogue.files_of(procedure, options),
+        let (plan, found) = catalogue.plan(procedure, options);
+        let files = match &plan {
+            Some(plan) => plan.files.iter().map(|file| file.name.clone()).collect(),
+            None => catalogue.files_of(procedure, options),
+        };
+        let digest = plan.as_ref().and_then(|plan| plan.digest().ok());
+        Judged { digest, plan: plan.map(Arc::new), found, file: procedure.source.name.to_string(), files }
+    }
+
+    /// Adds what is wrong on some path.
+    fn explore(&mut self, catalogue: &Catalogue) {
+        let Some(walked) = self.plan.as_ref().and_then(|plan| walk(plan).ok()) else { return };
+        for finding in &walked.findings {
+            let file = walked.plan.files.get(finding.origin(&walked.plan).file as usize);
+            let source = file.and_then(|file| catalogue.source(&file.name));
+            self.found.extend(source.map(|source| walked.diagnostic(finding, source)));
         }
     }
 }

@@ -132,18 +132,7 @@ impl Case {
     fn vote(&self, who: &str, choice: Choice) -> Vote {
         let run = self.run();
         let open = run.decisions().last().unwrap();
-        Vote {
-            by: person(who),
-            choice,
-            reason: Some("as tested".to_owned()),
-            answers: Map::new(),
-            digest: open.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
-        }
+        Vote { reason: Some("as tested".to_owned()), ..Vote::new(person(who), choice, open.request.digest.clone()) }
     }
 
     fn say(&self, vote: Vote) -> Result<(), String> {

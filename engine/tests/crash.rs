@@ -269,18 +269,8 @@ fn answer(state: &Path, asked: &mut Vec<String>) {
             }
             _ => Choice::Approve,
         };
-        let vote = Vote {
-            by: operator(),
-            choice,
-            reason: Some("looked at it".to_owned()),
-            answers: Map::new(),
-            digest: decision.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
-        };
+        let vote =
+            Vote { reason: Some("looked at it".to_owned()), ..Vote::new(operator(), choice, decision.request.digest.clone()) };
         let message = Message::Decide { decision: decision.id, vote: Box::new(vote) };
         let owner = Owner::this_process("operator");
         let said = block_on(runbook_engine::session::deliver(journal.clone(), clock.clone(), owner, &run_id(), message));

@@ -174,18 +174,7 @@ async fn finish(session: &mut Session, performer: Arc<dyn Performer>, mut idle: 
             Stop::Waiting(decisions) => {
                 for decision in decisions {
                     let digest = session.run().decision(decision).expect("it is open").request.digest.clone();
-                    let vote = Vote {
-                        by: operator(),
-                        choice: Choice::Approve,
-                        reason: None,
-                        answers: Map::new(),
-                        digest,
-                        signature: None,
-                        ahead: None,
-                        terms: None,
-                        notice: None,
-                        head: None,
-                    };
+                    let vote = Vote::new(operator(), Choice::Approve, digest);
                     let received = session.receive(Message::Decide { decision, vote: Box::new(vote) }).expect("the engine is well");
                     assert!(matches!(received.answer, Answer::Accepted { .. }), "{:?}", received.answer);
                 }

@@ -14,7 +14,7 @@ use runbook_core::value::format_duration;
 use runbook_core::{Effect, Plan};
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::clock::SystemClock;
-use runbook_engine::journal::Store;
+use runbook_engine::journal::{Commits, Store};
 use runbook_engine::probe::Probe;
 use runbook_engine::report::dry_run::{self as report, What};
 use runbook_engine::report::usual;
@@ -137,7 +137,7 @@ fn add_usual_times(predicted: &mut DryRun, settings: &Settings, ui: &mut Ui) {
     if !settings.state.value.is_dir() {
         return;
     }
-    let usual = Store::open(&settings.state.value).and_then(|store| usual(&store, &predicted.procedure));
+    let usual = Store::open_with(&settings.state.value, Commits::OnTheSpot).and_then(|store| usual(&store, &predicted.procedure));
     match usual {
         Ok(usual) => {
             for step in &mut predicted.steps {

@@ -5,7 +5,7 @@ use runbook_core::document::input::accept_all;
 use runbook_core::policy::{DECISION_NAMESPACE, People};
 use runbook_core::run::decision::{Choice, Decision, Purpose};
 use runbook_core::run::event::{Identity, Vote};
-use runbook_core::value::{Map, Value};
+use runbook_core::value::Value;
 use runbook_core::{Digest, Run};
 use runbook_engine::people::{self, SigningKey};
 use runbook_engine::permit;
@@ -64,18 +64,7 @@ pub async fn ask(
 
 /// A vote that says nothing beyond its choice yet.
 pub fn vote(decision: &Decision, by: &Identity, choice: Choice, head: Option<Digest>) -> Vote {
-    Vote {
-        by: by.clone(),
-        choice,
-        reason: None,
-        answers: Map::new(),
-        digest: decision.request.digest.clone(),
-        signature: None,
-        ahead: None,
-        terms: None,
-        notice: None,
-        head,
-    }
+    Vote { head, ..Vote::new(by.clone(), choice, decision.request.digest.clone()) }
 }
 
 /// `None` where it is left for later.

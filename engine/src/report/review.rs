@@ -29,6 +29,8 @@ enum Kind {
 }
 
 impl Kind {
+    const ALL: [Kind; 4] = [Kind::Findings, Kind::Comparison, Kind::Tests, Kind::DryRun];
+
     fn counted(self, count: usize) -> String {
         let (one, many) = match self {
             Kind::Findings => ("list of findings", "lists of findings"),
@@ -84,7 +86,7 @@ pub fn to_markdown<'s>(review: &Review, against: &str, source: impl Fn(&str) -> 
         out.push_str(&part.text);
         out.push('\n');
     }
-    let hidden: Vec<String> = [Kind::Findings, Kind::Comparison, Kind::Tests, Kind::DryRun]
+    let hidden: Vec<String> = Kind::ALL
         .into_iter()
         .filter_map(|kind| {
             let count = parts.iter().zip(&shown).filter(|(part, shown)| part.kind == kind && !**shown).count();

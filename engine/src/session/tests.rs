@@ -146,18 +146,7 @@ pub(crate) async fn drive(session: &mut Session, clock: &ManualClock) {
 
 pub(crate) fn approval(run: &Run, by: &str, head: Option<Digest>) -> Message {
     let open = run.decisions().iter().find(|d| d.is_open()).unwrap();
-    let vote = Vote {
-        by: person(by),
-        choice: Choice::Approve,
-        reason: None,
-        answers: Map::new(),
-        digest: open.request.digest.clone(),
-        signature: None,
-        ahead: None,
-        terms: None,
-        notice: None,
-        head,
-    };
+    let vote = Vote { head, ..Vote::new(person(by), Choice::Approve, open.request.digest.clone()) };
     Message::Decide { decision: open.id, vote: Box::new(vote) }
 }
 

@@ -155,18 +155,8 @@ async fn drive(session: &mut Session, performer: Arc<dyn Performer>, clock: &Arc
             if choice == Choice::Approve && !request.fields.is_empty() {
                 answers.insert("size".to_owned(), Value::Int(dice.roll(5) as i64));
             }
-            let vote = Vote {
-                by: operator(),
-                choice,
-                reason: Some("by the dice".to_owned()),
-                answers,
-                digest: request.digest.clone(),
-                signature: None,
-                ahead: None,
-                terms: None,
-                notice: None,
-                head: None,
-            };
+            let vote =
+                Vote { reason: Some("by the dice".to_owned()), answers, ..Vote::new(operator(), choice, request.digest.clone()) };
             let received = session.receive(Message::Decide { decision, vote: Box::new(vote) }).expect("the engine is well");
             assert!(matches!(received.answer, Answer::Accepted { .. }), "{:?}", received.answer);
         }

@@ -171,18 +171,8 @@ impl Crowd {
         silent: bool,
     ) -> Saying {
         let token = self.token();
-        let vote = Vote {
-            by: person(who),
-            choice,
-            reason: if silent { None } else { Some(token.clone()) },
-            answers,
-            digest,
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
-        };
+        let vote =
+            Vote { reason: if silent { None } else { Some(token.clone()) }, answers, ..Vote::new(person(who), choice, digest) };
         Saying {
             run: open.run.clone(),
             who,

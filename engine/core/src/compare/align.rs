@@ -131,18 +131,19 @@ pub(super) fn steps(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Pro
     }
     // Lists are made from the outside in, so whoever a list belongs to is known by then.
     let mut lists: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let by_owner: BTreeMap<(Option<usize>, &str), usize> =
+        old.lists.iter().enumerate().map(|(number, list)| ((list.of, list.slot.as_str()), number)).collect();
     for (number, list) in new.lists.iter().enumerate() {
-        let before = old.lists.iter().position(|other| {
-            other.slot == list.slot
-                && match (other.of, list.of) {
-                    (None, None) => true,
-                    (Some(before), Some(now)) => pairs.of_new.get(&now) == Some(&before),
-                    _ => false,
-                }
-        });
-        if let Some(before) = before {
-            lists.insert((before, number));
-            pair_neighbours(&old, &old.lists[before].steps, &new, &list.steps, &mut pairs);
+        let owner = match list.of {
+            None => None,
+            Some(step) => match pairs.of_new.get(&step) {
+                None => continue,
+                before => before.copied(),
+            },
+        };
+        if let Some(before) = by_owner.get(&(owner, list.slot.as_str())) {
+            lists.insert((*before, number));
+            pair_neighbours(&old, &old.lists[*before].steps, &new, &list.steps, &mut pairs);
         }
     }
     let stays = unmoved(&old, &new, &pairs, &lists);

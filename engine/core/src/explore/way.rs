@@ -448,18 +448,8 @@ impl Way {
                 _ => Default::default(),
             };
             let person = format!("{} of {}", open.votes.len() + 1, open.request.count);
-            let vote = Vote {
-                by: Identity { person, means: Means::Engine },
-                choice,
-                reason: None,
-                answers,
-                digest: open.request.digest.clone(),
-                signature: None,
-                ahead: None,
-                terms: None,
-                notice: None,
-                head: None,
-            };
+            let by = Identity { person, means: Means::Engine };
+            let vote = Vote { answers, ..Vote::new(by, choice, open.request.digest.clone()) };
             self.record(Fact::Decided { decision: id, vote })?;
         }
         Ok(())

@@ -280,6 +280,24 @@ pub struct Vote {
     pub head: Option<Digest>,
 }
 
+impl Vote {
+    /// One that says nothing beyond its choice.
+    pub fn new(by: Identity, choice: Choice, digest: Digest) -> Vote {
+        Vote {
+            by,
+            choice,
+            reason: None,
+            answers: Map::new(),
+            digest,
+            signature: None,
+            ahead: None,
+            terms: None,
+            notice: None,
+            head: None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// The public key, as in `authorized_keys`.

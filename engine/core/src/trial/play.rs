@@ -308,18 +308,10 @@ impl<'c> Play<'c> {
         // What is said too late, or after the question has lost its object, changes nothing.
         let Some(open) = self.run.decision(decision).filter(|asked| asked.is_open()) else { return Ok(()) };
         let by = self.voter(open, answer)?;
-        let reason = answer.reason.as_ref().map(|reason| reason.value.clone());
         let vote = Vote {
-            by,
-            choice,
-            reason: reason.or_else(|| choice.needs_reason().then(|| "the test says so".to_owned())),
+            reason: reason(answer, choice),
             answers: answer.with.clone(),
-            digest: open.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
+            ..Vote::new(by, choice, open.request.digest.clone())
         };
         match self.run.check_vote(decision, &vote) {
             Ok(Verdict::Record(fact)) => self.record(fact),
@@ -356,6 +348,12 @@ impl<'c> Play<'c> {
 
 /// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
 /// name.
+/// The reason that an answer gives; where one is needed and none is given, that the test says so.
+pub fn reason(answer: &Answer, choice: Choice) -> Option<String> {
+    let given = answer.reason.as_ref().map(|reason| reason.value.clone());
+    given.or_else(|| choice.needs_reason().then(|| "the test says so".to_owned()))
+}
+
 /// How the run of a case starts.
 pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
     let requester = case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());

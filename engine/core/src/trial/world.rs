@@ -1,6 +1,6 @@
 //! A case as the world of a dry run: what its stand-ins and answers say is known, and everything else is not.
 
-use super::play::OPERATOR;
+use super::play::{OPERATOR, reason};
 use super::select;
 use super::stand_in::{End, come_to, stand_in, whole};
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
@@ -61,18 +61,11 @@ impl World for StandIns<'_> {
         let answer = self.answers(run, decision)?.first()?;
         let Some(choice) = answer.say else { return Some(None) };
         let person = answer.by.as_ref().map_or_else(|| format!("{OPERATOR} {}", decision.votes.len() + 1), |by| by.value.clone());
-        let reason = answer.reason.as_ref().map(|reason| reason.value.clone());
+        let by = Identity { means: Means::LocalUser { user: person.clone(), host: "test".to_owned() }, person };
         Some(Some(Vote {
-            by: Identity { means: Means::LocalUser { user: person.clone(), host: "test".to_owned() }, person },
-            choice,
-            reason: reason.or_else(|| choice.needs_reason().then(|| "the test says so".to_owned())),
+            reason: reason(answer, choice),
             answers: if choice == Choice::Approve { answer.with.clone() } else { Default::default() },
-            digest: decision.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
+            ..Vote::new(by, choice, decision.request.digest.clone())
         }))
     }
 

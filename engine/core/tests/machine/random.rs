@@ -272,16 +272,8 @@ impl Play {
             _ => choices[self.dice.roll(choices.len())],
         };
         let vote = Vote {
-            by: person(voters[self.dice.roll(voters.len())]),
-            choice,
             reason: Some("as rolled".to_owned()),
-            answers: Map::new(),
-            digest: decision.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            head: None,
-            notice: None,
+            ..Vote::new(person(voters[self.dice.roll(voters.len())]), choice, decision.request.digest.clone())
         };
         self.record(Fact::Decided { decision: decision.id, vote });
         true

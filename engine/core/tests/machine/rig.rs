@@ -235,18 +235,7 @@ impl Rig {
 
     pub fn vote_of(&self, who: &str, choice: Choice) -> (runbook_core::DecisionId, Vote) {
         let open = self.run.decisions().iter().find(|d| d.is_open()).expect("no decision is open");
-        let vote = Vote {
-            by: person(who),
-            choice,
-            reason: Some("as tested".to_owned()),
-            answers: Map::new(),
-            digest: open.request.digest.clone(),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
-        };
+        let vote = Vote { reason: Some("as tested".to_owned()), ..Vote::new(person(who), choice, open.request.digest.clone()) };
         (open.id, vote)
     }
 

@@ -122,18 +122,7 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
     let digest = open.map_or_else(|| Digest::of_bytes(b""), |d| d.request.digest.clone());
     for id in [open.map_or(DecisionId(1), |d| d.id), DecisionId(99)] {
         for choice in [Choice::Approve, Choice::Reject, Choice::Probe, Choice::Done, Choice::Again, Choice::Leave] {
-            let vote = Vote {
-                by: person("anna"),
-                choice,
-                reason: None,
-                answers: Map::new(),
-                digest: digest.clone(),
-                signature: None,
-                ahead: None,
-                terms: None,
-                notice: None,
-                head: None,
-            };
+            let vote = Vote::new(person("anna"), choice, digest.clone());
             facts.push(Fact::Decided { decision: id, vote });
         }
         facts.push(Fact::DecisionVoided { decision: id, reason: "changed".to_owned() });

@@ -287,22 +287,14 @@ impl Way {
         if let (false, Some(Value::Map(example))) = (fields.is_empty(), path.and_then(|path| self.example(&path, world))) {
             answers.extend(example);
         }
-        Vote {
-            by: Identity { person: format!("person {person}"), means: Means::Engine },
-            choice: match open.as_ref().map(|open| open.request.choices.as_slice()).unwrap_or_default() {
-                // To look again, or do it again, would be asked for again.
-                choices if choices.contains(&Choice::Done) => Choice::Done,
-                choices => choices.first().copied().unwrap_or(Choice::Approve),
-            },
-            reason: None,
-            answers,
-            digest: open.map_or_else(|| crate::id::Digest::of_bytes(b""), |open| open.request.digest.clone()),
-            signature: None,
-            ahead: None,
-            terms: None,
-            notice: None,
-            head: None,
-        }
+        let by = Identity { person: format!("person {person}"), means: Means::Engine };
+        let choice = match open.as_ref().map(|open| open.request.choices.as_slice()).unwrap_or_default() {
+            // To look again, or do it again, would be asked for again.
+            choices if choices.contains(&Choice::Done) => Choice::Done,
+            choices => choices.first().copied().unwrap_or(Choice::Approve),
+        };
+        let digest = open.map_or_else(|| crate::id::Digest::of_bytes(b""), |open| open.request.digest.clone());
+        Vote { answers, ..Vote::new(by, choice, digest) }
     }
 
     /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
