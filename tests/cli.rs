@@ -501,7 +501,7 @@ fn an_undo_says_what_stays() {
     let said = desk.run("undo last").exits(0).err;
     let (back, stays) = said.split_once("has no undo, and stays as it is:").expect("what stays");
     let stays = stays.split("taken up").next().unwrap_or_default();
-    assert!(back.contains("  one") && stays.contains("  two") && !stays.contains("three"), "{said}");
+    assert!(back.contains("  1. one") && stays.contains("  2. two") && !stays.contains("three"), "{said}");
 }
 
 #[test]

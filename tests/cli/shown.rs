@@ -15,12 +15,12 @@ fn the_screen_of_a_decision() {
 ── approval wanted ──
 │ Write it?
 
-decision     d1, step go
+decision     d1, step 1. go
 may decide   whoever may operate
 time         no limit
 
 if the answer is yes, next
-  1. write  [change]
+  2. write  [change]
      sh: echo done > written.txt
      undo: run-1
 ";
@@ -84,11 +84,11 @@ steps:
         ("which procedure", "run          try 1.0.0, run 01"),
         ("who asks", "asked for by "),
         ("the inputs, a line each", "inputs       days = 7\n             host = db 1"),
-        ("which decision", "decision     d1, step go"),
+        ("which decision", "decision     d1, step 2. go"),
         ("how many must agree", "2 people must agree"),
         ("until when, and then", "left); then it counts as rejected"),
         ("the exact command", "exec: rm -rf '/data/db 1'"),
-        ("its effect", "1. delete  Delete the old files  [destructive]"),
+        ("its effect", "3. delete  Delete the old files  [destructive]"),
         ("that it cannot be undone", "cannot be undone: The files are gone."),
         ("how it is undone", "undo: Bring them back"),
         ("on what a step depends", "only if steps.left.gigabytes > 2"),

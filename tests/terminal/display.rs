@@ -36,14 +36,14 @@ fn two_levels_with_their_time_and_last_line() {
     let desk = Desk::new(DEEP);
     let mut terminal = desk.terminal("exec try");
     both_run(&desk);
-    terminal.sees("running  fan").sees("running    fan.right/quiet");
-    terminal.sees("fan.left/outer · The outer step › fan.left/outer/inner · The inner step  │ the last line");
+    terminal.sees("running  1. fan").sees("running    4. fan.right/quiet");
+    terminal.sees("2. fan.left/outer · The outer step › 3. fan.left/outer/inner · The inner step  │ the last line");
     let levels = terminal.screen();
     assert!(!levels.contains("a first line"), "output is folded\n{levels}");
     terminal.sees("0:01").sees("0:02");
     let_go(&desk);
     let seen = terminal.ends(0);
-    assert!(seen.contains("succeeded  fan.left/outer/inner · The inner step"), "{seen}");
+    assert!(seen.contains("succeeded  3. fan.left/outer/inner · The inner step"), "{seen}");
     assert!(!seen.contains("running") && !seen.contains('│'), "what runs no more is gone\n{seen}");
     assert_eq!(terminal.acts(), Vec::<String>::new());
 }
@@ -54,7 +54,7 @@ fn a_failing_step_shows_its_last_lines() {
         Desk::new("steps:\n  - id: broken\n    name: Break\n    run: seq 1 500; echo the reason; exit 7\n    effect: read\n");
     let mut terminal = desk.terminal("exec try");
     let seen = terminal.ends(1);
-    assert!(seen.contains("failed     broken · Break") && seen.contains("│ the reason") && seen.contains("│ 500"), "{seen}");
+    assert!(seen.contains("failed     1. broken · Break") && seen.contains("│ the reason") && seen.contains("│ 500"), "{seen}");
     assert!(!seen.contains("│ 1\n"), "the last lines are enough\n{seen}");
     assert!(seen.contains(&format!("next: runbook logs {} broken", desk.last())), "{seen}");
 }
@@ -81,7 +81,7 @@ fn no_row_of_what_runs_is_wider_than_its_window() {
     let desk = Desk::new(DEEP);
     let mut terminal = Terminal::start(desk.command("exec try"), (24, 40));
     both_run(&desk);
-    terminal.sees("running  fan");
+    terminal.sees("running  1. fan");
     terminal.wait("all that runs", |view| {
         let rows: Vec<String> = view.screen().rows(0, 40).collect();
         let wrapped = (0..24).any(|row| view.screen().row_wrapped(row) && rows[usize::from(row)].contains("running"));
@@ -138,11 +138,11 @@ fn colours_are_only_where_they_are_wanted() {
         };
         let mut terminal = Terminal::start(command, ROOMY);
         let seen = terminal.ends(1);
-        assert!(seen.contains("failed     two"), "{name}={value:?}: words say it all\n{seen}");
+        assert!(seen.contains("failed     2. two"), "{name}={value:?}: words say it all\n{seen}");
         let sequences = terminal.sequences();
         assert_eq!(sequences.contains("[m"), coloured, "{name}={value:?}: {sequences:?}");
         assert_eq!(sequences.contains("[J"), live, "{name}={value:?}: {sequences:?}");
-        assert_eq!(seen.contains("running    one"), !live, "{name}={value:?}: lines that are only added say it\n{seen}");
+        assert_eq!(seen.contains("running    1. one"), !live, "{name}={value:?}: lines that are only added say it\n{seen}");
     }
 }
 
@@ -180,7 +180,7 @@ fn a_second_operator_sees_the_same() {
     let mut first = desk.terminal("exec try");
     both_run(&desk);
     let mut second = desk.terminal("replay last --follow");
-    second.sees("running    fan.right/quiet").sees("│ the last line");
+    second.sees("running    4. fan.right/quiet").sees("│ the last line");
     let mut logs = desk.terminal("logs last --follow");
     logs.sees("the last line");
     assert!(desk.run("runs", 0).contains("running"));

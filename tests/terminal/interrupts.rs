@@ -27,7 +27,7 @@ const ASKED: &str = "leave it parked, stay, cancel, or cancel and undo? [leave/s
 /// A run in the middle of its second step.
 fn under_way(desk: &Desk) -> Terminal {
     let terminal = desk.terminal("exec try --yes");
-    terminal.sees("running  long");
+    terminal.sees("running  2. long");
     eventually("the second step", || desk.path("pid").exists().then_some(()));
     terminal
 }
@@ -214,7 +214,7 @@ fn a_stop_signal_in_every_state_drains_and_parks() {
     let long = format!("{{id: long, run: '{wait}', effect: read}}");
     let probe = "probe: {id: p, run: 'true', effect: read}";
     for (state, steps, seen, drains, code) in [
-        ("a step", format!("steps: [{long}, {{run: 'true', effect: read}}]\n"), "running    long", true, 3),
+        ("a step", format!("steps: [{long}, {{run: 'true', effect: read}}]\n"), "running    1. long", true, 3),
         (
             "branches",
             format!(
@@ -227,25 +227,31 @@ fn a_stop_signal_in_every_state_drains_and_parks() {
         (
             "a retry",
             "steps: [{id: long, run: exit 1, effect: read, retry: {attempts: 2, delay: 1h}}]\n".to_owned(),
-            "retrying   long",
+            "retrying   1. long",
             false,
             3,
         ),
-        ("a time", "steps: [{id: long, wait: {for: 1h}}]\n".to_owned(), "running    long: until", false, 3),
+        ("a time", "steps: [{id: long, wait: {for: 1h}}]\n".to_owned(), "running    1. long: until", false, 3),
         (
             "a probe",
             format!("steps: [{{id: long, wait: {{until: steps.p.exit_code == 1, every: 1h, within: 2h, {probe}}}}}]\n"),
-            "succeeded  long[1]/p",
+            "succeeded  2. long[1]/p",
             false,
             3,
         ),
-        ("a finally", format!("steps: [{{run: 'true', effect: read}}]\nfinally: [{long}]\n"), "running    ~finally/long", true, 0),
+        (
+            "a finally",
+            format!("steps: [{{run: 'true', effect: read}}]\nfinally: [{long}]\n"),
+            "running    2. ~finally/long",
+            true,
+            0,
+        ),
         (
             "an undo",
             format!(
                 "steps:\n  - {{id: done, run: 'true', undo: {{id: long, run: '{wait}'}}}}\n  - {{run: exit 1, effect: read, on_failure: rollback}}\n"
             ),
-            "running    done~undo/long",
+            "running    U1. done~undo/long",
             true,
             1,
         ),

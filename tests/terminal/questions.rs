@@ -108,7 +108,7 @@ fn yes_starts_and_answers_no_decision() {
 fn an_approval_in_place() {
     let desk = Desk::new(APPROVAL);
     let mut terminal = desk.terminal("exec try --yes");
-    terminal.sees("approval wanted").sees("1. write").sees("sh: echo done > written.txt").sees("digest");
+    terminal.sees("approval wanted").sees("2. write").sees("sh: echo done > written.txt").sees("digest");
     terminal.asks("/?]").types("?").sees("what is shown above goes on");
     terminal.asks("/?]").types("").sees("please say one of").asks("/?]").types("ap");
     let seen = terminal.ends(0);
@@ -271,7 +271,7 @@ fn a_question_whose_time_is_over_is_taken_away() {
 ";
     let desk = Desk::new(goes_on);
     let mut terminal = desk.terminal("exec try");
-    terminal.asks("/?]").sees("(the time to decide is over)").sees("running  run-2");
+    terminal.asks("/?]").sees("(the time to decide is over)").sees("running  2. run-2");
     std::fs::write(desk.path("go"), "").expect("a file");
     terminal.ends(0);
 }

@@ -184,7 +184,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         }));
         let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join(", ")) };
         let verdict = tone_of(shown.tone).paint(&line(&shown.verdict));
-        out.push(format!("{:>3}. {indent}{}{title}{marks}  {verdict}", shown.number, shown.path));
+        out.push(format!("{:>3}. {indent}{}{title}{marks}  {verdict}", step.number, shown.path));
         let below = |text: &str| format!("     {indent}{text}");
         if !skipped {
             out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| below(&text)));

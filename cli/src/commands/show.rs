@@ -124,7 +124,12 @@ fn steps(run: &Run) -> Vec<String> {
         let tries = if step.attempt() > 1 { format!(", {} attempts", step.attempt()) } else { String::new() };
         let note = step.note().map(|n| format!(": {}", line(&n.message))).unwrap_or_default();
         let indent = "  ".repeat(step.path().depth());
-        out.push(format!("{} {took:>8}  {indent}{}{title}{tries}{note}", tone.paint(&format!("{word:<10}")), step.path()));
+        out.push(format!(
+            "{} {took:>8}  {indent}{}. {}{title}{tries}{note}",
+            tone.paint(&format!("{word:<10}")),
+            step.number(),
+            step.path()
+        ));
         if matches!(step.standing(), Standing::Ended(outcome) if outcome != StepOutcome::Succeeded) {
             out.extend(detail(run, &step).iter().map(|text| format!("{:>20} {indent}{} {text}", "", Tone::Quiet.paint("│"))));
         }

@@ -79,7 +79,7 @@ impl Narrator {
                 }
             }
             Fact::DecisionRequested { decision, path, request, .. } => {
-                let place = path.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
+                let place = path.as_ref().map(|path| format!("{}: ", super::words::step(run, path))).unwrap_or_default();
                 let question = request.question.trim().lines().next().unwrap_or_default();
                 lines.push(line("waiting", Tone::Waiting, format!("{place}{} ({decision})", self::line(question))));
             }
@@ -116,7 +116,7 @@ impl Narrator {
         }
         lines.extend(self.ends(run, event, &at));
         if let Fact::RunFinished { outcome } = &event.fact {
-            lines.push(end(outcome, &at, since, event.at));
+            lines.push(end(run, outcome, &at, since, event.at));
         }
         lines
     }
@@ -183,9 +183,9 @@ pub fn why_ended(outcome: &Outcome) -> String {
     if message.is_empty() { String::new() } else { format!(": {}", line(message)) }
 }
 
-fn end(outcome: &Outcome, at: &str, since: Timestamp, now: Timestamp) -> Line {
+fn end(run: &Run, outcome: &Outcome, at: &str, since: Timestamp, now: Timestamp) -> Line {
     let (word, tone) = run_word(outcome.kind);
-    let step = outcome.step.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
+    let step = outcome.step.as_ref().map(|path| format!(" at {}", super::words::step(run, path))).unwrap_or_default();
     let message = why_ended(outcome);
     let text = format!("the run{step} ({}){message}", elapsed(between(since, now)));
     Line { at: at.to_owned(), word, tone, text, below: Vec::new() }
@@ -225,11 +225,11 @@ fn ancestry(path: &StepPath) -> Vec<StepPath> {
     paths
 }
 
-/// The step's path, and its name where it has one.
+/// The step's number and path, and its name where it has one.
 pub fn name(run: &Run, path: &StepPath) -> String {
     match run.find_step(path) {
-        Some(step) if step.step().name.is_some() => format!("{path} · {}", line(&step.title())),
-        _ => path.to_string(),
+        Some(step) if step.step().name.is_some() => format!("{}. {path} · {}", step.number(), line(&step.title())),
+        _ => super::words::step(run, path),
     }
 }
 

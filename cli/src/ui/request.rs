@@ -2,10 +2,10 @@
 //! back, how long there is, and the digest that the answer names. The text is the same for a terminal, a page and a message.
 
 use jiff::Timestamp;
-use runbook_core::Run;
 use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Undo};
+use runbook_core::{Plan, Run};
 
 use super::style::Tone;
 use super::words;
@@ -57,14 +57,14 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
             row("inputs", words::values(&started.inputs).join(&format!("\n{:<13}", "")));
         }
     }
-    let path = decision.path.as_ref().map(|p| format!(", step {p}")).unwrap_or_default();
+    let path = decision.path.as_ref().map(|path| format!(", step {}", words::step(run, path))).unwrap_or_default();
     row("decision", format!("{}{path}", decision.id));
     row("may decide", may_decide(decision));
     row("time", deadline(run, decision, now));
     if let Some(evidence) = &request.evidence {
         row("evidence", line(evidence).into_owned());
     }
-    out.extend(next(decision));
+    out.extend(next(decision, run.plan()));
     if !request.known.is_empty() {
         out.push(String::new());
         out.push(Tone::Strong.paint("known so far"));
@@ -114,7 +114,7 @@ fn deadline(run: &Run, decision: &Decision, now: Timestamp) -> String {
 }
 
 /// The steps that an answer would start.
-fn next(decision: &Decision) -> Vec<String> {
+fn next(decision: &Decision, plan: &Plan) -> Vec<String> {
     let request = &decision.request;
     let answer = match decision.purpose {
         Purpose::Unknown => "if it is run again, next",
@@ -125,9 +125,10 @@ fn next(decision: &Decision) -> Vec<String> {
     if request.next.is_empty() {
         out.push("  nothing".to_owned());
     }
-    for (number, step) in (1..).zip(&request.next) {
+    for step in &request.next {
+        let number = plan.number_at(&step.path).map(|number| format!("{number}. ")).unwrap_or_default();
         let title = if step.title == step.path.label() { String::new() } else { format!("  {}", line(&step.title)) };
-        out.push(format!("  {number}. {}{title}  [{}]", step.path, effect(step.effect)));
+        out.push(format!("  {number}{}{title}  [{}]", step.path, effect(step.effect)));
         out.extend(step.why.iter().flat_map(|why| words::remark("why", why)).map(|text| format!("     {text}")));
         if let Some(condition) = &step.condition {
             out.push(format!("     only if {}", line(condition)));

@@ -9,6 +9,7 @@ use runbook_core::policy::People;
 use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
+use runbook_core::{Run, StepPath};
 pub use runbook_engine::report::dry_run::shell_word;
 
 use super::{line, plain};
@@ -109,6 +110,14 @@ pub fn whom(procedure: &Procedure) -> Option<String> {
 /// `1 log`, `2 logs`.
 pub fn count(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A step by its number and its path: `3. rebuild/copy`.
+pub fn step(run: &Run, path: &StepPath) -> String {
+    match run.find_step(path) {
+        Some(step) => format!("{}. {path}", step.number()),
+        None => path.to_string(),
+    }
 }
 
 /// What a step does, exactly, in lines that are harmless to show.

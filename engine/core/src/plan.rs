@@ -6,6 +6,7 @@
 
 mod address;
 pub mod must;
+mod number;
 mod reads;
 pub(crate) mod sound;
 
@@ -23,6 +24,8 @@ use crate::expr::{Expression, Script, ShellScript, Template};
 use crate::id::{Digest, Id, ProcedureName};
 use crate::policy::{Escalation, Gate, PolicyContext};
 use crate::value::Value;
+
+pub use number::inside;
 
 /// The version of the machine's meaning that this build writes. Plans of every earlier version still run.
 pub const SEMANTICS: u32 = 1;
@@ -65,6 +68,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The environment, people, freeze windows and escalation that were in force, as the workspace had them.
     pub policy: PolicyContext,
+    #[serde(skip)]
+    pub(crate) numbers: number::Numbers,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -131,8 +131,6 @@ fn with_members(name: &str, people: &People) -> String {
 
 /// One step as a line of a list.
 pub struct Line<'d> {
-    /// From 1, as in every form.
-    pub number: usize,
     pub step: &'d PredictedStep,
     /// The path; what is done for each item of an unknown list stands in `[*]`.
     pub path: String,
@@ -170,17 +168,21 @@ impl Line<'_> {
 
 /// Every step as a line.
 pub fn lines(dry: &DryRun) -> Vec<Line<'_>> {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, &PredictedStep> = BTreeMap::new();
     let mut patterns: Vec<&str> = Vec::new();
     let mut lines = Vec::new();
-    for (number, step) in (1..).zip(&dry.steps) {
+    for step in &dry.steps {
         let (tone, verdict) = match (&step.verdict, &step.fails) {
             (Verdict::WouldRun, None) => (Tone::Good, "would run".to_owned()),
             (Verdict::WouldRun, Some(why)) => (Tone::Bad, format!("would run and fail, because {why}")),
             (Verdict::WouldSkip { because }, _) => (Tone::Quiet, format!("would skip, because {because}")),
             (Verdict::CannotKnow { because }, _) => {
-                let first = *reasons.entry(because).or_insert(number);
-                let told = if first == number { format!("because {because}") } else { format!("for the reason of {first}") };
+                let first = *reasons.entry(because).or_insert(step);
+                let told = if first.path == step.path {
+                    format!("because {because}")
+                } else {
+                    format!("for the reason of {}", first.number)
+                };
                 (Tone::Warning, format!("cannot know, {told}"))
             }
         };
@@ -193,7 +195,7 @@ pub fn lines(dry: &DryRun) -> Vec<Line<'_>> {
         if step.repeats.as_ref().is_some_and(|repeats| repeats.ends_with("as a pattern")) {
             patterns.push(step.path.as_str());
         }
-        lines.push(Line { number, step, path, verdict, tone });
+        lines.push(Line { step, path, verdict, tone });
     }
     lines
 }
@@ -365,7 +367,7 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
         .iter()
         .map(|line| {
             let effect = if line.step.effect == Effect::None { "" } else { line.step.effect.name() };
-            vec![line.number.to_string(), markdown::text(&line.title()), effect.to_owned(), markdown::prose(&line.verdict)]
+            vec![line.step.number.clone(), markdown::text(&line.title()), effect.to_owned(), markdown::prose(&line.verdict)]
         })
         .collect();
     page.push_str(&markdown::table(&["", "step", "effect", ""], &rows));
@@ -376,7 +378,7 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
             continue;
         }
         let body: String = all.iter().map(in_markdown).collect();
-        page.push_str(&markdown::details(&format!("{}. {} — {}", line.number, line.title(), line.verdict), &body));
+        page.push_str(&markdown::details(&format!("{}. {} — {}", line.step.number, line.title(), line.verdict), &body));
         page.push('\n');
     }
     page
@@ -413,7 +415,7 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
         };
         body.push_str(&format!(
             "<section>\n<h3>{}. {}{effect}</h3>\n<p class=\"{}\">{}</p>\n",
-            line.number,
+            step.number,
             html::text(&line.title()),
             line.tone.class(),
             html::prose(&line.verdict)

@@ -77,7 +77,14 @@ impl<'c> Build<'c> {
         let procedures: Option<Vec<plan::Procedure>> = procedures.into_iter().collect();
         let steps: Option<Vec<plan::Step>> = steps.into_iter().collect();
         let plan = procedures.zip(steps).filter(|_| !found.has_errors());
-        let plan = plan.map(|(procedures, steps)| Plan { semantics: plan::SEMANTICS, files, procedures, steps, policy });
+        let plan = plan.map(|(procedures, steps)| Plan {
+            semantics: plan::SEMANTICS,
+            files,
+            procedures,
+            steps,
+            policy,
+            numbers: Default::default(),
+        });
         let plan = plan.filter(|plan| match plan.prove() {
             Ok(()) => true,
             Err(unsound) => {

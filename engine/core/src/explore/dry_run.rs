@@ -137,6 +137,8 @@ pub struct DryRun {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct PredictedStep {
+    /// As in a run; items and rounds share it.
+    pub number: String,
     pub path: StepPath,
     #[serde(skip)]
     pub step: StepIx,
@@ -471,6 +473,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         usual: None,
         notes,
         step: seen.step,
+        number: seen.number.clone(),
         path: seen.path.clone(),
     }
 }

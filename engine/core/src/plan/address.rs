@@ -9,17 +9,23 @@ use crate::id::StepPath;
 impl Plan {
     /// The step that a path addresses, whether or not a run will come by it.
     pub fn step_at(&self, path: &StepPath) -> Option<&Step> {
+        self.found_at(path).map(|(_, ix)| self.step(ix))
+    }
+
+    /// The same, with the calls that lead to it, the outermost first.
+    pub(super) fn found_at(&self, path: &StepPath) -> Option<(Vec<StepIx>, StepIx)> {
         let path = path.without_indexes();
         let mut segments = path.as_str().split('/').peekable();
-        let mut block = Vec::new();
+        let (mut block, mut calls) = (Vec::new(), Vec::new());
         self.enter(ProcedureIx(0), &mut segments, &mut block);
         loop {
             let segment = segments.next()?;
             let end = segment.find(['.', '~']).unwrap_or(segment.len());
             let (label, beside) = segment.split_at_checked(end)?;
-            let step = block.iter().map(|ix| self.step(*ix)).find(|step| step.label == label)?;
+            let ix = block.iter().copied().find(|ix| self.step(*ix).label == label)?;
+            let step = self.step(ix);
             if segments.peek().is_none() {
-                return beside.is_empty().then_some(step);
+                return beside.is_empty().then_some((calls, ix));
             }
             block.clear();
             match (beside, &step.verb) {
@@ -30,7 +36,10 @@ impl Plan {
                 ("", Verb::Group(body) | Verb::Repeat { body, .. }) => block.extend(body),
                 ("", Verb::Each(each)) => block.extend(&each.body),
                 ("", Verb::Choose(branches)) => block.extend(branches.iter().flat_map(|branch| &branch.body)),
-                ("", Verb::Call { procedure, .. }) => self.enter(*procedure, &mut segments, &mut block),
+                ("", Verb::Call { procedure, .. }) => {
+                    calls.push(ix);
+                    self.enter(*procedure, &mut segments, &mut block);
+                }
                 ("", Verb::Wait(wait)) => {
                     if let WaitFor::Until { probe: Some(probe), .. } = &wait.what {
                         block.push(*probe);

@@ -6,6 +6,7 @@ use std::slice;
 
 use serde::Deserialize;
 
+use super::number::Numbers;
 use super::{OnFailure, Plan, PlanFile, Procedure, ProcedureIx, Step, StepIx, Verb, Verify, WaitFor};
 use crate::limits;
 use crate::policy::PolicyContext;
@@ -25,7 +26,7 @@ impl TryFrom<Unproven> for Plan {
 
     fn try_from(read: Unproven) -> Result<Plan, Unsound> {
         let Unproven { semantics, files, procedures, steps, policy } = read;
-        let plan = Plan { semantics, files, procedures, steps, policy };
+        let plan = Plan { semantics, files, procedures, steps, policy, numbers: Numbers::default() };
         match plan.prove() {
             // A run that has such a step need not have come by it.
             Ok(()) | Err(Unsound::Path(_)) => Ok(plan),

@@ -55,6 +55,19 @@ impl<'a> StepView<'a> {
         self.run.node(self.node).step
     }
 
+    /// Its number, as everything that shows steps has it.
+    pub fn number(&self) -> String {
+        let mut calls = Vec::new();
+        let mut scope = self.run.node(self.node).scope;
+        while let Some(caller) = self.run.frame_of(scope).caller {
+            let caller = self.run.node(caller);
+            calls.push(caller.step);
+            scope = caller.scope;
+        }
+        calls.reverse();
+        self.run.plan.number(&calls, self.step_ix())
+    }
+
     pub fn standing(&self) -> Standing {
         match self.run.node(self.node).state {
             State::Resolving | State::Ready => Standing::Starting,

@@ -17,6 +17,8 @@ pub(super) struct Seen {
     pub place: Vec<u32>,
     pub path: StepPath,
     pub step: StepIx,
+    /// That of the step, whichever item or round this is.
+    pub number: String,
     /// Met on every way so far.
     pub always: bool,
     pub parts: Parts,

@@ -339,6 +339,7 @@ impl Way {
             place: self.run.place(path),
             path: path.clone(),
             step,
+            number: self.run.find_step(path).map(|view| view.number()).unwrap_or_default(),
             always: true,
             parts: match &prospect.resolution {
                 Resolution::Items { items, .. } if each && prospect.because.is_some() => match items.is_empty() {
