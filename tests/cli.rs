@@ -13,6 +13,8 @@ mod explored;
 mod form;
 #[path = "cli/next.rs"]
 mod next;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/reviewed.rs"]
 mod reviewed;
 #[path = "cli/shown.rs"]

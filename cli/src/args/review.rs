@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
-use super::Given;
+use super::{Given, RunArg};
 
 /// Show what a run would do, without doing it
 ///
@@ -131,9 +131,24 @@ pub enum ReportFormat {
 /// Play the cases of tests, without doing anything
 ///
 /// A test (`kind: Test`) says what stands in for the world, and what must come of it. Each case is played on the machine that runs
-/// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played.
+/// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played. `runbook test record`
+/// writes a case out of a run.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Test {
+    #[command(subcommand)]
+    pub part: Option<TestPart>,
+    #[command(flatten)]
+    pub play: Play,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TestPart {
+    Record(Record),
+}
+
+#[derive(Debug, Args)]
+pub struct Play {
     /// Files, folders or names of procedures; the whole catalogue where none is given
     #[arg(value_name = "PROCEDURE|PATH", value_hint = ValueHint::AnyPath)]
     pub what: Vec<String>,
@@ -152,4 +167,20 @@ pub struct Test {
     /// Print one JSON object per case
     #[arg(long, conflicts_with = "watch")]
     pub json: bool,
+}
+
+/// Write a test out of a recorded run
+///
+/// The case has the run's inputs, environment and answers, what each attempt of a step came to, and expects what came of it. It is played
+/// before it is written; what a case cannot say stands in it as a comment and is told. Masked secrets stay masked.
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// What the case is called [default: the run's id]
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// Where to: a new file, or a test of the procedure, which gets one more case [default: standard output]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
 }

@@ -97,11 +97,11 @@ fn laid_out(source: &Source, name: &str, ui: &mut Ui) -> Option<String> {
 }
 
 /// Puts a new text in the place of a file that still has the old one. Nobody sees half of it.
-fn replace(path: &Path, old: &str, new: &str) -> Result<(), Trouble> {
+pub(super) fn replace(path: &Path, old: &str, new: &str) -> Result<(), Trouble> {
     let path = path.canonicalize().map_err(|why| Trouble::unreadable(path, &why))?;
     if std::fs::read_to_string(&path).map_err(|why| Trouble::unreadable(&path, &why))? != old {
         let trouble = Trouble::failed(format!("{} was changed by somebody else at this moment", path.display()));
-        return Err(trouble.next("runbook fmt again"));
+        return Err(trouble.next("do it again"));
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));

@@ -1,6 +1,7 @@
 //! `runbook test`: the cases of tests, played without doing anything.
 
 mod junit;
+mod record;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,13 @@ use crate::ui::{Tone, Ui, line, table};
 const LOOK: Duration = Duration::from_millis(300);
 
 pub fn run(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
+    match &args.part {
+        Some(args::TestPart::Record(record)) => record::run(record, settings, ui),
+        None => play(&args.play, settings, ui),
+    }
+}
+
+fn play(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
     if !args.watch {
         return once(args, settings, ui);
     }
@@ -44,7 +52,7 @@ pub fn run(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
 }
 
-fn once(args: &args::Test, settings: &Settings, ui: &mut Ui) -> Outcome {
+fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
     let options = check::options(None);
     let mut tally = Tally::default();
     let mut parts = Vec::new();
@@ -84,7 +92,7 @@ fn places(what: &[String], settings: &Settings) -> Result<Vec<Meant>, Trouble> {
 }
 
 /// The files as they are.
-fn state(args: &args::Test, settings: &Settings) -> BTreeMap<PathBuf, Digest> {
+fn state(args: &args::Play, settings: &Settings) -> BTreeMap<PathBuf, Digest> {
     let found = places(&args.what, settings).unwrap_or_default();
     let files = found.iter().flat_map(|(catalogue, _)| catalogue.files());
     files.map(|file| (file.path.clone(), Digest::of_bytes(file.source.text.as_bytes()))).collect()
@@ -118,7 +126,7 @@ impl Tally {
     }
 }
 
-fn show(report: &Report, catalogue: &Catalogue, args: &args::Test, ui: &mut Ui) -> Result<(), Trouble> {
+fn show(report: &Report, catalogue: &Catalogue, args: &args::Play, ui: &mut Ui) -> Result<(), Trouble> {
     for fault in &report.faults {
         tell(fault, catalogue, args.json, ui)?;
     }

@@ -76,7 +76,7 @@ fn text_of<'n>(root: &'n Node, key: &str) -> Option<&'n str> {
 }
 
 /// Whether two trees differ in no value; only the order of keys may be another.
-fn says_the_same(a: &Node, b: &Node) -> bool {
+pub(crate) fn says_the_same(a: &Node, b: &Node) -> bool {
     match (&a.kind, &b.kind) {
         (NodeKind::Map(a), NodeKind::Map(b)) => {
             // Where no key was moved, which is nearly everywhere, each stands in its place.

@@ -7,6 +7,7 @@
 mod cover;
 mod expect;
 mod play;
+mod record;
 mod select;
 mod stand_in;
 mod world;
@@ -22,6 +23,7 @@ use crate::plan::Plan;
 use crate::run::{Event, Run};
 
 pub use cover::{Coverage, Point};
+pub use record::{Recorded, Unappended, Unrecorded, append, record, with_comments};
 pub use world::StandIns;
 
 /// What came of a case.

@@ -6,6 +6,7 @@
 //! - what was not foretold does not happen before something has failed; `on_failure`, undo, and what looks after an unknown end
 //!   come only then;
 //! - of what *cannot be known*, everything that is shown and is not a `‹name›` is so;
+//! - a run that is written down as a case of a test passes as one, with everything that is expected of it;
 //! - a run in which nothing failed went through every step that would run, to an outcome that was named.
 //!
 //! `DIFFERENTIAL_SEEDS=5000 cargo nextest run -p runbook-engine --test differential` tries more than the sample.
@@ -13,6 +14,7 @@
 mod author;
 mod compare;
 mod real;
+mod recorded;
 
 use std::sync::Arc;
 
@@ -45,13 +47,15 @@ fn part(number: u64) {
     let count = std::env::var("DIFFERENTIAL_SEEDS").ok().and_then(|given| given.parse().ok()).unwrap_or(SAMPLE).div_ceil(PARTS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut tally = Tally::default();
+    let mut written_down = recorded::Tally::default();
     let (mut played, mut seed) = (0, number * 1_000_000);
     while played < count {
         seed += 1;
         let Some((plan, text)) = plan_of(seed) else { continue };
         played += 1;
         let happened = runtime.block_on(real::run(&plan, seed));
-        let wrong = compare::compare(&plan, &happened, &mut tally);
+        let mut wrong = compare::compare(&plan, &happened, &mut tally);
+        wrong.extend(recorded::wrong(&plan, &happened, &mut written_down));
         let written = || {
             serde_yaml::to_string(
                 &serde_json::from_str::<serde_json::Value>(text.lines().next().unwrap_or_default()).unwrap_or_default(),
@@ -66,8 +70,9 @@ fn part(number: u64) {
             text.lines().nth(1).unwrap_or_default(),
         );
     }
-    println!("{played} of {} procedures: {tally:?}", seed - number * 1_000_000);
+    println!("{played} of {} procedures: {tally:?} {written_down:?}", seed - number * 1_000_000);
     tally.assert_that_something_was_said(played);
+    written_down.assert_that_order_is_kept();
 }
 
 // As many as keep all cores of a runner busy; each tries everything, on procedures of its own.
@@ -99,6 +104,7 @@ fn one_seed() {
     let Some((plan, text)) = plan_of(seed) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let happened = runtime.block_on(real::run(&plan, seed));
-    let wrong = compare::compare(&plan, &happened, &mut Tally::default());
+    let mut wrong = compare::compare(&plan, &happened, &mut Tally::default());
+    wrong.extend(recorded::wrong(&plan, &happened, &mut recorded::Tally::default()));
     assert!(wrong.is_empty(), "{}\n{text}", wrong.join("\n"));
 }

@@ -44,6 +44,18 @@ pub struct Setting {
     pub steps: Vec<(Scalar, Vec<StandIn>)>,
     /// Step → what people say, one vote after the other.
     pub answers: Vec<(Scalar, Vec<Answer>)>,
+    pub cancel: Option<Cancel>,
+}
+
+/// Somebody ends the run early.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    /// How long after its start.
+    pub after: Duration,
+    pub by: Option<Scalar>,
+    /// What was changed is taken back.
+    pub undo: bool,
+    pub reason: Option<Scalar>,
 }
 
 impl Case {
@@ -66,6 +78,7 @@ impl Setting {
             environment: self.environment.or_else(|| other.environment.clone()),
             at: self.at.or(other.at),
             requested_by: self.requested_by.or_else(|| other.requested_by.clone()),
+            cancel: self.cancel.or_else(|| other.cancel.clone()),
             ..self
         }
     }

@@ -7,7 +7,7 @@ use super::state::{BlockRef, End, FailKind, FrameIx, Owner, Stage, State};
 use super::{Asker, Cancel, Command, Key, Run};
 
 impl Run {
-    pub(super) fn can_cancel(&self) -> bool {
+    pub(crate) fn can_cancel(&self) -> bool {
         let stage = self.frames.first().map(|f| f.stage);
         self.outcome.is_none() && self.cancel.is_none() && matches!(stage, Some(Stage::Body | Stage::OnFailure))
     }

@@ -34,18 +34,22 @@ impl Unmet {
 }
 
 pub(super) fn unmet(case: &Case, run: &Run, events: &[Event]) -> Vec<Unmet> {
-    let mut judge = Judge { run, events, unmet: Vec::new() };
+    let mut judge = Judge::of(run, events);
     judge.all(case);
     judge.unmet
 }
 
-struct Judge<'r> {
+pub(super) struct Judge<'r> {
     run: &'r Run,
     events: &'r [Event],
     unmet: Vec<Unmet>,
 }
 
-impl Judge<'_> {
+impl<'r> Judge<'r> {
+    pub fn of(run: &'r Run, events: &'r [Event]) -> Judge<'r> {
+        Judge { run, events, unmet: Vec::new() }
+    }
+
     fn all(&mut self, case: &Case) {
         let expect = &case.expect;
         if let Some(outcome) = &expect.outcome {
@@ -57,8 +61,11 @@ impl Judge<'_> {
         if let Some(steps) = &expect.steps {
             self.list("the steps that began", steps, &self.began());
         }
+        let begun: BTreeSet<StepPath> =
+            if expect.skipped.is_empty() { BTreeSet::new() } else { self.begun().into_iter().collect() };
         for name in &expect.skipped {
-            if let Some(path) = self.begun().iter().find(|path| select::fit(&name.value, path).is_some()) {
+            let called = self.called(&name.value);
+            if let Some(path) = called.iter().map(|view| view.path()).find(|path| begun.contains(*path)) {
                 self.tell(name.span, format!("`{path}` began, and was expected not to"));
             }
         }
@@ -164,7 +171,7 @@ impl Judge<'_> {
     }
 
     /// Of those that began, what did something of its own; neither what takes back nor what looks after.
-    fn began(&self) -> Vec<StepPath> {
+    pub fn began(&self) -> Vec<StepPath> {
         let mut began = self.begun();
         began.retain(|path| {
             let arranges = self.run.find_step(path).is_some_and(|view| view.step().verb.is_container());
@@ -174,7 +181,7 @@ impl Judge<'_> {
         began
     }
 
-    fn undone(&self) -> Vec<StepPath> {
+    pub fn undone(&self) -> Vec<StepPath> {
         let mut seen = BTreeSet::new();
         let resolved = self.events.iter().filter_map(|event| match &event.fact {
             Fact::StepResolved { path, .. } => path.as_str().rsplit_once("~undo"),
@@ -184,7 +191,7 @@ impl Judge<'_> {
     }
 
     /// Changes that took place, or may have, and were not taken back: neither messages nor what `finally` clears away.
-    fn left(&self) -> Vec<StepPath> {
+    pub fn left(&self) -> Vec<StepPath> {
         let back = self.taken_back();
         let is_back = |path: &str| {
             let wholes = path.match_indices(['/', '[', '.']).filter_map(|(end, _)| path.get(..end));
@@ -353,7 +360,7 @@ fn holds(expected: &Value, found: &Value) -> bool {
 }
 
 /// What a step would run, as text: the command, then its values and variables, a line each.
-fn shown(work: &Work) -> String {
+pub(super) fn shown(work: &Work) -> String {
     let mut lines = match &work.task {
         Task::Run { script, values, .. } => {
             let values = values.iter().map(|(name, value)| format!("{name} = {value:?}"));

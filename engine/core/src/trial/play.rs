@@ -1,6 +1,6 @@
 //! Plays a case: answers every command of the run as the case says, in the order of the run's own clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,15 +26,49 @@ const START: &str = "2026-01-01T00:00:00Z";
 /// Whose run it is where the case does not say.
 pub(super) const OPERATOR: &str = "operator";
 
+/// Where a stand-in or an answer stands in a case: the step as [`whole`] names it, and the place in its list.
+pub(super) type Place = (String, usize);
+
+/// What a run did not do by itself, in the order in which its record has it.
+#[derive(Clone, Debug)]
+pub(super) enum Outside {
+    End(StepPath, u32),
+    Timer(Timer),
+    Vote(Place),
+    Cancel,
+    Crash,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Happened {
+    pub at: Timestamp,
+    pub what: Outside,
+    /// Together with what came before it: the run did nothing in between.
+    pub beside: bool,
+}
+
+/// How long everything of a case takes.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    pub took: BTreeMap<Place, Duration>,
+    /// From the question, or from the answer before.
+    pub waited: BTreeMap<Place, Duration>,
+    pub cancelled: Option<Duration>,
+}
+
 pub(super) struct Play<'c> {
     case: &'c Case,
     pub run: Run,
     pub events: Vec<Event>,
     now: Timestamp,
+    /// What the run wants, in the order in which it came to want it.
+    queue: VecDeque<Command>,
+    /// Attempts that may start.
+    ready: VecDeque<(StepPath, u32)>,
     /// Attempts under way: when and how each ends.
-    ends: BTreeMap<(StepPath, u32), (Timestamp, End)>,
+    ends: BTreeMap<(StepPath, u32), Attempt>,
     /// Votes that will be cast, the earliest first; those of one time in the order in which they are written.
-    votes: BTreeMap<(Timestamp, usize), (DecisionId, &'c Answer)>,
+    votes: BTreeMap<(Timestamp, usize), (DecisionId, &'c Answer, Place)>,
     cast: usize,
     /// Questions whose answers are among the votes, or were.
     asked: BTreeSet<DecisionId>,
@@ -43,15 +77,30 @@ pub(super) struct Play<'c> {
     /// Attempts that have begun, by step.
     begun: BTreeMap<String, usize>,
     epoch: u64,
+    /// When somebody will end the run.
+    cancel: Option<Timestamp>,
+    /// How long things took, where a record says in which order they came about.
+    times: Times,
+}
+
+/// An attempt under way.
+struct Attempt {
+    place: Place,
+    began: Timestamp,
+    ends: Timestamp,
+    end: End,
 }
 
 impl<'c> Play<'c> {
     pub fn new(case: &'c Case, plan: &Arc<Plan>) -> Play<'c> {
         Play {
             case,
+            cancel: case.setting.cancel.as_ref().and_then(|cancel| starts_at(case).saturating_add(cancel.after).ok()),
             run: Run::new(plan.clone()),
             events: Vec::new(),
             now: starts_at(case),
+            queue: VecDeque::new(),
+            ready: VecDeque::new(),
             ends: BTreeMap::new(),
             votes: BTreeMap::new(),
             cast: 0,
@@ -59,6 +108,7 @@ impl<'c> Play<'c> {
             used: BTreeMap::new(),
             begun: BTreeMap::new(),
             epoch: 1,
+            times: Times::default(),
         }
     }
 
@@ -76,23 +126,74 @@ impl<'c> Play<'c> {
     /// Goes on until the run ends, or until only people could make it go on and nobody will say anything.
     pub fn go_on(&mut self) -> Result<(), Incomplete> {
         while self.run.outcome().is_none() {
-            if self.run.seq() >= limits::RUN_EVENTS {
-                let last =
-                    self.run.steps().last().map(|view| format!(", the last of them about `{}`", view.path())).unwrap_or_default();
-                let message = format!("it has more than the {} events that a run may have{last}", limits::RUN_EVENTS);
-                return Err(self.incomplete(None, message, "make it smaller, or say what ends its loops"));
-            }
-            if !self.at_once()? && !self.later()? {
+            self.settle()?;
+            if self.run.outcome().is_none() && !self.later()? {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Goes on as a record says, as far as it goes: what came about one after the other does so here, a millisecond apart at least, and
+    /// how long that took is kept.
+    pub fn follow(mut self, script: &[Happened], apart: bool) -> Result<Times, Incomplete> {
+        let mut asked: BTreeMap<DecisionId, Timestamp> = BTreeMap::new();
+        for Happened { at, what, beside } in script {
+            let beside = *beside && !apart;
+            if !beside {
+                self.settle()?;
+            }
+            let next = if beside { self.now } else { (*at).max(self.after(Duration::from_millis(1))) };
+            match what {
+                Outside::Timer(timer) => {
+                    let Some(due) = self.timers().find(|(_, wanted)| *wanted == timer).map(|(due, _)| due) else { continue };
+                    self.now = self.now.max(due);
+                    self.record(Fact::TimerFired { timer: timer.clone() })?;
+                }
+                Outside::End(path, attempt) => {
+                    let Some(ended) = self.ends.remove(&(path.clone(), *attempt)) else { continue };
+                    self.now = next;
+                    self.times.took.insert(ended.place, since(ended.began, next));
+                    self.end(path.clone(), *attempt, ended.end)?;
+                }
+                Outside::Vote(place) => {
+                    let key = self.votes.iter().find(|(_, (.., said))| said == place).map(|(key, _)| *key);
+                    let Some((decision, answer, place)) = key.and_then(|key| self.votes.remove(&key)) else { continue };
+                    let before = asked.get(&decision).copied();
+                    let before = before.or_else(|| self.run.decision(decision).map(|asked| asked.requested_at));
+                    self.now = next;
+                    self.times.waited.insert(place, since(before.unwrap_or(next), next));
+                    asked.insert(decision, next);
+                    self.say(decision, answer)?;
+                }
+                Outside::Cancel => {
+                    self.now = next;
+                    self.times.cancelled = self.run.started_at().map(|started| since(started, next));
+                    self.cancel()?;
+                }
+                Outside::Crash => {
+                    self.now = next;
+                    for attempt in self.ends.values() {
+                        self.times.took.insert(attempt.place.clone(), since(attempt.began, next));
+                    }
+                    self.crash()?;
+                }
+            }
+        }
+        Ok(self.times)
+    }
+
     fn record(&mut self, fact: Fact) -> Result<(), Incomplete> {
+        if self.run.seq() >= limits::RUN_EVENTS {
+            let last =
+                self.run.steps().last().map(|view| format!(", the last of them about `{}`", view.path())).unwrap_or_default();
+            let message = format!("it has more than the {} events that a run may have{last}", limits::RUN_EVENTS);
+            return Err(self.incomplete(None, message, "make it smaller, or say what ends its loops"));
+        }
         // No prediction: the clock is known, and who answered.
         let event = Event { run: RunId::from_parts(0, 1), seq: self.run.seq() + 1, at: self.now, fact };
-        self.run.apply(&event).map_err(|illegal| self.illegal(&illegal))?;
+        let commands = self.run.apply(&event).map_err(|illegal| self.illegal(&illegal))?;
+        self.queue.extend(commands);
         self.events.push(event);
         Ok(())
     }
@@ -105,52 +206,72 @@ impl<'c> Play<'c> {
         Incomplete { at, message, help: help.to_owned() }
     }
 
-    /// Does what needs no time. False if there was nothing.
-    fn at_once(&mut self) -> Result<bool, Incomplete> {
-        let mut moved = false;
-        for command in self.run.pending() {
+    /// Does and starts all that needs no time.
+    fn settle(&mut self) -> Result<(), Incomplete> {
+        loop {
+            self.at_once()?;
+            self.start_ready()?;
+            if self.queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what needs no time, in the order in which the engine does it.
+    fn at_once(&mut self) -> Result<(), Incomplete> {
+        while let Some(command) = self.queue.pop_front() {
             if !self.run.wants(&command) {
                 continue;
             }
-            if let Some(fact) = self.fact(&command)? {
+            if let Some(fact) = self.fact(command)? {
                 self.record(fact)?;
-                moved = true;
             }
         }
-        Ok(moved)
+        Ok(())
     }
 
-    fn fact(&mut self, command: &Command) -> Result<Option<Fact>, Incomplete> {
-        Ok(match command {
-            Command::TakeLock { lock } => Some(Fact::LockTaken { lock: lock.clone() }),
-            Command::Finish { outcome } => Some(Fact::RunFinished { outcome: outcome.clone() }),
-            Command::Resolve { path } => self.resolve(path)?,
-            Command::Conclude { path } => self.run.conclude(path, self.now).map(|fact| self.concluded(fact)),
-            Command::Judge { path, .. } => {
-                if let Ok(None) = self.run.foresee(path, self.now) {
-                    return Err(self.unknown(path, "whether its condition holds", None));
-                }
-                self.run.judge(path, self.now)
+    /// Starts what may start.
+    fn start_ready(&mut self) -> Result<(), Incomplete> {
+        while self.ends.len() < limits::PARALLEL {
+            let Some((path, attempt)) = self.ready.pop_front() else { break };
+            if !self.run.wants(&Command::Perform { path: path.clone(), attempt }) {
+                continue;
             }
-            Command::Request { path, purpose } => self.run.request(path.as_ref(), purpose, self.now),
+            if let Some(refused) = self.run.too_late(&path, self.now) {
+                self.record(refused)?;
+                continue;
+            }
+            self.start(&path, attempt);
+            self.record(Fact::AttemptStarted { path, attempt })?;
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, command: Command) -> Result<Option<Fact>, Incomplete> {
+        Ok(match command {
+            Command::TakeLock { lock } => Some(Fact::LockTaken { lock }),
+            Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
+            Command::Resolve { path } => self.resolve(&path)?,
+            Command::Conclude { path } => self.run.conclude(&path, self.now).map(|fact| self.concluded(fact)),
+            Command::Judge { path, .. } => {
+                if let Ok(None) = self.run.foresee(&path, self.now) {
+                    return Err(self.unknown(&path, "whether its condition holds", None));
+                }
+                self.run.judge(&path, self.now)
+            }
+            Command::Request { path, purpose } => self.run.request(path.as_ref(), &purpose, self.now),
             Command::Perform { path, attempt } => {
-                let under_way = self.ends.len() >= limits::PARALLEL;
-                if under_way || self.ends.contains_key(&(path.clone(), *attempt)) {
-                    return Ok(None);
-                }
-                if let Some(refused) = self.run.too_late(path, self.now) {
-                    return Ok(Some(refused));
-                }
-                self.start(path, *attempt);
-                Some(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })
+                self.ready.push_back((path, attempt));
+                None
             }
             Command::Stop { path, attempt } => {
-                let Some(_) = self.ends.remove(&(path.clone(), *attempt)) else { return Ok(None) };
+                let Some(stopped) = self.ends.remove(&(path.clone(), attempt)) else { return Ok(None) };
+                self.times.took.insert(stopped.place, since(stopped.began, self.now));
                 let end = AttemptEnd::Cancelled { failure: failure("it was stopped".to_owned()), result: Value::Null };
-                Some(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })
+                Some(Fact::AttemptFinished { path, attempt, end })
             }
             Command::Await { decision } => {
-                self.plan_votes(*decision)?;
+                self.plan_votes(decision)?;
                 None
             }
             Command::Wake { .. } => None,
@@ -159,29 +280,52 @@ impl<'c> Play<'c> {
 
     /// Goes to the next moment at which something happens. False where nothing ever will.
     fn later(&mut self) -> Result<bool, Incomplete> {
-        let end = self.ends.iter().map(|(key, (at, _))| (*at, key.clone())).min();
-        let vote = self.votes.keys().next().copied();
-        let timers = self.run.pending().into_iter().filter_map(|command| match command {
-            Command::Wake { timer, at } => Some((at, timer)),
-            _ => None,
-        });
-        let timer: Option<(Timestamp, Timer)> = timers.min();
-        let soonest = [end.as_ref().map(|(at, _)| *at), vote.map(|(at, _)| at), timer.as_ref().map(|(at, _)| *at)];
+        let end = self.ends.values().map(|attempt| attempt.ends).min();
+        let vote = self.votes.keys().next().map(|(at, _)| *at);
+        let timer = self.timers().map(|(at, _)| at).min();
+        let soonest = [end, vote, timer, self.cancel];
         let Some(at) = soonest.into_iter().flatten().min() else { return Ok(false) };
         self.now = self.now.max(at);
-        // What ends at the last moment ends in time; what is said then is said too late, as in a run.
-        if let Some((due, (path, attempt))) = end
-            && due == at
-        {
-            if let Some((_, end)) = self.ends.remove(&(path.clone(), attempt)) {
-                self.end(path, attempt, end)?;
+        // What happens at one moment does so before the run goes on. What ends at the last moment ends in time; what is said then is said
+        // too late, as in a run.
+        while let Some(key) = self.ends.iter().find(|(_, attempt)| attempt.ends <= at).map(|(key, _)| key.clone()) {
+            if let Some(ended) = self.ends.remove(&key) {
+                self.end(key.0, key.1, ended.end)?;
             }
-        } else if let Some((_, timer)) = timer.filter(|(due, _)| *due == at) {
-            self.record(Fact::TimerFired { timer })?;
-        } else if let Some((decision, answer)) = vote.and_then(|key| self.votes.remove(&key)) {
+        }
+        let mut due: Vec<(Timestamp, Timer)> =
+            self.timers().filter(|(due, _)| *due <= at).map(|(at, timer)| (at, timer.clone())).collect();
+        due.sort();
+        for (at, timer) in due {
+            if self.run.wants(&Command::Wake { timer: timer.clone(), at }) {
+                self.record(Fact::TimerFired { timer })?;
+            }
+        }
+        if self.cancel.take_if(|due| *due <= at).is_some() {
+            self.cancel()?;
+        }
+        while let Some(entry) = self.votes.first_entry().filter(|entry| entry.key().0 <= at) {
+            let (decision, answer, _) = entry.remove();
             self.say(decision, answer)?;
         }
         Ok(true)
+    }
+
+    fn timers(&self) -> impl Iterator<Item = (Timestamp, &Timer)> {
+        self.run.wanted().filter_map(|command| match command {
+            Command::Wake { timer, at } => Some((*at, timer)),
+            _ => None,
+        })
+    }
+
+    /// Somebody ends the run, if they do not come too late.
+    fn cancel(&mut self) -> Result<(), Incomplete> {
+        let Some(cancel) = self.case.setting.cancel.as_ref().filter(|_| self.run.can_cancel()) else { return Ok(()) };
+        let requester = self.run.start().map(|started| started.requested_by.clone());
+        let named = cancel.by.as_ref().map(|by| identity(self.run.plan(), &by.value, false));
+        let by = named.or(requester).unwrap_or_else(|| identity(self.run.plan(), OPERATOR, false));
+        let reason = cancel.reason.as_ref().map(|reason| reason.value.clone()).unwrap_or_default();
+        self.record(Fact::CancelRequested { by, undo: cancel.undo, reason })
     }
 
     fn end(&mut self, path: StepPath, attempt: u32, end: End) -> Result<(), Incomplete> {
@@ -198,6 +342,8 @@ impl<'c> Play<'c> {
     /// The engine stops, and another takes the run up: nobody knows how what was under way has ended.
     fn crash(&mut self) -> Result<(), Incomplete> {
         self.ends.clear();
+        self.queue.clear();
+        self.ready.clear();
         self.epoch += 1;
         let by = Identity { person: OPERATOR.to_owned(), means: Means::Engine };
         self.record(Fact::RunAdopted { by, epoch: self.epoch })?;
@@ -205,6 +351,7 @@ impl<'c> Play<'c> {
             let why = "the engine stopped while it was under way".to_owned();
             self.record(Fact::AttemptFinished { path, attempt, end: AttemptEnd::Unknown { why } })?;
         }
+        self.queue.extend(self.run.pending());
         Ok(())
     }
 
@@ -255,12 +402,13 @@ impl<'c> Play<'c> {
     fn start(&mut self, path: &StepPath, attempt: u32) {
         let Some(view) = self.run.find_step(path) else { return };
         let work = view.work().cloned();
-        let begun = self.begun.entry(whole(&self.run, path)).or_default();
+        let whole = whole(&self.run, path);
+        let begun = self.begun.entry(whole.clone()).or_default();
         *begun += 1;
         let before = *begun - 1;
         let (end, takes) = come_to(stand_in(self.case, path, before), work.as_deref(), path);
-        let at = self.after(takes);
-        self.ends.insert((path.clone(), attempt), (at, end));
+        let under_way = Attempt { place: (whole, before), began: self.now, ends: self.after(takes), end };
+        self.ends.insert((path.clone(), attempt), under_way);
     }
 
     fn after(&self, time: Duration) -> Timestamp {
@@ -293,7 +441,7 @@ impl<'c> Play<'c> {
             }
             at = at.saturating_add(answer.after).unwrap_or(Timestamp::MAX);
             self.cast += 1;
-            self.votes.insert((at, self.cast), (decision, answer));
+            self.votes.insert((at, self.cast), (decision, answer, (whole.clone(), used + taken - 1)));
             // One no is enough.
             if answer.say != Some(Choice::Approve) {
                 break;
@@ -346,8 +494,6 @@ impl<'c> Play<'c> {
     }
 }
 
-/// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
-/// name.
 /// The reason that an answer gives; where one is needed and none is given, that the test says so.
 pub fn reason(answer: &Answer, choice: Choice) -> Option<String> {
     let given = answer.reason.as_ref().map(|reason| reason.value.clone());
@@ -360,11 +506,18 @@ pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
     RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)
 }
 
+/// How long it is from one moment to a later one.
+pub(super) fn since(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from).try_into().unwrap_or_default()
+}
+
 /// The time at which it starts.
 pub fn starts_at(case: &Case) -> Timestamp {
     case.setting.at.or_else(|| START.parse().ok()).unwrap_or_default()
 }
 
+/// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
+/// name.
 fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
     let people = &plan.policy.people;
     let (who, user) = match people.people.get(who) {

@@ -14,7 +14,7 @@ pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
         return Some(3);
     }
     let ends = |path: &str, name: &str| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'));
-    if plain.as_str() == name || name.contains('[') && ends(path.as_str(), name) {
+    if plain.as_str() == name || name.contains('[') && ends_with_some(path.as_str(), name) {
         return Some(2);
     }
     if let Some(of) = name.strip_suffix("~undo") {
@@ -27,6 +27,25 @@ pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
     // A label that was made up from the verb and the place is that of a step of the procedure, not of one beside it.
     let beside = plain.as_str().contains("~undo/") || plain.as_str().contains("~verify/");
     (plain.label() == name && !(beside && name.contains('-'))).then_some(1)
+}
+
+/// Whether a path ends with a name that has the numbers of some items and rounds and leaves out those of others.
+fn ends_with_some(path: &str, name: &str) -> bool {
+    let (mut path, mut name) = (path.rsplit('/'), name.rsplit('/'));
+    loop {
+        match (path.next(), name.next()) {
+            (_, None) => return true,
+            (None, Some(_)) => return false,
+            (Some(at), Some(named)) if at == named || without_numbers(at) == named => {}
+            _ => return false,
+        }
+    }
+}
+
+/// A segment of a path as it is without its number.
+fn without_numbers(segment: &str) -> String {
+    let pieces = segment.split('[').enumerate();
+    pieces.map(|(n, piece)| if n == 0 { piece } else { piece.split_once(']').map_or("", |(_, rest)| rest) }).collect()
 }
 
 /// The label of the step that a name is of.
@@ -130,6 +149,9 @@ mod tests {
             ("rebuild/copy", "all[1]/rebuild[2]/copy", Some(1)),
             ("rebuild[2]/copy", "all[1]/rebuild[2]/copy", Some(2)),
             ("rebuild[1]/copy", "all[1]/rebuild[2]/copy", None),
+            ("all[1]/rebuild/copy", "all[1]/rebuild[2]/copy", Some(2)),
+            ("all[2]/rebuild/copy", "all[1]/rebuild[2]/copy", None),
+            ("all[1]/copy~undo/run-1", "all[1]/copy~undo[2]/run-1", Some(2)),
             ("build/copy", "rebuild/copy", None),
             ("copy~verify/run-1", "rebuild/copy~verify[1]/run-1", Some(1)),
             ("install~undo/run-1", "group/install~undo/run-1", Some(1)),

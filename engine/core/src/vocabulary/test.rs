@@ -16,6 +16,8 @@ const AT: Key = Key::new("at", PLAIN, "When it starts, `2026-11-21T10:00:00Z`; e
 const STEPS: Key = Key::new("steps", Type::Map(Names::Steps, &STAND_INS), "Step → what stands in for its attempts: one, or a list");
 const ANSWERS: Key = Key::new("answers", Type::Map(Names::Steps, &ANSWER_LIST), "Step → what people say: one answer, or a list");
 
+const CANCEL: Key = Key::new("cancel", Type::Shape(&CANCEL_SHAPE), "Somebody ends the run early");
+
 const STAND_IN: Type = Type::AnyOf(&[&ENDS, &Type::Shape(&STAND_IN_SHAPE)]);
 const STAND_INS: Type = Type::AnyOf(&[&ENDS, &Type::Shape(&STAND_IN_SHAPE), &Type::List(&STAND_IN)]);
 const ANSWER: Type = Type::AnyOf(&[&SAYS, &Type::Shape(&ANSWER_SHAPE)]);
@@ -32,7 +34,7 @@ pub(super) static TEST: Shape = Shape::new(
     ],
 );
 
-static SHARED: Shape = Shape::new("what all cases share", &[INPUTS, ENVIRONMENT, REQUESTED_BY, AT, STEPS, ANSWERS]);
+static SHARED: Shape = Shape::new("what all cases share", &[INPUTS, ENVIRONMENT, REQUESTED_BY, AT, STEPS, ANSWERS, CANCEL]);
 
 static CASE: Shape = Shape::new(
     "a case",
@@ -44,6 +46,7 @@ static CASE: Shape = Shape::new(
         AT,
         STEPS,
         ANSWERS,
+        CANCEL,
         Key::new("expect", Type::Shape(&EXPECT), "What must come of it").required(),
     ],
 );
@@ -94,6 +97,16 @@ static ANSWER_SHAPE: Shape = Shape::new(
         Key::new("after", Type::Duration, "How long after the question, or after the answer before"),
         Key::new("with", BY_NAME, "The fields of an `ask`"),
         Key::new("evidence", PLAIN, "Of a `manual`"),
+    ],
+);
+
+static CANCEL_SHAPE: Shape = Shape::new(
+    "somebody who ends the run",
+    &[
+        Key::new("after", Type::Duration, "How long after its start").required(),
+        Key::new("by", PLAIN, "Who; else whoever asked for the run"),
+        Key::new("undo", Type::Boolean, "What was changed is taken back"),
+        Key::new("reason", PLAIN, "Why"),
     ],
 );
 

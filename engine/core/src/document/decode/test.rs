@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Fields, Reading, scalar};
 use crate::diagnostic::{Code, Spanned, nearest};
-use crate::document::test::{Answer, Asked, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
+use crate::document::test::{Answer, Asked, Cancel, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::{Node, NodeKind, Scalar};
 use crate::run::Fact;
 use crate::run::decision::Choice;
@@ -97,7 +97,17 @@ fn setting(fields: &mut Fields) -> Setting {
         requested_by: fields.text("requested_by"),
         steps: by_step(reading, fields.entries("steps"), stand_in),
         answers: by_step(reading, fields.entries("answers"), answer),
+        cancel: cancel(fields),
     }
+}
+
+fn cancel(fields: &mut Fields) -> Option<Cancel> {
+    let mut fields = fields.map("cancel", "somebody who ends the run")?;
+    let after = fields.require("after").and_then(|node| scalar::duration(fields.reading, node, "after"));
+    let (by, reason) = (fields.text("by"), fields.text("reason"));
+    let undo = fields.boolean("undo").is_some_and(|undo| undo.value);
+    fields.finish();
+    Some(Cancel { after: after?.value, by, undo, reason })
 }
 
 fn case(reading: &Reading, node: &Node) -> Option<Case> {
@@ -144,7 +154,8 @@ fn stand_in(reading: &Reading, node: &Node) -> Option<StandIn> {
             result.insert(key.to_owned(), value);
         }
     }
-    let result = match fields.take("gives").and_then(|node| value(reading, node)) {
+    // Of what left nothing behind, `null` says so.
+    let result = match fields.entry("gives").and_then(|(_, node)| value(reading, node)) {
         Some(Value::Map(gives)) => {
             result.extend(gives);
             Value::Map(result)
