@@ -13,7 +13,7 @@ use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
 pub use editors::{Fmt, Lsp, Schema};
-pub use review::{Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
+pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 
 const EXIT_CODES: &str = "\
 Exit codes:

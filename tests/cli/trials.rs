@@ -85,6 +85,32 @@ fn results_are_data_for_other_programs() {
 }
 
 #[test]
+fn what_is_missing_stands_beside_its_line() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(&format!("{YES}{WRONG}")))]);
+    let out = desk.run("test --coverage --annotations github").exits(1).says("failed: 1 of 2 cases").out;
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(
+        lines[0].starts_with("::error file=try.test.yaml,line=6,col=59,") && lines[0].contains("title=RB0501::it ends rejected"),
+        "{out}"
+    );
+    let notice =
+        "::notice file=try.yaml,line=8,col=5,endLine=8,endColumn=5,title=coverage%3A undos::`write` is taken back in no case";
+    assert!(lines.contains(&notice), "{out}");
+    assert!(lines.iter().all(|line| line.starts_with("::")), "{out}");
+    assert_eq!(desk.run("test --filter yes --annotations github").exits(0).out, "");
+    let out = desk.run("test --coverage --annotations gitlab").exits(1).out;
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&report[0]["severity"], &report[0]["location"]["path"]), (&"major".into(), &"try.test.yaml".into()), "{report:#}");
+    assert!(report.as_array().unwrap().iter().any(|one| one["severity"] == "info" && one["check_name"] == "coverage: undos"));
+    // Of each kind as many as are shown, and how many are not.
+    let many: String = (0..15).map(|n| format!("  - {{id: s{n}, if: 1 == 1, run: 'true', effect: read}}\n")).collect();
+    let one = cases("  - {name: a, expect: {outcome: succeeded}}\n");
+    let desk = Desk::new(&[("try.yaml", &procedure(&format!("steps:\n{many}"))), ("try.test.yaml", &one)]);
+    let ran = desk.run("test --coverage --annotations github").exits(0).says("hidden: 20 places that no case comes to");
+    assert_eq!(ran.out.lines().count(), 10, "{}", ran.out);
+}
+
+#[test]
 fn a_change_plays_them_again() {
     let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("try.test.yaml", &cases(WRONG))]);
     let mut child = desk.command("test --watch").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -158,6 +158,9 @@ pub struct Play {
     /// Show what no case has been through, and of how much
     #[arg(long)]
     pub coverage: bool,
+    /// Print only what belongs beside lines: what does not hold, and, with --coverage, what no case has been through
+    #[arg(long, value_name = "FOR", value_enum, conflicts_with_all = ["json", "watch"])]
+    pub annotations: Option<Annotations>,
     /// Write the results as JUnit XML, for CI
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub junit: Option<PathBuf>,
@@ -167,6 +170,14 @@ pub struct Play {
     /// Print one JSON object per case
     #[arg(long, conflicts_with = "watch")]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// Commands of a workflow; of each kind GitHub shows ten, the others are counted
+    Github,
+    /// A code quality report
+    Gitlab,
 }
 
 /// Write a test out of a recorded run

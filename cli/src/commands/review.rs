@@ -2,6 +2,7 @@
 
 use runbook_core::diagnostic::Source;
 use runbook_engine::catalogue::Catalogue;
+use runbook_engine::report::annotations;
 use runbook_engine::report::review::{self as report, change, tests};
 use runbook_engine::review::{Review, review};
 use runbook_engine::revision::Repository;
@@ -30,9 +31,9 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
             let against = if revision == args.against { revision.clone() } else { format!("{} ({short})", args.against) };
             ui.data(report::to_markdown(&judged, &against, source).trim_end())?;
         }
-        ReviewFormat::Sarif => ui.data(&report::to_sarif(&judged, prefix, source).to_string())?,
-        ReviewFormat::Github => ui.raw(report::to_github(&judged, prefix, source).as_bytes())?,
-        ReviewFormat::Gitlab => ui.data(&report::to_gitlab(&judged, prefix, source).to_string())?,
+        ReviewFormat::Sarif => ui.data(&annotations::to_sarif(&report::annotations(&judged, prefix, source)).to_string())?,
+        ReviewFormat::Github => ui.raw(annotations::to_github(&report::annotations(&judged, prefix, source)).as_bytes())?,
+        ReviewFormat::Gitlab => ui.data(&annotations::to_gitlab(&report::annotations(&judged, prefix, source)).to_string())?,
     }
     let objections = judged.objections();
     objections.iter().for_each(|objection| ui.say(&format!("{}: {}", Tone::Bad.paint("objection"), line(objection))));

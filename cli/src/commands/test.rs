@@ -1,5 +1,6 @@
 //! `runbook test`: the cases of tests, played without doing anything.
 
+mod annotate;
 mod junit;
 mod record;
 
@@ -59,9 +60,14 @@ fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
     for (catalogue, file) in places(&args.what, settings)? {
         let selection = Selection { file, filter: args.filter.clone() };
         let report = suite::play(&catalogue, &selection, &options);
-        show(&report, &catalogue, args, ui)?;
+        if args.annotations.is_none() {
+            show(&report, &catalogue, args, ui)?;
+        }
         tally.add(&report);
         parts.push((catalogue, report));
+    }
+    if let Some(form) = args.annotations {
+        annotate::print(form, &parts, args.coverage, ui)?;
     }
     if let Some(file) = &args.junit {
         let text = junit::document(parts.iter().map(|(catalogue, report)| (catalogue, report)));

@@ -1,8 +1,8 @@
 //! A review of a change in the forms in which it is read: one comment, and the findings for the machines that put them beside lines.
 
-use runbook_core::diagnostic::{Diagnostic, Severity, Source, Span};
-use serde_json::{Value as Json, json};
+use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 
+use super::annotations::Annotation;
 use super::{comparison, dry_run, markdown};
 use crate::review::{Change, Review, Reviewed};
 
@@ -228,97 +228,7 @@ fn table<'s>(found: &[&Diagnostic], source: &impl Fn(&str) -> Option<&'s Source>
     markdown::table(&["new", "where", "what", "what to do"], &rows)
 }
 
-/// A finding with the place that machines want, its file below `prefix`.
-struct Placed<'d> {
-    found: &'d Diagnostic,
-    file: String,
-    from: runbook_core::diagnostic::Position,
-    to: runbook_core::diagnostic::Position,
-}
-
-fn placed<'d, 's>(
-    review: &'d Review,
-    prefix: &'d str,
-    source: impl Fn(&str) -> Option<&'s Source> + 'd,
-) -> impl Iterator<Item = Placed<'d>> {
-    review.found().filter_map(move |found| {
-        let source = source(&found.source)?;
-        let Span { start, end } = found.span;
-        let file = format!("{prefix}{}", found.source);
-        Some(Placed { found, file, from: source.position(start), to: source.position(end) })
-    })
-}
-
-/// The findings as SARIF 2.1.0, which code hosts show beside the lines. `prefix` leads from the top of the repository to the catalogue.
-pub fn to_sarif<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Json {
-    let results: Vec<Json> = placed(review, prefix, source)
-        .map(|Placed { found, file, from, to }| {
-            json!({
-                "ruleId": found.code.as_str(),
-                "level": if found.severity == Severity::Error { "error" } else { "warning" },
-                "message": { "text": told(found) },
-                "locations": [{ "physicalLocation": {
-                    "artifactLocation": { "uri": uri(&file) },
-                    "region": {
-                        "startLine": from.line, "startColumn": from.column, "endLine": to.line, "endColumn": to.column,
-                    },
-                } }],
-            })
-        })
-        .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "columnKind": "unicodeCodePoints",
-            "tool": { "driver": { "name": "runbook", "version": env!("CARGO_PKG_VERSION") } },
-            "results": results,
-        }],
-    })
-}
-
-/// The findings as commands of a GitHub workflow, one on a line.
-pub fn to_github<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> String {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    let lines = placed(review, prefix, source).map(|Placed { found, file, from, to }| {
-        let level = if found.severity == Severity::Error { "error" } else { "warning" };
-        format!(
-            "::{level} file={},line={},col={},endLine={},endColumn={},title={}::{}\n",
-            property(&file),
-            from.line,
-            from.column,
-            to.line,
-            to.column,
-            found.code.as_str(),
-            data(&told(found))
-        )
-    });
-    lines.collect()
-}
-
-/// The findings as a code quality report of GitLab.
-pub fn to_gitlab<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Json {
-    let issues = placed(review, prefix, source).map(|Placed { found, file, from, to }| {
-        let print = runbook_core::Digest::of_bytes(format!("{file}\0{}\0{}", found.code.as_str(), found.message).as_bytes());
-        json!({
-            "description": told(found),
-            "check_name": found.code.as_str(),
-            "fingerprint": print.as_str().rsplit(':').next(),
-            "severity": if found.severity == Severity::Error { "major" } else { "minor" },
-            "location": { "path": file, "lines": { "begin": from.line, "end": to.line } },
-        })
-    });
-    issues.collect()
-}
-
-fn told(found: &Diagnostic) -> String {
-    let help = found.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-    super::plain::plain(&format!("{}{help}", found.message)).into_owned()
-}
-
-/// A path as a relative reference.
-fn uri(path: &str) -> String {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    path.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+/// The findings, for machines that put them beside lines. `prefix` leads from the top of the repository to the catalogue.
+pub fn annotations<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Vec<Annotation> {
+    review.found().filter_map(|found| Some(Annotation::of(found, prefix, source(&found.source)?))).collect()
 }
