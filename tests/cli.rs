@@ -11,6 +11,8 @@ mod dry_runs;
 mod explored;
 #[path = "cli/form.rs"]
 mod form;
+#[path = "cli/guides.rs"]
+mod guides;
 #[path = "cli/next.rs"]
 mod next;
 #[path = "cli/recorded.rs"]
@@ -108,6 +110,11 @@ impl Ran {
         assert!(self.out.contains(text), "`{text}` is not in stdout:\n{}", self.out);
         self
     }
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
 }
 
 /// Words of a command line; `'…'` keeps spaces.

@@ -1,6 +1,7 @@
 //! The command line as it is written: every command, flag and help text. The help is the reference; the man pages and
 //! completions are made from it. Nothing is decided here.
 
+mod docs;
 mod editors;
 mod review;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
+pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 
@@ -507,25 +509,6 @@ pub struct Config {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// Print the reference of the language
-#[derive(Debug, Args)]
-pub struct Docs {
-    #[arg(value_enum, default_value_t = Page::Format)]
-    pub page: Page,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Page {
-    /// What a dry run says, and its JSON
-    DryRun,
-    /// Every key of the procedure language
-    Format,
-    /// How to set up editors, and what they can then do
-    Editors,
-    /// What a record holds and how to prove it, also without this program
-    Record,
 }
 
 /// Print completions for a shell

@@ -73,7 +73,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Export(args) => export::run(&args, settings, ui),
         Command::Replay(args) => replay::run(&args, settings, ui),
         Command::Config(args) => config::run(&args, settings, ui),
-        Command::Docs(args) => docs::run(&args, ui),
+        Command::Docs(args) => docs::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
     }

@@ -4,12 +4,17 @@
 //! [`markdown`] or [`html`] for those, and can neither act there nor look like a part of the report.
 
 pub mod annotations;
+mod asked;
 pub mod comparison;
 pub mod dry_run;
+pub mod guide;
 pub mod html;
+mod man;
 pub mod markdown;
 pub mod plain;
+mod prose;
 pub mod review;
+mod said;
 mod usual;
 
-pub use usual::usual;
+pub use usual::{exercised, usual};

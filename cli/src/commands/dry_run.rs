@@ -196,7 +196,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         }
         for said in report::said(step, &plan.policy.people) {
             let text = match said.what {
-                What::Text(text) | What::Code(text) | What::Block(_, text) => text,
+                What::Text(text) | What::Prose(text) | What::Code(text) | What::Block(_, text) => text,
             };
             match said.name {
                 "asks" => out.push(below(&format!("asks {}", line(&text)))),

@@ -13,7 +13,7 @@ pub use dry_run::{
     DryRun, Later, Longest, Nothing, Options, PredictedRequest, PredictedRung, PredictedStep, PredictedUndo, Sight, Told, UndoStep,
     Usual, Verdict, World, dry_run,
 };
-pub(crate) use dry_run::{named, outputs_with, predicted_answers, predicted_result};
+pub(crate) use dry_run::{longest, named, outputs_with, predicted_answers, predicted_result};
 pub use finding::{Finding, Kind};
 pub use pre_mortem::Fall;
 pub use turn::{Turn, What};

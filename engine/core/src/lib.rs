@@ -14,6 +14,7 @@ pub mod editor;
 pub mod effect;
 pub mod explore;
 pub mod expr;
+pub mod guide;
 pub mod id;
 pub mod layout;
 pub mod limits;

@@ -180,6 +180,13 @@ pub const ASSUMED_BRANCHES: usize = 50;
 /// Turns for the better that are named before one for the worse.
 pub const EXPLORE_TURNS_TOLD: usize = 3;
 
+/// Steps of a guide, those of called procedures counted each time they are called: some 100 pages.
+pub const GUIDE_STEPS: usize = 2_000;
+/// Steps of a chart: more than anybody follows with a finger, and few enough for those who draw Mermaid.
+pub const CHART_STEPS: usize = 150;
+/// Bytes of a line of a chart.
+pub const CHART_LABEL_BYTES: usize = 120;
+
 /// How long a lease lasts without renewal. What is shown is true within this time.
 pub const LEASE: Duration = Duration::from_secs(10);
 /// How often an owner renews its lease.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::document::step::{OnTimeout, Shell};
+use runbook_core::document::step::Shell;
 use runbook_core::effect::Effect;
 use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Verdict};
 use runbook_core::policy::People;
@@ -11,33 +11,10 @@ use runbook_core::run::decision::Purpose;
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value, format_duration};
 
+use super::asked::{self, Asked};
+pub use super::said::{Said, What};
+use super::said::{code, in_html, in_markdown, text};
 use super::{html, markdown};
-
-/// One thing that is said of a step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Said {
-    pub name: &'static str,
-    pub what: What,
-}
-
-/// Foreign text, none of it escaped.
-#[derive(Clone, Debug, PartialEq)]
-pub enum What {
-    /// For people.
-    Text(String),
-    /// One line of code.
-    Code(String),
-    /// Several, in a language.
-    Block(&'static str, String),
-}
-
-fn text(name: &'static str, text: impl Into<String>) -> Said {
-    Said { name, what: What::Text(text.into()) }
-}
-
-fn code(name: &'static str, code: impl Into<String>) -> Said {
-    Said { name, what: What::Code(code.into()) }
-}
 
 /// What is said of a step beside its verdict and its command.
 pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
@@ -88,45 +65,19 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
 }
 
 /// Who is asked, how many must agree, how long they have, what follows, and by which rule.
-pub fn request(asked: &PredictedRequest, people: &People) -> String {
-    let request = &asked.request;
-    let whom = |names: &[String]| match names {
-        [] => "whoever may operate".to_owned(),
-        names => names.iter().map(|name| with_members(name, people)).collect::<Vec<_>>().join(", "),
+pub fn request(predicted: &PredictedRequest, people: &People) -> String {
+    let PredictedRequest { purpose, request, escalation } = predicted;
+    let asked = Asked {
+        from: &request.from,
+        count: request.count,
+        not_requester: request.not_requester,
+        signed: request.signed,
+        within: request.within,
+        on_timeout: request.on_timeout,
+        rungs: escalation.iter().map(|rung| (rung.to.as_slice(), rung.within)).collect(),
+        rule: if let Purpose::Gate { rule } = purpose { Some(rule.as_str()) } else { None },
     };
-    let mut text = whom(&request.from);
-    if request.count > 1 {
-        text.push_str(&format!("; {} must agree", request.count));
-    }
-    if request.not_requester {
-        text.push_str("; not whoever asks for the run");
-    }
-    if request.signed {
-        text.push_str("; signed with an SSH key");
-    }
-    match request.within {
-        None => text.push_str("; without a time limit"),
-        Some(within) => text.push_str(&format!("; within {}", format_duration(within))),
-    }
-    let mut last = matches!(request.on_timeout, OnTimeout::Reject).then_some("then it counts as rejected");
-    for rung in &asked.escalation {
-        text.push_str(&format!(", then {} within {}", whom(&rung.to), format_duration(rung.within)));
-    }
-    if request.within.is_some() && last.is_none() {
-        last = Some("then the step fails");
-    }
-    text.extend(last.iter().map(|then| format!(", {then}")));
-    if let Purpose::Gate { rule } = &asked.purpose {
-        text.push_str(&format!("; added by the rule `{rule}` of the workspace"));
-    }
-    text
-}
-
-fn with_members(name: &str, people: &People) -> String {
-    match people.groups.get(name) {
-        Some(members) => format!("{name} ({})", members.join(", ")),
-        None => name.to_owned(),
-    }
+    asked::asked(&asked, people)
 }
 
 /// One step as a line of a list.
@@ -226,7 +177,7 @@ fn brief_time(time: std::time::Duration) -> String {
     if rounded.is_zero() { "1ms".to_owned() } else { format_duration(rounded) }
 }
 
-fn language(shell: Shell) -> &'static str {
+pub(super) fn language(shell: Shell) -> &'static str {
     match shell {
         Shell::Sh => "sh",
         Shell::Bash => "bash",
@@ -384,18 +335,6 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
     page
 }
 
-fn in_markdown(said: &Said) -> String {
-    match &said.what {
-        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::prose(text)),
-        What::Code(code) => format!("- **{}**: {}\n", said.name, markdown::code(code)),
-        What::Block(language, text) => {
-            let fence = markdown::fence(language, text);
-            let indented: String = fence.lines().map(|line| format!("  {line}\n")).collect();
-            format!("- **{}**:\n\n{indented}\n", said.name)
-        }
-    }
-}
-
 /// A page that stands by itself.
 pub fn to_html(dry: &DryRun, people: &People) -> String {
     let heading = heading(dry);
@@ -427,13 +366,4 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
         body.push_str("</section>\n");
     }
     html::page(&format!("Dry run: {heading}"), &body)
-}
-
-fn in_html(said: &Said) -> String {
-    let what = match &said.what {
-        What::Text(text) => html::lines(text),
-        What::Code(code) => html::code(code),
-        What::Block(_, text) => html::block(text),
-    };
-    format!("<dt>{}</dt><dd>{what}</dd>\n", said.name)
 }

@@ -3,10 +3,18 @@
 
 use super::plain::{line, plain};
 
-const STYLE: &str = include_str!("html/page.css");
+/// How a page looks, with the digest by which its policy knows that.
+pub struct Style {
+    css: &'static str,
+    digest: &'static str,
+}
 
-/// The digest of the style, by which the policy of the page knows it.
-const STYLE_DIGEST: &str = "sha256-E1n/LqmSi3oRta1LevFzW9xGkx1n4jP//luA5DXKhZI=";
+/// Of a page to be read: light, dark, and on paper.
+const PAGE: Style = Style { css: include_str!("html/page.css"), digest: "sha256-ThbFshrSlViks2Z8rK6zxg/3OeL7K0XX93D6D44dDXc=" };
+
+/// Of a sheet to be printed and written on.
+pub(super) const SHEET: Style =
+    Style { css: include_str!("html/sheet.css"), digest: "sha256-HFnHEGIteizNiETqRg3WZqz/EDfvw6g3wQoeF00APpc=" };
 
 /// A text on one line, for the content of an element or a quoted attribute.
 pub fn text(text: &str) -> String {
@@ -33,10 +41,22 @@ pub fn code(text: &str) -> String {
     format!("<code>{}</code>", self::text(text))
 }
 
-/// A text of any number of lines as a block of code.
+/// A text of any number of lines as a block of code. Where a line is too long for the paper it goes on further in, and never breaks at a
+/// hyphen, which would read as two words.
 pub fn block(text: &str) -> String {
-    format!("<pre><code>{}</code></pre>\n", lines(text.strip_suffix('\n').unwrap_or(text)))
+    let shown = plain(text.strip_suffix('\n').unwrap_or(text));
+    let row = |row: &str| {
+        let words = row.split_inclusive([' ', '\t']).map(|word| match word.contains('-') && word.len() <= WORD_BYTES {
+            true => format!("<span class=\"word\">{}</span>", escaped(word)),
+            false => escaped(word),
+        });
+        format!("<span class=\"row\">{}\n</span>", words.collect::<String>())
+    };
+    format!("<pre><code>{}</code></pre>\n", shown.split('\n').map(row).collect::<String>())
 }
+
+/// A word that is longer may break anywhere.
+const WORD_BYTES: usize = 48;
 
 /// A block that is folded until somebody opens it, and open on paper. `summary` is a text; `body` is HTML.
 pub fn details(summary: &str, body: &str) -> String {
@@ -60,11 +80,15 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// The whole page around `body`, which is HTML.
 pub fn page(title: &str, body: &str) -> String {
+    page_in(&PAGE, title, body)
+}
+
+pub(super) fn page_in(Style { css, digest }: &Style, title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{STYLE_DIGEST}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{digest}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"generator\" content=\"runbook\">\n\
+         <title>{}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         text(title)
     )
 }
@@ -111,7 +135,10 @@ mod tests {
         }
         assert_eq!(prose("`<a>` & `b`"), "<code>&lt;a&gt;</code> &amp; <code>b</code>");
         assert_eq!(prose("an odd ` <b>"), "an odd &#96; &lt;b&gt;");
-        assert_eq!(block("a\n\t</pre>\r\n"), "<pre><code>a\n\t&lt;/pre&gt;\\r</code></pre>\n");
+        assert_eq!(
+            block("a\n\t</pre>\r\n"),
+            "<pre><code><span class=\"row\">a\n</span><span class=\"row\">\t&lt;/pre&gt;\\r\n</span></code></pre>\n"
+        );
     }
 
     #[test]
@@ -152,7 +179,9 @@ mod tests {
     #[test]
     fn the_policy_knows_the_style() {
         use sha2::{Digest, Sha256};
-        assert_eq!(STYLE_DIGEST, format!("sha256-{}", base64(&Sha256::digest(STYLE))));
+        for Style { css, digest } in [&PAGE, &SHEET] {
+            assert_eq!(*digest, format!("sha256-{}", base64(&Sha256::digest(css))));
+        }
     }
 
     fn base64(bytes: &[u8]) -> String {

@@ -10,6 +10,11 @@ pub fn text(text: &str) -> String {
     escaped(text, true)
 }
 
+/// The same, behind something else on its line.
+pub fn text_within(text: &str) -> String {
+    escaped(text, false)
+}
+
 /// As [`text`], with what stands between backticks as code, as messages of this program write it.
 pub fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();

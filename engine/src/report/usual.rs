@@ -1,14 +1,15 @@
-//! How long the steps of a procedure usually take: the middle one of the times of their attempts that succeeded, from the records of the
-//! last runs.
+//! What the records of earlier runs say of a procedure: how long its steps usually take (the middle one of the times of their attempts that
+//! succeeded), and when it was last done.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use runbook_core::explore::Usual;
-use runbook_core::run::event::{AttemptEnd, Fact};
+use runbook_core::run::event::{AttemptEnd, Fact, OutcomeKind};
 use runbook_core::{ProcedureName, StepPath, limits};
 
-use crate::journal::{Journal, JournalError, RunFilter, records_to};
+use crate::journal::{Journal, JournalError, Phase, RunFilter, records_to};
 
 /// By the path of the step without the numbers of items and rounds.
 pub fn usual(journal: &dyn Journal, procedure: &ProcedureName) -> Result<BTreeMap<StepPath, Usual>, JournalError> {
@@ -40,4 +41,13 @@ pub fn usual(journal: &dyn Journal, procedure: &ProcedureName) -> Result<BTreeMa
         Usual { median, attempts: times.len() }
     };
     Ok(times.into_iter().map(|(path, times)| (path, middle(times))).collect())
+}
+
+/// When a procedure was last done to an end of its own: one that people stopped before it did anything is no exercise.
+pub fn exercised(journal: &dyn Journal, procedure: &ProcedureName) -> Result<Option<Timestamp>, JournalError> {
+    let filter = RunFilter { procedure: Some(procedure.clone()), phase: Some(Phase::Ended), ..RunFilter::default() };
+    let done = |outcome: OutcomeKind| !matches!(outcome, OutcomeKind::Rejected | OutcomeKind::Cancelled);
+    let rows = journal.runs(&filter)?;
+    let ended = rows.iter().filter(|row| row.summary.outcome.is_some_and(done)).filter_map(|row| row.summary.ended_at);
+    Ok(ended.max())
 }

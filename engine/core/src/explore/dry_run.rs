@@ -498,7 +498,7 @@ fn targets(work: &Work) -> Vec<String> {
 }
 
 /// The longest time that a step itself can take; that of what stands inside it is theirs.
-fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
+pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
     let own = match &step.verb {
         verb if verb.acts() => Some(Longest::Time(attempts(step.timeout.unwrap_or(limits::STEP_TIMEOUT), step.retry.as_ref()))),
         Verb::Wait(wait) => {

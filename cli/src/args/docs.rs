@@ -1,0 +1,60 @@
+//! What is written for people: of procedures, and of this program.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+/// Write what procedures are for and do, or print a page of the reference
+///
+/// Of a procedure: what it is for, who answers for it and decides, its inputs, a chart, and each step with its command, effect and undo,
+/// under the number that a run shows. `--format manual` makes a sheet to print and tick, for when the automation fails. With --out each
+/// procedure gets a page in a folder; without a procedure, all of the catalogue and an index. Such pages say nothing that depends on the
+/// day or this machine, so --check tells in CI whether they are as they would be written now; it exits 1 where one is not.
+///
+/// The pages of the reference are `format` (every key of the language; printed where nothing is named), `dry-run`, `editors` and
+/// `record`. A procedure of such a name is meant by its file.
+#[derive(Debug, Args)]
+pub struct Docs {
+    /// Names of procedures of the catalogue, or files; or one page of the reference
+    #[arg(value_name = "PROCEDURE|FILE|PAGE", value_hint = ValueHint::FilePath)]
+    pub what: Vec<String>,
+    /// How the pages are written
+    #[arg(long, value_enum, default_value_t = GuideFormat::Md)]
+    pub format: GuideFormat,
+    /// With the gates of this environment of the workspace alone [default: those of each, by name]
+    #[arg(long, short = 'e', value_name = "ENV")]
+    pub env: Option<String>,
+    /// Write a page for each into this folder; all of the catalogue and an index where none is named
+    #[arg(long, short = 'o', value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Write nothing; name the pages of the folder that are stale, missing or left over, and exit 1 if there are any
+    #[arg(long, requires = "out")]
+    pub check: bool,
+    /// List all procedures with owners, reviews and exercises, those marked that are overdue today
+    #[arg(long, conflicts_with_all = ["what", "out"])]
+    pub index: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GuideFormat {
+    /// Markdown, with a Mermaid chart
+    Md,
+    /// One page that stands by itself
+    Html,
+    /// For `man`, section 7
+    Man,
+    /// A sheet to be printed, ticked and signed
+    Manual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// What a dry run says, and its JSON
+    DryRun,
+    /// Every key of the procedure language
+    Format,
+    /// How to set up editors, and what they can then do
+    Editors,
+    /// What a record holds and how to prove it, also without this program
+    Record,
+}

@@ -1,0 +1,178 @@
+use super::*;
+use crate::check::{Catalogue, CheckOptions, check};
+use crate::diagnostic::Source;
+use crate::document::{Document, Procedure, load};
+
+fn procedures(texts: &[&str]) -> Vec<Procedure> {
+    let read = |text: &&str| {
+        let text = format!("apiVersion: runbook/v1\nkind: Runbook\nversion: 1.0.0\n{text}");
+        match load(&Source::new("p.yaml", text)) {
+            (Some(Document::Procedure(procedure)), _) => *procedure,
+            (_, found) => panic!("{found:#?}"),
+        }
+    };
+    texts.iter().map(read).collect()
+}
+
+fn planned(procedures: &[Procedure]) -> Plan {
+    let (plan, found) = check(&procedures[0], &Catalogue::new(procedures, None), &CheckOptions::default());
+    plan.unwrap_or_else(|| panic!("{found:#?}"))
+}
+
+const MAIN: &str = "name: main
+steps:
+- {id: first, exec: [a], undo: {id: back, exec: [b]}}
+- choose:
+  - {when: 1 == 1, steps: [{id: chosen, exec: [a], effect: read}, {exec: [c], effect: read}]}
+  - {otherwise: [{finish: {outcome: failed}}]}
+- {id: sub, call: sub@^1}
+- {id: ready, wait: {until: true, within: 1m, probe: {id: probe, exec: [a], effect: read}}, on_failure: {next: last}}
+- {exec: [x], effect: read}
+- {id: last, parallel: {left: [{exec: [a], effect: read}], right: [{exec: [a], effect: read}]}}
+on_failure:
+- {id: mend, exec: [a], effect: read}
+finally:
+- {id: tidy, exec: [a], effect: read}
+";
+const SUB: &str = "name: sub
+steps:
+- {id: act, exec: [a], undo: [{id: one, exec: [b]}, {id: two, exec: [b]}]}
+";
+
+#[test]
+fn each_part_has_its_steps_with_the_numbers_of_a_run() {
+    let procedures = procedures(&[MAIN, SUB]);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    let told = |entries: &[Entry]| {
+        let told = entries.iter().map(|entry| {
+            let lead = match &entry.lead {
+                None => String::new(),
+                Some(Lead::When(when)) => format!(" if {when}"),
+                Some(Lead::Otherwise) => " otherwise".to_owned(),
+                Some(Lead::Branch(name)) => format!(" {name}"),
+                Some(Lead::Probe) => " probe".to_owned(),
+            };
+            let within = entry.within.as_ref().map(|within| format!(" in {within}")).unwrap_or_default();
+            format!("{}{} {}{within}{lead}", "  ".repeat(entry.depth), entry.number, plan.step(entry.step).label)
+        });
+        told.collect::<Vec<_>>()
+    };
+    let body = [
+        "1 first",
+        "2 choose-2",
+        "  3 chosen in 2 if 1 == 1",
+        "  4 exec-2 in 2",
+        "  5 finish-1 in 2 otherwise",
+        "6 sub",
+        "  6.1 act in 6",
+        "7 ready",
+        "  8 probe in 7 probe",
+        "9 exec-5",
+        "10 last",
+        "  11 exec-1 in 10 left",
+        "  12 exec-1 in 10 right",
+    ];
+    assert_eq!(told(&guide.body), body);
+    assert_eq!(told(&guide.finally), ["13 tidy"]);
+    assert_eq!(told(&guide.on_failure), ["14 mend"]);
+    assert_eq!(told(&guide.undo), ["6.U1-1 one", "6.U1-2 two", "U1 back"], "the last change first");
+    assert!(!guide.cut);
+
+    let chart = charted(&plan).unwrap();
+    let numbers: Vec<&str> = chart.body.iter().map(|item| item.number.as_str()).collect();
+    assert_eq!(numbers, ["1", "2", "6", "7", "9", "10"]);
+    assert!(chart.body[0].undone && matches!(&chart.body[3].fails, Fails::To(number) if number == "10"));
+    assert!(matches!(&chart.body[1].shape, Shape::Chooses { lanes, open: false } if lanes.len() == 2));
+    assert!(matches!(&chart.body[5].shape, Shape::Forks(lanes) if lanes[1].name == "right"));
+}
+
+#[test]
+fn gates_are_those_of_every_environment_unless_one_is_meant() {
+    let procedures = procedures(&["name: main\nsteps:\n- {exec: [a], undo: {exec: [b]}}\n- {exec: [a], effect: read}\n"]);
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+name: w
+environments: {test: {default: true}, live: {}}
+people: {ann: {}}
+policies:
+- {name: careful, when: {effect: change, environments: [live]}, require: {approve: {from: [ann], within: 1h}}}
+";
+    let (Some(Document::Workspace(workspace)), _) = load(&Source::new("workspace.yaml", workspace)) else { panic!() };
+    for (environment, all, expect) in [
+        (None, true, vec!["careful in live"]),
+        (None, false, vec![]),
+        (Some("live"), false, vec!["careful in "]),
+        (Some("test"), false, vec![]),
+    ] {
+        let options = CheckOptions { environment: environment.map(str::to_owned), today: None };
+        let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, Some(&workspace)), &options);
+        let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+        let guide = Guide::new(&plan, &procedures[0], all).unwrap();
+        let gates: Vec<String> = guide
+            .entries()
+            .flat_map(|entry| &entry.gates)
+            .map(|found| format!("{} in {}", found.gate.rule, found.environments.join(", ")))
+            .collect();
+        assert_eq!(gates, expect, "{environment:?} {all}");
+    }
+}
+
+#[test]
+fn calls_that_call_again_and_again_are_cut() {
+    let mut texts: Vec<String> = (0..8)
+        .map(|n| {
+            let call = format!("- call: p{}@^1\n", n + 1);
+            format!("name: p{n}\nsteps:\n{}", call.repeat(10))
+        })
+        .collect();
+    texts.push("name: p8\nsteps:\n- {exec: [a], effect: read}\n".to_owned());
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let procedures = procedures(&texts);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    assert!(guide.cut);
+    assert_eq!(guide.entries().count(), limits::GUIDE_STEPS);
+}
+
+#[test]
+fn a_chart_folds_before_it_gives_up() {
+    let group = |steps: usize| format!("- group:\n{}", "  - {exec: [a], effect: read}\n".repeat(steps));
+    for (groups, steps, folded) in [(2, 3, Some(false)), (4, 60, Some(true)), (limits::CHART_STEPS + 1, 1, None)] {
+        let procedures = procedures(&[&format!("name: main\nsteps:\n{}", group(steps).repeat(groups))]);
+        assert_eq!(charted(&planned(&procedures)).map(|chart| chart.folded), folded, "{groups} of {steps}");
+    }
+}
+
+#[test]
+fn names_stand_in_the_place_of_values() {
+    for (source, shown) in [
+        ("psql -h {{inputs.host}}", "psql -h ‹inputs.host›"),
+        ("{{ steps.a.b }} and {{default inputs.x \"none\"}}", "‹steps.a.b› and ‹default inputs.x \"none\"›"),
+        ("{{#if inputs.x}}a{{else}}b{{/if}}", "{{#if inputs.x}}a{{else}}b{{/if}}"),
+        ("\\{{raw}} {{", "\\{{raw}} {{"),
+        ("no name", "no name"),
+        ("{{}} {{{x}}}", "{{}} {{{x}}}"),
+    ] {
+        assert_eq!(written(source), shown, "{source}");
+    }
+}
+
+#[test]
+fn what_is_due_is_judged_by_the_day() {
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    let days = |days: u64| Some(Duration::from_secs(days * 24 * 60 * 60));
+    for (last, every, today, expect) in [
+        (Some("2026-01-01"), days(90), "2026-03-31", Freshness::Due(day("2026-04-01"))),
+        (Some("2026-01-01"), days(90), "2026-04-01", Freshness::Due(day("2026-04-01"))),
+        (Some("2026-01-01"), days(90), "2026-04-02", Freshness::Overdue(day("2026-04-01"))),
+        (Some("2026-01-01"), None, "2030-01-01", Freshness::Unasked),
+        (None, days(90), "2026-01-01", Freshness::Never),
+        (None, None, "2026-01-01", Freshness::Unasked),
+        (Some("9999-12-31"), days(90), "2026-01-01", Freshness::Unasked),
+    ] {
+        let found = Freshness::of(last.map(day), every, day(today));
+        assert_eq!(found, expect, "{last:?} {every:?} {today}");
+        assert_eq!(found.is_stale(), matches!(expect, Freshness::Overdue(_) | Freshness::Never));
+    }
+}

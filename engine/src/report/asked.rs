@@ -1,0 +1,61 @@
+//! Who is asked for a decision, in a sentence.
+
+use std::time::Duration;
+
+use runbook_core::document::step::OnTimeout;
+use runbook_core::policy::People;
+use runbook_core::value::format_duration;
+
+pub struct Asked<'a> {
+    /// Names of people and groups; empty: whoever may operate.
+    pub from: &'a [String],
+    pub count: u32,
+    pub not_requester: bool,
+    pub signed: bool,
+    pub within: Option<Duration>,
+    pub on_timeout: OnTimeout,
+    /// Who is asked after those, one after the other, and how long each has.
+    pub rungs: Vec<(&'a [String], Duration)>,
+    /// The rule of the workspace that wants it.
+    pub rule: Option<&'a str>,
+}
+
+/// Who is asked, how many must agree, how long they have, what follows, and by which rule.
+pub fn asked(asked: &Asked<'_>, people: &People) -> String {
+    let mut text = whom(asked.from, people);
+    if asked.count > 1 {
+        text.push_str(&format!("; {} must agree", asked.count));
+    }
+    if asked.not_requester {
+        text.push_str("; not whoever asks for the run");
+    }
+    if asked.signed {
+        text.push_str("; signed with an SSH key");
+    }
+    match asked.within {
+        None => text.push_str("; without a time limit"),
+        Some(within) => text.push_str(&format!("; within {}", format_duration(within))),
+    }
+    let mut last = matches!(asked.on_timeout, OnTimeout::Reject).then_some("then it counts as rejected");
+    for (to, within) in &asked.rungs {
+        text.push_str(&format!(", then {} within {}", whom(to, people), format_duration(*within)));
+    }
+    if asked.within.is_some() && last.is_none() {
+        last = Some("then the step fails");
+    }
+    text.extend(last.iter().map(|then| format!(", {then}")));
+    text.extend(asked.rule.map(|rule| format!("; added by the rule `{rule}` of the workspace")));
+    text
+}
+
+/// Names of people and groups, each group with those in it.
+pub fn whom(names: &[String], people: &People) -> String {
+    let with_members = |name: &String| match people.groups.get(name) {
+        Some(members) => format!("{name} ({})", members.join(", ")),
+        None => name.clone(),
+    };
+    match names {
+        [] => "whoever may operate".to_owned(),
+        names => names.iter().map(with_members).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,87 @@
+//! A guide as a page of the manual, section 7.
+
+use runbook_core::guide::{Entry, Guide};
+
+use super::super::said::{Said, What};
+use super::super::{man, prose};
+use super::{CUT, WRITER, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+
+pub fn to_man(guide: &Guide<'_>) -> String {
+    let main = guide.plan.main();
+    let date = guide.document.reviewed.as_ref().map(|date| date.value.to_string()).unwrap_or_default();
+    let mut page = format!(".\\\" Written by {WRITER}; what is changed here is lost.\n");
+    page.push_str(&format!(
+        ".TH {} 7 {} {} {}\n.nh\n.ad l\n",
+        man::argument(&main.name.as_str().to_uppercase()),
+        man::argument(&date),
+        man::argument(&heading(guide)),
+        man::argument("Procedures")
+    ));
+    let title = main.title.as_deref().unwrap_or("a procedure");
+    page.push_str(&format!(".SH NAME\n{}", man::line(&format!("{} \\- {}", man::text(main.name.as_str()), man::text(title)))));
+    let given = wanted(&main.inputs).into_iter().filter(|input| input.default.is_none());
+    let given: String = given.map(|input| format!(" \\-\\-input {}=\\fI...\\fR", man::text(&input.name))).collect();
+    page.push_str(&format!(
+        ".SH SYNOPSIS\n{}",
+        man::line(&format!("\\fBrunbook exec {}\\fR{given}", man::text(main.name.as_str())))
+    ));
+    page.push_str(".SH DESCRIPTION\n");
+    page.extend(main.description.as_ref().map(|text| prose::to_roff(text)));
+    page.extend(facts(guide).iter().map(in_roff));
+    page.push_str(&in_roff(&Said { name: "digest", what: What::Code(guide.digest.to_string()) }));
+    let mut section = |title: &str, inside: String| {
+        if !inside.is_empty() {
+            page.push_str(&format!(".SH {}\n{inside}", man::argument(title)));
+        }
+    };
+    let input = |input: super::Wanted| {
+        let default = input.default.map_or_else(|| "has to be given".to_owned(), |default| format!("else {default}"));
+        let what = prose::one_paragraph(&input.description).map(|line| prose::line_in_roff(&line)).unwrap_or_default();
+        let what = if what.is_empty() { what } else { format!(". {what}") };
+        tagged(&man::bold(&input.name), &format!("{}; {}{what}", man::text(&input.r#type), man::text(&default)))
+    };
+    section("INPUTS", wanted(&main.inputs).into_iter().map(input).collect());
+    section("SECRETS", pairs(&secrets(guide)));
+    let variables: String = guide.variables.iter().map(|line| format!("{line}\n")).collect();
+    section("VARIABLES OF EVERY STEP", if variables.is_empty() { variables } else { man::block(&variables) });
+    let decided = decisions(guide);
+    let decided = decided.iter().map(|d| tagged(&format!("{}. {}", man::text(&d.number), man::text(&d.what)), &man::text(&d.who)));
+    section("WHO DECIDES", decided.collect());
+    let ladder = (1..).zip(ladder(guide)).map(|(n, rung)| tagged(&format!("{n}."), &man::text(&rung)));
+    section("WHO IS ASKED NEXT", ladder.collect());
+    section("PEOPLE", pairs(&roster(guide)));
+    for (title, note, entries) in parts(guide) {
+        let note = if note.is_empty() { String::new() } else { man::line(note) };
+        section(&title.to_uppercase(), format!("{note}{}", entries.iter().map(|entry| step(guide, entry)).collect::<String>()));
+    }
+    if guide.cut {
+        page.push_str(&man::line(CUT));
+    }
+    page
+}
+
+fn pairs(pairs: &[(String, String)]) -> String {
+    pairs.iter().map(|(name, told)| tagged(&man::bold(name), &man::text(told))).collect()
+}
+
+fn step(guide: &Guide<'_>, entry: &Entry) -> String {
+    let tag = tag(guide.step(entry).effect).map(|effect| format!(" [{effect}]")).unwrap_or_default();
+    let title = format!("{}. {}{tag}", entry.number, heading_of(guide, entry));
+    let place = place(entry).map(|place| man::line(&man::text(&place.replace('`', "")))).unwrap_or_default();
+    format!(".SS {}\n{place}{}", man::argument(&title), said(guide, entry).iter().map(in_roff).collect::<String>())
+}
+
+fn tagged(tag: &str, told: &str) -> String {
+    format!(".TP\n{}{}", man::line(tag), man::line(if told.is_empty() { "\\&" } else { told }))
+}
+
+fn in_roff(said: &Said) -> String {
+    let tag = format!(".TP\n{}", man::line(&format!("\\fI{}\\fR", man::text(said.name))));
+    let told = match &said.what {
+        What::Text(text) => man::line(&man::text(text)),
+        What::Code(code) => man::line(&man::bold(code)),
+        What::Prose(text) => prose::to_roff(text),
+        What::Block(_, text) => man::block(text),
+    };
+    format!("{tag}{told}")
+}

@@ -1,0 +1,156 @@
+//! A guide as a sheet of paper: what is done by hand where nothing else works any more, step by step, with the numbers of a run, a box to
+//! tick and room for the time and a name. Which procedure it is of stands at the head of every page.
+
+use runbook_core::guide::{Entry, Guide, written};
+use runbook_core::plan::Verb;
+
+use super::super::html::{self, SHEET};
+use super::super::prose;
+use super::super::said::{Said, What, in_html};
+use super::html::{pairs, prose_cell};
+use super::{CUT, decides, decisions, facts, gates, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+
+pub fn to_manual(guide: &Guide<'_>) -> String {
+    let main = guide.plan.main();
+    let title = main.title.as_deref().unwrap_or(main.name.as_str());
+    let digest = html::text(guide.digest.as_str());
+    let mut rows = format!("<tr class=\"whole\"><td colspan=\"4\">\n{}</td></tr>\n", first(guide, title));
+    for (title, note, entries) in parts(guide) {
+        let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>\n") };
+        rows.push_str(&format!("<tr class=\"whole part\"><td colspan=\"4\"><h2>{title}</h2>\n{note}</td></tr>\n"));
+        rows.extend(entries.iter().map(|entry| step(guide, entry)));
+    }
+    rows.push_str(&format!("<tr class=\"whole\"><td colspan=\"4\">\n{}</td></tr>\n", last(guide)));
+    let body = format!(
+        "<table class=\"sheet\">\n<thead><tr><th colspan=\"4\"><div><span>Manual: {}</span><span>{digest}</span></div></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n",
+        html::text(&heading(guide))
+    );
+    html::page_in(&SHEET, &format!("Manual: {}", heading(guide)), &body)
+}
+
+/// What has to be known before the first step.
+fn first(guide: &Guide<'_>, title: &str) -> String {
+    let main = guide.plan.main();
+    let mut out = format!(
+        "<h1>{}</h1>\n<p>By hand, for when the automation cannot. The numbers are those of a run: go on at the step where it stopped.</p>\n\
+         <p class=\"signature\">run <span class=\"line\"></span> begun <span class=\"line\"></span> by <span class=\"line\"></span></p>\n",
+        html::text(title)
+    );
+    out.extend(main.description.as_ref().map(|text| prose::to_html(text)));
+    let wanted_facts = ["owner", "contacts", "environment", "reviewed", "lock", "the whole takes at most"];
+    let facts: String = facts(guide).iter().filter(|said| wanted_facts.contains(&said.name)).map(in_html).collect();
+    out.push_str(&format!("<dl>\n{facts}</dl>\n"));
+    let mut section = |title: &str, inside: String| {
+        if !inside.is_empty() {
+            out.push_str(&format!("<h2>{title}</h2>\n{inside}"));
+        }
+    };
+    let ladder: String = ladder(guide).iter().map(|rung| format!("<li>{}</li>\n", html::prose(rung))).collect();
+    section("If nobody answers, ask", if ladder.is_empty() { ladder } else { format!("<ol>\n{ladder}</ol>\n") });
+    section("People", pairs(&roster(guide)));
+    let decided = decisions(guide);
+    let decided: String =
+        decided.iter().map(|d| format!("<li>step {}: {}</li>\n", html::text(&d.number), html::prose(&d.who))).collect();
+    section("Who may decide", if decided.is_empty() { decided } else { format!("<ul>\n{decided}</ul>\n") });
+    section("Values: write them down first", values(guide));
+    let variables: String = guide.variables.iter().map(|line| format!("{line}\n")).collect();
+    section("Variables of every step", if variables.is_empty() { variables } else { html::block(&variables) });
+    section("Secrets", pairs(&secrets(guide)));
+    out
+}
+
+fn values(guide: &Guide<'_>) -> String {
+    let rows: String = wanted(&guide.plan.main().inputs)
+        .into_iter()
+        .map(|input| {
+            let default = input.default.map(|default| format!("else {}", html::code(&default))).unwrap_or_default();
+            let name = html::code(&format!("‹inputs.{}›", input.name));
+            let what = format!("{}<br>{}", html::text(&input.r#type), prose_cell(&input.description));
+            format!("<tr><td>{name}</td><td>{what}</td><td>{default}</td></tr>\n")
+        })
+        .collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    format!("<table class=\"values\">\n<tr><th>name</th><th>what it is</th><th>value</th></tr>\n{rows}</table>\n")
+}
+
+fn step(guide: &Guide<'_>, entry: &Entry) -> String {
+    let step = guide.step(entry);
+    let tag = tag(step.effect).map(|name| format!(" <span class=\"effect {name}\">{name}</span>")).unwrap_or_default();
+    let mut out = String::new();
+    out.extend(place(entry).map(|place| format!("<p class=\"place\">{}</p>\n", html::prose(&place))));
+    out.push_str(&format!("<h3>{}{tag}</h3>\n", html::text(&heading_of(guide, entry))));
+    out.extend(step.why.as_ref().map(|why| format!("<div class=\"why\">{}</div>\n", prose::to_html(&written(&why.source)))));
+    for who in gates(guide, entry) {
+        out.push_str(&decide(&format!("<p>Needs an approval first. May decide: {}</p>\n", html::prose(&who))));
+    }
+    if let Some(who) = decides(guide, entry).filter(|_| matches!(step.verb, Verb::Approve(_))) {
+        let asked: String = said(guide, entry).iter().filter(|said| said.name == "question").map(shown).collect();
+        out.push_str(&decide(&format!("{asked}<p>May decide: {}</p>\n", html::prose(&who))));
+    }
+    let hand = step.by_hand.as_ref().map(|text| prose::to_html(&written(&text.source)));
+    out.extend(hand.map(|text| format!("<div class=\"hand\"><strong>By hand</strong>\n{text}</div>\n")));
+    let mut facts = String::new();
+    for told in said(guide, entry) {
+        match told.name {
+            "why" | "by hand" | "approved first" => {}
+            "question" | "decides" if matches!(step.verb, Verb::Approve(_)) => {}
+            "run" | "rhai" => out.push_str(&shown(&told)),
+            "gives" => {}
+            "answer" => facts.push_str(&format!("{}<dt></dt><dd><span class=\"blank\"></span></dd>\n", in_html(&told))),
+            _ => facts.push_str(&in_html(&told)),
+        }
+    }
+    for (name, value) in &step.outputs {
+        let id = step.id.as_ref().map_or_else(String::new, |id| format!("steps.{id}."));
+        facts.push_str(&format!(
+            "<dt>write down</dt><dd>{} <span class=\"line\"></span><br>{}</dd>\n",
+            html::code(&format!("‹{id}{name}›")),
+            html::code(value.source.trim())
+        ));
+    }
+    facts.push_str(match &step.verb {
+        Verb::Each(_) => "<dt>done for</dt><dd><span class=\"blank\"></span></dd>\n",
+        Verb::Repeat { .. } => "<dt>rounds</dt><dd><span class=\"line\"></span></dd>\n",
+        _ => "",
+    });
+    if !facts.is_empty() {
+        out.push_str(&format!("<dl>\n{facts}</dl>\n"));
+    }
+    format!(
+        "<tr class=\"step depth-{}\" id=\"step-{number}\">\n<td class=\"tick\"><span class=\"box\"></span></td>\n<td class=\"number\">{number}</td>\n\
+         <td class=\"do\">{out}</td>\n<td class=\"sign\"><div>time<span class=\"blank\"></span></div><div>initials<span class=\"blank\"></span></div></td>\n</tr>\n",
+        entry.depth.min(4),
+        number = html::text(&entry.number),
+    )
+}
+
+/// What is said, without its name.
+fn shown(said: &Said) -> String {
+    match &said.what {
+        What::Text(text) => format!("<p>{}</p>\n", html::text(text)),
+        What::Prose(text) => prose::to_html(text),
+        What::Code(code) => html::block(code),
+        What::Block(_, text) => html::block(text),
+    }
+}
+
+/// A place for a decision and who takes it.
+fn decide(inside: &str) -> String {
+    format!(
+        "<div class=\"decide\">{inside}<p class=\"signature\"><span class=\"box\"></span> yes <span class=\"box\"></span> no \
+         name <span class=\"line\"></span> signature <span class=\"line\"></span></p></div>\n"
+    )
+}
+
+/// How it is recorded.
+fn last(guide: &Guide<'_>) -> String {
+    let cut = if guide.cut { format!("<p>{CUT}</p>\n") } else { String::new() };
+    let command = "runbook note RUN 'Finished by hand from step …: …'";
+    format!(
+        "{cut}<h2>Afterwards</h2>\n<p>Record what was done: {}</p>\n\
+         <p class=\"signature\">ended <span class=\"line\"></span> outcome <span class=\"line\"></span> signature <span class=\"line\"></span></p>\n",
+        html::code(command)
+    )
+}

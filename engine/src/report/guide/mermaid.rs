@@ -1,0 +1,171 @@
+//! The chart of a procedure as Mermaid draws it. Every sign of a label that could mean something to Mermaid, or to the Markdown around
+//! it, is written as its number, so that no label adds a node, an edge or a directive.
+
+use std::fmt::Write;
+
+use runbook_core::document::step::FinishOutcome;
+use runbook_core::effect::Effect;
+use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
+use runbook_core::limits;
+
+use super::super::plain::line;
+
+/// Where an edge comes from, and what it says.
+type Loose = (String, String);
+
+pub fn to_mermaid(chart: &Chart) -> String {
+    let mut drawing = Drawing { out: "flowchart TD\n".to_owned(), later: String::new() };
+    drawing.node("begin", ("([", "])"), "start");
+    let loose = drawing.list(&chart.body, vec![("begin".to_owned(), String::new())]);
+    let loose = if chart.finally.is_empty() {
+        loose
+    } else {
+        drawing.node("finally", ("[[", "]]"), "in the end, however it ends");
+        drawing.edges(&loose, "finally");
+        drawing.list(&chart.finally, vec![("finally".to_owned(), String::new())])
+    };
+    drawing.node("done", ("([", "])"), "end");
+    drawing.edges(&loose, "done");
+    let Drawing { out, later } = drawing;
+    format!(
+        "{out}{later}  classDef gate stroke-width:2px,stroke-dasharray:6 3\n  classDef change stroke-width:2px\n  classDef destructive stroke-width:4px\n"
+    )
+}
+
+struct Drawing {
+    out: String,
+    /// Edges that go past what follows, and classes.
+    later: String,
+}
+
+impl Drawing {
+    fn node(&mut self, id: &str, (open, close): (&str, &str), text: &str) {
+        let _ = writeln!(self.out, "  {id}{open}\"{}\"{close}", label(text));
+    }
+
+    fn edges(&mut self, from: &[Loose], to: &str) {
+        for (from, said) in from {
+            let said = if said.is_empty() { String::new() } else { format!("|\"{}\"|", label(said)) };
+            let _ = writeln!(self.out, "  {from} -->{said} {to}");
+        }
+    }
+
+    /// Draws what follows one another behind these ends, and gives the new ones.
+    fn list(&mut self, items: &[Item], mut loose: Vec<Loose>) -> Vec<Loose> {
+        for item in items {
+            loose = self.item(item, loose);
+        }
+        loose
+    }
+
+    fn item(&mut self, item: &Item, mut before: Vec<Loose>) -> Vec<Loose> {
+        let id = id(&item.number);
+        let mut text = format!("{} · {}", item.number, item.title);
+        text.extend(item.condition.iter().map(|condition| format!(" (only if {condition})")));
+        let shape = match &item.shape {
+            Shape::Does => ("[", "]"),
+            Shape::Gate => ("{{", "}}"),
+            Shape::Waits => ("([", "])"),
+            Shape::Calls(_) => ("[[", "]]"),
+            Shape::Chooses { .. } => ("{", "}"),
+            Shape::Forks(_) => ("[/", "\\]"),
+            Shape::Repeats { .. } => ("[/", "/]"),
+            Shape::Groups(_) => ("[", "]"),
+            Shape::Finishes(_) => ("(((", ")))"),
+        };
+        match &item.shape {
+            Shape::Calls(called) => text.push_str(&format!(" ({called})")),
+            Shape::Repeats { how, .. } => text.push_str(&format!(" ({how})")),
+            Shape::Finishes(FinishOutcome::Succeeded) => text.push_str(" (succeeded)"),
+            Shape::Finishes(FinishOutcome::Failed) => text.push_str(" (failed)"),
+            _ => {}
+        }
+        self.node(&id, shape, &text);
+        self.edges(&before, &id);
+        before = vec![(id.clone(), String::new())];
+        match &item.shape {
+            Shape::Does | Shape::Waits | Shape::Calls(_) => {}
+            Shape::Gate => {
+                let _ = writeln!(self.later, "  class {id} gate");
+            }
+            Shape::Finishes(_) => before.clear(),
+            Shape::Groups(body) => before = self.list(body, before),
+            Shape::Repeats { body, .. } if body.is_empty() => {}
+            Shape::Repeats { body, .. } => {
+                for (from, _) in self.list(body, before) {
+                    let _ = writeln!(self.out, "  {from} -.->|\"again\"| {id}");
+                }
+                before = vec![(id.clone(), "no more".to_owned())];
+            }
+            Shape::Chooses { lanes, open } => {
+                before = self.lanes(&id, lanes);
+                if *open || lanes.is_empty() {
+                    before.push((id.clone(), if lanes.is_empty() { "" } else { "none of these" }.to_owned()));
+                }
+            }
+            Shape::Forks(lanes) if lanes.is_empty() => {}
+            Shape::Forks(lanes) => before = self.lanes(&id, lanes),
+        }
+        match item.effect {
+            Effect::Change | Effect::Destructive if !matches!(item.shape, Shape::Gate) => {
+                let _ = writeln!(self.later, "  class {id} {}", item.effect.name());
+            }
+            _ => {}
+        }
+        if let Fails::To(number) = &item.fails {
+            let _ = writeln!(self.later, "  {id} -.->|\"if it fails\"| {}", self::id(number));
+        }
+        if let Some(number) = &item.jumps {
+            for (from, _) in before.drain(..) {
+                let _ = writeln!(self.later, "  {from} --> {}", self::id(number));
+            }
+        }
+        before
+    }
+
+    fn lanes(&mut self, id: &str, lanes: &[Lane]) -> Vec<Loose> {
+        lanes.iter().flat_map(|lane| self.list(&lane.body, vec![(id.to_owned(), lane.name.clone())])).collect()
+    }
+}
+
+fn id(number: &str) -> String {
+    format!("s{}", number.replace(|c: char| !c.is_ascii_alphanumeric(), "_"))
+}
+
+fn label(text: &str) -> String {
+    let shown = line(text);
+    let mut label = String::new();
+    for c in shown.chars() {
+        if label.len() > limits::CHART_LABEL_BYTES {
+            label.push('…');
+            break;
+        }
+        match c {
+            c if c.is_alphanumeric() || " .,-_/:()·‹›…".contains(c) => label.push(c),
+            c if c.is_ascii() => label.push_str(&format!("#{};", u32::from(c))),
+            c => label.push(c),
+        }
+    }
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_label_to_its_end() {
+        for (hostile, shown) in [
+            ("Restart ‹inputs.host› (now)", "Restart ‹inputs.host› (now)"),
+            ("a\"] --> b[\"", "a#34;#93; --#62; b#91;#34;"),
+            ("x\nend\nclick s1 href \"javascript:y\"", "x#92;nend#92;nclick s1 href #34;javascript:y#34;"),
+            ("%%{init: {}}%%", "#37;#37;#123;init: #123;#125;#125;#37;#37;"),
+            ("```", "#96;#96;#96;"),
+            ("<img src=x onerror=y>", "#60;img src#61;x onerror#61;y#62;"),
+            ("#quot; &lt;", "#35;quot#59; #38;lt#59;"),
+        ] {
+            assert_eq!(label(hostile), shown, "{hostile:?}");
+        }
+        assert!(label(&"\"".repeat(1000)).len() < limits::CHART_LABEL_BYTES + 20);
+    }
+}

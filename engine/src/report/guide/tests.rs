@@ -1,0 +1,201 @@
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, Procedure, load};
+use runbook_core::guide::{Freshness, charted};
+
+use super::*;
+
+/// A procedure that has `text` wherever an author may write freely.
+fn with(text: &str) -> Procedure {
+    let quoted = serde_json::to_string(text).unwrap();
+    let document = format!(
+        "apiVersion: runbook/v1
+kind: Runbook
+name: hostile
+version: 1.0.0
+title: {quoted}
+description: {quoted}
+owner: {quoted}
+contacts: [{quoted}]
+labels: {{tier: {quoted}}}
+inputs:
+  x: {{type: string, default: {quoted}, description: {quoted}}}
+secrets:
+  s: {{file: secret.txt}}
+steps:
+- {{id: a, name: {quoted}, why: {quoted}, by_hand: {quoted}, owner: {quoted}, exec: [echo, {quoted}], env: {{A: inputs.x, S: secrets.s}}, irreversible: {quoted}}}
+- {{approve: {{question: {quoted}, within: 1h}}}}
+- {{manual: {{do: {quoted}, expect: {quoted}, evidence: {quoted}, within: 1h}}, undo: {{name: {quoted}, exec: [b, {quoted}]}}}}
+- choose:
+  - {{when: inputs.x == \"\\\"\", steps: [{{name: {quoted}, exec: [a], effect: read}}]}}
+- {{ask: {{question: {quoted}, within: 1h, fields: {{f: {{type: string, description: {quoted}}}}}}}}}
+- {{http: {{url: 'https://example.org/', headers: {{X-A: a}}, json: {{a: {quoted}}}}}, effect: read}}
+- {{finish: {{outcome: failed, message: {quoted}}}}}
+"
+    );
+    match load(&Source::new("hostile.yaml", document.as_str())) {
+        (Some(Document::Procedure(procedure)), _) => *procedure,
+        (_, found) => panic!("{found:#?}"),
+    }
+}
+
+/// In all four forms.
+fn told(text: &str) -> [String; 4] {
+    let procedure = with(text);
+    let (plan, found) = check(&procedure, &Catalogue::new([&procedure], None), &CheckOptions::default());
+    let plan = plan.unwrap_or_else(|| panic!("{text:?}: {found:#?}"));
+    let guide = Guide::new(&plan, &procedure, true).unwrap();
+    [to_markdown(&guide), to_html(&guide), to_man(&guide), to_manual(&guide)]
+}
+
+const HOSTILE: [&str; 16] = [
+    "</pre></code></title></style><script>alert(1)</script>",
+    "\" onload=\"alert(1)\" x=\"",
+    "<svg><foreignObject><iframe src=javascript:alert(1)>",
+    "*/ } body { background: url(//evil) } /*",
+    "<base href=//evil><meta http-equiv=refresh content=0;url=//evil>",
+    "[x](javascript:alert(1)) ![y](//evil/x.png) <https://evil>",
+    "```\n```\n# heading\n| a | b |\n| - | - |\n",
+    "a | b\n\n---\n\n- c\n1. d",
+    "\"] --> evil[\"x\n  evil --> s1\nend\nclick s1 href \"javascript:x\"",
+    "%%{init: {\"securityLevel\": \"loose\"}}%%",
+    ".so /etc/passwd\n.sy touch /tmp/x\n'ex\n..",
+    "\\fBbold\\fR \\*(aq \\X'tty: x' \\n(.$ \\\"",
+    "\u{202e}sdrawkcab\u{200b} \u{1b}[31mred\u{7}",
+    "@team #1 &lt; &amp;amp; ‹inputs.x›",
+    "{{inputs.x}} ${x} $(x) `x` **x",
+    "-\n.\n'\n",
+];
+
+#[test]
+fn no_text_adds_to_a_page() {
+    let [_, plain_html, _, plain_manual] = told("plain text");
+    for text in HOSTILE {
+        let [_, html, _, manual] = told(text);
+        for (name, page, plain) in [("html", &html, &plain_html), ("manual", &manual, &plain_manual)] {
+            let tags = |page: &str| {
+                let mut tags: Vec<String> = page
+                    .split('<')
+                    .skip(1)
+                    .map(|tag| tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '/').next().unwrap_or_default().to_owned())
+                    .collect();
+                tags.sort();
+                tags.dedup();
+                tags
+            };
+            // Paragraphs and lists are all that a text may make.
+            let own = ["p", "/p", "ul", "/ul", "ol", "/ol", "li", "/li", "strong", "/strong", "code", "/code", "pre", "/pre", "br"];
+            let known = tags(plain);
+            let strange: Vec<String> =
+                tags(page).into_iter().filter(|tag| !known.contains(tag) && !own.contains(&tag.as_str())).collect();
+            assert!(strange.is_empty(), "{name} {text:?}: {strange:?}");
+            assert!(!page.contains("javascript:alert(1)>") && !page.contains("onload=\""), "{name} {text:?}");
+            let acts = |c: char| (c.is_control() && c != '\n') || ['\u{200b}', '\u{202e}'].contains(&c);
+            assert!(!page.contains(acts), "{name} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn no_text_adds_to_markdown() {
+    for text in HOSTILE {
+        let [markdown, ..] = told(text);
+        let (mut fence, mut columns): (Option<String>, Option<usize>) = (None, None);
+        for line in markdown.lines() {
+            let trimmed = line.trim_start();
+            let ticks: String = trimmed.chars().take_while(|c| *c == '`').collect();
+            if let Some(open) = &fence {
+                fence = if ticks.len() >= open.len() && trimmed == ticks { None } else { fence };
+                continue;
+            }
+            if ticks.len() >= 3 && !trimmed.trim_start_matches('`').contains('`') {
+                fence = Some(ticks);
+                continue;
+            }
+            let outside: String = trimmed.split('`').step_by(2).collect::<String>().replace("\\<", "").replace("<!---->", "");
+            let outside = outside.replace("<!-- -->", "").replace("<code>", "").replace("</code>", "");
+            assert!(!outside.contains('<'), "{text:?}: HTML in {line:?}");
+            assert!(!outside.replace("\\]", "").contains("]("), "{text:?}: a link in {line:?}");
+            assert!(!trimmed.starts_with("# heading") && trimmed != "---", "{text:?}: {line:?}");
+            let bars = line.matches('|').count();
+            assert!(!trimmed.starts_with('|') || columns.is_none_or(|columns| columns == bars), "{text:?}: a column in {line:?}");
+            columns = trimmed.starts_with('|').then_some(bars);
+        }
+        assert!(fence.is_none(), "{text:?}: a fence stays open");
+        assert!(!markdown.contains('\u{1b}') && !markdown.contains('\u{202e}'), "{text:?}");
+    }
+}
+
+#[test]
+fn no_text_adds_to_a_chart() {
+    let drawn = |text: &str| {
+        let procedure = with(text);
+        let (plan, _) = check(&procedure, &Catalogue::new([&procedure], None), &CheckOptions::default());
+        mermaid::to_mermaid(&charted(&plan.unwrap()).unwrap())
+    };
+    let shape = |chart: &str| {
+        let line = |line: &str| line.split('"').step_by(2).collect::<Vec<_>>().join("…");
+        chart.lines().map(line).collect::<Vec<_>>()
+    };
+    let plain = shape(&drawn("plain"));
+    for text in HOSTILE {
+        let chart = drawn(text);
+        assert_eq!(shape(&chart), plain, "{text:?}");
+        assert!(chart.lines().all(|line| line.matches('"').count() % 2 == 0 && !line.contains("%%{")), "{text:?}: {chart}");
+    }
+}
+
+#[test]
+fn no_text_is_a_request_of_roff() {
+    let requests = [".\\\"", ".TH", ".nh", ".ad", ".SH", ".SS", ".TP", ".sp", ".RS", ".RE", ".IP", ".nf", ".fi"];
+    for text in HOSTILE {
+        let [_, _, man, _] = told(text);
+        for line in man.lines() {
+            let word = line.split(' ').next().unwrap_or_default();
+            assert!(!line.starts_with(['.', '\'']) || requests.contains(&word), "{text:?}: {line:?}");
+            let escapes = line.split('\\').skip(1).map(|escape| escape.get(..1).unwrap_or_default());
+            for escape in escapes {
+                assert!(["(", "-", "&", "f", "[", "\""].contains(&escape), "{text:?}: \\{escape} in {line:?}");
+            }
+            assert!(line.is_ascii(), "{text:?}: {line:?}");
+        }
+    }
+}
+
+#[test]
+fn an_index_marks_what_is_stale_today_alone() {
+    let due = "2026-04-01".parse().unwrap();
+    let row = |review, exercise| Row {
+        name: "a|b".to_owned(),
+        page: "a.md".to_owned(),
+        title: "<b>".to_owned(),
+        version: "1.0.0".to_owned(),
+        owner: "team".to_owned(),
+        effect: "change",
+        reviewed: "2026-01-01".to_owned(),
+        review,
+        exercised: "2026-01-02".to_owned(),
+        exercise,
+    };
+    let rows = [row(Freshness::Overdue(due), Freshness::Never), row(Freshness::Due(due), Freshness::Unasked)];
+    let line =
+        |markdown: &str, place: usize| markdown.lines().filter(|line| line.starts_with('|')).nth(place + 2).unwrap().to_owned();
+    let today = index_in_markdown(&rows, true);
+    assert!(line(&today, 0).ends_with("| **2026-01-01, stale since 2026-04-01** | **2026-01-02** |"), "{today}");
+    assert!(line(&today, 1).ends_with("| 2026-01-01, again by 2026-04-01 | 2026-01-02 |"), "{today}");
+    let kept = index_in_markdown(&rows, false);
+    assert_eq!(
+        line(&kept, 0),
+        "| [a&#124;b](a.md) | \\<b\\> | team | change | 1.0.0 | 2026-01-01, again by 2026-04-01 | 2026-01-02 |"
+    );
+    assert_eq!(line(&kept, 0), line(&kept, 1));
+    assert!(is_ours(&kept) && is_ours(&index_in_html(&rows, false)) && !is_ours("# Notes\n"));
+    assert!(index_in_html(&rows, true).contains("<span class=\"bad\">2026-01-01, stale since 2026-04-01</span>"));
+}
+
+#[test]
+fn each_form_knows_its_own_pages() {
+    for page in told("plain") {
+        assert!(is_ours(&page), "{}", page.lines().next().unwrap_or_default());
+    }
+}
