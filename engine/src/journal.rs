@@ -80,7 +80,7 @@ pub trait Journal: Send + Sync {
     fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
     /// Which run holds a lock.
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
-    /// A number that changes whenever anybody has committed something. Cheap enough to ask ten times a second.
+    /// A number that changes whenever a message was sent, or another process has committed anything. Cheap enough to ask ten times a second.
     fn version(&self) -> Result<u64, JournalError>;
 }
 

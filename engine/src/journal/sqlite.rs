@@ -13,6 +13,7 @@ mod writer;
 use std::io::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -38,8 +39,11 @@ pub struct Store {
     folder: Folder,
     path: PathBuf,
     writer: writer::Writer,
-    /// The first to read with. [`Journal::version`] is asked here alone: `data_version` compares within one connection.
-    reader: Mutex<Connection>,
+    /// The first to read with, where the one that writes is not at hand. [`Journal::version`] is asked of the first alone:
+    /// `data_version` compares within one connection.
+    reader: Option<Mutex<Connection>>,
+    /// Messages sent from here, which the connection that sends them does not count.
+    sent: AtomicU64,
     /// Connections for whoever reads meanwhile, those that are not in use.
     readers: Mutex<Vec<Connection>>,
 }
@@ -67,9 +71,15 @@ impl Store {
         })?;
         // By now SQLite has opened its log too.
         folder.confirm()?;
+        let reader = match commits {
+            // Where nobody reads while something is written, one connection knows what it has read already.
+            Commits::OnTheSpot => None,
+            Commits::Together => Some(Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?)),
+        };
         Ok(Store {
             writer: writer::Writer::start(connection, path.clone(), commits)?,
-            reader: Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+            reader,
+            sent: AtomicU64::new(0),
             folder,
             readers: Mutex::new(Vec::new()),
             path,
@@ -86,15 +96,19 @@ impl Store {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, writer::ChangeError>) -> Result<T, JournalError> {
-        if let Ok(connection) = self.reader.try_lock() {
-            return read(&connection).map_err(|error| error.explained(&self.path));
+        let read = |connection: &Connection| read(connection).map_err(|error| error.explained(&self.path));
+        if let Some(Ok(writing)) = self.writer.at_hand().map(Mutex::try_lock) {
+            return read(writing.connection());
+        }
+        if let Some(Ok(connection)) = self.reader.as_ref().map(Mutex::try_lock) {
+            return read(&connection);
         }
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => connect(&self.folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         };
-        let result = read(&connection).map_err(|error| error.explained(&self.path));
+        let result = read(&connection);
         let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < limits::IDLE_READERS {
             idle.push(connection);
@@ -112,6 +126,8 @@ fn connect(folder: &Folder, mode: OpenFlags) -> Result<Connection, JournalError>
         connection.set_prepared_statement_cache_capacity(64);
         // A plan that depended on values would be made anew for each.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // What is left of the log is seen to before: without it the next process could only make its file anew.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         if mode == OpenFlags::SQLITE_OPEN_READ_ONLY {
             // What is read is read once, and a process that watches thousands of runs stays small.
             connection.execute_batch("PRAGMA cache_size = -256")?;
@@ -181,7 +197,9 @@ impl Journal for Store {
 
     fn send(&self, run: &RunId, message: &Message, now: Timestamp) -> Receipt<MessageId> {
         let (run, message) = (run.clone(), message.clone());
-        self.writer.submit(Durability::Synced, move |c| change::send(c, &run, &message, now))
+        let receipt = self.writer.submit(Durability::Synced, move |c| change::send(c, &run, &message, now));
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        receipt
     }
 
     fn withdraw(&self, id: MessageId) -> Receipt<Option<Answer>> {
@@ -251,12 +269,18 @@ impl Journal for Store {
     }
 
     fn version(&self) -> Result<u64, JournalError> {
-        let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        connection
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
-            .map(|version| version as u64)
-            .map_err(|error| explain(&error, &self.path))
+        let version = |connection: &Connection| {
+            connection
+                .prepare_cached("PRAGMA data_version")
+                .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)))
+                .map_err(|error| explain(&error, &self.path))
+        };
+        let version = match (self.writer.at_hand(), &self.reader) {
+            (Some(writing), _) => version(writing.lock().unwrap_or_else(PoisonError::into_inner).connection())?,
+            (None, Some(reader)) => version(&reader.lock().unwrap_or_else(PoisonError::into_inner))?,
+            (None, None) => 0,
+        };
+        Ok((version as u64).wrapping_add(self.sent.load(Ordering::Relaxed)))
     }
 }
 

@@ -129,8 +129,13 @@ fn a_newer_or_foreign_database_is_refused() {
 
 #[test]
 fn what_one_store_writes_another_reads_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (writer, reader) = (open(&folder), open(&folder));
+    for commits in [Commits::Together, Commits::OnTheSpot] {
+        let folder = tempfile::tempdir().unwrap();
+        what_one_writes_the_other_reads(&open(&folder), &Store::open_with(&folder.path().join("state"), commits).unwrap());
+    }
+}
+
+fn what_one_writes_the_other_reads(writer: &Store, reader: &Store) {
     let lease = writer.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
     let mut version = reader.version().unwrap();
     for seq in 2..20 {

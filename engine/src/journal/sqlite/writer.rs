@@ -2,7 +2,7 @@
 //! free goes into one transaction and one sync, and that is most of the speed of a journal. A process with one run commits
 //! where it asks, because it waits anyway, and to wake a thread takes as long as half a commit.
 //!
-//! Each change stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
+//! Of several changes each stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
 //! any other failure of the disk but a full one, nobody knows what it holds: everything that follows is answered with
 //! [`JournalError::Stopped`].
 //!
@@ -140,6 +140,14 @@ impl Writer {
         Ok(Writer::Together { jobs: Some(jobs), thread: Some(thread) })
     }
 
+    /// The connection, where the thread that asks may use it.
+    pub(super) fn at_hand(&self) -> Option<&Mutex<Writing>> {
+        match self {
+            Writer::OnTheSpot(writing) => Some(writing),
+            Writer::Together { .. } => None,
+        }
+    }
+
     /// Asks for a change. What it returns reaches the receipt after the commit.
     pub(super) fn submit<T, C>(&self, durability: Durability, change: C) -> Receipt<T>
     where
@@ -188,6 +196,11 @@ pub(super) struct Writing {
 }
 
 impl Writing {
+    /// To read with, between changes.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     fn serve(mut self, queue: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = queue.recv() {
             let mut group = vec![first];
@@ -237,19 +250,32 @@ impl Writing {
         if let Err(error) = self.begin(group.iter().any(|job| job.durability() == Durability::Synced)) {
             return self.abandon(error);
         }
-        for job in group {
-            let made = self.execute("SAVEPOINT change").and_then(|()| match job.make(&self.connection, &self.path) {
-                Err(error @ JournalError::Stopped(_)) => Err(error),
-                // An error such as a full disk ends the whole transaction, and with it every change of the group.
-                Err(error) if self.connection.is_autocommit() => Err(error),
-                Err(_) => self.execute("ROLLBACK TO change").and_then(|()| self.execute("RELEASE change")),
-                Ok(()) => self.execute("RELEASE change"),
-            });
-            if let Err(error) = made {
-                return self.abandon(error);
-            }
+        let made = match group {
+            // What is alone is taken back with its transaction.
+            [job] => match job.make(&self.connection, &self.path) {
+                Err(error) if self.ends_all(&error) => Err(error),
+                Err(_) => return self.execute("ROLLBACK"),
+                Ok(()) => Ok(()),
+            },
+            several => several.iter_mut().try_for_each(|job| self.make_apart(&mut **job)),
+        };
+        made.and_then(|()| self.execute("COMMIT")).or_else(|error| self.abandon(error))
+    }
+
+    /// Makes a change, or takes it back: what others change in the same transaction stays.
+    fn make_apart(&self, job: &mut dyn Job) -> Result<(), JournalError> {
+        self.execute("SAVEPOINT change")?;
+        match job.make(&self.connection, &self.path) {
+            Err(error) if self.ends_all(&error) => return Err(error),
+            Err(_) => self.execute("ROLLBACK TO change")?,
+            Ok(()) => {}
         }
-        self.execute("COMMIT").or_else(|error| self.abandon(error))
+        self.execute("RELEASE change")
+    }
+
+    /// Whether the whole transaction is lost: to a fault of the disk, or to an error such as a full one, with which SQLite ends it.
+    fn ends_all(&self, error: &JournalError) -> bool {
+        matches!(error, JournalError::Stopped(_)) || self.connection.is_autocommit()
     }
 
     fn begin(&mut self, sync: bool) -> Result<(), JournalError> {

@@ -26,7 +26,7 @@ fn runs(store: &Store) -> Vec<Result<RunId, JournalError>> {
     let first =
         || store.runs(&RunFilter { limit: 10, ..RunFilter::default() }).map(|runs| runs.first().expect("a run").run.clone());
     let busy = || {
-        let _busy = store.reader.lock().unwrap();
+        let _busy = store.reader.as_ref().unwrap().lock().unwrap();
         first()
     };
     let written = store.writer.submit(Durability::Visible, |c| {
