@@ -6,7 +6,7 @@ use runbook_core::{RunId, limits};
 use runbook_engine::message::Message;
 
 use super::resume;
-use super::store::{Home, runtime};
+use super::store::{Home, driving_runtime};
 use crate::args::{Cancel, Note, Pause};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -27,7 +27,7 @@ pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
         return go_on(&home, &id, ui);
     }
     // Nobody is at work on it: it ends here.
-    let ended = runtime()?.block_on(resume::go_on(&home, &id, false, Some(message), ui, &mut Lines::default()))?;
+    let ended = driving_runtime(ui)?.block_on(resume::go_on(&home, &id, false, Some(message), ui, &mut Lines::default()))?;
     resume::as_asked(&home, &id, OutcomeKind::Cancelled, ended)
 }
 

@@ -21,7 +21,7 @@ use runbook_engine::start::{self, Order, StartError};
 
 use super::attend::{self, Place};
 use super::dry_run;
-use super::store::{Home, runtime};
+use super::store::{Home, driving_runtime};
 use super::{check, config_folder};
 use crate::args::{Exec, Given};
 use crate::exit::{Exit, Outcome, Trouble};
@@ -35,7 +35,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
     let chosen = Chosen::find(&args.procedure, &args.given, settings, ui)?;
     let home = Home::open(settings)?;
     let mut lines = Lines::default();
-    let runtime = runtime()?;
+    let runtime = driving_runtime(ui)?;
     let part = match (&args.from, args.only.as_slice()) {
         (Some(from), _) => Part::From(from.clone()),
         (None, []) => Part::Whole,

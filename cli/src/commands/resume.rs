@@ -10,7 +10,7 @@ use runbook_engine::session::Session;
 
 use super::attend::{self, Place};
 use super::config_folder;
-use super::store::{Home, runtime};
+use super::store::{Home, driving_runtime};
 use crate::args::{Resume, Undo};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -35,7 +35,7 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
         outlook(&run, ui);
     }
     let mut lines = Lines::default();
-    let runtime = runtime()?;
+    let runtime = driving_runtime(ui)?;
     if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "go on?")) {
         ui.say("nothing was started");
         ui.next(&format!("runbook show {id}"));
@@ -78,7 +78,7 @@ pub fn undo(args: &Undo, settings: &Settings, ui: &mut Ui) -> Outcome {
         list(&run, "has no undo, and stays as it is", &stays, Tone::Warning, ui);
     }
     let mut lines = Lines::default();
-    let runtime = runtime()?;
+    let runtime = driving_runtime(ui)?;
     if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "undo?")) {
         ui.say("nothing was undone");
         ui.next(&format!("runbook show {id}"));

@@ -14,10 +14,12 @@ use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, LocalUser};
 use runbook_engine::session::{self, SessionError};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::args::Voice;
 use crate::exit::{Exit, Trouble};
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 pub struct Home {
     pub journal: SharedJournal,
@@ -148,12 +150,19 @@ pub fn open_decision(run: &Run, wanted: Option<DecisionId>) -> Result<DecisionId
     }
 }
 
-pub fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
-    // One run at a time, whose steps mostly wait: to wake another thread for each would cost more than it gains.
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| Trouble::failed(format!("cannot start the runtime: {why}")))
+pub fn runtime() -> Result<Runtime, Trouble> {
+    build(&mut Builder::new_current_thread())
+}
+
+/// One to drive a run in: what is shown of it goes out whenever the run has to wait.
+pub fn driving_runtime(ui: &Ui) -> Result<Runtime, Trouble> {
+    let printer = ui.printer.clone();
+    build(Builder::new_current_thread().on_thread_park(move || printer.wake()))
+}
+
+/// One run at a time, whose steps mostly wait: to wake another thread for each would cost more than it gains.
+fn build(builder: &mut Builder) -> Result<Runtime, Trouble> {
+    builder.enable_all().build().map_err(|why| Trouble::failed(format!("cannot start the runtime: {why}")))
 }
 
 impl From<JournalError> for Trouble {

@@ -1,12 +1,14 @@
 //! What is said, on its way out. A terminal can be stopped, and a reader can be slow: while a run goes on, a thread of its own
 //! writes what is shown of it, so that neither holds up the run, its lease, or a program whose output must be read.
 //!
+//! To wake that thread takes time that a run of short steps would notice: it is woken once the run itself has nothing to do.
+//!
 //! Everything goes out in the order in which it was said. Whoever has gone away is no reason to stop a run, so nobody is told
 //! of an error then.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::mem::take;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// Where something is said.
@@ -18,14 +20,23 @@ pub enum Stream {
 
 /// Writes to both streams of the process. Clones share them.
 #[derive(Clone, Default)]
-pub struct Printer(Arc<Lines>);
+pub struct Printer(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    lines: Mutex<Lines>,
+    more: Condvar,
+}
 
 #[derive(Default)]
 struct Lines {
-    /// To the thread that writes, where there is one.
-    thread: Mutex<Option<mpsc::Sender<(Stream, String)>>>,
-    /// Texts that it has not written yet.
-    waiting: Arc<AtomicUsize>,
+    /// Whether a thread writes them.
+    apart: bool,
+    waiting: Vec<(Stream, String)>,
+    /// Whether the thread is at some that no longer wait.
+    writing: bool,
+    /// Whether the thread ends once nothing waits.
+    ending: bool,
 }
 
 /// While it lives, nobody waits for the terminal. At its end, everything is written.
@@ -37,11 +48,11 @@ pub struct Apart {
 impl Printer {
     /// Says it now, or leaves it to the thread: then there is never an error.
     pub fn print(&self, stream: Stream, text: String) -> io::Result<()> {
-        let thread = self.thread();
-        let Some(thread) = &*thread else { return put(stream, text.as_bytes()) };
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
-        // It ends only once nobody sends any more.
-        let _ = thread.send((stream, text));
+        let mut lines = self.lines();
+        if !lines.apart {
+            return put(stream, text.as_bytes());
+        }
+        lines.waiting.push((stream, text));
         Ok(())
     }
 
@@ -50,38 +61,59 @@ impl Printer {
         let _ = self.print(stream, text);
     }
 
+    /// Lets the thread write what waits. To be called before the process sleeps.
+    pub fn wake(&self) {
+        let lines = self.lines();
+        if !lines.waiting.is_empty() && !lines.writing {
+            self.0.more.notify_one();
+        }
+    }
+
     /// Whether something still waits to be written. What will be drawn again can be left out then.
     pub fn is_behind(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) > 0
+        let lines = self.lines();
+        lines.writing || !lines.waiting.is_empty()
     }
 
     /// From now on a thread writes. Without one, as before.
     pub fn apart(&self) -> Apart {
-        let (sender, texts) = mpsc::channel::<(Stream, String)>();
-        let waiting = self.0.waiting.clone();
-        let write = move || {
-            for (stream, text) in texts {
-                let _ = put(stream, text.as_bytes());
-                waiting.fetch_sub(1, Ordering::Relaxed);
-            }
-        };
-        let thread = std::thread::Builder::new().name("printer".to_owned()).spawn(write).ok();
-        if thread.is_some() {
-            *self.thread() = Some(sender);
-        }
+        let printer = self.clone();
+        let mut lines = self.lines();
+        let thread = std::thread::Builder::new().name("printer".to_owned()).spawn(move || printer.serve()).ok();
+        (lines.apart, lines.ending) = (thread.is_some(), false);
         Apart { printer: self.clone(), thread }
     }
 
-    fn thread(&self) -> MutexGuard<'_, Option<mpsc::Sender<(Stream, String)>>> {
-        self.0.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    fn serve(&self) {
+        let mut lines = self.lines();
+        loop {
+            lines.writing = false;
+            let nothing_to_do = |lines: &mut Lines| lines.waiting.is_empty() && !lines.ending;
+            lines = self.0.more.wait_while(lines, nothing_to_do).unwrap_or_else(PoisonError::into_inner);
+            let texts = take(&mut lines.waiting);
+            if texts.is_empty() {
+                // In the same moment, so that nothing said now overtakes what was said before.
+                lines.apart = false;
+                return;
+            }
+            lines.writing = true;
+            drop(lines);
+            for (stream, text) in texts {
+                let _ = put(stream, text.as_bytes());
+            }
+            lines = self.lines();
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        // Nobody says anything directly while something waits.
-        let mut sender = self.printer.thread();
-        *sender = None;
+        self.printer.lines().ending = true;
+        self.printer.0.more.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
