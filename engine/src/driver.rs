@@ -347,9 +347,6 @@ impl<'a> Driver<'a> {
         (self.progress)(self.session.run(), Progress::Idle);
         loop {
             let now = self.session.now();
-            if self.fire_due(now)? || self.read_inbox().await? {
-                return Ok(());
-            }
             if self.lock.is_some() {
                 if let Some(fact) = self.try_lock().await? {
                     return self.record(fact);
@@ -381,7 +378,11 @@ impl<'a> Driver<'a> {
                         return self.take_wish(wish).await;
                     }
                 }
-                () = tokio::time::sleep(soon) => {}
+                () = tokio::time::sleep(soon) => {
+                    if self.fire_due(self.session.now())? || self.read_inbox().await? {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
