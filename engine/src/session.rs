@@ -31,6 +31,9 @@ pub trait Observer: Send {
     /// `record` is the event as it is written.
     fn observe(&mut self, run: &Run, event: &Event, record: &Record);
 
+    /// What was observed is about to be written, and the thread sleeps until it is.
+    fn committing(&mut self) {}
+
     /// Everything up to event `seq` is on the disk. Until then a power failure may still undo facts that were observed.
     fn committed(&mut self, seq: u64) {
         let _ = seq;
@@ -160,7 +163,7 @@ impl Session {
             commits,
         };
         session.tell(&event, &record);
-        session.tell_committed(event.seq);
+        tell_each(&mut session.observers, |observer| observer.committed(event.seq));
         Ok(session)
     }
 
@@ -327,6 +330,7 @@ impl Session {
         }
         self.commits.unsynced = durability == Durability::Visible;
         let Waiting { records, answers } = std::mem::take(&mut self.waiting);
+        tell_each(&mut self.observers, |observer| observer.committing());
         let receipt = self.journal.append(Append {
             run: run.clone(),
             epoch: self.lease.epoch,
@@ -350,7 +354,7 @@ impl Session {
             return Err(error.into());
         }
         if durability == Durability::Synced {
-            self.tell_committed(seq);
+            tell_each(&mut self.observers, |observer| observer.committed(seq));
         }
         Ok(())
     }
@@ -510,12 +514,13 @@ impl Session {
 
     fn tell(&mut self, event: &Event, record: &Record) {
         let run = &self.run;
-        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.observe(run, event, record))).is_ok());
+        tell_each(&mut self.observers, |observer| observer.observe(run, event, record));
     }
+}
 
-    fn tell_committed(&mut self, seq: u64) {
-        self.observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| observer.committed(seq))).is_ok());
-    }
+/// One that panics is told nothing any more; the run goes on.
+fn tell_each(observers: &mut Vec<Box<dyn Observer>>, mut tell: impl FnMut(&mut dyn Observer)) {
+    observers.retain_mut(|observer| catch_unwind(AssertUnwindSafe(|| tell(&mut **observer))).is_ok());
 }
 
 impl Drop for Session {

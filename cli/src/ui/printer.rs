@@ -1,7 +1,8 @@
 //! What is said, on its way out. A terminal can be stopped, and a reader can be slow: while a run goes on, a thread of its own
 //! writes what is shown of it, so that neither holds up the run, its lease, or a program whose output must be read.
 //!
-//! To wake that thread takes time that a run of short steps would notice: it is woken once the run itself has nothing to do.
+//! To wake that thread takes time that a run of short steps would notice: it is woken once for what was said together, before the
+//! run waits for its disk or for anything else.
 //!
 //! Everything goes out in the order in which it was said. Whoever has gone away is no reason to stop a run, so nobody is told
 //! of an error then.

@@ -215,6 +215,10 @@ impl Observer for Shared {
     fn observe(&mut self, run: &Run, event: &Event, record: &Record) {
         self.with(|screen| screen.recorded(run, event, record));
     }
+
+    fn committing(&mut self) {
+        self.with(|screen| screen.printer.wake());
+    }
 }
 
 #[cfg(test)]
