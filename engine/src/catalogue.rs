@@ -18,7 +18,7 @@ use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
 const HEAD_BYTES: usize = 4096;
 
 /// The file that makes a folder a catalogue.
-pub const WORKSPACE_FILE: &str = "workspace.yaml";
+pub use runbook_core::plan::WORKSPACE_FILE;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CatalogueError {

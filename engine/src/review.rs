@@ -118,9 +118,15 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
     for name in names {
         let mut then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
         let mut now = after.get(name).map(|procedure| Judged::of(new, procedure, options));
-        let digest = |judged: &Option<Judged>| judged.as_ref().and_then(|judged| judged.digest.clone());
-        // One plan has the same paths each time.
-        if digest(&then) != digest(&now) {
+        // One plan has the same paths each time; only of what policies demand of them it says nothing.
+        let asked = |judged: &Option<Judged>| {
+            let judged = judged.as_ref()?;
+            Some((
+                judged.digest.clone(),
+                judged.plan.as_ref().map(|plan| plan.policy_must.iter().map(|of| of.must.rule.clone()).collect::<Vec<_>>()),
+            ))
+        };
+        if asked(&then) != asked(&now) {
             then.iter_mut().for_each(|then| then.explore(old));
             now.iter_mut().for_each(|now| now.explore(new));
         }
@@ -172,8 +178,7 @@ impl Judged {
     fn explore(&mut self, catalogue: &Catalogue) {
         let Some(walked) = self.plan.as_ref().and_then(|plan| walk(plan).ok()) else { return };
         for finding in &walked.findings {
-            let file = walked.plan.files.get(finding.origin(&walked.plan).file as usize);
-            let source = file.and_then(|file| catalogue.source(&file.name));
+            let source = catalogue.source(walked.plan.file_of(&finding.origin(&walked.plan)));
             self.found.extend(source.map(|source| walked.diagnostic(finding, source)));
         }
     }

@@ -37,6 +37,52 @@ fn a_careful_procedure_has_nothing_to_be_found() {
     desk.run("explore try --strict").exits(0).says("explored: walked all 11 states, nothing found");
 }
 
+const WORKSPACE: &str = "apiVersion: runbook/v1
+kind: Workspace
+environments: {staging: {default: true}, production: {}}
+";
+
+const POLICIES: &str = "policies:
+  - name: asked
+    when: {environments: [production], labels: {tier: database}}
+    require:
+      must:
+        - always_before: {effect: change}
+          comes: {verb: approve}
+          why: Somebody looks first.
+  - name: whole
+    when: {effect: destructive}
+    require: {must: [{never: {effect: destructive}}]}
+";
+
+#[test]
+fn a_policy_demands_of_every_path() {
+    let labelled = procedure(DRAIN).replace("version: 1.0.0\n", "version: 1.0.0\nlabels: {tier: database}\n");
+    let workspace = format!("{WORKSPACE}{POLICIES}");
+    let desk = Desk::new(&[("try.yaml", &labelled), ("workspace.yaml", &workspace)]);
+    let broken = "in `try` a step of effect `change` begins on some path without that before a step `approve` succeeds";
+    desk.run("explore try -e production")
+        .exits(1)
+        .prints(&format!("error[RB0610]: {broken}: so the policy `asked` says"))
+        .prints("--> workspace.yaml:9:11")
+        .prints("keep it: Somebody looks first.");
+    // Where it does not apply: another environment, another effect, no such label.
+    desk.run("explore try -e staging").exits(0).says("1 finding");
+    std::fs::write(desk.path("try.yaml"), procedure(DRAIN)).unwrap();
+    desk.run("explore try -e production").exits(0).says("1 finding");
+    // What a run is and what people approve is the same with it and without.
+    let digest = |desk: &Desk| {
+        desk.run("exec try -e production").exits(1);
+        let out = desk.run("show last --json").exits(0).out;
+        serde_json::from_str::<serde_json::Value>(out.lines().next().unwrap()).unwrap()["body"]["plan"].clone()
+    };
+    std::fs::write(desk.path("try.yaml"), &labelled).unwrap();
+    let with = digest(&desk);
+    std::fs::write(desk.path("workspace.yaml"), WORKSPACE).unwrap();
+    assert!(with.is_string(), "{with}");
+    assert_eq!(with, digest(&desk));
+}
+
 /// Every procedure that is shipped is walked to its end, and nothing is found.
 #[test]
 fn what_is_shipped_has_nothing_to_be_found() {

@@ -36,6 +36,16 @@ fn desk(files: &[(&str, &str)]) -> Desk {
 }
 
 #[test]
+fn a_policy_that_is_new_is_held_against_every_procedure() {
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nname: it\n";
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", workspace)]);
+    let policies = "policies: [{name: never, require: {must: [{never: {effect: destructive}}]}}]\n";
+    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}{policies}")).unwrap();
+    let ran = desk.run("review --against main").exits(1).says("objection: try breaks what it says of itself");
+    ran.prints("workspace.yaml:4:43[RB0610] in `try` a step of effect `destructive` begins on some path");
+}
+
+#[test]
 fn a_change_is_judged() {
     let desk = desk(&[("try.yaml", &procedure(STEPS)), ("try.test.yaml", TEST)]);
     desk.run("test").exits(0);

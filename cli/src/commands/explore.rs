@@ -36,8 +36,7 @@ pub fn run(args: &args::Explore, settings: &Settings, ui: &mut Ui) -> Outcome {
 /// Each finding, with the file that it stands in.
 fn diagnostics<'c>(walk: &Walk, chosen: &'c Chosen) -> Vec<(Diagnostic, &'c Source)> {
     let found = walk.findings.iter().filter_map(|finding| {
-        let file = walk.plan.files.get(finding.origin(&walk.plan).file as usize)?;
-        let source = chosen.catalogue.source(&file.name)?;
+        let source = chosen.catalogue.source(walk.plan.file_of(&finding.origin(&walk.plan)))?;
         Some((walk.diagnostic(finding, source), source))
     });
     found.collect()

@@ -39,6 +39,9 @@ pub struct ProcedureIx(pub u32);
 /// Steps in the order in which they run.
 pub type Block = Vec<StepIx>;
 
+/// The file that makes a folder a catalogue.
+pub const WORKSPACE_FILE: &str = "workspace.yaml";
+
 /// Where something was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
@@ -54,7 +57,7 @@ impl Origin {
 
     /// The place in the catalogue's one workspace, as `file:line:column`.
     pub fn in_workspace(&self) -> String {
-        format!("workspace.yaml:{}:{}", self.position.line, self.position.column)
+        format!("{WORKSPACE_FILE}:{}:{}", self.position.line, self.position.column)
     }
 }
 
@@ -68,6 +71,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The environment, people, freeze windows and escalation that were in force, as the workspace had them.
     pub policy: PolicyContext,
+    /// What policies demand of every path. For the explorer alone: neither in the digest nor in a record, since a run does the same with
+    /// it and without.
+    #[serde(skip)]
+    pub policy_must: Vec<must::PolicyMust>,
     #[serde(skip)]
     pub(crate) numbers: number::Numbers,
 }
@@ -353,10 +360,12 @@ impl Plan {
 
     /// `file:line:column`, as errors show it.
     pub fn locate(&self, at: &Origin) -> String {
-        match self.files.get(at.file as usize) {
-            Some(file) => format!("{}:{}:{}", file.name, at.position.line, at.position.column),
-            None => at.in_workspace(),
-        }
+        format!("{}:{}:{}", self.file_of(at), at.position.line, at.position.column)
+    }
+
+    /// The name of the file in which something was written.
+    pub fn file_of(&self, at: &Origin) -> &str {
+        self.files.get(at.file as usize).map_or(WORKSPACE_FILE, |file| &file.name)
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::procedure::Impact;
 use crate::document::step::OnTimeout;
 use crate::effect::Effect;
+use crate::plan::must::Must;
 
 pub use ahead::Ahead;
 pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
@@ -59,6 +60,14 @@ pub struct Rule {
     pub four_eyes: bool,
     /// Every decision must be signed with an SSH key of the person.
     pub signed: bool,
+}
+
+/// A property that a rule demands of every path of the procedures that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    /// Where it applies.
+    pub of: Rule,
+    pub must: Must,
 }
 
 /// An approval that a rule adds before a step.

@@ -14,6 +14,7 @@ use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
 use crate::id::Digest;
 use crate::limits;
+use crate::plan::must::PolicyMust;
 use crate::plan::sound::Unsound;
 use crate::plan::{self, Plan, PlanFile, ProcedureIx, StepIx};
 use crate::policy::PolicyContext;
@@ -72,7 +73,7 @@ impl<'c> Build<'c> {
     pub fn finish(mut self, procedure: &'c Procedure) -> Judgement {
         self.labels = procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
         self.place(procedure);
-        let Build { diagnostics: mut found, policy, files, procedures, steps, .. } = self;
+        let Build { catalogue, diagnostics: mut found, policy, files, procedures, steps, .. } = self;
         let names = files.iter().map(|file| file.name.clone()).collect();
         let procedures: Option<Vec<plan::Procedure>> = procedures.into_iter().collect();
         let steps: Option<Vec<plan::Step>> = steps.into_iter().collect();
@@ -83,8 +84,10 @@ impl<'c> Build<'c> {
             procedures,
             steps,
             policy,
+            policy_must: Vec::new(),
             numbers: Default::default(),
         });
+        let plan = plan.map(|plan| Plan { policy_must: demanded(catalogue, &plan), ..plan });
         let plan = plan.filter(|plan| match plan.prove() {
             Ok(()) => true,
             Err(unsound) => {
@@ -245,6 +248,15 @@ impl<'c> Build<'c> {
     fn height_of(&self, procedure: &'c Procedure) -> usize {
         self.placed.get(&key(procedure)).and_then(|ix| self.heights.get(ix.0 as usize)).copied().unwrap_or_default()
     }
+}
+
+/// What the workspace's policies demand of the paths of this plan.
+fn demanded(catalogue: &Catalogue, plan: &Plan) -> Vec<PolicyMust> {
+    let demands = catalogue.workspace().map(|workspace| workspace.demands.as_slice()).unwrap_or_default();
+    let environment = plan.policy.environment.as_ref().map(|environment| environment.name.as_str());
+    let (labels, highest) = (&plan.main().labels, plan.highest_effect());
+    let applies = demands.iter().filter(|demand| demand.of.applies(environment, labels, highest));
+    applies.map(|demand| PolicyMust { policy: demand.of.name.clone(), must: demand.must.clone() }).collect()
 }
 
 /// Why nobody could read this plan again; nothing where reading a file has said it.

@@ -2,7 +2,7 @@
 
 use super::procedure::Checked;
 use crate::diagnostic::{Code, Spanned};
-use crate::document::must::{Moment, Must, Rule, StepMoment, Subject};
+use crate::document::must::Must;
 use crate::id::Id;
 use crate::plan::{self, StepIx};
 
@@ -15,31 +15,8 @@ impl Checked<'_, '_> {
     }
 
     fn property(&mut self, must: &Must) -> Option<plan::must::Must> {
-        use plan::must::Rule as Kept;
-        let rule = match &must.rule {
-            Rule::Never { moment, after } => {
-                let after = after.as_ref().map(|after| self.moment(after, StepMoment::Succeeded));
-                let moment = self.moment(moment, StepMoment::Begins);
-                Kept::Never { moment: moment?, after: super::procedure::flip(after)? }
-            }
-            Rule::AlwaysBefore { moment, comes } => {
-                let (moment, comes) = (self.moment(moment, StepMoment::Begins), self.moment(comes, StepMoment::Succeeded));
-                Kept::AlwaysBefore { moment: moment?, comes: comes? }
-            }
-        };
+        let rule = must.rule.lower(|id| self.named_step(id))?;
         Some(plan::must::Must { at: self.origin(must.span), rule, why: must.why.as_ref().map(|why| why.value.clone()) })
-    }
-
-    /// `unless`: what is meant of a step whose end is not named.
-    fn moment(&mut self, moment: &Moment, unless: StepMoment) -> Option<plan::must::Moment> {
-        use plan::must::Moment as Kept;
-        let when = moment.ends.unwrap_or(unless);
-        Some(match &moment.of {
-            Subject::Step(id) => Kept::Step(self.named_step(id)?, when),
-            Subject::Effect(effect) => Kept::Effect(*effect, when),
-            Subject::Verb(verb) => Kept::Verb((*verb).to_owned(), when),
-            Subject::Run(end) => Kept::Run(*end),
-        })
     }
 
     fn named_step(&mut self, id: &Spanned<Id>) -> Option<StepIx> {

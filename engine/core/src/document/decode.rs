@@ -7,7 +7,7 @@
 pub(crate) mod asked;
 mod fields;
 mod input;
-mod must;
+pub(super) mod must;
 pub(super) mod procedure;
 pub(super) mod scalar;
 pub(super) mod step;

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use super::decode::Fields;
 use crate::diagnostic::{Source, Span, nearest};
 use crate::plan::SecretSource;
-use crate::policy::{ChannelSpec, Environment, Escalation, People, PolicyContext, Rule};
+use crate::policy::{ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
 
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -55,6 +55,8 @@ pub struct Workspace {
     pub people: People,
     /// `policies`, in the order of the file.
     pub rules: Vec<Rule>,
+    /// What they demand of every path: `must`.
+    pub demands: Vec<Demand>,
     /// `escalations`, by name.
     pub escalations: BTreeMap<String, Escalation>,
     /// `channels`, by name.

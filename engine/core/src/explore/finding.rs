@@ -81,7 +81,7 @@ impl Finding {
     /// Where it is written.
     pub fn origin(&self, plan: &Plan) -> Origin {
         match self.kind {
-            Kind::Broken(number) => plan.main().must.get(number).map(|must| must.at.clone()).unwrap_or_default(),
+            Kind::Broken(number) => plan.musts().nth(number).map(|must| must.at.clone()).unwrap_or_default(),
             kind => kind.step().map(|step| plan.step(step).at.clone()).unwrap_or_default(),
         }
     }
@@ -101,10 +101,7 @@ impl Finding {
             Kind::Clash(one, other) => format!("`{}` and `{}` change the same at once", label(one), label(other)),
             Kind::Endless(ix) => format!("the run can wait for `{}` for ever", label(ix)),
             Kind::Hidden(ix) => format!("`{}` may leave a change behind when it fails, and the run succeeds", label(ix)),
-            Kind::Broken(number) => match plan.main().must.get(number) {
-                Some(must) => must.broken(plan),
-                None => "a property does not hold".to_owned(),
-            },
+            Kind::Broken(number) => plan.broken(number).unwrap_or_else(|| "a property does not hold".to_owned()),
         }
     }
 
@@ -133,7 +130,7 @@ impl Finding {
             Kind::Hidden(_) => {
                 "look with a `check` afterwards, read how it ended, or move it to `finally` if it only tidies up".to_owned()
             }
-            Kind::Broken(number) => match plan.main().must.get(number).and_then(|must| must.why.clone()) {
+            Kind::Broken(number) => match plan.musts().nth(number).and_then(|must| must.why.clone()) {
                 Some(why) => format!("keep it: {}", why.trim()),
                 None => "change the path, or the property if it asks for too much".to_owned(),
             },

@@ -16,7 +16,7 @@ pub(super) struct Watch(Vec<bool>);
 
 impl Watch {
     pub fn of(plan: &Plan) -> Watch {
-        Watch(vec![false; plan.main().must.len()])
+        Watch(vec![false; plan.musts().count()])
     }
 
     /// Takes in what an event means. The run has applied it.
@@ -61,7 +61,7 @@ impl Watch {
 
     /// A moment has come: first whatever it breaks, then whatever it is waited for as.
     fn come(&mut self, run: &Run, seen: &mut Vec<Seen>, is: impl Fn(&Moment) -> bool) {
-        for (number, (must, waited)) in run.plan().main().must.iter().zip(&mut self.0).enumerate() {
+        for (number, (must, waited)) in run.plan().musts().zip(&mut self.0).enumerate() {
             let (moment, broken, wanted) = match &must.rule {
                 Rule::Never { moment, after: None } => (moment, true, None),
                 Rule::Never { moment, after: Some(after) } => (moment, *waited, Some(after)),

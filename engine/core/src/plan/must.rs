@@ -14,6 +14,13 @@ pub struct Must {
     pub why: Option<String>,
 }
 
+/// A property that the workspace's policy of this name demands of every path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyMust {
+    pub policy: String,
+    pub must: Must,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -35,9 +42,26 @@ pub enum Moment {
     Run(RunEnd),
 }
 
+impl Plan {
+    /// Every property that its paths keep: the procedure's own, then those of policies.
+    pub fn musts(&self) -> impl Iterator<Item = &Must> {
+        self.main().must.iter().chain(self.policy_must.iter().map(|of| &of.must))
+    }
+
+    /// What is wrong where a path does not keep the property of this number, in one line.
+    pub(crate) fn broken(&self, number: usize) -> Option<String> {
+        let own = self.main().must.len();
+        if let Some(must) = self.main().must.get(number) {
+            return Some(must.broken(self));
+        }
+        let of = self.policy_must.get(number.checked_sub(own)?)?;
+        Some(format!("in `{}` {}: so the policy `{}` says", self.main().name, of.must.broken(self), of.policy))
+    }
+}
+
 impl Must {
     /// What is wrong where a path does not keep it, in one line.
-    pub fn broken(&self, plan: &Plan) -> String {
+    fn broken(&self, plan: &Plan) -> String {
         match &self.rule {
             Rule::Never { moment, after: None } => format!("{} on some path, which must never be", moment.words(plan)),
             Rule::Never { moment, after: Some(after) } => {

@@ -26,7 +26,7 @@ impl TryFrom<Unproven> for Plan {
 
     fn try_from(read: Unproven) -> Result<Plan, Unsound> {
         let Unproven { semantics, files, procedures, steps, policy } = read;
-        let plan = Plan { semantics, files, procedures, steps, policy, numbers: Numbers::default() };
+        let plan = Plan { semantics, files, procedures, steps, policy, policy_must: Vec::new(), numbers: Numbers::default() };
         match plan.prove() {
             // A run that has such a step need not have come by it.
             Ok(()) | Err(Unsound::Path(_)) => Ok(plan),

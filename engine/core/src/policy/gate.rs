@@ -18,7 +18,7 @@ pub struct Requirements {
 impl Rule {
     /// Whether the rule is about a thing of this effect, in a procedure with these labels. Where a workspace has
     /// environments and none was named, a rule for some of them applies as well: silence never escapes a rule.
-    fn applies(&self, environment: Option<&str>, labels: &BTreeMap<String, String>, effect: Effect) -> bool {
+    pub(crate) fn applies(&self, environment: Option<&str>, labels: &BTreeMap<String, String>, effect: Effect) -> bool {
         let environment_fits = match environment {
             Some(name) => self.environments.is_empty() || self.environments.iter().any(|e| e == name),
             None => true,

@@ -154,52 +154,70 @@ static PROPERTY: Shape = Shape::new(
 const STEP_ID: Type = Type::Refers(Referent::Step);
 const MOMENT: Type = Type::AnyOf(&[&STEP_ID, &Type::Shape(&MOMENT_OF)]);
 
+const MOMENT_EFFECT: Key = Key::new(
+    "effect",
+    Type::Word(&[
+        Word::new("read", "Looks"),
+        Word::new("change", "Changes something"),
+        Word::new("destructive", "Destroys something"),
+    ]),
+    "Any step of this effect or a higher one",
+);
+const MOMENT_VERB: Key = Key::new(
+    "verb",
+    Type::Word(&[
+        Word::new("approve", "People were asked for a yes"),
+        Word::new("ask", "People were asked for answers"),
+        Word::new("manual", "People did something by hand"),
+        Word::new("check", "Assertions were judged"),
+        Word::new("notify", "People were told"),
+    ]),
+    "Any step of this verb",
+);
+const MOMENT_RUN: Key = Key::new(
+    "run",
+    Type::Word(&[
+        Word::new("succeeded", "It came to its end"),
+        Word::new("failed", "A step failed"),
+        Word::new("rejected", "People said no"),
+        Word::new("rolled_back", "Its changes were taken back"),
+        Word::new("needs_attention", "People must put right what is left"),
+    ]),
+    "The run ends so",
+);
+const MOMENT_ENDS: Key = Key::new(
+    "ends",
+    Type::Word(&[
+        Word::new("succeeded", "It did its work; of an `approve`, it was granted"),
+        Word::new("failed", "It failed, ran out of time or was refused"),
+        Word::new("unknown", "Nobody knows how it ended"),
+        Word::new("skipped", "Its `if` did not hold"),
+    ]),
+    "How the step ends",
+);
+
+/// The properties of a policy, which is about many procedures and knows no step.
+pub(super) const POLICY_PROPERTIES: Type = Type::List(&Type::Shape(&POLICY_PROPERTY));
+const POLICY_MOMENT: Type = Type::Shape(&POLICY_MOMENT_OF);
+
+static POLICY_PROPERTY: Shape = Shape::new(
+    "a property of `must` in a policy",
+    &[
+        Key::new("never", POLICY_MOMENT, "What no path comes to"),
+        Key::new("after", POLICY_MOMENT, "Only once this has come").beside("never"),
+        Key::new("always_before", POLICY_MOMENT, "What no path comes to first"),
+        Key::new("comes", POLICY_MOMENT, "What has come before it").beside("always_before"),
+        Key::new("why", Type::Plain, "Why that is so, for whoever breaks it"),
+    ],
+)
+.with_one_of(&["never", "always_before"]);
+
+static POLICY_MOMENT_OF: Shape =
+    Shape::new("a moment of `must` in a policy", &[MOMENT_EFFECT, MOMENT_VERB, MOMENT_RUN, MOMENT_ENDS]);
+
 static MOMENT_OF: Shape = Shape::new(
     "a moment of `must`",
-    &[
-        Key::new("step", STEP_ID, "A step of this procedure"),
-        Key::new(
-            "effect",
-            Type::Word(&[
-                Word::new("read", "Looks"),
-                Word::new("change", "Changes something"),
-                Word::new("destructive", "Destroys something"),
-            ]),
-            "Any step of this effect or a higher one",
-        ),
-        Key::new(
-            "verb",
-            Type::Word(&[
-                Word::new("approve", "People were asked for a yes"),
-                Word::new("ask", "People were asked for answers"),
-                Word::new("manual", "People did something by hand"),
-                Word::new("check", "Assertions were judged"),
-                Word::new("notify", "People were told"),
-            ]),
-            "Any step of this verb",
-        ),
-        Key::new(
-            "run",
-            Type::Word(&[
-                Word::new("succeeded", "It came to its end"),
-                Word::new("failed", "A step failed"),
-                Word::new("rejected", "People said no"),
-                Word::new("rolled_back", "Its changes were taken back"),
-                Word::new("needs_attention", "People must put right what is left"),
-            ]),
-            "The run ends so",
-        ),
-        Key::new(
-            "ends",
-            Type::Word(&[
-                Word::new("succeeded", "It did its work; of an `approve`, it was granted"),
-                Word::new("failed", "It failed, ran out of time or was refused"),
-                Word::new("unknown", "Nobody knows how it ended"),
-                Word::new("skipped", "Its `if` did not hold"),
-            ]),
-            "How the step ends",
-        ),
-    ],
+    &[Key::new("step", STEP_ID, "A step of this procedure"), MOMENT_EFFECT, MOMENT_VERB, MOMENT_RUN, MOMENT_ENDS],
 )
 .with_one_of(&["step", "effect", "verb", "run"]);
 

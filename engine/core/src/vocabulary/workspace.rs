@@ -1,6 +1,6 @@
 //! `kind: Workspace`.
 
-use super::procedure::{API_VERSION, KIND};
+use super::procedure::{API_VERSION, KIND, POLICY_PROPERTIES};
 use super::step::{EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_CHANNELS, SOME_PEOPLE, SOME_PLAIN};
 use super::{Key, Names, Referent, Shape, Type, Word};
 use crate::limits;
@@ -92,6 +92,7 @@ static POLICY_REQUIRE: Shape = Shape::new(
         Key::new("approve", Type::Shape(&GATE), "People say yes before each such step"),
         Key::new("four_eyes", Type::Boolean, "Whoever asked for the run decides nothing in it"),
         Key::new("signed", Type::Boolean, "Every decision carries an SSH signature"),
+        Key::new("must", POLICY_PROPERTIES, "Properties that every path of such a procedure keeps"),
     ],
 );
 

@@ -6,6 +6,7 @@ use crate::document::must::{Moment, Must, Rule, RunEnd, StepMoment, Subject};
 use crate::document::{Node, NodeKind};
 use crate::effect::Effect;
 use crate::id::Id;
+use crate::plan::{self, Origin};
 
 const EFFECTS: [(&str, Effect); 3] = [("read", Effect::Read), ("change", Effect::Change), ("destructive", Effect::Destructive)];
 
@@ -27,13 +28,39 @@ const RUN_ENDS: [(&str, RunEnd); 5] = [
     ("needs_attention", RunEnd::NeedsAttention),
 ];
 
-pub(super) fn decode_all(fields: &mut Fields) -> Vec<Must> {
-    let reading = fields.reading;
-    fields.list("must").unwrap_or_default().iter().filter_map(|node| property(reading, node)).collect()
+/// Whose properties they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Procedure,
+    /// It is about many procedures and knows no step.
+    Policy,
 }
 
-fn property(reading: &Reading, node: &Node) -> Option<Must> {
-    let mut fields = Fields::of(reading, node, "a property of `must`")?;
+pub(super) fn decode_all(fields: &mut Fields) -> Vec<Must> {
+    all(fields, Whose::Procedure)
+}
+
+/// The properties of a policy.
+pub(crate) fn of_policy(fields: &mut Fields) -> Vec<plan::must::Must> {
+    let reading = fields.reading;
+    let lowered = |must: Must| {
+        let at = Origin { file: Origin::WORKSPACE, position: reading.source().position(must.span.start) };
+        Some(plan::must::Must { at, rule: must.rule.lower(|_| None)?, why: must.why.map(|why| why.value) })
+    };
+    all(fields, Whose::Policy).into_iter().filter_map(lowered).collect()
+}
+
+fn all(fields: &mut Fields, whose: Whose) -> Vec<Must> {
+    let reading = fields.reading;
+    fields.list("must").unwrap_or_default().iter().filter_map(|node| property(reading, node, whose)).collect()
+}
+
+fn property(reading: &Reading, node: &Node, whose: Whose) -> Option<Must> {
+    let what = match whose {
+        Whose::Procedure => "a property of `must`",
+        Whose::Policy => "a property of `must` in a policy",
+    };
+    let mut fields = Fields::of(reading, node, what)?;
     let key = |name: &str| fields.keys().find(|key| key.value == name);
     let (never, before) = (key("never"), key("always_before"));
     if let (Some(never), Some(before)) = (never, before) {
@@ -49,7 +76,7 @@ fn property(reading: &Reading, node: &Node) -> Option<Must> {
             reading.report(fault.help(format!("remove `{name}`, or write `{beside}`")));
         }
     }
-    let mut moment = |name: &'static str| fields.take(name).and_then(|node| self::moment(reading, node));
+    let mut moment = |name: &'static str| fields.take(name).and_then(|node| self::moment(reading, node, whose));
     let (never_moment, before_moment) = (moment("never"), moment("always_before"));
     let (after, comes) = (moment("after"), moment("comes"));
     if before.is_some() && !fields.has("comes") {
@@ -67,21 +94,35 @@ fn property(reading: &Reading, node: &Node) -> Option<Must> {
 }
 
 /// The id of a step, or a map that names a step, an effect, a verb or the end of the run.
-fn moment(reading: &Reading, node: &Node) -> Option<Moment> {
+fn moment(reading: &Reading, node: &Node, whose: Whose) -> Option<Moment> {
+    let what = match whose {
+        Whose::Procedure => "a moment of `must`",
+        Whose::Policy => "a moment of `must` in a policy",
+    };
     if !matches!(node.kind, NodeKind::Map(_)) {
-        let id = scalar::parsed::<Id>(reading, &scalar::text(reading, node, "must")?)?;
+        let name = scalar::text(reading, node, "must")?;
+        if whose == Whose::Policy {
+            let message = format!("a policy knows no step `{}`", scalar::clipped(&name.value));
+            let fault = reading.diagnostic(Code::RB0103, name.span, message).reason("it is about many procedures");
+            reading.report(fault.help("name an `effect`, a `verb` or how the `run` ends"));
+            return None;
+        }
+        let id = scalar::parsed::<Id>(reading, &name)?;
         return Some(Moment { span: node.span, of: Subject::Step(id), ends: None });
     }
-    let mut fields = Fields::of(reading, node, "a moment of `must`")?;
+    let mut fields = Fields::of(reading, node, what)?;
     let mut subjects = fields.keys().filter(|key| ["step", "effect", "verb", "run"].contains(&key.value.as_str()));
     let (first, second) = (subjects.next(), subjects.next());
     if let (Some(first), Some(second)) = (first, second) {
         fields.exclude(first, second);
     }
     if first.is_none() {
-        fields.missing("step");
+        fields.missing(if whose == Whose::Policy { "effect" } else { "step" });
     }
-    let step = fields.parsed::<Id>("step").map(Subject::Step);
+    let step = match whose {
+        Whose::Procedure => fields.parsed::<Id>("step").map(Subject::Step),
+        Whose::Policy => None,
+    };
     let effect = fields.word("effect", &EFFECTS).map(|effect| Subject::Effect(effect.value));
     let verb = fields.word("verb", &VERBS).map(|verb| Subject::Verb(verb.value));
     let run = fields.word("run", &RUN_ENDS).map(|end| Subject::Run(end.value));

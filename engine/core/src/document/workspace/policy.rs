@@ -4,36 +4,42 @@ use std::collections::BTreeMap;
 
 use super::read;
 use crate::diagnostic::Code;
-use crate::document::decode::{Fields, Reading, scalar};
+use crate::document::decode::{Fields, Reading, must, scalar};
 use crate::document::step::OnTimeout;
 use crate::document::{Node, Scalar};
 use crate::effect::Effect;
 use crate::limits;
-use crate::policy::{ChannelSpec, Environment, Escalation, Gate, People, Rule, Rung};
+use crate::plan::must::Must;
+use crate::policy::{ChannelSpec, Demand, Environment, Escalation, Gate, People, Rule, Rung};
 
 const EFFECTS: [(&str, Effect); 3] = [("read", Effect::Read), ("change", Effect::Change), ("destructive", Effect::Destructive)];
 
 const ON_TIMEOUT: [(&str, OnTimeout); 3] =
     [("fail", OnTimeout::Fail), ("reject", OnTimeout::Reject), ("escalate", OnTimeout::Escalate)];
 
-pub(super) fn rules(fields: &mut Fields, people: &People, environments: &[Environment]) -> Vec<Rule> {
+/// The rules that govern runs, and what policies demand of every path.
+pub(super) fn rules(fields: &mut Fields, people: &People, environments: &[Environment]) -> (Vec<Rule>, Vec<Demand>) {
     let reading = fields.reading;
     let items = fields.list("policies").unwrap_or_default();
-    let mut rules: Vec<Rule> = Vec::new();
+    let (mut rules, mut demands): (Vec<Rule>, Vec<Demand>) = (Vec::new(), Vec::new());
     let mut names: BTreeMap<String, Scalar> = BTreeMap::new();
     for node in items {
-        let Some((name, rule)) = rule(reading, node, people, environments) else { continue };
+        let Some((name, rule, musts)) = rule(reading, node, people, environments) else { continue };
         if let Some(first) = names.insert(name.value.clone(), name.clone()) {
             let message = format!("two policies are called `{}`", scalar::clipped(&name.value));
             let fault = reading.diagnostic(Code::RB0023, name.span, message).label(first.span, "the other one");
             reading.report(fault.help("give each its own name: the record says which one asked"));
         }
-        rules.push(rule);
+        demands.extend(musts.into_iter().map(|must| Demand { of: Rule { gate: None, ..rule.clone() }, must }));
+        // What demands something of paths alone is no part of any run.
+        if rule.gate.is_some() || rule.four_eyes || rule.signed {
+            rules.push(rule);
+        }
     }
-    rules
+    (rules, demands)
 }
 
-fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environment]) -> Option<(Scalar, Rule)> {
+fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environment]) -> Option<(Scalar, Rule, Vec<Must>)> {
     let mut fields = Fields::of(reading, node, "a policy")?;
     let name = fields.require_text("name").filter(|name| read::named(reading, name, "a policy").is_some());
     let (mut effect, mut wanted, mut labels) = (Effect::Change, Vec::new(), BTreeMap::new());
@@ -60,14 +66,16 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
     let name = name?;
     let approve = require.map("approve", "`approve` of a policy");
     let gate = approve.map(|approve| gate(approve, &name.value, people));
+    let asks = require.has("must");
+    let musts = must::of_policy(&mut require);
     require.finish();
-    if gate.is_none() && !four_eyes && !signed {
+    if gate.is_none() && !four_eyes && !signed && !asks {
         let fault = reading.diagnostic(Code::RB0407, head, format!("the policy `{}` requires nothing", name.value));
-        reading.report(fault.help("add `approve`, `four_eyes: true` or `signed: true` under `require`"));
+        reading.report(fault.help("add `approve`, `four_eyes: true`, `signed: true` or `must` under `require`"));
     }
     let environments = wanted.into_iter().map(|name| name.value).collect();
     let rule = Rule { name: name.value.clone(), effect, environments, labels, gate, four_eyes, signed };
-    Some((name, rule))
+    Some((name, rule, musts))
 }
 
 fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {

@@ -22,7 +22,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
     let channels = channel::channels(reading, fields.entries("channels"), &providers);
-    let rules = policy::rules(&mut fields, &people, &environments);
+    let (rules, demands) = policy::rules(&mut fields, &people, &environments);
     let escalations = policy::escalations(&mut fields, &people, &channels);
     let http_allow = match fields.map("http", "`http`") {
         Some(mut http) => {
@@ -41,6 +41,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         default_environment,
         people,
         rules,
+        demands,
         escalations,
         channels,
         providers,

@@ -241,7 +241,17 @@ fn every_fault_has_its_code_place_and_next_step() {
         ),
         (
             "policies: [{name: x, require: {signed: false}}]",
-            &["RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true` or `signed: true` under `require`)"],
+            &[
+                "RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true`, `signed: true` or `must` under `require`)",
+            ],
+        ),
+        ("policies: [{name: x, require: {must: [{never: {effect: destructive}}]}}]", &[]),
+        (
+            "policies: [{name: x, require: {must: [{never: restart}, {always_before: {effect: change}, comes: {step: look}}]}}]",
+            &[
+                "RB0103 1:47 a policy knows no step `restart` (name an `effect`, a `verb` or how the `run` ends)",
+                "RB0010 1:99 a moment of `must` in a policy has no key `step` (the keys of a moment of `must` in a policy are `effect`, `ends`, `run` and `verb`)",
+            ],
         ),
         (
             "people: {a: {}}\npolicies: [{name: x, require: {approve: {from: [a], within: 1h, count: 2}}}]",
