@@ -6,7 +6,8 @@ set -eu
 missing_packages=
 for pair in \
     initdb:postgresql psql:postgresql-client nginx:nginx-light openssl:openssl ssh-keygen:openssh-client \
-    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm nvim:neovim
+    sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm nvim:neovim \
+    chromium:chromium pdfinfo:poppler-utils pdftotext:poppler-utils groff:groff-base
 do
     program=${pair%%:*} package=${pair#*:}
     found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$program" || true)
@@ -18,6 +19,9 @@ do
     fi
     [ -n "$found" ] || missing_packages="$missing_packages $package"
 done
+
+# A page without letters is printed without complaint.
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing_packages="$missing_packages fonts-dejavu-core"
 
 if [ -n "$missing_packages" ]; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

@@ -157,6 +157,34 @@ fn a_name_is_a_procedure_or_a_page_and_never_both() {
     desk.run("docs --check").exits(2).says("--out");
 }
 
+#[test]
+fn a_page_of_the_manual_is_what_groff_expects() {
+    let hostile = ".so x\\n'br\\n\\\\fB - \\\" `a -b` **c**\\n\\n- d\\n1. e\\n```\\n.f\\n```";
+    let steps = format!(
+        "title: \"{hostile}\"\ndescription: \"{hostile}\"\nsteps: [{{name: \"{hostile}\", exec: [a, \"{hostile}\"], by_hand: \"{hostile}\", effect: read}}]\n"
+    );
+    let desk = Desk::new(&[
+        ("try.yaml", &procedure(&steps)),
+        ("long.yaml", &procedure(STEPS).replace("other@^1", "try@^1").replace("name: try", "name: long")),
+    ]);
+    for file in ["try", "long"] {
+        desk.run(&format!("docs {file}.yaml --format man --out pages")).exits(0);
+        let page = std::fs::File::open(desk.path(&format!("pages/{file}.7"))).unwrap();
+        let groff = Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-Wbreak", "-P-cbou"])
+            .stdin(page)
+            .output()
+            .expect("tests/setup.sh installs groff");
+        let (shown, warned) = (String::from_utf8_lossy(&groff.stdout), String::from_utf8_lossy(&groff.stderr));
+        assert!(groff.status.success() && warned.is_empty(), "{file}: {warned}");
+        assert!(
+            shown.contains(&format!("{}(7)", file.to_uppercase())) && shown.contains(&format!("runbook exec {file}")),
+            "{shown}"
+        );
+        assert!(file != "try" || shown.matches(".so x").count() > 3 && shown.contains("\\fB"), "{shown}");
+    }
+}
+
 /// In CI too: what this repository holds of its own procedures is what would be written now.
 #[test]
 fn the_pages_of_what_is_shipped_are_fresh() {

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each suite uses its part")]
 
 pub mod authority;
+pub mod browser;
 pub mod daemon;
 pub mod editor;
 pub mod nginx;

@@ -159,7 +159,7 @@ fn dry_run(form: &str, folder: &Path, file: &Path) -> Command {
     command
 }
 
-/// What is wrong with a dry run of a file, which is one of a procedure that is valid and wants no inputs, or is refused.
+/// What is wrong with a dry run or a guide of a file, which is one of a procedure that is valid and wants no inputs, or is refused.
 fn judged_as_foreseen(case: &Case, form: &str, output: &Output) -> Option<String> {
     let (told, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let acts = |c: char| (c.is_control() && c != '\n') || (is_hidden(c) && form != "json");
@@ -183,6 +183,27 @@ fn hostile_files_are_foreseen_or_refused() {
     each_of(cases, |case, folder, file| {
         let form = FORMS[turn.fetch_add(1, Ordering::Relaxed) % FORMS.len()];
         judged_as_foreseen(case, form, &dry_run(form, folder, file).output().expect("the program starts"))
+    });
+}
+
+/// The forms of a guide, one after the other.
+const GUIDES: [&str; 4] = ["md", "html", "man", "manual"];
+
+fn guide(form: &str, folder: &Path, file: &Path) -> Command {
+    let mut command = bounded("docs", folder, file);
+    command.args(["--format", form]);
+    command
+}
+
+/// A sample in one form each, of other files than the dry run: the measurement below takes all, in all.
+#[test]
+fn hostile_files_are_written_about_or_refused() {
+    let cases = families::all().into_iter().enumerate().filter_map(|(n, case)| (n % 5 == 2).then_some(case)).collect();
+    let turn = AtomicUsize::new(0);
+    each_of(cases, |case, folder, file| {
+        let form = GUIDES[turn.fetch_add(1, Ordering::Relaxed) % GUIDES.len()];
+        let dress = if form == "manual" { "html" } else { form };
+        judged_as_foreseen(case, dress, &guide(form, folder, file).output().expect("the program starts"))
     });
 }
 
@@ -258,6 +279,8 @@ fn what_the_worst_file_of_each_family_costs() {
             let (took, resident) = (took.max(laid_out), resident.max(laid_out_in));
             let forms = FORMS.map(|form| measured(dry_run(form, folder.path(), &file)));
             let (took, resident) = forms.into_iter().fold((took, resident), |(t, r), (took, most)| (t.max(took), r.max(most)));
+            let guides = GUIDES.map(|form| measured(guide(form, folder.path(), &file)));
+            let (took, resident) = guides.into_iter().fold((took, resident), |(t, r), (took, most)| (t.max(took), r.max(most)));
             let (explored, explored_in) = measured(bounded("explore", folder.path(), &file));
             let (took, resident) = (took.max(explored), resident.max(explored_in));
             if took > worst {

@@ -48,10 +48,18 @@ pub fn asked(asked: &Asked<'_>, people: &People) -> String {
     text
 }
 
+/// Members of a group that are named beside it.
+const MEMBERS: usize = 20;
+
 /// Names of people and groups, each group with those in it.
 pub fn whom(names: &[String], people: &People) -> String {
     let with_members = |name: &String| match people.groups.get(name) {
-        Some(members) => format!("{name} ({})", members.join(", ")),
+        Some(members) => match members.get(..MEMBERS) {
+            Some(first) if members.len() > MEMBERS => {
+                format!("{name} ({} and {} others)", first.join(", "), members.len() - MEMBERS)
+            }
+            _ => format!("{name} ({})", members.join(", ")),
+        },
         None => name.clone(),
     };
     match names {

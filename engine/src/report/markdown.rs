@@ -30,11 +30,12 @@ pub fn prose(text: &str) -> String {
 fn escaped(text: &str, first: bool) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     let shown = line(text);
+    // Up to the end of a number at the start, which would make it an item of a list.
+    let digits = if first { shown.bytes().take_while(u8::is_ascii_digit).count() } else { 0 };
     let mut characters = shown.chars().peekable();
     while let Some(c) = characters.next() {
         let begins = first && escaped.is_empty();
-        // Up to the end of a number at the start, which would make it an item of a list.
-        let numbers = first && !begins && escaped.bytes().all(|b| b.is_ascii_digit());
+        let numbers = digits > 0 && escaped.len() == digits;
         let word = characters.peek().is_some_and(|next| next.is_alphanumeric());
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '~' | '$' => escaped.extend(['\\', c]),
@@ -47,11 +48,15 @@ fn escaped(text: &str, first: bool) -> String {
             // No person, issue, merge request or link: the comment divides the word and is not seen.
             '@' | '#' | '!' | '%' if word => escaped.extend([c, '<', '!', '-', '-', '-', '-', '>']),
             ':' if characters.peek() == Some(&'/') => escaped.push_str(":<!-- -->"),
-            '.' if escaped.to_ascii_lowercase().ends_with("www") => escaped.push_str(".<!-- -->"),
+            '.' if ends_with_www(&escaped) => escaped.push_str(".<!-- -->"),
             c => escaped.push(c),
         }
     }
     escaped
+}
+
+fn ends_with_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 /// A text on one line, as code.

@@ -28,7 +28,7 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     page.push_str(".SH DESCRIPTION\n");
     page.extend(main.description.as_ref().map(|text| prose::to_roff(text)));
     page.extend(facts(guide).iter().map(in_roff));
-    page.push_str(&in_roff(&Said { name: "digest", what: What::Code(guide.digest.to_string()) }));
+    page.push_str(&in_roff(&Said { name: "digest", what: What::Block("", guide.digest.to_string()) }));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             page.push_str(&format!(".SH {}\n{inside}", man::argument(title)));

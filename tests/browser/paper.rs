@@ -1,0 +1,61 @@
+//! The manual on paper: which procedure it is of on every page, each step with the number of a run, and no step on two pages.
+
+use crate::harness::browser::Browser;
+use crate::harness::program::Runbook;
+use crate::harness::{Scratch, repository};
+
+/// `number` and `title` of each step of a guide.
+fn steps(markdown: &str) -> Vec<(String, String)> {
+    let heading = |line: &str| {
+        let (number, title) = line.strip_prefix("### ")?.split_once(". ")?;
+        let title = title.split(" · ").next().unwrap_or(title).replace('\\', "");
+        Some((number.to_owned(), title))
+    };
+    markdown.lines().filter_map(heading).collect()
+}
+
+#[test]
+fn a_manual_has_everything_where_it_is_looked_for() {
+    let (browser, folder) = (Browser::new(), Scratch::new());
+    let runbook = Runbook::over(&repository().join("runbooks"));
+    let name = "pg-backup-verify";
+    let guide = runbook.run(["docs", name]).assert(0).stdout;
+    let manual = runbook.run(["docs", name, "--format", "manual"]).assert(0).stdout;
+    let digest = guide.split("sha256:").nth(1).and_then(|rest| rest.get(..64)).expect("a digest");
+    let letter = folder.join("letter.html");
+    std::fs::write(&letter, &manual).expect("a page");
+    // Another paper is another style, which the policy of the page would refuse.
+    let a4 = folder.join("a4.html");
+    let policy = "http-equiv=\"Content-Security-Policy\"";
+    std::fs::write(&a4, manual.replace(policy, "name=\"none\"").replace("@page {", "@page { size: A4;")).expect("a page");
+    for (page, size) in [(&letter, "612 x 792"), (&a4, "59")] {
+        let paper = browser.print(page);
+        assert!(paper.fact("Page size").starts_with(size), "{}", paper.fact("Page size"));
+        let pages = paper.pages();
+        assert_eq!(pages.len().to_string(), paper.fact("Pages"));
+        assert!((4..=10).contains(&pages.len()), "{} pages", pages.len());
+        for (place, text) in (1..).zip(&pages) {
+            assert!(
+                text.contains(&format!("Manual: {name} 1.0.0")) && text.contains(digest),
+                "page {place} does not say of what\n{text}"
+            );
+            assert!(text.contains(&format!("page {place} of {}", pages.len())), "page {place} has no number\n{text}");
+            let count = |word: &str| text.lines().filter(|line| line.trim_end().ends_with(word)).count();
+            assert_eq!(count("time"), count("initials"), "a step stands on two pages: {place}\n{text}");
+        }
+        let steps = steps(&guide);
+        assert!(steps.len() > 15, "{steps:?}");
+        for (number, title) in &steps {
+            let begins = title.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            let stands = |text: &String| {
+                text.lines().any(|line| {
+                    let mut words = line.split_whitespace();
+                    words.next() == Some(number.as_str()) && (line.contains(&begins) || words.next() == Some("time"))
+                        || line.trim_start() == number
+                })
+            };
+            assert!(pages.iter().any(stands), "step {number} ({title}) is on no page:\n{}", pages.join("\n=====\n"));
+        }
+        assert_eq!(pages.iter().map(|text| text.matches("initials").count()).sum::<usize>(), steps.len());
+    }
+}

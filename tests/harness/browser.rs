@@ -1,0 +1,65 @@
+//! A real browser without a window, and the paper it prints on. It is told to load one page and ends by itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Scratch, find_program, run};
+
+/// A browser with a profile of its own.
+pub struct Browser {
+    scratch: Scratch,
+}
+
+impl Browser {
+    pub fn new() -> Browser {
+        Browser { scratch: Scratch::new() }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(find_program("chromium"));
+        super::program::plain(&mut command, self.scratch.path());
+        command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
+        command.args(["--disable-background-networking", "--disable-component-update", "--password-store=basic"]);
+        command.arg(format!("--user-data-dir={}", self.scratch.join("profile").display()));
+        command
+    }
+
+    /// The document as it stands once the page has loaded and its time has passed.
+    pub fn document(&self, page: &Path) -> String {
+        run(self.command().args(["--virtual-time-budget=3000", "--timeout=10000", "--dump-dom"]).arg(address(page)))
+    }
+
+    /// The page on paper.
+    pub fn print(&self, page: &Path) -> Paper {
+        let file = self.scratch.join(format!("{}.pdf", page.file_stem().unwrap_or_default().to_string_lossy()));
+        run(self.command().arg("--no-pdf-header-footer").arg(format!("--print-to-pdf={}", file.display())).arg(address(page)));
+        Paper { file }
+    }
+}
+
+fn address(page: &Path) -> String {
+    format!("file://{}", page.canonicalize().expect("a page").display())
+}
+
+/// Pages that were printed.
+pub struct Paper {
+    file: PathBuf,
+}
+
+impl Paper {
+    /// Of `pdfinfo`: the words behind a name.
+    pub fn fact(&self, name: &str) -> String {
+        let facts = run(Command::new(find_program("pdfinfo")).arg(&self.file));
+        let found = facts.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap_or_else(|| panic!("no {name} in\n{facts}")).trim().to_owned()
+    }
+
+    /// The text of each page, laid out as it is seen.
+    pub fn pages(&self) -> Vec<String> {
+        let text = run(Command::new(find_program("pdftotext")).args(["-layout", "-enc", "UTF-8"]).arg(&self.file).arg("-"));
+        let mut pages: Vec<String> = text.split('\u{c}').map(str::to_owned).collect();
+        // Each page ends with the sign.
+        pages.pop();
+        pages
+    }
+}
