@@ -280,17 +280,20 @@ pub fn title(plan: &Plan, step: &Step) -> String {
         Verb::Finish { outcome: FinishOutcome::Failed, .. } => "End here: failed".to_owned(),
         Verb::Notify { to, .. } => format!("Tell {}", to.join(", ")),
         Verb::Choose(_) => "Choose a way".to_owned(),
-        verb => match (&step.id, verb) {
-            (Some(id), _) => id.as_str().replace('_', " "),
-            (None, Verb::Check(_)) => "Check".to_owned(),
-            (None, Verb::Approve(_)) => "Ask for an approval".to_owned(),
-            (None, Verb::Ask(_)) => "Ask".to_owned(),
-            (None, Verb::Manual(_)) => "By hand".to_owned(),
-            (None, Verb::Wait(_)) => "Wait".to_owned(),
-            (None, Verb::Each(_) | Verb::Repeat { .. }) => "Again and again".to_owned(),
-            (None, Verb::Parallel { .. }) => "At once".to_owned(),
-            (None, verb) => verb.key().to_owned(),
-        },
+        verb => {
+            let words = match verb {
+                Verb::Check(_) => "Check",
+                Verb::Approve(_) => "Ask for an approval",
+                Verb::Ask(_) => "Ask",
+                Verb::Manual(_) => "By hand",
+                Verb::Wait(_) => "Wait",
+                Verb::Each(_) | Verb::Repeat { .. } => "Again and again",
+                Verb::Parallel { .. } => "At once",
+                verb => return step.id.as_ref().map_or_else(|| verb.key().to_owned(), |id| id.as_str().replace('_', " ")),
+            };
+            let id = step.id.as_ref().map(|id| format!(": {}", id.as_str().replace('_', " "))).unwrap_or_default();
+            format!("{words}{id}")
+        }
     }
 }
 

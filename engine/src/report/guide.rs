@@ -215,23 +215,24 @@ fn secrets(guide: &Guide<'_>) -> Vec<(String, String)> {
     secrets
 }
 
-/// One decision that people take.
+/// Decisions that the same people take.
 struct Decides {
-    number: String,
-    what: String,
+    /// The numbers of the steps, in the order in which they come up.
+    steps: Vec<String>,
     who: String,
 }
 
-/// Every decision, in the order in which they come up.
+/// Every decision: those of the first step first.
 fn decisions(guide: &Guide<'_>) -> Vec<Decides> {
-    let mut found = Vec::new();
+    let mut found: Vec<Decides> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for entry in guide.entries() {
-        let what = heading_of(guide, entry);
-        for who in gates(guide, entry) {
-            found.push(Decides { number: entry.number.clone(), what: format!("before: {what}"), who });
-        }
-        if let Some(who) = decides(guide, entry) {
-            found.push(Decides { number: entry.number.clone(), what, who });
+        for who in gates(guide, entry).into_iter().chain(decides(guide, entry)) {
+            let place = *places.entry(who.clone()).or_insert(found.len());
+            match found.get_mut(place) {
+                Some(known) => known.steps.push(entry.number.clone()),
+                None => found.push(Decides { steps: vec![entry.number.clone()], who }),
+            }
         }
     }
     found

@@ -14,7 +14,7 @@ const PAGE: Style = Style { css: include_str!("html/page.css"), digest: "sha256-
 
 /// Of a sheet to be printed and written on.
 pub(super) const SHEET: Style =
-    Style { css: include_str!("html/sheet.css"), digest: "sha256-HFnHEGIteizNiETqRg3WZqz/EDfvw6g3wQoeF00APpc=" };
+    Style { css: include_str!("html/sheet.css"), digest: "sha256-GULGNgiAcqKN+0UI9h7ime+/qBPOzl4Y0jWyoEuBdsM=" };
 
 /// A text on one line, for the content of an element or a quoted attribute.
 pub fn text(text: &str) -> String {

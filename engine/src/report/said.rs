@@ -57,7 +57,8 @@ pub fn in_markdown(said: &Said) -> String {
 /// As a term of a list and what stands beside it.
 pub fn in_html(said: &Said) -> String {
     let what = match &said.what {
-        What::Text(text) => html::lines(text),
+        What::Text(text) if text.contains('\n') => html::lines(text),
+        What::Text(text) => html::prose(text),
         What::Prose(text) => prose::to_html(text),
         What::Code(code) => html::code(code),
         What::Block(_, text) => html::block(text),

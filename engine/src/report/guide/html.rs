@@ -4,7 +4,7 @@ use runbook_core::guide::{Entry, Guide, charted};
 
 use super::super::said::in_html;
 use super::super::{html, prose};
-use super::{CUT, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, svg, tag, wanted};
+use super::{CUT, Decides, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, svg, tag, wanted};
 
 /// What a page says of its writer.
 pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"runbook\">";
@@ -69,11 +69,11 @@ pub(super) fn prose_cell(text: &str) -> String {
     prose::one_paragraph(text).map_or_else(|| html::text(text.trim()), |line| prose::line_in_html(&line))
 }
 
-pub(super) fn deciders(guide: &Guide<'_>) -> String {
-    let link = |number: &str| format!("<a href=\"#step-{0}\">{0}</a>", html::text(number));
-    let rows: Vec<Vec<String>> =
-        decisions(guide).iter().map(|found| vec![link(&found.number), html::text(&found.what), html::prose(&found.who)]).collect();
-    if rows.is_empty() { String::new() } else { html::table(&["step", "what", "who"], &rows) }
+fn deciders(guide: &Guide<'_>) -> String {
+    let link = |number: &String| format!("<a href=\"#step-{0}\">{0}</a>", html::text(number));
+    let row = |found: &Decides| vec![found.steps.iter().map(link).collect::<Vec<_>>().join(", "), html::prose(&found.who)];
+    let rows: Vec<Vec<String>> = decisions(guide).iter().map(row).collect();
+    if rows.is_empty() { String::new() } else { html::table(&["step", "who"], &rows) }
 }
 
 fn flow(guide: &Guide<'_>) -> String {

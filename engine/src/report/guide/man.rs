@@ -45,7 +45,7 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     let variables: String = guide.variables.iter().map(|line| format!("{line}\n")).collect();
     section("VARIABLES OF EVERY STEP", if variables.is_empty() { variables } else { man::block(&variables) });
     let decided = decisions(guide);
-    let decided = decided.iter().map(|d| tagged(&format!("{}. {}", man::text(&d.number), man::text(&d.what)), &man::text(&d.who)));
+    let decided = decided.iter().map(|found| tagged(&man::text(&found.steps.join(", ")), &man::text(&found.who)));
     section("WHO DECIDES", decided.collect());
     let ladder = (1..).zip(ladder(guide)).map(|(n, rung)| tagged(&format!("{n}."), &man::text(&rung)));
     section("WHO IS ASKED NEXT", ladder.collect());

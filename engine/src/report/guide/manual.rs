@@ -4,11 +4,12 @@
 use runbook_core::guide::{Entry, Guide, written};
 use runbook_core::plan::Verb;
 
+use super::super::asked::whom;
 use super::super::html::{self, SHEET};
 use super::super::prose;
 use super::super::said::{Said, What, in_html};
 use super::html::{pairs, prose_cell};
-use super::{CUT, decides, decisions, facts, gates, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+use super::{CUT, decides, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
 
 pub fn to_manual(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -49,8 +50,11 @@ fn first(guide: &Guide<'_>, title: &str) -> String {
     section("If nobody answers, ask", if ladder.is_empty() { ladder } else { format!("<ol>\n{ladder}</ol>\n") });
     section("People", pairs(&roster(guide)));
     let decided = decisions(guide);
-    let decided: String =
-        decided.iter().map(|d| format!("<li>step {}: {}</li>\n", html::text(&d.number), html::prose(&d.who))).collect();
+    let decided = decided.iter().map(|found| {
+        let word = if found.steps.len() == 1 { "step" } else { "steps" };
+        format!("<li><strong>{word} {}</strong>: {}</li>\n", html::text(&found.steps.join(", ")), html::prose(&found.who))
+    });
+    let decided: String = decided.collect();
     section("Who may decide", if decided.is_empty() { decided } else { format!("<ul>\n{decided}</ul>\n") });
     section("Values: write them down first", values(guide));
     let variables: String = guide.variables.iter().map(|line| format!("{line}\n")).collect();
@@ -82,8 +86,11 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     out.extend(place(entry).map(|place| format!("<p class=\"place\">{}</p>\n", html::prose(&place))));
     out.push_str(&format!("<h3>{}{tag}</h3>\n", html::text(&heading_of(guide, entry))));
     out.extend(step.why.as_ref().map(|why| format!("<div class=\"why\">{}</div>\n", prose::to_html(&written(&why.source)))));
-    for who in gates(guide, entry) {
-        out.push_str(&decide(&format!("<p>Needs an approval first. May decide: {}</p>\n", html::prose(&who))));
+    for found in &entry.gates {
+        let place = if found.environments.is_empty() { String::new() } else { format!("In {}: ", found.environments.join(", ")) };
+        let who = whom(&found.gate.from, &guide.plan.policy.people);
+        let many = if found.gate.count > 1 { format!("; {} must agree", found.gate.count) } else { String::new() };
+        out.push_str(&decide(&format!("<p>{}approved first by {}{many}</p>\n", html::text(&place), html::text(&who))));
     }
     if let Some(who) = decides(guide, entry).filter(|_| matches!(step.verb, Verb::Approve(_))) {
         let asked: String = said(guide, entry).iter().filter(|said| said.name == "question").map(shown).collect();

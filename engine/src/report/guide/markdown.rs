@@ -66,9 +66,9 @@ fn prose_cell(text: &str) -> String {
 }
 
 fn deciders(guide: &Guide<'_>) -> String {
-    let row = |Decides { number, what, who }: Decides| vec![number, markdown::text(&what), markdown::prose(&who)];
-    let rows: Vec<Vec<String>> = decisions(guide).into_iter().map(row).collect();
-    if rows.is_empty() { String::new() } else { markdown::table(&["step", "what", "who"], &rows) }
+    let row = |found: &Decides| vec![found.steps.join(", "), markdown::prose(&found.who)];
+    let rows: Vec<Vec<String>> = decisions(guide).iter().map(row).collect();
+    if rows.is_empty() { String::new() } else { markdown::table(&["step", "who"], &rows) }
 }
 
 fn people(guide: &Guide<'_>) -> String {

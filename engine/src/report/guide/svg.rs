@@ -20,7 +20,7 @@ const ASIDE: i32 = 22;
 const PAD: i32 = 12;
 const LINE: i32 = 17;
 /// Columns of a line of text in a box, and the lines that a title may take.
-const COLUMNS: usize = 28;
+const COLUMNS: usize = 26;
 const LINES: usize = 4;
 
 /// A piece of the drawing, from its upper left corner.
