@@ -7,10 +7,13 @@
 //! Everything goes out in the order in which it was said. Whoever has gone away is no reason to stop a run, so nobody is told
 //! of an error then.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::mem::take;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+
+use rustix::fs::{FileType, fstat};
 
 /// Where something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +79,11 @@ impl Printer {
         lines.writing || !lines.waiting.is_empty()
     }
 
-    /// From now on a thread writes. Without one, as before.
+    /// From now on a thread writes, where a stream could make the process wait. Without one, as before.
     pub fn apart(&self) -> Apart {
+        if !(can_hold_up(io::stdout()) || can_hold_up(io::stderr())) {
+            return Apart { printer: self.clone(), thread: None };
+        }
         let printer = self.clone();
         let mut lines = self.lines();
         let thread = std::thread::Builder::new().name("printer".to_owned()).spawn(move || printer.serve()).ok();
@@ -119,6 +125,12 @@ impl Drop for Apart {
             let _ = thread.join();
         }
     }
+}
+
+/// A file takes what is written at once, as `/dev/null` does. Behind a terminal, a pipe or a socket is somebody who may be slow.
+fn can_hold_up(stream: impl IsTerminal + AsFd) -> bool {
+    let kind = fstat(&stream).map(|facts| FileType::from_raw_mode(facts.st_mode));
+    !matches!(kind, Ok(FileType::RegularFile | FileType::CharacterDevice)) || stream.is_terminal()
 }
 
 fn put(stream: Stream, bytes: &[u8]) -> io::Result<()> {
