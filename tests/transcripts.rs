@@ -31,6 +31,7 @@ transcripts! {
     secrets "06-secrets";
     resume_after_crash "07-resume-after-crash";
     review_in_ci "08-review-in-ci";
+    start_from_what_is_there "09-start-from-what-is-there";
 }
 
 #[test]

@@ -103,17 +103,37 @@ pub struct Init {
     pub dir: Option<PathBuf>,
 }
 
-/// Write a new procedure to start from
+/// Write a new procedure: from a template, a Markdown runbook or the history of a shell
 ///
-/// Makes NAME.yaml in the catalogue. The file names the schema that `runbook init` wrote, if it did, passes `runbook check` and has one step of each kind that most procedures need. A
-/// playbook names an escalation, which the workspace has to have.
+/// Makes NAME.yaml in the catalogue, and from a template also NAME.test.yaml. The file names the schema that `runbook init` wrote, if it
+/// did, passes `runbook check`, and is in the form of `runbook fmt`.
+///
+/// With --from the steps are those of the source: headings and fenced commands of a Markdown runbook, or the commands that a shell
+/// remembers (bash, zsh, fish, or what `history` prints). Nothing in them is confirmed: every step counts as a change until somebody says what it
+/// is, `runbook check` names each, and a run asks a person first. What looks like a secret is never written; check that nothing was missed.
 #[derive(Debug, Args)]
 pub struct New {
     /// Name of the procedure: lower-case letters, digits, `-` and `_`
-    pub name: ProcedureName,
-    /// A playbook answers an event and has triggers; a runbook is started by a person or another procedure
-    #[arg(long, value_enum, default_value_t = Kind::Runbook)]
-    pub kind: Kind,
+    #[arg(required_unless_present = "list")]
+    pub name: Option<ProcedureName>,
+    /// A playbook answers an event and has triggers; a runbook is started by a person or another procedure [default: runbook]
+    #[arg(long, value_enum, conflicts_with_all = ["template", "from"])]
+    pub kind: Option<Kind>,
+    /// What to begin with; --list names all
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "from")]
+    pub template: Option<String>,
+    /// List the templates
+    #[arg(long, conflicts_with_all = ["name", "kind", "template", "from"])]
+    pub list: bool,
+    /// A Markdown runbook, or the history of a shell; `-` reads standard input
+    #[arg(long, value_name = "FILE|-", value_hint = ValueHint::FilePath)]
+    pub from: Option<PathBuf>,
+    /// Of a history, only the last COUNT commands
+    #[arg(long, value_name = "COUNT", requires = "from")]
+    pub last: Option<NonZeroUsize>,
+    /// Of a history, only what was typed from the last command on that holds TEXT
+    #[arg(long, value_name = "TEXT", requires = "from")]
+    pub since: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

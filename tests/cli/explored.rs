@@ -91,8 +91,10 @@ fn what_is_shipped_has_nothing_to_be_found() {
     let folders: Vec<PathBuf> = examples.filter(|path| path.is_dir()).chain([root.join("runbooks")]).collect();
     let mut explored = 0;
     for file in folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()) {
-        if !std::fs::read_to_string(&file)
-            .is_ok_and(|text| text.contains("\nkind: Runbook\n") || text.contains("\nkind: Playbook\n"))
+        let is_yaml = file.extension().is_some_and(|extension| extension == "yaml");
+        if !is_yaml
+            || !std::fs::read_to_string(&file)
+                .is_ok_and(|text| text.contains("\nkind: Runbook\n") || text.contains("\nkind: Playbook\n"))
         {
             continue;
         }

@@ -260,6 +260,39 @@ fn hostile_files_are_explored_or_refused() {
     });
 }
 
+/// What is wrong with a draft of a file: it is refused, or what was written can be read.
+fn judged_as_drafted(case: &Case, folder: &Path, file: &Path) -> Option<String> {
+    let told = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let mut draft = bounded("new", folder, Path::new("draft"));
+    let output = draft.arg("--from").arg(file).arg("-C").arg(folder).output().expect("the program starts");
+    let drafted = folder.join("draft.yaml");
+    let what = match output.status.code() {
+        _ if told(&output).contains("panicked") => "a panic",
+        Some(2) if !drafted.exists() => return None,
+        Some(2) => "it is refused, and something is written",
+        Some(0) if bounded("check", folder, &drafted).output().expect("the program starts").status.code() == Some(0) => "",
+        Some(0) => "what is written is not valid",
+        _ => "no answer",
+    };
+    let _ = std::fs::remove_file(drafted);
+    let head: String = told(&output).chars().take(600).collect();
+    (!what.is_empty()).then(|| format!("{} {} as {}: {what}\n{:?}\n{head}", case.family, case.name, file.display(), output.status))
+}
+
+/// A sample, as a page of Markdown and as the history of a shell.
+#[test]
+fn hostile_files_are_drafted_or_refused() {
+    let cases = families::all().into_iter().enumerate().filter_map(|(n, case)| (n % 20 == 2).then_some(case)).collect();
+    each_of(cases, |case, _, file| {
+        let folder = Scratch::new();
+        ["page.md", "history"].iter().find_map(|name| {
+            let source = folder.join(name);
+            std::fs::copy(file, &source).expect("the file is copied");
+            judged_as_drafted(case, folder.path(), &source)
+        })
+    });
+}
+
 /// A measurement, which says nothing in an unoptimised build or beside other work.
 #[test]
 #[ignore = "measures; see the head of this file"]

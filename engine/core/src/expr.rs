@@ -28,7 +28,7 @@ pub use expression::Expression;
 pub use interpreters::{data_as_code, way_around};
 pub use nearest::nearest;
 pub use script::{Script, script_engine};
-pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX};
+pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX, expansions};
 pub use template::Template;
 pub use text::{parse_json, percent_encode, plain_text, to_json};
 pub use types::{Type, TypeFault, TypeFaultKind, Types};

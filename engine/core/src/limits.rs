@@ -186,6 +186,18 @@ pub const GUIDE_STEPS: usize = 2_000;
 pub const CHART_STEPS: usize = 150;
 /// Bytes of a line of a chart.
 pub const CHART_LABEL_BYTES: usize = 120;
+/// Bytes of a runbook in Markdown that a procedure is drafted from.
+pub const DRAFT_BYTES: usize = 512 * 1024;
+/// How deep lists and quotes of it are taken apart; deeper ones stay text.
+pub const DRAFT_DEPTH: usize = 12;
+/// Steps of a draft, each of which somebody has to confirm.
+pub const DRAFT_STEPS: usize = 1_000;
+/// Values in what a draft is made from that may look like secrets: each is looked for everywhere.
+pub const DRAFT_SECRETS: usize = 200;
+/// Bytes of a shell's history.
+pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
+/// Commands that were left out of a draft and are named.
+pub const DRAFT_NAMED: usize = 5;
 
 /// How long a lease lasts without renewal. What is shown is true within this time.
 pub const LEASE: Duration = Duration::from_secs(10);

@@ -11,7 +11,8 @@ mod parse;
 use crate::diagnostic::{Source, Span};
 use crate::value::{Map, Value};
 
-pub(crate) use characters::{hidden, scan};
+pub(crate) use characters::scan;
+pub use characters::{hidden, refused};
 pub(crate) use parse::parse;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

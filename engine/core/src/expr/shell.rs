@@ -5,6 +5,7 @@
 //! `--` before it where the program knows that.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct RenderedScript {
     pub script: String,
     pub values: BTreeMap<String, String>,
 }
+
+const LOST: &str = "the quotes around this `{{…}}` cannot be followed; use `env:`";
 
 #[derive(Debug)]
 enum Chunk {
@@ -114,14 +117,34 @@ impl ShellScript {
                 }
                 values.insert(variable.clone(), text);
             }
-            match place {
-                Place::Unquoted => script.push_str(&format!("\"${{{variable}}}\"")),
-                Place::Double => script.push_str(&format!("${{{variable}}}")),
-                Place::Single => script.push_str(&format!("'\"${{{variable}}}\"'")),
-                Place::Comment => {}
-            }
+            script.push_str(&expansion(*place, variable));
         }
         Ok((RenderedScript { script, values }, unknown))
+    }
+}
+
+/// What to write in the place of each of these pieces of a plain shell script, so that the variable named beside it is one piece of
+/// data there. Pieces are byte ranges in order. Refuses every place where a `{{…}}` would be refused.
+pub fn expansions(script: &str, pieces: &[(Range<usize>, &str)]) -> Result<Vec<String>, ParseError> {
+    let spans: Vec<_> = pieces.iter().map(|(span, _)| span.clone()).collect();
+    let places = places(script, &spans)?;
+    let Some(lost) = spans.get(places.len()) else {
+        let written = places.into_iter().zip(pieces).map(|(place, (span, variable))| match place {
+            Place::Comment => script.get(span.clone()).unwrap_or_default().to_owned(),
+            place => expansion(place, variable),
+        });
+        return Ok(written.collect());
+    };
+    Err(ParseError { message: LOST.to_owned(), offset: lost.start })
+}
+
+/// How a variable is written so that its value is one piece of data.
+fn expansion(place: Place, variable: &str) -> String {
+    match place {
+        Place::Unquoted => format!("\"${{{variable}}}\""),
+        Place::Double => format!("${{{variable}}}"),
+        Place::Single => format!("'\"${{{variable}}}\"'"),
+        Place::Comment => String::new(),
     }
 }
 
@@ -135,7 +158,7 @@ fn chunks(source: &str) -> Result<Vec<Chunk>, ParseError> {
     let places = places(source, &spans)?;
     if places.len() != spans.len() {
         let offset = spans.get(places.len()).map_or(0, |span| span.start);
-        return Err(ParseError { message: "the quotes around this `{{…}}` cannot be followed; use `env:`".to_owned(), offset });
+        return Err(ParseError { message: LOST.to_owned(), offset });
     }
     let mut chunks = Vec::new();
     let mut variables: BTreeMap<String, String> = BTreeMap::new();

@@ -4,7 +4,7 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::decode::Reading;
 
 /// What is wrong with a character wherever it stands in a file.
-fn refused(c: char) -> Option<&'static str> {
+pub fn refused(c: char) -> Option<&'static str> {
     match c {
         '\t' | '\n' => None,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => {
@@ -19,7 +19,7 @@ fn refused(c: char) -> Option<&'static str> {
 
 /// The first character of a key or of code that a reader could not see: everything that is refused anywhere, and those
 /// that are fine in prose (joiners, soft hyphens, variation selectors, odd spaces). Gives its offset and the reason.
-pub(crate) fn hidden(text: &str) -> Option<(usize, char, &'static str)> {
+pub fn hidden(text: &str) -> Option<(usize, char, &'static str)> {
     text.char_indices().find_map(|(at, c)| {
         let reason = match c {
             '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{34f}' | '\u{fe00}'..='\u{fe0f}' => Some("it cannot be seen"),

@@ -1,0 +1,571 @@
+//! A page of Markdown → the steps of a procedure, by what its parts usually mean in a runbook: headings are groups, code that a shell
+//! reads is run, what an ordered list says is done by hand, item by item, and prose before a command says why. Sections that only
+//! explain become the description, and one that says how to go back takes back what stands before it.
+
+use std::collections::BTreeMap;
+
+use super::interactive::{begins_as_commands, needs_terminal, reads_as_commands, seems_to_look, title};
+use super::markdown::{Block, List, Page, has_code};
+use super::names::{Names, slug};
+use super::secrets::Of;
+use super::{Procedure, Run, Step, Work, script};
+
+/// First words of headings whose sections explain, and hold nothing to do.
+const EXPLAINS: &[&str] = &[
+    "about",
+    "architecture",
+    "audience",
+    "author",
+    "authors",
+    "background",
+    "changelog",
+    "contact",
+    "contacts",
+    "contents",
+    "context",
+    "definitions",
+    "description",
+    "details",
+    "further reading",
+    "glossary",
+    "history",
+    "impact",
+    "introduction",
+    "links",
+    "meaning",
+    "metadata",
+    "more information",
+    "notes",
+    "objective",
+    "overview",
+    "owner",
+    "owners",
+    "ownership",
+    "purpose",
+    "reading",
+    "reference",
+    "references",
+    "related",
+    "related links",
+    "resources",
+    "revision history",
+    "scope",
+    "see also",
+    "severity",
+    "summary",
+    "symptoms",
+    "table of contents",
+    "terms",
+    "useful links",
+    "version history",
+    "what is",
+    "when to use",
+    "why",
+    "additional resources",
+    "alert",
+    "alert description",
+    "trigger",
+    "triggers",
+];
+/// First words of headings that say how to go back.
+const UNDOES: &[&str] = &[
+    "rollback",
+    "roll back",
+    "rolling back",
+    "backout",
+    "back out",
+    "undo",
+    "revert",
+    "reverting",
+    "how to roll back",
+    "how to revert",
+];
+/// First words of headings that say what must hold afterwards.
+const VERIFIES: &[&str] = &[
+    "verify",
+    "verification",
+    "validate",
+    "validation",
+    "post check",
+    "post checks",
+    "postchecks",
+    "confirm",
+    "test",
+    "testing",
+    "check that",
+    "smoke test",
+];
+/// Languages of code that a shell reads; a session with prompts among them.
+const SHELLS: &[&str] = &[
+    "sh",
+    "bash",
+    "shell",
+    "zsh",
+    "ksh",
+    "dash",
+    "ash",
+    "console",
+    "shell-session",
+    "shellsession",
+    "sh-session",
+    "terminal",
+    "shellscript",
+    "command",
+    "commands",
+    "cmd",
+    "cli",
+];
+/// Languages of what a command prints.
+const OUTPUTS: &[&str] = &["text", "txt", "output", "log", "logs", "plaintext", "plain", "json", "none", "result"];
+/// Bytes of a sentence that can be a name.
+const NAME_BYTES: usize = 80;
+
+pub(super) fn procedure(page: Page, names: &mut Names) -> Procedure {
+    let mut author = Author { names, set: BTreeMap::new(), links: Vec::new(), comments: Vec::new(), bash: false };
+    // First of all every secret: what is one in one place is one in all.
+    author.hide(&page.blocks);
+    let mut blocks = page.blocks;
+    blocks.iter_mut().for_each(|block| author.without_secrets(block));
+    let mut procedure = Procedure::default();
+    let headline = blocks.iter().position(|block| matches!(block, Block::Heading { .. }));
+    if let Some(at) = headline
+        && matches!(&blocks[at], Block::Heading { level: 1, .. })
+        && let Block::Heading { text, .. } = blocks.remove(at)
+    {
+        procedure.title = Some(text).filter(|text| !text.is_empty());
+    }
+    if !page.front.trim().is_empty() {
+        let front = script::shown(page.front.trim_end(), Of::Data, author.names);
+        procedure.remarks.push(format!("The head of the source:\n{front}"));
+    }
+    let root = sections(blocks);
+    procedure.steps = author.whole(root, &mut procedure.description);
+    procedure.description.append(&mut author.links);
+    procedure.remarks.append(&mut author.comments);
+    if !page.addresses.is_empty() {
+        let addresses = script::shown(&page.addresses.join("\n"), Of::Prose, author.names);
+        procedure.description.push(addresses);
+    }
+    procedure.bash = author.bash;
+    procedure
+}
+
+/// A heading with all that stands beneath it.
+#[derive(Default)]
+struct Section {
+    level: u8,
+    heading: String,
+    blocks: Vec<Block>,
+    inside: Vec<Section>,
+}
+
+fn sections(blocks: Vec<Block>) -> Section {
+    let mut open = vec![Section::default()];
+    fn close(open: &mut Vec<Section>) {
+        if let Some(done) = open.pop()
+            && let Some(around) = open.last_mut()
+        {
+            around.inside.push(done);
+        }
+    }
+    for block in blocks {
+        if let Block::Heading { level, text } = block {
+            while open.len() > 1 && open.last().is_some_and(|section| section.level >= level) {
+                close(&mut open);
+            }
+            open.push(Section { level, heading: text, ..Section::default() });
+        } else if let Some(section) = open.last_mut() {
+            section.blocks.push(block);
+        }
+    }
+    while open.len() > 1 {
+        close(&mut open);
+    }
+    open.pop().unwrap_or_default()
+}
+
+impl Section {
+    fn has_commands(&self) -> bool {
+        has_code(&self.blocks) || self.inside.iter().any(Section::has_commands)
+    }
+
+    fn is(&self, words: &[&str]) -> bool {
+        let heading = self.heading.to_lowercase();
+        let heading: Vec<&str> = heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let start = heading
+            .iter()
+            .position(|word| !word.bytes().all(|b| b.is_ascii_digit()) && *word != "step" && *word != "the")
+            .unwrap_or(0);
+        let heading = heading.get(start..).unwrap_or_default().join(" ");
+        words.iter().any(|word| heading.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+    }
+
+    /// As it was written, near enough.
+    fn into_text(self, texts: &mut Vec<String>) {
+        texts.push(format!("{} {}", "#".repeat(usize::from(self.level.max(1))), self.heading));
+        texts.extend(self.blocks.into_iter().map(written));
+        for section in self.inside {
+            section.into_text(texts);
+        }
+    }
+}
+
+/// A block as Markdown.
+fn written(block: Block) -> String {
+    match block {
+        Block::Heading { level, text } => format!("{} {text}", "#".repeat(usize::from(level))),
+        Block::Prose(text) => text,
+        Block::List(list) => list.source,
+        Block::Code { language, text } => fenced(&language, &text),
+    }
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
+}
+
+struct Author<'n> {
+    names: &'n mut Names,
+    /// What scripts of the page set variables to.
+    set: BTreeMap<String, String>,
+    /// Lists of nothing but links.
+    links: Vec<String>,
+    /// Comments that no reader of the page sees.
+    comments: Vec<String>,
+    bash: bool,
+}
+
+impl Author<'_> {
+    fn hide(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            match block {
+                Block::Code { language, text } => drop(script::shown(text, of_code(language, text), self.names)),
+                Block::List(list) => list.items.iter().for_each(|item| self.hide(item)),
+                Block::Heading { text, .. } | Block::Prose(text) => drop(script::shown(text, Of::Prose, self.names)),
+            }
+        }
+    }
+
+    /// What is only shown, without the values of secrets. Commands keep theirs, which become variables.
+    fn without_secrets(&mut self, block: &mut Block) {
+        match block {
+            Block::Code { language, text } if is_shell(language, text) => {}
+            Block::Code { text, .. } => *text = script::shown(text, Of::Data, self.names),
+            Block::Heading { text, .. } | Block::Prose(text) => *text = script::shown(text, Of::Prose, self.names),
+            Block::List(list) => {
+                // Its source is shown where nothing in it is run.
+                list.source = script::shown(
+                    &list.source,
+                    if list.items.iter().any(|item| has_code(item)) { Of::Data } else { Of::Prose },
+                    self.names,
+                );
+                list.items.iter_mut().flatten().for_each(|block| self.without_secrets(block));
+            }
+        }
+    }
+
+    fn whole(&mut self, mut root: Section, description: &mut Vec<String>) -> Vec<Step> {
+        let blocks = std::mem::take(&mut root.blocks);
+        // What stands before anything there is to do says what the page is about.
+        let about = match blocks.iter().position(is_work) {
+            None if root.inside.is_empty() => 0,
+            None => blocks.len(),
+            Some(work) => {
+                let leads = |block: &Block| matches!(block, Block::Prose(text) if text.ends_with(':'));
+                if work > 0 && blocks.get(work - 1).is_some_and(leads) { work - 1 } else { work }
+            }
+        };
+        let mut blocks = blocks.into_iter();
+        description.extend(blocks.by_ref().take(about).map(written));
+        let mut steps = self.blocks(blocks.collect(), "");
+        for section in root.inside {
+            self.section(section, &mut steps, Some(&mut *description));
+        }
+        steps
+    }
+
+    /// Adds what a section says to the steps before it.
+    fn section(&mut self, mut section: Section, steps: &mut Vec<Step>, description: Option<&mut Vec<String>>) {
+        if let Some(description) = description
+            && section.is(EXPLAINS)
+            && !section.has_commands()
+        {
+            section.into_text(description);
+            return;
+        }
+        let (undoes, verifies) = (section.is(UNDOES), section.is(VERIFIES));
+        let heading = std::mem::take(&mut section.heading);
+        let id = self.names.id(&heading, "section");
+        let mut inside = self.blocks(std::mem::take(&mut section.blocks), &heading);
+        for section in section.inside {
+            self.section(section, &mut inside, None);
+        }
+        let mut step = match <[Step; 1]>::try_from(inside) {
+            Ok([only]) if !matches!(only.work, Work::Group(_)) => {
+                let mut why = only.name.into_iter().collect::<Vec<_>>();
+                why.extend(only.why);
+                Step { id, name: Some(heading), why, ..only }
+            }
+            Ok([only]) => Step { name: Some(heading), ..Step::new(id, Work::Group(vec![only])) },
+            Err(inside) if inside.is_empty() => {
+                // A heading without anything beneath it.
+                Step { name: None, ..Step::new(id, Work::Manual(heading)) }
+            }
+            Err(inside) => Step { name: Some(heading), ..Step::new(id, Work::Group(inside)) },
+        };
+        if verifies {
+            step.remarks.push("confirm: it looks after what was done; say what must hold with `outputs` and a `check`".to_owned());
+        }
+        if undoes && !steps.is_empty() {
+            self.takes_back(steps, step);
+        } else {
+            steps.push(step);
+        }
+    }
+
+    /// Makes a step the way back of all steps before it.
+    fn takes_back(&mut self, steps: &mut Vec<Step>, undo: Step) {
+        let mut whole = std::mem::take(steps);
+        let mut changed = match whole.pop() {
+            Some(only) if whole.is_empty() && only.undo.is_empty() => only,
+            last => {
+                whole.extend(last);
+                let id = self.names.id("change", "change");
+                Step::new(id, Work::Group(whole))
+            }
+        };
+        changed.remarks.push("confirm: its `undo` takes back the whole, once all of it has succeeded; a part that must be taken back alone needs an `undo` of its own".to_owned());
+        changed.undo.push(undo);
+        steps.push(changed);
+    }
+
+    fn blocks(&mut self, blocks: Vec<Block>, heading: &str) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        // Prose that no step has taken yet.
+        let mut prose: Vec<String> = Vec::new();
+        for block in blocks {
+            match block {
+                Block::Prose(text) if text.starts_with("<!--") && text.ends_with("-->") => self.comments.push(text),
+                Block::Prose(text) => prose.push(text),
+                Block::Heading { text, .. } => prose.push(text),
+                Block::List(list) if is_links(&list) => self.links.push(list.source),
+                Block::List(list) if !(list.in_order || has_code_of_shell(&list)) => prose.push(list.source),
+                Block::List(list) => {
+                    let before = steps.len();
+                    for item in list.items {
+                        let inside = self.item(item, heading);
+                        steps.extend(inside);
+                    }
+                    if let Some(first) = steps.get_mut(before) {
+                        let mut why = std::mem::take(&mut prose);
+                        why.append(&mut first.why);
+                        first.why = why;
+                    }
+                }
+                Block::Code { language, text } => self.code(&language, &text, heading, &mut prose, &mut steps),
+            }
+        }
+        if !prose.is_empty() {
+            steps.push(self.by_hand(&prose.join("\n\n"), heading));
+        }
+        steps
+    }
+
+    /// An item of a list: one thing to do by hand, or what its code says.
+    fn item(&mut self, blocks: Vec<Block>, heading: &str) -> Vec<Step> {
+        if blocks.iter().any(|block| {
+            matches!(block, Block::Code { language, text } if is_shell(language, text))
+                || matches!(block, Block::List(list) if has_code_of_shell(list))
+        }) {
+            return self.blocks(blocks, heading);
+        }
+        let text: Vec<String> = blocks.into_iter().map(written).collect();
+        let text = text.join("\n\n");
+        if text.trim().is_empty() { Vec::new() } else { vec![self.by_hand(&text, "")] }
+    }
+
+    fn by_hand(&mut self, text: &str, heading: &str) -> Step {
+        let words = if slug(text).is_empty() { heading } else { text };
+        let id = self.names.id(words, "step");
+        Step::new(id, Work::Manual(text.to_owned()))
+    }
+
+    fn code(&mut self, language: &str, text: &str, heading: &str, prose: &mut Vec<String>, steps: &mut Vec<Step>) {
+        if is_output(language, text)
+            && let Some(Step { work: Work::Run(run), remarks, .. }) = steps.last_mut()
+            && run.output.is_none()
+        {
+            remarks.append(prose);
+            run.output = Some(lines(text));
+            return;
+        }
+        if !is_shell(language, text) {
+            prose.push(fenced(language, text));
+            let text = std::mem::take(prose).join("\n\n");
+            steps.push(self.by_hand(&text, heading));
+            return;
+        }
+        self.bash |= matches!(language, "bash" | "zsh")
+            || ["[[", "<(", "=(", "function ", "{1..", "&>"].iter().any(|sign| text.contains(sign));
+        let (commands, output) = session(text);
+        let step = self.commands(&commands, output, language, std::mem::take(prose));
+        steps.push(step);
+    }
+
+    /// A step that runs what the source says, or asks a person to.
+    fn commands(&mut self, commands: &str, output: Option<String>, language: &str, mut why: Vec<String>) -> Step {
+        let name = why.last().and_then(|last| as_name(last));
+        if name.is_some() {
+            why.pop();
+        }
+        let shown = script::shown(commands, Of::Command, self.names);
+        let id = self.names.id(name.as_deref().filter(|name| !slug(name).is_empty()).unwrap_or(&title(&shown)), "run");
+        let set = &self.set;
+        let set_before = |variable: &str| set.get(variable).cloned();
+        let made = match needs_terminal(commands) {
+            Some(program) => Err(format!("`{program}` waits for a keyboard, and a step has none")),
+            None => script::run(commands, self.names, &set_before).map_err(str::to_owned),
+        };
+        for (variable, value) in script::assignments(commands) {
+            match value.filter(|_| !super::secrets::is_secret_name(&variable)) {
+                Some(value) if script::shown(&value, Of::Command, self.names) == value => self.set.insert(variable, value),
+                Some(_) => None,
+                None => self.set.remove(&variable),
+            };
+        }
+        let mut step = match made {
+            Ok(run) => {
+                let mut step = Step::new(
+                    id,
+                    Work::Run(Run { output: output.map(|output| script::shown(&output, Of::Data, self.names)), ..run }),
+                );
+                if seems_to_look(commands) {
+                    step.remarks.push("confirm: it seems only to look; if so, `effect: read`".to_owned());
+                }
+                step
+            }
+            Err(reason) => {
+                let mut text = std::mem::take(&mut why);
+                text.push(fenced(language, &shown));
+                if let Some(output) = &output {
+                    text.push(fenced("", &script::shown(output, Of::Data, self.names)));
+                }
+                let mut step = Step::new(id, Work::Manual(text.join("\n\n")));
+                step.remarks.push(format!("by hand, because {reason}"));
+                // What it leaves open, a run can know.
+                for blank in script::blanks(commands) {
+                    self.names.input_for(commands.get(blank).unwrap_or_default());
+                }
+                step
+            }
+        };
+        step.name = name;
+        step.why = why;
+        step
+    }
+}
+
+/// Whether a block is something to do, rather than something to know.
+fn is_work(block: &Block) -> bool {
+    match block {
+        Block::Code { .. } => true,
+        Block::List(list) => list.in_order || has_code_of_shell(list),
+        Block::Heading { .. } | Block::Prose(_) => false,
+    }
+}
+
+fn is_links(list: &List) -> bool {
+    let is_link = |text: &str| ["[", "<http", "http"].iter().any(|sign| text.starts_with(sign)) && !text.contains(". ");
+    !list.items.is_empty() && list.items.iter().all(|item| matches!(item.as_slice(), [Block::Prose(text)] if is_link(text)))
+}
+
+fn has_code_of_shell(list: &List) -> bool {
+    list.items.iter().flatten().any(|block| match block {
+        Block::Code { language, text } => is_shell(language, text),
+        Block::List(list) => has_code_of_shell(list),
+        Block::Heading { .. } | Block::Prose(_) => false,
+    })
+}
+
+/// The first word of what stands behind the fence.
+fn language(of: &str) -> String {
+    of.trim_start_matches(['{', '.'])
+        .split(|c: char| c.is_whitespace() || ",{}:".contains(c))
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+}
+
+fn is_shell(of: &str, text: &str) -> bool {
+    let language = language(of);
+    // Messages and listings are called `bash` too.
+    begins_as_commands(text)
+        && (SHELLS.contains(&language.as_str())
+            || (language.is_empty() && (prompt(text.trim_start()).is_some() || reads_as_commands(text))))
+}
+
+fn of_code(language: &str, text: &str) -> Of {
+    if is_shell(language, text) { Of::Command } else { Of::Data }
+}
+
+fn is_output(of: &str, text: &str) -> bool {
+    let language = language(of);
+    OUTPUTS.contains(&language.as_str()) || (language.is_empty() && !is_shell(of, text))
+}
+
+/// The command behind the prompt of a shell: `$ `, `% `, `user@host:~# `.
+fn prompt(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    for sign in ["$ ", "% ", "➜ ", "❯ "] {
+        if let Some(command) = line.strip_prefix(sign) {
+            return Some(command);
+        }
+    }
+    let (host, command) = line.split_once(['$', '#']).and_then(|(host, command)| Some((host, command.strip_prefix(' ')?)))?;
+    let is_bare = ["sh-", "bash-"]
+        .iter()
+        .any(|shell| host.strip_prefix(shell).is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.')));
+    let is_host = is_bare
+        || host.len() <= 80 && host.contains('@') && !host.trim_matches(['[', ']']).contains(['"', '\'', '=', '|', ';', '(']);
+    is_host.then_some(command)
+}
+
+/// What is typed in a session, and what it prints. Without a prompt all is typed.
+fn session(text: &str) -> (String, Option<String>) {
+    let text = text.trim_matches('\n').trim_end();
+    if !text.lines().any(|line| prompt(line).is_some()) {
+        return (text.to_owned(), None);
+    }
+    let (mut typed, mut printed, mut goes_on) = (Vec::new(), Vec::new(), false);
+    for line in text.lines() {
+        let begun = prompt(line);
+        let typed_line = begun.or_else(|| goes_on.then(|| line.strip_prefix("> ").unwrap_or(line)));
+        let comment = line.trim_start().starts_with("# ").then_some(line.trim_start()).filter(|_| printed.is_empty());
+        match typed_line.or(comment) {
+            Some(line) => {
+                goes_on = line.ends_with('\\');
+                typed.push(line);
+            }
+            None => printed.push(line),
+        }
+    }
+    (typed.join("\n").trim_end().to_owned(), (!printed.is_empty()).then(|| lines(&printed.join("\n"))))
+}
+
+/// Text with a line end at its end alone, and without blanks in empty lines.
+fn lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_matches('\n').split('\n').map(|line| if line.trim().is_empty() { "" } else { line }).collect();
+    lines.join("\n").trim_end().to_owned() + "\n"
+}
+
+/// A sentence that can stand as a name.
+fn as_name(text: &str) -> Option<String> {
+    let plain = text.replace("**", "").replace('`', "");
+    let plain = plain.trim().trim_end_matches([':', '.']).trim_end();
+    let is_one =
+        !plain.is_empty() && plain.len() <= NAME_BYTES && !plain.contains(['\n', '[', '|', '<', '!', '{']) && !plain.contains(". ");
+    let begins = plain.starts_with(|c: char| c.is_alphanumeric());
+    (is_one && begins).then(|| plain.to_owned())
+}

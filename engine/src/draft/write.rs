@@ -1,0 +1,262 @@
+//! The procedure as text. Each value is written in the plainest way in which YAML gives back exactly what was meant: as it is, in
+//! double quotes, or as a block of lines. The order of keys is left to the layout.
+
+use std::fmt::Write as _;
+
+use runbook_core::id::ProcedureName;
+
+use super::names::Names;
+use super::script::{angle, braces, escaped, yours};
+use super::session::text_expression;
+use super::{Procedure, Run, Step, Work};
+
+/// The step that asks before anything of a draft runs.
+pub(super) const GATE: &str = "draft";
+
+pub(super) struct Written {
+    pub text: String,
+    pub inputs: Vec<String>,
+}
+
+pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure, names: &Names) -> Written {
+    let mut steps = Writer { out: String::new(), names };
+    let open: usize = procedure.steps.iter().map(Step::count).sum();
+    steps.gate(from, open);
+    procedure.steps.iter().for_each(|step| steps.step(step, 2));
+    let steps = steps.out;
+    let mut env = String::new();
+    procedure.env.iter().for_each(|(variable, value)| field(&mut env, variable, value, 4));
+    // Only what something uses.
+    let uses = |kind: &str, id: &str| {
+        let whole = |text: &str| {
+            let name = format!("{kind}.{id}");
+            text.match_indices(&name).any(|(at, _)| {
+                !text
+                    .get(at + name.len()..)
+                    .and_then(|rest| rest.chars().next())
+                    .is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+            })
+        };
+        whole(&steps) || whole(&env)
+    };
+    let mut out = String::new();
+    comment(&mut out, &head(from), 0);
+    for remark in &procedure.remarks {
+        out.push_str("#\n");
+        comment(&mut out, remark, 0);
+    }
+    let _ = write!(out, "\napiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: 0.1.0\n");
+    if let Some(title) = &procedure.title {
+        field(&mut out, "title", title, 0);
+    }
+    let description = procedure.description.join("\n\n");
+    if !description.trim().is_empty() {
+        field(&mut out, "description", &(description + "\n"), 0);
+    }
+    let inputs: Vec<_> = names.inputs.iter().filter(|(id, _)| uses("inputs", id)).collect();
+    if !inputs.is_empty() {
+        out.push_str("\n# confirm: the type of each, and a `pattern` where not every text will do\ninputs:\n");
+        for (id, input) in &inputs {
+            let _ = writeln!(out, "  {id}:\n    type: string");
+            if let Some(default) = &input.default {
+                let _ = writeln!(out, "    default: {}", quoted(default));
+            }
+            let written: Vec<String> = input.written.iter().map(|token| format!("`{token}`")).collect();
+            field(&mut out, "description", &format!("written {} in the source", written.join(" and ")), 4);
+        }
+    }
+    let secrets: Vec<_> = names.secrets.iter().filter(|(_, id)| uses("secrets", id)).collect();
+    if !secrets.is_empty() {
+        out.push_str("\n# confirm: where each comes from; its value stands in no file of this catalogue\nsecrets:\n");
+        for (variable, id) in &secrets {
+            let _ = writeln!(out, "  {id}: {{env: {variable}}}");
+        }
+    }
+    if procedure.bash || !env.is_empty() {
+        out.push_str("\ndefaults:\n");
+        if !env.is_empty() {
+            let _ = writeln!(out, "  env:\n{}", env.trim_end_matches('\n'));
+        }
+        if procedure.bash {
+            out.push_str("  shell: bash\n");
+        }
+    }
+    out.push_str("\nsteps:\n");
+    out.push_str(&steps);
+    Written { text: out, inputs: inputs.into_iter().map(|(id, _)| id.clone()).collect() }
+}
+
+fn head(from: &str) -> String {
+    format!(
+        "A draft, made from {from}. Nobody has confirmed it yet.\n\n\
+         Every step counts as a `change` until you say what is true of it; `runbook check` names each that is still open (RB0206):\n  \
+         effect: read          it only looks\n  \
+         undo: …               how it is taken back\n  \
+         irreversible: …       why it cannot be, and why that is acceptable\n  \
+         idempotent: true      doing it again is harmless\n\
+         For each step by hand a person has four hours; say what is right.\n\
+         When all of them say so, remove the step `{GATE}`. Until then a run waits for a person's yes before it does anything."
+    )
+}
+
+struct Writer<'n> {
+    out: String,
+    names: &'n Names,
+}
+
+impl Writer<'_> {
+    fn gate(&mut self, from: &str, open: usize) {
+        let steps = if open == 1 { "step has".to_owned() } else { format!("{open} steps have") };
+        let question =
+            format!("This is a draft, made from {from}. What its {steps} to do, nobody has confirmed yet. Run it all the same?");
+        let _ = writeln!(self.out, "  - id: {GATE}\n    approve:");
+        self.text("question", &question, 6);
+        self.out.push_str("      within: 1h\n");
+    }
+
+    fn step(&mut self, step: &Step, indent: usize) {
+        self.out.push('\n');
+        for remark in &step.remarks {
+            comment(&mut self.out, remark, indent);
+        }
+        let _ = writeln!(self.out, "{:indent$}- id: {}", "", step.id);
+        let keys = indent + 2;
+        if let Some(name) = step.name.as_ref().filter(|name| !name.is_empty()) {
+            self.text("name", name, keys);
+        }
+        if !step.why.is_empty() {
+            self.text("why", &step.why.join("\n\n"), keys);
+        }
+        match &step.work {
+            Work::Manual(text) => {
+                let _ = writeln!(self.out, "{:keys$}manual:", "");
+                self.text("do", text, keys + 2);
+                let _ = writeln!(self.out, "{:1$}within: 4h", "", keys + 2);
+            }
+            Work::Run(run) => self.run(run, keys),
+            Work::Group(steps) => self.steps("group", steps, keys),
+        }
+        if !step.undo.is_empty() {
+            self.steps("undo", &step.undo, keys);
+        }
+    }
+
+    fn steps(&mut self, key: &str, steps: &[Step], indent: usize) {
+        let _ = writeln!(self.out, "{:indent$}{key}:", "");
+        steps.iter().for_each(|step| self.step(step, indent + 2));
+    }
+
+    fn run(&mut self, run: &Run, indent: usize) {
+        // A line that would need quotes reads better as a block.
+        let script = if is_plain(&run.script) { run.script.clone() } else { format!("{}\n", run.script) };
+        field(&mut self.out, "run", &script, indent);
+        if let Some(dir) = &run.dir {
+            self.text("dir", dir, indent);
+        }
+        if !run.env.is_empty() {
+            let _ = writeln!(self.out, "{:indent$}env:", "");
+            run.env.iter().for_each(|(variable, value)| field(&mut self.out, variable, value, indent + 2));
+        }
+        if let Some(output) = &run.output {
+            let _ = writeln!(self.out, "{:indent$}example:", "");
+            field(&mut self.out, "stdout", output, indent + 2);
+        }
+    }
+
+    /// A field of text: what the source leaves open is an input, where some script made it one, and other braces are data.
+    fn text(&mut self, key: &str, text: &str, indent: usize) {
+        let lines: Vec<&str> = text
+            .trim_end()
+            .trim_start_matches('\n')
+            .split('\n')
+            .map(|line| if line.trim().is_empty() { "" } else { line })
+            .collect();
+        let text = self.rendered(&lines.join("\n"));
+        let text = if text.contains('\n') { text + "\n" } else { text };
+        field(&mut self.out, key, &text, indent);
+    }
+
+    fn rendered(&self, text: &str) -> String {
+        let mut rendered = String::new();
+        let mut from = 0;
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let Some(next) = rest.find(['<', '{', 'Y']).map(|next| at + next) else { break };
+            let rest = text.get(next..).unwrap_or_default();
+            let length = angle(rest).or_else(|| braces(rest)).or_else(|| yours(rest));
+            let known = length.and_then(|length| Some((length, self.names.known(rest.get(..length)?)?)));
+            match known {
+                Some((length, input)) => {
+                    rendered.push_str(&plain(text.get(from..next).unwrap_or_default(), true));
+                    let _ = write!(rendered, "{{{{inputs.{input}}}}}");
+                    from = next + length;
+                    at = from;
+                }
+                None => at = next + 1,
+            }
+        }
+        rendered.push_str(&plain(text.get(from..).unwrap_or_default(), false));
+        rendered
+    }
+}
+
+/// Text whose braces are data. What stands before a value must not change it.
+fn plain(text: &str, before_value: bool) -> String {
+    // A backslash before braces cannot be written as such.
+    let text = text.replace("\\{{", "\\ {{");
+    let text = escaped(&text);
+    match before_value && text.ends_with(['\\', '{']) {
+        true => text + " ",
+        false => text,
+    }
+}
+
+fn comment(out: &mut String, text: &str, indent: usize) {
+    for line in text.split('\n') {
+        let line = line.trim_end();
+        let _ = if line.is_empty() { writeln!(out, "{:indent$}#", "") } else { writeln!(out, "{:indent$}# {line}", "") };
+    }
+}
+
+/// `key: value`, as its lines need it.
+fn field(out: &mut String, key: &str, value: &str, indent: usize) {
+    let _ = write!(out, "{:indent$}{key}: ", "");
+    if is_block(value) {
+        let stated = value.starts_with([' ', '\t']);
+        let sign = if value.ends_with('\n') { "" } else { "-" };
+        let _ = writeln!(out, "|{}{sign}", if stated { "2" } else { "" });
+        for line in value.strip_suffix('\n').unwrap_or(value).split('\n') {
+            let _ = if line.is_empty() { writeln!(out) } else { writeln!(out, "{:1$}{line}", "", indent + 2) };
+        }
+    } else if is_plain(value) {
+        let _ = writeln!(out, "{value}");
+    } else {
+        let _ = writeln!(out, "{}", quoted(value));
+    }
+}
+
+/// Whether a block of lines gives the value back: some are, none before them is made of blanks, and one line end at most ends them.
+fn is_block(value: &str) -> bool {
+    let body = value.strip_suffix('\n').unwrap_or(value);
+    value.contains('\n')
+        && !body.ends_with('\n')
+        && !body.starts_with('\n')
+        && body.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
+}
+
+/// Whether a value can stand without quotes, and is a text then.
+fn is_plain(value: &str) -> bool {
+    let begins = value.starts_with(|c: char| c.is_alphabetic()) || value.starts_with(['/', '$', '.', '_']) && value.len() > 1;
+    let ends = !value.ends_with([' ', ':']);
+    let is_word = matches!(
+        value.to_ascii_lowercase().as_str(),
+        "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n" | ".inf" | ".nan"
+    );
+    let is_number = value.starts_with('.') && value.bytes().skip(1).all(|b| b.is_ascii_digit() || b == b'e');
+    begins && ends && !is_word && !is_number && !value.contains(": ") && !value.contains(" #") && !value.contains(['\n', '\t'])
+}
+
+/// In double quotes: JSON is YAML.
+fn quoted(value: &str) -> String {
+    text_expression(value)
+}
