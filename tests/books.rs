@@ -289,6 +289,13 @@ fn restart(runbook: &Runbook, service: &Service, config: Option<&Path>, settle: 
     runbook.exec("service-restart", &inputs)
 }
 
+/// The case that starts its own service: what an author runs before a release.
+#[test]
+fn the_test_of_it_restarts_a_real_service() {
+    let runbook = Runbook::over(&repository().join("runbooks"));
+    runbook.run(["test", "--real"]).assert(0).says("passed: 1 case");
+}
+
 #[test]
 fn a_service_is_restarted() {
     let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());

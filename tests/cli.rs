@@ -19,6 +19,8 @@ mod guides;
 mod next;
 #[path = "cli/recorded.rs"]
 mod recorded;
+#[path = "cli/rehearsed.rs"]
+mod rehearsed;
 #[path = "cli/reviewed.rs"]
 mod reviewed;
 #[path = "cli/shown.rs"]
@@ -67,7 +69,7 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runbook"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.args(words(line)).current_dir(self.dir.path().join("work")).stdin(Stdio::null());
-        command.env_clear().env("PATH", path).env("HOME", self.dir.path()).env("TZ", "UTC");
+        command.env_clear().env("PATH", path).env("HOME", self.dir.path()).env("TMPDIR", self.dir.path()).env("TZ", "UTC");
         command
     }
 

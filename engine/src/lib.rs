@@ -18,6 +18,7 @@ pub mod permit;
 pub mod probe;
 pub mod process;
 mod program;
+pub mod rehearsal;
 pub mod report;
 pub mod review;
 pub mod revision;

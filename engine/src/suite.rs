@@ -7,7 +7,7 @@ use std::sync::Arc;
 use runbook_core::Plan;
 use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::{Diagnostic, Severity};
-use runbook_core::document::test::Test;
+use runbook_core::document::test::{Case, Test};
 use runbook_core::document::{Document, Procedure};
 use runbook_core::trial::{self, Coverage};
 
@@ -44,6 +44,10 @@ pub struct Report {
     pub covered: Vec<Covered>,
     /// What keeps a procedure, or a test, from being played at all. Its cases are not among `files`.
     pub faults: Vec<Diagnostic>,
+    /// Cases that were left out, because they are for real systems alone.
+    pub real: usize,
+    /// Somebody wanted to leave; further cases were not begun.
+    pub interrupted: bool,
 }
 
 impl Report {
@@ -79,28 +83,49 @@ impl Selection {
 
 /// Plays the selected cases, in the order of files and of cases.
 pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions) -> Report {
-    let mut suite = Suite { catalogue, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() };
-    for file in catalogue.files() {
-        let Some(Document::Test(test)) = &file.document else {
-            let named = selection.file.as_ref() == Some(&file.source.name);
-            let is_test = file.document.is_none() && has_errors(&file.found) && (selection.file.is_none() || named);
-            if is_test {
-                suite.report.faults.extend(errors(&file.found));
-            }
-            continue;
-        };
-        let (procedure, found) = catalogue.tested(test);
-        if !selection.takes_file(test, procedure) {
-            continue;
-        }
-        let faults: Vec<Diagnostic> = file.found.iter().cloned().chain(found).collect();
-        match procedure {
-            Some(procedure) if !has_errors(&faults) => suite.file(test, procedure, selection),
-            _ => suite.report.faults.extend(errors(&faults)),
-        }
+    let mut suite = Suite::of(catalogue, options);
+    for (test, procedure) in suite.tests(selection) {
+        suite.file(test, procedure, selection);
     }
     suite.report.covered = suite.covered.into_values().collect();
     suite.report
+}
+
+/// A case that can be run for real.
+#[derive(Debug)]
+pub struct RealCase<'c> {
+    pub test: &'c Test,
+    /// With what it shares with others.
+    pub case: Case,
+    pub plan: Arc<Plan>,
+}
+
+/// The selected cases that are for real systems; beside them what keeps some from being run, and how many were not for those.
+pub fn for_real<'c>(
+    catalogue: &'c Catalogue,
+    selection: &Selection,
+    options: &'c CheckOptions,
+) -> (Vec<RealCase<'c>>, Vec<Diagnostic>, usize) {
+    let mut suite = Suite::of(catalogue, options);
+    let (mut cases, mut others) = (Vec::new(), 0);
+    for (test, procedure) in suite.tests(selection) {
+        let name = format!("{}@{}", procedure.name.value, procedure.version.value);
+        for case in test.cases.iter().filter(|case| selection.takes(test, &case.name.value)) {
+            if !case.is_for_real() {
+                others += 1;
+                continue;
+            }
+            // What stands in for steps in the other cases is not real.
+            let steps = case.setting.steps.clone();
+            let mut case = case.with(&test.defaults);
+            case.setting.steps = steps;
+            let environment = case.setting.environment.as_ref().map(|environment| environment.value.clone());
+            if let Some(plan) = suite.plan(procedure, &name, environment) {
+                cases.push(RealCase { test, case, plan });
+            }
+        }
+    }
+    (cases, suite.report.faults, others)
 }
 
 /// A warning keeps nothing from being played.
@@ -118,11 +143,44 @@ struct Suite<'c> {
     report: Report,
 }
 
-impl Suite<'_> {
+impl<'c> Suite<'c> {
+    fn of(catalogue: &'c Catalogue, options: &'c CheckOptions) -> Suite<'c> {
+        Suite { catalogue, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() }
+    }
+
+    /// The tests that are selected and can be played, each with its procedure; of others it is noted why they cannot.
+    fn tests(&mut self, selection: &Selection) -> Vec<(&'c Test, &'c Procedure)> {
+        let mut tests = Vec::new();
+        for file in self.catalogue.files() {
+            let Some(Document::Test(test)) = &file.document else {
+                let named = selection.file.as_ref() == Some(&file.source.name);
+                let is_test = file.document.is_none() && has_errors(&file.found) && (selection.file.is_none() || named);
+                if is_test {
+                    self.report.faults.extend(errors(&file.found));
+                }
+                continue;
+            };
+            let (procedure, found) = self.catalogue.tested(test);
+            if !selection.takes_file(test, procedure) {
+                continue;
+            }
+            let faults: Vec<Diagnostic> = file.found.iter().cloned().chain(found).collect();
+            match procedure {
+                Some(procedure) if !has_errors(&faults) => tests.push((&**test, procedure)),
+                _ => self.report.faults.extend(errors(&faults)),
+            }
+        }
+        tests
+    }
+
     fn file(&mut self, test: &Test, procedure: &Procedure, selection: &Selection) {
         let name = format!("{}@{}", procedure.name.value, procedure.version.value);
         let mut cases = Vec::new();
         for case in test.cases.iter().filter(|case| selection.takes(test, &case.name.value)) {
+            if case.real {
+                self.report.real += 1;
+                continue;
+            }
             let case = case.with(&test.defaults);
             let environment = case.setting.environment.as_ref().map(|environment| environment.value.clone());
             let Some(plan) = self.plan(procedure, &name, environment) else { continue };

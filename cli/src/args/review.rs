@@ -155,6 +155,9 @@ pub struct Play {
     /// Only cases whose name, file or procedure has this text in it
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Run cases against the real systems that their `setup` starts, and not in production; needs `real: true` or `setup` in the case
+    #[arg(long, conflicts_with_all = ["watch", "coverage"])]
+    pub real: bool,
     /// Show what no case has been through, and of how much
     #[arg(long)]
     pub coverage: bool,

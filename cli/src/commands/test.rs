@@ -2,6 +2,7 @@
 
 mod annotate;
 mod junit;
+mod real;
 mod record;
 
 use std::collections::BTreeMap;
@@ -59,7 +60,10 @@ fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
     let mut parts = Vec::new();
     for (catalogue, file) in places(&args.what, settings)? {
         let selection = Selection { file, filter: args.filter.clone() };
-        let report = suite::play(&catalogue, &selection, &options);
+        let report = match args.real {
+            true => real::run(&catalogue, &selection, &options, ui)?,
+            false => suite::play(&catalogue, &selection, &options),
+        };
         if args.annotations.is_none() {
             show(&report, &catalogue, args, ui)?;
         }
@@ -75,8 +79,16 @@ fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
             Trouble::failed(format!("cannot write {}: {why}", file.display())).next("name a file that can be written")
         })?;
     }
-    if tally.cases == 0 && tally.broken == 0 {
+    if !args.real && tally.real > 0 {
+        let real = count(tally.real as u64, "case is", "cases are");
+        ui.say(&Tone::Quiet.paint(&format!("{real} for real systems alone: `runbook test --real` runs them")));
+    }
+    if parts.iter().any(|(_, report)| report.interrupted) {
+        return Ok(Exit::Cancelled);
+    }
+    if tally.cases == 0 && tally.broken == 0 && tally.real == 0 {
         let none = match &args.filter {
+            _ if args.real => "no case here is for real systems".to_owned(),
             Some(filter) => format!("no case has `{filter}` in its name, its file or its procedure"),
             None => "there is no test here".to_owned(),
         };
@@ -110,12 +122,15 @@ struct Tally {
     failed: usize,
     /// Faults that kept cases from being played.
     broken: usize,
+    /// Cases that were left out: they are for real systems alone.
+    real: usize,
 }
 
 impl Tally {
     fn add(&mut self, report: &Report) {
         self.cases += report.cases().count();
         self.failed += report.failed();
+        self.real += report.real;
         let unplayed = |fault: &&Diagnostic| fault.code == Code::RB0502;
         self.broken += report.faults.len() + report.cases().flat_map(|case| &case.faults).filter(unplayed).count();
     }

@@ -24,12 +24,13 @@ mod with;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
 use crate::document::procedure::Version;
 use crate::document::test::Test;
 use crate::document::{Procedure, Step, Workspace, clipped};
 use crate::plan::Plan;
 use crate::policy::PolicyContext;
+use crate::trial;
 
 /// Every procedure that a `call` can name, and the workspace they stand in.
 #[derive(Debug, Default)]
@@ -150,6 +151,14 @@ pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     if let Err(fault) = tested(test, catalogue) {
         diagnostics.push(*fault);
+    }
+    // What starts and ends the systems of a case stands outside the workspace: no policy holds for it.
+    let alone = Catalogue { procedures: catalogue.procedures.clone(), workspace: None };
+    let around = |case| [trial::setup(test, case), trial::teardown(test, case)].into_iter().flatten();
+    for procedure in test.cases.iter().flat_map(around) {
+        let found = judge(&procedure, &alone, &CheckOptions::default()).found;
+        let errors = found.into_sorted().into_iter().filter(|fault| fault.severity == Severity::Error);
+        errors.for_each(|fault| diagnostics.push(fault));
     }
     let settings = test.cases.iter().map(|case| &case.setting).chain([&test.defaults]);
     for environment in settings.filter_map(|setting| setting.environment.as_ref()) {

@@ -18,6 +18,9 @@ pub const DIAGNOSTICS: usize = 200;
 pub const SPELLINGS: usize = 1000;
 /// Names of one case of a test that are told to be no step's: those that all cases share come up with each of them.
 pub const CASE_STRANGERS: usize = 20;
+/// Bytes and files of a catalogue that are copied for a test on real systems: procedures and what stands beside them.
+pub const REHEARSAL_BYTES: u64 = 64 * 1024 * 1024;
+pub const REHEARSAL_FILES: usize = 20_000;
 /// Steps named where a case expected others.
 pub const PATHS_TOLD: usize = 50;
 /// Bytes of one message of an editor: a document of the largest size whose every character is escaped, and some more.

@@ -7,6 +7,7 @@
 mod cover;
 mod expect;
 mod play;
+mod real;
 mod record;
 mod select;
 mod stand_in;
@@ -23,6 +24,7 @@ use crate::plan::Plan;
 use crate::run::{Event, Run};
 
 pub use cover::{Coverage, Point};
+pub use real::{Said, Script, judged, setup, teardown};
 pub use record::{Recorded, Unappended, Unrecorded, append, record, with_comments};
 pub use world::StandIns;
 

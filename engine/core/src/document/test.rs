@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Scalar;
+use super::{Scalar, Step};
 use crate::diagnostic::{Source, Span, Spanned};
+use crate::id::Id;
 use crate::run::decision::Choice;
 use crate::run::event::OutcomeKind;
 use crate::value::{Map, Value};
@@ -28,7 +29,26 @@ pub struct Case {
     pub span: Span,
     pub name: Scalar,
     pub setting: Setting,
+    /// It is for real systems alone.
+    pub real: bool,
+    pub around: Around,
     pub expect: Expect,
+}
+
+/// What starts and ends the systems that a case is for, where it is run for real.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    pub setup: Vec<Step>,
+    pub teardown: Vec<Step>,
+    /// Input → expression of what the setup gave.
+    pub from_setup: Vec<(Spanned<Id>, Scalar)>,
+}
+
+impl Case {
+    /// Whether it can be run for real.
+    pub fn is_for_real(&self) -> bool {
+        self.real || !self.around.setup.is_empty()
+    }
 }
 
 /// What stands around a case, given by itself or for all cases of the file.
@@ -62,7 +82,7 @@ impl Case {
     /// The case with what it shares with others. They are kept apart until it is played: together they would be as large as all
     /// that is shared, times the number of cases.
     pub fn with(&self, defaults: &Setting) -> Case {
-        Case { span: self.span, name: self.name.clone(), setting: self.setting.clone().or(defaults), expect: self.expect.clone() }
+        Case { setting: self.setting.clone().or(defaults), ..self.clone() }
     }
 }
 

@@ -452,46 +452,52 @@ impl<'c> Play<'c> {
     }
 
     fn say(&mut self, decision: DecisionId, answer: &'c Answer) -> Result<(), Incomplete> {
-        let Some(choice) = answer.say else { return Ok(()) };
         // What is said too late, or after the question has lost its object, changes nothing.
         let Some(open) = self.run.decision(decision).filter(|asked| asked.is_open()) else { return Ok(()) };
-        let by = self.voter(open, answer)?;
-        let vote = Vote {
-            reason: reason(answer, choice),
-            answers: answer.with.clone(),
-            ..Vote::new(by, choice, open.request.digest.clone())
-        };
+        let Some(vote) = vote(&self.run, open, answer)? else { return Ok(()) };
         match self.run.check_vote(decision, &vote) {
             Ok(Verdict::Record(fact)) => self.record(fact),
             Ok(Verdict::AlreadySaid) => Ok(()),
             Err(refusal) => Err(self.incomplete(Some(answer.span), refusal.to_string(), "correct the answer")),
         }
     }
+}
 
-    /// Whose answer it is: the person that the case names, else the first who may give it and has not.
-    fn voter(&self, open: &Decision, answer: &Answer) -> Result<Identity, Incomplete> {
-        let plan = self.run.plan();
-        let Some(started) = self.run.start() else { return Ok(identity(plan, OPERATOR, false)) };
-        let asked = self.run.asked(open);
-        let may = |who: &str| {
-            let by = identity(plan, who, open.request.signed);
-            plan.policy.may_decide(asked, &started.requested_by, &by).map(|_| by)
-        };
-        if let Some(by) = &answer.by {
-            return may(&by.value).map_err(|refusal| {
-                self.incomplete(Some(by.span), refusal.to_string(), "name somebody who is asked, or expect that nobody decides")
-            });
-        }
-        let requester = started.requested_by.person.as_str();
-        let people = plan.policy.people.people.keys().map(String::as_str);
-        let free = |who: &&str| !open.votes.iter().any(|vote| vote.by.person == **who);
-        let found = people.chain([requester]).filter(free).find_map(|who| may(who).ok());
-        found.ok_or_else(|| {
-            let whom = if open.asked.is_empty() { "whoever may operate".to_owned() } else { open.asked.join(", ") };
-            let message = format!("nobody is left who may answer (asked: {whom})");
-            self.incomplete(Some(answer.span), message, "name the person with `by`")
-        })
+/// What an answer says to a question; `None` where it says that nobody does.
+pub(super) fn vote(run: &Run, open: &Decision, answer: &Answer) -> Result<Option<Vote>, Incomplete> {
+    let Some(choice) = answer.say else { return Ok(None) };
+    let by = voter(run, open, answer)?;
+    Ok(Some(Vote {
+        reason: reason(answer, choice),
+        answers: answer.with.clone(),
+        ..Vote::new(by, choice, open.request.digest.clone())
+    }))
+}
+
+/// Whose answer it is: the person that the case names, else the first who may give it and has not.
+fn voter(run: &Run, open: &Decision, answer: &Answer) -> Result<Identity, Incomplete> {
+    let incomplete = |at: Span, message: String, help: &str| Incomplete { at: Some(at), message, help: help.to_owned() };
+    let plan = run.plan();
+    let Some(started) = run.start() else { return Ok(identity(plan, OPERATOR, false)) };
+    let asked = run.asked(open);
+    let may = |who: &str| {
+        let by = identity(plan, who, open.request.signed);
+        plan.policy.may_decide(asked, &started.requested_by, &by).map(|_| by)
+    };
+    if let Some(by) = &answer.by {
+        return may(&by.value).map_err(|refusal| {
+            incomplete(by.span, refusal.to_string(), "name somebody who is asked, or expect that nobody decides")
+        });
     }
+    let requester = started.requested_by.person.as_str();
+    let people = plan.policy.people.people.keys().map(String::as_str);
+    let free = |who: &&str| !open.votes.iter().any(|vote| vote.by.person == **who);
+    let found = people.chain([requester]).filter(free).find_map(|who| may(who).ok());
+    found.ok_or_else(|| {
+        let whom = if open.asked.is_empty() { "whoever may operate".to_owned() } else { open.asked.join(", ") };
+        let message = format!("nobody is left who may answer (asked: {whom})");
+        incomplete(answer.span, message, "name the person with `by`")
+    })
 }
 
 /// The reason that an answer gives; where one is needed and none is given, that the test says so.
@@ -518,7 +524,7 @@ pub fn starts_at(case: &Case) -> Timestamp {
 
 /// A person of the workspace as the first user that they are, a user as the person that they are; anybody else as a user of that
 /// name.
-fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
+pub(super) fn identity(plan: &Plan, who: &str, signed: bool) -> Identity {
     let people = &plan.policy.people;
     let (who, user) = match people.people.get(who) {
         Some(person) => (who, person.users.first().map_or(who, String::as_str).to_owned()),

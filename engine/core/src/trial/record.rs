@@ -16,7 +16,7 @@ use super::play::{Happened, Outside, Place, Play, Times};
 use super::stand_in::whole;
 use super::{Incomplete, Trial, play};
 use crate::diagnostic::{Source, Span};
-use crate::document::test::{Answer, Cancel, Case, Expect, Setting, StandIn, StandInEnd, Test};
+use crate::document::test::{Answer, Around, Cancel, Case, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::{Document, Scalar, ScalarStyle, load, yaml};
 use crate::id::{DecisionId, StepPath};
 use crate::layout::lay_out;
@@ -351,7 +351,14 @@ impl Draft {
             answers: self.answers.iter().map(|(whole, list)| (plain(whole), list.clone())).collect(),
             cancel: self.cancel.clone(),
         };
-        Ok(Case { span: Span::default(), name: plain(name), setting, expect: Expect::default() })
+        Ok(Case {
+            span: Span::default(),
+            name: plain(name),
+            setting,
+            real: false,
+            around: Around::default(),
+            expect: Expect::default(),
+        })
     }
 
     /// Puts times into the case: to the millisecond, or to the second.

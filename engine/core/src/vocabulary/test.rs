@@ -47,6 +47,11 @@ static CASE: Shape = Shape::new(
         STEPS,
         ANSWERS,
         CANCEL,
+        Key::new("real", Type::Boolean, "It is for `runbook test --real` alone"),
+        Key::new("setup", Type::Steps, "What starts the systems that it is for, in a folder of its own; for `--real`"),
+        Key::new("from_setup", Type::Map(Names::Inputs, &Type::Expression), "Input → expression of what the setup gave")
+            .beside("setup"),
+        Key::new("teardown", Type::Steps, "What ends them, whatever happened"),
         Key::new("expect", Type::Shape(&EXPECT), "What must come of it").required(),
     ],
 );

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Fields, Reading, scalar};
+use super::{Fields, Reading, scalar, step};
 use crate::diagnostic::{Code, Spanned, nearest};
-use crate::document::test::{Answer, Asked, Cancel, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
+use crate::document::test::{Answer, Around, Asked, Cancel, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::{Node, NodeKind, Scalar};
 use crate::run::Fact;
 use crate::run::decision::Choice;
@@ -114,9 +114,22 @@ fn case(reading: &Reading, node: &Node) -> Option<Case> {
     let mut fields = Fields::of(reading, node, "a case")?;
     let name = fields.require_text("name");
     let setting = setting(&mut fields);
+    let real = fields.boolean("real").is_some_and(|real| real.value);
+    let around = around(&mut fields);
     let expect = fields.require("expect").and_then(|node| expect(reading, node));
     fields.finish();
-    Some(Case { span: node.span, name: name?, setting, expect: expect.unwrap_or_default() })
+    Some(Case { span: node.span, name: name?, setting, real, around, expect: expect.unwrap_or_default() })
+}
+
+fn around(fields: &mut Fields) -> Around {
+    let reading = fields.reading;
+    let mut steps = |key| fields.take(key).map(|node| step::decode_list(reading, node, key)).unwrap_or_default();
+    let (setup, teardown) = (steps("setup"), steps("teardown"));
+    if let Some(key) = fields.keys().find(|key| key.value == "from_setup" && setup.is_empty()) {
+        let fault = reading.diagnostic(Code::RB0023, key.span, "`from_setup` stands without `setup`");
+        reading.report(fault.help("say under `setup` what starts the systems"));
+    }
+    Around { setup, teardown, from_setup: fields.expressions("from_setup") }
 }
 
 /// Step → one of something, or a list of them.
