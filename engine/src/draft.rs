@@ -51,6 +51,8 @@ pub enum Undrafted {
     Empty,
     #[error("no command in it holds `{0}`")]
     NoSuchCommand(String),
+    #[error("it has {found} commands, and a draft is made of at most {}", limits::DRAFT_COMMANDS)]
+    TooManyCommands { found: usize },
     #[error("{found} steps would come of it, and a draft has at most {}", limits::DRAFT_STEPS)]
     TooLong { found: usize },
     #[error("more than {} values in it look like secrets", limits::DRAFT_SECRETS)]
@@ -132,6 +134,9 @@ pub fn from_markdown(name: &ProcedureName, from: &str, bytes: &[u8]) -> Result<D
 
 /// Drafts a procedure from the commands that a shell remembers.
 pub fn from_history(name: &ProcedureName, from: &str, commands: &Commands) -> Result<Draft, Undrafted> {
+    if commands.commands.len() > limits::DRAFT_COMMANDS {
+        return Err(Undrafted::TooManyCommands { found: commands.commands.len() });
+    }
     let mut names = Names::default();
     let procedure = session::procedure(commands, &mut names);
     finished(name, from, &procedure, &names)

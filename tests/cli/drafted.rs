@@ -81,6 +81,7 @@ fn what_cannot_be_drafted_is_refused_and_nothing_is_written() {
         "make a\n".repeat(3) + "ls\n" + &(0..1001).map(|n| format!("make {n}\n")).collect::<String>(),
     )
     .unwrap();
+    std::fs::write(desk.path("long"), "make\n".repeat(2001)).unwrap();
     std::fs::write(desk.path("binary"), b"a\nb\0").unwrap();
     std::fs::write(desk.path("nothing.md"), "\n").unwrap();
     for (line, said) in [
@@ -89,6 +90,7 @@ fn what_cannot_be_drafted_is_refused_and_nothing_is_written() {
         ("new try --from nothing.md", "nothing can be drafted from nothing.md: there is nothing in it"),
         ("new try --from binary", "line 2 holds a NUL byte"),
         ("new try --from history", "next: runbook new try --from history --last 20"),
+        ("new try --from long", "it has 2001 commands, and a draft is made of at most 2000"),
         ("new try --from history --since terraform", "no command in it holds `terraform`"),
         ("new try --from page.md --last 3", "all of it is taken"),
         ("new try --from page.md --template change", "cannot be used with"),

@@ -68,7 +68,7 @@ fn from_source(name: &ProcedureName, from: &Path, args: &New, settings: &Setting
     let refused = |why: Undrafted| {
         let trouble = Trouble::not_valid(format!("nothing can be drafted from {}: {why}", from.display()));
         match why {
-            Undrafted::TooLong { .. } if !is_markdown => {
+            Undrafted::TooLong { .. } | Undrafted::TooManyCommands { .. } if !is_markdown => {
                 trouble.next(format!("runbook new {name} --from {} --last 20", shell_word(&from.to_string_lossy())))
             }
             Undrafted::Beyond(_) | Undrafted::TooLarge { .. } | Undrafted::TooLong { .. } | Undrafted::TooManySecrets => {

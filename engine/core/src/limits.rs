@@ -199,6 +199,8 @@ pub const DRAFT_STEPS: usize = 1_000;
 pub const DRAFT_SECRETS: usize = 200;
 /// Bytes of a shell's history.
 pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
+/// Commands of it that a draft is made from.
+pub const DRAFT_COMMANDS: usize = 2_000;
 /// Commands that were left out of a draft and are named.
 pub const DRAFT_NAMED: usize = 5;
 
