@@ -223,6 +223,22 @@ fn what_is_said_of_a_step_has_its_last_values() {
 }
 
 #[test]
+fn last_values_have_no_secrets() {
+    const HUSH: &str = "apiVersion: runbook/v1\nkind: Runbook\nname: hush\nversion: 1.0.0\nsecrets: {word: {env: WORD}}\nsteps:\n  \
+                        - id: look\n    run: echo it is $WORD\n    env: {WORD: secrets.word}\n    effect: read\n    outputs: {said: \
+                        result.stdout.trim()}\n  - check: [{that: steps.look.said != \"\"}]\n";
+    let mut shelf = Shelf::new();
+    let path = shelf.path("hush.yaml");
+    std::fs::write(&path, HUSH).expect("a file is written");
+    let mut ran = shelf.program.command(["exec", "--yes"]);
+    assert!(ran.arg(&path).env("WORD", "canary-of-hover").status().expect("the program starts").success());
+    assert_eq!(shelf.open("hush.yaml", HUSH), Vec::<String>::new());
+    let found = shelf.at("hover", "hush.yaml", HUSH, "look.said", json!({}));
+    let text = found["contents"]["value"].as_str().expect("a text");
+    assert!(text.contains("- `said`: ` it is *** `") && !text.contains("canary"), "{text}");
+}
+
+#[test]
 fn one_goes_to_what_is_named() {
     let mut shelf = Shelf::new();
     let _ = shelf.open("book.yaml", BOOK);
@@ -348,8 +364,16 @@ fn a_lens_shows_a_dry_run() {
     assert_eq!((&lens["command"]["title"], &lens["range"]["start"]), (&json!("dry run"), &place(BOOK, "book\nversion")));
     let told = shelf.editor.request("workspace/executeCommand", lens["command"].clone());
     let told = told.as_str().expect("a text");
-    assert!(told.contains("would run") && told.contains("web-1"), "{told}");
+    assert!(told.contains("would run") && told.contains("web-1") && !told.contains("as it is saved"), "{told}");
     let shown = shelf.editor.told("window/showDocument", None);
+    // Only what is saved can be run, and that is said.
+    let _ = shelf.write("book.yaml", &format!("{BOOK}# more\n"));
+    let unsaved = shelf.editor.request("workspace/executeCommand", lens["command"].clone()).to_string();
+    assert!(unsaved.contains("book.yaml as it is saved: what was typed since then") && unsaved.contains("would run"), "{unsaved}");
+    let _ = shelf.write("book.yaml", BOOK);
+    let _ = shelf.editor.told("window/showDocument", None);
+    let again = shelf.editor.request("workspace/executeCommand", lens["command"].clone());
+    assert_eq!(again, told);
     let path = PathBuf::from(shown["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file"));
     assert_eq!(std::fs::read_to_string(&path).expect("it is shown while the server is there"), told);
     assert_eq!(shelf.editor.close(), Some(0));

@@ -128,7 +128,7 @@ impl<W: Write> Server<'_, W> {
             (_, Stage::New) => Err((Refusal::NotInitialized, "`initialize` comes first".to_owned())),
             (_, Stage::Over) | ("initialize", _) => Err((Refusal::NotARequest, "not at this time".to_owned())),
             ("workspace/executeCommand", Stage::Ready) => {
-                let (path, told) = answer::command(params, self.settings)?;
+                let (path, told) = answer::command(params, &self.desk, self.settings)?;
                 self.show(&path, &told);
                 Ok(Value::String(told))
             }

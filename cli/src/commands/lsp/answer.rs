@@ -183,16 +183,22 @@ fn formatted(source: &Source) -> Result<Option<Value>, (Refusal, String)> {
     }
 }
 
-/// Carries out a command of a lens: what `runbook dry-run` prints of the file as it is saved.
-pub fn command(params: &Value, settings: &Settings) -> Result<(PathBuf, String), (Refusal, String)> {
+/// Carries out a command of a lens: what `runbook dry-run` prints of the files as they are saved. What was typed since then is not in
+/// it, and that is said.
+pub fn command(params: &Value, desk: &Desk, settings: &Settings) -> Result<(PathBuf, String), (Refusal, String)> {
     if params["command"] != DRY_RUN {
         return Err((Refusal::WrongParameters, "there is no such command".to_owned()));
     }
     let file = |place: usize| params["arguments"][place].as_str().and_then(say::path_of);
     let path = file(0).ok_or((Refusal::WrongParameters, "no file is named".to_owned()))?;
     let case = file(1).zip(params["arguments"][2].as_str());
+    let files = [Some(&path), case.as_ref().map(|(test, _)| test)];
+    let unsaved = files.into_iter().flatten().find(|file| desk.is_unsaved(file));
+    let unsaved = unsaved
+        .and_then(|file| file.file_name())
+        .map(|name| format!("{} as it is saved: what was typed since then is not in this dry run.\n\n", name.to_string_lossy()));
     let told = printed(&path, case, settings).map_err(|why| (Refusal::Failed, format!("cannot start the dry run: {why}")))?;
-    Ok((path, told))
+    Ok((path, unsaved.unwrap_or_default() + &told))
 }
 
 fn printed(path: &Path, case: Option<(PathBuf, &str)>, settings: &Settings) -> std::io::Result<String> {

@@ -71,6 +71,11 @@ impl Desk {
         self.untold = self.stale.clone();
     }
 
+    /// Whether what is written in an open document is another text than that of its file.
+    pub fn is_unsaved(&self, path: &Path) -> bool {
+        self.open.get(path).is_some_and(|open| std::fs::read(path).is_ok_and(|saved| saved != open.text.as_bytes()))
+    }
+
     /// Applies what was typed, in the order in which it was. A change without a range is the whole text.
     pub fn change(&mut self, path: &Path, changes: &[Value], version: &Value) {
         let Some(open) = self.open.get_mut(path) else { return };
