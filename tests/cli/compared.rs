@@ -37,7 +37,7 @@ fn a_revision_is_compared_with_what_is_there_now() {
         let ran = desk.run(line).exits(0);
         for said in [
             "try: still 1.0.0, a major change: the version must be at least 2.0.0\n",
-            "\n  removed  go · approve  [major: what it held back goes on]\n",
+            "\n  removed  go · approve, effect none  [major: what it held back goes on]\n",
             "\n    command: [\"echo\",\"one\"] → [\"echo\",\"two|`<b>\"]  [minor]",
         ] {
             assert!(ran.out.contains(said), "{line}: {said}\n{}", ran.out);
@@ -50,7 +50,7 @@ fn a_revision_is_compared_with_what_is_there_now() {
     let fates: Vec<_> = change["steps"].as_array().unwrap().iter().map(|s| (s["path"].clone(), s["fate"].clone())).collect();
     assert_eq!(fates, [("x".into(), "changed".into()), ("go".into(), "removed".into())]);
     let markdown = desk.run("diff main:try.yaml --format markdown").exits(0).out;
-    assert!(markdown.contains("| `go` (approve) | removed |") && !markdown.contains("<b>"), "{markdown}");
+    assert!(markdown.contains("| `go` (approve, effect none) | removed |") && !markdown.contains("<b>"), "{markdown}");
 
     let raised = std::fs::read_to_string(desk.path("try.yaml")).unwrap().replace("1.0.0", "2.0.0");
     std::fs::write(desk.path("try.yaml"), raised).unwrap();

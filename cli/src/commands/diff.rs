@@ -134,7 +134,7 @@ fn text(comparison: &Comparison) -> String {
 fn procedure(change: &ProcedureChange, out: &mut Vec<String>) {
     let tone = if matches!(change.raised, Raised::TooLittle(_)) { Tone::Bad } else { Tone::Good };
     out.push(format!("{}: {}", Tone::Strong.paint(change.procedure.as_str()), tone.paint(&comparison::verdict(change))));
-    parts(&change.parts, "  ", out);
+    parts(change.parts.iter(), "  ", out);
     for step in &change.steps {
         self::step(step, out);
     }
@@ -147,11 +147,12 @@ fn step(change: &StepChange, out: &mut Vec<String>) {
         Fate::Moved(_) | Fate::Changed => Tone::Warning,
     };
     let fate = tone.paint(&line(&comparison::fate(change))).to_string();
-    out.push(format!("  {fate}  {} · {}{}", line(&change.path), change.verb, weight(change.needs, change.because)));
-    parts(&change.parts, "    ", out);
+    let kind = comparison::kind(change);
+    out.push(format!("  {fate}  {} · {kind}{}", line(&change.path), weight(change.needs, change.because)));
+    parts(comparison::parts(change), "    ", out);
 }
 
-fn parts(changes: &[PartChange], indent: &str, out: &mut Vec<String>) {
+fn parts<'c>(changes: impl Iterator<Item = &'c PartChange>, indent: &str, out: &mut Vec<String>) {
     for change in changes {
         let texts = || change.old.iter().chain(&change.new);
         let weight = weight(change.needs, change.because);

@@ -41,6 +41,29 @@ pub fn fate(change: &StepChange) -> String {
     }
 }
 
+/// What a step is, in short: its verb, and of one that came or went its effect.
+pub fn kind(change: &StepChange) -> String {
+    let effect = change.parts.iter().find(|part| part.what == EFFECT).filter(|_| is_one_sided(change));
+    let effect = effect.and_then(|part| part.new.as_deref().or(part.old.as_deref()));
+    effect.map_or_else(|| change.verb.to_owned(), |effect| format!("{}, effect {effect}", change.verb))
+}
+
+/// What is told of a step below its line: of one that went nothing, for the old version has it.
+pub fn parts(change: &StepChange) -> impl Iterator<Item = &PartChange> {
+    let is_told = move |part: &&PartChange| match change.fate {
+        Fate::Removed => false,
+        Fate::Added => part.what != EFFECT,
+        Fate::Moved(_) | Fate::Changed => true,
+    };
+    change.parts.iter().filter(is_told)
+}
+
+const EFFECT: &str = "effect";
+
+fn is_one_sided(change: &StepChange) -> bool {
+    matches!(change.fate, Fate::Added | Fate::Removed)
+}
+
 /// How far a change asks the version to be raised, and why.
 pub fn weight(needs: Raise, because: Option<&str>) -> String {
     match because {
@@ -53,34 +76,32 @@ fn procedure(change: &ProcedureChange) -> String {
     let mut out = format!("### {}: {}\n", markdown::code(change.procedure.as_str()), markdown::text(&verdict(change)));
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut long: Vec<String> = Vec::new();
-    let mut parts = |of: &str, parts: &[PartChange], rows: &mut Vec<Vec<String>>| {
-        for part in parts {
-            let texts: Vec<&String> = part.old.iter().chain(&part.new).collect();
-            let is_long = texts.iter().any(|text| text.contains('\n') || text.chars().count() > LONG);
-            let cell = |text: &Option<String>| match text {
-                None => "–".to_owned(),
-                Some(_) if is_long => "below".to_owned(),
-                Some(text) => markdown::code(text),
-            };
-            rows.push(vec![
-                String::new(),
-                markdown::text(&part.what),
-                cell(&part.old),
-                cell(&part.new),
-                raise(part.needs, part.because),
-            ]);
-            if is_long {
-                let title = format!("{of}: {}", part.what).trim_start_matches(": ").to_owned();
-                let text = lines(part.old.as_deref(), part.new.as_deref());
-                long.push(markdown::details(&title, &markdown::fence("diff", &text)));
-            }
+    let mut say = |of: &str, part: &PartChange, rows: &mut Vec<Vec<String>>| {
+        let texts: Vec<&String> = part.old.iter().chain(&part.new).collect();
+        let is_long = texts.iter().any(|text| text.contains('\n') || text.chars().count() > LONG);
+        let cell = |text: &Option<String>| match text {
+            None => "–".to_owned(),
+            Some(_) if is_long => "below".to_owned(),
+            Some(text) => markdown::code(text),
+        };
+        rows.push(vec![
+            String::new(),
+            markdown::text(&part.what),
+            cell(&part.old),
+            cell(&part.new),
+            raise(part.needs, part.because),
+        ]);
+        if is_long {
+            let title = format!("{of}: {}", part.what).trim_start_matches(": ").to_owned();
+            let text = lines(part.old.as_deref(), part.new.as_deref());
+            long.push(markdown::details(&title, &markdown::fence("diff", &text)));
         }
     };
-    parts("", &change.parts, &mut rows);
+    change.parts.iter().for_each(|part| say("", part, &mut rows));
     for step in &change.steps {
-        let head = format!("{} ({})", markdown::code(&step.path), step.verb);
+        let head = format!("{} ({})", markdown::code(&step.path), kind(step));
         rows.push(vec![head, markdown::text(&fate(step)), String::new(), String::new(), raise(step.needs, step.because)]);
-        parts(&step.path, &step.parts, &mut rows);
+        parts(step).for_each(|part| say(&step.path, part, &mut rows));
     }
     if !rows.is_empty() {
         out.push_str(&format!("\n{}", markdown::table(&["step", "what", "before", "now", "asks for"], &rows)));
