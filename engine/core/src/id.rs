@@ -232,8 +232,15 @@ pub struct Digest(String);
 
 impl Digest {
     pub fn of_bytes(bytes: &[u8]) -> Digest {
+        Digest::of_parts([bytes])
+    }
+
+    /// Of some bytes one behind the other.
+    pub fn of_parts<const N: usize>(parts: [&[u8]; N]) -> Digest {
         use sha2::Digest as _;
-        Digest::from_sha256(sha2::Sha256::digest(bytes).into())
+        let mut digest = sha2::Sha256::new();
+        parts.iter().for_each(|part| digest.update(part));
+        Digest::from_sha256(digest.finalize().into())
     }
 
     /// A digest that was computed elsewhere, piece by piece.

@@ -13,8 +13,5 @@ pub fn genesis(format: u32, run: &RunId) -> Digest {
 
 /// The hash of an event that follows `previous`. `bytes` is the event as JSON, without its hash.
 pub fn link(previous: &Digest, bytes: &str) -> Digest {
-    let mut text = String::with_capacity(previous.as_str().len() + bytes.len());
-    text.push_str(previous.as_str());
-    text.push_str(bytes);
-    Digest::of_bytes(text.as_bytes())
+    Digest::of_parts([previous.as_str().as_bytes(), bytes.as_bytes()])
 }
