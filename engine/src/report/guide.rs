@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use runbook_core::document::input::InputType;
 use runbook_core::document::procedure::{Beyond, OnResolved, ProcedureKind, Second, Trigger};
-use runbook_core::document::step::{BatchSize, OnTimeout};
+use runbook_core::document::step::{BatchSize, FinishOutcome, OnTimeout};
 use runbook_core::effect::Effect;
 use runbook_core::explore::Longest;
 use runbook_core::guide::{self, Entry, Guide, Lead, written};
@@ -555,6 +555,16 @@ fn parts<'g>(guide: &'g Guide<'_>) -> Vec<(&'static str, &'static str, &'g [Entr
         ("To take it back", "The last change first; only what was done.", guide.undo.as_slice()),
     ];
     parts.into_iter().filter(|(_, _, entries)| !entries.is_empty()).collect()
+}
+
+/// What the title of a `finish` without a name begins with.
+const END: &str = "End here";
+
+fn ends(outcome: FinishOutcome) -> &'static str {
+    match outcome {
+        FinishOutcome::Succeeded => "succeeded",
+        FinishOutcome::Failed => "failed",
+    }
 }
 
 /// The effect as a tag of a heading: none is not worth one.

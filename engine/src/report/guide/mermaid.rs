@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use runbook_core::document::step::FinishOutcome;
 use runbook_core::effect::Effect;
 use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
 use runbook_core::limits;
 
 use super::super::plain::line;
+use super::{END, ends};
 
 /// Where an edge comes from, and what it says.
 type Loose = (String, String);
@@ -65,19 +65,18 @@ impl Drawing {
         let shape = match &item.shape {
             Shape::Does => ("[", "]"),
             Shape::Gate => ("{{", "}}"),
-            Shape::Waits => ("([", "])"),
+            Shape::Waits => ("(", ")"),
             Shape::Calls(_) => ("[[", "]]"),
             Shape::Chooses { .. } => ("{", "}"),
             Shape::Forks(_) => ("[/", "\\]"),
             Shape::Repeats { .. } => ("[/", "/]"),
             Shape::Groups(_) => ("[", "]"),
-            Shape::Finishes(_) => ("(((", ")))"),
+            Shape::Finishes(_) => ("([", "])"),
         };
         match &item.shape {
             Shape::Calls(called) => text.push_str(&format!(" ({called})")),
             Shape::Repeats { how, .. } => text.push_str(&format!(" ({how})")),
-            Shape::Finishes(FinishOutcome::Succeeded) => text.push_str(" (succeeded)"),
-            Shape::Finishes(FinishOutcome::Failed) => text.push_str(" (failed)"),
+            Shape::Finishes(outcome) if !item.title.starts_with(END) => text.push_str(&format!(" ({})", ends(*outcome))),
             _ => {}
         }
         self.node(&id, shape, &text);

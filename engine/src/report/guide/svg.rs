@@ -5,13 +5,13 @@
 
 use std::fmt::Write;
 
-use runbook_core::document::step::FinishOutcome;
 use runbook_core::effect::Effect;
 use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::html;
 use super::super::plain::line;
+use super::{END, ends};
 
 /// Of a box, and how far things are apart, in pixels.
 const WIDTH: i32 = 216;
@@ -120,8 +120,7 @@ fn notes(item: &Item, how: Option<&str>) -> Vec<String> {
     match &item.shape {
         Shape::Gate => notes.push("people decide".to_owned()),
         Shape::Calls(called) => notes.push(format!("does {called}")),
-        Shape::Finishes(FinishOutcome::Succeeded) => notes.push("the end: succeeded".to_owned()),
-        Shape::Finishes(FinishOutcome::Failed) => notes.push("the end: failed".to_owned()),
+        Shape::Finishes(outcome) if !item.title.starts_with(END) => notes.push(format!("{END}: {}", ends(*outcome))),
         _ => {}
     }
     notes.extend(item.condition.iter().map(|condition| format!("only if {condition}")));
