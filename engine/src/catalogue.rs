@@ -4,6 +4,8 @@
 //! read. Links are not followed and hidden folders are left alone, so nothing outside the root gets in. A folder with
 //! a workspace of its own is another catalogue.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use runbook_core::check::{self, CheckOptions, Judgement};
@@ -37,6 +39,22 @@ pub struct File {
     pub document: Option<Document>,
     /// What reading it found.
     pub found: Vec<Diagnostic>,
+    /// Of the file as it was read; of a text that came from elsewhere there is none.
+    stamp: Option<Stamp>,
+}
+
+/// What shows that a file has changed, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    modified: (i64, i64),
+    bytes: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(facts: &std::fs::Metadata) -> Stamp {
+        Stamp { modified: (facts.mtime(), facts.mtime_nsec()), bytes: facts.len(), inode: facts.ino() }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -44,25 +62,50 @@ pub struct Catalogue {
     root: PathBuf,
     /// In the order of their names.
     files: Vec<File>,
+    /// Folders beneath the root belong to it.
+    deep: bool,
 }
 
 impl Catalogue {
     /// Reads every file of a folder.
     pub fn open(root: &Path) -> Result<Catalogue, CatalogueError> {
-        let mut paths = Vec::new();
-        walk(root, 0, &mut paths)?;
-        if paths.len() > limits::CATALOGUE_FILES {
+        Catalogue::read(root, true, Vec::new())
+    }
+
+    /// As it is now. What has not changed since is not read again.
+    pub fn renewed(self) -> Result<Catalogue, CatalogueError> {
+        Catalogue::read(&self.root.clone(), self.deep, self.files)
+    }
+
+    /// The files that it is made of, or could be, as they are at this moment: where these are the same, so is the catalogue.
+    pub fn stamps(&self) -> BTreeMap<PathBuf, Option<Stamp>> {
+        let mut paths = listed(&self.root, self.deep).unwrap_or_default();
+        paths.extend(self.files.iter().map(|file| file.path.clone()));
+        let stamp = |path: PathBuf| {
+            let stamp = std::fs::symlink_metadata(&path).ok().map(|facts| Stamp::of(&facts));
+            (path, stamp)
+        };
+        paths.into_iter().map(stamp).collect()
+    }
+
+    fn read(root: &Path, deep: bool, mut known: Vec<File>) -> Result<Catalogue, CatalogueError> {
+        let paths = listed(root, deep)?;
+        if deep && paths.len() > limits::CATALOGUE_FILES {
             return Err(CatalogueError::TooMany { path: root.to_owned() });
         }
-        paths.sort();
         let mut files = Vec::new();
-        for path in paths {
-            let file = File::read(root, &path)?;
+        for path in paths.into_iter().take(limits::CATALOGUE_FILES) {
+            let now = std::fs::symlink_metadata(&path).ok().map(|facts| Stamp::of(&facts));
+            let same = |file: &File| file.path == path && file.stamp.is_some() && file.stamp == now;
+            let file = match known.iter().position(same) {
+                Some(place) => known.swap_remove(place),
+                None => File::read(root, &path)?,
+            };
             if file.belongs() {
                 files.push(file);
             }
         }
-        Ok(Catalogue { root: root.to_owned(), files })
+        Ok(Catalogue { root: root.to_owned(), files, deep })
     }
 
     /// The catalogue that a file stands in: that of the nearest workspace upward, else the file's own folder. The file is
@@ -74,7 +117,7 @@ impl Catalogue {
         let root = folder.ancestors().find(|dir| dir.join(WORKSPACE_FILE).is_file());
         let mut catalogue = match root {
             Some(root) => Catalogue::open(root)?,
-            None => Catalogue { root: folder.to_owned(), files: beside(folder)? },
+            None => Catalogue::read(folder, false, Vec::new())?,
         };
         if !catalogue.files.iter().any(|file| file.path == path) {
             let mut file = File::read(&catalogue.root, &path)?;
@@ -99,7 +142,7 @@ impl Catalogue {
     pub fn at_home(root: &Path) -> Result<Catalogue, CatalogueError> {
         match root.join(WORKSPACE_FILE).is_file() {
             true => Catalogue::open(root),
-            false => Ok(Catalogue { root: root.to_owned(), files: beside(root)? }),
+            false => Catalogue::read(root, false, Vec::new()),
         }
     }
 
@@ -108,7 +151,7 @@ impl Catalogue {
         let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
         let source = Source::new(name, text);
         let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
-        let file = File { path: path.to_owned(), source, document, found: found.into_sorted() };
+        let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), stamp: None };
         match self.files.iter_mut().find(|file| file.path == path) {
             Some(old) => *old = file,
             None => self.files.push(file),
@@ -118,7 +161,7 @@ impl Catalogue {
     /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
     pub(crate) fn of_contents(root: &Path, contents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Catalogue {
         let files = contents.into_iter().map(|(name, bytes)| File::of(&root.join(&name), name, bytes));
-        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect() }
+        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect(), deep: true }
     }
 
     /// Steps run here unless they say otherwise.
@@ -269,7 +312,8 @@ impl File {
             Err(_) => open_anywhere(path),
         };
         let opened = opened.map_err(unreadable)?;
-        let size = opened.metadata().map_err(unreadable)?.len();
+        let facts = opened.metadata().map_err(unreadable)?;
+        let (size, stamp) = (facts.len(), Some(Stamp::of(&facts)));
         let mut bytes = Vec::new();
         if read_bounded(opened, limits::DOCUMENT_BYTES, &mut bytes).map_err(unreadable)?.is_none() {
             // Its beginning says whose it is.
@@ -277,9 +321,9 @@ impl File {
             let source = Source::new(name, String::from_utf8_lossy(head).into_owned());
             let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
             let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
-            return Ok(File { path: path.to_owned(), source, document: None, found });
+            return Ok(File { path: path.to_owned(), source, document: None, found, stamp });
         }
-        Ok(File::of(path, name, bytes))
+        Ok(File { stamp, ..File::of(path, name, bytes) })
     }
 
     fn of(path: &Path, name: String, bytes: Vec<u8>) -> File {
@@ -297,7 +341,7 @@ impl File {
                 (source, None, vec![diagnostic])
             }
         };
-        File { path: path.to_owned(), source, document, found }
+        File { path: path.to_owned(), source, document, found, stamp: None }
     }
 
     /// Whether it says that it is a document of ours.
@@ -343,19 +387,17 @@ fn walk(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Catalo
     Ok(())
 }
 
-/// The files of one folder alone: what a file that stands outside any workspace can call.
-fn beside(dir: &Path) -> Result<Vec<File>, CatalogueError> {
-    let mut paths: Vec<PathBuf> =
-        entries(dir)?.into_iter().filter(|(path, is_dir)| !is_dir && is_yaml(path)).map(|(path, _)| path).collect();
-    paths.sort();
-    let mut files = Vec::new();
-    for path in paths.into_iter().take(limits::CATALOGUE_FILES) {
-        let file = File::read(dir, &path)?;
-        if file.belongs() {
-            files.push(file);
-        }
+/// The files that may belong to a catalogue, in the order of their names. Where it is not `deep`, those of one folder alone: what a
+/// file that stands outside any workspace can call.
+fn listed(root: &Path, deep: bool) -> Result<Vec<PathBuf>, CatalogueError> {
+    let mut paths = Vec::new();
+    if deep {
+        walk(root, 0, &mut paths)?;
+    } else {
+        paths.extend(entries(root)?.into_iter().filter(|(path, is_dir)| !is_dir && is_yaml(path)).map(|(path, _)| path));
     }
-    Ok(files)
+    paths.sort();
+    Ok(paths)
 }
 
 /// Files and folders that are neither hidden nor links.
@@ -393,6 +435,26 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         dir
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_read_again() {
+        let dir = folder(&[("a.yaml", HELLO), ("sub/b.yaml", &HELLO.replace("hello", "other"))]);
+        let mut catalogue = Catalogue::open(dir.path()).unwrap();
+        let before = catalogue.stamps();
+        assert_eq!(catalogue.stamps(), before);
+        // A mark that only reading the file again takes away.
+        for file in &mut catalogue.files {
+            file.found.push(Diagnostic::new(Code::RB0003, &file.source, Span::default(), "kept"));
+        }
+        std::fs::write(dir.path().join("a.yaml"), HELLO.replace("echo hi", "echo you")).unwrap();
+        std::fs::write(dir.path().join("c.yaml"), HELLO.replace("hello", "third")).unwrap();
+        assert_ne!(catalogue.stamps(), before);
+        let catalogue = catalogue.renewed().unwrap();
+        let kept: Vec<(&str, bool)> = catalogue.files().iter().map(|file| (&*file.source.name, !file.found.is_empty())).collect();
+        assert_eq!(kept, [("a.yaml", false), ("c.yaml", false), ("sub/b.yaml", true)]);
+        std::fs::remove_file(dir.path().join("a.yaml")).unwrap();
+        assert_eq!(catalogue.renewed().unwrap().files().len(), 2);
     }
 
     #[test]

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use runbook_core::Digest;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Code, Diagnostic};
 use runbook_core::trial::Point;
-use runbook_engine::catalogue::Catalogue;
+use runbook_engine::catalogue::{Catalogue, Stamp};
 use runbook_engine::suite::{self, Covered, Played, Report, Selection};
 use serde_json::json;
 
@@ -38,34 +37,75 @@ fn play(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
     if !args.watch {
         return once(args, settings, ui);
     }
+    let mut places = places(&args.what, settings);
     loop {
-        let before = state(args, settings);
+        // Before they are played: what changes meanwhile is seen.
+        let before = places.as_ref().map(|places| stamps(places)).unwrap_or_default();
+        let played = match &places {
+            Ok(places) => cases(places, args, ui).map(drop),
+            Err(trouble) => {
+                ui.trouble(trouble);
+                Ok(())
+            }
+        };
         // A file that cannot be read now may be whole a moment later.
-        if let Err(trouble) = once(args, settings, ui) {
+        if let Err(trouble) = played {
             if trouble.is_broken_pipe() {
                 return Err(trouble);
             }
             ui.trouble(&trouble);
         }
         ui.say(&Tone::Quiet.paint("waiting for a change; Ctrl-C ends it"));
-        while state(args, settings) == before {
+        places = changed(places, &before, args, settings);
+    }
+}
+
+/// Waits until a file is another one, and reads it.
+fn changed(
+    places: Result<Vec<Meant>, Trouble>,
+    before: &Stamps,
+    args: &args::Play,
+    settings: &Settings,
+) -> Result<Vec<Meant>, Trouble> {
+    let Ok(places) = places else {
+        // Nothing says yet which files there are.
+        loop {
             std::thread::sleep(LOOK);
+            if let Ok(places) = self::places(&args.what, settings) {
+                return Ok(places);
+            }
         }
+    };
+    while stamps(&places) == *before {
+        std::thread::sleep(LOOK);
+    }
+    let renew = |(catalogue, file): Meant| {
+        let catalogue = catalogue.renewed().ok()?;
+        let there = file.as_ref().is_none_or(|file| catalogue.source(file).is_some());
+        there.then_some((catalogue, file))
+    };
+    match places.into_iter().map(renew).collect() {
+        Some(renewed) => Ok(renewed),
+        None => self::places(&args.what, settings),
     }
 }
 
 fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
+    cases(&places(&args.what, settings)?, args, ui)
+}
+
+fn cases(places: &[Meant], args: &args::Play, ui: &mut Ui) -> Outcome {
     let options = check::options(None);
     let mut tally = Tally::default();
     let mut parts = Vec::new();
-    for (catalogue, file) in places(&args.what, settings)? {
-        let selection = Selection { file, filter: args.filter.clone() };
+    for (catalogue, file) in places {
+        let selection = Selection { file: file.clone(), filter: args.filter.clone() };
         let report = match args.real {
-            true => real::run(&catalogue, &selection, &options, ui)?,
-            false => suite::play(&catalogue, &selection, &options),
+            true => real::run(catalogue, &selection, &options, ui)?,
+            false => suite::play(catalogue, &selection, &options),
         };
         if args.annotations.is_none() {
-            show(&report, &catalogue, args, ui)?;
+            show(&report, catalogue, args, ui)?;
         }
         tally.add(&report);
         parts.push((catalogue, report));
@@ -74,7 +114,7 @@ fn once(args: &args::Play, settings: &Settings, ui: &mut Ui) -> Outcome {
         annotate::print(form, &parts, args.coverage, ui)?;
     }
     if let Some(file) = &args.junit {
-        let text = junit::document(parts.iter().map(|(catalogue, report)| (catalogue, report)));
+        let text = junit::document(parts.iter().map(|(catalogue, report)| (*catalogue, report)));
         std::fs::write(file, text).map_err(|why| {
             Trouble::failed(format!("cannot write {}: {why}", file.display())).next("name a file that can be written")
         })?;
@@ -109,11 +149,11 @@ fn places(what: &[String], settings: &Settings) -> Result<Vec<Meant>, Trouble> {
     what.iter().map(|what| check::meant(what, settings)).collect()
 }
 
-/// The files as they are.
-fn state(args: &args::Play, settings: &Settings) -> BTreeMap<PathBuf, Digest> {
-    let found = places(&args.what, settings).unwrap_or_default();
-    let files = found.iter().flat_map(|(catalogue, _)| catalogue.files());
-    files.map(|file| (file.path.clone(), Digest::of_bytes(file.source.text.as_bytes()))).collect()
+type Stamps = Vec<BTreeMap<PathBuf, Option<Stamp>>>;
+
+/// The files as they are, without reading them.
+fn stamps(places: &[Meant]) -> Stamps {
+    places.iter().map(|(catalogue, _)| catalogue.stamps()).collect()
 }
 
 #[derive(Default)]

@@ -14,7 +14,7 @@ use crate::exit::Trouble;
 use crate::ui::words::count;
 use crate::ui::{Tone, Ui};
 
-pub fn print(form: Annotations, parts: &[(Catalogue, Report)], coverage: bool, ui: &mut Ui) -> Result<(), Trouble> {
+pub fn print(form: Annotations, parts: &[(&Catalogue, Report)], coverage: bool, ui: &mut Ui) -> Result<(), Trouble> {
     let mut all = Vec::new();
     for (catalogue, report) in parts {
         let repository = Repository::around(catalogue.root()).ok();
