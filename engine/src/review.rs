@@ -10,6 +10,7 @@ use runbook_core::check::CheckOptions;
 use runbook_core::compare::{Comparison, compare};
 use runbook_core::diagnostic::{Diagnostic, Severity};
 use runbook_core::document::Procedure;
+use runbook_core::document::test::{Case, Test};
 use runbook_core::explore::{DryRun, walk};
 use runbook_core::policy::People;
 use runbook_core::{Digest, Plan, trial};
@@ -55,6 +56,8 @@ pub enum Change {
 /// What its tests say.
 #[derive(Debug, Default)]
 pub struct Tests {
+    /// The files that they stand in.
+    pub files: BTreeSet<String>,
     pub cases: usize,
     /// File and name of each case that does not pass.
     pub failed: Vec<(String, String)>,
@@ -208,7 +211,7 @@ fn reviewed(name: &str, then: Option<Judged>, now: Option<Judged>, new: &Catalog
         }
         _ => return None,
     };
-    let tests = match &now {
+    let mut tests = match &now {
         Some(now) => tests(new, now, options),
         None => Tests::default(),
     };
@@ -221,15 +224,19 @@ fn reviewed(name: &str, then: Option<Judged>, now: Option<Judged>, new: &Catalog
     if same && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
         return None;
     }
+    if let Some(plan) = now.as_ref().and_then(|now| now.plan.as_ref()) {
+        tests.dry_runs = dry_runs(new, &tests.files, plan);
+    }
     let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
     Some(Reviewed { name: name.to_owned(), file, change, found, mended, tests })
 }
 
 fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {
     let selection = Selection { file: Some(judged.file.as_str().into()), filter: None };
-    let report = suite::play(catalogue, &selection, options);
+    let report = suite::play_with(catalogue, &selection, options, judged.plan.clone());
     let mut tests = Tests { cases: report.cases().count(), broken: report.faults, ..Tests::default() };
     for file in &report.files {
+        tests.files.insert(file.file.clone());
         let failing = file.cases.iter().filter(|case| !case.faults.is_empty());
         tests.failed.extend(failing.map(|case| (file.file.clone(), case.name.clone())));
     }
@@ -241,14 +248,14 @@ fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Test
         let missing = covered.coverage.missing().filter(|point| counts(point.class()));
         tests.missing.extend(missing.map(|point| point.missing(&covered.plan)));
     }
-    for test in catalogue.tests() {
-        let of_this = catalogue.tested(test).0.is_some_and(|procedure| *procedure.source.name == *judged.file);
-        for case in test.cases.iter().filter(|_| of_this) {
-            let name = case.name.value.clone();
-            if let Ok(dry) = trial::predict(&case.with(&test.defaults), plan) {
-                tests.dry_runs.push((name, dry));
-            }
-        }
-    }
     tests
+}
+
+/// What each case of these files would do, where that can be said.
+fn dry_runs(catalogue: &Catalogue, files: &BTreeSet<String>, plan: &Arc<Plan>) -> Vec<(String, DryRun)> {
+    let tests = catalogue.tests().filter(|test| files.contains(&*test.source.name));
+    let cases = tests.flat_map(|test| test.cases.iter().filter(|case| !case.real).map(move |case| (test, case)));
+    let dry =
+        |(test, case): (&Test, &Case)| Some((case.name.value.clone(), trial::predict(&case.with(&test.defaults), plan).ok()?));
+    cases.filter_map(dry).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runbook_core::Plan;
-use runbook_core::check::CheckOptions;
+use runbook_core::check::{self, CheckOptions};
 use runbook_core::diagnostic::{Diagnostic, Severity};
 use runbook_core::document::test::{Case, Test};
 use runbook_core::document::{Document, Procedure};
@@ -83,7 +83,16 @@ impl Selection {
 
 /// Plays the selected cases, in the order of files and of cases.
 pub fn play(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions) -> Report {
+    play_with(catalogue, selection, options, None)
+}
+
+/// The same, where the plan of one procedure in the environment of the options is known already.
+pub fn play_with(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions, known: Option<Arc<Plan>>) -> Report {
     let mut suite = Suite::of(catalogue, options);
+    if let Some(plan) = known {
+        let name = format!("{}@{}", plan.main().name, plan.main().version);
+        suite.plans.insert((name, options.environment.clone()), Some(plan));
+    }
     for (test, procedure) in suite.tests(selection) {
         suite.file(test, procedure, selection);
     }
@@ -135,6 +144,8 @@ fn errors(found: &[Diagnostic]) -> impl Iterator<Item = Diagnostic> {
 
 struct Suite<'c> {
     catalogue: &'c Catalogue,
+    /// The same, by name.
+    named: check::Catalogue<'c>,
     options: &'c CheckOptions,
     /// By procedure and environment; `None` where there is none, which has been told.
     plans: BTreeMap<(String, Option<String>), Option<Arc<Plan>>>,
@@ -145,7 +156,8 @@ struct Suite<'c> {
 
 impl<'c> Suite<'c> {
     fn of(catalogue: &'c Catalogue, options: &'c CheckOptions) -> Suite<'c> {
-        Suite { catalogue, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() }
+        let named = check::Catalogue::new(catalogue.procedures(), catalogue.workspace());
+        Suite { catalogue, named, options, plans: BTreeMap::new(), covered: BTreeMap::new(), report: Report::default() }
     }
 
     /// The tests that are selected and can be played, each with its procedure; of others it is noted why they cannot.
@@ -160,10 +172,11 @@ impl<'c> Suite<'c> {
                 }
                 continue;
             };
-            let (procedure, found) = self.catalogue.tested(test);
+            let procedure = check::tested(test, &self.named).ok();
             if !selection.takes_file(test, procedure) {
                 continue;
             }
+            let found = check::check_test(test, &self.named).into_sorted();
             let faults: Vec<Diagnostic> = file.found.iter().cloned().chain(found).collect();
             match procedure {
                 Some(procedure) if !has_errors(&faults) => tests.push((&**test, procedure)),
