@@ -125,6 +125,8 @@ fn pages_come_from_the_parser() {
     let scripts: Vec<(&str, String)> = ["bash", "zsh", "fish", "elvish", "powershell"]
         .map(|shell| (shell, desk.run(&format!("completions {shell}")).exits(0).out))
         .into();
+    let part = std::fs::read_to_string(desk.path("pages/runbook-test-record.1")).unwrap();
+    assert!(part.contains("runbook\\-test\\-record") && part.contains("\\-\\-out"), "{part}");
     let help = desk.run("--help").exits(0).out;
     let listed = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("the commands");
     let begins = listed.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));

@@ -26,9 +26,13 @@ pub fn run(args: &args::Man, ui: &mut Ui) -> Outcome {
     let mut count = 1;
     std::fs::write(dir.join("runbook.1"), page(&root)?).map_err(cannot)?;
     for command in visible(&root) {
-        let file = dir.join(format!("runbook-{}.1", command.get_name()));
-        std::fs::write(file, page(command)?).map_err(cannot)?;
+        let file = |name: &str| dir.join(format!("runbook-{name}.1"));
+        std::fs::write(file(command.get_name()), page(command)?).map_err(cannot)?;
         count += 1;
+        for part in visible(command) {
+            std::fs::write(file(&format!("{}-{}", command.get_name(), part.get_name())), page(part)?).map_err(cannot)?;
+            count += 1;
+        }
     }
     ui.say(&format!("wrote {count} pages to {}", dir.display()));
     Ok(Exit::Succeeded)

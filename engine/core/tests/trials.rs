@@ -135,6 +135,16 @@ expect:
         ),
         // Nobody answers.
         &format!("{LATE}}}\nanswers: {{go: nobody}}\nexpect: {{outcome: rolled_back, undone: [copy], within: 1h}}"),
+        // Somebody ends it, while a step is at work, while people are asked, and too late.
+        &format!(
+            "{LATE}, copy: {{takes: 5m}}}}\ncancel: {{after: 1m, by: ben, reason: enough}}\nexpect: {{outcome: cancelled, left: [], skipped: [go, tell], within: 1m}}"
+        ),
+        &format!(
+            "{LATE}}}\nanswers: {{go: nobody}}\ncancel: {{after: 10m, undo: true}}\nexpect: {{outcome: cancelled, undone: [copy], left: [], within: 10m}}"
+        ),
+        &format!(
+            "{LATE}}}\nanswers: {{go: [approve, approve]}}\ncancel: {{after: 1h}}\nexpect: {{outcome: succeeded, within: 0s}}"
+        ),
         // Failure, retry, timeout.
         &format!("{LATE}, copy: [fails, ok]}}\nanswers: {{go: [approve, approve]}}\nexpect: {{outcome: succeeded, within: 1m}}"),
         &format!("{LATE}, copy: times_out}}\nexpect: {{outcome: rolled_back, message: timeout, within: 21m, skipped: [go]}}"),

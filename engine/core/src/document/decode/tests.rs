@@ -210,6 +210,15 @@ fn each_fault_of_a_document_has_its_code() {
                 "RB0011 7:5 a case has no `name`",
             ],
         ),
+        (
+            "apiVersion: runbook/v1\nkind: Test\nprocedure: a\ncases:\n  - {name: x, steps: {s: {fails: y, gives: null}}, cancel: {by: z}, from_setup: {n: 1}, setup: [], expect: {outcome: failed}}\n"
+                .to_owned(),
+            &[
+                "RB0011 5:61 somebody who ends the run has no `after`",
+                "RB0023 5:69 `from_setup` stands without `setup`",
+                "RB0019 5:96 `setup` has no step",
+            ],
+        ),
     ] {
         assert_eq!(faults(&text), expect, "{text}");
     }
