@@ -76,14 +76,23 @@ struct Ground {
     clock: Arc<dyn Clock>,
 }
 
-/// Runs a case. Once `interrupt` is cancelled the run is too; what the setup started is ended all the same.
+/// What ends a case early.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupts {
+    /// The run is cancelled; what the setup started is ended all the same.
+    pub leave: CancellationToken,
+    /// The teardown is cancelled too: what it has not ended stays, and is named.
+    pub at_once: CancellationToken,
+}
+
+/// Runs a case.
 pub async fn rehearse(
     catalogue: &Catalogue,
     test: &Test,
     case: &Case,
     plan: &Arc<Plan>,
     config: &Path,
-    interrupt: &CancellationToken,
+    interrupts: &Interrupts,
 ) -> Result<Rehearsed, RehearsalError> {
     let refused = refused(test, case, plan);
     if !refused.is_empty() {
@@ -96,9 +105,9 @@ pub async fn rehearse(
     let logs = Logs::open_in(store.handle(), store.folder())?;
     let ground = Ground { work, config: config.to_owned(), journal: Arc::new(store), logs, clock: Arc::new(SystemClock) };
     let mut rehearsal = Rehearsal { test, ground: &ground, found: Rehearsed::default(), ids: Vec::new() };
-    rehearsal.through(catalogue, case, plan, interrupt).await?;
+    rehearsal.through(catalogue, case, plan, interrupts).await?;
     let mut found = rehearsal.found;
-    found.interrupted = interrupt.is_cancelled();
+    found.interrupted = interrupts.leave.is_cancelled();
     drop(ground);
     if !found.faults.is_empty() || found.interrupted {
         found.kept = Some(folder.keep());
@@ -132,12 +141,12 @@ impl Rehearsal<'_> {
         catalogue: &Catalogue,
         case: &Case,
         plan: &Arc<Plan>,
-        interrupt: &CancellationToken,
+        interrupts: &Interrupts,
     ) -> Result<(), RehearsalError> {
-        let ran = self.prepared(catalogue, case, plan, interrupt).await;
+        let ran = self.prepared(catalogue, case, plan, &interrupts.leave).await;
         // Whatever happened, and whoever wants to leave.
         if let Some(teardown) = trial::teardown(self.test, case) {
-            self.beside(catalogue, &teardown, case, &CancellationToken::new()).await?;
+            self.beside(catalogue, &teardown, case, &interrupts.at_once).await?;
         }
         let survivors: Vec<_> = self.ids.iter().flat_map(|id| process::survivors(id)).collect();
         let left = process::named(&survivors);

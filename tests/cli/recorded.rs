@@ -314,3 +314,18 @@ steps:
     assert!(!wrote.err.contains(canary));
     desk.run("test try").exits(0);
 }
+
+#[test]
+fn the_first_line_leads_to_the_schema() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - run: 'true'\n    effect: read\n"))]);
+    desk.run("init").exits(0);
+    desk.run("exec try").exits(0);
+    std::fs::create_dir_all(desk.path("tests/of")).unwrap();
+    for (file, first) in [("try.test.yaml", ".runbook/schema-v1.json"), ("tests/of/try.test.yaml", "../../.runbook/schema-v1.json")]
+    {
+        desk.run(&format!("test record last --out {file}")).exits(0);
+        let text = std::fs::read_to_string(desk.path(file)).unwrap();
+        assert!(text.starts_with(&format!("# yaml-language-server: $schema={first}\napiVersion:")), "{text}");
+        desk.run(&format!("fmt --check {file}")).exits(0);
+    }
+}

@@ -142,3 +142,27 @@ fn whoever_interrupts_it_leaves_nothing_behind() {
     assert!(rest.iter().any(|line| line.contains("it was interrupted, and its teardown was run")), "{rest:?}");
     assert!(marked(&desk).is_some() || rest.iter().any(|line| line.contains("kept")), "{rest:?}");
 }
+
+#[test]
+fn whoever_says_so_twice_does_not_wait_for_the_teardown() {
+    let desk = desk(|case| case.replace("kill $(cat pid); cp page MARK", "cp pid MARK; sleep 60; kill $(cat pid)"));
+    let mut child = desk.command("test --real").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("it is written over"));
+    // The case passes at once, and its teardown goes on and on.
+    let began = std::time::Instant::now();
+    while marked(&desk).is_none_or(|text| !text.ends_with('\n')) {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "the teardown never began");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let pid: i32 = marked(&desk).unwrap().trim().parse().unwrap();
+    // Two of one kind would be one, where nobody has looked in between.
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{out}");
+    assert!(out.contains("the teardown leaves this running: "), "{out}");
+}

@@ -3,10 +3,9 @@
 
 use runbook_core::check::CheckOptions;
 use runbook_engine::catalogue::Catalogue;
-use runbook_engine::rehearsal::rehearse;
+use runbook_engine::rehearsal::{Interrupts, rehearse};
 use runbook_engine::suite::{self, CasePlayed, Played, Report, Selection};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::commands::config_folder;
 use crate::commands::store::runtime;
@@ -18,14 +17,14 @@ pub fn run(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions,
     let mut report = Report { faults, ..Report::default() };
     let config = config_folder();
     runtime()?.block_on(async {
-        let interrupt = CancellationToken::new();
-        watch(interrupt.clone())?;
+        let interrupts = Interrupts::default();
+        watch(interrupts.clone())?;
         for real in cases {
-            if interrupt.is_cancelled() {
+            if interrupts.leave.is_cancelled() {
                 break;
             }
             ui.say(&Tone::Quiet.paint(&format!("{}: {} …", line(&real.test.source.name), line(&real.case.name.value))));
-            let found = rehearse(catalogue, real.test, &real.case, &real.plan, &config, &interrupt).await;
+            let found = rehearse(catalogue, real.test, &real.case, &real.plan, &config, &interrupts).await;
             let found = found.map_err(|why| Trouble::failed(format!("`{}` broke off: {why}", line(&real.case.name.value))))?;
             for path in &found.stood_in {
                 ui.say(&Tone::Quiet.paint(&format!("  {}: a stand-in stood in for it", line(path))));
@@ -51,18 +50,21 @@ pub fn run(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions,
     })
 }
 
-/// Cancels once somebody wants to leave, by whatever signal.
-fn watch(interrupt: CancellationToken) -> Result<(), Trouble> {
+/// Whoever wants to leave, by whatever signal, waits for the teardown; whoever says so again does not.
+fn watch(interrupts: Interrupts) -> Result<(), Trouble> {
     let cannot = |why: std::io::Error| Trouble::failed(format!("cannot watch for signals: {why}"));
     let mut kinds = Vec::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         kinds.push(signal(kind).map_err(cannot)?);
     }
     for mut kind in kinds {
-        let interrupt = interrupt.clone();
+        let Interrupts { leave, at_once } = interrupts.clone();
         tokio::spawn(async move {
             while kind.recv().await.is_some() {
-                interrupt.cancel();
+                if leave.is_cancelled() {
+                    at_once.cancel();
+                }
+                leave.cancel();
             }
         });
     }
