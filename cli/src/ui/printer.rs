@@ -127,7 +127,7 @@ impl Drop for Apart {
     }
 }
 
-/// A file takes what is written at once, as `/dev/null` does. Behind a terminal, a pipe or a socket is somebody who may be slow.
+/// Behind a terminal, a pipe or a socket is somebody who may be slow. A file is as fast as a disk, for which a run waits anyway.
 fn can_hold_up(stream: impl IsTerminal + AsFd) -> bool {
     let kind = fstat(&stream).map(|facts| FileType::from_raw_mode(facts.st_mode));
     !matches!(kind, Ok(FileType::RegularFile | FileType::CharacterDevice)) || stream.is_terminal()

@@ -1,6 +1,8 @@
 //! What is found of files in the forms of the machines that put it beside lines: commands of a GitHub workflow, a code quality report of
 //! GitLab, SARIF.
 
+use std::collections::BTreeMap;
+
 use runbook_core::Digest;
 use runbook_core::diagnostic::{Diagnostic, Position, Severity, Source};
 use serde_json::{Value as Json, json};
@@ -83,8 +85,11 @@ pub fn shown_by_github(annotations: Vec<Annotation>) -> (Vec<Annotation>, Vec<(L
 
 /// A code quality report of GitLab.
 pub fn to_gitlab(annotations: &[Annotation]) -> Json {
+    // By the text and not by the line, so that an issue stays the same one when its line moves; of equal ones each has its place.
+    let mut alike: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let issues = annotations.iter().map(|Annotation { level, file, from, to, title, message }| {
-        let print = Digest::of_bytes(format!("{file}\0{title}\0{message}").as_bytes());
+        let place = alike.entry((file, title, message)).and_modify(|place| *place += 1).or_default();
+        let print = Digest::of_bytes(format!("{file}\0{title}\0{message}\0{place}").as_bytes());
         json!({
             "description": message,
             "check_name": title,
@@ -137,4 +142,31 @@ pub fn to_sarif(annotations: &[Annotation]) -> Json {
 fn uri(path: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
     path.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gitlab_tells_every_issue_from_the_others() {
+        let at = Position { line: 1, column: 1 };
+        let issue = |line, file: &str, message: &str| Annotation {
+            level: Level::Notice,
+            file: file.to_owned(),
+            from: Position { line, ..at },
+            to: at,
+            title: "test".to_owned(),
+            message: message.to_owned(),
+        };
+        let prints = |issues: &[Annotation]| -> Vec<String> {
+            let report = to_gitlab(issues);
+            report.as_array().unwrap().iter().map(|issue| issue["fingerprint"].to_string()).collect()
+        };
+        let issues = [issue(6, "a", "fails"), issue(8, "a", "fails"), issue(6, "b", "fails"), issue(6, "a", "other")];
+        let first = prints(&issues);
+        assert_eq!(first.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{first:?}");
+        let moved = [issue(7, "a", "fails"), issue(9, "a", "fails"), issue(1, "b", "fails"), issue(2, "a", "other")];
+        assert_eq!(prints(&moved), first, "a line that moves is the same issue");
+    }
 }

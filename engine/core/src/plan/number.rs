@@ -2,9 +2,9 @@
 //!
 //! The steps of a procedure are numbered from 1 in the order in which they are written: its body, then `finally`, then `on_failure`,
 //! each step before those inside it. What is called keeps its own numbers behind that of the call (`5.3`). What takes step 4 back is
-//! `U4`, or `U4-1`, `U4-2` and so on; the look whether step 4 took place is `V4`. Items and rounds share the number of their step.
+//! `U4`, or `U4-1`, `U4-2` and so on; the look whether step 4 took place is `V4`, and whether `U4-1` did `VU4-1`. Items and rounds share
+//! the number of their step.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::{Plan, Step, StepIx, Verb, Verify, WaitFor};
@@ -12,42 +12,14 @@ use crate::id::StepPath;
 
 /// The numbers of a plan, made when one is first asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Numbers(OnceLock<Arc<[Mark]>>);
-
-/// The number of a step within the procedure that it stands in.
-#[derive(Clone, Copy, Debug, Default)]
-struct Mark {
-    of: Of,
-    number: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Of {
-    #[default]
-    Step,
-    /// Its place among the steps that take another one back, from 1; 0 where it is alone.
-    Undo(u32),
-    Verify,
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.number;
-        match self.of {
-            Of::Step => write!(f, "{number}"),
-            Of::Undo(0) => write!(f, "U{number}"),
-            Of::Undo(part) => write!(f, "U{number}-{part}"),
-            Of::Verify => write!(f, "V{number}"),
-        }
-    }
-}
+pub(crate) struct Numbers(OnceLock<Arc<[String]>>);
 
 impl Plan {
     /// The number of a step that is reached through these calls, the outermost first.
     pub fn number(&self, calls: &[StepIx], step: StepIx) -> String {
-        let marks = self.numbers.0.get_or_init(|| Writer::whole(self));
-        let mark = |ix: &StepIx| marks.get(ix.0 as usize).copied().unwrap_or_default().to_string();
-        calls.iter().chain([&step]).map(mark).collect::<Vec<_>>().join(".")
+        let numbers = self.numbers.0.get_or_init(|| Writer::whole(self));
+        let number = |ix: &StepIx| numbers.get(ix.0 as usize).map_or("", String::as_str);
+        calls.iter().chain([&step]).map(number).collect::<Vec<_>>().join(".")
     }
 
     /// The number of the step that a path addresses.
@@ -58,54 +30,58 @@ impl Plan {
 
 struct Writer<'p> {
     plan: &'p Plan,
-    marks: Vec<Mark>,
+    /// Within the procedure that a step stands in.
+    numbers: Vec<String>,
     last: u32,
 }
 
 impl Writer<'_> {
-    fn whole(plan: &Plan) -> Arc<[Mark]> {
-        let mut writer = Writer { plan, marks: vec![Mark::default(); plan.steps.len()], last: 0 };
+    fn whole(plan: &Plan) -> Arc<[String]> {
+        let mut writer = Writer { plan, numbers: vec![String::new(); plan.steps.len()], last: 0 };
         for procedure in &plan.procedures {
             writer.last = 0;
             for list in [&procedure.body, &procedure.finally, &procedure.on_failure] {
                 writer.list(list);
             }
         }
-        writer.marks.into()
+        writer.numbers.into()
     }
 
     fn list(&mut self, list: &[StepIx]) {
         for ix in list {
             self.last += 1;
-            let number = self.last;
-            self.put(*ix, Mark { of: Of::Step, number });
-            let step = self.plan.step(*ix);
-            inside(step).into_iter().for_each(|list| self.list(list));
-            let mut undo = Vec::new();
-            self.all(&step.undo, &mut undo);
-            let alone = undo.len() == 1;
-            for (part, ix) in (1..).zip(undo) {
-                self.put(ix, Mark { of: Of::Undo(if alone { 0 } else { part }), number });
-            }
+            self.put(*ix, self.last.to_string());
+            inside(self.plan.step(*ix)).into_iter().for_each(|list| self.list(list));
         }
     }
 
-    /// Every step of a list that takes step number `last` back, and what looks whether that took place.
-    fn all(&mut self, list: &[StepIx], found: &mut Vec<StepIx>) {
+    /// Numbers a step, what looks whether it took place, and what takes it back.
+    fn put(&mut self, ix: StepIx, number: String) {
+        let step = self.plan.step(ix);
+        if let Some(Verify::Step(look)) = &step.verify {
+            self.beside('V', std::slice::from_ref(look), &number);
+        }
+        self.beside('U', &step.undo, &number);
+        if let Some(slot) = self.numbers.get_mut(ix.0 as usize) {
+            *slot = number;
+        }
+    }
+
+    fn beside(&mut self, letter: char, list: &[StepIx], of: &str) {
+        let mut steps = Vec::new();
+        self.all(list, &mut steps);
+        let alone = steps.len() == 1;
+        for (part, ix) in (1..).zip(steps) {
+            let number = if alone { format!("{letter}{of}") } else { format!("{letter}{of}-{part}") };
+            self.put(ix, number);
+        }
+    }
+
+    /// Every step of a list, in the order in which they are written.
+    fn all(&self, list: &[StepIx], found: &mut Vec<StepIx>) {
         for ix in list {
             found.push(*ix);
             inside(self.plan.step(*ix)).into_iter().for_each(|list| self.all(list, found));
-        }
-    }
-
-    fn put(&mut self, ix: StepIx, mark: Mark) {
-        if let Some(slot) = self.marks.get_mut(ix.0 as usize) {
-            *slot = mark;
-        }
-        if let Some(Verify::Step(look)) = self.plan.step(ix).verify
-            && let Some(slot) = self.marks.get_mut(look.0 as usize)
-        {
-            *slot = Mark { of: Of::Verify, ..mark };
         }
     }
 }
@@ -137,12 +113,13 @@ mod tests {
             "name: main
 steps:
 - {id: plain, exec: [a], undo: {id: back, exec: [b]}, verify: {id: look, exec: [c], effect: read}}
-- group: [{id: inside, exec: [a], undo: [{id: first, exec: [b]}, {group: [{id: second, exec: [b]}]}]}]
+- group: [{id: inside, exec: [a], undo: [{id: first, exec: [b], verify: {id: there, exec: [c], effect: read}}, {group: [{id: second, exec: [b]}]}]}]
 - id: many
   each: {in: '[1, 2]', steps: [{id: item, exec: [a], effect: read}]}
 - choose: [{when: 1 == 1, steps: [{id: chosen, exec: [a], effect: read}]}, {otherwise: [{finish: {outcome: failed}}]}]
 - {id: sub, call: sub@^1}
 - {id: ready, wait: {until: true, within: 1m, probe: {id: probe, exec: [a], effect: read}}}
+- {id: seen, exec: [a], verify: {id: wait, wait: {until: true, within: 1m, probe: {id: eye, exec: [a], effect: read}}}}
 on_failure:
 - {id: mend, exec: [a], effect: read}
 finally:
@@ -173,6 +150,7 @@ steps:
             ("group-2", "2"),
             ("group-2/inside", "3"),
             ("group-2/inside~undo/first", "U3-1"),
+            ("group-2/inside~undo/first~verify[1]/there", "VU3-1"),
             ("group-2/inside~undo/group-2", "U3-2"),
             ("group-2/inside~undo/group-2/second", "U3-3"),
             ("many[7]/item", "5"),
@@ -184,10 +162,14 @@ steps:
             ("sub/act~undo/exec-1", "9.U3"),
             ("ready", "10"),
             ("ready[3]/probe", "11"),
-            ("~finally/last", "12"),
-            ("~on_failure/mend", "13"),
+            ("seen~verify[1]/wait", "V12-1"),
+            ("seen~verify[1]/wait[1]/eye", "V12-2"),
+            ("~finally/last", "13"),
+            ("~on_failure/mend", "14"),
         ] {
             assert_eq!(plan.number_at(&path.parse().unwrap()).as_deref(), Some(number), "{path}");
         }
+        let numbers = super::Writer::whole(&plan);
+        assert!(numbers.iter().all(|number| !number.is_empty()), "{numbers:?}");
     }
 }

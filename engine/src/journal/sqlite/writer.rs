@@ -254,7 +254,7 @@ impl Writing {
             // What is alone is taken back with its transaction.
             [job] => match job.make(&self.connection, &self.path) {
                 Err(error) if self.ends_all(&error) => Err(error),
-                Err(_) => return self.execute("ROLLBACK"),
+                Err(_) => return self.execute("ROLLBACK").or_else(|error| self.abandon(error)),
                 Ok(()) => Ok(()),
             },
             several => several.iter_mut().try_for_each(|job| self.make_apart(&mut **job)),
