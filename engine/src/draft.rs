@@ -16,10 +16,10 @@ mod session;
 mod write;
 
 use runbook_core::check::{Catalogue, CheckOptions, check};
-use runbook_core::diagnostic::Source;
+use runbook_core::diagnostic::{Diagnostics, Severity, Source};
 use runbook_core::document::{Document, load};
 use runbook_core::id::ProcedureName;
-use runbook_core::layout::lay_out;
+use runbook_core::layout::{Unlaid, lay_out};
 use runbook_core::limits;
 
 pub use history::{Commands, Wanted};
@@ -185,16 +185,26 @@ fn finished(name: &ProcedureName, from: &str, procedure: &Procedure, names: &Nam
     }
     let written = write::procedure(name, from, procedure, names);
     let source = Source::new(format!("{name}.yaml"), written.text);
-    let text = lay_out(&source).map_err(|why| Undrafted::Beyond(why.to_string()))?;
+    let text = lay_out(&source).map_err(|why| match why {
+        Unlaid::Unread(found) => beyond(&found).unwrap_or_else(|| Undrafted::Beyond("it cannot be read".to_owned())),
+        why => Undrafted::Beyond(why.to_string()),
+    })?;
     let source = Source::new(source.name, text);
     let (document, mut found) = load(&source);
     if let Some(Document::Procedure(procedure)) = &document {
         found.append(check(procedure, &Catalogue::default(), &CheckOptions::default()).1);
     }
-    if let Some(fault) = found.iter().find(|fault| fault.severity == runbook_core::diagnostic::Severity::Error) {
-        return Err(Undrafted::Beyond(fault.message.clone()));
+    if let Some(refused) = beyond(&found) {
+        return Err(refused);
     }
     Ok(Draft { text: source.text.to_string(), open, secrets: names.secrets.values().cloned().collect(), inputs: written.inputs })
+}
+
+/// The first error, in the words of the check.
+fn beyond(found: &Diagnostics) -> Option<Undrafted> {
+    let fault = found.iter().find(|fault| fault.severity == Severity::Error)?;
+    let reason = if fault.reason.is_empty() { String::new() } else { format!(": {}", fault.reason) };
+    Some(Undrafted::Beyond(format!("{}{reason}", fault.message)))
 }
 
 #[cfg(test)]

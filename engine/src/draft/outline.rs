@@ -128,8 +128,8 @@ pub(super) fn procedure(page: Page, names: &mut Names) -> Procedure {
     blocks.iter_mut().for_each(|block| author.without_secrets(block));
     let mut procedure = Procedure::default();
     let headline = blocks.iter().position(|block| matches!(block, Block::Heading { .. }));
+    let headline = headline.filter(|at| matches!(blocks.get(*at), Some(Block::Heading { level: 1, .. })));
     if let Some(at) = headline
-        && matches!(&blocks[at], Block::Heading { level: 1, .. })
         && let Block::Heading { text, .. } = blocks.remove(at)
     {
         procedure.title = Some(text).filter(|text| !text.is_empty());
