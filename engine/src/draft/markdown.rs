@@ -81,8 +81,8 @@ struct Leaf {
     what: What,
     span: Range<usize>,
     text: String,
-    /// Where its links lead.
-    addresses: Vec<String>,
+    /// Links that are open in it: where each begins, and where it leads.
+    links: Vec<(usize, String)>,
     /// Tags that are open in it.
     open: usize,
 }
@@ -110,10 +110,18 @@ impl Reader<'_> {
                 Event::Start(tag) => {
                     leaf.open += 1;
                     if let Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } = tag {
-                        leaf.addresses.push(dest_url.to_string());
+                        leaf.links.push((leaf.text.len(), dest_url.to_string()));
                     }
                 }
-                Event::End(_) if leaf.open > 0 => leaf.open -= 1,
+                Event::End(end) if leaf.open > 0 => {
+                    leaf.open -= 1;
+                    if matches!(end, TagEnd::Link | TagEnd::Image)
+                        && let Some((begun, address)) = leaf.links.pop()
+                        && leaf.text.get(begun..) != Some(address.as_str())
+                    {
+                        leaf.text.push_str(&format!(" ({address})"));
+                    }
+                }
                 Event::End(_) => self.leaf_ends(),
                 Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => leaf.text.push_str(&text),
                 Event::SoftBreak | Event::HardBreak => leaf.text.push(' '),
@@ -171,7 +179,7 @@ impl Reader<'_> {
             Tag::MetadataBlock(_) => What::Front,
             _ => What::Prose,
         };
-        self.leaf = Some(Leaf { what, span, text: String::new(), addresses: Vec::new(), open: 0 });
+        self.leaf = Some(Leaf { what, span, text: String::new(), links: Vec::new(), open: 0 });
     }
 
     fn end(&mut self, end: TagEnd, span: &Range<usize>) {
@@ -206,11 +214,7 @@ impl Reader<'_> {
     fn leaf_ends(&mut self) {
         let Some(leaf) = self.leaf.take() else { return };
         let block = match leaf.what {
-            What::Heading(level) => {
-                let addresses = leaf.addresses.iter().filter(|address| leaf.text.split_whitespace().all(|word| word != *address));
-                let addresses: String = addresses.map(|address| format!(" ({address})")).collect();
-                Block::Heading { level, text: leaf.text.trim().to_owned() + &addresses }
-            }
+            What::Heading(level) => Block::Heading { level, text: leaf.text.trim().to_owned() },
             What::Code(language) => Block::Code { language, text: leaf.text },
             What::Front => {
                 self.front = leaf.text;

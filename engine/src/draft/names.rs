@@ -11,6 +11,9 @@ use runbook_core::plan::Origin;
 const WORDS: usize = 6;
 const BYTES: usize = 40;
 
+/// Bytes of the longest word that one of the languages keeps.
+const KEPT_BYTES: usize = 12;
+
 #[derive(Debug, Default)]
 pub(super) struct Names {
     ids: BTreeSet<String>,
@@ -169,6 +172,10 @@ fn slug_within(text: &str, most: usize) -> String {
 /// A name that both languages read as one.
 fn readable(id: String) -> String {
     let id = if id.is_empty() { "value".to_owned() } else { id };
+    // The words that the languages keep for themselves are single and short.
+    if id.contains('_') || id.len() > KEPT_BYTES || id.contains(|c: char| c.is_ascii_digit()) {
+        return id;
+    }
     let expression = Expression::parse(&format!("inputs.{id}"), Origin::default()).is_ok();
     let text = Template::parse(&format!("{{{{inputs.{id}}}}}"), Origin::default()).is_ok();
     if expression && text { id } else { format!("{id}_value") }

@@ -146,6 +146,11 @@ pub(super) fn procedure(page: Page, names: &mut Names) -> Procedure {
         let addresses = script::shown(&page.addresses.join("\n"), Of::Prose, author.names);
         procedure.description.push(addresses);
     }
+    if procedure.steps.is_empty() && !procedure.description.is_empty() {
+        // A page that only explains is there to be read.
+        let text = std::mem::take(&mut procedure.description).join("\n\n");
+        procedure.steps.push(author.by_hand(&text, "read"));
+    }
     procedure.bash = author.bash;
     procedure
 }

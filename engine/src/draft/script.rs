@@ -110,7 +110,11 @@ pub(super) fn run(source: &str, names: &mut Names, set_before: &dyn Fn(&str) -> 
         let secret = names.secret_in(&variable);
         env.push((variable, secret));
     }
-    for variable in open_variables(&source) {
+    let open = open_variables(&source);
+    if open.iter().any(|variable| variable.len() > limits::ID_BYTES) {
+        return Err("the name of a variable in it is too long");
+    }
+    for variable in open {
         if env.iter().any(|(name, _)| *name == variable) {
             continue;
         }
@@ -251,7 +255,8 @@ pub(super) fn braces(rest: &str) -> Option<usize> {
 pub(super) fn yours(rest: &str) -> Option<usize> {
     let length = rest.bytes().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_' || *b == b'-').count();
     let word = rest.get(..length)?;
-    (word.len() > 5 && (word.starts_with("YOUR_") || word.starts_with("YOUR-"))).then_some(length)
+    let ends = !rest.get(length..)?.starts_with(|c: char| c.is_alphanumeric());
+    (ends && word.len() > 5 && (word.starts_with("YOUR_") || word.starts_with("YOUR-"))).then_some(length)
 }
 
 /// Variables that a script uses and nobody sets: without a value they would end it (`sh -u`).

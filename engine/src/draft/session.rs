@@ -191,6 +191,9 @@ impl Session<'_> {
     fn set(&mut self, name: &str, value: Option<String>) {
         let hides = |value: &str| !secrets::find(value, Of::Command).is_empty();
         match value {
+            _ if name.len() > limits::ID_BYTES => {
+                self.said.push("left out: a variable whose name is too long".to_owned());
+            }
             Some(value) if !is_secret_name(name) && !hides(&value) && script::shown(&value, Of::Command, self.names) == value => {
                 self.env.insert(name.to_owned(), text_expression(&value));
             }

@@ -1,6 +1,7 @@
 //! The procedure as text. Each value is written in the plainest way in which YAML gives back exactly what was meant: as it is, in
 //! double quotes, or as a block of lines. The order of keys is left to the layout.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use runbook_core::id::ProcedureName;
@@ -27,18 +28,8 @@ pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure,
     let mut env = String::new();
     procedure.env.iter().for_each(|(variable, value)| field(&mut env, variable, value, 4));
     // Only what something uses.
-    let uses = |kind: &str, id: &str| {
-        let whole = |text: &str| {
-            let name = format!("{kind}.{id}");
-            text.match_indices(&name).any(|(at, _)| {
-                !text
-                    .get(at + name.len()..)
-                    .and_then(|rest| rest.chars().next())
-                    .is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
-            })
-        };
-        whole(&steps) || whole(&env)
-    };
+    let used: BTreeSet<&str> = used(&steps).chain(used(&env)).collect();
+    let uses = |kind: &str, id: &str| used.contains(format!("{kind}.{id}").as_str());
     let mut out = String::new();
     comment(&mut out, &head(from), 0);
     for remark in &procedure.remarks {
@@ -84,6 +75,17 @@ pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure,
     out.push_str("\nsteps:\n");
     out.push_str(&steps);
     Written { text: out, inputs: inputs.into_iter().map(|(id, _)| id.clone()).collect() }
+}
+
+/// Each `inputs.name` and `secrets.name` of a text.
+fn used(text: &str) -> impl Iterator<Item = &str> {
+    ["inputs.", "secrets."].into_iter().flat_map(move |kind| {
+        text.match_indices(kind).filter_map(move |(at, _)| {
+            let name = text.get(at + kind.len()..)?;
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            text.get(at..at + kind.len() + end)
+        })
+    })
 }
 
 fn head(from: &str) -> String {

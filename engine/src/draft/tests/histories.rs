@@ -35,6 +35,14 @@ fn zsh_escapes_what_is_not_ascii() {
 }
 
 #[test]
+fn names_that_are_too_long_for_variables_are_left_to_people() {
+    let long = "a".repeat(65);
+    let draft = history(&format!("export {long}=1\necho ${long}\n"));
+    assert_eq!(steps(&draft), [format!("echo: manual echo ${long}")]);
+    assert!(draft.text.contains("# by hand, because the name of a variable in it is too long"), "{}", draft.text);
+}
+
+#[test]
 fn the_last_commands_and_those_since_one_are_taken() {
     let text = "one -a\ntwo -b\nthree -c\ntwo -d\nfour -e\n";
     for (last, since, expected) in [

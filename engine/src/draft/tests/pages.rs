@@ -93,6 +93,8 @@ fn parts_of_a_page_become_steps() {
         ),
         ("a quote with commands in it", "> Note:\n>\n> ```sh\n> df -h\n> ```\n", &["note (Note): run df -h"]),
         ("a heading without anything", "## Nothing\n", &["nothing: manual Nothing"]),
+        ("a page that only explains", "# T\n\n## Overview\n\nOf it.\n", &["overview_of_it: manual ## Overview\n\nOf it."]),
+        ("a link in a heading", "## See [it](http://a)\n\nx\n", &["see_it_http_a (See it (http://a)): manual x"]),
         ("setext headings", "Title\n=====\n\nPart\n----\n\nDo it.\n", &["part (Part): manual Do it."]),
     ] {
         assert_eq!(steps(&markdown(page)), expected, "{what}");
