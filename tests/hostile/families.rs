@@ -491,6 +491,12 @@ fn shells(table: &mut Table) {
 }
 
 fn documents(table: &mut Table) {
+    for count in [1000, 9999] {
+        table.add("large procedures", format!("20000 variables for {count} steps"), Fault("RB0219"), move || {
+            let variables: String = (0..20_000).map(|n| format!("V{n}: '1', ")).collect();
+            format!("{HEAD}defaults: {{env: {{{variables}}}}}\nsteps:\n{}", times("- {exec: [a], env: {A: 1}}\n", count))
+        });
+    }
     for count in [1000, 9999, 10_001, 45_000] {
         let answer = if count > 10_000 { Fault("RB0219") } else { Valid };
         table.add("large procedures", format!("{count} steps"), answer, move || steps(&times("  - set: {a: '1'}\n", count)));

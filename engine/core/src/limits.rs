@@ -43,6 +43,10 @@ pub const CATALOGUE_FILES: usize = 10_000;
 pub const CATALOGUE_DEPTH: usize = 16;
 /// Steps in one plan, called procedures included.
 pub const PLAN_STEPS: usize = 10_000;
+/// Bytes of the variables and folders of all steps of a plan, those that a step has from around it counted for each: they multiply.
+pub const PLAN_SETTINGS_BYTES: usize = 8 * 1024 * 1024;
+/// What one variable of a step counts beside its text.
+pub const PLAN_VARIABLE_BYTES: usize = 100;
 /// How deep procedures may call one another.
 pub const CALL_DEPTH: usize = 16;
 /// Bytes of an identifier or procedure name: fits a column of a terminal and a file name.

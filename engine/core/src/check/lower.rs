@@ -8,7 +8,7 @@ use super::procedure::Checked;
 use super::survey::Survey;
 use super::types::Members;
 use super::{Catalogue, CheckOptions, Judgement};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span, nearest};
 use crate::document::procedure::Version;
 use crate::document::{Procedure, Scalar};
 use crate::effect::Effect;
@@ -40,6 +40,8 @@ pub(super) struct Build<'c> {
     /// The procedures between the first and the one at hand.
     calling: Vec<&'c Procedure>,
     full: bool,
+    /// What steps may still have from around them.
+    room: Option<usize>,
 }
 
 impl<'c> Build<'c> {
@@ -60,6 +62,7 @@ impl<'c> Build<'c> {
             heights: Vec::new(),
             calling: Vec::new(),
             full: false,
+            room: Some(limits::PLAN_SETTINGS_BYTES),
         }
     }
 
@@ -131,6 +134,25 @@ impl<'c> Build<'c> {
             self.files.push(PlanFile { name: source.name.to_string(), digest: Digest::of_bytes(source.text.as_bytes()) });
             self.files.len() - 1
         }))
+    }
+
+    /// Makes room for the variables and the folder of one step. False where all steps together would have more than a plan may.
+    pub fn take(&mut self, bytes: usize, source: &Source, at: Span) -> bool {
+        let Some(room) = self.room else { return false };
+        self.room = room.checked_sub(bytes);
+        if self.room.is_none() {
+            let message =
+                format!("the steps of the plan have more than {} bytes of variables and folders", limits::PLAN_SETTINGS_BYTES);
+            let fault = Diagnostic::new(Code::RB0219, source, at, message)
+                .reason("each step has all of `defaults` and of the steps around it")
+                .help("give variables to the steps that read them");
+            self.diagnostics.push(fault);
+        }
+        self.room.is_some()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.room.is_none()
     }
 
     /// Makes room for the steps of a procedure. `None` where the plan would be larger than a plan may be.

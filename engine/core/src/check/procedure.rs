@@ -23,6 +23,8 @@ use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
 #[derive(Clone, Default)]
 pub(super) struct Settings {
     pub env: Rc<Vec<(String, EnvValue)>>,
+    /// Bytes of these variables, as a plan counts them.
+    pub bytes: usize,
     pub dir: Option<Template>,
     pub retry: Option<Retry>,
     pub timeout: Option<Duration>,
@@ -55,6 +57,18 @@ pub(super) struct Checked<'b, 'c> {
     file: u32,
     first: u32,
     lines: Lines<'c>,
+}
+
+/// What a step with these variables takes of a plan.
+pub(super) fn bytes(env: &[(String, EnvValue)]) -> usize {
+    let of = |(name, value): &(String, EnvValue)| {
+        let value = match value {
+            EnvValue::Expression(expression) => expression.source.len(),
+            EnvValue::Secret(secret) => secret.as_str().len(),
+        };
+        limits::PLAN_VARIABLE_BYTES + name.len() + value
+    };
+    env.iter().map(of).sum()
 }
 
 impl<'b, 'c> Checked<'b, 'c> {
@@ -138,6 +152,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         }
         let env = self.env(&defaults.env, &Rc::default(), &Scope::at(Place::start()));
         Settings {
+            bytes: bytes(&env),
             env,
             dir: None,
             retry: defaults.retry.as_ref().map(|r| r.value),
@@ -148,7 +163,8 @@ impl<'b, 'c> Checked<'b, 'c> {
 
     /// The environment of `outer` with `entries` in place of those of the same name.
     pub fn env(&mut self, entries: &[EnvEntry], outer: &Rc<Vec<(String, EnvValue)>>, scope: &Scope) -> Rc<Vec<(String, EnvValue)>> {
-        if entries.is_empty() {
+        // What it would cost is spent.
+        if entries.is_empty() || self.build.is_full() {
             return outer.clone();
         }
         let mut env: BTreeMap<String, EnvValue> = outer.iter().cloned().collect();

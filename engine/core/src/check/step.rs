@@ -37,8 +37,10 @@ impl<'c> Checked<'_, 'c> {
         let dir = step.dir.as_ref().map(|t| self.text(t, &before));
 
         let acts = super::verb::acts(&step.verb.value);
+        let env = self.env(&step.env, &outer.env, &before);
         let settings = Settings {
-            env: self.env(&step.env, &outer.env, &before),
+            bytes: if step.env.is_empty() { outer.bytes } else { super::procedure::bytes(&env) },
+            env,
             dir: dir.clone().flatten().or_else(|| outer.dir.clone()),
             retry: step.retry.as_ref().map(|r| r.value).or(outer.retry),
             timeout: outer.timeout,
@@ -66,6 +68,10 @@ impl<'c> Checked<'_, 'c> {
         let own_timeout = step.timeout.as_ref().map(|t| t.value);
         let timeout = if acts { own_timeout.or(outer.timeout).or(Some(limits::STEP_TIMEOUT)) } else { own_timeout };
 
+        let around = settings.bytes + settings.dir.as_ref().map_or(0, |dir| dir.source.len());
+        if acts && !self.build.take(around, &self.procedure.source, step.span) {
+            return effect;
+        }
         let complete = (|| {
             Some(plan::Step {
                 label: match &step.id {

@@ -143,6 +143,24 @@ fn a_plan_has_as_many_steps_as_the_bound_and_no_more() {
 }
 
 #[test]
+fn what_steps_have_from_around_them_is_bounded() {
+    let variables = |count: usize| (0..count).map(|n| format!("V{n}: '1'")).collect::<Vec<_>>().join(", ");
+    let steps = "- {exec: [a], effect: read}\n".repeat(1_000);
+    let around = format!("- group:\n{}", "  - {exec: [a], effect: read}\n".repeat(1_000));
+    for (name, text, fits) in [
+        ("a few defaults", format!("defaults: {{env: {{{}}}}}\nsteps:\n{steps}", variables(50)), true),
+        ("many defaults", format!("defaults: {{env: {{{}}}}}\nsteps:\n{steps}", variables(100)), false),
+        ("a folder", format!("steps:\n{around}  dir: {}\n", "a".repeat(4_000)), true),
+        ("a long folder", format!("steps:\n{around}  dir: {}\n", "a".repeat(9_000)), false),
+        ("variables of a group", format!("steps:\n{around}  env: {{{}}}\n", variables(100)), false),
+    ] {
+        let (plan, found) = judge(&text);
+        let faults: Vec<_> = found.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code).collect();
+        assert_eq!((plan.is_some(), faults), (fits, if fits { vec![] } else { vec![Code::RB0219] }), "{name}");
+    }
+}
+
+#[test]
 fn warnings_do_not_keep_a_plan_back() {
     let (plan, found) = judge("steps: [{exec: [a]}]\n");
     assert!(plan.is_some());
