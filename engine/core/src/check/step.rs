@@ -1,6 +1,7 @@
 //! One step on its way into the plan: the keys that any step may have. What its verb does is for [`verb`](super::verb).
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::field::Scope;
 use super::procedure::{Checked, Settings, flip};
@@ -39,7 +40,7 @@ impl<'c> Checked<'_, 'c> {
         let acts = super::verb::acts(&step.verb.value);
         let env = self.env(&step.env, &outer.env, &before);
         let settings = Settings {
-            bytes: if step.env.is_empty() { outer.bytes } else { super::procedure::bytes(&env) },
+            bytes: if Rc::ptr_eq(&env, &outer.env) { outer.bytes } else { super::procedure::bytes(&env) },
             env,
             dir: dir.clone().flatten().or_else(|| outer.dir.clone()),
             retry: step.retry.as_ref().map(|r| r.value).or(outer.retry),
