@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::play::{Happened, Outside, Place, Play, Times};
+use super::play::{Happened, Outside, Place, Play, Times, since};
 use super::stand_in::whole;
 use super::{Incomplete, Trial, play};
 use crate::diagnostic::{Source, Span};
@@ -54,6 +54,9 @@ pub enum Unrecorded {
     #[error("the case does not read back: {0}")]
     Unread(String),
 }
+
+/// How far apart what the engine saw at once is written down, at most.
+const TOGETHER: Duration = Duration::from_millis(5);
 
 /// How a case is timed.
 #[derive(Clone, Copy, Default)]
@@ -264,9 +267,11 @@ impl Draft {
     }
 
     fn happened(&mut self, event: &Event, what: Outside) {
-        let beside = self.last > 0 && self.last + 1 == event.seq;
+        // Nothing is recorded between two ends either where the second comes much later.
+        let at = in_milliseconds(event.at);
+        let beside = self.last + 1 == event.seq && self.script.last().is_some_and(|last| since(last.at, at) <= TOGETHER);
         self.last = event.seq;
-        self.script.push(Happened { at: in_milliseconds(event.at), what, beside });
+        self.script.push(Happened { at, what, beside });
     }
 
     fn begun(&mut self, path: &StepPath) -> Place {
