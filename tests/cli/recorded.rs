@@ -285,6 +285,23 @@ cases:
     .unwrap();
     desk.run("test record last --out flat.test.yaml").exits(2).says("stand in brackets");
     assert_eq!(std::fs::read_to_string(desk.path("try.test.yaml")).unwrap(), longer);
+    // As it stands there it would fail, or the file would be none.
+    let head = "apiVersion: runbook/v1\nkind: Test\nprocedure: try\n";
+    let case = "cases:\n  - name: a\n    answers: {go: approve}\n    expect: {outcome: succeeded}\n";
+    let kept = "cases:\n  - name: a\n    answers: {go: approve}\n    expect:\n      message: |+\n        a\n\n";
+    for (file, text, said) in [
+        ("cancel.test.yaml", format!("{head}defaults: {{cancel: {{after: 0s}}}}\n{case}"), "with its `defaults`"),
+        ("pinned.test.yaml", format!("{head}{case}").replace(": try\n", ": try@0.9.0\n"), "of `try@0.9.0`"),
+        ("large.test.yaml", format!("{head}# {}\n{case}", "x".repeat((1 << 20) - 200)), "larger than 1024 KiB"),
+        ("larger.test.yaml", format!("{head}# {}\n{case}", "x".repeat(1 << 20)), "cannot be read as a test: the file is larger"),
+        ("faulty.test.yaml", format!("{head}{case}strange: 1\n"), "cannot be read as a test: "),
+        ("kept.test.yaml", format!("{head}{kept}"), "it would say something else"),
+    ] {
+        std::fs::write(desk.path(file), &text).unwrap();
+        desk.run(&format!("test record last --out {file}")).exits(2).says(said).says("next: ");
+        assert_eq!(std::fs::read_to_string(desk.path(file)).unwrap(), text, "{file}");
+        std::fs::remove_file(desk.path(file)).unwrap();
+    }
     // What has become of the procedure since is told, in the file too.
     std::fs::write(desk.path("try.yaml"), procedure(&APPROVAL.replace("echo done", "echo else"))).unwrap();
     let out = desk.run("test record last").exits(0).says("another plan in the catalogue").says("does not pass").out;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use runbook_core::Plan;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::test::Test;
 use runbook_core::document::{Document, load};
+use runbook_core::run::event::{AttemptEnd, Evaluated};
 use runbook_core::trial::{Recorded, play, record};
+use runbook_core::{Event, Fact, Plan, RunId, Value};
 
 fn plan(steps: &str) -> Arc<Plan> {
     let text = format!("apiVersion: runbook/v1\nkind: Runbook\nname: try\nversion: 1.0.0\n{steps}");
@@ -66,4 +67,74 @@ fn a_case_takes_as_long_as_the_run_took() {
         let cancel = case.cancel.as_ref().map(|cancel| cancel.after);
         assert_eq!(cancel, setting.contains("cancel").then_some(Duration::from_secs(4)), "{}", recorded.item);
     }
+}
+
+/// What the events say that a step gave.
+fn giving(events: &mut [Event], step: &str, member: &str, value: &Value) {
+    for event in events {
+        if let Fact::AttemptFinished { path, end: AttemptEnd::Succeeded { result: Value::Map(members) }, .. } = &mut event.fact
+            && path.label() == step
+        {
+            members.insert(member.to_owned(), value.clone());
+        }
+    }
+}
+
+const ODD: &str = "steps:
+  - {id: odd, run: odd, effect: read, outputs: {j: result.json}}
+  - {id: last, run: last, effect: read}
+outputs: {j: steps.odd.j}
+";
+
+#[test]
+fn what_a_file_cannot_say_is_left_out() {
+    let of = |key: String| Value::Map([(key, Value::Int(1)), ("b".to_owned(), Value::Int(2))].into());
+    let deep = |levels: usize| (1..levels).fold(Value::Int(1), |inner, _| Value::List(vec![inner]));
+    let long = Value::List((0..40_000).map(Value::Int).collect());
+    for (what, value, is_left_out) in [
+        ("a usual key", of("a".to_owned()), false),
+        ("a key that must be in quotes", of("a: {#\n".to_owned()), false),
+        ("a key with a line end of other programs", of("a\u{2028}b".to_owned()), true),
+        ("a key that cannot be seen", of("\u{200b}".to_owned()), true),
+        ("a long key", of("k".repeat(1_100)), true),
+        ("levels", deep(40), false),
+        ("many levels", deep(63), true),
+        ("many values", long, true),
+    ] {
+        let plan = plan(ODD);
+        let said = "  - {name: once, steps: {odd: {json: 1}, last: ok}, expect: {outcome: succeeded}}\n";
+        let (source, once) = test(said);
+        let mut events = play(&once.cases[0], &source, &plan).events;
+        giving(&mut events, "odd", "json", &value);
+        for event in &mut events {
+            if let Fact::StepConcluded { path, outputs: Evaluated::Value(outputs) } = &mut event.fact
+                && path.label() == "odd"
+            {
+                outputs.insert("j".to_owned(), value.clone());
+            }
+        }
+        let recorded = record(&plan, &events, "again").unwrap_or_else(|why| panic!("{what}: {why}"));
+        let (source, twice) = test(&recorded.item);
+        let faults = play(&twice.cases[0], &source, &plan).faults;
+        assert!(is_left_out || faults.is_empty(), "{what}: {faults:#?}");
+        let notes = recorded.notes.iter().any(|note| note.contains("left out") || note.contains("not expected"));
+        assert_eq!(notes, is_left_out, "{what}: {:#?}", recorded.notes);
+    }
+}
+
+#[test]
+fn what_no_timing_brings_about_leaves_the_coarsest() {
+    let steps = "steps: [{id: a, run: 'echo {{run.id}}', effect: read}, {id: b, run: b, effect: read}]\n";
+    let plan = plan(steps);
+    let (source, once) = test("  - {name: once, steps: {a: {takes: 1200ms}, b: {takes: 30ms}}, expect: {outcome: succeeded}}\n");
+    // Of another run.
+    let (own, other) = (RunId::from_parts(0, 1).to_string(), RunId::from_parts(7, 7).to_string());
+    let events: Vec<Event> = play(&once.cases[0], &source, &plan)
+        .events
+        .iter()
+        .map(|event| serde_json::from_str(&serde_json::to_string(event).unwrap().replace(&own, &other)).unwrap())
+        .collect();
+    let recorded = record(&plan, &events, "again").unwrap();
+    assert!(recorded.item.contains("takes: 1s") && !recorded.item.contains("ms"), "{}", recorded.item);
+    assert!(recorded.notes.iter().any(|note| note.contains("`a` would run")), "{:#?}", recorded.notes);
 }

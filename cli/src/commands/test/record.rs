@@ -1,8 +1,9 @@
 //! `runbook test record`: a recorded run as a case of a test, in a file of its own or behind the cases of one that there is.
 
 use std::path::{Component, Path};
+use std::sync::Arc;
 
-use runbook_core::diagnostic::{Diagnostic, Source};
+use runbook_core::diagnostic::{Severity, Source};
 use runbook_core::document::test::Test;
 use runbook_core::document::{Document, load};
 use runbook_core::run::{Event, Run};
@@ -40,19 +41,37 @@ pub fn run(args: &Record, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     let procedure = now.as_ref().map_or(run.plan().main().name.to_string(), |now| now.called(&run));
     let whole = format!("apiVersion: runbook/v1\nkind: Test\nprocedure: {procedure}\ncases:\n{item}");
-    if let Some(faults) = now.as_ref().and_then(|now| now.faults(&whole)) {
-        let said = format!(
-            "it does not pass on the procedure as it is now: {}",
-            faults.first().map_or("", |fault| fault.message.as_str())
-        );
-        ui.say(&format!("{}: {}", Tone::Warning.paint("note"), line(&said)));
+    // Where the procedure is no more, that has been noted.
+    let judge = catalogue.as_ref().filter(|_| now.as_ref().is_some_and(|now| now.plan.is_some()));
+    let alone = Source::new("recorded.test.yaml", whole.as_str());
+    let fault = match load(&alone) {
+        (Some(Document::Test(test)), _) => judge.and_then(|catalogue| fault(catalogue, &test)),
+        _ => None,
+    };
+    if let Some(fault) = &fault {
+        ui.say(&format!(
+            "{}: {}",
+            Tone::Warning.paint("note"),
+            line(&format!("it does not pass on the procedure as it is now: {fault}"))
+        ));
     }
     let Some(path) = &args.out else {
         ui.data(whole.trim_end())?;
         return Ok(Exit::Succeeded);
     };
     match std::fs::read_to_string(path) {
-        Ok(old) => append(path, &old, &item, &name, &run)?,
+        Ok(old) => {
+            let longer = appended(path, &old, &item, &name, &run)?;
+            // What does not pass by itself has been told.
+            let here = judge.filter(|_| fault.is_none()).and_then(|catalogue| self::fault(catalogue, &longer));
+            if let Some(fault) = here {
+                let of = &longer.procedure.value;
+                let why =
+                    format!("behind the cases of {}, with its `defaults` and of `{of}`, it does not pass: {fault}", path.display());
+                return Err(Trouble::not_valid(why).next("name another file with `--out`"));
+            }
+            fmt::replace(path, &old, &longer.source.text)?;
+        }
         Err(_) => {
             let root = &settings.catalogue.value;
             if !write_new(path, &(modeline(root, path) + &whole))? {
@@ -65,13 +84,22 @@ pub fn run(args: &Record, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::Succeeded)
 }
 
-/// Puts the case behind those of a test of the same procedure.
-fn append(path: &Path, old: &str, item: &str, name: &str, run: &Run) -> Result<(), Trouble> {
+/// A test of the same procedure with the case behind its own.
+fn appended(path: &Path, old: &str, item: &str, name: &str, run: &Run) -> Result<Box<Test>, Trouble> {
     let shown = path.display();
     let source = Source::new(path.to_string_lossy(), old);
     let main = &run.plan().main().name;
-    let (Some(Document::Test(test)), _) = load(&source) else {
-        return Err(Trouble::not_valid(format!("{shown} is there already and is no test")).next("name another file with `--out`"));
+    let test = match load(&source) {
+        (Some(Document::Test(test)), found) if !found.has_errors() => test,
+        (Some(Document::Test(_)) | None, found) => {
+            let why = found.into_sorted().first().map_or_else(String::new, |fault| format!(": {}", fault.message));
+            let trouble = Trouble::not_valid(format!("{shown} is there already and cannot be read as a test{why}"));
+            return Err(trouble.next("name another file with `--out`"));
+        }
+        (Some(_), _) => {
+            let trouble = Trouble::not_valid(format!("{shown} is there already and is no test"));
+            return Err(trouble.next("name another file with `--out`"));
+        }
     };
     let of = test.procedure.value.split('@').next().unwrap_or_default();
     if of != main.as_str() {
@@ -82,9 +110,20 @@ fn append(path: &Path, old: &str, item: &str, name: &str, run: &Run) -> Result<(
         let why = format!("{shown} has a case `{name}` already");
         return Err(Trouble::not_valid(why).next("call this one otherwise with `--case NAME`"));
     }
-    let new = trial::append(&source, item)
-        .map_err(|why| Trouble::not_valid(format!("nothing can be put into {shown}: {why}")).next("runbook fmt"))?;
-    fmt::replace(path, old, &new)
+    trial::append(&source, item)
+        .map_err(|why| Trouble::not_valid(format!("nothing can be put into {shown}: {why}")).next("name another file with `--out`"))
+}
+
+/// Why the last case of a test does not pass on the procedure that the test names, if it does not.
+fn fault(catalogue: &Catalogue, test: &Test) -> Option<String> {
+    let case = test.cases.last()?.with(&test.defaults);
+    let environment = case.setting.environment.as_ref().map(|environment| environment.value.clone());
+    let (procedure, found) = catalogue.tested(test);
+    if let Some(fault) = found.iter().find(|fault| fault.severity == Severity::Error) {
+        return Some(fault.message.clone());
+    }
+    let plan = Arc::new(catalogue.plan(procedure?, &check::options(environment)).0?);
+    trial::play(&case, &test.source, &plan).faults.first().map(|fault| fault.message.clone())
 }
 
 /// The procedure as the catalogue has it.
@@ -121,16 +160,6 @@ impl Now {
             true => format!("{}@{}", main.name, main.version),
             false => main.name.to_string(),
         }
-    }
-
-    /// Why the test does not pass on it, if it does not.
-    fn faults(&self, text: &str) -> Option<Vec<Diagnostic>> {
-        let plan = std::sync::Arc::new(self.plan.clone()?);
-        let source = Source::new("recorded.test.yaml", text);
-        let (Some(Document::Test(test)), _) = load(&source) else { return None };
-        let test: &Test = &test;
-        let faults = trial::play(test.cases.first()?, &source, &plan).faults;
-        Some(faults).filter(|faults| !faults.is_empty())
     }
 }
 

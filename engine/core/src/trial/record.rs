@@ -17,7 +17,8 @@ use super::stand_in::whole;
 use super::{Incomplete, Trial, play};
 use crate::diagnostic::{Source, Span};
 use crate::document::test::{Answer, Around, Cancel, Case, Expect, Setting, StandIn, StandInEnd, Test};
-use crate::document::{Document, Scalar, ScalarStyle, load, yaml};
+use crate::document::yaml::emit::{self, Out};
+use crate::document::{Document, Scalar, ScalarStyle, clipped, load, load_value, yaml};
 use crate::id::{DecisionId, StepPath};
 use crate::layout::lay_out;
 use crate::limits;
@@ -55,6 +56,9 @@ pub enum Unrecorded {
     Unread(String),
 }
 
+/// Levels at which a value stands in a case, at most.
+const NESTING: usize = 8;
+
 /// How far apart what the engine saw at once is written down, at most.
 const TOGETHER: Duration = Duration::from_millis(5);
 
@@ -82,31 +86,34 @@ pub fn record(plan: &Arc<Plan>, events: &[Event], name: &str) -> Result<Recorded
     }
     let mut case = draft.case(name)?;
     let expected = write::expected(&draft.run, within);
-    let mut tries = TRIES.into_iter();
-    let mut attempt = tries.next().unwrap_or_default();
-    let (setting, trial, unmet) = loop {
+    let mut best: Option<(write::Entries, Trial, write::Unmet)> = None;
+    for Timing { exact, apart } in TRIES {
         // A case that cannot be played is told of below.
-        let times = timed(&case, plan, &draft.script, attempt.apart).unwrap_or_default();
-        draft.time(&mut case, &times, attempt.exact);
+        let times = timed(&case, plan, &draft.script, apart).unwrap_or_default();
+        draft.time(&mut case, &times, exact);
         let setting = write::setting(&case.setting, &draft.run);
         let trial = tried(name, &setting, plan)?;
-        let unmet = if trial.passed() { write::unmet(&expected, &trial)? } else { Vec::new() };
-        match tries.next().filter(|_| !trial.passed() || !unmet.is_empty()) {
-            Some(next) => attempt = next,
-            None => break (setting, trial, unmet),
+        let unmet = write::unmet(&expected, &trial);
+        let lacks = (!trial.passed(), unmet.len());
+        if best.as_ref().is_none_or(|(_, trial, unmet)| lacks < (!trial.passed(), unmet.len())) {
+            best = Some((setting, trial, unmet));
         }
-    };
+        if lacks == (false, 0) {
+            break;
+        }
+    }
+    let Some((setting, trial, unmet)) = best else { return Err(Unrecorded::NotStarted) };
     for fault in &trial.faults {
         draft.note(fault.message.clone());
     }
     for (_, why) in &unmet {
-        draft.note(format!("not expected, because the case comes to something else: {why}"));
+        draft.note(format!("not expected, because {why}"));
     }
     let left: BTreeSet<usize> = unmet.into_iter().map(|(place, _)| place).collect();
     let (_, source) = read(&write::item(name, &setting, &expected, &left))?;
     let laid = lay_out(&source).map_err(|why| Unrecorded::Unread(why.to_string()))?;
     let item = laid.split_once("\ncases:\n").map(|(_, item)| item.to_owned()).unwrap_or_default();
-    if item.contains("***") {
+    if item.contains("***") && plan.procedures.iter().any(|called| !called.secrets.is_empty()) {
         draft.note("`***` stands where the record masks a secret".to_owned());
     }
     Ok(Recorded { item, notes: draft.notes })
@@ -137,6 +144,18 @@ fn timed(case: &Case, plan: &Arc<Plan>, script: &[Happened], apart: bool) -> Res
     let mut play = Play::new(case, plan);
     play.begin()?;
     play.follow(script, apart)
+}
+
+/// Whether a value by its name can stand in a case: YAML bounds how deep it nests, how long a key is, and what a key is made of.
+fn fits(name: &str, value: &Value) -> bool {
+    let plain = name.len() < 100 && yaml::hidden(name).is_none();
+    if plain && !matches!(value, Value::List(_) | Value::Map(_)) {
+        return true;
+    }
+    let named = Out::data(&Value::Map([(name.to_owned(), value.clone())].into()));
+    let nested = (0..NESTING).fold(named, |inner, _| Out::List(vec![inner]));
+    let text = emit::entries(&[("value".to_owned(), nested)], 0);
+    !load_value(&Source::new("value.yaml", text)).1.has_errors()
 }
 
 /// A text that may stand in a comment: on one line, and without what a reader could not see.
@@ -212,7 +231,7 @@ impl Draft {
                     let answer = Answer {
                         by: Some(plain(&vote.by.person)),
                         reason: vote.reason.as_deref().map(plain),
-                        with: vote.answers.clone(),
+                        with: draft.fitting("an answer", vote.answers.clone()),
                         ..answer(Some(vote.choice))
                     };
                     draft.said(*decision, answer, Some(event));
@@ -266,6 +285,15 @@ impl Draft {
         }
     }
 
+    /// Of what is named, what can stand in a case.
+    fn fitting(&mut self, of: &str, map: Map) -> Map {
+        let (kept, left): (Map, Map) = map.into_iter().partition(|(name, value)| fits(name, value));
+        for name in left.keys() {
+            self.note(format!("`{}` of {of} is left out: a file of YAML cannot say it", clipped(name)));
+        }
+        kept
+    }
+
     fn happened(&mut self, event: &Event, what: Outside) {
         // Nothing is recorded between two ends either where the second comes much later.
         let at = in_milliseconds(event.at);
@@ -314,6 +342,11 @@ impl Draft {
         if ["stdout_bytes", "stderr_bytes"].iter().any(|cut| result.get(cut).is_some()) {
             self.note(format!("of what `{}` printed the record has only the beginning", path));
         }
+        let of = format!("what `{path}` gave");
+        let result = match result {
+            Value::Map(members) => Value::Map(self.fitting(&of, members)),
+            other => self.fitting(&of, [("gives".to_owned(), other)].into()).remove("gives").unwrap_or(Value::Map(Map::new())),
+        };
         if let Some(stand_in) = self.stand_ins.get_mut(&place.0).and_then(|list| list.get_mut(place.1)) {
             (stand_in.end, stand_in.result) = (end, result);
         }
@@ -344,11 +377,13 @@ impl Draft {
     }
 
     /// The case, without its times.
-    fn case(&self, name: &str) -> Result<Case, Unrecorded> {
+    fn case(&mut self, name: &str) -> Result<Case, Unrecorded> {
+        let mut given = self.run.start().ok_or(Unrecorded::NotStarted)?.inputs.clone();
+        given.retain(|_, value| *value != Value::Null);
+        let inputs = self.fitting("the inputs", given);
         let started = self.run.start().ok_or(Unrecorded::NotStarted)?;
-        let given = started.inputs.iter().filter(|(_, value)| **value != Value::Null);
         let setting = Setting {
-            inputs: given.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            inputs,
             environment: started.environment.as_deref().map(plain),
             at: Some(self.at),
             requested_by: Some(plain(&started.requested_by.person)),

@@ -37,22 +37,27 @@ enum Whose {
 }
 
 pub(super) fn decode_all(fields: &mut Fields) -> Vec<Must> {
-    all(fields, Whose::Procedure)
+    let items = fields.list("must").unwrap_or_default();
+    all(fields.reading, items, Whose::Procedure)
 }
 
-/// The properties of a policy.
-pub(crate) fn of_policy(fields: &mut Fields) -> Vec<plan::must::Must> {
+/// The properties of a policy; `None` where it demands none. One that is wrong is a demand too: it has been told.
+pub(crate) fn of_policy(fields: &mut Fields) -> Option<Vec<plan::must::Must>> {
     let reading = fields.reading;
+    let is_there = fields.has("must");
+    let items = fields.list("must");
+    if !is_there || items.is_some_and(<[Node]>::is_empty) {
+        return None;
+    }
     let lowered = |must: Must| {
         let at = Origin { file: Origin::WORKSPACE, position: reading.source().position(must.span.start) };
         Some(plan::must::Must { at, rule: must.rule.lower(|_| None)?, why: must.why.map(|why| why.value) })
     };
-    all(fields, Whose::Policy).into_iter().filter_map(lowered).collect()
+    Some(all(reading, items.unwrap_or_default(), Whose::Policy).into_iter().filter_map(lowered).collect())
 }
 
-fn all(fields: &mut Fields, whose: Whose) -> Vec<Must> {
-    let reading = fields.reading;
-    fields.list("must").unwrap_or_default().iter().filter_map(|node| property(reading, node, whose)).collect()
+fn all(reading: &Reading, items: &[Node], whose: Whose) -> Vec<Must> {
+    items.iter().filter_map(|node| property(reading, node, whose)).collect()
 }
 
 fn property(reading: &Reading, node: &Node, whose: Whose) -> Option<Must> {

@@ -66,16 +66,15 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
     let name = name?;
     let approve = require.map("approve", "`approve` of a policy");
     let gate = approve.map(|approve| gate(approve, &name.value, people));
-    let asks = require.has("must");
     let musts = must::of_policy(&mut require);
     require.finish();
-    if gate.is_none() && !four_eyes && !signed && !asks {
+    if gate.is_none() && !four_eyes && !signed && musts.is_none() {
         let fault = reading.diagnostic(Code::RB0407, head, format!("the policy `{}` requires nothing", name.value));
         reading.report(fault.help("add `approve`, `four_eyes: true`, `signed: true` or `must` under `require`"));
     }
     let environments = wanted.into_iter().map(|name| name.value).collect();
     let rule = Rule { name: name.value.clone(), effect, environments, labels, gate, four_eyes, signed };
-    Some((name, rule, musts))
+    Some((name, rule, musts.unwrap_or_default()))
 }
 
 fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {

@@ -245,6 +245,12 @@ fn every_fault_has_its_code_place_and_next_step() {
                 "RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true`, `signed: true` or `must` under `require`)",
             ],
         ),
+        (
+            "policies: [{name: x, require: {must: []}}]",
+            &[
+                "RB0407 1:13 the policy `x` requires nothing (add `approve`, `four_eyes: true`, `signed: true` or `must` under `require`)",
+            ],
+        ),
         ("policies: [{name: x, require: {must: [{never: {effect: destructive}}]}}]", &[]),
         (
             "policies: [{name: x, require: {must: [{never: restart}, {always_before: {effect: change}, comes: {step: look}}]}}]",

@@ -3,13 +3,19 @@
 use super::plain_of_comment;
 use crate::diagnostic::Source;
 use crate::document::decode::Reading;
-use crate::document::{Node, NodeKind, yaml};
+use crate::document::test::Test;
+use crate::document::{Document, Node, NodeKind, load, yaml};
 use crate::layout::{lay_out, says_the_same};
+use crate::limits;
 
 /// Why a case cannot be put into a file.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Unappended(&'static str);
+pub struct Unappended(String);
+
+fn because(why: &str) -> Unappended {
+    Unappended(why.to_owned())
+}
 
 /// The item of `cases` behind lines of comment.
 pub fn with_comments(item: &str, comments: &[String]) -> String {
@@ -17,19 +23,19 @@ pub fn with_comments(item: &str, comments: &[String]) -> String {
     lines.chain([item.to_owned()]).collect()
 }
 
-/// The text of a test with one more case. What was in form still is.
-pub fn append(source: &Source, item: &str) -> Result<String, Unappended> {
-    let old = tree(source).ok_or(Unappended("it cannot be read"))?;
+/// A test with one more case; its text is that of its source. What was in form still is.
+pub fn append(source: &Source, item: &str) -> Result<Box<Test>, Unappended> {
+    let old = tree(source).ok_or(because("it cannot be read"))?;
     let text = &*source.text;
-    let list = cases(&old).ok_or(Unappended("it has no `cases`"))?;
-    let NodeKind::List(items) = &list.kind else { return Err(Unappended("its `cases` are no list")) };
-    let brackets = Unappended("its cases stand in brackets: write each on lines of its own");
+    let list = cases(&old).ok_or(because("it has no `cases`"))?;
+    let NodeKind::List(items) = &list.kind else { return Err(because("its `cases` are no list")) };
+    let brackets = because("its cases stand in brackets: write each on lines of its own");
     let last = items.last().filter(|_| !text[..].get(list.span.start as usize..).is_some_and(|list| list.starts_with('[')));
     let last = last.ok_or(brackets)?;
     let start = last.span.start as usize;
     let line = text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |end| end + 1);
     let indent =
-        text.get(line..start).and_then(|before| before.find('-')).ok_or(Unappended("its cases do not begin beside their `-`"))?;
+        text.get(line..start).and_then(|before| before.find('-')).ok_or(because("its cases do not begin beside their `-`"))?;
     let end = (last.span.end as usize).min(text.len());
     let before = text.get(..end).unwrap_or_default();
     let at = match before.ends_with('\n') {
@@ -47,12 +53,23 @@ pub fn append(source: &Source, item: &str) -> Result<String, Unappended> {
         .collect();
     let written = format!("{before}{newline}{moved}{behind}");
     let longer = Source::new(source.name.clone(), written.as_str());
+    if written.len() > limits::DOCUMENT_BYTES {
+        return Err(Unappended(format!("with one more case it is larger than {} KiB", limits::DOCUMENT_BYTES / 1024)));
+    }
     let same = tree(&longer).is_some_and(|new| is_same_but_for_one(&old, &new));
     if !same {
-        return Err(Unappended("with one more case it would say something else"));
+        return Err(because("with one more case it would say something else"));
     }
     let in_form = lay_out(source).is_ok_and(|laid| laid == text);
-    Ok(if in_form { lay_out(&longer).unwrap_or(written) } else { written })
+    let longer = if in_form { lay_out(&longer).unwrap_or(written) } else { written };
+    let longer = Source::new(source.name.clone(), longer);
+    match load(&longer) {
+        (Some(Document::Test(test)), found) if !found.has_errors() => Ok(test),
+        (_, found) => {
+            let fault = found.into_sorted().first().map(|fault| fault.message.clone()).unwrap_or_default();
+            Err(Unappended(format!("with one more case {fault}")))
+        }
+    }
 }
 
 fn tree(source: &Source) -> Option<Node> {
