@@ -425,6 +425,30 @@ fn what_will_surely_fail_is_said() {
 }
 
 #[test]
+fn of_several_ends_side_by_side_each_may_come_first() {
+    let dry = predicted(
+        "- id: both
+  parallel:
+    one: [{id: a, exec: [a], effect: read}, {id: bad, finish: {outcome: failed}}]
+    two: [{id: b, exec: [b], effect: read}, {id: good, finish: {outcome: succeeded}}]
+",
+        false,
+    );
+    assert_eq!(
+        told(&dry),
+        "both: would run
+both.one/a: would run
+both.one/bad: cannot know: it depends on which way the run takes before it
+both.two/b: would run
+both.two/good: cannot know: it depends on which way the run takes before it
+"
+    );
+    let mut outcomes: Vec<String> = dry.outcomes.iter().map(|outcome| format!("{:?}", outcome.kind)).collect();
+    outcomes.sort();
+    assert_eq!(outcomes, ["Failed", "Succeeded"]);
+}
+
+#[test]
 fn text_of_nothing_fails_in_a_dry_run_as_in_a_real_one() {
     const NOTHING: &str = "{{run.environment}}";
     for step in [

@@ -334,7 +334,14 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
                 return Ok(None);
             }
             match next {
-                Next::Step(path) => open.entry(way.run.place(&path)).or_default().push((path, way)),
+                Next::Step(paths) => {
+                    let waiting = open.values().map(Vec::len).sum::<usize>();
+                    let room = limits::DRY_RUN_PATHS.saturating_sub(waiting).max(1);
+                    complete &= paths.len() <= room;
+                    for path in paths.into_iter().take(room) {
+                        open.entry(way.run.place(&path)).or_default().push((path, way.clone()));
+                    }
+                }
                 Next::Nothing => {
                     complete &= way.run.outcome().is_some();
                     done.push(way);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::seen::{self, Doing, History, Parts, Seen};
 use super::{Budget, Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
 use crate::id::{DecisionId, RunId, StepPath};
-use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
+use crate::plan::{InputSpec, OnFailure, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
@@ -34,8 +34,8 @@ pub(super) struct Way {
 
 /// What a way comes to.
 pub(super) enum Next {
-    /// A step is to be resolved.
-    Step(StepPath),
+    /// A step is to be resolved; one of several, where nobody knows which comes first and ends the others.
+    Step(Vec<StepPath>),
     /// The end, or nothing that could happen in a prediction.
     Nothing,
 }
@@ -69,7 +69,8 @@ impl Way {
             budget.events -= 1;
             match self.next_command() {
                 None => break,
-                Some(Command::Resolve { path }) => return Ok(Next::Step(path)),
+                Some(Command::Resolve { path }) if self.postponed.contains(&path) => return Ok(Next::Step(self.first_ends())),
+                Some(Command::Resolve { path }) => return Ok(Next::Step(vec![path])),
                 Some(command) => {
                     if !self.answer(&command, world, sure, budget)? {
                         break;
@@ -101,6 +102,32 @@ impl Way {
             several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
         };
         step.or_else(|| earliest(&wakes)).or(last).or(over).cloned()
+    }
+
+    /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for.
+    fn first_ends(&self) -> Vec<StepPath> {
+        let wanted = self.run.wanted().filter_map(|command| match command {
+            Command::Resolve { path } if self.postponed.contains(path) => Some(path.clone()),
+            _ => None,
+        });
+        let mut ends: Vec<StepPath> = wanted.collect();
+        let alone = ends.iter().position(|path| !ends.iter().any(|other| other != path && self.ends_too(path, other)));
+        match alone {
+            Some(place) => vec![ends.swap_remove(place)],
+            None => ends,
+        }
+    }
+
+    /// Whether `other` never comes up once the step at `path` has ended.
+    fn ends_too(&self, path: &StepPath, other: &StepPath) -> bool {
+        let Some(view) = self.run.find_step(path) else { return true };
+        match view.step().verb {
+            Verb::Finish { .. } => self
+                .run
+                .call_around(path)
+                .is_none_or(|call| other.as_str().strip_prefix(call.as_str()).is_some_and(|rest| rest.starts_with('/'))),
+            _ => !matches!(view.step().on_failure, OnFailure::Continue | OnFailure::Next(_)),
+        }
     }
 
     /// False where there is no answer.
