@@ -249,6 +249,9 @@ mod tests {
             "a\u{2028}b\nc",
         ];
         let mut values: Vec<Value> = texts.iter().map(|text| Value::text(*text)).collect();
+        // As keys, but for those that no file may have.
+        let keys = texts.iter().filter(|text| characters::hidden(text).is_none());
+        values.extend(keys.map(|key| Value::Map([(key.to_string(), Value::text("a"))].into())));
         values.extend([
             Value::Null,
             Value::Bool(true),
