@@ -57,6 +57,8 @@ pub enum Undrafted {
     TooLong { found: usize },
     #[error("more than {} values in it look like secrets", limits::DRAFT_SECRETS)]
     TooManySecrets,
+    #[error("a text in it is longer than the {} bytes that a text of a procedure may have", limits::TEMPLATE_BYTES)]
+    TooLongAText,
     /// What would be written is beyond a bound of the language.
     #[error("what would be written of it is beyond a bound: {0}")]
     Beyond(String),
@@ -182,6 +184,9 @@ fn finished(name: &ProcedureName, from: &str, procedure: &Procedure, names: &Nam
     }
     if names.too_many_secrets {
         return Err(Undrafted::TooManySecrets);
+    }
+    if names.too_long_a_text {
+        return Err(Undrafted::TooLongAText);
     }
     let written = write::procedure(name, from, procedure, names);
     let source = Source::new(format!("{name}.yaml"), written.text);

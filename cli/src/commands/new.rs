@@ -71,9 +71,11 @@ fn from_source(name: &ProcedureName, from: &Path, args: &New, settings: &Setting
             Undrafted::TooLong { .. } | Undrafted::TooManyCommands { .. } if !is_markdown => {
                 trouble.next(format!("runbook new {name} --from {} --last 20", shell_word(&from.to_string_lossy())))
             }
-            Undrafted::Beyond(_) | Undrafted::TooLarge { .. } | Undrafted::TooLong { .. } | Undrafted::TooManySecrets => {
-                trouble.next("draft it in parts")
-            }
+            Undrafted::Beyond(_)
+            | Undrafted::TooLarge { .. }
+            | Undrafted::TooLong { .. }
+            | Undrafted::TooLongAText
+            | Undrafted::TooManySecrets => trouble.next("draft it in parts"),
             _ => trouble.next("runbook new --list"),
         }
     };

@@ -55,12 +55,12 @@ pub struct Entry {
     pub depth: usize,
     /// The number of the step that it stands in.
     pub within: Option<String>,
-    /// The way that begins with it.
+    /// The way that it stands on.
     pub lead: Option<Lead>,
     pub gates: Vec<GateIn>,
 }
 
-/// Which way through the step around begins.
+/// Which way through the step around it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lead {
     When(String),
@@ -69,6 +69,10 @@ pub enum Lead {
     Branch(String),
     /// The look that a wait takes again and again.
     Probe,
+    /// Undo of a whole, where all of it succeeded; these are then left.
+    InPlaceOf(Vec<String>),
+    /// Undo of a part, where the whole with this number did not succeed.
+    PartOf(String),
 }
 
 /// An approval that a rule of the workspace adds.
@@ -96,13 +100,18 @@ impl<'p> Guide<'p> {
         guide.body = walk.list(&main.body);
         guide.finally = walk.list(&main.finally);
         guide.on_failure = walk.list(&main.on_failure);
-        for entry in guide.body.iter().rev() {
+        let done: Vec<&Entry> = guide.body.iter().chain(&guide.on_failure).chain(&guide.finally).collect();
+        let mut undo = Vec::new();
+        for entry in done.iter().rev() {
             // An undo has none: what takes a step back was approved with the step.
             walk.policy = None;
             walk.calls.clone_from(&entry.calls);
             walk.procedure = entry.procedure;
-            guide.undo.extend(walk.list(&plan.step(entry.step).undo));
+            let lead = guide.of_whole(entry, &done);
+            let within = lead.is_some().then_some(entry.number.as_str());
+            walk.steps(&plan.step(entry.step).undo, 0, within, lead.as_ref(), &mut undo);
         }
+        guide.undo = undo;
         guide.cut = walk.cut;
         Ok(guide)
     }
@@ -119,6 +128,23 @@ impl<'p> Guide<'p> {
     /// The number of another step of the same procedure as this one.
     pub fn number_beside(&self, entry: &Entry, step: StepIx) -> String {
         self.plan.number(&entry.calls, step)
+    }
+
+    /// How the undo of a step that holds steps stands to those of its parts: one or the other is done.
+    fn of_whole(&self, entry: &Entry, done: &[&Entry]) -> Option<Lead> {
+        let around = |inner: &Entry| inner.within.as_ref().and_then(|within| done.iter().find(|e| e.number == *within));
+        let undone = |outer: &&&Entry| !self.step(outer).undo.is_empty();
+        if self.step(entry).undo.is_empty() {
+            return None;
+        }
+        if let Some(whole) = std::iter::successors(around(entry), |outer| around(outer)).find(undone) {
+            return Some(Lead::PartOf(whole.number.clone()));
+        }
+        let inside =
+            |inner: &&&Entry| std::iter::successors(around(inner), |outer| around(outer)).any(|o| o.number == entry.number);
+        let parts = done.iter().rev().filter(inside).flat_map(|part| self.undo_of(part)).map(|(number, _)| number);
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then_some(Lead::InPlaceOf(parts))
     }
 
     /// What takes a step back, each with its number.
@@ -144,7 +170,7 @@ impl Walk<'_> {
         entries
     }
 
-    fn steps(&mut self, list: &[StepIx], depth: usize, within: Option<&str>, mut lead: Option<Lead>, entries: &mut Vec<Entry>) {
+    fn steps(&mut self, list: &[StepIx], depth: usize, within: Option<&str>, lead: Option<&Lead>, entries: &mut Vec<Entry>) {
         let plan = self.plan;
         for ix in list {
             let Some(left) = self.left.checked_sub(1) else {
@@ -157,7 +183,7 @@ impl Walk<'_> {
             let (procedure, gates) = (self.procedure, self.gates(step));
             let here = number.clone();
             let within = within.map(str::to_owned);
-            entries.push(Entry { number, step: *ix, calls, procedure, depth, within, lead: lead.take(), gates });
+            entries.push(Entry { number, step: *ix, calls, procedure, depth, within, lead: lead.cloned(), gates });
             match &step.verb {
                 Verb::Call { procedure, .. } => {
                     let caller = std::mem::replace(&mut self.procedure, *procedure);
@@ -169,7 +195,7 @@ impl Walk<'_> {
                 }
                 verb => {
                     for (list, lead) in plan::inside(step).into_iter().zip(leads(verb)) {
-                        self.steps(list, depth + 1, Some(&here), lead, entries);
+                        self.steps(list, depth + 1, Some(&here), lead.as_ref(), entries);
                     }
                 }
             }

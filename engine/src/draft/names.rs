@@ -29,6 +29,8 @@ pub(super) struct Names {
     pub secrets: BTreeMap<String, String>,
     /// More values look like secrets than can be looked for everywhere.
     pub too_many_secrets: bool,
+    /// A text is too long to be looked through for secrets.
+    pub too_long_a_text: bool,
 }
 
 /// What a run has to be given.

@@ -146,8 +146,9 @@ fn dedented(source: &str) -> String {
 /// A text as people may see it: each secret by the name of the variable that holds it.
 pub(super) fn shown(source: &str, of: Of, names: &mut Names) -> String {
     if source.len() > limits::TEMPLATE_BYTES {
-        // Too long for any text of a procedure: it will be refused as a whole.
-        return source.to_owned();
+        // Too long for any text of a procedure, and to be looked through: the source is refused.
+        names.too_long_a_text = true;
+        return String::new();
     }
     let mut shown = String::new();
     let mut from = 0;

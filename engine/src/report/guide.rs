@@ -53,6 +53,11 @@ fn heading(guide: &Guide<'_>) -> String {
 
 /// What a step is for, in a few words.
 fn heading_of(guide: &Guide<'_>, entry: &Entry) -> String {
+    let step = guide.step(entry);
+    // What is called ends, and whoever called it goes on.
+    if let (Verb::Finish { outcome, .. }, None, Some((call, _))) = (&step.verb, &step.name, entry.number.rsplit_once('.')) {
+        return format!("End {call} here: {}", ends(*outcome));
+    }
     guide::title(guide.plan, guide.step(entry))
 }
 
@@ -65,6 +70,8 @@ fn place(entry: &Entry) -> Option<String> {
         Some(Lead::Otherwise) => format!("{within}, otherwise"),
         Some(Lead::Branch(name)) => format!("{within}, {name}: at once with the other branches"),
         Some(Lead::Probe) => format!("{within}, the look that is taken again and again"),
+        Some(Lead::InPlaceOf(parts)) => format!("where all of {within} succeeded, in place of {}", parts.join(", ")),
+        Some(Lead::PartOf(whole)) => format!("only where {whole} did not succeed as a whole"),
     })
 }
 
@@ -350,8 +357,12 @@ fn took_place(guide: &Guide<'_>, entry: &Entry) -> Vec<Said> {
         Some(Verify::Expression(holds)) => vec![code("took place if", holds.source.trim())],
         Some(Verify::Step(ix)) => {
             let look = Entry { step: *ix, lead: None, gates: Vec::new(), ..entry.clone() };
-            let told = does(guide, &look).into_iter().filter(|said| said.name != "variable");
-            told.map(|said| Said { name: "took place if it succeeds", ..said }).collect()
+            let (own, dir) = (does(guide, entry), &guide.plan.step(*ix).dir);
+            let dir = dir.as_ref().filter(|dir| guide.step(entry).dir.as_ref().is_none_or(|own| own.source != dir.source));
+            let told = does(guide, &look).into_iter().filter(|said| !(said.name == "variable" && own.contains(said)));
+            let told = told
+                .map(|said| if said.name == "variable" { said } else { Said { name: "it took place if this succeeds", ..said } });
+            told.chain(dir.map(|dir| code("in", written(&dir.source)))).collect()
         }
     }
 }
@@ -452,6 +463,14 @@ fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Said> {
             let called = guide.plan.procedure(*procedure);
             said.push(text("do", format!("the procedure {} {}", called.name, called.version)));
             said.extend(with.iter().map(|(name, value)| code("with", format!("{name} = {}", value.source.trim()))));
+            for (when, list) in [("after a failure", &called.on_failure), ("in the end", &called.finally)] {
+                let calls = [entry.calls.as_slice(), &[entry.step]].concat();
+                let told = list
+                    .iter()
+                    .map(|ix| format!("{} ({})", guide.plan.number(&calls, *ix), guide::title(guide.plan, guide.plan.step(*ix))));
+                let told: Vec<String> = told.collect();
+                said.extend((!told.is_empty()).then(|| text(when, format!("it does {}: see its own manual", told.join(", ")))));
+            }
         }
         Verb::Choose(branches) => {
             let open = branches.iter().all(|branch| branch.when.is_some());
@@ -549,10 +568,18 @@ const CUT: &str = "There are more steps than are told here. Each procedure that 
 /// The parts with their headings, those that have steps.
 fn parts<'g>(guide: &'g Guide<'_>) -> Vec<(&'static str, &'static str, &'g [Entry])> {
     let parts = [
-        ("Steps", "", guide.body.as_slice()),
-        ("In the end", "Done however the run ends.", guide.finally.as_slice()),
+        (
+            "Steps",
+            "A step that fails ends the work, unless it says otherwise. Nothing is taken back by itself.",
+            guide.body.as_slice(),
+        ),
         ("After a failure", "Done first, before anything is taken back.", guide.on_failure.as_slice()),
-        ("To take it back", "The last change first; only what was done.", guide.undo.as_slice()),
+        (
+            "To take it back",
+            "Where a step says so, or whoever leads decides it: the last change first, and only what was done.",
+            guide.undo.as_slice(),
+        ),
+        ("In the end", "Done however it ends.", guide.finally.as_slice()),
     ];
     parts.into_iter().filter(|(_, _, entries)| !entries.is_empty()).collect()
 }

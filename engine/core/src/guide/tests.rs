@@ -52,6 +52,8 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
                 Some(Lead::Otherwise) => " otherwise".to_owned(),
                 Some(Lead::Branch(name)) => format!(" {name}"),
                 Some(Lead::Probe) => " probe".to_owned(),
+                Some(Lead::InPlaceOf(parts)) => format!(" in place of {}", parts.join(", ")),
+                Some(Lead::PartOf(_)) => " part".to_owned(),
             };
             let within = entry.within.as_ref().map(|within| format!(" in {within}")).unwrap_or_default();
             format!("{}{} {}{within}{lead}", "  ".repeat(entry.depth), entry.number, plan.step(entry.step).label)
@@ -62,7 +64,7 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
         "1 first",
         "2 choose-2",
         "  3 chosen in 2 if 1 == 1",
-        "  4 exec-2 in 2",
+        "  4 exec-2 in 2 if 1 == 1",
         "  5 finish-1 in 2 otherwise",
         "6 sub",
         "  6.1 act in 6",
@@ -85,6 +87,39 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
     assert!(chart.body[0].undone && matches!(&chart.body[3].fails, Fails::To(number) if number == "10"));
     assert!(matches!(&chart.body[1].shape, Shape::Chooses { lanes, open: false } if lanes.len() == 2));
     assert!(matches!(&chart.body[5].shape, Shape::Forks(lanes) if lanes[1].name == "right"));
+}
+
+#[test]
+fn undo_of_a_whole_and_of_its_parts_are_told_apart() {
+    let text = "name: main
+steps:
+- {id: before, exec: [a], undo: {exec: [b]}}
+- id: whole
+  group:
+  - {id: one, exec: [a], undo: {exec: [b]}}
+  - {id: deep, group: [{id: two, exec: [a], undo: {exec: [b]}}]}
+  undo: [{exec: [b]}, {exec: [c]}]
+on_failure:
+- {id: mend, exec: [a], undo: {exec: [b]}}
+finally:
+- {id: tidy, exec: [a], undo: {exec: [b]}}
+";
+    let procedures = procedures(&[text]);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    let told: Vec<(&str, Option<&Lead>)> = guide.undo.iter().map(|entry| (entry.number.as_str(), entry.lead.as_ref())).collect();
+    let part = Lead::PartOf("2".to_owned());
+    let whole = Lead::InPlaceOf(vec!["U5".to_owned(), "U3".to_owned()]);
+    let expect = [
+        ("U6", None),
+        ("U7", None),
+        ("U5", Some(&part)),
+        ("U3", Some(&part)),
+        ("U2-1", Some(&whole)),
+        ("U2-2", Some(&whole)),
+        ("U1", None),
+    ];
+    assert_eq!(told, expect);
 }
 
 #[test]

@@ -35,7 +35,17 @@ fn hostile_sources_are_drafted_or_refused() {
         ("braces behind backslashes", many("\\{{x}} \\\\{{y}} {{{z}}} ", 500), None),
         ("many steps", many("```sh\nls -l\n```\n\n", 1500), Some("1500 steps would come of it, and a draft has at most 1000")),
         ("a long line", many("word ", 12_000), None),
-        ("a text beyond what a procedure holds", many("word ", 20_000), Some("what would be written of it is beyond a bound")),
+        ("a text beyond what a procedure holds", many("word ", 20_000), Some("a text in it is longer than")),
+        (
+            "a head too long to be looked through",
+            format!("---\npassword: hunter2hunter2\n{}\n---\n# T\n1. do\n", many("a: b\n", 14_000)),
+            Some("a text in it is longer than"),
+        ),
+        (
+            "a comment too long to be looked through",
+            format!("# T\n\n<!-- password: hunter2hunter2 {} -->\n\n1. do\n", many("word ", 20_000)),
+            Some("a text in it is longer than"),
+        ),
         ("YAML in the text", "## a: b\n- \"x\n- 'y: #\n- |\n  %TAG !\n--- \n...\n? x\n".to_owned(), None),
         ("headings that are no names", "## \n\n### **\n\n## 12\n\n## ДВА\n\nx\n".to_owned(), None),
         ("text of other scripts", "## 再起動\n\n```sh\n再起動 -f\n```\n\n- [ ] مرحبا\n".to_owned(), None),

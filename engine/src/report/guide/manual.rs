@@ -4,12 +4,11 @@
 use runbook_core::guide::{Entry, Guide, written};
 use runbook_core::plan::Verb;
 
-use super::super::asked::whom;
 use super::super::html::{self, SHEET};
 use super::super::prose;
 use super::super::said::{Said, What, in_html};
 use super::html::{pairs, prose_cell};
-use super::{CUT, decides, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+use super::{CUT, decides, decisions, facts, gates, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
 
 pub fn to_manual(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -86,15 +85,12 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     out.extend(place(entry).map(|place| format!("<p class=\"place\">{}</p>\n", html::prose(&place))));
     out.push_str(&format!("<h3>{}{tag}</h3>\n", html::text(&heading_of(guide, entry))));
     out.extend(step.why.as_ref().map(|why| format!("<div class=\"why\">{}</div>\n", prose::to_html(&written(&why.source)))));
-    for found in &entry.gates {
-        let place = if found.environments.is_empty() { String::new() } else { format!("In {}: ", found.environments.join(", ")) };
-        let who = whom(&found.gate.from, &guide.plan.policy.people);
-        let many = if found.gate.count > 1 { format!("; {} must agree", found.gate.count) } else { String::new() };
-        out.push_str(&decide(&format!("<p>{}approved first by {}{many}</p>\n", html::text(&place), html::text(&who))));
+    for (found, who) in entry.gates.iter().zip(gates(guide, entry)) {
+        out.push_str(&decide(&format!("<p>Approved first: {}</p>\n", html::prose(&who)), found.gate.count));
     }
-    if let Some(who) = decides(guide, entry).filter(|_| matches!(step.verb, Verb::Approve(_))) {
+    if let (Verb::Approve(approve), Some(who)) = (&step.verb, decides(guide, entry)) {
         let asked: String = said(guide, entry).iter().filter(|said| said.name == "question").map(shown).collect();
-        out.push_str(&decide(&format!("{asked}<p>May decide: {}</p>\n", html::prose(&who))));
+        out.push_str(&decide(&format!("{asked}<p>May decide: {}</p>\n", html::prose(&who)), approve.count));
     }
     let hand = step.by_hand.as_ref().map(|text| prose::to_html(&written(&text.source)));
     out.extend(hand.map(|text| format!("<div class=\"hand\"><strong>By hand</strong>\n{text}</div>\n")));
@@ -143,12 +139,11 @@ fn shown(said: &Said) -> String {
     }
 }
 
-/// A place for a decision and who takes it.
-fn decide(inside: &str) -> String {
-    format!(
-        "<div class=\"decide\">{inside}<p class=\"signature\"><span class=\"box\"></span> yes <span class=\"box\"></span> no \
-         name <span class=\"line\"></span> signature <span class=\"line\"></span></p></div>\n"
-    )
+/// A place for a decision and for everybody who takes it.
+fn decide(inside: &str, count: u32) -> String {
+    let place = "<p class=\"signature\"><span class=\"box\"></span> yes <span class=\"box\"></span> no &nbsp; \
+                 name <span class=\"line\"></span> signature <span class=\"line\"></span></p>";
+    format!("<div class=\"decide\">{inside}{}</div>\n", place.repeat(count.clamp(1, 10) as usize))
 }
 
 /// How it is recorded.
