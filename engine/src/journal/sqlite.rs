@@ -64,7 +64,7 @@ impl Store {
         let folder = Folder::prepare(folder)?;
         folder.prepare_database()?;
         let path = folder.database();
-        let mut connection = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE, commits == Commits::OnTheSpot)?;
         set_up(&mut connection).map_err(|error| match error {
             schema::Unusable::Sqlite(error) => explain(&error, &path),
             schema::Unusable::Refused(error) => error,
@@ -74,7 +74,7 @@ impl Store {
         let reader = match commits {
             // Where nobody reads while something is written, one connection knows what it has read already.
             Commits::OnTheSpot => None,
-            Commits::Together => Some(Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?)),
+            Commits::Together => Some(Mutex::new(connect(&folder, OpenFlags::SQLITE_OPEN_READ_ONLY, true)?)),
         };
         Ok(Store {
             writer: writer::Writer::start(connection, path.clone(), commits)?,
@@ -106,7 +106,7 @@ impl Store {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => connect(&self.folder, OpenFlags::SQLITE_OPEN_READ_ONLY, true)?,
         };
         let result = read(&connection);
         let mut idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-fn connect(folder: &Folder, mode: OpenFlags) -> Result<Connection, JournalError> {
+fn connect(folder: &Folder, mode: OpenFlags, is_small: bool) -> Result<Connection, JournalError> {
     let path = &folder.database();
     let open = || {
         let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -128,7 +128,7 @@ fn connect(folder: &Folder, mode: OpenFlags) -> Result<Connection, JournalError>
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // What is left of the log is seen to before: without it the next process could only make its file anew.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        if mode == OpenFlags::SQLITE_OPEN_READ_ONLY {
+        if is_small {
             // What is read is read once, and a process that watches thousands of runs stays small.
             connection.execute_batch("PRAGMA cache_size = -256")?;
         }
