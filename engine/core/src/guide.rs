@@ -6,7 +6,8 @@
 
 mod chart;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -70,7 +71,7 @@ pub enum Lead {
     /// The look that a wait takes again and again.
     Probe,
     /// Undo of a whole, where all of it succeeded; these are then left.
-    InPlaceOf(Vec<String>),
+    InPlaceOf(Arc<[String]>),
     /// Undo of a part, where the whole with this number did not succeed.
     PartOf(String),
 }
@@ -101,15 +102,16 @@ impl<'p> Guide<'p> {
         guide.finally = walk.list(&main.finally);
         guide.on_failure = walk.list(&main.on_failure);
         let done: Vec<&Entry> = guide.body.iter().chain(&guide.on_failure).chain(&guide.finally).collect();
+        let leads = guide.wholes_and_parts(&done);
         let mut undo = Vec::new();
         for entry in done.iter().rev() {
             // An undo has none: what takes a step back was approved with the step.
             walk.policy = None;
             walk.calls.clone_from(&entry.calls);
             walk.procedure = entry.procedure;
-            let lead = guide.of_whole(entry, &done);
+            let lead = leads.get(entry.number.as_str());
             let within = lead.is_some().then_some(entry.number.as_str());
-            walk.steps(&plan.step(entry.step).undo, 0, within, lead.as_ref(), &mut undo);
+            walk.steps(&plan.step(entry.step).undo, 0, within, lead, &mut undo);
         }
         guide.undo = undo;
         guide.cut = walk.cut;
@@ -130,21 +132,26 @@ impl<'p> Guide<'p> {
         self.plan.number(&entry.calls, step)
     }
 
-    /// How the undo of a step that holds steps stands to those of its parts: one or the other is done.
-    fn of_whole(&self, entry: &Entry, done: &[&Entry]) -> Option<Lead> {
-        let around = |inner: &Entry| inner.within.as_ref().and_then(|within| done.iter().find(|e| e.number == *within));
-        let undone = |outer: &&&Entry| !self.step(outer).undo.is_empty();
-        if self.step(entry).undo.is_empty() {
-            return None;
+    /// How the undo of each step that holds others stands to those of its parts, by the number of the step: one or the other is done.
+    fn wholes_and_parts(&self, done: &[&Entry]) -> BTreeMap<String, Lead> {
+        let by_number: BTreeMap<&str, &Entry> = done.iter().map(|entry| (entry.number.as_str(), *entry)).collect();
+        let around = |inner: &Entry| inner.within.as_deref().and_then(|within| by_number.get(within).copied());
+        let mut leads = BTreeMap::new();
+        let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for entry in done.iter().rev() {
+            let undo: Vec<String> = self.undo_of(entry).into_iter().map(|(number, _)| number).collect();
+            if undo.is_empty() {
+                continue;
+            }
+            for whole in std::iter::successors(around(entry), |outer| around(outer)).filter(|e| !self.step(e).undo.is_empty()) {
+                leads.entry(entry.number.clone()).or_insert_with(|| Lead::PartOf(whole.number.clone()));
+                parts.entry(&whole.number).or_default().extend(undo.iter().cloned());
+            }
         }
-        if let Some(whole) = std::iter::successors(around(entry), |outer| around(outer)).find(undone) {
-            return Some(Lead::PartOf(whole.number.clone()));
+        for (whole, parts) in parts {
+            leads.entry(whole.to_owned()).or_insert_with(|| Lead::InPlaceOf(parts.into()));
         }
-        let inside =
-            |inner: &&&Entry| std::iter::successors(around(inner), |outer| around(outer)).any(|o| o.number == entry.number);
-        let parts = done.iter().rev().filter(inside).flat_map(|part| self.undo_of(part)).map(|(number, _)| number);
-        let parts: Vec<String> = parts.collect();
-        (!parts.is_empty()).then_some(Lead::InPlaceOf(parts))
+        leads
     }
 
     /// What takes a step back, each with its number.

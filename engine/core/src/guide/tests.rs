@@ -109,7 +109,7 @@ finally:
     let guide = Guide::new(&plan, &procedures[0], true).unwrap();
     let told: Vec<(&str, Option<&Lead>)> = guide.undo.iter().map(|entry| (entry.number.as_str(), entry.lead.as_ref())).collect();
     let part = Lead::PartOf("2".to_owned());
-    let whole = Lead::InPlaceOf(vec!["U5".to_owned(), "U3".to_owned()]);
+    let whole = Lead::InPlaceOf(["U5".to_owned(), "U3".to_owned()].into());
     let expect = [
         ("U6", None),
         ("U7", None),

@@ -25,51 +25,47 @@ const HEAD: [&str; 7] = ["procedure", "what for", "owner", "effect", "version", 
 
 /// With the marks of the day where `today`; a page that is kept has the dates alone.
 pub fn index_in_markdown(rows: &[Row], today: bool) -> String {
-    let row = |row: &Row| {
-        let name =
-            if row.page.is_empty() { markdown::code(&row.name) } else { format!("[{}]({})", markdown::text(&row.name), row.page) };
-        let date =
-            |(text, stale): (String, bool)| if stale { format!("**{}**", markdown::text(&text)) } else { markdown::text(&text) };
-        let (title, owner) = (markdown::text(&row.title), markdown::text(&row.owner));
-        vec![
-            name,
-            title,
-            owner,
-            row.effect.to_owned(),
-            row.version.clone(),
-            date(reviewed(row, today)),
-            date(exercised(row, today)),
-        ]
+    let name = |row: &Row| match row.page.is_empty() {
+        true => markdown::code(&row.name),
+        false => format!("[{}]({})", markdown::text(&row.name), row.page),
     };
+    let cells = cells(rows, today, name, markdown::text, |stale| format!("**{stale}**"));
     let head =
         if today { String::new() } else { format!("Written by {}; what is changed here is lost.\n\n", markdown::code(WRITER)) };
-    format!("# Procedures\n\n{head}{}", markdown::table(&HEAD, &rows.iter().map(row).collect::<Vec<_>>()))
+    format!("# Procedures\n\n{head}{}", markdown::table(&HEAD, &cells))
 }
 
 /// The same as a page.
 pub fn index_in_html(rows: &[Row], today: bool) -> String {
+    let name = |row: &Row| match row.page.is_empty() {
+        true => html::code(&row.name),
+        false => format!("<a href=\"{}\">{}</a>", html::text(&row.page), html::text(&row.name)),
+    };
+    let cells = cells(rows, today, name, html::text, |stale| format!("<span class=\"bad\">{stale}</span>"));
+    html::page("Procedures", &format!("<h1>Procedures</h1>\n<div class=\"wide\">\n{}</div>\n", html::table(&HEAD, &cells)))
+}
+
+/// The cells of each row, in the order of the head.
+fn cells(
+    rows: &[Row],
+    today: bool,
+    name: impl Fn(&Row) -> String,
+    text: impl Fn(&str) -> String,
+    mark: impl Fn(String) -> String,
+) -> Vec<Vec<String>> {
+    let date = |(date, stale): (String, bool)| if stale { mark(text(&date)) } else { text(&date) };
     let row = |row: &Row| {
-        let name = match row.page.is_empty() {
-            true => html::code(&row.name),
-            false => format!("<a href=\"{}\">{}</a>", html::text(&row.page), html::text(&row.name)),
-        };
-        let date = |(text, stale): (String, bool)| match stale {
-            true => format!("<span class=\"bad\">{}</span>", html::text(&text)),
-            false => html::text(&text),
-        };
-        let (title, owner) = (html::text(&row.title), html::text(&row.owner));
         vec![
-            name,
-            title,
-            owner,
+            name(row),
+            text(&row.title),
+            text(&row.owner),
             row.effect.to_owned(),
             row.version.clone(),
             date(reviewed(row, today)),
             date(exercised(row, today)),
         ]
     };
-    let table = html::table(&HEAD, &rows.iter().map(row).collect::<Vec<_>>());
-    html::page("Procedures", &format!("<h1>Procedures</h1>\n<div class=\"wide\">\n{table}</div>\n"))
+    rows.iter().map(row).collect()
 }
 
 /// What is said of the review, and whether it is stale.
