@@ -203,6 +203,7 @@ fn what_cannot_be_data_is_refused_with_the_way_out() {
         ("ssh -o {{v}} host", 7, "option of ssh"),
         ("[[ {{v}} -eq 1 ]]", 3, "`[ … ]`"),
         ("[[ 1 -lt {{v}} ]]", 9, "`[ … ]`"),
+        ("[[ -n a &&\n 1 -lt {{v}} ]]", 18, "goes on over lines"),
         ("echo $(( {{v}} + 1 ))", 9, "arithmetic"),
         ("(( {{v}} > 1 ))", 3, "arithmetic"),
         ("a=([{{v}}]=x)", 4, "index of an array"),

@@ -6,14 +6,18 @@
 //! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell, what is piped into an interpreter).
 
 mod documents;
+mod whole;
 
 use std::ops::Range;
 
 use documents::Document;
+use whole::Open;
 
 use super::ParseError;
 use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, second_reading};
 use super::interpreters::{code_with_values, reads_input_as_code};
+
+pub use whole::whole_lines;
 
 /// How a variable is written at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +34,11 @@ pub(super) enum Place {
 
 /// The place of every span, in order.
 pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Vec<Place>, ParseError> {
-    let mut lexer = Lexer {
-        source,
-        spans,
-        at: 0,
-        places: Vec::new(),
-        frames: vec![Frame::Commands { command: Command::default(), close: Close::End }],
-        documents: Vec::new(),
-        lost: None,
-    };
-    lexer.run()?;
+    let mut lexer = Lexer::new(source, spans);
+    while lexer.at < source.len() {
+        lexer.next()?;
+    }
+    lexer.end_command()?;
     Ok(lexer.places)
 }
 
@@ -98,6 +97,7 @@ struct Lexer<'s> {
     documents: Vec<Document>,
     /// Why the quoting cannot be followed from here on.
     lost: Option<&'static str>,
+    open: Open,
 }
 
 type Step = Result<(), ParseError>;
@@ -108,6 +108,21 @@ const WAY_OUT: &str = "; put the value under `env:` and use it as a quoted varia
 
 fn refuse<T>(why: &str, offset: usize) -> Result<T, ParseError> {
     Err(ParseError { message: format!("{why}{WAY_OUT}"), offset })
+}
+
+impl<'s> Lexer<'s> {
+    fn new(source: &'s str, spans: &'s [Range<usize>]) -> Lexer<'s> {
+        Lexer {
+            source,
+            spans,
+            at: 0,
+            places: Vec::new(),
+            frames: vec![Frame::Commands { command: Command::default(), close: Close::End }],
+            documents: Vec::new(),
+            lost: None,
+            open: Open::default(),
+        }
+    }
 }
 
 impl Lexer<'_> {
@@ -132,25 +147,20 @@ impl Lexer<'_> {
         self.spans.get(self.places.len()).filter(|span| span.start == self.at).cloned()
     }
 
-    fn run(&mut self) -> Step {
-        while self.at < self.source.len() {
-            match self.frames.last() {
-                Some(Frame::Double) => self.double()?,
-                Some(Frame::Parameter { quoted }) => {
-                    let quoted = *quoted;
-                    self.parameter(quoted)?;
-                }
-                _ => self.commands()?,
+    /// Goes on by one piece at least.
+    fn next(&mut self) -> Step {
+        match self.frames.last() {
+            Some(Frame::Double) => self.double(),
+            Some(Frame::Parameter { quoted }) => {
+                let quoted = *quoted;
+                self.parameter(quoted)
             }
+            _ => self.commands(),
         }
-        self.end_command().map(drop)
     }
 
     fn command(&mut self) -> Option<&mut Command> {
-        self.frames.iter_mut().rev().find_map(|frame| match frame {
-            Frame::Commands { command, .. } => Some(command),
-            _ => None,
-        })
+        innermost(&mut self.frames)
     }
 
     fn push_word(&mut self, c: char) {
@@ -189,6 +199,7 @@ impl Lexer<'_> {
         }
         let Some(c) = self.peek() else { return Ok(()) };
         let in_word = self.command().is_some_and(|command| command.word.is_some());
+        self.open.operator &= matches!(c, ' ' | '\t' | '\r' | '\n') || (c == '#' && !in_word);
         match c {
             '\\' => {
                 self.skip(c);
@@ -199,6 +210,9 @@ impl Lexer<'_> {
                     if next != '\n' {
                         self.push_word(next);
                     }
+                    self.open.operator = next == '\n' && self.rest().is_empty();
+                } else {
+                    self.open.operator = true;
                 }
             }
             '\'' => self.single()?,
@@ -214,6 +228,9 @@ impl Lexer<'_> {
             '#' if !in_word => self.comment(),
             '\n' => {
                 self.end_command()?;
+                if self.open.in_brackets() {
+                    self.lost = Some("a `[[` that goes on over lines stands before this place");
+                }
                 self.skip(c);
                 for document in std::mem::take(&mut self.documents) {
                     self.document(&document)?;
@@ -249,12 +266,16 @@ impl Lexer<'_> {
             '|' if !self.starts("||") => {
                 let fed = self.end_command()?;
                 self.skip(c);
+                self.open.operator = true;
                 if let (Some(fed), Some(next)) = (fed, self.command()) {
                     (next.fed, next.documents) = (fed.fed, fed.documents);
                 }
             }
             ';' | '&' | '|' => {
                 self.end_command()?;
+                // `||`, or the second sign of `&&` or `|&`.
+                let before = self.source.get(..self.at).unwrap_or_default();
+                self.open.operator = c == '|' || (c == '&' && before.ends_with(['&', '|']));
                 // The second of `||`, which is no pipe.
                 self.at += if self.starts("||") { 2 } else { 1 };
             }
@@ -303,6 +324,7 @@ impl Lexer<'_> {
         if ends {
             self.frames.pop();
         }
+        self.open.operator = self.source.get(..self.at).is_some_and(|before| before.ends_with("()")) && !array;
         Ok(())
     }
 
@@ -322,6 +344,7 @@ impl Lexer<'_> {
             }
             self.push_word(c);
         }
+        self.open.quote = true;
         Ok(())
     }
 
@@ -423,13 +446,17 @@ impl Lexer<'_> {
     fn escaped(&mut self) -> Step {
         let start = self.at;
         self.at += 2;
+        self.open.quote = true;
         while let Some(c) = self.peek() {
             if self.hole().is_some() {
                 return refuse("inside `$'…'` a value would be read for escapes", self.at);
             }
             self.skip(c);
             match c {
-                '\'' => break,
+                '\'' => {
+                    self.open.quote = false;
+                    break;
+                }
                 '\\' => {
                     if let Some(next) = self.peek() {
                         self.skip(next);
@@ -448,6 +475,7 @@ impl Lexer<'_> {
     fn backticks(&mut self) -> Step {
         let start = self.at;
         self.at += 1;
+        self.open.quote = true;
         while let Some(c) = self.peek() {
             if self.hole().is_some() {
                 return refuse("inside backticks the quoting of a value cannot be shown to hold; write `$(…)`, or", self.at)
@@ -455,7 +483,10 @@ impl Lexer<'_> {
             }
             self.skip(c);
             match c {
-                '`' => break,
+                '`' => {
+                    self.open.quote = false;
+                    break;
+                }
                 '\\' => {
                     if let Some(next) = self.peek() {
                         self.skip(next);
@@ -497,6 +528,7 @@ impl Lexer<'_> {
                 return Ok(());
             }
         }
+        self.open.quote = true;
         Ok(())
     }
 
@@ -515,13 +547,16 @@ impl Lexer<'_> {
             _ => Close::End,
         };
         let substituted = self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Substitution, .. }));
-        let Some(command) = self.command() else { return Ok(()) };
+        let Some(command) = innermost(&mut self.frames) else { return Ok(()) };
         let Some(word) = command.word.take() else { return Ok(()) };
         let holes = std::mem::take(&mut command.holes);
         if let Some(hole) = holes.first()
             && let Some(why) = second_reading(&command.words, &word, close == Close::Array)
         {
             return refuse(why, *hole);
+        }
+        if close != Close::Array {
+            self.open.word(&command.words, &word);
         }
         if std::mem::take(&mut command.here_string) {
             command.fed = command.fed.or(holes.first().copied());
@@ -581,6 +616,13 @@ impl Lexer<'_> {
         let fed = command.fed.or_else(|| command.earlier.first().map(|(_, hole)| *hole).filter(|_| prints));
         Ok(Some(Command { fed, documents: command.documents, ..Command::default() }))
     }
+}
+
+fn innermost(frames: &mut [Frame]) -> Option<&mut Command> {
+    frames.iter_mut().rev().find_map(|frame| match frame {
+        Frame::Commands { command, .. } => Some(command),
+        _ => None,
+    })
 }
 
 fn reworded(error: ParseError, way_out: &str) -> ParseError {

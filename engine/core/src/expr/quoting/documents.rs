@@ -59,16 +59,19 @@ impl Lexer<'_> {
         let start = self.at;
         let mut end = start;
         let mut body_end = self.source.len();
+        let mut ends = false;
         for line in self.source.get(start..).unwrap_or_default().split_inclusive('\n') {
             let text = line.strip_suffix('\n').unwrap_or(line);
             let text = if document.strip_tabs { text.trim_start_matches('\t') } else { text };
             if text == document.delimiter {
                 body_end = end;
                 end += line.len();
+                ends = true;
                 break;
             }
             end += line.len();
         }
+        self.open.quote |= !ends;
         let mut unclear = false;
         self.at = start;
         while self.at < body_end {

@@ -1,0 +1,121 @@
+//! Where a shell that reads line by line has read enough to begin: quotes and here-documents ended, every compound command closed,
+//! nothing behind which more must come. It is told from what the lexer goes through anyway, and never refuses anything.
+
+use super::{Frame, Lexer};
+
+/// What is open beside the frames of the lexer.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    /// A pipe, `&&`, `||`, the `()` of a function or a backslash stands last.
+    pub operator: bool,
+    /// A quote, a here-document or arithmetic went on to the end of the text.
+    pub quote: bool,
+    /// The word that closes each open compound command, the innermost last.
+    compounds: Vec<&'static str>,
+}
+
+impl Open {
+    /// Follows a word behind these words of the same command.
+    pub fn word(&mut self, words: &[String], word: &str) {
+        if self.in_brackets() {
+            if word == "]]" {
+                self.compounds.pop();
+            }
+            return;
+        }
+        let is_first = words.is_empty() || (word == "{" && words.first().is_some_and(|first| first == "function"));
+        match word {
+            _ if !is_first => {}
+            "if" => self.compounds.push("fi"),
+            "case" => self.compounds.push("esac"),
+            "for" | "select" | "while" | "until" => self.compounds.push("done"),
+            "{" => self.compounds.push("}"),
+            "[[" => self.compounds.push("]]"),
+            word if self.compounds.last() == Some(&word) => drop(self.compounds.pop()),
+            _ => {}
+        }
+    }
+
+    /// Whether this is between `[[` and `]]`.
+    pub fn in_brackets(&self) -> bool {
+        self.compounds.last() == Some(&"]]")
+    }
+}
+
+impl Lexer<'_> {
+    fn is_whole(&self) -> bool {
+        let open = &self.open;
+        let in_commands = matches!(self.frames.as_slice(), [Frame::Commands { .. }]);
+        in_commands && self.documents.is_empty() && open.compounds.is_empty() && !open.operator && !open.quote
+    }
+}
+
+/// The bytes of the first lines of a script that a shell takes together: it begins to run them before it reads what stands behind them.
+/// `None` where it would wait for more.
+pub fn whole_lines(script: &str) -> Option<usize> {
+    let mut lexer = Lexer::new(script, &[]);
+    while lexer.at < script.len() {
+        let ends_a_line = lexer.starts("\n");
+        lexer.next().ok()?;
+        if ends_a_line && lexer.is_whole() {
+            return Some(lexer.at);
+        }
+    }
+    lexer.end_word().ok()?;
+    lexer.is_whole().then_some(script.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_lines;
+
+    #[test]
+    fn a_command_is_whole_where_a_shell_begins_to_run_it() {
+        for script in [
+            "ls",
+            "echo 'a\nb'",
+            "echo \"a\nb $(date\n) c\"",
+            "echo $'a\\'\nb'",
+            "echo `date\n`",
+            "cat <<EOF > a\nb 'c\nEOF",
+            "cat <<'E F' | sort\n$(\nE F",
+            "cat <<-EOF\n\tb\n\tEOF",
+            "cat <<A <<B\n1\nA\n2\nB",
+            "a \\\n  b",
+            "a |\n\n# and\n b",
+            "a &&\n b",
+            "a ||\n b",
+            "a |&\n b",
+            "for h in a b\ndo ping $h\ndone | sort",
+            "for ((i = 0; i < 3; i++))\ndo echo $i; done",
+            "while read x; do\n if a; then\n  b\n fi\ndone < c",
+            "case $1 in\n a) b;;\n (c) d\nesac",
+            "f() {\n a\n}",
+            "f()\n{\n a\n}",
+            "function f {\n a\n}",
+            "{ a\n}",
+            "(a\nb)",
+            "a=(1\n2)",
+            "echo $((1 +\n2))",
+            "[[ a &&\n b ]]",
+            "x=${y:-\na}",
+            "echo for if while case { [[ done",
+            "echo a \\\\",
+            "a & b &",
+            "echo ${#a} a#b # it's",
+            "find . -exec rm {} \\;",
+        ] {
+            assert_eq!(whole_lines(script), Some(script.len()), "{script}");
+            let more = format!("{script}\nmore 'x\n");
+            assert_eq!(whole_lines(&more), Some(script.len() + 1), "{script}");
+            for (at, _) in script.match_indices('\n') {
+                assert_eq!(whole_lines(&script[..at]), None, "{script}: at {at}");
+            }
+        }
+        for script in
+            ["cat <<EOF", "cat <<EOF\n", "cat <<EOF\nEOF x", "echo 'a", "a \\", "a |", "a && # b", "if a; then b", "$(", "f()"]
+        {
+            assert_eq!(whole_lines(script), None, "{script}");
+        }
+    }
+}
