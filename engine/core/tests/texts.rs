@@ -49,6 +49,53 @@ fn render(source: &str, destination: Destination) -> Result<String, String> {
     template.render(destination, &fixture()).map(|(text, _)| text).map_err(|error| error.to_string())
 }
 
+/// Nobody knows any value yet.
+struct Nobody;
+
+impl Names for Nobody {
+    fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
+        Ok(Value::Unknown(member.map_or_else(|| root.to_owned(), |member| format!("{root}.{member}"))))
+    }
+}
+
+#[test]
+fn before_there_are_values_names_stand_in_their_place_and_all_else_is_what_a_run_writes() {
+    for source in [
+        "psql -h {{inputs.host}}",
+        "{{ inputs.host }}{{now}}",
+        "\\{{inputs.host}} and {{inputs.host}}",
+        "docker ps --format '\\{{.Names}}' {{inputs.host}} \\{{",
+        "C:\\\\{{inputs.host}}",
+        "a {{! note }}b{{!-- {{x}} --}}c\n",
+        "{{! alone on its line }}\nnext",
+        "a {{~inputs.host~}} b",
+        "{{\"}}\"}} {{inputs.host}}",
+        "no name",
+        "",
+    ] {
+        let template = Template::parse(source, Origin::default()).unwrap();
+        let (rendered, _) = template.render(Destination::Plain, &Nobody).unwrap();
+        assert_eq!(template.written(), rendered, "{source:?}");
+    }
+    for (source, shown) in [
+        ("{{ steps.a.b }} and {{default inputs.x \"none\"}}", "‹steps.a.b› and ‹default inputs.x \"none\"›"),
+        ("{{#if inputs.x}}a{{else}}b{{/if}}", "{{#if inputs.x}}a{{else}}b{{/if}}"),
+        (
+            "{{#if inputs.x}}{{inputs.x}} \\{{y{{else if inputs.z}}{{! no }}b{{/if}}",
+            "{{#if inputs.x}}‹inputs.x› {{y{{else if inputs.z}}b{{/if}}",
+        ),
+        ("{{#each inputs.l}}{{@index}}{{this}}{{/each}}", "{{#each inputs.l}}‹@index›‹this›{{/each}}"),
+    ] {
+        assert_eq!(Template::parse(source, Origin::default()).unwrap().written(), shown, "{source}");
+    }
+    for (source, shown) in [
+        ("grep -F -- {{inputs.host}} '{{ inputs.x }}'\n", "grep -F -- ‹inputs.host› '‹inputs.x›'\n"),
+        ("# {{inputs.host}}\ndocker ps --format '\\{{.Names}}'", "# {{inputs.host}}\ndocker ps --format '{{.Names}}'"),
+    ] {
+        assert_eq!(ShellScript::parse(source, Origin::default()).unwrap().written(), shown, "{source}");
+    }
+}
+
 #[test]
 fn texts() {
     for (source, expect) in [

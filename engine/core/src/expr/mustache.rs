@@ -11,6 +11,7 @@ use handlebars::{Path, Template};
 
 use super::expression::guarded;
 use super::nearest;
+use super::text::plain_text;
 use super::{ParseError, Reference};
 use crate::limits;
 use crate::value::Value;
@@ -113,6 +114,55 @@ pub(super) fn mustaches(source: &str) -> Result<Vec<Mustache>, ParseError> {
         from = end;
     }
     Ok(found)
+}
+
+/// A source as its reader sees it before there are values: `{{inputs.host}}` as `‹inputs.host›`, and all else as a rendering writes it.
+pub(super) fn written(source: &str, pieces: &[Piece]) -> String {
+    let found = mustaches(source).unwrap_or_default();
+    let mut values = found.iter().filter(|mustache| !mustache.comment).filter_map(|mustache| source.get(mustache.span.clone()));
+    let mut out = String::with_capacity(source.len());
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Value(part) => {
+                let text = values.next().unwrap_or_default();
+                out.push_str(&if let Part::Literal(value) = part { plain_text(value) } else { gap(text) });
+            }
+            Piece::If { .. } | Piece::Each { .. } => return as_its_author_wrote_it(source, &found),
+        }
+    }
+    out
+}
+
+/// With what is chosen or gone through as it is: nobody knows yet what that comes to.
+fn as_its_author_wrote_it(source: &str, found: &[Mustache]) -> String {
+    let (mut out, mut from) = (String::with_capacity(source.len()), 0);
+    for Mustache { span, comment } in found {
+        out.push_str(&unescaped(source.get(from..span.start).unwrap_or_default()));
+        let text = source.get(span.clone()).unwrap_or_default();
+        match inside(text) {
+            inside if inside.starts_with(['#', '/', '^']) || inside.split(' ').next() == Some("else") => out.push_str(text),
+            _ if *comment => {}
+            _ => out.push_str(&gap(text)),
+        }
+        from = span.end;
+    }
+    out + &unescaped(source.get(from..).unwrap_or_default())
+}
+
+fn inside(mustache: &str) -> &str {
+    let inside = mustache.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(mustache);
+    inside.trim_matches('~').trim()
+}
+
+/// What stands in the place of a value that nobody knows yet.
+pub(super) fn gap(mustache: &str) -> String {
+    format!("‹{}›", inside(mustache))
+}
+
+/// Text as it will stand: `\{{` is `{{`.
+pub(super) fn unescaped(text: &str) -> String {
+    text.replace("\\{{", "{{")
 }
 
 /// Where the mustache whose inside is `body` ends: behind `}}` outside quotes.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::mustache::{self, Part, Piece, collect_part, mustaches, needed_part};
+use super::mustache::{self, Part, Piece, collect_part, gap, mustaches, needed_part, unescaped};
 use super::quoting::{Place, places};
 use super::template::{Lookup, written_value};
 use super::text::plain_text;
@@ -42,7 +42,13 @@ const LOST: &str = "the quotes around this `{{…}}` cannot be followed; use `en
 #[derive(Debug)]
 enum Chunk {
     Text(String),
-    Value { part: Part, variable: String, place: Place },
+    /// `text` is the `{{…}}`.
+    Value {
+        text: String,
+        part: Part,
+        variable: String,
+        place: Place,
+    },
 }
 
 impl PartialEq for ShellScript {
@@ -83,6 +89,16 @@ impl ShellScript {
         found
     }
 
+    /// As its reader sees it before there are values: `{{inputs.host}}` as `‹inputs.host›`.
+    pub fn written(&self) -> String {
+        let Ok(chunks) = self.chunks() else { return self.source.clone() };
+        let chunk = |chunk: &Chunk| match chunk {
+            Chunk::Text(text) => text.clone(),
+            Chunk::Value { text, .. } => gap(text),
+        };
+        chunks.iter().map(chunk).collect()
+    }
+
     /// The script and its variables. Unknown names stand as `‹name›` in the values; the second part lists them.
     pub fn render(&self, names: &dyn Names) -> Result<(RenderedScript, Vec<String>), EvalError> {
         let error = |message: String, offset| EvalError { message, at: super::place(&self.at, &self.source, offset) };
@@ -95,7 +111,7 @@ impl ShellScript {
                     script.push_str(text);
                     continue;
                 }
-                Chunk::Value { part, variable, place } => (part, variable, place),
+                Chunk::Value { part, variable, place, .. } => (part, variable, place),
             };
             if !values.contains_key(variable) {
                 let value = written_value(part, &lookup, &[]).map_err(|fault| error(fault.message, fault.offset))?;
@@ -172,17 +188,12 @@ fn chunks(source: &str) -> Result<Vec<Chunk>, ParseError> {
         let part = shifted(part, span.start);
         let count = variables.len() + 1;
         let variable = variables.entry(text.to_owned()).or_insert_with(|| format!("{VARIABLE_PREFIX}{count}")).clone();
-        chunks.push(Chunk::Text(literal(source.get(from..span.start).unwrap_or_default())));
-        chunks.push(Chunk::Value { part, variable, place });
+        chunks.push(Chunk::Text(unescaped(source.get(from..span.start).unwrap_or_default())));
+        chunks.push(Chunk::Value { text: text.to_owned(), part, variable, place });
         from = span.end;
     }
-    chunks.push(Chunk::Text(literal(source.get(from..).unwrap_or_default())));
+    chunks.push(Chunk::Text(unescaped(source.get(from..).unwrap_or_default())));
     Ok(chunks)
-}
-
-/// Script text as it will stand: `\{{` is `{{`.
-fn literal(text: &str) -> String {
-    text.replace("\\{{", "{{")
 }
 
 fn value_of(text: &str) -> Result<Part, ParseError> {

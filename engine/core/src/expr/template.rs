@@ -59,6 +59,11 @@ impl Template {
         self.pieces().is_ok_and(|pieces| matches!(pieces.as_slice(), [Piece::Value(Part::Name(_))]))
     }
 
+    /// As its reader sees it before there are values: `{{inputs.host}}` as `‹inputs.host›`.
+    pub fn written(&self) -> String {
+        self.pieces().map_or_else(|_| self.source.clone(), |pieces| mustache::written(&self.source, pieces))
+    }
+
     /// Unknown names stand as `‹name›` in the text; the second part lists them.
     pub fn render(&self, destination: Destination, names: &dyn Names) -> Result<(String, Vec<String>), EvalError> {
         let pieces = self.pieces().map_err(|error| self.error(Fault::at(error.message.clone(), error.offset)))?;
