@@ -121,6 +121,11 @@ fn a_folder_is_written_and_held_to_what_would_be_written_now() {
     std::fs::write(desk.path("md-pages/try.md"), "# Somebody else's\n").unwrap();
     desk.run("docs --out md-pages").exits(1).says("md-pages/try.md was not written by `runbook docs`");
     assert_eq!(std::fs::read_to_string(desk.path("md-pages/try.md")).unwrap(), "# Somebody else's\n");
+    // Another report of ours is none of these pages.
+    let report = desk.run("dry-run try --format html").exits(0).out;
+    std::fs::write(desk.path("html-pages/try.html"), &report).unwrap();
+    desk.run("docs --format html --out html-pages").exits(1).says("html-pages/try.html was not written by `runbook docs`");
+    assert_eq!(std::fs::read_to_string(desk.path("html-pages/try.html")).unwrap(), report);
 }
 
 #[test]

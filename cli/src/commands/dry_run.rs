@@ -16,7 +16,7 @@ use runbook_engine::catalogue::Catalogue;
 use runbook_engine::clock::SystemClock;
 use runbook_engine::journal::{Commits, Store};
 use runbook_engine::probe::Probe;
-use runbook_engine::report::dry_run::{self as report, What};
+use runbook_engine::report::dry_run as report;
 use runbook_engine::report::usual;
 use runbook_engine::secret::SecretStore;
 use runbook_engine::start::{self, Order};
@@ -195,9 +195,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
             }
         }
         for said in report::said(step, &plan.policy.people) {
-            let text = match said.what {
-                What::Text(text) | What::Prose(text) | What::Code(text) | What::Block(_, text) => text,
-            };
+            let text = said.what.into_text();
             match said.name {
                 "asks" => out.push(below(&format!("asks {}", line(&text)))),
                 // Values stand in a question: the bar says where it ends.

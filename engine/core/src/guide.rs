@@ -17,7 +17,7 @@ use crate::document::step::FinishOutcome;
 use crate::explore::{self, Longest};
 use crate::id::Digest;
 use crate::limits;
-use crate::plan::{self, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
+use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
 use crate::policy::{Gate, PolicyContext};
 
 pub use chart::{Chart, Fails, Item, Lane, Shape, charted};
@@ -39,8 +39,18 @@ pub struct Guide<'p> {
     pub undo: Vec<Entry>,
     /// The one environment that it is for.
     pub environment: Option<&'p str>,
-    /// Whether there is more than [`limits::GUIDE_STEPS`], which is left out.
-    pub cut: bool,
+    /// The calls whose steps, and what takes those back, are left out, so that there are no more than [`limits::GUIDE_STEPS`]. The
+    /// procedure's own steps are never left out, and neither are those of calls nearer to it.
+    pub unopened: Vec<String>,
+}
+
+/// Which part of a guide a step belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Body,
+    OnFailure,
+    Undo,
+    Finally,
 }
 
 /// One step in its place.
@@ -48,6 +58,7 @@ pub struct Guide<'p> {
 pub struct Entry {
     pub number: String,
     pub step: StepIx,
+    pub part: Part,
     /// The calls that lead to it, the outermost first.
     pub calls: Vec<StepIx>,
     /// Whose step it is.
@@ -58,6 +69,13 @@ pub struct Entry {
     pub within: Option<String>,
     /// The way that it stands on.
     pub lead: Option<Lead>,
+    /// The next step around it that may be left out with all that is in it. The condition of the way that it stands on itself is its
+    /// `lead`.
+    pub left_out_with: Option<String>,
+    /// The step around it that says what follows where it fails, in place of the end of everything.
+    pub caught_by: Option<String>,
+    /// The first and the last of the steps inside it.
+    pub inside: Option<(String, String)>,
     pub gates: Vec<GateIn>,
 }
 
@@ -88,33 +106,19 @@ impl<'p> Guide<'p> {
     /// `document` is that of the plan's own procedure. Where `all_environments`, the gates of each are shown, with its name; else those of
     /// the plan's.
     pub fn new(plan: &'p Plan, document: &'p document::Procedure, all_environments: bool) -> Result<Guide<'p>, serde_json::Error> {
-        let policy = all_environments.then(|| PolicyContext { environment: None, ..plan.policy.clone() });
         let digest = plan.digest()?;
         let environment = plan.policy.environment.as_ref().map(|environment| environment.name.as_str());
         let environment = environment.filter(|_| !all_environments);
         let env = document.defaults.env.iter();
         let variables = env.map(|entry| format!("{} = {}", entry.name.value, entry.value.value.trim())).collect();
         let (body, finally, on_failure, undo) = (vec![], vec![], vec![], vec![]);
-        let mut guide = Guide { plan, document, digest, variables, body, finally, on_failure, undo, environment, cut: false };
-        let mut walk = Walk { plan, policy, calls: Vec::new(), procedure: ProcedureIx(0), left: limits::GUIDE_STEPS, cut: false };
-        let main = plan.main();
-        guide.body = walk.list(&main.body);
-        guide.finally = walk.list(&main.finally);
-        guide.on_failure = walk.list(&main.on_failure);
-        let done: Vec<&Entry> = guide.body.iter().chain(&guide.on_failure).chain(&guide.finally).collect();
-        let leads = guide.wholes_and_parts(&done);
-        let mut undo = Vec::new();
-        for entry in done.iter().rev() {
-            // An undo has none: what takes a step back was approved with the step.
-            walk.policy = None;
-            walk.calls.clone_from(&entry.calls);
-            walk.procedure = entry.procedure;
-            let lead = leads.get(entry.number.as_str());
-            let within = lead.is_some().then_some(entry.number.as_str());
-            walk.steps(&plan.step(entry.step).undo, 0, within, lead, &mut undo);
-        }
-        guide.undo = undo;
-        guide.cut = walk.cut;
+        let mut guide =
+            Guide { plan, document, digest, variables, body, finally, on_failure, undo, environment, unopened: Vec::new() };
+        // A plan bounds its own steps: where no call is opened, there are no more.
+        let fits = |calls: &usize| *calls == 0 || guide.counted(*calls) <= limits::GUIDE_STEPS;
+        let opened = (0..=limits::CALL_DEPTH).rev().find(fits).unwrap_or_default();
+        let policy = all_environments.then(|| PolicyContext { environment: None, ..plan.policy.clone() });
+        guide.told(opened, policy);
         Ok(guide)
     }
 
@@ -130,6 +134,59 @@ impl<'p> Guide<'p> {
     /// The number of another step of the same procedure as this one.
     pub fn number_beside(&self, entry: &Entry, step: StepIx) -> String {
         self.plan.number(&entry.calls, step)
+    }
+
+    /// What takes a step back, each with its number.
+    pub fn undo_of(&self, entry: &Entry) -> Vec<(String, &'p Step)> {
+        let undo = &self.step(entry).undo;
+        undo.iter().map(|ix| (self.plan.number(&entry.calls, *ix), self.plan.step(*ix))).collect()
+    }
+
+    /// How many steps there are where so many calls lie around a step at most; some more than [`limits::GUIDE_STEPS`] where there are more.
+    fn counted(&self, calls: usize) -> usize {
+        let main = self.plan.main();
+        let mut count = 0;
+        let mut open: Vec<(&[StepIx], usize)> =
+            [&main.body, &main.finally, &main.on_failure].map(|list| (list.as_slice(), 0)).to_vec();
+        while let Some((list, depth)) = open.pop() {
+            for ix in list {
+                count += 1;
+                if count > limits::GUIDE_STEPS {
+                    return count;
+                }
+                let step = self.plan.step(*ix);
+                open.push((&step.undo, depth));
+                match &step.verb {
+                    Verb::Call { .. } if depth == calls => {}
+                    Verb::Call { procedure, .. } => open.push((&self.plan.procedure(*procedure).body, depth + 1)),
+                    _ => open.extend(plan::inside(step).into_iter().map(|list| (list, depth))),
+                }
+            }
+        }
+        count
+    }
+
+    fn told(&mut self, opened: usize, policy: Option<PolicyContext>) {
+        let (plan, main) = (self.plan, self.plan.main());
+        let mut walk =
+            Walk { plan, policy, opened, calls: Vec::new(), procedure: ProcedureIx(0), around: Vec::new(), unopened: Vec::new() };
+        self.body = walk.part(Part::Body, &main.body);
+        self.finally = walk.part(Part::Finally, &main.finally);
+        self.on_failure = walk.part(Part::OnFailure, &main.on_failure);
+        let done: Vec<&Entry> = self.body.iter().chain(&self.on_failure).chain(&self.finally).collect();
+        let leads = self.wholes_and_parts(&done);
+        let mut undo = Vec::new();
+        // An undo has no gates: what takes a step back was approved with the step.
+        walk.policy = None;
+        for entry in done.iter().rev() {
+            walk.calls.clone_from(&entry.calls);
+            walk.procedure = entry.procedure;
+            let lead = leads.get(entry.number.as_str());
+            let place = Place { part: Part::Undo, depth: 0, within: lead.is_some().then_some(entry.number.as_str()), lead };
+            walk.steps(&plan.step(entry.step).undo, place, &mut undo);
+        }
+        self.undo = undo;
+        self.unopened = walk.unopened;
     }
 
     /// How the undo of each step that holds others stands to those of its parts, by the number of the step: one or the other is done.
@@ -153,58 +210,97 @@ impl<'p> Guide<'p> {
         }
         leads
     }
+}
 
-    /// What takes a step back, each with its number.
-    pub fn undo_of(&self, entry: &Entry) -> Vec<(String, &'p Step)> {
-        let undo = &self.step(entry).undo;
-        undo.iter().map(|ix| (self.plan.number(&entry.calls, *ix), self.plan.step(*ix))).collect()
-    }
+/// Where a list stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    part: Part,
+    depth: usize,
+    within: Option<&'a str>,
+    lead: Option<&'a Lead>,
+}
+
+/// What a step means for those inside it.
+struct Around {
+    number: String,
+    conditional: bool,
+    chooses: bool,
+    /// Whether something else than the end follows where one of them fails.
+    catches: bool,
 }
 
 struct Walk<'p> {
     plan: &'p Plan,
     policy: Option<PolicyContext>,
+    /// How many calls may lie around a step.
+    opened: usize,
     calls: Vec<StepIx>,
     procedure: ProcedureIx,
-    left: usize,
-    cut: bool,
+    around: Vec<Around>,
+    unopened: Vec<String>,
 }
 
 impl Walk<'_> {
-    fn list(&mut self, list: &[StepIx]) -> Vec<Entry> {
+    fn part(&mut self, part: Part, list: &[StepIx]) -> Vec<Entry> {
         let mut entries = Vec::new();
-        self.steps(list, 0, None, None, &mut entries);
+        self.steps(list, Place { part, depth: 0, within: None, lead: None }, &mut entries);
         entries
     }
 
-    fn steps(&mut self, list: &[StepIx], depth: usize, within: Option<&str>, lead: Option<&Lead>, entries: &mut Vec<Entry>) {
+    fn steps(&mut self, list: &[StepIx], place: Place<'_>, entries: &mut Vec<Entry>) {
         let plan = self.plan;
         for ix in list {
-            let Some(left) = self.left.checked_sub(1) else {
-                self.cut = true;
-                return;
-            };
-            self.left = left;
-            let (step, calls) = (plan.step(*ix), self.calls.clone());
-            let number = plan.number(&calls, *ix);
-            let (procedure, gates) = (self.procedure, self.gates(step));
-            let here = number.clone();
-            let within = within.map(str::to_owned);
-            entries.push(Entry { number, step: *ix, calls, procedure, depth, within, lead: lead.cloned(), gates });
+            let step = plan.step(*ix);
+            let number = plan.number(&self.calls, *ix);
+            // The way that it stands on itself is told with it.
+            let left_out_with =
+                self.around.iter().rev().enumerate().find(|(out, outer)| outer.conditional || (outer.chooses && *out > 0));
+            let left_out_with = left_out_with.map(|(_, outer)| outer.number.clone());
+            let caught_by = self.around.iter().rfind(|outer| outer.catches).map(|outer| outer.number.clone());
+            let at = entries.len();
+            entries.push(Entry {
+                number: number.clone(),
+                step: *ix,
+                part: place.part,
+                calls: self.calls.clone(),
+                procedure: self.procedure,
+                depth: place.depth,
+                within: place.within.map(str::to_owned),
+                lead: place.lead.cloned(),
+                left_out_with,
+                caught_by,
+                inside: None,
+                gates: self.gates(step),
+            });
+            let beside = place.depth == 0 && matches!(place.part, Part::OnFailure | Part::Finally);
+            self.around.push(Around {
+                number: number.clone(),
+                conditional: step.condition.is_some(),
+                chooses: matches!(step.verb, Verb::Choose(_)),
+                catches: beside || catches(step, place.part),
+            });
+            let inner = Place { depth: place.depth + 1, within: Some(&number), lead: None, ..place };
             match &step.verb {
+                Verb::Call { .. } if self.calls.len() >= self.opened => self.unopened.push(number.clone()),
                 Verb::Call { procedure, .. } => {
                     let caller = std::mem::replace(&mut self.procedure, *procedure);
                     self.calls.push(*ix);
                     // What it does however it ends, and after a failure, stands in a manual of its own.
-                    self.steps(&plan.procedure(*procedure).body, depth + 1, Some(&here), None, entries);
+                    self.steps(&plan.procedure(*procedure).body, inner, entries);
                     self.calls.pop();
                     self.procedure = caller;
                 }
                 verb => {
                     for (list, lead) in plan::inside(step).into_iter().zip(leads(verb)) {
-                        self.steps(list, depth + 1, Some(&here), lead.as_ref(), entries);
+                        self.steps(list, Place { lead: lead.as_ref(), ..inner }, entries);
                     }
                 }
+            }
+            self.around.pop();
+            let inside = entries.get(at + 1).zip(entries.last()).map(|(first, last)| (first.number.clone(), last.number.clone()));
+            if let Some(entry) = entries.get_mut(at) {
+                entry.inside = inside;
             }
         }
     }
@@ -221,6 +317,17 @@ impl Walk<'_> {
         let environments = |rule: &str| policy.rules.iter().find(|r| r.name == rule).map(|r| r.environments.clone());
         let gates = policy.gates_for(&labels, step.effect).into_iter();
         gates.map(|gate| GateIn { environments: environments(&gate.rule).unwrap_or_default(), gate }).collect()
+    }
+}
+
+/// Whether anything but the end follows where something inside the step fails.
+fn catches(step: &Step, part: Part) -> bool {
+    match (&step.on_failure, &step.verb) {
+        (OnFailure::Continue | OnFailure::Next(_), _) => true,
+        // Everywhere else it is a failure like any other.
+        (OnFailure::Rollback, _) if part == Part::Body => true,
+        (OnFailure::Stop | OnFailure::Rollback, Verb::Each(each)) => each.max_failures > 0,
+        (OnFailure::Stop | OnFailure::Rollback, _) => false,
     }
 }
 
@@ -278,34 +385,10 @@ impl Freshness {
     }
 }
 
-/// A text as its reader sees it before there are values: `{{inputs.host}}` as `‹inputs.host›`. What is more than the name of a value
-/// stands as its author wrote it.
-pub fn written(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some((before, behind)) = rest.split_once("{{") {
-        let Some((inner, after)) = behind.split_once("}}") else { break };
-        out.push_str(before);
-        let name = inner.trim().trim_matches('~').trim();
-        let is_value = !name.is_empty()
-            && !before.ends_with('\\')
-            && name != "else"
-            && !name.starts_with(['#', '/', '!', '>', '{', '&', '^'])
-            && !name.contains(['{', '}', '\n']);
-        match is_value {
-            true => out.extend(["‹", name, "›"]),
-            false => out.extend(["{{", inner, "}}"]),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
 /// What a step is for, in a few words: its name as it is written, else what its verb and its id say.
 pub fn title(plan: &Plan, step: &Step) -> String {
     if let Some(name) = &step.name {
-        return written(name.source.trim());
+        return name.written().trim().to_owned();
     }
     match &step.verb {
         Verb::Call { procedure, .. } => format!("Do {}", plan.procedure(*procedure).name),

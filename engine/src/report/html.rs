@@ -10,7 +10,8 @@ pub struct Style {
 }
 
 /// Of a page to be read: light, dark, and on paper.
-const PAGE: Style = Style { css: include_str!("html/page.css"), digest: "sha256-ThbFshrSlViks2Z8rK6zxg/3OeL7K0XX93D6D44dDXc=" };
+pub(super) const PAGE: Style =
+    Style { css: include_str!("html/page.css"), digest: "sha256-ThbFshrSlViks2Z8rK6zxg/3OeL7K0XX93D6D44dDXc=" };
 
 /// Of a sheet to be printed and written on.
 pub(super) const SHEET: Style =
@@ -80,14 +81,20 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// The whole page around `body`, which is HTML.
 pub fn page(title: &str, body: &str) -> String {
-    page_in(&PAGE, title, body)
+    page_in(&PAGE, "runbook", title, body)
 }
 
-pub(super) fn page_in(Style { css, digest }: &Style, title: &str, body: &str) -> String {
+/// What a page says of its writer, a word of ours, on a line of its own.
+pub(super) fn generator(writer: &str) -> String {
+    format!("<meta name=\"generator\" content=\"{writer}\">")
+}
+
+pub(super) fn page_in(Style { css, digest }: &Style, writer: &str, title: &str, body: &str) -> String {
+    let generator = generator(writer);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{digest}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"generator\" content=\"runbook\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n{generator}\n\
          <title>{}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         text(title)
     )

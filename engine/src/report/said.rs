@@ -1,5 +1,6 @@
 //! One thing that is said of a step, by its name, and how each form of a report shows it.
 
+use super::prose::Piece;
 use super::{html, markdown, prose};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -11,14 +12,31 @@ pub struct Said {
 /// Foreign text, none of it escaped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// For people.
+    /// For people: all of it foreign, or all of it ours.
     Text(String),
+    /// A sentence of ours with foreign text in it, so that nothing foreign is taken for a sign of ours.
+    Line(Vec<Piece>),
     /// What an author wrote for people: paragraphs, lists, code.
     Prose(String),
     /// One line of code.
     Code(String),
     /// Several, in a language.
     Block(&'static str, String),
+}
+
+impl What {
+    /// The bare text.
+    pub fn into_text(self) -> String {
+        match self {
+            What::Text(text) | What::Prose(text) | What::Code(text) | What::Block(_, text) => text,
+            What::Line(line) => {
+                let text = |piece| match piece {
+                    Piece::Text(text) | Piece::Strong(text) | Piece::Code(text) => text,
+                };
+                line.into_iter().map(text).collect()
+            }
+        }
+    }
 }
 
 pub fn text(name: &'static str, text: impl Into<String>) -> Said {
@@ -45,6 +63,7 @@ pub fn in_markdown(said: &Said) -> String {
     };
     match &said.what {
         What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::prose(text)),
+        What::Line(line) => format!("- **{}**: {}\n", said.name, prose::line_in_markdown(line)),
         What::Prose(text) => match prose::one_paragraph(text) {
             Some(line) => format!("- **{}**: {}\n", said.name, prose::line_in_markdown(&line)),
             None => indented(&prose::to_markdown(text)),
@@ -59,6 +78,7 @@ pub fn in_html(said: &Said) -> String {
     let what = match &said.what {
         What::Text(text) if text.contains('\n') => html::lines(text),
         What::Text(text) => html::prose(text),
+        What::Line(line) => prose::line_in_html(line),
         What::Prose(text) => prose::to_html(text),
         What::Code(code) => html::code(code),
         What::Block(_, text) => html::block(text),

@@ -1,7 +1,7 @@
 //! The flow of a procedure as a tree: what follows one another, what is chosen, what goes on at once, what is repeated. Whoever draws
 //! it decides how; each item has the number of its step, by which a run can be shown in it.
 
-use super::{Lead, leads, title, written};
+use super::{Lead, leads, title};
 use crate::document::step::FinishOutcome;
 use crate::effect::Effect;
 use crate::limits;
@@ -148,7 +148,7 @@ impl Drawing<'_> {
 
 fn lanes(verb: &Verb, lists: Vec<Vec<Item>>) -> Vec<Lane> {
     let name = |lead: Option<Lead>| match lead {
-        Some(Lead::When(when)) => written(&when),
+        Some(Lead::When(when)) => when,
         Some(Lead::Otherwise) => "otherwise".to_owned(),
         Some(Lead::Branch(name)) => name,
         Some(Lead::Probe | Lead::InPlaceOf(_) | Lead::PartOf(_)) | None => String::new(),

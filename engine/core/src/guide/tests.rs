@@ -79,7 +79,7 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
     assert_eq!(told(&guide.finally), ["13 tidy"]);
     assert_eq!(told(&guide.on_failure), ["14 mend"]);
     assert_eq!(told(&guide.undo), ["6.U1-1 one", "6.U1-2 two", "U1 back"], "the last change first");
-    assert!(!guide.cut);
+    assert!(guide.unopened.is_empty());
 
     let chart = charted(&plan).unwrap();
     let numbers: Vec<&str> = chart.body.iter().map(|item| item.number.as_str()).collect();
@@ -154,11 +154,11 @@ policies:
 }
 
 #[test]
-fn calls_that_call_again_and_again_are_cut() {
+fn what_is_called_deepest_is_left_out_first_and_undo_never_of_what_is_told() {
     let mut texts: Vec<String> = (0..8)
         .map(|n| {
             let call = format!("- call: p{}@^1\n", n + 1);
-            format!("name: p{n}\nsteps:\n{}", call.repeat(10))
+            format!("name: p{n}\nsteps:\n- {{exec: [a], undo: {{exec: [b]}}}}\n{}", call.repeat(10))
         })
         .collect();
     texts.push("name: p8\nsteps:\n- {exec: [a], effect: read}\n".to_owned());
@@ -166,8 +166,64 @@ fn calls_that_call_again_and_again_are_cut() {
     let procedures = procedures(&texts);
     let plan = planned(&procedures);
     let guide = Guide::new(&plan, &procedures[0], true).unwrap();
-    assert!(guide.cut);
-    assert_eq!(guide.entries().count(), limits::GUIDE_STEPS);
+    // Two calls deep there are 1 + 10 + 100 times eleven steps and an undo; one deeper, more than are told.
+    assert_eq!((guide.body.len(), guide.undo.len(), guide.unopened.len()), (111 * 11, 111, 1000));
+    assert!(guide.entries().count() <= limits::GUIDE_STEPS);
+    let deepest = guide.body.iter().map(|entry| entry.calls.len()).max();
+    assert_eq!((deepest, guide.unopened.first().map(String::as_str)), (Some(2), Some("2.2.2")));
+}
+
+#[test]
+fn a_procedures_own_steps_are_never_left_out() {
+    let own = limits::GUIDE_STEPS + 1;
+    let steps = "- {exec: [a], idempotent: true}\n".repeat(own);
+    let procedures = procedures(&[&format!("name: main\nsteps:\n{steps}- call: sub@^1\n"), SUB]);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    assert_eq!(guide.body.len(), own + 1);
+    assert_eq!(guide.unopened, [(own + 1).to_string()]);
+}
+
+#[test]
+fn a_step_knows_what_it_is_left_out_with_and_what_follows_where_it_fails() {
+    let text = "name: main
+steps:
+- id: maybe
+  if: 1 == 1
+  on_failure: continue
+  group:
+  - {exec: [a], effect: read}
+  - choose:
+    - {when: 1 == 2, steps: [{exec: [a], effect: read}, {group: [{exec: [a], effect: read}]}]}
+- id: many
+  each: {in: '[1]', max_failures: 1, steps: [{exec: [a], effect: read}]}
+- {group: [{exec: [a], effect: read}]}
+finally:
+- {id: tidy, group: [{exec: [a], effect: read, on_failure: rollback}]}
+";
+    let procedures = procedures(&[text]);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    let told = |entry: &Entry| {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+        let inside = entry.inside.as_ref().map(|(first, last)| format!(" {first} to {last}")).unwrap_or_default();
+        format!("{} {} {}{inside}", entry.number, name(&entry.left_out_with), name(&entry.caught_by))
+    };
+    let expect = [
+        "1 - - 2 to 6",
+        "2 1 1",
+        "3 1 1 4 to 6",
+        "4 1 1",
+        "5 1 1 6 to 6",
+        "6 3 1",
+        "7 - - 8 to 8",
+        "8 - 7",
+        "9 - - 10 to 10",
+        "10 - -",
+        "11 - - 12 to 12",
+        "12 - 11",
+    ];
+    assert_eq!(guide.entries().map(told).collect::<Vec<_>>(), expect);
 }
 
 #[test]
@@ -176,20 +232,6 @@ fn a_chart_folds_before_it_gives_up() {
     for (groups, steps, folded) in [(2, 3, Some(false)), (4, 60, Some(true)), (limits::CHART_STEPS + 1, 1, None)] {
         let procedures = procedures(&[&format!("name: main\nsteps:\n{}", group(steps).repeat(groups))]);
         assert_eq!(charted(&planned(&procedures)).map(|chart| chart.folded), folded, "{groups} of {steps}");
-    }
-}
-
-#[test]
-fn names_stand_in_the_place_of_values() {
-    for (source, shown) in [
-        ("psql -h {{inputs.host}}", "psql -h ‹inputs.host›"),
-        ("{{ steps.a.b }} and {{default inputs.x \"none\"}}", "‹steps.a.b› and ‹default inputs.x \"none\"›"),
-        ("{{#if inputs.x}}a{{else}}b{{/if}}", "{{#if inputs.x}}a{{else}}b{{/if}}"),
-        ("\\{{raw}} {{", "\\{{raw}} {{"),
-        ("no name", "no name"),
-        ("{{}} {{{x}}}", "{{}} {{{x}}}"),
-    ] {
-        assert_eq!(written(source), shown, "{source}");
     }
 }
 

@@ -2,12 +2,13 @@
 
 use runbook_core::guide::{Entry, Guide, charted};
 
+use super::super::html::{self, PAGE};
+use super::super::prose;
 use super::super::said::in_html;
-use super::super::{html, prose};
-use super::{CUT, Decides, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, svg, tag, wanted};
-
-/// What a page says of its writer.
-pub(super) const GENERATOR: &str = "<meta name=\"generator\" content=\"runbook\">";
+use super::step::told;
+use super::told::Told;
+use super::whole::{Decides, decisions, facts, ladder, roster, secrets, wanted};
+use super::{Section, WRITER, heading, heading_of, place, sections, svg, tag, unopened};
 
 pub fn to_html(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -19,7 +20,8 @@ pub fn to_html(guide: &Guide<'_>) -> String {
         html::text(guide.digest.as_str())
     ));
     body.extend(main.description.as_ref().map(|text| prose::to_html(text)));
-    body.push_str(&format!("<dl>\n{}</dl>\n", facts(guide).iter().map(in_html).collect::<String>()));
+    body.push_str(&format!("<dl>\n{}</dl>\n", facts(guide).iter().map(term).collect::<String>()));
+    body.extend(unopened(guide).map(|note| format!("<p>{}</p>\n", html::text(&note))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             body.push_str(&format!("<h2>{title}</h2>\n{inside}"));
@@ -34,14 +36,23 @@ pub fn to_html(guide: &Guide<'_>) -> String {
     section("Who is asked next", if ladder.is_empty() { ladder } else { format!("<ol>\n{ladder}</ol>\n") });
     section("People", pairs(&roster(guide)));
     section("Flow", flow(guide));
-    for (title, note, entries) in parts(guide) {
-        let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>\n") };
-        section(title, format!("{note}{}", entries.iter().map(|entry| step(guide, entry)).collect::<String>()));
+    for Section { title, note, entries } in sections(guide) {
+        section(title, format!("<p>{note}</p>\n{}", entries.iter().map(|entry| step(guide, entry)).collect::<String>()));
     }
-    if guide.cut {
-        body.push_str(&format!("<p>{CUT}</p>\n"));
+    html::page_in(&PAGE, WRITER, &format!("{title}: {}", heading(guide)), &body)
+}
+
+/// As a term of a list and what stands beside it.
+pub(super) fn term(told: &Told) -> String {
+    in_html(&told.said)
+}
+
+/// Where a step stands, as a paragraph.
+pub(super) fn place_of(guide: &Guide<'_>, entry: &Entry, class: &str) -> String {
+    match place(guide, entry).as_slice() {
+        [] => String::new(),
+        place => format!("<p class=\"{class}\">{}</p>\n", prose::line_in_html(place)),
     }
-    html::page(&format!("{title}: {}", heading(guide)), &body)
 }
 
 pub(super) fn pairs(pairs: &[(String, String)]) -> String {
@@ -89,11 +100,11 @@ fn flow(guide: &Guide<'_>) -> String {
 fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     let effect = guide.step(entry).effect;
     let tag = tag(effect).map(|name| format!(" <span class=\"effect {name}\">{name}</span>")).unwrap_or_default();
-    let place = place(entry).map(|place| format!("<p class=\"quiet\">{}</p>\n", html::prose(&place))).unwrap_or_default();
-    let said: String = said(guide, entry).iter().map(in_html).collect();
-    let said = if said.is_empty() { said } else { format!("<dl>\n{said}</dl>\n") };
+    let place = place_of(guide, entry, "quiet");
+    let told: String = told(guide, entry).iter().map(term).collect();
+    let told = if told.is_empty() { told } else { format!("<dl>\n{told}</dl>\n") };
     format!(
-        "<section id=\"step-{number}\" class=\"depth-{}\">\n<h3>{number}. {}{tag}</h3>\n{place}{said}</section>\n",
+        "<section id=\"step-{number}\" class=\"depth-{}\">\n<h3>{number}. {}{tag}</h3>\n{place}{told}</section>\n",
         entry.depth.min(4),
         html::text(&heading_of(guide, entry)),
         number = html::text(&entry.number)

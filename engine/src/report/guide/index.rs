@@ -2,7 +2,8 @@
 
 use runbook_core::guide::Freshness;
 
-use super::super::{html, markdown};
+use super::super::html::{self, PAGE};
+use super::super::markdown;
 use super::WRITER;
 
 /// One procedure of the list.
@@ -30,8 +31,7 @@ pub fn index_in_markdown(rows: &[Row], today: bool) -> String {
         false => format!("[{}]({})", markdown::text(&row.name), row.page),
     };
     let cells = cells(rows, today, name, markdown::text, |stale| format!("**{stale}**"));
-    let head =
-        if today { String::new() } else { format!("Written by {}; what is changed here is lost.\n\n", markdown::code(WRITER)) };
+    let head = if today { String::new() } else { format!("{}\n\n", super::markdown::mark()) };
     format!("# Procedures\n\n{head}{}", markdown::table(&HEAD, &cells))
 }
 
@@ -42,7 +42,12 @@ pub fn index_in_html(rows: &[Row], today: bool) -> String {
         false => format!("<a href=\"{}\">{}</a>", html::text(&row.page), html::text(&row.name)),
     };
     let cells = cells(rows, today, name, html::text, |stale| format!("<span class=\"bad\">{stale}</span>"));
-    html::page("Procedures", &format!("<h1>Procedures</h1>\n<div class=\"wide\">\n{}</div>\n", html::table(&HEAD, &cells)))
+    html::page_in(
+        &PAGE,
+        WRITER,
+        "Procedures",
+        &format!("<h1>Procedures</h1>\n<div class=\"wide\">\n{}</div>\n", html::table(&HEAD, &cells)),
+    )
 }
 
 /// The cells of each row, in the order of the head.

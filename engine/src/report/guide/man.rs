@@ -4,12 +4,15 @@ use runbook_core::guide::{Entry, Guide};
 
 use super::super::said::{Said, What};
 use super::super::{man, prose};
-use super::{CUT, WRITER, decisions, facts, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+use super::step::told;
+use super::told::Told;
+use super::whole::{Wanted, decisions, facts, ladder, roster, secrets, wanted};
+use super::{Section, WRITER, heading, heading_of, place, sections, tag, unopened};
 
 pub fn to_man(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
     let date = guide.document.reviewed.as_ref().map(|date| date.value.to_string()).unwrap_or_default();
-    let mut page = format!(".\\\" Written by {WRITER}; what is changed here is lost.\n");
+    let mut page = format!("{}\n", mark());
     page.push_str(&format!(
         ".TH {} 7 {} {} {}\n.nh\n.ad l\n",
         man::argument(&main.name.as_str().to_uppercase()),
@@ -27,14 +30,15 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     ));
     page.push_str(".SH DESCRIPTION\n");
     page.extend(main.description.as_ref().map(|text| prose::to_roff(text)));
-    page.extend(facts(guide).iter().map(in_roff));
+    page.extend(facts(guide).iter().map(paragraph));
     page.push_str(&in_roff(&Said { name: "digest", what: What::Block("", guide.digest.to_string()) }));
+    page.extend(unopened(guide).map(|note| format!(".PP\n{}", man::line(&man::text(&note)))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             page.push_str(&format!(".SH {}\n{inside}", man::argument(title)));
         }
     };
-    let input = |input: super::Wanted| {
+    let input = |input: Wanted| {
         let default = input.default.map_or_else(|| "has to be given".to_owned(), |default| format!("else {default}"));
         let what = prose::one_paragraph(&input.description).map(|line| prose::line_in_roff(&line)).unwrap_or_default();
         let what = if what.is_empty() { what } else { format!(". {what}") };
@@ -50,14 +54,22 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     let ladder = (1..).zip(ladder(guide)).map(|(n, rung)| tagged(&format!("{n}."), &man::text(&rung)));
     section("WHO IS ASKED NEXT", ladder.collect());
     section("PEOPLE", pairs(&roster(guide)));
-    for (title, note, entries) in parts(guide) {
-        let note = if note.is_empty() { String::new() } else { man::line(note) };
-        section(&title.to_uppercase(), format!("{note}{}", entries.iter().map(|entry| step(guide, entry)).collect::<String>()));
-    }
-    if guide.cut {
-        page.push_str(&man::line(CUT));
+    for Section { title, note, entries } in sections(guide) {
+        section(
+            &title.to_uppercase(),
+            format!("{}{}", man::line(note), entries.iter().map(|entry| step(guide, entry)).collect::<String>()),
+        );
     }
     page
+}
+
+/// What a page says of its writer, on a line of its own.
+pub(super) fn mark() -> String {
+    format!(".\\\" Written by {WRITER}; what is changed here is lost.")
+}
+
+fn paragraph(told: &Told) -> String {
+    in_roff(&told.said)
 }
 
 fn pairs(pairs: &[(String, String)]) -> String {
@@ -67,8 +79,11 @@ fn pairs(pairs: &[(String, String)]) -> String {
 fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     let tag = tag(guide.step(entry).effect).map(|effect| format!(" [{effect}]")).unwrap_or_default();
     let title = format!("{}. {}{tag}", entry.number, heading_of(guide, entry));
-    let place = place(entry).map(|place| man::line(&man::text(&place.replace('`', "")))).unwrap_or_default();
-    format!(".SS {}\n{place}{}", man::argument(&title), said(guide, entry).iter().map(in_roff).collect::<String>())
+    let place = match place(guide, entry).as_slice() {
+        [] => String::new(),
+        place => man::line(&prose::line_in_roff(place)),
+    };
+    format!(".SS {}\n{place}{}", man::argument(&title), told(guide, entry).iter().map(paragraph).collect::<String>())
 }
 
 fn tagged(tag: &str, told: &str) -> String {
@@ -79,6 +94,7 @@ fn in_roff(said: &Said) -> String {
     let tag = format!(".TP\n{}", man::line(&format!("\\fI{}\\fR", man::text(said.name))));
     let told = match &said.what {
         What::Text(text) => man::line(&man::text(text)),
+        What::Line(line) => man::line(&prose::line_in_roff(line)),
         What::Code(code) => man::line(&man::bold(code)),
         What::Prose(text) => prose::to_roff(text),
         What::Block(_, text) => man::block(text),

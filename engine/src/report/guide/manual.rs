@@ -1,31 +1,33 @@
 //! A guide as a sheet of paper: what is done by hand where nothing else works any more, step by step, with the numbers of a run, a box to
 //! tick and room for the time and a name. Which procedure it is of stands at the head of every page.
 
-use runbook_core::guide::{Entry, Guide, written};
+use runbook_core::guide::{Entry, Guide};
 use runbook_core::plan::Verb;
 
 use super::super::html::{self, SHEET};
 use super::super::prose;
-use super::super::said::{Said, What, in_html};
-use super::html::{pairs, prose_cell};
-use super::{CUT, decides, decisions, facts, gates, heading, heading_of, ladder, parts, place, roster, said, secrets, tag, wanted};
+use super::super::said::What;
+use super::html::{pairs, place_of, prose_cell, term};
+use super::step::told;
+use super::told::{Role, Told};
+use super::whole::{decides, decisions, facts, gates, ladder, roster, secrets, wanted};
+use super::{Section, WRITER, heading, heading_of, sections, tag, unopened};
 
 pub fn to_manual(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
     let title = main.title.as_deref().unwrap_or(main.name.as_str());
     let digest = html::text(guide.digest.as_str());
     let mut rows = format!("<tr class=\"whole\"><td colspan=\"4\">\n{}</td></tr>\n", first(guide, title));
-    for (title, note, entries) in parts(guide) {
-        let note = if note.is_empty() { String::new() } else { format!("<p>{note}</p>\n") };
-        rows.push_str(&format!("<tr class=\"whole part\"><td colspan=\"4\"><h2>{title}</h2>\n{note}</td></tr>\n"));
+    for Section { title, note, entries } in sections(guide) {
+        rows.push_str(&format!("<tr class=\"whole part\"><td colspan=\"4\"><h2>{title}</h2>\n<p>{note}</p>\n</td></tr>\n"));
         rows.extend(entries.iter().map(|entry| step(guide, entry)));
     }
-    rows.push_str(&format!("<tr class=\"whole\"><td colspan=\"4\">\n{}</td></tr>\n", last(guide)));
+    rows.push_str(&format!("<tr class=\"whole\"><td colspan=\"4\">\n{}</td></tr>\n", last()));
     let body = format!(
         "<table class=\"sheet\">\n<thead><tr><th colspan=\"4\"><div><span>Manual: {}</span><span>{digest}</span></div></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n",
         html::text(&heading(guide))
     );
-    html::page_in(&SHEET, &format!("Manual: {}", heading(guide)), &body)
+    html::page_in(&SHEET, WRITER, &format!("Manual: {}", heading(guide)), &body)
 }
 
 /// What has to be known before the first step.
@@ -37,9 +39,9 @@ fn first(guide: &Guide<'_>, title: &str) -> String {
         html::text(title)
     );
     out.extend(main.description.as_ref().map(|text| prose::to_html(text)));
-    let wanted_facts = ["owner", "contacts", "environment", "reviewed", "lock", "the whole takes at most"];
-    let facts: String = facts(guide).iter().filter(|said| wanted_facts.contains(&said.name)).map(in_html).collect();
+    let facts: String = facts(guide).iter().filter(|told| told.role != Role::Reading).map(term).collect();
     out.push_str(&format!("<dl>\n{facts}</dl>\n"));
+    out.extend(unopened(guide).map(|note| format!("<p><strong>{}</strong></p>\n", html::text(&note))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             out.push_str(&format!("<h2>{title}</h2>\n{inside}"));
@@ -80,38 +82,35 @@ fn values(guide: &Guide<'_>) -> String {
 
 fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     let step = guide.step(entry);
+    let all = told(guide, entry);
+    let of = |role: Role| all.iter().filter(move |told| told.role == role);
     let tag = tag(step.effect).map(|name| format!(" <span class=\"effect {name}\">{name}</span>")).unwrap_or_default();
-    let mut out = String::new();
-    out.extend(place(entry).map(|place| format!("<p class=\"place\">{}</p>\n", html::prose(&place))));
+    let mut out = place_of(guide, entry, "place");
     out.push_str(&format!("<h3>{}{tag}</h3>\n", html::text(&heading_of(guide, entry))));
-    out.extend(step.why.as_ref().map(|why| format!("<div class=\"why\">{}</div>\n", prose::to_html(&written(&why.source)))));
+    out.extend(of(Role::Why).map(|why| format!("<div class=\"why\">{}</div>\n", shown(why))));
     for (found, who) in entry.gates.iter().zip(gates(guide, entry)) {
         out.push_str(&decide(&format!("<p>Approved first: {}</p>\n", html::prose(&who)), found.gate.count));
     }
-    if let (Verb::Approve(approve), Some(who)) = (&step.verb, decides(guide, entry)) {
-        let asked: String = said(guide, entry).iter().filter(|said| said.name == "question").map(shown).collect();
+    let approve = if let Verb::Approve(approve) = &step.verb { Some(approve) } else { None };
+    if let (Some(approve), Some(who)) = (approve, decides(guide, entry)) {
+        let asked: String = of(Role::Question).map(shown).collect();
         out.push_str(&decide(&format!("{asked}<p>May decide: {}</p>\n", html::prose(&who)), approve.count));
     }
-    let hand = step.by_hand.as_ref().map(|text| prose::to_html(&written(&text.source)));
-    out.extend(hand.map(|text| format!("<div class=\"hand\"><strong>By hand</strong>\n{text}</div>\n")));
+    out.extend(of(Role::ByHand).map(|hand| format!("<div class=\"hand\"><strong>By hand</strong>\n{}</div>\n", shown(hand))));
     let mut facts = String::new();
-    for told in said(guide, entry) {
-        match told.name {
-            "why" | "by hand" | "approved first" => {}
-            "question" | "decides" if matches!(step.verb, Verb::Approve(_)) => {}
-            "run" | "rhai" => out.push_str(&shown(&told)),
-            "gives" => {}
-            "answer" => facts.push_str(&format!("{}<dt></dt><dd><span class=\"blank\"></span></dd>\n", in_html(&told))),
-            _ => facts.push_str(&in_html(&told)),
+    for told in &all {
+        match &told.role {
+            Role::Why | Role::ByHand | Role::Gate => {}
+            Role::Question | Role::Decides if approve.is_some() => {}
+            Role::Work => out.push_str(&shown(told)),
+            Role::Value { name, is } => facts.push_str(&format!(
+                "<dt>write down</dt><dd>{} <span class=\"line\"></span><br>{}</dd>\n",
+                prose::line_in_html(name),
+                html::code(is)
+            )),
+            Role::Answer => facts.push_str(&format!("{}<dt></dt><dd><span class=\"blank\"></span></dd>\n", term(told))),
+            Role::Plain | Role::Reading | Role::Question | Role::Decides | Role::Variable => facts.push_str(&term(told)),
         }
-    }
-    for (name, value) in &step.outputs {
-        let id = step.id.as_ref().map_or_else(String::new, |id| format!("steps.{id}."));
-        facts.push_str(&format!(
-            "<dt>write down</dt><dd>{} <span class=\"line\"></span><br>{}</dd>\n",
-            html::code(&format!("‹{id}{name}›")),
-            html::code(value.source.trim())
-        ));
     }
     facts.push_str(match &step.verb {
         Verb::Each(_) => "<dt>done for</dt><dd><span class=\"blank\"></span></dd>\n",
@@ -130,9 +129,10 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
 }
 
 /// What is said, without its name.
-fn shown(said: &Said) -> String {
-    match &said.what {
+fn shown(told: &Told) -> String {
+    match &told.said.what {
         What::Text(text) => format!("<p>{}</p>\n", html::text(text)),
+        What::Line(line) => format!("<p>{}</p>\n", prose::line_in_html(line)),
         What::Prose(text) => prose::to_html(text),
         What::Code(code) => html::block(code),
         What::Block(_, text) => html::block(text),
@@ -147,11 +147,10 @@ fn decide(inside: &str, count: u32) -> String {
 }
 
 /// How it is recorded.
-fn last(guide: &Guide<'_>) -> String {
-    let cut = if guide.cut { format!("<p>{CUT}</p>\n") } else { String::new() };
+fn last() -> String {
     let command = "runbook note RUN 'Finished by hand from step …: …'";
     format!(
-        "{cut}<h2>Afterwards</h2>\n<p>Record what was done: {}</p>\n\
+        "<h2>Afterwards</h2>\n<p>Record what was done: {}</p>\n\
          <p class=\"signature\">ended <span class=\"line\"></span> outcome <span class=\"line\"></span> signature <span class=\"line\"></span></p>\n",
         html::code(command)
     )

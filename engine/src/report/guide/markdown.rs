@@ -4,18 +4,20 @@ use runbook_core::guide::{Entry, Guide, charted};
 
 use super::super::said::in_markdown;
 use super::super::{markdown, prose};
-use super::{
-    CUT, Decides, WRITER, decisions, facts, heading, heading_of, ladder, mermaid, parts, place, roster, said, secrets, tag, wanted,
-};
+use super::step::told;
+use super::told::Told;
+use super::whole::{Decides, decisions, facts, ladder, roster, secrets, wanted};
+use super::{Section, WRITER, heading, heading_of, mermaid, place, sections, tag, unopened};
 
 pub fn to_markdown(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
     let mut page = format!("# {}\n\n", markdown::text(main.title.as_deref().unwrap_or(main.name.as_str())));
     page.push_str(&format!("{} · {}\n", markdown::code(&heading(guide)), markdown::code(guide.digest.as_str())));
-    page.push_str(&format!("\nWritten by {}; what is changed here is lost.\n", markdown::code(WRITER)));
+    page.push_str(&format!("\n{}\n", mark()));
     page.extend(main.description.as_ref().map(|text| format!("\n{}", prose::to_markdown(text))));
     page.push('\n');
-    page.extend(facts(guide).iter().map(in_markdown));
+    page.extend(facts(guide).iter().map(item));
+    page.extend(unopened(guide).map(|note| format!("\n{}\n", markdown::text(&note))));
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
             page.push_str(&format!("\n## {title}\n\n{body}"));
@@ -36,14 +38,19 @@ pub fn to_markdown(guide: &Guide<'_>) -> String {
     );
     section("People", people(guide));
     section("Flow", flow(guide));
-    for (title, note, entries) in parts(guide) {
-        let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
-        section(title, format!("{note}{}", entries.iter().map(|entry| step(guide, entry)).collect::<Vec<_>>().join("\n")));
-    }
-    if guide.cut {
-        page.push_str(&format!("\n{CUT}\n"));
+    for Section { title, note, entries } in sections(guide) {
+        section(title, format!("{note}\n\n{}", entries.iter().map(|entry| step(guide, entry)).collect::<Vec<_>>().join("\n")));
     }
     page
+}
+
+/// What a page says of its writer, on a line of its own.
+pub(super) fn mark() -> String {
+    format!("Written by {}; what is changed here is lost.", markdown::code(WRITER))
+}
+
+fn item(told: &Told) -> String {
+    in_markdown(&told.said)
 }
 
 fn inputs(guide: &Guide<'_>) -> String {
@@ -90,8 +97,11 @@ fn flow(guide: &Guide<'_>) -> String {
 
 fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     let effect = tag(guide.step(entry).effect).map(|effect| format!(" · {effect}")).unwrap_or_default();
-    let place = place(entry).map(|place| format!("*{}*\n\n", markdown::prose(&place))).unwrap_or_default();
+    let place = match place(guide, entry).as_slice() {
+        [] => String::new(),
+        place => format!("*{}*\n\n", prose::line_in_markdown(place)),
+    };
     let title = markdown::text_within(&heading_of(guide, entry));
-    let said: String = said(guide, entry).iter().map(in_markdown).collect();
-    format!("### {}. {title}{effect}\n\n{place}{said}", entry.number)
+    let told: String = told(guide, entry).iter().map(item).collect();
+    format!("### {}. {title}{effect}\n\n{place}{told}", entry.number)
 }

@@ -48,6 +48,131 @@ fn told(text: &str) -> [String; 4] {
     [to_markdown(&guide), to_html(&guide), to_man(&guide), to_manual(&guide)]
 }
 
+fn procedures(texts: &[&str]) -> Vec<Procedure> {
+    let read = |text: &&str| {
+        let text = format!("apiVersion: runbook/v1\nkind: Runbook\nversion: 1.0.0\n{text}");
+        match load(&Source::new("p.yaml", text)) {
+            (Some(Document::Procedure(procedure)), _) => *procedure,
+            (_, found) => panic!("{found:#?}"),
+        }
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Where each step stands and what is told of it, in bare text.
+fn steps(texts: &[&str]) -> String {
+    let procedures = procedures(texts);
+    let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+    let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    let mut out = String::new();
+    for entry in guide.entries() {
+        let place = super::super::said::What::Line(place(&guide, entry)).into_text();
+        out.push_str(&format!("{} [{place}]\n", entry.number));
+        for told in step::told(&guide, entry) {
+            out.push_str(&format!("  {}: {}\n", told.said.name, told.said.what.into_text().trim_end()));
+        }
+    }
+    out
+}
+
+#[test]
+fn whoever_works_by_hand_is_told_what_a_run_would_do() {
+    let main = r#"name: main
+inputs: {host: {type: host}, hosts: {type: list, items: {type: host}}}
+defaults: {env: {A: inputs.host}}
+steps:
+- id: maybe
+  if: inputs.host == "a`b"
+  on_failure: continue
+  timeout: 10m
+  dir: sub
+  env: {B: '"b"'}
+  retry: {attempts: 5, delay: 1s, backoff: 2, max_delay: 10s, jitter: 0.2}
+  group:
+  - {id: look, exec: [docker, ps, '--format=\{{.Names}}', '{{inputs.host}}'], effect: read}
+  - choose:
+    - {when: 1 == 2, steps: [{group: [{exec: [b], effect: read, retry: {attempts: 2, delay: 3s, backoff: 9}}]}]}
+- id: sub
+  call: sub@^1
+  with: {host: 'inputs.hosts[0]'}
+- each:
+    in: inputs.hosts
+    as: host
+    batches: [1, 50%]
+    max_failures: 2
+    steps: [{exec: [fleet, '{{host}}'], irreversible: 'Nothing {{here}} is a value'}]
+- {id: names, set: {first: 'inputs.hosts[0]'}}
+finally:
+- group: [{run: 'true', shell: bash, effect: read}]
+"#;
+    let sub = "name: sub
+inputs: {host: {type: host}, port: {type: integer, default: 5432}, note: {type: string, required: false}}
+steps:
+- id: act
+  group: [{id: inner, exec: [a, '{{inputs.host}}'], undo: {exec: [b]}}]
+outputs: {code: steps.inner.exit_code}
+";
+    let expect = r#"1 []
+  only if: inputs.host == "a`b"
+  if not: leave out steps 2 to 5 as well
+  the whole of it takes at most: 10m
+  if a step inside fails: leave out the rest of it and go on behind it
+2 [part of 1; left out where 1 is]
+  run: docker ps '--format={{.Names}}' '‹inputs.host›'
+  variable: B = "b"
+  in: sub
+  tried again: up to 5 attempts, 1s apart at first, then each time 2 times as long, at most 10s; each pause by up to 20% shorter, at random
+  takes at most: 5h 15s
+  if it fails: leave out the rest of 1: what follows is told there
+3 [part of 1; left out where 1 is]
+  choose: the first way whose condition holds; none of them, where no condition holds
+4 [3, if 1 == 2; left out where 1 is]
+5 [part of 4; left out where 3 is]
+  run: b
+  variable: B = "b"
+  in: sub
+  tried again: up to 2 attempts, 3s apart
+  takes at most: 2h 3s
+  if it fails: leave out the rest of 1: what follows is told there
+6 []
+  do: the procedure sub 1.0.0
+  with: host = inputs.hosts[0]
+  by default with: port = 5432
+  names: inside, in steps 6.1 to 6.2, `inputs` and `steps` are its own
+  gives: code = steps.inner.exit_code
+6.1 [part of 6; names in it are those of 6]
+6.2 [part of 6.1; names in it are those of 6]
+  run: a '‹inputs.host›'
+  takes at most: 1h
+  undo: 6.U2
+7 []
+  for each of: inputs.hosts
+  called: host
+  at a time: 100
+  in waves of: 1, then 50%. A wave begins when all of the one before have ended. The last size is that of all further waves.
+  may fail: 2 of them, and the others go on; at one more, no further one begins
+8 [part of 7]
+  run: fleet '‹host›'
+  takes at most: 1h
+  cannot be undone: Nothing {{here}} is a value
+  if it fails: leave out the rest of 7: what follows is told there
+9 []
+  set: first = inputs.hosts[0]
+10 []
+  if a step inside fails: leave out the rest of it and go on behind it
+11 [part of 10]
+  run in bash: true
+  takes at most: 1h
+  if it fails: leave out the rest of 10: what follows is told there
+6.U2 [names in it are those of 6]
+  run: b
+  takes at most: 1h
+"#;
+    let told = steps(&[main, sub]);
+    assert_eq!(told, expect, "{told}");
+}
+
 const HOSTILE: [&str; 16] = [
     "</pre></code></title></style><script>alert(1)</script>",
     "\" onload=\"alert(1)\" x=\"",
@@ -194,8 +319,18 @@ fn an_index_marks_what_is_stale_today_alone() {
 }
 
 #[test]
-fn each_form_knows_its_own_pages() {
+fn each_form_knows_its_own_pages_and_takes_no_other_for_one() {
     for page in told("plain") {
         assert!(is_ours(&page), "{}", page.lines().next().unwrap_or_default());
+        let quoted = format!("> {}", page.replace('\n', "\n> "));
+        assert!(!is_ours(&quoted) && !is_ours(&format!("{}{page}", "\n".repeat(10))), "{quoted}");
+    }
+    let mark = "Written by `runbook docs`; what is changed here is lost.";
+    for other in [
+        super::super::html::page("Dry run: hostile 1.0.0", "<p>a report</p>"),
+        format!("# Notes\n\nBeneath a page there is \"{mark}\"\n"),
+        format!("<title>{mark}</title>"),
+    ] {
+        assert!(!is_ours(&other), "{other}");
     }
 }
