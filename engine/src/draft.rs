@@ -5,6 +5,7 @@
 //! of the source are data and stay whole; only values that look like secrets are never written. What is handed out was read, checked and
 //! laid out first.
 
+mod console;
 mod history;
 mod interactive;
 mod markdown;

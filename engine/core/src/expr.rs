@@ -27,7 +27,7 @@ mod types;
 pub use expression::Expression;
 pub use interpreters::{data_as_code, way_around};
 pub use nearest::nearest;
-pub use quoting::whole_lines;
+pub use quoting::{is_whole, whole_lines};
 pub use script::{Script, script_engine};
 pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX, expansions};
 pub use template::Template;

@@ -49,6 +49,42 @@ const SESSIONS: &[&str] = &[
     "mongosh",
     "sqlplus",
 ];
+/// Of the programs that want a keyboard, those that hold a shell.
+const TERMINALS: &[&str] = &["tmux", "screen", "telnet", "ftp", "sftp", "minicom"];
+/// Programs that wait for a keyboard, or for ever, and open nothing.
+const GIVES_BACK: &[&str] = &["crontab", "journalctl", "tail", "git"];
+/// Commands that change the shell they are typed into.
+const STEERS: &[&str] = &[
+    "cd",
+    "pushd",
+    "popd",
+    "export",
+    "declare",
+    "typeset",
+    "readonly",
+    "set",
+    "unset",
+    "shopt",
+    "setopt",
+    "source",
+    ".",
+    "alias",
+    "unalias",
+    "umask",
+    "ulimit",
+    "eval",
+    "trap",
+    "read",
+    "function",
+    "ssh-agent",
+    "conda",
+    "nvm",
+    "pyenv",
+    "rbenv",
+    "module",
+    "workon",
+    "deactivate",
+];
 /// Options of `ssh` that take a word.
 const SSH_WORDS: &str = "BbcDEeFIiJLlmOopQRSWw";
 
@@ -206,6 +242,42 @@ pub(super) fn needs_terminal(script: &str) -> Option<&str> {
     })
 }
 
+/// Whether commands behind it in the same shell are typed into what it opens: another host, another user, a container, a client.
+pub(super) fn opens_session(script: &str) -> bool {
+    // What else waits for a keyboard gives the shell back as it was.
+    let is_back = |name: &str| (SCREENS.contains(&name) && !TERMINALS.contains(&name)) || GIVES_BACK.contains(&name);
+    needs_terminal(script).is_some_and(|name| !is_back(name))
+}
+
+/// Whether it opens a shell of root on the same host, and does nothing else.
+pub(super) fn opens_root(script: &str) -> bool {
+    let words: Vec<&str> = script.split_whitespace().collect();
+    matches!(
+        words.as_slice(),
+        ["sudo", "-i" | "-s" | "su" | "bash" | "sh"]
+            | ["sudo", "su", "-" | "-l" | "root"]
+            | ["sudo", "su", "-", "root"]
+            | ["su"]
+            | ["su", "-" | "-l" | "root"]
+            | ["su", "-", "root"]
+    )
+}
+
+/// Whether commands behind it in the same shell depend on it: it moves, sets a variable, or leaves something running.
+pub(super) fn steers_its_shell(script: &str) -> bool {
+    let is_behind = script.trim_end().strip_suffix('&').is_some_and(|rest| !rest.ends_with('&'));
+    is_behind
+        || script.contains("()")
+        || !super::script::assignments(script).is_empty()
+        || commands(script).any(|words| STEERS.contains(&program(&words)))
+}
+
+/// Whether it means something only behind the command before it.
+pub(super) fn leans_on_others(script: &str) -> bool {
+    ["$?", "$!", "$_", "!!", "!$"].iter().any(|sign| script.contains(sign))
+        || commands(script).any(|words| matches!(program(&words), "wait" | "fg" | "bg" | "jobs" | "disown"))
+}
+
 fn ssh_opens_a_session(words: &[&str]) -> bool {
     let mut plain = 0;
     let mut words = words.iter();
@@ -251,82 +323,154 @@ pub(super) fn title(script: &str) -> String {
 
 /// Programs that people write down, beside those above.
 const PROGRAMS: &[&str] = &[
+    "a2ensite",
     "ansible",
     "ansible-playbook",
+    "apache2ctl",
+    "apachectl",
     "apt",
     "apt-get",
+    "argocd",
     "aws",
     "az",
+    "barman",
     "bash",
     "bundle",
     "cd",
+    "ceph",
+    "certbot",
+    "cfssl",
+    "chage",
     "chmod",
     "chown",
+    "chronyc",
+    "consul",
     "cp",
     "createdb",
     "crictl",
     "crontab",
+    "cryptsetup",
     "curl",
+    "dd",
     "dnf",
+    "dnsmasq",
+    "docker-compose",
+    "doveadm",
+    "dpkg",
+    "drbdadm",
     "dropdb",
     "etcdctl",
     "export",
     "find",
+    "firewall-cmd",
     "for",
     "gcloud",
     "gh",
     "glab",
     "go",
+    "gpg",
+    "groupadd",
     "haproxy",
+    "hostnamectl",
     "if",
     "initctl",
     "iptables",
+    "ipvsadm",
+    "istioctl",
     "java",
+    "keytool",
     "kill",
     "knife",
+    "kubeadm",
+    "kubeseal",
     "ln",
+    "loginctl",
+    "logrotate",
+    "lvextend",
+    "lvs",
     "make",
+    "mariadb",
+    "mdadm",
     "mkdir",
+    "mkfs",
+    "modprobe",
+    "mongodump",
+    "mongosh",
     "mount",
     "mv",
     "mysql",
     "mysqldump",
+    "nft",
     "nginx",
     "nomad",
     "npm",
+    "ntpq",
+    "oc",
     "openssl",
+    "parted",
+    "patronictl",
+    "pcs",
+    "pg_basebackup",
     "pg_ctl",
     "pg_ctlcluster",
     "pg_dump",
     "pg_restore",
+    "pg_rewind",
+    "pgbackrest",
     "pip",
+    "postconf",
+    "postqueue",
+    "postsuper",
     "psql",
+    "pvs",
     "python",
     "python3",
     "rabbitmqctl",
     "rake",
-    "redis-cli",
     "reboot",
+    "redis-cli",
+    "repmgr",
+    "resize2fs",
+    "restic",
+    "restorecon",
     "rm",
     "rsync",
     "scp",
     "sed",
+    "semanage",
+    "setenforce",
     "sh",
     "shutdown",
+    "smartctl",
     "source",
+    "sqlite3",
     "ssh",
     "sudo",
+    "supervisorctl",
+    "swapoff",
+    "swapon",
+    "sysctl",
     "tar",
     "tee",
+    "timedatectl",
     "touch",
     "ufw",
     "umount",
     "unzip",
+    "update-ca-certificates",
+    "update-ca-trust",
     "useradd",
+    "userdel",
+    "usermod",
     "vault",
+    "velero",
+    "vgs",
+    "virsh",
     "wget",
     "while",
+    "xfs_growfs",
     "yum",
+    "zfs",
 ];
 
 /// Whether the first line of a text that is not a comment can be a command at all.
@@ -336,6 +480,10 @@ pub(super) fn begins_as_commands(text: &str) -> bool {
     let begins = |c: char| c.is_ascii_lowercase() || "$_./~([{!:%❯➜\\".contains(c);
     let quoted = first.strip_prefix(['"', '\'']).is_some_and(|inside| inside.starts_with(['$', '/', '.']));
     let is_prompt = first.contains('@') && line.is_some_and(|line| line.contains("$ ") || line.contains("# "));
+    // Other programs have prompts of their own: `mysql> `, `postgres=# `.
+    if first.ends_with("=#") || (first.ends_with('>') && !first.contains('<')) {
+        return false;
+    }
     // A query calls a function, or selects by a label; a message names a place.
     let is_other = first.ends_with([':', ']'])
         || first

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::interactive::{begins_as_commands, needs_terminal, reads_as_commands, seems_to_look, title};
+use super::console::{self, Part, is_shell, language};
+use super::interactive::{needs_terminal, seems_to_look, title};
 use super::markdown::{Block, List, Page, has_code};
 use super::names::{Names, slug};
 use super::secrets::Of;
@@ -94,26 +95,6 @@ const VERIFIES: &[&str] = &[
     "testing",
     "check that",
     "smoke test",
-];
-/// Languages of code that a shell reads; a session with prompts among them.
-const SHELLS: &[&str] = &[
-    "sh",
-    "bash",
-    "shell",
-    "zsh",
-    "ksh",
-    "dash",
-    "ash",
-    "console",
-    "shell-session",
-    "shellsession",
-    "sh-session",
-    "terminal",
-    "shellscript",
-    "command",
-    "commands",
-    "cmd",
-    "cli",
 ];
 /// Languages of what a command prints.
 const OUTPUTS: &[&str] = &["text", "txt", "output", "log", "logs", "plaintext", "plain", "json", "none", "result"];
@@ -403,37 +384,49 @@ impl Author<'_> {
             && run.output.is_none()
         {
             remarks.append(prose);
+            remarks.extend(console::doubt_of_output(text).map(str::to_owned));
             run.output = Some(lines(text));
             return;
         }
         if !is_shell(language, text) {
             prose.push(fenced(language, text));
-            let text = std::mem::take(prose).join("\n\n");
-            steps.push(self.by_hand(&text, heading));
+            let shown = std::mem::take(prose).join("\n\n");
+            let mut step = self.by_hand(&shown, heading);
+            step.remarks.extend(console::doubt_of_shown(language, text).map(|reason| format!("by hand, because {reason}")));
+            steps.push(step);
             return;
         }
         self.bash |= matches!(language, "bash" | "zsh")
             || ["[[", "<(", "=(", "function ", "{1..", "&>"].iter().any(|sign| text.contains(sign));
-        let (commands, output) = session(text);
-        let step = self.commands(&commands, output, language, std::mem::take(prose));
-        steps.push(step);
+        let parts = console::parts(language, text);
+        // A sentence above several commands is the name of none.
+        let name = prose.last().filter(|_| parts.len() == 1).and_then(|last| as_name(last));
+        if name.is_some() {
+            prose.pop();
+        }
+        let mut why = std::mem::take(prose);
+        for mut part in parts {
+            why.append(&mut part.notes);
+            let mut step = self.part(part, language, name.clone(), &mut why);
+            step.why = std::mem::take(&mut why);
+            steps.push(step);
+        }
     }
 
     /// A step that runs what the source says, or asks a person to.
-    fn commands(&mut self, commands: &str, output: Option<String>, language: &str, mut why: Vec<String>) -> Step {
-        let name = why.last().and_then(|last| as_name(last));
-        if name.is_some() {
-            why.pop();
-        }
-        let shown = script::shown(commands, Of::Command, self.names);
-        let id = self.names.id(name.as_deref().filter(|name| !slug(name).is_empty()).unwrap_or(&title(&shown)), "run");
+    fn part(&mut self, part: Part, language: &str, name: Option<String>, why: &mut Vec<String>) -> Step {
+        let typed = part.command.as_deref().unwrap_or(part.source.trim_start_matches("# "));
+        let words = name.as_deref().filter(|name| !slug(name).is_empty()).map(str::to_owned);
+        let words = words.unwrap_or_else(|| title(&script::shown(typed, Of::Command, self.names)));
+        let id = self.names.id(&words, "run");
         let set = &self.set;
         let set_before = |variable: &str| set.get(variable).cloned();
-        let made = match needs_terminal(commands) {
-            Some(program) => Err(format!("`{program}` waits for a keyboard, and a step has none")),
-            None => script::run(commands, self.names, &set_before).map_err(str::to_owned),
-        };
-        for (variable, value) in script::assignments(commands) {
+        let made =
+            part.command.as_deref().map_err(|reason| (*reason).to_owned()).and_then(|commands| match needs_terminal(commands) {
+                Some(program) => Err(format!("`{program}` waits for a keyboard, and a step has none")),
+                None => script::run(commands, self.names, &set_before).map_err(str::to_owned),
+            });
+        for (variable, value) in script::assignments(typed) {
             match value.filter(|_| !super::secrets::is_secret_name(&variable)) {
                 Some(value) if script::shown(&value, Of::Command, self.names) == value => self.set.insert(variable, value),
                 Some(_) => None,
@@ -442,32 +435,30 @@ impl Author<'_> {
         }
         let mut step = match made {
             Ok(run) => {
-                let mut step = Step::new(
-                    id,
-                    Work::Run(Run { output: output.map(|output| script::shown(&output, Of::Data, self.names)), ..run }),
-                );
-                if seems_to_look(commands) {
+                let output = part.output.as_deref().map(|output| script::shown(&lines(output), Of::Data, self.names));
+                let mut step = Step::new(id, Work::Run(Run { output, ..run }));
+                if seems_to_look(typed) {
                     step.remarks.push("confirm: it seems only to look; if so, `effect: read`".to_owned());
                 }
                 step
             }
             Err(reason) => {
-                let mut text = std::mem::take(&mut why);
-                text.push(fenced(language, &shown));
-                if let Some(output) = &output {
-                    text.push(fenced("", &script::shown(output, Of::Data, self.names)));
-                }
+                let mut text = std::mem::take(why);
+                let shown = script::shown(&part.source, Of::Command, self.names);
+                text.push(fenced(language, &script::shown(&shown, Of::Data, self.names)));
                 let mut step = Step::new(id, Work::Manual(text.join("\n\n")));
                 step.remarks.push(format!("by hand, because {reason}"));
                 // What it leaves open, a run can know.
-                for blank in script::blanks(commands) {
-                    self.names.input_for(commands.get(blank).unwrap_or_default());
+                for blank in script::blanks(&part.source) {
+                    self.names.input_for(part.source.get(blank).unwrap_or_default());
                 }
                 step
             }
         };
+        for remark in part.remarks {
+            step.remarks.push(script::shown(&remark, Of::Command, self.names));
+        }
         step.name = name;
-        step.why = why;
         step
     }
 }
@@ -494,23 +485,6 @@ fn has_code_of_shell(list: &List) -> bool {
     })
 }
 
-/// The first word of what stands behind the fence.
-fn language(of: &str) -> String {
-    of.trim_start_matches(['{', '.'])
-        .split(|c: char| c.is_whitespace() || ",{}:".contains(c))
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-}
-
-fn is_shell(of: &str, text: &str) -> bool {
-    let language = language(of);
-    // Messages and listings are called `bash` too.
-    begins_as_commands(text)
-        && (SHELLS.contains(&language.as_str())
-            || (language.is_empty() && (prompt(text.trim_start()).is_some() || reads_as_commands(text))))
-}
-
 fn of_code(language: &str, text: &str) -> Of {
     if is_shell(language, text) { Of::Command } else { Of::Data }
 }
@@ -518,45 +492,6 @@ fn of_code(language: &str, text: &str) -> Of {
 fn is_output(of: &str, text: &str) -> bool {
     let language = language(of);
     OUTPUTS.contains(&language.as_str()) || (language.is_empty() && !is_shell(of, text))
-}
-
-/// The command behind the prompt of a shell: `$ `, `% `, `user@host:~# `.
-fn prompt(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    for sign in ["$ ", "% ", "➜ ", "❯ "] {
-        if let Some(command) = line.strip_prefix(sign) {
-            return Some(command);
-        }
-    }
-    let (host, command) = line.split_once(['$', '#']).and_then(|(host, command)| Some((host, command.strip_prefix(' ')?)))?;
-    let is_bare = ["sh-", "bash-"]
-        .iter()
-        .any(|shell| host.strip_prefix(shell).is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.')));
-    let is_host = is_bare
-        || host.len() <= 80 && host.contains('@') && !host.trim_matches(['[', ']']).contains(['"', '\'', '=', '|', ';', '(']);
-    is_host.then_some(command)
-}
-
-/// What is typed in a session, and what it prints. Without a prompt all is typed.
-fn session(text: &str) -> (String, Option<String>) {
-    let text = text.trim_matches('\n').trim_end();
-    if !text.lines().any(|line| prompt(line).is_some()) {
-        return (text.to_owned(), None);
-    }
-    let (mut typed, mut printed, mut goes_on) = (Vec::new(), Vec::new(), false);
-    for line in text.lines() {
-        let begun = prompt(line);
-        let typed_line = begun.or_else(|| goes_on.then(|| line.strip_prefix("> ").unwrap_or(line)));
-        let comment = line.trim_start().starts_with("# ").then_some(line.trim_start()).filter(|_| printed.is_empty());
-        match typed_line.or(comment) {
-            Some(line) => {
-                goes_on = line.ends_with('\\');
-                typed.push(line);
-            }
-            None => printed.push(line),
-        }
-    }
-    (typed.join("\n").trim_end().to_owned(), (!printed.is_empty()).then(|| lines(&printed.join("\n"))))
 }
 
 /// Text with a line end at its end alone, and without blanks in empty lines.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use runbook_core::document::yaml::hidden as hidden_in_code;
-use runbook_core::expr::{ShellScript, expansions};
+use runbook_core::expr::{ShellScript, expansions, is_whole};
 use runbook_core::limits;
 use runbook_core::plan::Origin;
 
@@ -68,7 +68,11 @@ pub(super) fn run(source: &str, names: &mut Names, set_before: &dyn Fn(&str) -> 
     if source.len() > limits::TEMPLATE_BYTES / 2 {
         return Err("it is too long for one step");
     }
-    let source = dedented(source);
+    if !is_whole(source) {
+        return Err("a quote, a here-document or a command in it does not end");
+    }
+    // In a here-document the blanks may matter.
+    let source = if source.contains("<<") { source.to_owned() } else { outdented(source) };
     // A space that is none comes from a page, and no shell takes it for one; what nobody can see may not stand in code.
     let source: String =
         source.chars().filter_map(|c| if c.is_whitespace() && !c.is_ascii() { Some(' ') } else { seen(c) }).collect();
@@ -133,13 +137,10 @@ fn seen(c: char) -> Option<char> {
     hidden_in_code(c.encode_utf8(&mut [0; 4])).is_none().then_some(c)
 }
 
-/// Without the blanks that all of its lines begin with, as code in a list has them. In a here-document they may matter.
-fn dedented(source: &str) -> String {
+/// Without the blanks that all of its lines begin with, as code in a list has them.
+pub(super) fn outdented(source: &str) -> String {
     let lines = || source.lines().filter(|line| !line.trim().is_empty());
     let indent = lines().map(|line| line.len() - line.trim_start_matches([' ', '\t']).len()).min().unwrap_or(0);
-    if indent == 0 || source.contains("<<") {
-        return source.to_owned();
-    }
     source.split('\n').map(|line| line.get(indent..).unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 

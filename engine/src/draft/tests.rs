@@ -9,6 +9,7 @@ use super::*;
 mod histories;
 mod hostile;
 mod pages;
+mod sessions;
 
 fn name() -> ProcedureName {
     ProcedureName::from_str("try").unwrap()

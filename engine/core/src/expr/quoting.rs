@@ -17,7 +17,7 @@ use super::ParseError;
 use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, second_reading};
 use super::interpreters::{code_with_values, reads_input_as_code};
 
-pub use whole::whole_lines;
+pub use whole::{is_whole, whole_lines};
 
 /// How a variable is written at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ fn parts_of_a_page_become_steps() {
         (
             "a session, without its prompts and what it prints",
             "```console\n$ uptime\n up 3 days\n$ df -h \\\n>   /var\n/dev/sda1 90%\n```\n",
-            &["uptime: run uptime\ndf -h \\\n  /var"],
+            &["uptime: run uptime", "df: run df -h \\\n  /var"],
         ),
         (
             "the prompt of a host",

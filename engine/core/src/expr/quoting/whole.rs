@@ -65,9 +65,20 @@ pub fn whole_lines(script: &str) -> Option<usize> {
     lexer.is_whole().then_some(script.len())
 }
 
+/// Whether a shell has nothing left to wait for at the end of a script.
+pub fn is_whole(script: &str) -> bool {
+    let mut lexer = Lexer::new(script, &[]);
+    while lexer.at < script.len() {
+        if lexer.next().is_err() {
+            return false;
+        }
+    }
+    lexer.end_word().is_ok() && lexer.is_whole()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::whole_lines;
+    use super::{is_whole, whole_lines};
 
     #[test]
     fn a_command_is_whole_where_a_shell_begins_to_run_it() {
@@ -108,6 +119,7 @@ mod tests {
             assert_eq!(whole_lines(script), Some(script.len()), "{script}");
             let more = format!("{script}\nmore 'x\n");
             assert_eq!(whole_lines(&more), Some(script.len() + 1), "{script}");
+            assert!(is_whole(script) && !is_whole(&more), "{script}");
             for (at, _) in script.match_indices('\n') {
                 assert_eq!(whole_lines(&script[..at]), None, "{script}: at {at}");
             }

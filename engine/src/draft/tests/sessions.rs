@@ -1,0 +1,222 @@
+//! What becomes of a block with prompts.
+
+use super::*;
+
+fn block(language: &str, text: &str) -> Draft {
+    markdown(&format!("```{language}\n{text}\n```\n"))
+}
+
+#[test]
+fn a_command_of_a_session_is_taken_whole() {
+    for (what, session, expected) in [
+        (
+            "a here-document",
+            "$ cat <<EOF > /etc/a.conf\nkey = 1\n\n> other\nEOF\n$ reload a\nreloaded",
+            &["cat: run cat <<EOF > /etc/a.conf\nkey = 1\n\n> other\nEOF", "reload_a: run reload a"][..],
+        ),
+        (
+            "a here-document behind prompts",
+            "$ psql <<'EOF'\n> select pg_promote();\n>\n>   -- '\n> EOF\n pg_promote\n t",
+            &["psql: run psql <<'EOF'\nselect pg_promote();\n\n  -- '\nEOF"],
+        ),
+        ("quotes over lines", "$ echo 'a\nb' > c\n$ rm d", &["echo_a: run echo 'a\nb' > c", "rm_d: run rm d"]),
+        ("as zsh asks for more", "% echo \"a\ndquote> b\"\na\nb", &["echo_a: run echo \"a\nb\""]),
+        ("a pipe at the end", "$ cat a |\n    grep b &&\n  rm c\nfound", &["cat_a: run cat a |\n    grep b &&\n  rm c"]),
+        ("a backslash at the end", "$ df -h \\\n>   /var\n/dev/sda1 90%", &["df: run df -h \\\n  /var"]),
+        ("two backslashes at the end", "$ echo a \\\\\na \\", &["echo_a: run echo a \\\\"]),
+        (
+            "a loop",
+            "$ for h in a b; do\n>   ping -c 1 $h\n> done\n1 received",
+            &["for_h_in: run for h in a b; do\n  ping -c 1 $h\ndone"],
+        ),
+        ("what is printed behind `>`", "$ curl -v a\n> GET / HTTP/1.1\n< 200", &["curl_a: run curl -v a"]),
+        ("a table with `%`", "$ curl -O a/b\n  % Total    % Received\n100", &["curl_a_b: run curl -O a/b"]),
+        ("indented", "  $ cat <<EOF\n    a\n  EOF\n  a", &["cat: run cat <<EOF\n  a\nEOF"]),
+        ("examples that it prints", "$ tool help\nExamples:\n  $ tool rm", &["tool_help: run tool help"]),
+        ("a host", "[root@db-1 ~]# stop a\nann@db-1:~$ look b", &["stop_a: run stop a", "look_b: run look b"]),
+        ("a letter that is printed", "$ mail -p\nFrom: ann@a.example # not a prompt", &["mail: run mail -p"]),
+    ] {
+        assert_eq!(steps(&block("console", session)), expected, "{what}");
+    }
+}
+
+#[test]
+fn what_has_no_end_is_for_a_person() {
+    for (what, language, text, whole) in [
+        ("a quote", "console", "$ echo it's\n$ rm -r a", 0),
+        ("a quote that the next command ends", "console", "$ echo it's\n$ echo don't", 0),
+        ("a here-document", "console", "$ cat > a <<EOF\nb\n$ rm c", 0),
+        ("one whose end has no prompt", "console", "$ cat > a <<EOF\n> b\nEOF", 0),
+        ("behind others", "console", "$ stop a\n$ cat <<EOF |\nb", 1),
+        ("an operator", "console", "$ stop a &&", 0),
+        ("nothing but a shell", "console", "$ sudo -i\n# exit", 0),
+        ("a script", "sh", "rm -r a\necho 'b", 0),
+        ("a script with a here-document", "bash", "cat <<EOF > a\nb", 0),
+        ("a script with a prompt further down", "sh", "stop a\n$ start a", 0),
+    ] {
+        let draft = block(language, text);
+        let steps = steps(&draft);
+        assert_eq!(steps.len(), whole + 1, "{what}: {steps:?}");
+        let shown: Vec<&str> = text.lines().skip(whole).collect();
+        let expected = format!(": manual ```{language}\n{}\n```", shown.join("\n"));
+        assert!(steps.last().unwrap().ends_with(&expected), "{what}: {steps:?}");
+        assert!(draft.text.contains("# by hand, because "), "{what}: {}", draft.text);
+    }
+}
+
+#[test]
+fn each_command_is_a_step_with_what_it_prints() {
+    let draft = block("console", "$ stop a\nstopped\n\n$ look a\n$ start a\nstarting\nstarted\n");
+    assert_eq!(steps(&draft), ["stop_a: run stop a", "look_a: run look a", "start_a: run start a"]);
+    for part in ["run: stop a\n    example:\n      stdout: |\n        stopped\n", "stdout: |\n        starting\n        started\n"]
+    {
+        assert!(draft.text.contains(part), "{part}\n{}", draft.text);
+    }
+    assert_eq!(draft.text.matches("example:").count(), 2, "{}", draft.text);
+    let draft = markdown("## Drain\n\nFirst out, then look:\n\n```console\n# comment\n$ out a\n# of it\n$ look b\n```\n");
+    assert_eq!(steps(&draft), ["drain (Drain): group", "  out_a: run out a", "  look_b: run look b"]);
+    for part in ["First out, then look:\n\n          comment", "why: of it"] {
+        assert!(draft.text.contains(part), "{part}\n{}", draft.text);
+    }
+}
+
+#[test]
+fn commands_that_lean_on_each_other_stay_together() {
+    for (session, expected) in [
+        (
+            "$ uptime\nup 3 days\n$ cd /srv\n$ make a\nmade\n$ make b\nmade, too",
+            &["uptime: run uptime", "make_a: run cd /srv\nmake a\nmake b"][..],
+        ),
+        ("$ POD=$(first)\n# see above\n$ drop $POD", &["first: run POD=$(first)\n# see above\ndrop $POD"]),
+        ("$ forward -L 1:2 &\n$ curl localhost:1", &["forward: run forward -L 1:2 &\ncurl localhost:1"]),
+        ("$ look a\n$ echo $?\n0\n$ look b", &["look_a: run look a\necho $?", "look_b: run look b"]),
+        (
+            "$ look a\n$ ssh db-1\n$ stop b\n$ exit",
+            &["look_a: run look a", "ssh_db_1: manual ```console\n$ ssh db-1\n$ stop b\n$ exit\n```"],
+        ),
+        ("$ vi /etc/a\n$ reload a", &["vi: manual ```console\n$ vi /etc/a\n```", "reload_a: run reload a"]),
+    ] {
+        assert_eq!(steps(&block("console", session)), expected, "{session}");
+    }
+}
+
+/// `# ` begins a comment, and is the prompt of root.
+#[test]
+fn the_prompt_of_root_is_told_from_a_comment_or_the_doubt_is_said() {
+    const ROOT: &str = "it has to run as root";
+    const DOUBT: &str = "by hand, because whether `# ` is the prompt of root or begins a comment cannot be told";
+    for (what, language, text, expected, said) in [
+        (
+            "a console of root",
+            "console",
+            "# systemctl stop a\n# certbot certificates\nFound the following certs:\n# reboot",
+            &["systemctl_stop_a: run systemctl stop a", "certbot_certificates: run certbot certificates", "reboot: run reboot"][..],
+            ROOT,
+        ),
+        (
+            "without a language",
+            "",
+            "# systemctl stop a\n# reboot",
+            &["systemctl_stop_a: run systemctl stop a", "reboot: run reboot"],
+            ROOT,
+        ),
+        ("a program of their own", "console", "# ourctl drain\nDrained.", &["ourctl_drain: run ourctl drain"], ROOT),
+        (
+            "a here-document of root",
+            "console",
+            "# cat > /etc/a <<EOF\n# by hand\nkey = 1\nEOF\n# reboot",
+            &["cat: run cat > /etc/a <<EOF\n# by hand\nkey = 1\nEOF", "reboot: run reboot"],
+            ROOT,
+        ),
+        ("the prompt of a host", "", "root@db-1:~# stop a", &["stop_a: run stop a"], ROOT),
+        (
+            "a shell of root",
+            "console",
+            "$ look -a\n$ sudo -i\n# systemctl stop b\n# exit\n$ look -c",
+            &["look: run look -a", "systemctl_stop_b: run systemctl stop b", "look_2: run look -c"],
+            "left out: `sudo -i`, which opens a shell of root",
+        ),
+        (
+            "what root prints",
+            "console",
+            "# cat /etc/a\n# made by hand\nkey: 1",
+            &["cat: run cat /etc/a", "made_by_hand: manual ```console\n# made by hand\nkey: 1\n```"],
+            DOUBT,
+        ),
+        (
+            "a comment on commands",
+            "console",
+            "# Stop it\nsystemctl stop a",
+            &["systemctl_stop_a: run # Stop it\nsystemctl stop a"],
+            "",
+        ),
+        (
+            "a comment on commands that could be one",
+            "console",
+            "# kill the old one\nsystemctl stop a",
+            &["systemctl_stop_a: run # kill the old one\nsystemctl stop a"],
+            "is a comment and does not run",
+        ),
+        (
+            "a comment on a program of their own",
+            "console",
+            "# restart the app\nourctl restart",
+            &["restart_the_app: manual ```console\n# restart the app\nourctl restart\n```"],
+            DOUBT,
+        ),
+        (
+            "comments of a script",
+            "sh",
+            "# systemctl stop a\nsystemctl start a",
+            &["systemctl_start_a: run # systemctl stop a\nsystemctl start a"],
+            "",
+        ),
+        (
+            "nothing but comments",
+            "sh",
+            "# systemctl stop a",
+            &["sh_systemctl_stop_a: manual ```sh\n# systemctl stop a\n```"],
+            DOUBT,
+        ),
+        (
+            "among other prompts",
+            "console",
+            "$ look a\n# systemctl stop a\n$ look b",
+            &["look_a: run look a", "systemctl_stop_a: manual ```console\n# systemctl stop a\n```", "look_b: run look b"],
+            DOUBT,
+        ),
+        (
+            "at the end of others",
+            "console",
+            "$ look a\n# systemctl stop a",
+            &["look_a: run look a", "systemctl_stop_a: manual ```console\n# systemctl stop a\n```"],
+            DOUBT,
+        ),
+        (
+            "in an output",
+            "console",
+            "$ crontab -l\nMAILTO=a\n# rm -r /b",
+            &["crontab: run crontab -l"],
+            "confirm: a line of what it prints begins with `# `",
+        ),
+        (
+            "another program",
+            "console",
+            "postgres=# SELECT 1;",
+            &["console_postgres_select_1: manual ```console\npostgres=# SELECT 1;\n```"],
+            "",
+        ),
+    ] {
+        let draft = block(language, text);
+        assert_eq!(steps(&draft), expected, "{what}");
+        assert!(draft.text.contains(said), "{what}: {}", draft.text);
+        assert_eq!(
+            said.is_empty(),
+            !draft.text.contains("# by hand, because whether") && !draft.text.contains("root"),
+            "{what}: {}",
+            draft.text
+        );
+    }
+    let draft = markdown("```sh\nlook -a\n```\n\n```\n# ourctl drain\nDrained.\n```\n");
+    assert!(draft.text.contains("if that is the prompt of root, it is a command"), "{}", draft.text);
+}
