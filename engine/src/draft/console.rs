@@ -292,7 +292,7 @@ impl<'t> Reader<'t> {
         }
         if let Some(last) = reader.pieces.last_mut() {
             last.remarks.append(&mut reader.remarks);
-            last.remarks.extend(reader.notes.drain(..));
+            last.remarks.append(&mut reader.notes);
         }
         reader.pieces
     }
