@@ -16,6 +16,7 @@ fn every_kept_input_holds() {
         ("inputs", targets::inputs),
         ("journal", targets::records::journal),
         ("export", targets::records::export),
+        ("drafts", targets::drafts),
     ];
     for (name, target) in all {
         let inputs: Vec<PathBuf> = std::fs::read_dir(corpora.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -6,10 +6,13 @@ pub mod records;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Source};
+use runbook_core::document::step::{Step, Verb};
 use runbook_core::document::{Document, load_bytes, load_value};
-use runbook_core::expr::{Destination, Expression, Names, Script, ShellScript, Template, Type, Types};
+use runbook_core::expr::{Destination, Expression, Names, Script, ShellScript, Template, Type, Types, is_whole};
+use runbook_core::layout::lay_out;
 use runbook_core::plan::{InputSpec, Origin};
 use runbook_core::value::{Map, Value};
+use runbook_engine::draft::{Commands, Wanted, from_history, from_markdown};
 
 /// A file is answered with a document or with a fault, every place of a fault can be shown, and nothing of the file reaches the
 /// terminal raw. What is valid becomes a plan that is read back as it was written.
@@ -98,6 +101,32 @@ pub fn inputs(data: &[u8]) {
     for value in values.into_iter().flatten() {
         assert_eq!(spec.accept(&value).ok(), Some(value), "{text:?}");
     }
+}
+
+/// A page or a history (behind `!`) becomes a draft or is refused. A draft is in form, is valid, and each script in it is whole: none has a
+/// command that was torn.
+pub fn drafts(data: &[u8]) {
+    let name = "fuzz".parse().expect("a name");
+    let drafted = match data.strip_prefix(b"!") {
+        Some(history) => Commands::read(history, Wanted::default()).and_then(|commands| from_history(&name, "`a`", &commands)),
+        None => from_markdown(&name, "`a`", data),
+    };
+    let Ok(draft) = drafted else { return };
+    let source = Source::new("fuzz.yaml", draft.text);
+    assert_eq!(lay_out(&source).expect("a draft is laid out"), *source.text);
+    let (_, document, found) = load_bytes("fuzz.yaml", source.text.as_bytes());
+    assert!(!found.has_errors(), "{}", source.text);
+    let Some(Document::Procedure(procedure)) = document else { panic!("no procedure: {}", source.text) };
+    procedure.steps.iter().for_each(whole);
+}
+
+fn whole(step: &Step) {
+    match &step.verb.value {
+        Verb::Run(run) => assert!(is_whole(&run.script.value), "{}", run.script.value),
+        Verb::Group(steps) => steps.iter().for_each(whole),
+        _ => {}
+    }
+    step.undo.iter().flat_map(|undo| &undo.value).for_each(whole);
 }
 
 /// One value for every name.

@@ -1,6 +1,7 @@
 //! What shells keep of the commands that were typed: bash (plain, or with times), zsh (plain or extended, with its escaped bytes), fish,
 //! and what the command `history` prints. Which of them it is shows in the text itself.
 
+use runbook_core::expr::whole_lines;
 use runbook_core::limits;
 
 use super::{Undrafted, readable};
@@ -117,50 +118,69 @@ fn extended(line: &str) -> Option<&str> {
 }
 
 fn split(text: &str, format: Format) -> Vec<String> {
+    let commands: Vec<String> = match format {
+        Format::Fish => text.lines().filter_map(|line| line.strip_prefix("- cmd: ")).map(fish).collect(),
+        Format::Numbered => begun(text, numbered),
+        // zsh keeps a line end as a backslash before it.
+        Format::ZshExtended => {
+            begun(&text.replace("\\\n", "\0"), extended).into_iter().map(|command| command.replace('\0', "\n")).collect()
+        }
+        Format::BashTimed | Format::Plain => as_typed(text),
+    };
+    commands.into_iter().map(|command| command.trim().to_owned()).filter(|command| !command.is_empty()).collect()
+}
+
+/// Each command whose line tells that one begins, with the lines behind it.
+fn begun(text: &str, begins: fn(&str) -> Option<&str>) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
-    // Whether the last command goes on with the next line.
-    let mut goes_on = false;
     for line in text.split('\n') {
-        let begun = match format {
-            Format::Fish => match line.strip_prefix("- cmd: ") {
-                Some(command) => Some(fish(command)),
-                None => continue,
-            },
-            Format::BashTimed if is_time(line.as_bytes()) => {
-                goes_on = false;
-                continue;
-            }
-            Format::BashTimed if goes_on => None,
-            Format::ZshExtended => extended(line).filter(|_| !goes_on).map(str::to_owned),
-            Format::Numbered => numbered(line).map(str::to_owned),
-            Format::Plain | Format::BashTimed => (!goes_on).then(|| line.to_owned()),
-        };
-        match (begun, commands.last_mut()) {
-            (Some(command), _) => commands.push(command),
-            (None, Some(last)) => {
-                last.push('\n');
-                last.push_str(line);
-            }
+        match (begins(line), commands.last_mut()) {
+            (Some(command), _) => commands.push(command.to_owned()),
+            (None, Some(last)) => last.extend(["\n", line]),
             (None, None) => {}
         }
-        // zsh keeps a line end as a backslash before it; in a plain file a command goes on in the same way.
-        goes_on = match format {
-            Format::BashTimed => true,
-            Format::ZshExtended | Format::Plain => line.ends_with('\\'),
-            Format::Fish | Format::Numbered => false,
-        };
-        if goes_on
-            && format == Format::ZshExtended
-            && let Some(last) = commands.last_mut()
-        {
-            last.pop();
-        }
     }
-    commands.retain_mut(|command| {
-        *command = command.trim().to_owned();
-        !command.is_empty()
-    });
     commands
+}
+
+/// Commands that nothing but themselves tells apart: a here-document, a quote or a loop goes on to its end. Behind a time of bash, all up
+/// to the next time is one.
+fn as_typed(text: &str) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    let (mut at, mut is_timed, mut endless) = (0, false, 0);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let line = rest.lines().next().unwrap_or_default();
+        let mut taken = line.len() + 1;
+        if is_time(line.as_bytes()) {
+            is_timed = true;
+            commands.push(String::new());
+        } else if let Some(last) = commands.last_mut().filter(|_| is_timed) {
+            last.extend([line, "\n"]);
+        } else if escaped_by_zsh(line).is_some() {
+            let lines = rest.lines().map_while(escaped_by_zsh).count() + 1;
+            taken = rest.split_inclusive('\n').take(lines).map(str::len).sum();
+            let plain: Vec<&str> = rest.lines().take(lines).map(|line| escaped_by_zsh(line).unwrap_or(line)).collect();
+            commands.push(plain.join("\n"));
+        } else {
+            if whole_lines(line).is_none() && endless < limits::DRAFT_COMMANDS {
+                let near = rest.get(..rest.floor_char_boundary(limits::TEMPLATE_BYTES)).unwrap_or_default();
+                let whole = whole_lines(near);
+                endless += usize::from(whole.is_none());
+                taken = whole.unwrap_or(taken);
+            }
+            commands.push(rest.get(..taken).unwrap_or(rest).to_owned());
+        }
+        at += taken;
+    }
+    commands
+}
+
+/// A line whose end zsh kept as a backslash, without it. Behind a blank a backslash was typed, and zsh keeps that as two.
+fn escaped_by_zsh(line: &str) -> Option<&str> {
+    let line = line.strip_suffix('\\')?;
+    let typed = line.strip_suffix('\\').unwrap_or(line);
+    let is_behind_blank = typed.ends_with([' ', '\t']) || typed.is_empty();
+    (is_behind_blank == (typed.len() < line.len())).then_some(line)
 }
 
 /// `\n` and `\\` as they were typed.

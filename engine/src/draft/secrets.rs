@@ -273,8 +273,10 @@ fn is_value(text: &str) -> bool {
             | "write"
             | "required"
     );
+    // The file that holds a key.
+    let is_file = text.starts_with("file://") || [".pem", ".key", ".crt", ".p12", ".jks"].iter().any(|end| text.ends_with(end));
     let is_blank = text.to_ascii_uppercase().starts_with("YOUR") || text.bytes().all(|b| b == b'x' || b == b'*' || b == b'.');
-    !stands_for && !is_word && !is_blank
+    !stands_for && !is_word && !is_blank && !is_file
 }
 
 /// The words of a command, as byte ranges, quotes included.
@@ -390,7 +392,13 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     // The entries of the table whose program has come, and whether what comes next sets something.
     let mut of_program = [false; OPTIONS.len()];
     let (mut sets, mut is_vault, mut asks) = (false, false, false);
+    let mut end = 0;
     for (n, word) in words.iter().enumerate() {
+        if command.get(end..word.start).is_some_and(|between| between.contains(['\n', ';', '|', '&'])) {
+            // Another command.
+            (of_program, sets, is_vault, asks) = ([false; OPTIONS.len()], false, false, false);
+        }
+        end = word.end;
         let option = text(word);
         let next = words.get(n + 1).map(|next| inside(command, next.clone()));
         let is_long = option.starts_with("--") && !option.contains('=');

@@ -19,6 +19,22 @@ fn each_shell_keeps_its_commands_in_its_own_way() {
         ),
         ("fish, of several lines", "- cmd: for h in a b\\ndo ping -c 1 $h\\ndone\n  when: 1\n", &lines),
         ("what `history` prints", "  501  systemctl stop web\n  502* systemctl start web\n", &two),
+        ("bash, with times from some command on", "systemctl stop web\n#1700000009\nsystemctl start web\n", &two),
+        ("zsh without times, of several lines", "for h in a b\\\ndo ping -c 1 $h\\\ndone\n", &lines),
+        ("zsh, lines that go on", ": 1700000000:0;echo a \\\\\n  b\n", &["echo_a: run echo a \\\n  b"]),
+        ("zsh without times, lines that go on", "echo a \\\\\n  b\n", &["echo_a: run echo a \\\n  b"]),
+        ("a here-document", "cat <<EOF > a\nrm b\nEOF\nrm c\n", &["cat_a: run cat <<EOF > a\nrm b\nEOF", "rm_c: run rm c"]),
+        (
+            "a here-document with times",
+            "#1700000000\ncat <<EOF > a\nrm b\n\nEOF\n#1700000009\nrm c\n",
+            &["cat_a: run cat <<EOF > a\nrm b\n\nEOF", "rm_c: run rm c"],
+        ),
+        (
+            "a quote over lines, and a loop",
+            "echo 'a\n  b'\nwhile x\ndo y; done\n",
+            &["echo_a: run echo 'a\n  b'", "while_x: run while x\ndo y; done"],
+        ),
+        ("what never ends", "rm 'a\nrm b\n", &["rm_a: manual rm 'a", "rm_b: run rm b"]),
         ("lines that go on", "echo a \\\n  b\n", &["echo_a: run echo a \\\n  b"]),
     ] {
         assert_eq!(steps(&history(text)), expected, "{what}");
@@ -191,6 +207,9 @@ fn what_is_no_secret_stays() {
         "tool --password \"$PASSWORD\"",
         "tool --token-file /run/token",
         "mkdir -p a/b && cp -p a b",
+        "gcloud config set project a; gcloud auth application-default login",
+        "gcloud compute ssl-certificates create a --certificate a.pem --private-key key.pem",
+        "aws iam upload-server-certificate --private-key 'file://a.example.key'",
         "curl https://a.example/KubePersistentVolumeFillingUp2026",
     ] {
         let draft = history(command);
