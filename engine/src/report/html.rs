@@ -2,6 +2,7 @@
 //! head lets a browser run and load nothing at all, so that even a fault of the escaping could only show.
 
 use super::plain::{line, plain};
+use super::prose;
 
 /// How a page looks, with the digest by which its policy knows that.
 pub struct Style {
@@ -11,11 +12,11 @@ pub struct Style {
 
 /// Of a page to be read: light, dark, and on paper.
 pub(super) const PAGE: Style =
-    Style { css: include_str!("html/page.css"), digest: "sha256-ThbFshrSlViks2Z8rK6zxg/3OeL7K0XX93D6D44dDXc=" };
+    Style { css: include_str!("html/page.css"), digest: "sha256-NUA2El3fW2YiqVO6EREFxqw3rKc239u+hr/7Lt+dps8=" };
 
 /// Of a sheet to be printed and written on.
 pub(super) const SHEET: Style =
-    Style { css: include_str!("html/sheet.css"), digest: "sha256-GULGNgiAcqKN+0UI9h7ime+/qBPOzl4Y0jWyoEuBdsM=" };
+    Style { css: include_str!("html/sheet.css"), digest: "sha256-RneN/FSiY8t4bfRnuPtsFQiDfbztYuCTRchWt9slT8I=" };
 
 /// A text on one line, for the content of an element or a quoted attribute.
 pub fn text(text: &str) -> String {
@@ -29,12 +30,7 @@ pub fn lines(text: &str) -> String {
 
 /// As [`text`], with what stands between backticks as code, as messages of this program write it.
 pub fn prose(text: &str) -> String {
-    let pieces: Vec<&str> = text.split('`').collect();
-    // Without its partner a backtick is none of ours.
-    if pieces.len().is_multiple_of(2) {
-        return self::text(text);
-    }
-    pieces.iter().enumerate().map(|(place, piece)| if place % 2 == 1 { code(piece) } else { self::text(piece) }).collect()
+    prose::line_in_html(&prose::message(text))
 }
 
 /// A text on one line, as code.

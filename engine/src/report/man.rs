@@ -1,7 +1,7 @@
 //! Pages for `man`: text that came from outside is escaped so that no line of it is a request, no backslash an escape, and no sign
 //! another one than what was written (a hyphen stays one when it is copied).
 
-use super::plain;
+use super::{plain, prose};
 
 /// A text on one line, for the inside of a line.
 pub fn text(text: &str) -> String {
@@ -23,6 +23,11 @@ pub fn text(text: &str) -> String {
     escaped
 }
 
+/// A text on one line, with what stands between backticks as code, as messages of this program write it.
+pub fn prose(text: &str) -> String {
+    prose::line_in_roff(&prose::message(text))
+}
+
 pub fn bold(text: &str) -> String {
     format!("\\fB{}\\fR", self::text(text))
 }
@@ -37,10 +42,15 @@ pub fn argument(text: &str) -> String {
     format!("\"{}\"", self::text(text))
 }
 
-/// A text of any number of lines that stay as they are.
+/// A text of any number of lines that stay as they are, behind something else.
 pub fn block(text: &str) -> String {
+    format!(".sp\n{}", first_block(text))
+}
+
+/// The same as the first thing below a heading.
+pub fn first_block(text: &str) -> String {
     let lines = text.trim_end().lines().map(|text| line(&self::text(&text.replace('\t', "    "))));
-    format!(".sp\n.RS 4\n.nf\n{}.fi\n.RE\n", lines.collect::<String>())
+    format!(".RS 4\n.nf\n{}.fi\n.RE\n", lines.collect::<String>())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! markup nor HTML, mentions nobody, refers to no issue and links to nothing; each function gives a piece that may stand wherever its
 //! kind may, inside the cell of a table too, except [`fence`] and [`details`], which are blocks.
 
-use super::html;
 use super::plain::{line, plain};
+use super::{html, prose};
 
 /// A text on one line, as prose.
 pub fn text(text: &str) -> String {
@@ -17,13 +17,7 @@ pub fn text_within(text: &str) -> String {
 
 /// As [`text`], with what stands between backticks as code, as messages of this program write it.
 pub fn prose(text: &str) -> String {
-    let pieces: Vec<&str> = text.split('`').collect();
-    // Without its partner a backtick is none of ours.
-    if pieces.len().is_multiple_of(2) {
-        return self::text(text);
-    }
-    let piece = |(place, piece): (usize, &&str)| if place % 2 == 1 { code(piece) } else { escaped(piece, place == 0) };
-    pieces.iter().enumerate().map(piece).collect()
+    prose::line_in_markdown(&prose::message(text))
 }
 
 /// `first`: at the start of a line, where some signs mean more.

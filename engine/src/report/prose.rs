@@ -102,6 +102,19 @@ fn pieces(line: &str) -> Vec<Piece> {
     pieces
 }
 
+/// A message of this program, all of one hand: what stands between backticks is code. Without its partner a backtick is none of ours.
+pub fn message(text: &str) -> Vec<Piece> {
+    let pieces: Vec<&str> = text.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        return vec![Piece::Text(text.to_owned())];
+    }
+    let piece = |(place, piece): (usize, &&str)| match place % 2 {
+        0 => Piece::Text((*piece).to_owned()),
+        _ => Piece::Code((*piece).to_owned()),
+    };
+    pieces.iter().enumerate().map(piece).filter(|piece| *piece != Piece::Text(String::new())).collect()
+}
+
 /// The text, where it is one paragraph and nothing else.
 pub fn one_paragraph(text: &str) -> Option<Vec<Piece>> {
     match read(text).as_mut_slice() {

@@ -14,9 +14,9 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     let date = guide.document.reviewed.as_ref().map(|date| date.value.to_string()).unwrap_or_default();
     let mut page = format!("{}\n", mark());
     page.push_str(&format!(
-        ".TH {} 7 {} {} {}\n.nh\n.ad l\n",
+        ".TH {} 7 \"{}\" {} {}\n.nh\n.ad l\n",
         man::argument(&main.name.as_str().to_uppercase()),
-        man::argument(&date),
+        date,
         man::argument(&heading(guide)),
         man::argument("Procedures")
     ));
@@ -31,7 +31,6 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     page.push_str(".SH DESCRIPTION\n");
     page.extend(main.description.as_ref().map(|text| prose::to_roff(text)));
     page.extend(facts(guide).iter().map(paragraph));
-    page.push_str(&in_roff(&Said { name: "digest", what: What::Block("", guide.digest.to_string()) }));
     page.extend(unopened(guide).map(|note| format!(".PP\n{}", man::line(&man::text(&note)))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
@@ -47,11 +46,11 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     section("INPUTS", wanted(&main.inputs).into_iter().map(input).collect());
     section("SECRETS", pairs(&secrets(guide)));
     let variables: String = guide.variables.iter().map(|line| format!("{line}\n")).collect();
-    section("VARIABLES OF EVERY STEP", if variables.is_empty() { variables } else { man::block(&variables) });
+    section("VARIABLES OF EVERY STEP", if variables.is_empty() { variables } else { man::first_block(&variables) });
     let decided = decisions(guide);
-    let decided = decided.iter().map(|found| tagged(&man::text(&found.steps.join(", ")), &man::text(&found.who)));
+    let decided = decided.iter().map(|found| tagged(&man::text(&found.steps.join(", ")), &man::prose(&found.who)));
     section("WHO DECIDES", decided.collect());
-    let ladder = (1..).zip(ladder(guide)).map(|(n, rung)| tagged(&format!("{n}."), &man::text(&rung)));
+    let ladder = (1..).zip(ladder(guide)).map(|(n, rung)| tagged(&format!("{n}."), &man::prose(&rung)));
     section("WHO IS ASKED NEXT", ladder.collect());
     section("PEOPLE", pairs(&roster(guide)));
     for Section { title, note, entries } in sections(guide) {
@@ -60,6 +59,8 @@ pub fn to_man(guide: &Guide<'_>) -> String {
             format!("{}{}", man::line(note), entries.iter().map(|entry| step(guide, entry)).collect::<String>()),
         );
     }
+    // As wide as a terminal leaves it.
+    page.push_str(&format!(".SH DIGEST\n{}", man::line(&man::text(guide.digest.as_str()))));
     page
 }
 
@@ -93,7 +94,7 @@ fn tagged(tag: &str, told: &str) -> String {
 fn in_roff(said: &Said) -> String {
     let tag = format!(".TP\n{}", man::line(&format!("\\fI{}\\fR", man::text(said.name))));
     let told = match &said.what {
-        What::Text(text) => man::line(&man::text(text)),
+        What::Text(text) => man::line(&man::prose(text)),
         What::Line(line) => man::line(&prose::line_in_roff(line)),
         What::Code(code) => man::line(&man::bold(code)),
         What::Prose(text) => prose::to_roff(text),

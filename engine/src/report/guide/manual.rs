@@ -87,6 +87,11 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     let tag = tag(step.effect).map(|name| format!(" <span class=\"effect {name}\">{name}</span>")).unwrap_or_default();
     let mut out = place_of(guide, entry, "place");
     out.push_str(&format!("<h3>{}{tag}</h3>\n", html::text(&heading_of(guide, entry))));
+    let conditions: Vec<String> = of(Role::Condition).map(named).collect();
+    if !conditions.is_empty() {
+        let boxes = "<span class=\"box\"></span> holds &nbsp; <span class=\"box\"></span> does not";
+        out.push_str(&format!("<p class=\"only\">{} &nbsp; {boxes}</p>\n", conditions.join("; ")));
+    }
     out.extend(of(Role::Why).map(|why| format!("<div class=\"why\">{}</div>\n", shown(why))));
     for (found, who) in entry.gates.iter().zip(gates(guide, entry)) {
         out.push_str(&decide(&format!("<p>Approved first: {}</p>\n", html::prose(&who)), found.gate.count));
@@ -97,19 +102,22 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
         out.push_str(&decide(&format!("{asked}<p>May decide: {}</p>\n", html::prose(&who)), approve.count));
     }
     out.extend(of(Role::ByHand).map(|hand| format!("<div class=\"hand\"><strong>By hand</strong>\n{}</div>\n", shown(hand))));
+    // What the work is done with comes before it.
+    let settings: String = of(Role::Setting).map(term).collect();
+    out.extend((!settings.is_empty()).then(|| format!("<dl>\n{settings}</dl>\n")));
+    out.extend(of(Role::Work).map(shown));
     let mut facts = String::new();
     for told in &all {
         match &told.role {
-            Role::Why | Role::ByHand | Role::Gate => {}
+            Role::Why | Role::Condition | Role::ByHand | Role::Gate | Role::Setting | Role::Work => {}
             Role::Question | Role::Decides if approve.is_some() => {}
-            Role::Work => out.push_str(&shown(told)),
             Role::Value { name, is } => facts.push_str(&format!(
                 "<dt>write down</dt><dd>{} <span class=\"line\"></span><br>{}</dd>\n",
                 prose::line_in_html(name),
                 html::code(is)
             )),
             Role::Answer => facts.push_str(&format!("{}<dt></dt><dd><span class=\"blank\"></span></dd>\n", term(told))),
-            Role::Plain | Role::Reading | Role::Question | Role::Decides | Role::Variable => facts.push_str(&term(told)),
+            Role::Plain | Role::Reading | Role::Question | Role::Decides => facts.push_str(&term(told)),
         }
     }
     facts.push_str(match &step.verb {
@@ -128,6 +136,16 @@ fn step(guide: &Guide<'_>, entry: &Entry) -> String {
     )
 }
 
+/// What is said, on one line with its name.
+fn named(told: &Told) -> String {
+    let what = match &told.said.what {
+        What::Line(line) => prose::line_in_html(line),
+        What::Code(text) | What::Block(_, text) => html::code(text),
+        What::Text(text) | What::Prose(text) => html::prose(text),
+    };
+    format!("<strong>{}</strong> {what}", told.said.name)
+}
+
 /// What is said, without its name.
 fn shown(told: &Told) -> String {
     match &told.said.what {
@@ -141,7 +159,7 @@ fn shown(told: &Told) -> String {
 
 /// A place for a decision and for everybody who takes it.
 fn decide(inside: &str, count: u32) -> String {
-    let place = "<p class=\"signature\"><span class=\"box\"></span> yes <span class=\"box\"></span> no &nbsp; \
+    let place = "<p class=\"signature\"><span class=\"box\"></span> yes &nbsp; <span class=\"box\"></span> no &nbsp; \
                  name <span class=\"line\"></span> signature <span class=\"line\"></span></p>";
     format!("<div class=\"decide\">{inside}{}</div>\n", place.repeat(count.clamp(1, 10) as usize))
 }

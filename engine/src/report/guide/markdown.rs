@@ -90,7 +90,9 @@ fn flow(guide: &Guide<'_>) -> String {
         None => "There are more steps than a chart can show.\n".to_owned(),
         Some(chart) => {
             let folded = if chart.folded { "Steps inside others are left out.\n\n" } else { "" };
-            format!("{folded}{}", markdown::fence("mermaid", &mermaid::to_mermaid(&chart)))
+            let legend = mermaid::legend(&chart);
+            let legend = if legend.is_empty() { legend } else { format!("\n{legend}\n") };
+            format!("{folded}{}{legend}", markdown::fence("mermaid", &mermaid::to_mermaid(&chart)))
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The chart of a procedure as Mermaid draws it. Every sign of a label that could mean something to Mermaid, or to the Markdown around
+//! The chart of a procedure as Mermaid draws it, with a line below it that says what its signs mean. Every sign of a label that could mean something to Mermaid, or to the Markdown around
 //! it, is written as its number, so that no label adds a node, an edge or a directive.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use runbook_core::effect::Effect;
@@ -32,6 +33,51 @@ pub fn to_mermaid(chart: &Chart) -> String {
     )
 }
 
+/// What is said of a step by a sign.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sign {
+    Undone,
+    GoesOn,
+    TakenBack,
+}
+
+impl Sign {
+    fn of(item: &Item) -> impl Iterator<Item = Sign> {
+        let fails = match item.fails {
+            Fails::GoesOn => Some(Sign::GoesOn),
+            Fails::TakenBack => Some(Sign::TakenBack),
+            // That is drawn.
+            Fails::Stops | Fails::To(_) => None,
+        };
+        item.undone.then_some(Sign::Undone).into_iter().chain(fails)
+    }
+
+    /// The sign, and what it means.
+    fn shown(self) -> (char, &'static str) {
+        match self {
+            Sign::Undone => ('↶', "it can be taken back, by U and its number"),
+            Sign::GoesOn => ('↷', "if it fails, the next one follows"),
+            Sign::TakenBack => ('⟲', "if it fails, everything is taken back"),
+        }
+    }
+}
+
+/// The signs that a chart has, in a line; empty where it has none.
+pub fn legend(chart: &Chart) -> String {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&Item> = chart.body.iter().chain(&chart.finally).collect();
+    while let Some(item) = open.pop() {
+        found.extend(Sign::of(item));
+        match &item.shape {
+            Shape::Chooses { lanes, .. } | Shape::Forks(lanes) => open.extend(lanes.iter().flat_map(|lane| &lane.body)),
+            Shape::Repeats { body, .. } | Shape::Groups(body) => open.extend(body),
+            Shape::Does | Shape::Gate | Shape::Waits | Shape::Calls(_) | Shape::Finishes(_) => {}
+        }
+    }
+    let told = found.into_iter().map(Sign::shown).map(|(sign, meaning)| format!("{sign} {meaning}"));
+    told.collect::<Vec<_>>().join(" · ")
+}
+
 struct Drawing {
     out: String,
     /// Edges that go past what follows, and classes.
@@ -60,7 +106,8 @@ impl Drawing {
 
     fn item(&mut self, item: &Item, mut before: Vec<Loose>) -> Vec<Loose> {
         let id = id(&item.number);
-        let mut text = format!("{} · {}", item.number, item.title);
+        let signs: String = Sign::of(item).map(|sign| format!(" {}", sign.shown().0)).collect();
+        let mut text = format!("{}{signs} · {}", item.number, item.title);
         text.extend(item.condition.iter().map(|condition| format!(" (only if {condition})")));
         let shape = match &item.shape {
             Shape::Does => ("[", "]"),

@@ -23,13 +23,13 @@ pub fn told(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
     let mut told = Vec::new();
     told.extend(step.why.as_ref().map(|why| prose("why", why.written()).playing(Role::Why)));
     if let Some(condition) = &step.condition {
-        told.push(code("only if", condition.source.trim()));
         let inside = entry.inside.as_ref();
-        told.extend(inside.map(|(first, last)| text("if not", format!("leave out {} as well", steps(first, last)))));
+        let if_not = inside.map(|(first, last)| text("if not", format!("leave out {} as well", steps(first, last))));
+        let only_if = code("only if", condition.source.trim());
+        told.extend(std::iter::once(only_if).chain(if_not).map(|told| told.playing(Role::Condition)));
     }
     told.extend(gates(guide, entry).into_iter().map(|who| text("approved first", who).playing(Role::Gate)));
     told.extend(does(guide, entry));
-    told.extend(step.dir.as_ref().map(|dir| code("in", dir.written())));
     told.extend(
         step.outputs.iter().map(|(name, is)| value("gives", name.as_str(), is.source.trim(), known_as(step, name.as_str()))),
     );
@@ -57,14 +57,13 @@ fn took_place(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         Some(Verify::Expression(holds)) => vec![code("took place if", holds.source.trim())],
         Some(Verify::Step(ix)) => {
             let look = Entry { step: *ix, lead: None, inside: None, gates: Vec::new(), ..entry.clone() };
-            let (own, dir) = (does(guide, entry), &guide.plan.step(*ix).dir);
-            let dir = dir.as_ref().filter(|dir| guide.step(entry).dir.as_ref().is_none_or(|own| own.source != dir.source));
-            let told = does(guide, &look).into_iter().filter(|told| !(told.role == Role::Variable && own.contains(told)));
+            let own = does(guide, entry);
+            let told = does(guide, &look).into_iter().filter(|told| !(told.role == Role::Setting && own.contains(told)));
             let told = told.map(|told| match told.role {
-                Role::Variable => told,
-                _ => told.called("it took place if this succeeds").playing(Role::Plain),
+                Role::Setting => told,
+                _ => told.called("it took place if this succeeds"),
             });
-            told.chain(dir.map(|dir| code("in", dir.written()))).collect()
+            told.map(|told| told.playing(Role::Plain)).collect()
         }
     }
 }
@@ -74,7 +73,7 @@ fn after(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
     let step = guide.step(entry);
     let mut told = Vec::new();
     told.extend(step.retry.as_ref().filter(|retry| retry.attempts > 1).map(|retry| text("tried again", attempts(retry))));
-    let at_most = if step.verb.is_container() { "the whole of it takes at most" } else { "takes at most" };
+    let at_most = if step.verb.is_container() { "the whole takes at most" } else { "takes at most" };
     told.extend(guide::longest(step).map(|longest| match longest {
         Longest::Time(time) => text(at_most, format_duration(time)),
         Longest::WithoutEnd => text(at_most, "it may wait without end"),
@@ -144,6 +143,14 @@ fn failure(guide: &Guide<'_>, entry: &Entry) -> Option<Told> {
 fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
     let step = guide.step(entry);
     let mut told = Vec::new();
+    // What it is done with comes before it.
+    let own = step.env.iter().map(|(name, value)| match value {
+        EnvValue::Expression(value) => format!("{name} = {}", value.source.trim()),
+        EnvValue::Secret(secret) => format!("{name} = secrets.{secret}"),
+    });
+    let own = own.filter(|line| !entry.calls.is_empty() || !guide.variables.contains(line));
+    let settings = own.map(|line| code("variable", line)).chain(step.dir.as_ref().map(|dir| code("in", dir.written())));
+    told.extend(settings.map(|told| told.playing(Role::Setting)));
     match &step.verb {
         Verb::Run { script, shell } => {
             let name = if *shell == Shell::Bash { "run in bash" } else { "run" };
@@ -223,12 +230,6 @@ fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         Verb::Finish { message, .. } => told.extend(message.as_ref().map(|message| shown("message", &message.written()))),
     }
     told.extend(decides(guide, entry).map(|who| text("decides", who).playing(Role::Decides)));
-    let own = step.env.iter().map(|(name, value)| match value {
-        EnvValue::Expression(value) => format!("{name} = {}", value.source.trim()),
-        EnvValue::Secret(secret) => format!("{name} = secrets.{secret}"),
-    });
-    let own = own.filter(|line| !entry.calls.is_empty() || !guide.variables.contains(line));
-    told.extend(own.map(|line| code("variable", line).playing(Role::Variable)));
     told
 }
 

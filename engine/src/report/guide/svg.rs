@@ -62,7 +62,8 @@ pub fn to_svg(chart: &Chart, title: &str) -> String {
 fn described(items: &[Item]) -> Vec<String> {
     let mut said = Vec::new();
     for item in items {
-        let name = format!("{} {}", item.number, item.title);
+        let notes = notes(item, None).join(", ");
+        let name = format!("{} {}{}{notes}", item.number, item.title, if notes.is_empty() { "" } else { ": " });
         let ways = |lanes: &[Lane]| {
             let way = |lane: &Lane| format!("{}: {}", lane.name, described(&lane.body).join(", then "));
             lanes.iter().map(way).collect::<Vec<_>>().join(" / ")
@@ -73,8 +74,7 @@ fn described(items: &[Item]) -> Vec<String> {
             Shape::Repeats { how, body } => format!("{name}, {how} ({})", described(body).join(", then ")),
             Shape::Groups(body) => format!("{name} ({})", described(body).join(", then ")),
             Shape::Finishes(_) => format!("{name}, the end"),
-            Shape::Gate => format!("{name}, people decide"),
-            Shape::Does | Shape::Waits | Shape::Calls(_) => name,
+            Shape::Gate | Shape::Does | Shape::Waits | Shape::Calls(_) => name,
         });
     }
     said

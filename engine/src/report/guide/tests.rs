@@ -116,12 +116,12 @@ outputs: {code: steps.inner.exit_code}
     let expect = r#"1 []
   only if: inputs.host == "a`b"
   if not: leave out steps 2 to 5 as well
-  the whole of it takes at most: 10m
+  the whole takes at most: 10m
   if a step inside fails: leave out the rest of it and go on behind it
 2 [part of 1; left out where 1 is]
-  run: docker ps '--format={{.Names}}' '‹inputs.host›'
   variable: B = "b"
   in: sub
+  run: docker ps '--format={{.Names}}' '‹inputs.host›'
   tried again: up to 5 attempts, 1s apart at first, then each time 2 times as long, at most 10s; each pause by up to 20% shorter, at random
   takes at most: 5h 15s
   if it fails: leave out the rest of 1: what follows is told there
@@ -129,9 +129,9 @@ outputs: {code: steps.inner.exit_code}
   choose: the first way whose condition holds; none of them, where no condition holds
 4 [3, if 1 == 2; left out where 1 is]
 5 [part of 4; left out where 3 is]
-  run: b
   variable: B = "b"
   in: sub
+  run: b
   tried again: up to 2 attempts, 3s apart
   takes at most: 2h 3s
   if it fails: leave out the rest of 1: what follows is told there
@@ -267,6 +267,38 @@ fn no_text_adds_to_a_chart() {
         let chart = drawn(text);
         assert_eq!(shape(&chart), plain, "{text:?}");
         assert!(chart.lines().all(|line| line.matches('"').count() % 2 == 0 && !line.contains("%%{")), "{text:?}: {chart}");
+    }
+}
+
+#[test]
+fn a_chart_has_a_sign_for_what_is_taken_back_and_for_what_follows_a_failure() {
+    let drawn = |steps: &str| {
+        let procedures = procedures(&[&format!("name: main\nsteps:\n{steps}- {{exec: [a], effect: read}}\n")]);
+        let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+        let chart = charted(&plan.unwrap_or_else(|| panic!("{found:#?}"))).unwrap();
+        (mermaid::to_mermaid(&chart), svg::to_svg(&chart, "x"), mermaid::legend(&chart))
+    };
+    for (steps, sign, note, legend) in [
+        ("- {exec: [a], effect: read}\n", "1 · exec", "read", ""),
+        ("- {exec: [a], undo: {exec: [b]}}\n", "1 ↶ · exec", "undo: U1", "↶ it can be taken back, by U and its number"),
+        (
+            "- {exec: [a], effect: read, on_failure: continue}\n",
+            "1 ↷ · exec",
+            "fails: goes on",
+            "↷ if it fails, the next one follows",
+        ),
+        (
+            "- group: [{exec: [a], effect: read, on_failure: rollback}]\n",
+            "2 ⟲ · exec",
+            "fails: all is taken back",
+            "⟲ if it fails, everything is taken back",
+        ),
+    ] {
+        let (mermaid, svg, told) = drawn(steps);
+        assert!(mermaid.contains(&format!("[\"{sign}\"]")), "{mermaid}");
+        let (_, drawing) = svg.split_once("</desc>").unwrap();
+        assert!(drawing.contains(&format!(">{note}</text>")) && svg.split_once("</desc>").unwrap().0.contains(note), "{svg}");
+        assert_eq!(told, legend);
     }
 }
 

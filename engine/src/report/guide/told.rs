@@ -16,6 +16,8 @@ pub enum Role {
     /// Of use to whoever reads about the procedure, and of none to whoever does it by hand.
     Reading,
     Why,
+    /// Whether it is done at all.
+    Condition,
     ByHand,
     /// An approval that the workspace demands before.
     Gate,
@@ -24,8 +26,8 @@ pub enum Role {
     Decides,
     /// What is to be carried out.
     Work,
-    /// A variable that the work is done with.
-    Variable,
+    /// A variable or a folder that the work is done with.
+    Setting,
     /// A value that later steps name in this way, and what it is.
     Value {
         name: Vec<Piece>,
