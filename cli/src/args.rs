@@ -55,47 +55,184 @@ pub struct Global {
     pub progress: Option<Progress>,
 }
 
+/// Every command. The arguments of one are made when it is the one that was asked for.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
+    /// Start a catalogue: a workspace and a first procedure
+    ///
+    /// Writes workspace.yaml and hello.yaml into the folder, and the schema that editors complete and check them by. Never overwrites
+    /// what somebody wrote; the schema is renewed.
     Init(Init),
+
+    /// Write a new procedure: from a template, a Markdown runbook or the history of a shell
+    ///
+    /// Makes NAME.yaml in the catalogue, and from a template also NAME.test.yaml. The file names the schema that `runbook init` wrote, if it
+    /// did, passes `runbook check`, and is in the form of `runbook fmt`.
+    ///
+    /// With --from the steps are those of the source: headings and fenced commands of a Markdown runbook, or the commands that a shell
+    /// remembers (bash, zsh, fish, or what `history` prints). Nothing in them is confirmed: every step counts as a change until somebody says what it
+    /// is, `runbook check` names each, and a run asks a person first. What looks like a secret is never written; check that nothing was missed.
     New(New),
+
+    /// Find every fault of procedures without running anything
+    ///
+    /// Checks all files of the catalogue, or those given. Exits 2 if there is an error; warnings alone exit 0.
     Check(Check),
+
+    /// Explain a diagnostic code, or list them all
     Explain(Explain),
+
+    /// Put documents into their canonical form
+    ///
+    /// Keys stand in the order of `runbook docs format`, two spaces indent, and every comment stays. What is written says what was
+    /// read: a file of which that cannot be shown is left as it is. Exits 2 if a file cannot be read.
     Fmt(Fmt),
+
+    /// Serve an editor: faults while you type, completion, hover, definitions, renaming, dry runs
+    ///
+    /// The language server protocol over standard input and output; an editor starts it. It reads the documents that are open, the
+    /// folders they stand in, and what steps gave in earlier runs. It changes nothing: edits are the editor's. docs/editors.md says how
+    /// to set up VS Code, Neovim, Helix and the JetBrains family.
     Lsp(Lsp),
+
+    /// Print the language as JSON Schema, for editors
+    ///
+    /// Draft 7, for every kind of document. `runbook init` writes it to .runbook/schema-v1.json, which the first line of a file names:
+    /// `# yaml-language-server: $schema=.runbook/schema-v1.json`.
     Schema(Schema),
+
+    /// Run a procedure
+    ///
+    /// Asks for missing inputs, shows what will happen and with which effects, and asks once to start where anything above `read`
+    /// will run. Approvals and questions are answered in place. Without a terminal nothing is ever asked: the run starts at once, and
+    /// where only a person can go on it is parked, the exit code is 3, and the command to go on is printed.
+    ///
+    /// Ctrl-C once lets the steps under way finish and asks what to do; twice cancels. Closing the terminal parks the run.
     Exec(Exec),
+
+    /// Show what a run would do, without doing it
+    ///
+    /// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why; with
+    /// what it needs, who would be asked, what takes it back, and how long it can take. Nothing is started, asked or recorded.
     DryRun(DryRun),
+
+    /// Walk every path of a procedure, without doing anything
+    ///
+    /// Each step succeeds, fails, runs out of time and ends with nobody knowing how; each decision is granted, rejected and left alone;
+    /// each condition that depends on a run goes both ways. What is wrong on any path is shown with the shortest one that shows it,
+    /// and a table says for each step what follows if it goes wrong. How far the walk went is said. Exits 1 where a property of
+    /// `must` does not hold; other findings exit 0.
     Explore(Explore),
+
+    /// Say what one version of a procedure changes, by meaning
+    ///
+    /// Steps added, removed, moved and changed: their commands, effects, questions and who is asked, deadlines, undo, secrets, and the
+    /// approvals that policy adds; comments, order of keys and formatting mean nothing. Says how far the version must be raised: a
+    /// gate that is gone, a higher effect or an input that is taken no longer is a major change.
     Diff(Diff),
+
+    /// Say what a change of the catalogue means, for whoever reviews it
+    ///
+    /// Compares the catalogue with what it was where the branch parted from REVISION. For each procedure that means something else: what
+    /// changes and whether its version says so, what `check` and `explore` find that they did not find before, whether its tests pass and
+    /// what they cover, and a dry run of each case. Exits 1 if something speaks against the change.
     Review(Review),
+
+    /// Play the cases of tests, without doing anything
+    ///
+    /// A test (`kind: Test`) says what stands in for the world, and what must come of it. Each case is played on the machine that runs
+    /// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played. `runbook test record`
+    /// writes a case out of a run.
     Test(Test),
+
+    /// Go on with a run that was parked, paused or cut off
+    ///
+    /// Shows first what will not run again, what will run, and what nobody knows the end of.
     Resume(Resume),
+
+    /// List runs, newest first
     Runs(Runs),
+
+    /// Show a run: its steps, decisions, how it ended and what to do next
     Show(Show),
+
+    /// Print what steps wrote
     Logs(Logs),
+
+    /// List decisions that wait for a person
     Decisions(Decisions),
+
+    /// Approve what a run waits for, now or ahead of time
+    ///
+    /// Shows the request first and asks; with --digest, which says what was shown, it decides at once. Without a terminal that is needed.
+    /// An approval is of exactly what was shown: if what would run has changed, it is asked again.
     Approve(Approve),
+
+    /// Reject what a run waits for; the reason is required
     Reject(Reject),
+
+    /// Answer a question, or say how a step ended that nobody knows about
+    ///
+    /// With a terminal and no answers it shows the form and asks. For an unknown outcome give one of --probe, --done and --again;
+    /// for an undo that failed --done, --again or --leave.
     Answer(Answer),
+
+    /// End a run early
+    ///
+    /// What is under way is stopped with its whole process tree. The procedure's `finally` still runs. Where no process is at work on
+    /// the run, it ends here.
     Cancel(Cancel),
+
+    /// Start nothing further in a run until `runbook resume`
     Pause(Pause),
+
+    /// Take back what a run that has ended did, from its last change to its first
+    ///
+    /// Exits 0 once everything is taken back.
     Undo(Undo),
+
+    /// Add a remark to the record of a run
     Note(Note),
+
+    /// Prove that a record is whole and unchanged
     Verify(Verify),
+
+    /// Sign the head of a run's record, to be kept where nobody who can change the record can change it too
+    ///
+    /// The file says which run stood at which event with which hash, and carries your SSH signature. `runbook verify --anchor FILE`
+    /// then finds a record that was cut or made anew since; so does `ssh-keygen -Y verify` alone (`runbook docs record`).
     Anchor(Anchor),
+
+    /// Write a run's whole record to a file that `runbook verify` can prove by itself
     Export(Export),
+
+    /// Show a recorded run again as it was seen when it ran
     Replay(Replay),
+
+    /// Show every setting and where it came from
     Config(Config),
+
+    /// Write what procedures are for and do, or print a page of the reference
+    ///
+    /// Of a procedure: what it is for, who answers for it and decides, its inputs, a chart, and each step with its command, effect and undo,
+    /// under the number that a run shows. `--format manual` makes a sheet to print and tick, for when the automation fails. With --out each
+    /// procedure gets a page in a folder; without a procedure, all of the catalogue and an index. Such pages say nothing that depends on the
+    /// day or this machine, so --check tells in CI whether they are as they would be written now; it exits 1 where one is not.
+    ///
+    /// The pages of the reference are `format` (every key of the language; printed where nothing is named), `dry-run`, `editors` and
+    /// `record`. A procedure of such a name is meant by its file.
     Docs(Docs),
+
+    /// Print completions for a shell
+    ///
+    /// For example: runbook completions bash > ~/.local/share/bash-completion/completions/runbook
     Completions(Completions),
+
+    /// Print the manual page, or write all of them to a folder
     Man(Man),
 }
 
-/// Start a catalogue: a workspace and a first procedure
-///
-/// Writes workspace.yaml and hello.yaml into the folder, and the schema that editors complete and check them by. Never overwrites
-/// what somebody wrote; the schema is renewed.
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where; made if it is not there [default: the folder of --catalogue, else this one]
@@ -103,14 +240,6 @@ pub struct Init {
     pub dir: Option<PathBuf>,
 }
 
-/// Write a new procedure: from a template, a Markdown runbook or the history of a shell
-///
-/// Makes NAME.yaml in the catalogue, and from a template also NAME.test.yaml. The file names the schema that `runbook init` wrote, if it
-/// did, passes `runbook check`, and is in the form of `runbook fmt`.
-///
-/// With --from the steps are those of the source: headings and fenced commands of a Markdown runbook, or the commands that a shell
-/// remembers (bash, zsh, fish, or what `history` prints). Nothing in them is confirmed: every step counts as a change until somebody says what it
-/// is, `runbook check` names each, and a run asks a person first. What looks like a secret is never written; check that nothing was missed.
 #[derive(Debug, Args)]
 pub struct New {
     /// Name of the procedure: lower-case letters, digits, `-` and `_`
@@ -142,9 +271,6 @@ pub enum Kind {
     Playbook,
 }
 
-/// Find every fault of procedures without running anything
-///
-/// Checks all files of the catalogue, or those given. Exits 2 if there is an error; warnings alone exit 0.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Files, folders or names of procedures; the whole catalogue where none is given
@@ -161,14 +287,13 @@ pub struct Check {
     pub schema: bool,
 }
 
-/// Explain a diagnostic code, or list them all
 #[derive(Debug, Args)]
 pub struct Explain {
     /// A code, such as RB0001
     pub code: Option<String>,
 }
 
-/// What a procedure is given.
+// What a procedure is given.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Given {
     /// An input; may be given many times
@@ -182,13 +307,6 @@ pub struct Given {
     pub env: Option<String>,
 }
 
-/// Run a procedure
-///
-/// Asks for missing inputs, shows what will happen and with which effects, and asks once to start where anything above `read`
-/// will run. Approvals and questions are answered in place. Without a terminal nothing is ever asked: the run starts at once, and
-/// where only a person can go on it is parked, the exit code is 3, and the command to go on is printed.
-///
-/// Ctrl-C once lets the steps under way finish and asks what to do; twice cancels. Closing the terminal parks the run.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Exec {
@@ -217,9 +335,6 @@ pub struct Exec {
     pub only: Vec<Id>,
 }
 
-/// Go on with a run that was parked, paused or cut off
-///
-/// Shows first what will not run again, what will run, and what nobody knows the end of.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Resume {
@@ -236,7 +351,7 @@ pub struct Resume {
     pub json: bool,
 }
 
-/// Which run.
+// Which run.
 #[derive(Debug, Clone, Args)]
 pub struct RunArg {
     /// The id of a run, its beginning or end where that is enough, or `last`
@@ -244,7 +359,6 @@ pub struct RunArg {
     pub run: String,
 }
 
-/// List runs, newest first
 #[derive(Debug, Args)]
 pub struct Runs {
     /// Only runs of this procedure
@@ -261,7 +375,6 @@ pub struct Runs {
     pub json: bool,
 }
 
-/// Show a run: its steps, decisions, how it ended and what to do next
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
@@ -271,7 +384,6 @@ pub struct Show {
     pub json: bool,
 }
 
-/// Print what steps wrote
 #[derive(Debug, Args)]
 pub struct Logs {
     #[command(flatten)]
@@ -292,7 +404,6 @@ pub struct Logs {
     pub raw: bool,
 }
 
-/// List decisions that wait for a person
 #[derive(Debug, Args)]
 pub struct Decisions {
     /// Only those of this run, each with all that it shows
@@ -308,7 +419,7 @@ pub struct Decisions {
     pub json: bool,
 }
 
-/// Say why, and sign it.
+// Say why, and sign it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Voice {
     /// Why
@@ -328,10 +439,6 @@ pub struct Voice {
     pub digest: Option<String>,
 }
 
-/// Approve what a run waits for, now or ahead of time
-///
-/// Shows the request first and asks; with --digest, which says what was shown, it decides at once. Without a terminal that is needed.
-/// An approval is of exactly what was shown: if what would run has changed, it is asked again.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The id of a run, its beginning or end where that is enough, or `last`
@@ -364,7 +471,6 @@ pub struct Approve {
     pub expires: Option<String>,
 }
 
-/// Reject what a run waits for; the reason is required
 #[derive(Debug, Args)]
 pub struct Reject {
     #[command(flatten)]
@@ -375,10 +481,6 @@ pub struct Reject {
     pub voice: Voice,
 }
 
-/// Answer a question, or say how a step ended that nobody knows about
-///
-/// With a terminal and no answers it shows the form and asks. For an unknown outcome give one of --probe, --done and --again;
-/// for an undo that failed --done, --again or --leave.
 #[derive(Debug, Args)]
 pub struct Answer {
     #[command(flatten)]
@@ -394,7 +496,7 @@ pub struct Answer {
     pub voice: Voice,
 }
 
-/// What to make of a step whose end nobody knows.
+// What to make of a step whose end nobody knows.
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "choice", multiple = false)]
 pub struct Settle {
@@ -412,10 +514,6 @@ pub struct Settle {
     pub leave: bool,
 }
 
-/// End a run early
-///
-/// What is under way is stopped with its whole process tree. The procedure's `finally` still runs. Where no process is at work on
-/// the run, it ends here.
 #[derive(Debug, Args)]
 pub struct Cancel {
     #[command(flatten)]
@@ -428,7 +526,6 @@ pub struct Cancel {
     pub reason: Option<String>,
 }
 
-/// Start nothing further in a run until `runbook resume`
 #[derive(Debug, Args)]
 pub struct Pause {
     #[command(flatten)]
@@ -438,9 +535,6 @@ pub struct Pause {
     pub reason: Option<String>,
 }
 
-/// Take back what a run that has ended did, from its last change to its first
-///
-/// Exits 0 once everything is taken back.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct Undo {
@@ -457,7 +551,6 @@ pub struct Undo {
     pub json: bool,
 }
 
-/// Add a remark to the record of a run
 #[derive(Debug, Args)]
 pub struct Note {
     #[command(flatten)]
@@ -466,7 +559,6 @@ pub struct Note {
     pub text: String,
 }
 
-/// Prove that a record is whole and unchanged
 #[derive(Debug, Args)]
 pub struct Verify {
     /// A run of the store, or a file that `runbook export` wrote
@@ -483,10 +575,6 @@ pub struct Verify {
     pub signers: Option<PathBuf>,
 }
 
-/// Sign the head of a run's record, to be kept where nobody who can change the record can change it too
-///
-/// The file says which run stood at which event with which hash, and carries your SSH signature. `runbook verify --anchor FILE`
-/// then finds a record that was cut or made anew since; so does `ssh-keygen -Y verify` alone (`runbook docs record`).
 #[derive(Debug, Args)]
 pub struct Anchor {
     #[command(flatten)]
@@ -499,7 +587,6 @@ pub struct Anchor {
     pub key: Option<PathBuf>,
 }
 
-/// Write a run's whole record to a file that `runbook verify` can prove by itself
 #[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
@@ -509,7 +596,6 @@ pub struct Export {
     pub output: Option<PathBuf>,
 }
 
-/// Show a recorded run again as it was seen when it ran
 #[derive(Debug, Args)]
 pub struct Replay {
     /// A run of the store, or a file that `runbook export` wrote
@@ -523,7 +609,6 @@ pub struct Replay {
     pub follow: bool,
 }
 
-/// Show every setting and where it came from
 #[derive(Debug, Args)]
 pub struct Config {
     /// Print one JSON object
@@ -531,16 +616,12 @@ pub struct Config {
     pub json: bool,
 }
 
-/// Print completions for a shell
-///
-/// For example: runbook completions bash > ~/.local/share/bash-completion/completions/runbook
 #[derive(Debug, Args)]
 pub struct Completions {
     #[arg(value_enum)]
     pub shell: Shell,
 }
 
-/// Print the manual page, or write all of them to a folder
 #[derive(Debug, Args)]
 pub struct Man {
     /// The page of one command
@@ -563,7 +644,9 @@ mod tests {
 
     #[test]
     fn every_visible_argument_says_what_it_is() {
-        for command in Cli::command().get_subcommands().filter(|c| !c.is_hide_set()) {
+        let mut program = Cli::command();
+        program.build();
+        for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
             assert!(command.get_about().is_some(), "`{}` has no help", command.get_name());
             for arg in command.get_arguments().filter(|a| !a.is_hide_set() && !a.is_positional()) {
                 assert!(arg.get_help().is_some(), "`{} --{}` has no help", command.get_name(), arg.get_id());

@@ -81,6 +81,7 @@ pub struct Session {
     attempts_under_way: usize,
     waiting: Waiting,
     commits: Commits,
+    released: bool,
 }
 
 /// What the next commit takes along.
@@ -161,6 +162,7 @@ impl Session {
             attempts_under_way,
             waiting,
             commits,
+            released: false,
         };
         session.tell(&event, &record);
         tell_each(&mut session.observers, |observer| observer.committed(event.seq));
@@ -210,6 +212,7 @@ impl Session {
             attempts_under_way,
             waiting,
             commits,
+            released: false,
         })
     }
 
@@ -406,7 +409,9 @@ impl Session {
             phase => phase,
         };
         self.write(Durability::Synced, phase).await?;
-        Ok(self.journal.release(&self.lease).await?)
+        self.journal.release(&self.lease).await?;
+        self.released = true;
+        Ok(())
     }
 
     /// Takes a lock of the workspace for this run. `LockTaken` is recorded after that.
@@ -526,7 +531,9 @@ fn tell_each(observers: &mut Vec<Box<dyn Observer>>, mut tell: impl FnMut(&mut d
 impl Drop for Session {
     /// Gives the run up at once; a process that dies instead leaves a lease that others see through.
     fn drop(&mut self) {
-        drop(self.journal.release(&self.lease));
+        if !self.released {
+            drop(self.journal.release(&self.lease));
+        }
     }
 }
 

@@ -4,15 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-/// Write what procedures are for and do, or print a page of the reference
-///
-/// Of a procedure: what it is for, who answers for it and decides, its inputs, a chart, and each step with its command, effect and undo,
-/// under the number that a run shows. `--format manual` makes a sheet to print and tick, for when the automation fails. With --out each
-/// procedure gets a page in a folder; without a procedure, all of the catalogue and an index. Such pages say nothing that depends on the
-/// day or this machine, so --check tells in CI whether they are as they would be written now; it exits 1 where one is not.
-///
-/// The pages of the reference are `format` (every key of the language; printed where nothing is named), `dry-run`, `editors` and
-/// `record`. A procedure of such a name is meant by its file.
 #[derive(Debug, Args)]
 pub struct Docs {
     /// Names of procedures of the catalogue, or files; or one page of the reference

@@ -6,10 +6,6 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::{Given, RunArg};
 
-/// Show what a run would do, without doing it
-///
-/// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why; with
-/// what it needs, who would be asked, what takes it back, and how long it can take. Nothing is started, asked or recorded.
 #[derive(Debug, Args)]
 pub struct DryRun {
     /// Name of a procedure of the catalogue, or a file
@@ -46,12 +42,6 @@ pub enum Format {
     Html,
 }
 
-/// Walk every path of a procedure, without doing anything
-///
-/// Each step succeeds, fails, runs out of time and ends with nobody knowing how; each decision is granted, rejected and left alone;
-/// each condition that depends on a run goes both ways. What is wrong on any path is shown with the shortest one that shows it,
-/// and a table says for each step what follows if it goes wrong. How far the walk went is said. Exits 1 where a property of
-/// `must` does not hold; other findings exit 0.
 #[derive(Debug, Args)]
 pub struct Explore {
     /// Name of a procedure of the catalogue, or a file
@@ -68,11 +58,6 @@ pub struct Explore {
     pub strict: bool,
 }
 
-/// Say what one version of a procedure changes, by meaning
-///
-/// Steps added, removed, moved and changed: their commands, effects, questions and who is asked, deadlines, undo, secrets, and the
-/// approvals that policy adds; comments, order of keys and formatting mean nothing. Says how far the version must be raised: a
-/// gate that is gone, a higher effect or an input that is taken no longer is a major change.
 #[derive(Debug, Args)]
 pub struct Diff {
     /// A file, NAME or NAME@VERSION of the catalogue, or a git revision's file (main:runbooks/x.yaml, HEAD~1:./x.yaml)
@@ -90,11 +75,6 @@ pub struct Diff {
     pub strict: bool,
 }
 
-/// Say what a change of the catalogue means, for whoever reviews it
-///
-/// Compares the catalogue with what it was where the branch parted from REVISION. For each procedure that means something else: what
-/// changes and whether its version says so, what `check` and `explore` find that they did not find before, whether its tests pass and
-/// what they cover, and a dry run of each case. Exits 1 if something speaks against the change.
 #[derive(Debug, Args)]
 pub struct Review {
     /// The revision that the change is to go into
@@ -128,11 +108,6 @@ pub enum ReportFormat {
     Json,
 }
 
-/// Play the cases of tests, without doing anything
-///
-/// A test (`kind: Test`) says what stands in for the world, and what must come of it. Each case is played on the machine that runs
-/// procedures, with a clock of its own. Exits 1 if an expectation does not hold, 2 if a case cannot be played. `runbook test record`
-/// writes a case out of a run.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Test {
