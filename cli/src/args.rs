@@ -5,10 +5,11 @@ mod docs;
 mod editors;
 mod review;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use runbook_core::id::{DecisionId, Id, ProcedureName, StepPath};
 
@@ -36,6 +37,22 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the words of a command line, the name of the program first. All commands are made ready only for somebody who asks for help
+    /// or mistyped: that takes longer than a short run's whole command line.
+    pub fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
+        let all = Command::augment_subcommands(clap::Command::new("runbook"));
+        let named = words.iter().skip(1).find_map(|word| all.get_subcommands().find(|command| *command.get_name() == **word));
+        if let Some(named) = named {
+            let program = Global::augment_args(clap::Command::new("runbook").subcommand(named.clone()).subcommand_required(true));
+            if let Ok(matches) = program.try_get_matches_from(words) {
+                return Cli::from_arg_matches(&matches);
+            }
+        }
+        Cli::try_parse_from(words)
+    }
 }
 
 /// Settings that a flag can give; `runbook config` shows each with where it came from.
@@ -670,6 +687,33 @@ mod tests {
         ] {
             let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
             assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_named_command_alone_reads_as_all_of_them_do() {
+        for line in [
+            "exec a",
+            "-C exec dry-run a",
+            "--state s exec --yes a -i x=1 --color never",
+            "exec check",
+            "check exec",
+            "test record last",
+            "test a --filter b",
+            "runs --open -n 3 -C d",
+            "exec",
+            "exec --help",
+            "exce a",
+            "exec a --nonsense",
+            "--help",
+            "-V",
+            "help",
+            "-C exec",
+            "",
+        ] {
+            let words: Vec<OsString> = std::iter::once("runbook").chain(line.split_whitespace()).map(OsString::from).collect();
+            let said = |read: Result<Cli, clap::Error>| read.map(|cli| format!("{cli:?}")).map_err(|error| error.to_string());
+            assert_eq!(said(Cli::read(&words)), said(Cli::try_parse_from(&words)), "{line}");
         }
     }
 }

@@ -9,9 +9,8 @@ mod exit;
 mod settings;
 mod ui;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::args::Cli;
 use crate::exit::Exit;
@@ -21,11 +20,12 @@ use crate::ui::{Streams, Ui};
 fn main() -> ExitCode {
     ui::crash::watch();
     // The sandboxed child of a `rhai` step: it does that and nothing else, before anything is read or set up.
-    if std::env::args_os().nth(1).is_some_and(|first| first == runbook_engine::action::rhai::SUBCOMMAND) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|first| first == runbook_engine::action::rhai::SUBCOMMAND) {
         return runbook_engine::action::rhai::child_main();
     }
     let streams = Streams::of_process();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
         // What was asked for: help, or the version.
         Err(shown) if !shown.use_stderr() => shown.exit(),
