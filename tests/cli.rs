@@ -409,7 +409,7 @@ fn parallel_steps_are_followed_together() {
         followed.push(line);
     }
     assert!(follower.wait().unwrap().success() && engine.wait().unwrap().success());
-    for line in ["a began", "b began", "a ends", "b ends", "── both.left/a ──", "── both.right/b ──"] {
+    for line in ["a began", "b began", "a ends", "b ends", "── 2. both.left/a ──", "── 3. both.right/b ──"] {
         assert!(followed.iter().any(|l| l == line), "{line} in {followed:#?}");
     }
     let (a, b) = (followed.iter().position(|l| l == "a began"), followed.iter().position(|l| l == "b began"));

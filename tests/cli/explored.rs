@@ -13,18 +13,19 @@ fn a_finding_is_shown_with_its_path() {
     let ran = desk.run("explore try").exits(0).says("1 finding: walked all 7 states").says("next: runbook explain RB0602");
     let ran = ran.prints("warning[RB0602]: what `drain` changed stays after a failure").prints("--> try.yaml:6:3");
     let ran = ran.prints("= note: path: `drain` succeeds, then `look` fails").prints("= help: write `on_failure: rollback`");
-    ran.prints("look   fails or times out  ends failed").prints("walked all 7 states");
+    ran.prints("2. look   fails or times out  ends failed").prints("walked all 7 states");
     desk.run("explore try --strict").exits(1);
     desk.run("explore try.yaml --format markdown")
         .exits(0)
         .prints("## Every path of `try 1.0.0`\n\nwalked all 7 states; 1 finding.\n")
         .prints("| RB0602 | `try.yaml:6:3` | what \\`drain\\` changed stays after a failure |")
-        .prints("| `look` | fails or times out | ends failed | – | drain |");
+        .prints("| 2. `look` | fails or times out | ends failed | – | drain |");
     let json: serde_json::Value = serde_json::from_str(&desk.run("explore try --format json").exits(0).out).unwrap();
     assert_eq!(json["walked"], serde_json::json!({"places": 7, "complete": true}));
     assert_eq!(json["findings"][0]["code"], "RB0602");
     assert_eq!(json["findings"][0]["path"], serde_json::json!(["`drain` succeeds", "`look` fails"]));
     let last = json["pre_mortem"].as_array().unwrap().iter().find(|fall| fall["path"] == "look").unwrap();
+    assert_eq!(last["number"], "2");
     assert_eq!((&last["when"], &last["left"]), (&serde_json::json!(["fails", "times_out"]), &serde_json::json!(["drain"])));
     // Nothing was started, asked or recorded.
     assert!(!desk.dir.path().join(".local").exists());

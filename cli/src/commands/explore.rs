@@ -70,7 +70,11 @@ fn text(found: &[(Diagnostic, &Source)], falls: &[Fall], walked: Extent) -> Stri
     let mut out: Vec<String> =
         found.iter().map(|(one, source)| format!("{}\n", render::to_text(one, source, Look::Colour))).collect();
     if !falls.is_empty() {
-        let rows = falls.iter().map(|fall| row(fall).map(|cell| line(&cell).into_owned()).to_vec()).collect();
+        let cells = |fall: &Fall| {
+            let step = std::iter::once(format!("{}{}", number(fall), fall.path));
+            step.chain(row(fall)).map(|cell| line(&cell).into_owned()).collect()
+        };
+        let rows = falls.iter().map(cells).collect();
         out.push(format!("{}\n", table(&HEAD, rows)));
     }
     out.push(extent(walked));
@@ -79,12 +83,17 @@ fn text(found: &[(Diagnostic, &Source)], falls: &[Fall], walked: Extent) -> Stri
 
 const HEAD: [&str; 5] = ["step", "if it", "the run", "asks", "leaves"];
 
-/// A row of the pre-mortem: one cell for each heading.
-fn row(fall: &Fall) -> [String; 5] {
+/// What stands before its path; nothing before what is of the whole run.
+fn number(fall: &Fall) -> String {
+    if fall.number.is_empty() { String::new() } else { format!("{}. ", fall.number) }
+}
+
+/// A row of the pre-mortem: one cell for each heading but the first, the step.
+fn row(fall: &Fall) -> [String; 4] {
     let asks: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} ({about})")).collect();
     let more = if fall.more { ", …" } else { "" };
     let told = |text: String| if text.is_empty() { "–".to_owned() } else { format!("{text}{more}") };
-    [fall.path.to_string(), fall.when(), fall.happens(), told(asks.join(", ")), told(fall.leaves())]
+    [fall.when(), fall.happens(), told(asks.join(", ")), told(fall.leaves())]
 }
 
 fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> String {
@@ -111,9 +120,8 @@ fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Str
     }
     if !falls.is_empty() {
         let cells = |fall: &Fall| {
-            let [step, rest @ ..] = row(fall);
-            let rest = rest.iter().map(|cell| markdown::text(cell));
-            std::iter::once(markdown::code(&step)).chain(rest).collect()
+            let step = format!("{}{}", number(fall), markdown::code(fall.path.as_str()));
+            std::iter::once(step).chain(row(fall).iter().map(|cell| markdown::text(cell))).collect()
         };
         let rows: Vec<Vec<String>> = falls.iter().map(cells).collect();
         out.push_str(&format!("\n### If a step goes wrong\n\n{}", markdown::table(&HEAD, &rows)));

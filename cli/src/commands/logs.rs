@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use runbook_core::run::Fact;
 use runbook_core::run::event::AttemptEnd;
-use runbook_core::{RunId, StepPath, limits};
+use runbook_core::{Plan, RunId, StepPath, limits};
 use runbook_engine::journal::Phase;
 use runbook_engine::log::{LogError, LogReader, LogSeal};
 
@@ -25,7 +25,8 @@ const LINE: usize = 64 * 1024;
 pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
-    let mut view = View { home: &home, id, args, next: 1, under_way: Vec::new(), any: false, heading: None };
+    let plan = plan(&home, &id);
+    let mut view = View { home: &home, id, plan, args, next: 1, under_way: Vec::new(), any: false, heading: None };
     loop {
         let over = view.look()? || !args.follow;
         view.print(over, ui)?;
@@ -47,9 +48,16 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
 }
 
+/// What the run is of, for the numbers of its steps. Without it their paths are enough.
+fn plan(home: &Home, id: &RunId) -> Option<Plan> {
+    let row = home.journal.run(id).ok()?;
+    serde_json::from_str(&home.journal.plan(&row.plan).ok()?).ok()
+}
+
 struct View<'a> {
     home: &'a Home,
     id: RunId,
+    plan: Option<Plan>,
     args: &'a Logs,
     /// The first event that was not looked at yet.
     next: u64,
@@ -137,12 +145,12 @@ impl View<'_> {
                 ui.data(&plain_bytes(&rest))?;
             }
             if let Some(lacks) = &attempt.lacks {
-                ui.say(&format!("{}: {}", attempt.path, line(lacks)));
+                ui.say(&format!("{}: {}", self.name(&attempt.path), line(lacks)));
             }
             if attempt.at < attempt.kept {
-                let (path, missing, kept) = (&attempt.path, attempt.kept - attempt.at, attempt.kept);
+                let (step, missing, kept) = (self.name(&attempt.path), attempt.kept - attempt.at, attempt.kept);
                 ui.say(&format!(
-                    "{path}: {missing} of the {kept} bytes that were kept are gone; `runbook verify {}` says more",
+                    "{step}: {missing} of the {kept} bytes that were kept are gone; `runbook verify {}` says more",
                     self.id
                 ));
             }
@@ -165,12 +173,20 @@ impl View<'_> {
         Ok(())
     }
 
+    /// A step by its number and its path.
+    fn name(&self, path: &StepPath) -> String {
+        match self.plan.as_ref().and_then(|plan| plan.number_at(path)) {
+            Some(number) => format!("{number}. {path}"),
+            None => path.to_string(),
+        }
+    }
+
     /// A heading where the output of another attempt follows.
     fn head(&mut self, attempt: &Attempt, ui: &mut Ui) -> Result<(), Trouble> {
         let now = Some((attempt.path.clone(), attempt.number));
         if self.args.step.is_none() && self.heading != now {
             let again = if attempt.number > 1 { format!(" (attempt {})", attempt.number) } else { String::new() };
-            ui.data(&Tone::Strong.paint(&format!("── {}{again} ──", attempt.path)))?;
+            ui.data(&Tone::Strong.paint(&format!("── {}{again} ──", self.name(&attempt.path))))?;
         }
         self.heading = now;
         Ok(())

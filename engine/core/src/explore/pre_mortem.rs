@@ -17,6 +17,8 @@ use crate::run::event::OutcomeKind;
 /// What follows when a step goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fall {
+    /// As everywhere that the step is shown.
+    pub number: String,
     pub path: StepPath,
     #[serde(skip)]
     pub step: StepIx,
@@ -98,6 +100,7 @@ impl Walk {
     fn fall(&self, (step, what): (StepIx, What), turn: &Turn, to: u32, mut left: Left) -> Fall {
         let plan = &self.plan;
         let mut fall = Fall {
+            number: plan.number_at(&turn.path).unwrap_or_default(),
             path: turn.path.clone(),
             step,
             when: vec![what],
@@ -163,7 +166,8 @@ impl Fall {
 
     /// Whether the same follows from both.
     fn follows_as(&self, other: &Fall) -> bool {
-        let Fall { path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, more, partly } = self;
+        let Fall { number: _, path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, more, partly } =
+            self;
         (path, step, goes_on, on_failure, undone) == (&other.path, &other.step, &other.goes_on, &other.on_failure, &other.undone)
             && (verified, outcome, asked, left, more, partly)
                 == (&other.verified, &other.outcome, &other.asked, &other.left, &other.more, &other.partly)
