@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hold::Hold;
 
-mod child;
+pub(crate) mod child;
 mod exec;
 mod http;
 mod notify;

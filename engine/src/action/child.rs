@@ -28,6 +28,8 @@ const INHERITED: [&str; 11] =
     ["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"];
 /// And every variable that begins like this: the locale.
 const INHERITED_PREFIX: &str = "LC_";
+/// The ids of a run and of a step.
+const IDS: [&str; 2] = ["RUNBOOK_RUN", "RUNBOOK_STEP"];
 /// Where programs are looked for if the engine itself has no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -41,6 +43,15 @@ pub struct Program {
     pub input: Option<Vec<u8>>,
 }
 
+fn is_inherited(name: &str) -> bool {
+    INHERITED.contains(&name) || name.starts_with(INHERITED_PREFIX)
+}
+
+/// Whether a child may have the variable without a procedure that declares it.
+pub(crate) fn has_by_itself(name: &str) -> bool {
+    is_inherited(name) || IDS.contains(&name) || name == process::MARK
+}
+
 /// The environment of a child: inherited, then declared, then `values`, then the attempt's ids, which nothing can replace. The
 /// last of them, [`process::MARK`], is set by the tree that is started.
 pub async fn environment(
@@ -49,8 +60,7 @@ pub async fn environment(
     values: &BTreeMap<String, String>,
     secrets: &dyn Secrets,
 ) -> Result<Environment, Failure> {
-    let inherited = |name: &str| INHERITED.contains(&name) || name.starts_with(INHERITED_PREFIX);
-    let mut environment: Environment = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(inherited)).collect();
+    let mut environment: Environment = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited)).collect();
     environment.entry("PATH".into()).or_insert_with(|| PATH.into());
     for (name, text) in &work.env {
         variable(&mut environment, name, super::reveal(text, secrets).await?.expose_secret())?;
@@ -60,7 +70,7 @@ pub async fn environment(
     }
     let (run, rest) = id.split_once('/').unwrap_or((id, ""));
     let (step, _) = rest.rsplit_once('/').unwrap_or((rest, ""));
-    for (name, value) in [("RUNBOOK_RUN", run), ("RUNBOOK_STEP", step)] {
+    for (name, value) in IDS.into_iter().zip([run, step]) {
         variable(&mut environment, name, value)?;
     }
     Ok(environment)

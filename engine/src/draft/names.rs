@@ -134,7 +134,7 @@ fn variable(hint: &str) -> String {
     let name = slug_within(hint, usize::MAX).to_ascii_uppercase();
     if name.is_empty() {
         "SECRET".to_owned()
-    } else if super::script::GIVEN.contains(&name.as_str()) {
+    } else if super::script::is_given(&name) {
         format!("SECRET_{name}")
     } else {
         name

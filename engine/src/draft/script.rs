@@ -13,28 +13,15 @@ use runbook_core::plan::Origin;
 use super::Run;
 use super::names::Names;
 use super::secrets::{self, Of, is_secret_name};
+use crate::action::child::has_by_itself;
 
 /// Bytes between `<` and `>` that are read as one blank to fill in.
 const BLANK_BYTES: usize = 40;
 /// From how many bytes on a secret is looked for inside other words.
 const INSIDE_BYTES: usize = 8;
 
-/// Variables that every script of a run has, or that the shell makes.
-pub(super) const GIVEN: &[&str] = &[
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "PATH",
-    "SHELL",
-    "SSH_AUTH_SOCK",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "XDG_RUNTIME_DIR",
-    "RUNBOOK_RUN",
-    "RUNBOOK_STEP",
-    "RUNBOOK_ATTEMPT",
+/// Variables that a shell makes.
+const MADE: &[&str] = &[
     "PWD",
     "OLDPWD",
     "IFS",
@@ -54,6 +41,11 @@ pub(super) const GIVEN: &[&str] = &[
     "BASH_VERSION",
     "EPOCHSECONDS",
 ];
+
+/// Whether every script has the variable: from the run, or from its shell.
+pub(super) fn is_given(name: &str) -> bool {
+    has_by_itself(name) || MADE.contains(&name)
+}
 
 /// A piece of a script that is written otherwise.
 struct Piece {
@@ -279,8 +271,8 @@ pub(super) fn open_variables(script: &str) -> BTreeSet<String> {
                 let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
                 let name = rest.get(..length).unwrap_or_default();
                 let has_default = braced && rest.get(length..).is_some_and(|rest| rest.starts_with([':', '-', '+', '=', '?']));
-                let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("LC_");
-                if is_name && !has_default && !GIVEN.contains(&name) {
+                let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                if is_name && !has_default && !is_given(name) {
                     used.insert(name.to_owned());
                 }
             }

@@ -302,29 +302,33 @@ impl Lexer<'_> {
         if !array && self.starts("((") && word.is_none() {
             return self.arithmetic(2);
         }
-        self.skip('(');
         if !array {
             self.end_command()?;
         }
+        self.skip('(');
         let close = if array { Close::Array } else { Close::Parenthesis };
         self.frames.push(Frame::Commands { command: Command::default(), close });
         Ok(())
     }
 
     fn close(&mut self) -> Step {
-        let ends = matches!(self.frames.last(), Some(Frame::Commands { close, .. }) if *close != Close::End);
-        let array = matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. }));
+        let close = match self.frames.last() {
+            Some(Frame::Commands { close, .. }) => *close,
+            _ => Close::End,
+        };
         // A `)` that nothing opened ends the pattern of a `case`.
-        if array {
+        if close == Close::Array {
             self.end_word()?
         } else {
             self.end_command()?;
         }
         self.skip(')');
-        if ends {
+        if close != Close::End {
             self.frames.pop();
         }
-        self.open.operator = self.source.get(..self.at).is_some_and(|before| before.ends_with("()")) && !array;
+        // The `()` of a function.
+        let is_value = matches!(close, Close::Array | Close::Substitution);
+        self.open.operator = !is_value && self.source.get(..self.at).is_some_and(|before| before.ends_with("()"));
         Ok(())
     }
 
@@ -506,6 +510,7 @@ impl Lexer<'_> {
 
     /// `(( … ))` and `$(( … ))`: skipped; at the start of it stand `parentheses` opening ones.
     fn arithmetic(&mut self, parentheses: usize) -> Step {
+        let start = self.at;
         self.at += parentheses;
         let mut depth = parentheses;
         while let Some(c) = self.peek() {
@@ -525,10 +530,12 @@ impl Lexer<'_> {
                 _ => {}
             }
             if depth == 0 {
-                return Ok(());
+                break;
             }
         }
-        self.open.quote = true;
+        let text = self.source.get(start..self.at).unwrap_or_default();
+        let is_odd = |quote| text.matches(quote).count() % 2 == 1;
+        self.open.quote |= depth > 0 || ['\'', '"', '`'].into_iter().any(is_odd) || text.contains("\\'");
         Ok(())
     }
 
@@ -555,7 +562,9 @@ impl Lexer<'_> {
         {
             return refuse(why, *hole);
         }
-        if close != Close::Array {
+        let before = self.source.get(..self.at).and_then(|before| before.strip_suffix(word.as_str()));
+        // What is quoted is no word of the shell.
+        if close != Close::Array && before.is_some_and(|before| !before.ends_with('\\')) {
             self.open.word(&command.words, &word);
         }
         if std::mem::take(&mut command.here_string) {
