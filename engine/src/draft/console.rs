@@ -84,12 +84,6 @@ pub(super) fn doubt_of_shown(of: &str, text: &str) -> Option<&'static str> {
     (shows_comments && is_command_or_comment(first)).then_some(DOUBTFUL)
 }
 
-/// What to say of an output.
-pub(super) fn doubt_of_output(text: &str) -> Option<&'static str> {
-    let first = text.lines().find(|line| !line.trim().is_empty())?;
-    first.trim_start().strip_prefix("# ").filter(|behind| begins_as_commands(behind)).map(|_| IN_OUTPUT)
-}
-
 /// The first word of what stands behind the fence.
 pub(super) fn language(of: &str) -> String {
     of.trim_start_matches(['{', '.'])
@@ -153,16 +147,10 @@ fn roots(language: &str, text: &str) -> Roots {
     let printed: String = Reader::read(text, ROOT).into_iter().map(|part| part.printed).collect();
     match printed.lines().find(|line| !line.trim().is_empty()) {
         Some(_) if reads_as_commands(&printed) => Roots::No,
-        Some(line) if may_be_one(line) && !(is_sure && has_signs) => {
-            if is_console || is_sure {
-                Roots::Doubtful
-            } else {
-                Roots::No
-            }
-        }
-        Some(_) if is_sure || (is_console && begins_as_commands(first)) => Roots::Yes,
+        Some(line) if is_sure && (has_signs || !may_be_one(line)) => Roots::Yes,
+        Some(line) if is_console && begins_as_commands(first) && !may_be_one(line) => Roots::Yes,
         None if is_sure => Roots::Yes,
-        None if is_console && begins_as_commands(first) => Roots::Doubtful,
+        _ if may_be_one(first) || (is_console && begins_as_commands(first)) => Roots::Doubtful,
         _ => Roots::No,
     }
 }

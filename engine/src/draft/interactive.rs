@@ -292,6 +292,16 @@ fn ssh_opens_a_session(words: &[&str]) -> bool {
     plain == 1
 }
 
+/// The words behind a program, without the options that say where it works.
+fn unscoped<'w>(program: &str, words: &[&'w str]) -> impl Iterator<Item = &'w str> {
+    let has_scopes = matches!(program, "kubectl" | "oc" | "helm" | "git" | "argocd" | "istioctl");
+    let mut is_value = false;
+    words.iter().copied().filter(move |word| {
+        let is_scope = has_scopes && matches!(*word, "-n" | "--namespace" | "--context" | "--kubeconfig" | "-C");
+        !std::mem::replace(&mut is_value, is_scope)
+    })
+}
+
 /// Whether every command of a script seems only to look.
 pub(super) fn seems_to_look(script: &str) -> bool {
     let harmless = script.replace("2>&1", "").replace("2>/dev/null", "").replace(">/dev/null", "").replace("> /dev/null", "");
@@ -302,7 +312,7 @@ pub(super) fn seems_to_look(script: &str) -> bool {
             some = true;
             let (name, rest) = (program(&words), words.get(1..).unwrap_or_default());
             let looking = LOOKING.iter().find(|(program, _)| *program == name).is_some_and(|(_, verbs)| {
-                let plain = rest.iter().find(|word| !word.starts_with('-') || name == "rpm");
+                let plain = unscoped(name, rest).find(|word| !word.starts_with('-') || name == "rpm");
                 plain.is_some_and(|word| verbs.iter().any(|verb| verb.split(' ').next() == Some(word)))
             });
             let hides = rest.iter().any(|word| matches!(*word, "--vacuum-size" | "--rotate" | "-exec" | "-delete" | "-K"));
@@ -317,7 +327,7 @@ pub(super) fn title(script: &str) -> String {
     let is_word = |word: &&str| {
         word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.len() <= 24 && !word.contains(['{', '$', '=', '@', ':'])
     };
-    let rest = words.iter().skip(1).copied().filter(is_word).take(2);
+    let rest = unscoped(program(&words), words.get(1..).unwrap_or_default()).filter(is_word).take(2);
     std::iter::once(program(&words)).chain(rest).collect::<Vec<_>>().join(" ")
 }
 

@@ -96,6 +96,24 @@ const VERIFIES: &[&str] = &[
     "check that",
     "smoke test",
 ];
+/// First words of what is done only in some case.
+const DEPENDS: &[&str] = &[
+    "if",
+    "in case",
+    "when",
+    "unless",
+    "otherwise",
+    "only if",
+    "optional",
+    "optionally",
+    "troubleshooting",
+    "alternatively",
+    "or",
+];
+const DEPENDING: &str = "confirm: it reads as if it were done only in some case; say in which with `if`, or take it out";
+/// What is said where there is no way back.
+const NO_WAY_BACK: &[&str] =
+    &["no way back", "no rollback", "not possible", "impossible", "cannot be", "can't be", "irreversible", "not applicable", "n/a"];
 /// Languages of what a command prints.
 const OUTPUTS: &[&str] = &["text", "txt", "output", "log", "logs", "plaintext", "plain", "json", "none", "result"];
 /// Bytes of a sentence that can be a name.
@@ -176,14 +194,7 @@ impl Section {
     }
 
     fn is(&self, words: &[&str]) -> bool {
-        let heading = self.heading.to_lowercase();
-        let heading: Vec<&str> = heading.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        let start = heading
-            .iter()
-            .position(|word| !word.bytes().all(|b| b.is_ascii_digit()) && *word != "step" && *word != "the")
-            .unwrap_or(0);
-        let heading = heading.get(start..).unwrap_or_default().join(" ");
-        words.iter().any(|word| heading.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+        begins_with(&self.heading, words)
     }
 
     /// As it was written, near enough.
@@ -194,6 +205,22 @@ impl Section {
             section.into_text(texts);
         }
     }
+}
+
+/// Whether a line, its number aside, begins with one of these.
+fn begins_with(line: &str, words: &[&str]) -> bool {
+    let line = line.to_lowercase();
+    let line: Vec<&str> = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let start =
+        line.iter().position(|word| !word.bytes().all(|b| b.is_ascii_digit()) && *word != "step" && *word != "the").unwrap_or(0);
+    let line = line.get(start..).unwrap_or_default().join(" ");
+    words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')))
+}
+
+fn says_no_way_back(blocks: &[Block]) -> bool {
+    let says = |text: &str| NO_WAY_BACK.iter().any(|words| text.to_lowercase().contains(words));
+    blocks.iter().all(|block| matches!(block, Block::Prose(_)))
+        && blocks.iter().any(|block| matches!(block, Block::Prose(text) if says(text)))
 }
 
 /// A block as Markdown.
@@ -281,7 +308,8 @@ impl Author<'_> {
             section.into_text(description);
             return;
         }
-        let (undoes, verifies) = (section.is(UNDOES), section.is(VERIFIES));
+        let (undoes, verifies, depends) = (section.is(UNDOES), section.is(VERIFIES), section.is(DEPENDS));
+        let says_none = !section.has_commands() && says_no_way_back(&section.blocks);
         let heading = std::mem::take(&mut section.heading);
         let id = self.names.id(&heading, "section");
         let mut inside = self.blocks(std::mem::take(&mut section.blocks), &heading);
@@ -304,7 +332,13 @@ impl Author<'_> {
         if verifies {
             step.remarks.push("confirm: it looks after what was done; say what must hold with `outputs` and a `check`".to_owned());
         }
-        if undoes && !steps.is_empty() {
+        if depends {
+            step.remarks.push(DEPENDING.to_owned());
+        }
+        if undoes && says_none {
+            step.remarks.push("confirm: the source names no way back; say so with `irreversible` where it holds".to_owned());
+        }
+        if undoes && !says_none && !steps.is_empty() {
             self.takes_back(steps, step);
         } else {
             steps.push(step);
@@ -384,7 +418,6 @@ impl Author<'_> {
             && run.output.is_none()
         {
             remarks.append(prose);
-            remarks.extend(console::doubt_of_output(text).map(str::to_owned));
             run.output = Some(lines(text));
             return;
         }
@@ -455,6 +488,10 @@ impl Author<'_> {
                 step
             }
         };
+        let said = name.as_ref().or(why.last()).into_iter();
+        if said.flat_map(|text| text.lines().next()).any(|line| begins_with(line, DEPENDS)) {
+            step.remarks.push(DEPENDING.to_owned());
+        }
         for remark in part.remarks {
             step.remarks.push(script::shown(&remark, Of::Command, self.names));
         }

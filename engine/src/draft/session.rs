@@ -106,6 +106,7 @@ impl Session<'_> {
         match program {
             "cd" | "pushd" if simple => self.moves(rest, command),
             _ if simple && ASIDE.contains(&program) => self.leave_out(command),
+            "history" if !command.contains(['>', '\n']) => self.leave_out(command),
             "export" | "declare" | "typeset" if simple => self.sets(command),
             "set" if simple && rest.iter().any(|word| word.starts_with('-') && word.contains('x')) => self.fish_sets(rest, command),
             _ if simple && rest.is_empty() && is_assignment(program) => self.sets(command),
@@ -234,7 +235,11 @@ impl Session<'_> {
                 step
             }
             Err(reason) => {
-                let mut step = Step::new(id, Work::Manual(shown));
+                let text = match &self.folder {
+                    Folder::At(folder) => format!("cd {folder}\n{shown}"),
+                    _ => shown,
+                };
+                let mut step = Step::new(id, Work::Manual(text));
                 step.remarks.push(format!("by hand, because {reason}"));
                 step
             }

@@ -97,6 +97,13 @@ fn what_the_shell_kept_between_commands_is_given_to_each_step() {
     assert_eq!(draft.text.matches("dir:").count(), 2, "{}", draft.text);
 }
 
+#[test]
+fn what_a_person_does_is_done_where_it_was() {
+    let draft = history("cd /srv/app\nvim a.conf\nhistory | grep a\nmake b\n");
+    assert_eq!(steps(&draft), ["vim_a_conf: manual cd /srv/app\nvim a.conf", "make_b: run make b"]);
+    assert!(draft.text.contains("# left out, as it changes nothing: `history | grep a`"), "{}", draft.text);
+}
+
 /// A secret in every place where people type them: none is written, wherever it comes up again.
 #[test]
 fn secrets_are_never_written() {

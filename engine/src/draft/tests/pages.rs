@@ -150,6 +150,24 @@ fn every_step_is_reported_until_somebody_confirms_it() {
     assert_eq!(codes, ["RB0206"; 3]);
 }
 
+/// What a page says of some case, or of no way back, must not become what is always done, or a way back.
+#[test]
+fn what_is_done_only_in_some_case_is_said() {
+    const DEPENDS: &str = "# confirm: it reads as if it were done only in some case";
+    for (page, said) in [
+        ("## If it fails\n\n```sh\nput -b\n```\n", DEPENDS),
+        ("## 3. Otherwise\n\n1. put it back\n2. wait\n", DEPENDS),
+        ("If it hangs:\n\n```sh\nput -b\n```\n", DEPENDS),
+        ("```sh\nput -b\n```\n\n## Rollback\n\nThere is no way back.\n", "# confirm: the source names no way back"),
+    ] {
+        let draft = markdown(page);
+        assert_eq!(draft.text.matches(said).count(), 1, "{page}\n{}", draft.text);
+        assert!(!draft.text.contains("undo:\n"), "{}", draft.text);
+    }
+    let draft = markdown("## Put\n\nIt lifts:\n\n```sh\nkubectl -n shop get pods\n```\n");
+    assert!(!draft.text.contains(DEPENDS) && draft.text.contains("it seems only to look"), "{}", draft.text);
+}
+
 #[test]
 fn secrets_of_a_page_are_not_written() {
     let draft = markdown(

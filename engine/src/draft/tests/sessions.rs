@@ -217,6 +217,8 @@ fn the_prompt_of_root_is_told_from_a_comment_or_the_doubt_is_said() {
             draft.text
         );
     }
+    // It is no output of the command before it.
     let draft = markdown("```sh\nlook -a\n```\n\n```\n# ourctl drain\nDrained.\n```\n");
-    assert!(draft.text.contains("if that is the prompt of root, it is a command"), "{}", draft.text);
+    assert_eq!(steps(&draft), ["look: run look -a", "ourctl_drain: manual ```\n# ourctl drain\nDrained.\n```"]);
+    assert!(draft.text.contains(DOUBT), "{}", draft.text);
 }
