@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use runbook_core::check::survey::survey;
 use runbook_core::check::{self, CheckOptions, Judgement};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
+use runbook_core::expr::Type;
 use runbook_core::{Digest, Plan, limits};
 
 use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
@@ -234,6 +236,13 @@ impl Catalogue {
         }
         let plan = plan.filter(|_| !found.has_errors());
         (plan, found.into_sorted())
+    }
+
+    /// What each step of the procedure in a file gives, by its id.
+    pub fn types_in(&self, file: &str) -> BTreeMap<String, Type> {
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        let found = self.procedures().find(|procedure| &*procedure.source.name == file);
+        found.map(|procedure| survey(procedure, &catalogue, &CheckOptions::default(), None).steps).unwrap_or_default()
     }
 
     /// The names of the files that a procedure rests on beside the workspace: its own, and those of all that it calls.

@@ -56,6 +56,10 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     if !step.secrets.is_empty() {
         said.push(text("secrets", step.secrets.join(", ")));
     }
+    if !step.gives.is_empty() {
+        let gives: Vec<String> = step.gives.iter().map(|(name, of)| format!("{name} ({of})")).collect();
+        said.push(text("gives", gives.join(", ")));
+    }
     if let Some(usual) = &step.usual {
         let attempts = if usual.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", usual.attempts) };
         said.push(text("usually", format!("{}, the median of {attempts}", brief_time(usual.median))));

@@ -233,7 +233,7 @@ impl Place<'_> {
     }
 
     fn of_type(&self, name: &str, kind: OfferKind, of: &Of) -> Offer {
-        let mut offer = self.offer(name, kind, super::hover::type_text(of), "");
+        let mut offer = self.offer(name, kind, of.in_words(), "");
         offer.span = self.typed(is_word);
         offer
     }

@@ -69,7 +69,7 @@ fn in_field(open: &Open, at: u32) -> Option<Hover> {
         None => word.to_owned(),
     };
     let (name, of) = survey.field?.names.into_iter().find(|(name, _)| *name == path)?;
-    Some(Hover { text: format!("`{name}`: {}", type_text(&of)), span, step: None })
+    Some(Hover { text: format!("`{name}`: {}", of.in_words()), span, step: None })
 }
 
 fn of_target(open: &Open, target: &Target) -> Option<String> {
@@ -113,22 +113,9 @@ fn of_step(open: &Open, procedure: &Procedure, id: &str) -> Option<String> {
     match of {
         Of::Map(Some(members)) if members.is_empty() => text.push_str("\nIt gives nothing."),
         Of::Map(Some(members)) => {
-            text.extend(members.iter().map(|(name, of)| format!("\n- `{name}`: {}", type_text(of))));
+            text.extend(members.iter().map(|(name, of)| format!("\n- `{name}`: {}", of.in_words())));
         }
-        of => text.push_str(&format!("\nIt gives {}.", type_text(of))),
+        of => text.push_str(&format!("\nIt gives {}.", of.in_words())),
     }
     Some(text)
-}
-
-/// A type in a few words.
-pub(super) fn type_text(of: &Of) -> String {
-    match of {
-        Of::Any => "any value".to_owned(),
-        Of::List(item) if **item == Of::Any => "list".to_owned(),
-        Of::List(item) => format!("list of {}", type_text(item)),
-        Of::Map(Some(members)) if !members.is_empty() => {
-            format!("{{{}}}", members.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
-        }
-        other => other.name().to_owned(),
-    }
 }

@@ -169,6 +169,9 @@ pub struct PredictedStep {
     /// Absent of a step that takes no time of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Longest>,
+    /// What it gives under `outputs`, each with its type in words; filled in by whoever has the documents.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub gives: BTreeMap<String, String>,
     /// How long it usually took in earlier runs; filled in by whoever has their records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usual: Option<Usual>,
@@ -477,6 +480,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         work,
         requests,
         undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),
+        gives: BTreeMap::new(),
         usual: None,
         notes,
         step: seen.step,

@@ -82,6 +82,19 @@ impl Type {
         }
     }
 
+    /// In a few words, for people.
+    pub fn in_words(&self) -> String {
+        match self {
+            Type::Any => "any value".to_owned(),
+            Type::List(item) if **item == Type::Any => "list".to_owned(),
+            Type::List(item) => format!("list of {}", item.in_words()),
+            Type::Map(Some(members)) if !members.is_empty() => {
+                format!("{{{}}}", members.keys().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+            other => other.name().to_owned(),
+        }
+    }
+
     fn named(&self) -> String {
         match self {
             Type::Null => "nothing".to_owned(),
