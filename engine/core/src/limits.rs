@@ -201,6 +201,8 @@ pub const DRAFT_DEPTH: usize = 12;
 pub const DRAFT_STEPS: usize = 1_000;
 /// Values in what a draft is made from that may look like secrets: each is looked for everywhere.
 pub const DRAFT_SECRETS: usize = 200;
+/// Lines of comments that may stand between one of them and the command that it is about.
+pub const DRAFT_COMMENT_LINES: usize = 50;
 /// Bytes of a shell's history.
 pub const HISTORY_BYTES: usize = 16 * 1024 * 1024;
 /// Commands of it that a draft is made from.

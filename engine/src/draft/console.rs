@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use runbook_core::expr::whole_lines;
+use runbook_core::limits;
 
 use super::interactive::{begins_as_commands, leans_on_others, opens_root, opens_session, reads_as_commands, steers_its_shell};
 use super::script::outdented;
@@ -328,7 +329,7 @@ impl<'t> Reader<'t> {
 
     /// Whether this line, and others that begin with `#`, stand directly above a prompt.
     fn is_above_a_prompt(&self) -> bool {
-        let mut below = self.rest().lines().skip(1);
+        let mut below = self.rest().lines().skip(1).take(limits::DRAFT_COMMENT_LINES);
         let next = below.find(|line| {
             let is_typed = self.prompts.is_hash && is_command_or_comment(line);
             is_typed || !(line.starts_with('#') || line.trim().is_empty())
@@ -350,7 +351,13 @@ impl<'t> Reader<'t> {
             self.remarks.push(format!("left out: `{command}`, which ends a shell"));
         } else if !command.trim().is_empty() {
             self.is_elsewhere |= opens_session(&command);
-            self.remarks.extend((sign == Sign::Root).then(|| AS_ROOT.to_owned()));
+            match self.text.get(begun..typed).map(str::trim).filter(|prompt| prompt.contains('@')) {
+                Some(prompt) => {
+                    self.remarks
+                        .push(format!("confirm: it was typed at `{prompt}`, so it may have to run there, and as that user"));
+                }
+                None => self.remarks.extend((sign == Sign::Root).then(|| AS_ROOT.to_owned())),
+            }
             self.push(begun..end, Ok(command));
         }
         true
@@ -398,13 +405,14 @@ fn joined(pieces: Vec<Piece>, text: &str) -> Vec<Part> {
             joined.push(piece);
             continue;
         };
-        last.command = match (std::mem::replace(&mut last.command, Err(ENDLESS)), piece.command) {
+        match (&mut last.command, piece.command) {
             (Ok(before), Ok(typed)) => {
-                let notes: String = piece.notes.iter().map(|note| format!("# {note}\n")).collect();
-                Ok(format!("{before}\n{notes}{typed}"))
+                piece.notes.iter().for_each(|note| before.extend(["\n# ", note]));
+                before.extend(["\n", &typed]);
             }
-            (Err(reason), _) | (_, Err(reason)) => Err(reason),
-        };
+            (before, Err(reason)) => *before = Err(reason),
+            (Err(_), Ok(_)) => {}
+        }
         last.span.end = piece.span.end;
         last.printed.push_str(&piece.printed);
         piece.remarks.retain(|remark| !last.remarks.contains(remark));

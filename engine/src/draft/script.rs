@@ -100,7 +100,10 @@ pub(super) fn run(source: &str, names: &mut Names, set_before: &dyn Fn(&str) -> 
         from = piece.span.end;
     }
     script.push_str(&literal(source.get(from..).unwrap_or_default())?);
-    ShellScript::parse(&script, Origin::default()).map_err(|_| "a value in it could be read as code")?;
+    // A value in the place of a `#` would end a comment.
+    if ShellScript::parse(&script, Origin::default()).is_err() || !is_whole(&script) {
+        return Err("a value in it could be read as code");
+    }
     let mut env: Vec<(String, String)> = Vec::new();
     for variable in pieces.iter().filter_map(|piece| piece.secret.clone()).collect::<BTreeSet<_>>() {
         let secret = names.secret_in(&variable);

@@ -1,5 +1,7 @@
 //! Any source becomes a draft or is refused, within bounds.
 
+use runbook_core::expr::is_whole;
+
 use super::*;
 
 fn page(text: &str) -> Result<Draft, Undrafted> {
@@ -49,6 +51,16 @@ fn hostile_sources_are_drafted_or_refused() {
         ("YAML in the text", "## a: b\n- \"x\n- 'y: #\n- |\n  %TAG !\n--- \n...\n? x\n".to_owned(), None),
         ("headings that are no names", "## \n\n### **\n\n## 12\n\n## ДВА\n\nx\n".to_owned(), None),
         ("text of other scripts", "## 再起動\n\n```sh\n再起動 -f\n```\n\n- [ ] مرحبا\n".to_owned(), None),
+        ("a here-document that never ends", "```console\n$ cat <<EOF\n".to_owned() + &many("a 'b\n", 9_000) + "```\n", None),
+        (
+            "comments of a session",
+            "```console\n$ a\n".to_owned() + &many("# a b\n", 60_000) + "$ b\n```\n",
+            Some("a text in it is longer"),
+        ),
+        ("commands that lean on each other", "```console\n".to_owned() + &many("$ cd a\n", 8_000) + "```\n", None),
+        ("a shell asked for more", "```console\n$ a \\\n".to_owned() + &many("> b \\\n", 8_000) + "```\n", None),
+        ("prompts alone", "```console\n".to_owned() + &many("$ \n# \n% \n> \n", 5_000) + "```\n", None),
+        ("prompts of every kind", "```\n# a -b\n[a@b ~]# c '\n➜ d\n% e\n$ f <<G\n```\n".to_owned(), None),
         ("a here-document", "```sh\ncat <<'EOF' > a\n  {{x}} $Y <z>\nEOF\n```\n".to_owned(), None),
     ] {
         match (page(&text), refused) {
@@ -76,12 +88,30 @@ fn what_is_no_text_is_refused_with_its_line() {
     assert_eq!(from_bytes(&long, Wanted::default()).unwrap_err().to_string(), "it is larger than 16384 KiB");
 }
 
+/// What the steps of a draft run.
+fn scripts(draft: &Draft) -> Vec<String> {
+    fn inside(step: &Step, scripts: &mut Vec<String>) {
+        match &step.verb.value {
+            Verb::Run(run) => scripts.push(run.script.value.clone()),
+            Verb::Group(steps) => steps.iter().for_each(|step| inside(step, scripts)),
+            _ => {}
+        }
+        step.undo.iter().flat_map(|undo| &undo.value).for_each(|step| inside(step, scripts));
+    }
+    let mut scripts = Vec::new();
+    if let Some(Document::Procedure(procedure)) = load_bytes("try.yaml", draft.text.as_bytes()).1 {
+        procedure.steps.iter().for_each(|step| inside(step, &mut scripts));
+    }
+    scripts
+}
+
 /// Text of what makes Markdown, shells and templates what they are.
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         2 => "[a-z]{1,6}",
         1 => prop::sample::select(vec![
-            "\n", "\n\n", "# ", "## ", "- ", "1. ", "> ", "```", "```sh\n", "    ", "\t", "* ", "|", "---\n", "[ ] ", "[a](b)", "<a>", "</a>", "{{", "}}", "{{x}}", "\\", "$", "${X}", "$X", "'", "\"", "`", "#", ": ", ", ", "&", "*x", "!",
+            "\n", "\n\n", "# ", "## ", "```console\n$ ", "```console\n# ", "root@a:~# ", "dquote> ", " |\n", " &&\n", "\\\n", "<<'E'\n", "\nE\n", "for i in a; do\n",
+            "done\n", "sudo -i\n", "exit\n", "ls -l", "rm ", "- ", "1. ", "> ", "```", "```sh\n", "    ", "\t", "* ", "|", "---\n", "[ ] ", "[a](b)", "<a>", "</a>", "{{", "}}", "{{x}}", "\\", "$", "${X}", "$X", "'", "\"", "`", "#", ": ", ", ", "&", "*x", "!",
             "%", "@", "--password=", "token: ", "<<EOF\n", "EOF\n", "$ ", "~", "=", "YOUR_X", "é", "\u{2028}", "\u{a0}", "\u{200d}", "\r\n", "  ", "[x]: y\n", "Rollback", "ssh a", "cd /x", "export A=", ";", "(", ")", "\u{7f}",
         ]).prop_map(str::to_owned),
     ];
@@ -96,10 +126,11 @@ proptest! {
     fn any_page_becomes_a_draft_in_form(text in text()) {
         match page(&text) {
             Ok(draft) => {
+                prop_assert!(scripts(&draft).iter().all(|script| is_whole(script)), "{}", draft.text);
                 prop_assert_eq!(lay_out(&Source::new("try.yaml", draft.text.as_str())).unwrap(), draft.text.clone());
                 if draft.secrets.is_empty() {
                     // Words that a link in a heading holds apart may stand together.
-                    let text_of = draft.text.to_lowercase();
+                    let text_of = draft.text.to_lowercase().replace('_', "");
                     let has = |word: &String| pages::words_of(&draft).contains(word) || text_of.contains(word.as_str());
                     let lost: Vec<String> = pages::words(&text.replace('\u{7f}', "")).into_iter().filter(|word| !has(word)).collect();
                     prop_assert!(lost.is_empty(), "{lost:?}\n{}", draft.text);
@@ -112,7 +143,10 @@ proptest! {
     #[test]
     fn any_history_becomes_a_draft(text in text()) {
         match from_bytes(text.as_bytes(), Wanted::default()) {
-            Ok(draft) => prop_assert_eq!(lay_out(&Source::new("try.yaml", draft.text.as_str())).unwrap(), draft.text),
+            Ok(draft) => {
+                prop_assert!(scripts(&draft).iter().all(|script| is_whole(script)), "{}", draft.text);
+                prop_assert_eq!(lay_out(&Source::new("try.yaml", draft.text.as_str())).unwrap(), draft.text);
+            }
             Err(why) => prop_assert!(matches!(why, Undrafted::Empty), "{why}"),
         }
     }

@@ -128,7 +128,13 @@ fn the_prompt_of_root_is_told_from_a_comment_or_the_doubt_is_said() {
             &["cat: run cat > /etc/a <<EOF\n# by hand\nkey = 1\nEOF", "reboot: run reboot"],
             ROOT,
         ),
-        ("the prompt of a host", "", "root@db-1:~# stop a", &["stop_a: run stop a"], ROOT),
+        (
+            "the prompt of a host",
+            "",
+            "root@db-1:~# stop a",
+            &["stop_a: run stop a"],
+            "confirm: it was typed at `root@db-1:~#`, so it may have to run there",
+        ),
         (
             "a shell of root",
             "console",
