@@ -126,12 +126,31 @@ fn procedure(payloads: &[(&str, String)]) -> String {
       effect: read
 - http: {{method: POST, url: 'https://example.org/', json: {{a: {quoted}}}}}
   effect: read
+- if: {expression}
+  on_failure: rollback
+  group:
+  - {{exec: [a], effect: read, dir: folder, env: {{A: {value}}}, on_failure: continue}}
+- {{id: set{place}, set: {{v: {value}}}}}
+- {{id: call{place}, call: sub@^1, with: {{x: {value}}}}}
 ",
             expression = self::quoted(&format!("inputs.x == {quoted}")),
+            value = self::quoted(&quoted),
             shell = payload,
         );
     }
     text
+}
+
+/// What it calls, with the same texts where the caller's page shows them.
+fn called(payloads: &[(&str, String)]) -> String {
+    let all = quoted(&payloads.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" "));
+    format!(
+        "apiVersion: runbook/v1\nkind: Runbook\nname: sub\nversion: 1.0.0\ninputs:\n  x: {{type: string}}\n  y: {{type: string, default: {all}}}\n\
+         steps:\n- {{name: {all}, exec: [echo, {all}], undo: {{name: {all}, exec: [a]}}}}\n\
+         on_failure:\n- {{name: {all}, exec: [a], effect: read}}\nfinally:\n- {{name: {all}, exec: [a], effect: read}}\n\
+         outputs: {{o: {}}}\n",
+        quoted(&all)
+    )
 }
 
 /// A text in double quotes, as YAML and expressions both read it.
@@ -143,6 +162,7 @@ fn quoted(text: &str) -> String {
 fn pages(folder: &Scratch, payloads: &[(&str, String)]) -> Vec<(&'static str, PathBuf)> {
     let file = folder.join("hostile.yaml");
     std::fs::write(&file, procedure(payloads)).expect("a file");
+    std::fs::write(folder.join("sub.yaml"), called(payloads)).expect("a file");
     let runbook = Runbook::over(folder.path());
     let file = file.to_str().expect("a path");
     let save = |name: &'static str, page: String| {

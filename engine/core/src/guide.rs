@@ -42,6 +42,8 @@ pub struct Guide<'p> {
     /// The calls whose steps, and what takes those back, are left out, so that there are no more than [`limits::GUIDE_STEPS`]. The
     /// procedure's own steps are never left out, and neither are those of calls nearer to it.
     pub unopened: Vec<String>,
+    /// How many approvals of the workspace's rules are left out, beyond [`limits::GUIDE_GATES`].
+    pub ungated: usize,
 }
 
 /// Which part of a guide a step belongs to.
@@ -112,8 +114,19 @@ impl<'p> Guide<'p> {
         let env = document.defaults.env.iter();
         let variables = env.map(|entry| format!("{} = {}", entry.name.value, entry.value.value.trim())).collect();
         let (body, finally, on_failure, undo) = (vec![], vec![], vec![], vec![]);
-        let mut guide =
-            Guide { plan, document, digest, variables, body, finally, on_failure, undo, environment, unopened: Vec::new() };
+        let mut guide = Guide {
+            plan,
+            document,
+            digest,
+            variables,
+            body,
+            finally,
+            on_failure,
+            undo,
+            environment,
+            unopened: Vec::new(),
+            ungated: 0,
+        };
         // A plan bounds its own steps: where no call is opened, there are no more.
         let fits = |calls: &usize| *calls == 0 || guide.counted(*calls) <= limits::GUIDE_STEPS;
         let opened = (0..=limits::CALL_DEPTH).rev().find(fits).unwrap_or_default();
@@ -168,8 +181,17 @@ impl<'p> Guide<'p> {
 
     fn told(&mut self, opened: usize, policy: Option<PolicyContext>) {
         let (plan, main) = (self.plan, self.plan.main());
-        let mut walk =
-            Walk { plan, policy, opened, calls: Vec::new(), procedure: ProcedureIx(0), around: Vec::new(), unopened: Vec::new() };
+        let mut walk = Walk {
+            plan,
+            policy,
+            opened,
+            calls: Vec::new(),
+            procedure: ProcedureIx(0),
+            around: Vec::new(),
+            unopened: Vec::new(),
+            gates: 0,
+            ungated: 0,
+        };
         self.body = walk.part(Part::Body, &main.body);
         self.finally = walk.part(Part::Finally, &main.finally);
         self.on_failure = walk.part(Part::OnFailure, &main.on_failure);
@@ -187,6 +209,7 @@ impl<'p> Guide<'p> {
         }
         self.undo = undo;
         self.unopened = walk.unopened;
+        self.ungated = walk.ungated;
     }
 
     /// How the undo of each step that holds others stands to those of its parts, by the number of the step: one or the other is done.
@@ -239,6 +262,9 @@ struct Walk<'p> {
     procedure: ProcedureIx,
     around: Vec<Around>,
     unopened: Vec<String>,
+    /// How many approvals there were, and how many were too many.
+    gates: usize,
+    ungated: usize,
 }
 
 impl Walk<'_> {
@@ -305,8 +331,17 @@ impl Walk<'_> {
         }
     }
 
+    fn gates(&mut self, step: &Step) -> Vec<GateIn> {
+        let mut gates = self.gates_of(step);
+        let room = limits::GUIDE_GATES.saturating_sub(self.gates);
+        self.ungated += gates.len().saturating_sub(room);
+        gates.truncate(room);
+        self.gates += gates.len();
+        gates
+    }
+
     /// As `check` gives them to the step; the plan's own where there is no policy to ask.
-    fn gates(&self, step: &Step) -> Vec<GateIn> {
+    fn gates_of(&self, step: &Step) -> Vec<GateIn> {
         let Some(policy) = &self.policy else {
             return step.gates.iter().map(|gate| GateIn { gate: gate.clone(), environments: Vec::new() }).collect();
         };

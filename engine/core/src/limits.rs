@@ -43,9 +43,10 @@ pub const CATALOGUE_FILES: usize = 10_000;
 pub const CATALOGUE_DEPTH: usize = 16;
 /// Steps in one plan, called procedures included.
 pub const PLAN_STEPS: usize = 10_000;
-/// Bytes of the variables and folders of all steps of a plan, those that a step has from around it counted for each: they multiply.
+/// Bytes of the variables and folders of all steps of a plan, and of the approvals that policies add to them, those that a step has from
+/// around it counted for each: they multiply.
 pub const PLAN_SETTINGS_BYTES: usize = 8 * 1024 * 1024;
-/// What one variable of a step counts beside its text.
+/// What one variable of a step, or name in an approval, counts beside its text.
 pub const PLAN_VARIABLE_BYTES: usize = 100;
 /// How deep procedures may call one another.
 pub const CALL_DEPTH: usize = 16;
@@ -189,6 +190,8 @@ pub const EXPLORE_TURNS_TOLD: usize = 3;
 
 /// Steps of a guide, those of called procedures counted each time they are called: some 100 pages.
 pub const GUIDE_STEPS: usize = 2_000;
+/// Approvals that rules of the workspace add to the steps of a guide, those of every environment counted: five for each step.
+pub const GUIDE_GATES: usize = 10_000;
 /// Steps of a chart: more than anybody follows with a finger, and few enough for those who draw Mermaid.
 pub const CHART_STEPS: usize = 150;
 /// Bytes of a line of a chart.

@@ -48,7 +48,7 @@ pub fn asked(asked: &Asked<'_>, people: &People) -> String {
     text
 }
 
-/// Members of a group that are named beside it.
+/// Names of those who are asked, and members of a group, that are told.
 const MEMBERS: usize = 20;
 
 /// Names of people and groups, each group with those in it.
@@ -62,8 +62,10 @@ pub fn whom(names: &[String], people: &People) -> String {
         },
         None => name.clone(),
     };
-    match names {
-        [] => "whoever may operate".to_owned(),
-        names => names.iter().map(with_members).collect::<Vec<_>>().join(", "),
+    let (first, more) = names.split_at_checked(MEMBERS).unwrap_or((names, &[]));
+    match (first, more.len()) {
+        ([], _) => "whoever may operate".to_owned(),
+        (first, 0) => first.iter().map(with_members).collect::<Vec<_>>().join(", "),
+        (first, more) => format!("{} and {more} others", first.iter().map(with_members).collect::<Vec<_>>().join(", ")),
     }
 }

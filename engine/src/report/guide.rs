@@ -79,15 +79,20 @@ fn place(guide: &Guide<'_>, entry: &Entry) -> Vec<Piece> {
 }
 
 /// What is not here, where that is so.
-fn unopened(guide: &Guide<'_>) -> Option<String> {
+fn left_out(guide: &Guide<'_>) -> Option<String> {
     let calls = match guide.unopened.as_slice() {
-        [] => return None,
-        [one] => format!("step {one} calls"),
-        many => format!("{} of its steps call", many.len()),
+        [] => None,
+        [one] => Some(format!("What step {one} calls is left out, which is said there. It has a guide of its own.")),
+        many => Some(format!("What {} of its steps call is left out, which is said there. It has guides of its own.", many.len())),
     };
-    Some(format!(
-        "This is too long to be told in one piece: what {calls} is left out, which is said there. It has a guide of its own."
-    ))
+    let gates = (guide.ungated > 0).then(|| {
+        format!(
+            "{} approvals that the workspace's policies add are left out, those of the last steps: see the policies.",
+            guide.ungated
+        )
+    });
+    let told: Vec<String> = calls.into_iter().chain(gates).collect();
+    (!told.is_empty()).then(|| format!("This is too long to be told in one piece. {}", told.join(" ")))
 }
 
 /// One of the parts of a guide.

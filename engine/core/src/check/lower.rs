@@ -136,16 +136,18 @@ impl<'c> Build<'c> {
         }))
     }
 
-    /// Makes room for the variables and the folder of one step. False where all steps together would have more than a plan may.
+    /// Makes room for the variables, the folder and the approvals of one step. False where all steps together would have more than a plan may.
     pub fn take(&mut self, bytes: usize, source: &Source, at: Span) -> bool {
         let Some(room) = self.room else { return false };
         self.room = room.checked_sub(bytes);
         if self.room.is_none() {
-            let message =
-                format!("the steps of the plan have more than {} bytes of variables and folders", limits::PLAN_SETTINGS_BYTES);
+            let message = format!(
+                "the steps of the plan have more than {} bytes of variables, folders and approvals",
+                limits::PLAN_SETTINGS_BYTES
+            );
             let fault = Diagnostic::new(Code::RB0219, source, at, message)
-                .reason("each step has all of `defaults` and of the steps around it")
-                .help("give variables to the steps that read them");
+                .reason("each step has all of `defaults`, of the steps around it and of the workspace's policies")
+                .help("give variables to the steps that read them, and ask one group in place of many rules");
             self.diagnostics.push(fault);
         }
         self.room.is_some()

@@ -18,6 +18,7 @@ use crate::effect::Effect;
 use crate::expr::{Template, Type};
 use crate::limits;
 use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
+use crate::policy::Gate;
 
 /// What steps have unless they say otherwise: from `defaults`, and from the steps they stand in.
 #[derive(Clone, Default)]
@@ -57,6 +58,12 @@ pub(super) struct Checked<'b, 'c> {
     file: u32,
     first: u32,
     lines: Lines<'c>,
+}
+
+/// What an approval takes up in a plan.
+pub(super) fn bytes_of_gate(gate: &Gate) -> usize {
+    let name = |name: &String| limits::PLAN_VARIABLE_BYTES + name.len();
+    name(&gate.rule) + gate.from.iter().map(name).sum::<usize>()
 }
 
 /// What a step with these variables takes of a plan.

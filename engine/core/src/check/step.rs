@@ -70,7 +70,8 @@ impl<'c> Checked<'_, 'c> {
         let timeout = if acts { own_timeout.or(outer.timeout).or(Some(limits::STEP_TIMEOUT)) } else { own_timeout };
 
         let around = settings.bytes + settings.dir.as_ref().map_or(0, |dir| dir.source.len());
-        if acts && !self.build.take(around, &self.procedure.source, step.span) {
+        let added = (if acts { around } else { 0 }) + gates.iter().map(super::procedure::bytes_of_gate).sum::<usize>();
+        if !self.build.take(added, &self.procedure.source, step.span) {
             return effect;
         }
         let complete = (|| {

@@ -154,6 +154,22 @@ policies:
 }
 
 #[test]
+fn approvals_beyond_a_bound_are_left_out_and_counted() {
+    let steps = limits::GUIDE_STEPS / 2;
+    let procedures = procedures(&[&format!("name: main\nsteps:\n{}", "- {exec: [a], idempotent: true}\n".repeat(steps))]);
+    let rules = limits::GUIDE_GATES / steps + 1;
+    let rule = |n: usize| format!("- {{name: r{n}, when: {{effect: change}}, require: {{approve: {{within: 1h}}}}}}\n");
+    let workspace =
+        format!("apiVersion: runbook/v1\nkind: Workspace\nname: w\npolicies:\n{}", (0..rules).map(rule).collect::<String>());
+    let (Some(Document::Workspace(workspace)), _) = load(&Source::new("workspace.yaml", workspace)) else { panic!() };
+    let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, Some(&workspace)), &CheckOptions::default());
+    let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    assert_eq!(guide.entries().map(|entry| entry.gates.len()).sum::<usize>(), limits::GUIDE_GATES);
+    assert_eq!(guide.ungated, rules * steps - limits::GUIDE_GATES);
+}
+
+#[test]
 fn what_is_called_deepest_is_left_out_first_and_undo_never_of_what_is_told() {
     let mut texts: Vec<String> = (0..8)
         .map(|n| {

@@ -8,7 +8,7 @@ use super::super::said::in_html;
 use super::step::told;
 use super::told::Told;
 use super::whole::{Decides, decisions, facts, ladder, roster, secrets, wanted};
-use super::{Section, WRITER, heading, heading_of, place, sections, svg, tag, unopened};
+use super::{Section, WRITER, heading, heading_of, left_out, place, sections, svg, tag};
 
 pub fn to_html(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -21,7 +21,7 @@ pub fn to_html(guide: &Guide<'_>) -> String {
     ));
     body.extend(main.description.as_ref().map(|text| prose::to_html(text)));
     body.push_str(&format!("<dl>\n{}</dl>\n", facts(guide).iter().map(term).collect::<String>()));
-    body.extend(unopened(guide).map(|note| format!("<p>{}</p>\n", html::text(&note))));
+    body.extend(left_out(guide).map(|note| format!("<p>{}</p>\n", html::text(&note))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             body.push_str(&format!("<h2>{title}</h2>\n{inside}"));

@@ -7,7 +7,7 @@ use super::super::{man, prose};
 use super::step::told;
 use super::told::Told;
 use super::whole::{Wanted, decisions, facts, ladder, roster, secrets, wanted};
-use super::{Section, WRITER, heading, heading_of, place, sections, tag, unopened};
+use super::{Section, WRITER, heading, heading_of, left_out, place, sections, tag};
 
 pub fn to_man(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -31,7 +31,7 @@ pub fn to_man(guide: &Guide<'_>) -> String {
     page.push_str(".SH DESCRIPTION\n");
     page.extend(main.description.as_ref().map(|text| prose::to_roff(text)));
     page.extend(facts(guide).iter().map(paragraph));
-    page.extend(unopened(guide).map(|note| format!(".PP\n{}", man::line(&man::text(&note)))));
+    page.extend(left_out(guide).map(|note| format!(".PP\n{}", man::line(&man::text(&note)))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             page.push_str(&format!(".SH {}\n{inside}", man::argument(title)));

@@ -11,7 +11,7 @@ use super::html::{pairs, place_of, prose_cell, term};
 use super::step::told;
 use super::told::{Role, Told};
 use super::whole::{decides, decisions, facts, gates, ladder, roster, secrets, wanted};
-use super::{Section, WRITER, heading, heading_of, sections, tag, unopened};
+use super::{Section, WRITER, heading, heading_of, left_out, sections, tag};
 
 pub fn to_manual(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -41,7 +41,7 @@ fn first(guide: &Guide<'_>, title: &str) -> String {
     out.extend(main.description.as_ref().map(|text| prose::to_html(text)));
     let facts: String = facts(guide).iter().filter(|told| told.role != Role::Reading).map(term).collect();
     out.push_str(&format!("<dl>\n{facts}</dl>\n"));
-    out.extend(unopened(guide).map(|note| format!("<p><strong>{}</strong></p>\n", html::text(&note))));
+    out.extend(left_out(guide).map(|note| format!("<p><strong>{}</strong></p>\n", html::text(&note))));
     let mut section = |title: &str, inside: String| {
         if !inside.is_empty() {
             out.push_str(&format!("<h2>{title}</h2>\n{inside}"));

@@ -7,7 +7,7 @@ use super::super::{markdown, prose};
 use super::step::told;
 use super::told::Told;
 use super::whole::{Decides, decisions, facts, ladder, roster, secrets, wanted};
-use super::{Section, WRITER, heading, heading_of, mermaid, place, sections, tag, unopened};
+use super::{Section, WRITER, heading, heading_of, left_out, mermaid, place, sections, tag};
 
 pub fn to_markdown(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
@@ -17,7 +17,7 @@ pub fn to_markdown(guide: &Guide<'_>) -> String {
     page.extend(main.description.as_ref().map(|text| format!("\n{}", prose::to_markdown(text))));
     page.push('\n');
     page.extend(facts(guide).iter().map(item));
-    page.extend(unopened(guide).map(|note| format!("\n{}\n", markdown::text(&note))));
+    page.extend(left_out(guide).map(|note| format!("\n{}\n", markdown::text(&note))));
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
             page.push_str(&format!("\n## {title}\n\n{body}"));

@@ -173,6 +173,25 @@ outputs: {code: steps.inner.exit_code}
     assert_eq!(told, expect, "{told}");
 }
 
+#[test]
+fn every_form_says_what_is_left_out() {
+    let own = runbook_core::limits::GUIDE_STEPS;
+    let steps = "- {exec: [a], idempotent: true}\n".repeat(own);
+    let main = format!("name: main\nsteps:\n{steps}- {{call: sub@^1}}\n");
+    let sub = "name: sub\nsteps: [{exec: [a], undo: {exec: [b]}}]\n";
+    for (texts, left_out) in [([main.as_str(), sub], true), ([main.replace(&steps, "").as_str(), sub], false)] {
+        let procedures = procedures(&texts);
+        let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+        let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+        let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+        for page in [to_markdown(&guide), to_html(&guide), to_man(&guide), to_manual(&guide)] {
+            let page = page.replace('\\', "");
+            assert_eq!(page.contains(&format!("What step {} calls is left out, which is said there.", own + 1)), left_out);
+            assert_eq!(page.contains("its steps, and what takes them back: see the guide of sub 1.0.0"), left_out);
+        }
+    }
+}
+
 const HOSTILE: [&str; 16] = [
     "</pre></code></title></style><script>alert(1)</script>",
     "\" onload=\"alert(1)\" x=\"",

@@ -161,6 +161,18 @@ fn what_steps_have_from_around_them_is_bounded() {
 }
 
 #[test]
+fn what_policies_add_to_all_steps_is_bounded() {
+    let rule = |n: usize| format!("- {{name: r{n}, when: {{effect: change}}, require: {{approve: {{within: 1h}}}}}}\n");
+    let steps = "- {exec: [a], idempotent: true}\n".repeat(1_000);
+    for (rules, fits) in [(50, true), (100, false)] {
+        let workspace = workspace(&format!("{WORKSPACE}policies:\n{}", (0..rules).map(rule).collect::<String>()));
+        let (plan, found) = judge_in(&format!("steps:\n{steps}"), &workspace, None);
+        let faults: Vec<_> = found.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code).collect();
+        assert_eq!((plan.is_some(), faults), (fits, if fits { vec![] } else { vec![Code::RB0219] }), "{rules}");
+    }
+}
+
+#[test]
 fn warnings_do_not_keep_a_plan_back() {
     let (plan, found) = judge("steps: [{exec: [a]}]\n");
     assert!(plan.is_some());
