@@ -357,6 +357,9 @@ finally:
     each: {in: "[1, 2]", as: one, steps: [{id: part, run: touch, effect: change}]}
     undo: {run: rm, idempotent: true}
   - {id: no, check: [{that: "false"}], on_failure: rollback}"#;
+    const BY_HAND: &str = "
+  - {id: swap, manual: {do: Swap the disk.}, effect: change}
+  - {check: [{that: 'false'}]}";
     const OWN: &str = r#"
   - {id: go, approve: {question: "Go?", not_requester: true}}"#;
     const CUT: &str = r#"
@@ -417,6 +420,8 @@ expect: {outcome: succeeded, gives: {early: {at: '2026-11-21T11:00:00Z'}, who: {
             "RB0502 `case` cannot be played: `ada` asked for this run",
         ),
         (OWN, "requested_by: ben\nanswers: {go: {by: countess}}\nexpect: {outcome: succeeded}", ""),
+        (BY_HAND, "answers: {swap: approve}\nexpect: {outcome: failed, left: [swap]}", ""),
+        (BY_HAND, "answers: {swap: reject}\nexpect: {outcome: rejected, left: []}", ""),
     ] {
         let found = tried_on(&steps(procedure), case).faults;
         let found: Vec<String> = found.iter().map(|fault| format!("{} {}", fault.code.as_str(), fault.message)).collect();
@@ -435,7 +440,7 @@ fn nothing_changes_while_a_window_is_closed() {
   - {id: act, run: touch, effect: change}",
     );
     for (at, expect) in [
-        ("2026-12-23T00:00:00Z", "{outcome: succeeded, steps: [by_hand, act]}"),
+        ("2026-12-23T00:00:00Z", "{outcome: succeeded, steps: [by_hand, act], left: [by_hand, act]}"),
         ("2026-12-25T00:00:00Z", "{outcome: failed, message: a change may not start now, steps: [], skipped: [by_hand, act]}"),
     ] {
         let case = format!(

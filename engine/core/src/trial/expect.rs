@@ -200,18 +200,31 @@ impl<'r> Judge<'r> {
         let mut seen = BTreeSet::new();
         let mut left = Vec::new();
         for event in self.events {
-            let Fact::AttemptFinished { path, end, .. } = &event.fact else { continue };
+            let (path, took_place) = match &event.fact {
+                Fact::AttemptFinished { path, end, .. } => {
+                    (path, matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. }))
+                }
+                // What people say to have done by hand.
+                Fact::Decided { decision, .. } => match self.run.decision(*decision) {
+                    Some(Decision { purpose: Purpose::Manual, path: Some(path), .. }) => (path, self.is_done(path)),
+                    _ => continue,
+                },
+                _ => continue,
+            };
             let changes = self.run.find_step(path).is_some_and(|view| {
                 let step = view.step();
                 step.effect.changes() && !matches!(step.verb, Verb::Notify { .. })
             });
-            let took_place = matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. });
             let beside = ["~undo", "~finally"].iter().any(|list| path.as_str().contains(list));
             if changes && took_place && !beside && !is_back(path.as_str()) && seen.insert(path) {
                 left.push(path.clone());
             }
         }
         left
+    }
+
+    fn is_done(&self, path: &StepPath) -> bool {
+        self.run.find_step(path).is_some_and(|view| view.standing() == Standing::Ended(StepOutcome::Succeeded))
     }
 
     /// Steps all of whose undo succeeded the last time that it was tried, and those of which people said that it is done.
