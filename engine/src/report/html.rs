@@ -33,27 +33,31 @@ pub fn prose(text: &str) -> String {
     prose::line_in_html(&prose::message(text))
 }
 
-/// A text on one line, as code.
+/// A text on one line, as code that does not break at a hyphen.
 pub fn code(text: &str) -> String {
-    format!("<code>{}</code>", self::text(text))
+    format!("<code>{}</code>", words(&line(text), INLINE_WORD_BYTES))
 }
 
 /// A text of any number of lines as a block of code. Where a line is too long for the paper it goes on further in, and never breaks at a
 /// hyphen, which would read as two words.
 pub fn block(text: &str) -> String {
     let shown = plain(text.strip_suffix('\n').unwrap_or(text));
-    let row = |row: &str| {
-        let words = row.split_inclusive([' ', '\t']).map(|word| match word.contains('-') && word.len() <= WORD_BYTES {
-            true => format!("<span class=\"word\">{}</span>", escaped(word)),
-            false => escaped(word),
-        });
-        format!("<span class=\"row\">{}\n</span>", words.collect::<String>())
-    };
+    let row = |row: &str| format!("<span class=\"row\">{}\n</span>", words(row, WORD_BYTES));
     format!("<pre><code>{}</code></pre>\n", shown.split('\n').map(row).collect::<String>())
 }
 
-/// A word that is longer may break anywhere.
+/// A word that is longer may break anywhere: in a block, and in a line, which a telephone shows too.
 const WORD_BYTES: usize = 48;
+const INLINE_WORD_BYTES: usize = 24;
+
+/// Code whose words stay in one piece where they have a hyphen, at which a browser would break them.
+fn words(code: &str, bytes: usize) -> String {
+    let word = |word: &str| match word.contains('-') && word.len() <= bytes {
+        true => format!("<span class=\"word\">{}</span>", escaped(word)),
+        false => escaped(word),
+    };
+    code.split_inclusive([' ', '\t']).map(word).collect()
+}
 
 /// A block that is folded until somebody opens it, and open on paper. `summary` is a text; `body` is HTML.
 pub fn details(summary: &str, body: &str) -> String {
@@ -137,6 +141,10 @@ mod tests {
             assert_eq!(text(hostile), shown, "{hostile:?}");
         }
         assert_eq!(prose("`<a>` & `b`"), "<code>&lt;a&gt;</code> &amp; <code>b</code>");
+        assert_eq!(
+            code("ls -l <a-word-that-is-longer-than-a-line>"),
+            "<code>ls <span class=\"word\">-l </span>&lt;a-word-that-is-longer-than-a-line&gt;</code>"
+        );
         assert_eq!(prose("an odd ` <b>"), "an odd &#96; &lt;b&gt;");
         assert_eq!(
             block("a\n\t</pre>\r\n"),
