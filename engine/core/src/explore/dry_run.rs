@@ -337,13 +337,20 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
                 return Ok(None);
             }
             match next {
-                Next::Step(paths) => {
+                Next::Step(mut paths) => {
                     let waiting = open.values().map(Vec::len).sum::<usize>();
                     let room = limits::DRY_RUN_PATHS.saturating_sub(waiting).max(1);
                     complete &= paths.len() <= room;
-                    for path in paths.into_iter().take(room) {
+                    paths.truncate(room);
+                    // A way is as large as what it came past: the one of the last path, mostly the only one, is not copied.
+                    let Some(last) = paths.pop() else {
+                        done.push(way);
+                        continue;
+                    };
+                    for path in paths {
                         open.entry(way.run.place(&path)).or_default().push((path, way.clone()));
                     }
+                    open.entry(way.run.place(&last)).or_default().push((last, way));
                 }
                 Next::Nothing => {
                     complete &= way.run.outcome().is_some();
