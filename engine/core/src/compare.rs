@@ -182,7 +182,7 @@ fn one_sided(procedure: &ProcedureName, old: Option<Version>, new: Option<Versio
 
 /// Absent where nothing is another, the version included.
 fn both(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Procedure) -> Option<ProcedureChange> {
-    let parts = changed(part::of_procedure(old), part::of_procedure(new), weigh::procedure);
+    let parts = changed(part::of_procedure(old_plan, old), part::of_procedure(new_plan, new), weigh::procedure);
     let steps = align::steps(old_plan, old, new_plan, new);
     if parts.is_empty() && steps.is_empty() && old.version == new.version {
         return None;

@@ -74,7 +74,7 @@ fn word(value: &impl Serialize) -> String {
     }
 }
 
-pub(super) fn of_procedure(procedure: &Procedure) -> Vec<Part> {
+pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure) -> Vec<Part> {
     let mut parts = Parts(Vec::new());
     parts.say("kind", word(&procedure.kind));
     parts.say("name", procedure.name.as_str());
@@ -106,8 +106,9 @@ pub(super) fn of_procedure(procedure: &Procedure) -> Vec<Part> {
         });
         parts.say("escalation", rungs.collect::<Vec<_>>().join("; then "));
     }
-    for (place, must) in procedure.must.iter().enumerate() {
-        parts.say(format!("must {}", place + 1), must.why.clone().unwrap_or_else(|| word(&must.rule)));
+    for must in &procedure.must {
+        // A property is what it says, wherever it stands in the list.
+        parts.say(format!("must {}", must.rule.written(plan)), must.why.as_deref().unwrap_or("yes"));
     }
     parts.0
 }

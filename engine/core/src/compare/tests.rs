@@ -156,6 +156,44 @@ fn how_far_each_change_asks_the_version_to_be_raised() {
 }
 
 #[test]
+fn a_property_is_what_it_says() {
+    let keeps = |must: &str, ahead: &str| {
+        format!("must: [{must}]\nsteps:\n{ahead}- {{id: go, approve: {{question: Go?}}}}\n- {{id: k, exec: [a], {READ}}}\n")
+    };
+    let read = format!("- {{id: look, exec: [b], {READ}}}\n");
+    let approved = "{always_before: k, comes: {verb: approve}}";
+    let failed = "{never: {effect: read}, after: {step: go, ends: failed}}";
+    let why = "{never: {effect: destructive}, why: So.}";
+    for (old, ahead, new, expect) in [
+        (approved.to_owned(), &*read, approved.to_owned(), vec!["added look (minor)"]),
+        // In another order.
+        (format!("{approved}, {failed}"), "", format!("{failed}, {approved}"), vec![]),
+        (
+            failed.to_owned(),
+            "",
+            format!("{approved}, {failed}"),
+            vec!["must {always_before: k, comes: {verb: approve}}: – → yes (minor)"],
+        ),
+        (
+            format!("{approved}, {failed}"),
+            "",
+            approved.to_owned(),
+            vec!["must {never: {effect: read}, after: {step: go, ends: failed}}: yes → – (major)"],
+        ),
+        (why.to_owned(), "", why.replace("So", "Thus"), vec!["must {never: {effect: destructive}}: So. → Thus. (patch)"]),
+        // Another property for the same reason.
+        (
+            why.to_owned(),
+            "",
+            why.replace("effect: destructive", "run: failed"),
+            vec!["must {never: {run: failed}}: – → So. (minor)", "must {never: {effect: destructive}}: So. → – (major)"],
+        ),
+    ] {
+        assert_eq!(told(&compared(&keeps(&old, ""), &keeps(&new, ahead))), expect, "{old}\n{new}");
+    }
+}
+
+#[test]
 fn a_version_is_raised_enough_or_not() {
     let old = plan(&[&text("1.2.3", "steps: [{id: x, exec: [a], effect: read}]\n")], None);
     for (steps, version, least) in [

@@ -23,7 +23,9 @@ pub(super) fn procedure(what: &str, old: Option<&Part>, new: Option<&Part>) -> W
         "secret" if old.is_none() => (Raise::Major, Some("whoever runs it must have it")),
         "lock" if old.is_some() => (Raise::Major, Some("another run may go on beside it")),
         "escalation" if is_gone => (Raise::Major, Some("nobody is asked next")),
-        "must" if old.is_some() => (Raise::Major, Some("a property is kept no longer")),
+        "must" if is_gone => (Raise::Major, Some("a property is kept no longer")),
+        // Only why it holds is another.
+        "must" if old.is_some() => plainly(Raise::Patch),
         "title" | "description" | "owner" | "contacts" => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
     }

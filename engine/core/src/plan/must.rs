@@ -75,6 +75,21 @@ impl Must {
 }
 
 impl Moment {
+    /// As an author writes it, where `unless` is meant if no end is named.
+    fn written(&self, unless: StepMoment, plan: &Plan) -> String {
+        let of = |what: &str, name: &dyn std::fmt::Display, moment: &StepMoment| match *moment == unless {
+            true => format!("{{{what}: {name}}}"),
+            false => format!("{{{what}: {name}, ends: {}}}", moment.key()),
+        };
+        match self {
+            Moment::Step(ix, moment) if *moment == unless => plan.step(*ix).label.clone(),
+            Moment::Step(ix, moment) => of("step", &plan.step(*ix).label, moment),
+            Moment::Effect(effect, moment) => of("effect", effect, moment),
+            Moment::Verb(verb, moment) => of("verb", verb, moment),
+            Moment::Run(end) => format!("{{run: {}}}", end.word()),
+        }
+    }
+
     fn words(&self, plan: &Plan) -> String {
         match self {
             Moment::Step(ix, moment) => format!("`{}` {}", plan.step(*ix).label, moment.word()),
@@ -86,6 +101,20 @@ impl Moment {
 }
 
 impl Rule {
+    /// As an author writes it, on one line.
+    pub(crate) fn written(&self, plan: &Plan) -> String {
+        let (first, second) = (StepMoment::Begins, StepMoment::Succeeded);
+        match self {
+            Rule::Never { moment, after: None } => format!("{{never: {}}}", moment.written(first, plan)),
+            Rule::Never { moment, after: Some(after) } => {
+                format!("{{never: {}, after: {}}}", moment.written(first, plan), after.written(second, plan))
+            }
+            Rule::AlwaysBefore { moment, comes } => {
+                format!("{{always_before: {}, comes: {}}}", moment.written(first, plan), comes.written(second, plan))
+            }
+        }
+    }
+
     /// The steps that it names.
     pub(super) fn steps(&self) -> impl Iterator<Item = StepIx> {
         let (one, other) = match self {
@@ -98,6 +127,16 @@ impl Rule {
 }
 
 impl StepMoment {
+    fn key(self) -> &'static str {
+        match self {
+            StepMoment::Begins => "begins",
+            StepMoment::Succeeded => "succeeded",
+            StepMoment::Failed => "failed",
+            StepMoment::Unknown => "unknown",
+            StepMoment::Skipped => "skipped",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             StepMoment::Begins => "begins",
