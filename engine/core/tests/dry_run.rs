@@ -197,6 +197,14 @@ fn the_ways_are_bounded_and_that_is_said() {
     let dry = predicted(&format!("{}- {{id: all, set: {{some: '{}'}}}}\n", doubtful(20), words.join(" || ")), false);
     assert!(!dry.complete && dry.ways < 1 << 20, "{}", dry.ways);
     assert_eq!(dry.steps.len(), 22);
+    // What comes before is said as ever; nothing behind is claimed, for the ways that were not followed may do otherwise.
+    assert_eq!(dry.steps[0].verdict, Verdict::WouldRun);
+    let reading: String = (0..9).map(|n| format!("- {{id: e{n}, if: '\"a{n}\" in steps', exec: [e], effect: read}}\n")).collect();
+    let dry = predicted(&format!("{}{reading}- {{id: z, exec: [z], effect: read}}\n", doubtful(9)), false);
+    assert!(!dry.complete);
+    let claimed: Vec<&str> =
+        dry.steps.iter().filter(|s| !matches!(s.verdict, Verdict::CannotKnow { .. })).map(|s| s.path.as_str()).collect();
+    assert_eq!(claimed, ["look"]);
     let list = format!("[{}]", vec!["0"; 200].join(", "));
     let inner = format!("- {{id: f, each: {{in: '{list}', steps: [{{id: a, set: {{x: item}}}}]}}}}");
     let dry = predicted(&format!("- {{id: e, each: {{in: '{list}', steps: [{}]}}}}\n", inner.trim_start_matches("- ")), false);

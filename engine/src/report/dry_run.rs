@@ -164,7 +164,7 @@ pub fn summary(dry: &DryRun) -> String {
         }
     }
     let ways = if dry.ways == 1 { "one way".to_owned() } else { format!("{} ways", dry.ways) };
-    let complete = if dry.complete { "" } else { ", and more that were not followed: nothing here is final" };
+    let complete = if dry.complete { "" } else { ", and more that were not followed" };
     format!("{ways}{complete}; ends {}; {} unknown", ends.join(" or ").replace('_', " "), dry.unknown)
 }
 

@@ -129,7 +129,7 @@ pub struct DryRun {
     pub outcomes: Vec<Outcome>,
     /// How many ways there are.
     pub ways: u64,
-    /// False where there is more than was followed; what is said of a step is then not final.
+    /// False where there is more than was followed: from the first such place on nothing is claimed.
     pub complete: bool,
     /// Steps of which something cannot be known: those whose verdict says so.
     pub unknown: usize,
@@ -316,7 +316,16 @@ struct Walked {
     history: History,
     outcomes: Vec<Outcome>,
     ways: u64,
-    complete: bool,
+    /// The first place where a way was not followed further: what is said from there on is not final.
+    cut: Option<Vec<u32>>,
+}
+
+impl Walked {
+    fn cut_at(&mut self, place: Vec<u32>) {
+        if self.cut.as_ref().is_none_or(|first| place < *first) {
+            self.cut = Some(place);
+        }
+    }
 }
 
 /// Follows every way to its end. Those that stand first go on first, so that ways meet again where they can. `None` where what an undo
@@ -326,7 +335,7 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
     let mut budget = Budget { events: limits::RUN_EVENTS, steps: limits::DRY_RUN_STEPS, bytes: limits::DRY_RUN_BYTES };
     let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();
     let mut done: Vec<Way> = Vec::new();
-    let mut complete = true;
+    let mut walked = Walked::default();
     let mut fresh = vec![first];
     loop {
         let together = fresh.len();
@@ -340,8 +349,9 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
                 Next::Step(mut paths) => {
                     let waiting = open.values().map(Vec::len).sum::<usize>();
                     let room = limits::DRY_RUN_PATHS.saturating_sub(waiting).max(1);
-                    complete &= paths.len() <= room;
-                    paths.truncate(room);
+                    for path in paths.drain(room.min(paths.len())..) {
+                        walked.cut_at(way.run.place(&path));
+                    }
                     // A way is as large as what it came past: the one of the last path, mostly the only one, is not copied.
                     let Some(last) = paths.pop() else {
                         done.push(way);
@@ -353,33 +363,35 @@ fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Op
                     open.entry(way.run.place(&last)).or_default().push((last, way));
                 }
                 Next::Nothing => {
-                    complete &= way.run.outcome().is_some();
+                    if way.run.outcome().is_none() {
+                        walked.cut_at(way.seen.last().map(|seen| seen.place.clone()).unwrap_or_default());
+                    }
                     done.push(way);
                 }
             }
         }
-        let Some((_, here)) = open.pop_first() else { break };
+        let Some((place, here)) = open.pop_first() else { break };
         let mut here = meet(here, &reads, hours, undo);
-        if !complete {
+        if walked.cut.is_some() && here.len() > limits::DRY_RUN_REST {
             // Nothing is final any more: a few ways show what else there is.
             here.truncate(limits::DRY_RUN_REST);
+            walked.cut_at(place.clone());
         }
         for (path, way) in here {
             let waiting = open.values().map(Vec::len).sum::<usize>() + fresh.len();
             if budget.is_spent() {
-                complete = false;
+                walked.cut_at(place.clone());
                 done.push(way);
                 continue;
             }
             let mut ways = way.resolve(&path, &mut budget)?;
             if waiting + ways.len() > limits::DRY_RUN_PATHS {
-                complete = false;
+                walked.cut_at(place.clone());
                 ways.truncate(1);
             }
             fresh.extend(ways);
         }
     }
-    let mut walked = Walked { complete, ..Walked::default() };
     let mut ways = done.iter();
     if let Some(first) = ways.next() {
         walked.history = ways.fold(first.seen.clone(), |history, way| seen::join(&history, &way.seen));
@@ -422,7 +434,15 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
 }
 
 fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
-    let steps: Vec<PredictedStep> = walked.history.iter().map(|seen| predicted(plan, seen)).collect();
+    let told = |seen: &Arc<Seen>| {
+        let mut step = predicted(plan, seen);
+        let is_final = walked.cut.as_ref().is_none_or(|cut| seen.place < *cut);
+        if !is_final && !matches!(step.verdict, Verdict::CannotKnow { .. }) {
+            step.verdict = Verdict::CannotKnow { because: "more ways lead here than were followed".to_owned() };
+        }
+        step
+    };
+    let steps: Vec<PredictedStep> = walked.history.iter().map(told).collect();
     let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     let mut dry = DryRun {
         procedure: started.procedure.clone(),
@@ -436,7 +456,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         steps,
         outcomes: walked.outcomes.clone(),
         ways: walked.ways,
-        complete: walked.complete,
+        complete: walked.cut.is_none(),
         unknown,
     };
     dry.digest = digest(&dry).unwrap_or(dry.digest);
