@@ -7,7 +7,8 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let of_target = |name: &str| std::env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    let native = std::env::var("HOST") == std::env::var("TARGET");
+    // A linker that somebody chose may be for another machine.
+    let native = std::env::var("HOST") == std::env::var("TARGET") && std::env::var_os("RUSTC_LINKER").is_none();
     if !(native && of_target("OS") == "linux" && of_target("ENV") == "gnu") {
         return;
     }
@@ -17,9 +18,9 @@ fn main() {
     }
     // The part of `libgcc_s` that unwinds, so that the library need not be there, found and read.
     if let Some(archive) = said("cc", &["-print-file-name=libgcc_eh.a"])
-        && let Some(folder) = Path::new(&archive).parent().filter(|folder| folder.is_absolute())
+        && Path::new(&archive).is_absolute()
     {
-        println!("cargo::rustc-link-search=native={}", folder.display());
+        println!("cargo::rerun-if-changed={archive}");
         println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }
 }

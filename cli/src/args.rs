@@ -48,7 +48,9 @@ impl Cli {
         let all = Command::augment_subcommands(clap::Command::new("runbook"));
         let named = words.iter().skip(1).find_map(|word| all.get_subcommands().find(|command| *command.get_name() == **word));
         if let Some(named) = named {
-            let program = Global::augment_args(clap::Command::new("runbook").subcommand(named.clone()).subcommand_required(true));
+            let program = Global::augment_args(
+                clap::Command::new("runbook").subcommand(named.clone()).subcommand_required(true).disable_help_subcommand(true),
+            );
             if let Ok(matches) = program.try_get_matches_from(words) {
                 return Cli::from_arg_matches(&matches);
             }
@@ -312,7 +314,7 @@ pub struct Explain {
     pub code: Option<String>,
 }
 
-// What a procedure is given.
+// What a procedure is given. (A doc comment of what is flattened would be the help of the command.)
 #[derive(Debug, Clone, Default, Args)]
 pub struct Given {
     /// An input; may be given many times
@@ -615,6 +617,11 @@ mod tests {
             "--help",
             "-V",
             "help",
+            "test help",
+            "exec help",
+            "-- exec a",
+            "exec -e exec a",
+            "-Cexec runs",
             "-C exec",
             "",
         ] {

@@ -190,7 +190,7 @@ pub const EXPLORE_TURNS_TOLD: usize = 3;
 
 /// Steps of a guide, those of called procedures counted each time they are called: some 100 pages.
 pub const GUIDE_STEPS: usize = 2_000;
-/// Approvals that rules of the workspace add to the steps of a guide, those of every environment counted: five for each step.
+/// Approvals that rules of the workspace add to the steps of a guide, those of every environment counted: five for each of them.
 pub const GUIDE_GATES: usize = 10_000;
 /// Steps of a chart: more than anybody follows with a finger, and few enough for those who draw Mermaid.
 pub const CHART_STEPS: usize = 150;
