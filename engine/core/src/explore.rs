@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod finding;
+mod left;
 mod must;
 mod pre_mortem;
 mod story;

@@ -1,12 +1,14 @@
 //! Before anything has gone wrong: for each step and each way in which it can, what happens then, who is asked, and which changes
-//! are left at the end, those of `finally` aside. Whatever else can go wrong goes well; where the step does not stand on the way on
-//! which everything does, the way to it is the shortest.
+//! are left at the end, those of `finally` aside. What follows is told of the way on which everything else goes well; where the step
+//! does not stand on it, of one on which as little as can be goes wrong before. What is left is that of all such ways together,
+//! however conditions turn out that are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::story::{changes, takes_back};
+use super::left::{Left, aside, taken_back};
+use super::story::changes;
 use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
@@ -40,52 +42,59 @@ pub struct Fall {
     pub outcome: Option<OutcomeKind>,
     /// Who is asked, each with the step that it is about.
     pub asked: Vec<(String, StepPath)>,
-    /// Steps whose changes are there at the end.
+    /// Steps whose changes are there at the end, on some path at least, in the order in which they are made.
     pub left: Vec<StepPath>,
+    /// Those of `left` that are not there on every path.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perhaps: Vec<StepPath>,
     /// Whether one of these lists is longer than what stands in it.
     pub more: bool,
     /// Whether the step itself may have left half of a change.
     pub partly: bool,
 }
 
-/// Changes that are there, in the order in which they were made.
-#[derive(Clone, Default)]
-struct Left {
-    changes: BTreeMap<StepPath, usize>,
-    made: usize,
-}
+/// A turn for the worse: from which place, and to which.
+type Way<'w> = (u32, &'w Turn, u32);
 
 impl Walk {
     /// In the order of the file; not more than [`EXPLORE_FALLS`](limits::EXPLORE_FALLS).
     pub fn pre_mortem(&self) -> Vec<Fall> {
         // The way on which everything goes well, by its places.
         let mut good: BTreeMap<u32, usize> = BTreeMap::new();
-        let mut turns: Vec<&Turn> = Vec::new();
         let mut at = 0;
-        while let Some((turn, next)) = self.places.get(at as usize).and_then(|place| place.on.as_ref())
-            && good.insert(at, turns.len()).is_none()
+        while let Some((_, next)) = self.places.get(at as usize).and_then(|place| place.on.as_ref())
+            && good.insert(at, good.len()).is_none()
         {
-            turns.push(turn);
             at = *next;
         }
-        let mut worse: Vec<_> = self.falls.iter().collect();
-        worse.sort_by_key(|(_, (from, ..))| good.get(from).copied().unwrap_or(usize::MAX));
-        let (mut falls, mut left, mut gone) = (Vec::new(), Left::default(), 0);
-        for ((step, what), (from, turn, to)) in worse.into_iter().take(limits::EXPLORE_FALLS) {
-            let before = match good.get(from) {
-                Some(number) => {
-                    turns.iter().take(*number).skip(gone).for_each(|turn| left.take(&self.plan, turn));
-                    gone = *number;
-                    left.clone()
-                }
-                None => {
-                    let mut left = Left::default();
-                    self.turns_to(*from).iter().for_each(|turn| left.take(&self.plan, turn));
-                    left
-                }
-            };
-            falls.push(self.fall((*step, *what), turn, *to, before));
+        let left = Left::of(self);
+        let mut ways: BTreeMap<(StepIx, What), Vec<Way<'_>>> = BTreeMap::new();
+        for (from, place) in (0..).zip(&self.places) {
+            for (turn, to) in place.on.iter().chain(&place.others).filter(|(turn, _)| turn.what.is_fall()) {
+                ways.entry((turn.step, turn.what)).or_default().push((from, turn, *to));
+            }
         }
+        // Of several places at which a step goes wrong, the last one where all has gone well.
+        let rank =
+            |from: &u32| good.get(from).map_or((usize::MAX, left.worse(*from), *from), |number| (usize::MAX - 1 - number, 0, 0));
+        let told = ways.values().filter_map(|ways| Some((*ways.iter().min_by_key(|(from, ..)| rank(from))?, ways)));
+        let mut worse: Vec<_> = told.collect();
+        worse.sort_by_key(|((from, ..), _)| good.get(from).copied().unwrap_or(usize::MAX));
+        worse.truncate(limits::EXPLORE_FALLS);
+        let fall = |(told, ways): (Way<'_>, &Vec<Way<'_>>)| {
+            let (from, turn, to) = told;
+            let mut fall = self.fall(turn, to);
+            let alike = ways.iter().filter(|(other, at, _)| at.path == turn.path && left.worse(*other) == left.worse(from));
+            for (path, always) in left.at_the_end(alike.map(|(from, _, to)| (*from, *to))) {
+                if !always {
+                    fall.perhaps.push(path.clone());
+                }
+                fall.left.push(path);
+            }
+            fall.shorten();
+            fall
+        };
+        let mut falls: Vec<Fall> = worse.into_iter().map(fall).collect();
         falls.sort_by_key(|fall| (self.plan.step(fall.step).at.clone(), fall.step, fall.when.first().copied()));
         falls.dedup_by(|next, fall| {
             let same = fall.follows_as(next);
@@ -97,8 +106,10 @@ impl Walk {
         falls
     }
 
-    fn fall(&self, (step, what): (StepIx, What), turn: &Turn, to: u32, mut left: Left) -> Fall {
+    /// What follows a turn for the worse that leads to a place, but for what is left.
+    fn fall(&self, turn: &Turn, to: u32) -> Fall {
         let plan = &self.plan;
+        let (step, what) = (turn.step, turn.what);
         let mut fall = Fall {
             number: plan.number_at(&turn.path).unwrap_or_default(),
             path: turn.path.clone(),
@@ -111,6 +122,7 @@ impl Walk {
             outcome: None,
             asked: Vec::new(),
             left: Vec::new(),
+            perhaps: Vec::new(),
             more: false,
             partly: matches!(what, What::Fails | What::TimesOut) && changes(plan.step(step)) && !aside(&turn.path),
         };
@@ -122,14 +134,9 @@ impl Walk {
             let Some(place) = self.places.get(at as usize) else { break };
             fall.outcome = place.end;
             let Some((turn, next)) = &place.on else { break };
-            left.take(plan, turn);
             fall.take(plan, turn, &mut undone, &mut asked);
             at = *next;
         }
-        let mut changes: Vec<(usize, StepPath)> = left.changes.into_iter().map(|(path, made)| (made, path)).collect();
-        changes.sort();
-        fall.left = changes.into_iter().map(|(_, path)| path).collect();
-        fall.shorten();
         fall
     }
 }
@@ -162,15 +169,30 @@ impl Fall {
         self.on_failure.truncate(MOST);
         self.asked.truncate(MOST);
         self.left.truncate(MOST);
+        self.perhaps.retain(|path| self.left.contains(path));
     }
 
     /// Whether the same follows from both.
     fn follows_as(&self, other: &Fall) -> bool {
-        let Fall { number: _, path, step, when: _, verified, goes_on, on_failure, undone, outcome, asked, left, more, partly } =
-            self;
+        let Fall {
+            number: _,
+            path,
+            step,
+            when: _,
+            verified,
+            goes_on,
+            on_failure,
+            undone,
+            outcome,
+            asked,
+            left,
+            perhaps,
+            more,
+            partly,
+        } = self;
         (path, step, goes_on, on_failure, undone) == (&other.path, &other.step, &other.goes_on, &other.on_failure, &other.undone)
-            && (verified, outcome, asked, left, more, partly)
-                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.more, &other.partly)
+            && (verified, outcome, asked, left, perhaps, more, partly)
+                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.perhaps, &other.more, &other.partly)
     }
 
     /// In what ways it goes wrong.
@@ -201,50 +223,13 @@ impl Fall {
 
     /// What is left, in one line; empty where that is nothing.
     pub fn leaves(&self) -> String {
-        let mut left: Vec<String> = self.left.iter().map(ToString::to_string).collect();
+        let word = |path: &StepPath| if self.perhaps.contains(path) { format!("perhaps {path}") } else { path.to_string() };
+        let mut left: Vec<String> = self.left.iter().map(word).collect();
         if self.partly {
             left.push(format!("perhaps a part of {}", self.path));
         }
         left.join(", ")
     }
-}
-
-/// What a turn takes back: the step whose undo it is of.
-fn taken_back(turn: &Turn) -> Option<StepPath> {
-    match turn.what {
-        What::UndoneByHand => Some(turn.path.clone()),
-        _ => turn.path.as_str().rsplit_once("~undo").and_then(|(of, _)| of.parse().ok()),
-    }
-}
-
-impl Left {
-    /// Adds what a turn changes, or removes what it takes back.
-    fn take(&mut self, plan: &Plan, turn: &Turn) {
-        if let Some(of) = taken_back(turn) {
-            self.changes.remove(&of);
-            return;
-        }
-        let step = plan.step(turn.step);
-        let did = match turn.what {
-            What::Succeeds | What::Done | What::Holds => changes(step),
-            What::Granted => matches!(step.verb, Verb::Manual(_)) && changes(step),
-            _ => false,
-        };
-        let verified = matches!(turn.what, What::Succeeds | What::Holds);
-        let path = match turn.path.as_str().rsplit_once("~verify").filter(|_| verified) {
-            Some((of, _)) => of.parse().ok(),
-            None => Some(turn.path.clone()).filter(|_| did),
-        };
-        if let Some(path) = path.filter(|path| !aside(path)) {
-            self.made += 1;
-            self.changes.entry(path).or_insert(self.made);
-        }
-    }
-}
-
-/// Whether it takes something back or tidies up: nothing of that is left.
-fn aside(path: &StepPath) -> bool {
-    takes_back(path) || path.as_str().contains("~finally/")
 }
 
 /// Whom a decision about a step asks.

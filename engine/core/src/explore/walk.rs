@@ -34,8 +34,6 @@ pub struct Walk {
     pub found: usize,
     pub extent: Extent,
     pub(super) places: Vec<Place>,
-    /// Where a step took a turn for the worse, if possible on the way on which all else goes well: from which place, and to which.
-    pub(super) falls: BTreeMap<(StepIx, What), (u32, Turn, u32)>,
 }
 
 /// How far the walk went.
@@ -54,6 +52,8 @@ pub(super) struct Place {
     pub came: Option<(u32, Turn)>,
     /// Where the best turn leads.
     pub on: Option<(Turn, u32)>,
+    /// Where the other turns lead.
+    pub others: Vec<(Turn, u32)>,
     pub end: Option<OutcomeKind>,
 }
 
@@ -99,9 +99,6 @@ struct Walker {
     open: VecDeque<(u32, Way, Vec<Choice>)>,
     known: HashMap<Digest, u32>,
     findings: BTreeMap<Kind, Finding>,
-    falls: BTreeMap<(StepIx, What), (u32, Turn, u32)>,
-    /// How far the way on which everything goes well has come.
-    good: u32,
     reached: BTreeSet<StepIx>,
     branches: BTreeSet<(StepIx, u32)>,
     /// Of each approval, whether a no leads anywhere else than a yes.
@@ -124,8 +121,6 @@ impl Walker {
             open: VecDeque::new(),
             known: HashMap::new(),
             findings: BTreeMap::new(),
-            falls: BTreeMap::new(),
-            good: 0,
             reached: BTreeSet::new(),
             branches: BTreeSet::new(),
             matters: BTreeMap::new(),
@@ -159,7 +154,6 @@ impl Walker {
 
     fn expand(&mut self, from: u32, way: Way, choices: &[Choice]) -> Result<(), IllegalEvent> {
         // What a yes and a no to the same question lead to.
-        let mut best = None;
         let mut answers: Vec<(StepIx, What, Vec<u8>)> = Vec::new();
         // Where a failure has led, which a time that runs out leads to as well, but for a look at what an unknown end has done.
         let mut failed: Option<(StepIx, u32)> = None;
@@ -168,7 +162,7 @@ impl Walker {
             if let (What::TimesOut, Some((step, to))) = (choice.turn.what, failed)
                 && step == choice.turn.step
             {
-                self.fall(from, choice, to);
+                self.lead(from, number, choice, to);
                 continue;
             }
             if self.spent() {
@@ -185,20 +179,11 @@ impl Walker {
             self.look(&mut next, from, Some(&choice.turn))?;
             self.work += std::mem::take(&mut next.cost);
             let to = self.place(from, &choice.turn, next, after);
-            if number == 0
-                && let Some(place) = self.places.get_mut(from as usize)
-            {
-                place.on = Some((choice.turn.clone(), to));
-            }
-            if number == 0 && from == self.good {
-                best = Some(to);
-            }
             if choice.turn.what == What::Fails && !choice.turn.path.as_str().contains("~verify") {
                 failed = Some((choice.turn.step, to));
             }
-            self.fall(from, choice, to);
+            self.lead(from, number, choice, to);
         }
-        self.good = best.unwrap_or(self.good);
         for (step, _, yes) in answers.iter().filter(|(_, what, _)| *what == What::Granted) {
             let mut noes = answers.iter().filter(|(of, what, _)| of == step && *what == What::Rejected);
             let differs = noes.any(|(_, _, no)| no != yes);
@@ -207,14 +192,13 @@ impl Walker {
         Ok(())
     }
 
-    /// Keeps where a turn for the worse leads, preferring one on the way on which all else goes well.
-    fn fall(&mut self, from: u32, choice: &Choice, to: u32) {
-        if !choice.turn.what.is_fall() {
-            return;
-        }
-        let key = (choice.turn.step, choice.turn.what);
-        if from == self.good || !self.falls.contains_key(&key) {
-            self.falls.insert(key, (from, choice.turn.clone(), to));
+    /// Keeps where a turn leads; the first is the best.
+    fn lead(&mut self, from: u32, number: usize, choice: &Choice, to: u32) {
+        let Some(place) = self.places.get_mut(from as usize) else { return };
+        let turn = choice.turn.clone();
+        match number {
+            0 => place.on = Some((turn, to)),
+            _ => place.others.push((turn, to)),
         }
     }
 
@@ -334,7 +318,7 @@ impl Walker {
         findings.sort_by_key(|finding| finding.kind.step().is_some());
         findings.truncate(limits::DIAGNOSTICS);
         findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
-        Walk { plan: self.plan, findings, found, extent, places: self.places, falls: self.falls }
+        Walk { plan: self.plan, findings, found, extent, places: self.places }
     }
 
     /// Steps and branches of the procedure itself that no path comes to. What it calls may be made for others too.

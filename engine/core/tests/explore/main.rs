@@ -1,6 +1,7 @@
 //! What an exploration finds, as a table: a procedure, and each finding with the path that shows it.
 
 mod brute;
+mod small;
 
 use std::sync::Arc;
 
@@ -213,8 +214,29 @@ finally:
             "swap~verify[1]/swapped times out: goes on with tell; ends succeeded | whoever may operate about swap | drain, swap, tell",
             "tell fails or times out: goes on with look; ends succeeded |  | drain, swap, perhaps a part of tell",
             "look fails or times out: runs ~on_failure/page; ends failed |  | drain, swap, tell, ~on_failure/page",
-            "~on_failure/page fails or times out: ends failed |  | perhaps a part of ~on_failure/page",
+            "~on_failure/page fails or times out: ends failed |  | perhaps drain, perhaps swap, perhaps tell, perhaps a part of ~on_failure/page",
             "~finally/tidy fails or times out: ends succeeded |  | drain, swap, tell",
+        ]
+    );
+}
+
+/// However conditions turn out, what a row says is left is all that may be.
+#[test]
+fn a_pre_mortem_names_what_is_left_on_any_path() {
+    let walk = walked(&plan(
+        "steps:
+- {id: all, each: {in: inputs.hosts, as: host, steps: [{id: one, exec: [one, '{{host}}'], idempotent: true}]}}
+- {id: more, if: inputs.n > 3, exec: [more], idempotent: true, on_failure: continue}
+- {id: look, exec: [look], effect: read}
+",
+    ));
+    let told = walk.pre_mortem().iter().map(|fall| format!("{} {}: {}", fall.path, fall.when(), fall.leaves())).collect::<Vec<_>>();
+    assert_eq!(
+        told,
+        [
+            "all[1]/one fails or times out: all[0]/one, perhaps a part of all[1]/one",
+            "more fails or times out: perhaps all[0]/one, perhaps all[1]/one, perhaps a part of more",
+            "look fails or times out: perhaps all[0]/one, perhaps all[1]/one, perhaps more",
         ]
     );
 }
