@@ -207,11 +207,12 @@ impl Fall {
         if self.verified {
             parts.push("looks whether it did its work".to_owned());
         }
-        if !self.undone.is_empty() {
-            parts.push(format!("takes back {}", list(&self.undone)));
-        }
+        // In this order: what a procedure does about a failure comes before anything is taken back.
         if !self.on_failure.is_empty() {
             parts.push(format!("runs {}", list(&self.on_failure)));
+        }
+        if !self.undone.is_empty() {
+            parts.push(format!("takes back {}", list(&self.undone)));
         }
         parts.extend(self.goes_on.iter().map(|next| format!("goes on with {next}")));
         parts.push(match self.outcome {

@@ -197,6 +197,7 @@ finally:
 ",
     ));
     let falls = walk.pre_mortem();
+    // As a run does it: what the procedure does about the failure, and then the undo.
     let told = falls.iter().map(|fall| {
         let asked: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} about {about}")).collect();
         format!("{} {}: {} | {} | {}", fall.path, fall.when(), fall.happens(), asked.join(", "), fall.leaves())
@@ -207,8 +208,8 @@ finally:
             "drain fails or times out: runs ~on_failure/page; ends failed |  | ~on_failure/page, perhaps a part of drain",
             "drain ends unknown: goes on with go; ends succeeded | whoever may operate about drain, dba about go | drain, swap, tell",
             "drain~undo/exec-1 fails or times out: takes back drain; ends rolled_back | whoever may operate about drain | ~on_failure/page",
-            "go is rejected or is not answered: takes back drain; runs ~on_failure/page; ends rolled_back |  | ~on_failure/page",
-            "swap fails or times out: takes back drain; runs ~on_failure/page; ends rolled_back |  | ~on_failure/page, perhaps a part of swap",
+            "go is rejected or is not answered: runs ~on_failure/page; takes back drain; ends rolled_back |  | ~on_failure/page",
+            "swap fails or times out: runs ~on_failure/page; takes back drain; ends rolled_back |  | ~on_failure/page, perhaps a part of swap",
             "swap ends unknown: looks whether it did its work; goes on with tell; ends succeeded |  | drain, swap, tell",
             "swap~verify[1]/swapped fails: goes on with swap; ends succeeded |  | drain, swap, tell",
             "swap~verify[1]/swapped times out: goes on with tell; ends succeeded | whoever may operate about swap | drain, swap, tell",
