@@ -524,7 +524,7 @@ impl Way {
                     // What the items of a loop read from their own steps has one name and many values.
                     && !(same_step && what.contains("‹steps."))
                 {
-                    clashes.push((one.step_ix(), other.step_ix(), format!("both do {what}")));
+                    clashes.push((one.step_ix(), other.step_ix(), format!("both {what}")));
                 }
                 let locks = other.locks();
                 for (call, lock) in one.locks() {
@@ -539,16 +539,16 @@ impl Way {
     }
 }
 
-/// What a step changes, as far as its command says: the address of a request, else all that is run.
+/// What a step changes, as far as its command says: the address of a request, whatever its method, else all that is run.
 fn target(view: &StepView<'_>) -> Option<String> {
     let work = view.work()?;
     match &work.task {
         Task::Http(http) if http.is_safe() => None,
-        Task::Http(http) => Some(format!("{} {}", http.method, http.url)),
-        Task::Exec { argv } => Some(format!("`{}`{}", argv.join(" "), surroundings(work))),
+        Task::Http(http) => Some(format!("change {}", http.url)),
+        Task::Exec { argv } => Some(format!("do `{}`{}", argv.join(" "), surroundings(work))),
         Task::Run { script, values, .. } => {
             let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            Some(format!("`{}` {}{}", script.trim(), values.join(" "), surroundings(work)))
+            Some(format!("do `{}` {}{}", script.trim(), values.join(" "), surroundings(work)))
         }
         Task::Rhai { .. } | Task::Notify { .. } => None,
     }

@@ -165,6 +165,25 @@ fn calls_of_one_lock_do_not_run_side_by_side() {
     );
 }
 
+/// Whatever is done to it: the address is what changes.
+#[test]
+fn requests_to_one_address_do_not_run_side_by_side() {
+    let requests = |one: &str, other: &str| {
+        let http = |id: &str, request: &str| format!("{{id: {id}, http: {{{request}}}, idempotent: true}}");
+        let (one, other) = (http("one", one), http("two", other));
+        format!("steps:\n- parallel:\n    a: [{one}]\n    b: [{other}]\n{LOOK}")
+    };
+    let (url, clash) = ("url: 'https://db/7'", "RB0607: one and two change the same at once []");
+    for (one, other, expect) in [
+        (format!("method: PUT, {url}"), format!("method: PUT, {url}"), &[clash][..]),
+        (format!("method: POST, {url}"), format!("method: PUT, {url}"), &[clash]),
+        (format!("method: DELETE, {url}"), format!("method: PATCH, {url}"), &[clash]),
+        (format!("method: POST, {url}"), "method: PUT, url: 'https://db/8'".to_owned(), &[]),
+    ] {
+        shows(&requests(&one, &other), expect);
+    }
+}
+
 /// Conditions that are written alike hold alike: what is guarded twice is guarded.
 #[test]
 fn a_condition_holds_again_where_it_is_written_again() {
