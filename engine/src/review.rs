@@ -12,6 +12,7 @@ use runbook_core::diagnostic::{Diagnostic, Severity};
 use runbook_core::document::Procedure;
 use runbook_core::document::test::{Case, Test};
 use runbook_core::explore::{DryRun, walk};
+use runbook_core::id::ProcedureName;
 use runbook_core::policy::People;
 use runbook_core::{Digest, Plan, trial};
 
@@ -77,13 +78,12 @@ pub struct Tests {
 impl Review {
     pub fn objections(&self) -> Vec<String> {
         let mut objections = Vec::new();
+        let mut low: BTreeSet<&ProcedureName> = BTreeSet::new();
         for procedure in &self.procedures {
             let name = &procedure.name;
             match &procedure.change {
                 Change::Broken => objections.push(format!("{name} does not pass `check`")),
-                Change::Changed(comparison, _) if !comparison.is_raised_enough() => {
-                    objections.push(format!("the version of {name} is not raised as far as the change asks for"));
-                }
+                Change::Changed(comparison, _) => low.extend(comparison.too_low()),
                 _ => {}
             }
             let errors = procedure.found.iter().filter(|found| found.severity == Severity::Error).count();
@@ -99,6 +99,9 @@ impl Review {
                 objections.push(format!("a test of {name} cannot be played"));
             }
         }
+        // Told once, however many call it.
+        let low = low.into_iter().map(|name| format!("the version of {name} is not raised as far as the change asks for"));
+        objections.splice(..0, low);
         if has_errors(&self.elsewhere) {
             objections.push("another file does not pass `check`".to_owned());
         }

@@ -99,6 +99,35 @@ fn a_change_is_judged() {
 }
 
 #[test]
+fn what_is_called_is_never_taken_for_its_caller() {
+    let named = |name: &str, version: &str, steps: &str| {
+        procedure(steps).replace("name: try", &format!("name: {name}")).replace("version: 1.0.0", &format!("version: {version}"))
+    };
+    let child = |command: &str| named("child", "1.2.0", &format!("steps:\n  - {{id: x, exec: [{command}], effect: read}}\n"));
+    let big = named("big", "1.0.0", "steps:\n  - {id: c, call: child@^1}\n");
+    let desk = desk(&[("big.yaml", &big), ("child.yaml", &child("a"))]);
+    std::fs::write(desk.path("child.yaml"), child("b")).unwrap();
+    let low = "still 1.2.0, a minor change: the version must be at least 1.3.0";
+    let ran = desk.run("review --against main").exits(1).prints("big: still 1.0.0, but what it calls is another; tests: none\n");
+    assert!(ran.out.contains(&format!("child: {low}; tests: none\n")), "{}", ran.out);
+    assert_eq!(ran.err.matches("the version of child is not raised").count(), 1, "{}", ran.err);
+    assert!(!ran.err.contains("the version of big"), "{}", ran.err);
+    let markdown = desk.run("review --against main --format markdown").exits(1).out;
+    let (_, of_big) = markdown.split_once("\n### `big`\n").unwrap();
+    let (of_big, of_child) = of_big.split_once("\n### `child`\n").unwrap();
+    for (section, heading) in [
+        (of_big, "### `big`: still 1.0.0, but what it calls is another\n".to_owned()),
+        (of_big, format!("### `child`: called: {low}\n")),
+        (of_child, format!("### `child`: {low}\n")),
+    ] {
+        assert!(section.contains(&heading), "{heading}\n{section}");
+    }
+    desk.run("diff main:big.yaml")
+        .exits(0)
+        .prints(&format!("big: still 1.0.0, but what it calls is another\nchild: called: {low}\n"));
+}
+
+#[test]
 fn a_comment_has_its_bound_and_says_what_is_hidden() {
     let many = |word: &str| -> String {
         let steps: String =

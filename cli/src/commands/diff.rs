@@ -125,6 +125,10 @@ fn text(comparison: &Comparison) -> String {
         return "nothing means anything else".to_owned();
     }
     let mut out = Vec::new();
+    if let Some(verdict) = comparison::unchanged(comparison) {
+        let name = Tone::Strong.paint(comparison.new.procedure.as_str());
+        out.push(format!("{name}: {}", Tone::Good.paint(&verdict)));
+    }
     for change in &comparison.procedures {
         procedure(change, &mut out);
     }

@@ -75,6 +75,8 @@ pub struct Side {
 #[derive(Clone, Debug, Serialize)]
 pub struct ProcedureChange {
     pub procedure: ProcedureName,
+    /// Whether it is only called by the one that was asked for.
+    pub called: bool,
     /// Absent where the plan did not have it.
     pub old: Option<Version>,
     pub new: Option<Version>,
@@ -139,9 +141,20 @@ impl Comparison {
         self.procedures.is_empty()
     }
 
+    /// What became of the procedure that was asked for; absent where only what it calls is another.
+    pub fn own(&self) -> Option<&ProcedureChange> {
+        self.procedures.first().filter(|change| !change.called)
+    }
+
     /// Whether every version was raised as far as its changes ask for.
     pub fn is_raised_enough(&self) -> bool {
-        self.procedures.iter().all(|procedure| !matches!(procedure.raised, Raised::TooLittle(_)))
+        self.too_low().next().is_none()
+    }
+
+    /// The procedures whose versions were not.
+    pub fn too_low(&self) -> impl Iterator<Item = &ProcedureName> {
+        let low = self.procedures.iter().filter(|change| matches!(change.raised, Raised::TooLittle(_)));
+        low.map(|change| &change.procedure)
     }
 }
 
@@ -158,7 +171,8 @@ pub fn compare(old: &Plan, new: &Plan) -> Comparison {
     for (name, place) in &after {
         let now = &new.procedures[*place];
         match before.get(name) {
-            Some(then) => procedures.extend(both(old, &old.procedures[*then], new, now)),
+            Some(then) => procedures
+                .extend(both(old, &old.procedures[*then], new, now).map(|change| ProcedureChange { called: true, ..change })),
             None => procedures.push(one_sided(name, None, Some(now.version))),
         }
     }
@@ -171,6 +185,7 @@ pub fn compare(old: &Plan, new: &Plan) -> Comparison {
 fn one_sided(procedure: &ProcedureName, old: Option<Version>, new: Option<Version>) -> ProcedureChange {
     ProcedureChange {
         procedure: procedure.clone(),
+        called: true,
         old,
         new,
         parts: Vec::new(),
@@ -192,6 +207,7 @@ fn both(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Procedure) -> O
     let raised = if new.version >= least { Raised::Enough } else { Raised::TooLittle(least) };
     Some(ProcedureChange {
         procedure: new.name.clone(),
+        called: false,
         old: Some(old.version),
         new: Some(new.version),
         parts,

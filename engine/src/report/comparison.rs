@@ -4,13 +4,22 @@ use runbook_core::compare::{Comparison, Fate, PartChange, ProcedureChange, Raise
 
 use super::markdown;
 
-/// One section for each procedure that changed. Long texts are folded.
+/// One section for the procedure, and one for each that it calls and that changed. Long texts are folded.
 pub fn to_markdown(comparison: &Comparison) -> String {
-    let sections: Vec<String> = comparison.procedures.iter().map(procedure).collect();
+    let head = |name: &str, verdict: &str| format!("### {}: {}\n", markdown::code(name), markdown::text(verdict));
+    let own = unchanged(comparison).map(|verdict| head(comparison.new.procedure.as_str(), &verdict));
+    let changed = comparison.procedures.iter().map(|change| head(change.procedure.as_str(), &verdict(change)) + &procedure(change));
+    let sections: Vec<String> = own.into_iter().chain(changed).collect();
     if sections.is_empty() { "Nothing means anything else.\n".to_owned() } else { sections.join("\n") }
 }
 
-/// What was done to the version, and what should have been, in one line.
+/// What is said of the procedure itself where only what it calls is another.
+pub fn unchanged(comparison: &Comparison) -> Option<String> {
+    let is_so = comparison.own().is_none() && !comparison.is_empty();
+    is_so.then(|| format!("still {}, but what it calls is another", comparison.new.version))
+}
+
+/// What was done to the version, and what should have been, in one line; of a procedure that is only called, it begins with that.
 pub fn verdict(change: &ProcedureChange) -> String {
     let versions = match (change.old, change.new) {
         (Some(old), Some(new)) if old == new => format!("still {new}"),
@@ -22,6 +31,11 @@ pub fn verdict(change: &ProcedureChange) -> String {
     let needs = match change.needs {
         Raise::None => "nothing in it means anything else".to_owned(),
         needs => format!("a {} change", needs.word()),
+    };
+    let versions = match change.raised {
+        Raised::Neither => versions,
+        _ if change.called => format!("called: {versions}"),
+        _ => versions,
     };
     match change.raised {
         Raised::Neither => versions,
@@ -73,7 +87,7 @@ pub fn weight(needs: Raise, because: Option<&str>) -> String {
 }
 
 fn procedure(change: &ProcedureChange) -> String {
-    let mut out = format!("### {}: {}\n", markdown::code(change.procedure.as_str()), markdown::text(&verdict(change)));
+    let mut out = String::new();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut long: Vec<String> = Vec::new();
     let mut say = |of: &str, part: &PartChange, rows: &mut Vec<Vec<String>>| {

@@ -152,7 +152,10 @@ pub fn change(procedure: &Reviewed) -> String {
         Change::Removed => "gone".to_owned(),
         Change::Broken => "does not pass check".to_owned(),
         Change::Mended(_) => "passes check now".to_owned(),
-        Change::Changed(changed, _) => changed.procedures.first().map_or_else(|| "means the same".to_owned(), comparison::verdict),
+        Change::Changed(changed, _) => match changed.own() {
+            Some(own) => comparison::verdict(own),
+            None => comparison::unchanged(changed).unwrap_or_else(|| "means the same".to_owned()),
+        },
     }
 }
 
