@@ -35,6 +35,8 @@ pub struct Reviewed {
     /// Its file in the new catalogue; the old one's where it is gone.
     pub file: String,
     pub change: Change,
+    /// Where no environment was named: what is so only under the rules of these.
+    pub only_in: Vec<(Vec<String>, Comparison)>,
     /// Found now and not before.
     pub found: Vec<Diagnostic>,
     /// Found before and not now.
@@ -86,6 +88,7 @@ impl Review {
                 Change::Changed(comparison, _) => low.extend(comparison.too_low()),
                 _ => {}
             }
+            low.extend(procedure.only_in.iter().flat_map(|(_, comparison)| comparison.too_low()));
             let errors = procedure.found.iter().filter(|found| found.severity == Severity::Error).count();
             if errors > 0 && !matches!(procedure.change, Change::Broken) {
                 objections.push(format!("{name} breaks what it says of itself ({errors} new)"));
@@ -120,6 +123,7 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
     let (before, after) = (newest(old), newest(new));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let mut review = Review::default();
+    let environments = environments(old, new, options);
     let mut concerned: BTreeSet<String> = BTreeSet::new();
     for name in names {
         let mut then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
@@ -139,13 +143,53 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
         if let Some(now) = &now {
             concerned.extend(now.files.iter().cloned());
         }
-        review.procedures.extend(reviewed(name, then, now, new, options));
+        let only_in = match (before.get(name), after.get(name)) {
+            (Some(before), Some(after)) => only_in(&then, &now, (old, before), (new, after), &environments, options),
+            _ => Vec::new(),
+        };
+        review.procedures.extend(reviewed(name, then, now, only_in, new, options));
     }
     let known = told(&old.check(options));
     let elsewhere =
         new.check(options).into_iter().filter(|found| !concerned.contains(&*found.source) && !known.contains(&key(found)));
     review.elsewhere = elsewhere.collect();
     review
+}
+
+/// The production environments that both workspaces have, where none was named.
+fn environments(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Vec<String> {
+    let (None, Some(before), Some(after)) = (&options.environment, old.workspace(), new.workspace()) else { return Vec::new() };
+    let is_known = |name: &str| before.environments.iter().any(|environment| environment.name == name);
+    let both = after.environments.iter().filter(|environment| environment.production && is_known(&environment.name));
+    both.map(|environment| environment.name.clone()).collect()
+}
+
+/// What a procedure means differently under the rules of some environments, and is not said of it without them.
+fn only_in(
+    then: &Option<Judged>,
+    now: &Option<Judged>,
+    (old, before): (&Catalogue, &Procedure),
+    (new, after): (&Catalogue, &Procedure),
+    environments: &[String],
+    options: &CheckOptions,
+) -> Vec<(Vec<String>, Comparison)> {
+    let plan = |judged: &Option<Judged>| judged.as_ref().and_then(|judged| judged.plan.clone());
+    let (Some(then), Some(now)) = (plan(then), plan(now)) else { return Vec::new() };
+    let said = compare(&then, &now).procedures;
+    let mut found: Vec<(Vec<String>, Comparison)> = Vec::new();
+    for name in environments {
+        let options = CheckOptions { environment: Some(name.clone()), ..options.clone() };
+        let (Some(then), Some(now)) = (old.plan(before, &options).0, new.plan(after, &options).0) else { continue };
+        let comparison = compare(&then, &now);
+        if comparison.is_empty() || comparison.procedures == said {
+            continue;
+        }
+        match found.iter_mut().find(|(_, other)| other.procedures == comparison.procedures) {
+            Some((names, _)) => names.push(name.clone()),
+            None => found.push((vec![name.clone()], comparison)),
+        }
+    }
+    found
 }
 
 /// The newest version of each name.
@@ -199,7 +243,14 @@ fn told(found: &[Diagnostic]) -> BTreeSet<(String, &'static str, String)> {
     found.iter().map(key).collect()
 }
 
-fn reviewed(name: &str, then: Option<Judged>, now: Option<Judged>, new: &Catalogue, options: &CheckOptions) -> Option<Reviewed> {
+fn reviewed(
+    name: &str,
+    then: Option<Judged>,
+    now: Option<Judged>,
+    only_in: Vec<(Vec<String>, Comparison)>,
+    new: &Catalogue,
+    options: &CheckOptions,
+) -> Option<Reviewed> {
     let (before, after) = (then.as_ref().map_or(&[][..], |j| &j.found), now.as_ref().map_or(&[][..], |j| &j.found));
     let (known, still) = (told(before), told(after));
     let found: Vec<Diagnostic> = after.iter().filter(|found| !known.contains(&key(found))).cloned().collect();
@@ -224,14 +275,14 @@ fn reviewed(name: &str, then: Option<Judged>, now: Option<Judged>, new: &Catalog
         Change::Broken => then.as_ref().is_some_and(|then| then.plan.is_none()),
         _ => false,
     };
-    if same && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
+    if same && only_in.is_empty() && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
         return None;
     }
     if let Some(plan) = now.as_ref().and_then(|now| now.plan.as_ref()) {
         tests.dry_runs = dry_runs(new, &tests.files, plan);
     }
     let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
-    Some(Reviewed { name: name.to_owned(), file, change, found, mended, tests })
+    Some(Reviewed { name: name.to_owned(), file, change, only_in, found, mended, tests })
 }
 
 fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {

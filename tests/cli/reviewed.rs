@@ -128,6 +128,21 @@ fn what_is_called_is_never_taken_for_its_caller() {
 }
 
 #[test]
+fn what_is_so_only_in_production_is_told() {
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nname: it\npeople: {ann: {users: [ann]}}\n\
+        environments: {staging: {default: true}, production: {production: true}, live: {production: true}}\n";
+    let rule = "policies: [{name: careful, when: {effect: change, environments: [production, live]}, require: {approve: {from: [ann]}}}]\n";
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", &format!("{workspace}{rule}"))]);
+    desk.run("review --against main").exits(0).prints("no procedure means anything else");
+    std::fs::write(desk.path("workspace.yaml"), workspace).unwrap();
+    let ran = desk.run("review --against main").exits(1).says("the version of try is not raised");
+    ran.prints("try: means the same; in production, live: still 1.0.0, a major change: the version must be at least 2.0.0");
+    let markdown = desk.run("review --against main --format markdown").exits(1).out;
+    assert!(markdown.contains("<summary>What it changes in production, live") && markdown.contains("gate careful"), "{markdown}");
+    desk.run("review --against main -e staging").exits(0).prints("no procedure means anything else");
+}
+
+#[test]
 fn a_comment_has_its_bound_and_says_what_is_hidden() {
     let many = |word: &str| -> String {
         let steps: String =

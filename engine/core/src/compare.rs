@@ -72,7 +72,7 @@ pub struct Side {
 }
 
 /// What became of one procedure.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProcedureChange {
     pub procedure: ProcedureName,
     /// Whether it is only called by the one that was asked for.

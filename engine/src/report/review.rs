@@ -2,6 +2,8 @@
 
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 
+use runbook_core::compare::Comparison;
+
 use super::annotations::Annotation;
 use super::{comparison, dry_run, markdown};
 use crate::review::{Change, Review, Reviewed};
@@ -147,15 +149,27 @@ fn digest(procedure: &Reviewed) -> Option<String> {
 
 /// What became of a procedure, in one line.
 pub fn change(procedure: &Reviewed) -> String {
-    match &procedure.change {
+    let mut said = became(&procedure.change);
+    for (environments, comparison) in &procedure.only_in {
+        said.push_str(&format!("; in {}: {}", environments.join(", "), compared(comparison)));
+    }
+    said
+}
+
+fn compared(comparison: &Comparison) -> String {
+    match comparison.own() {
+        Some(own) => comparison::verdict(own),
+        None => comparison::unchanged(comparison).unwrap_or_else(|| "means the same".to_owned()),
+    }
+}
+
+fn became(change: &Change) -> String {
+    match change {
         Change::Added(_) => "new".to_owned(),
         Change::Removed => "gone".to_owned(),
         Change::Broken => "does not pass check".to_owned(),
         Change::Mended(_) => "passes check now".to_owned(),
-        Change::Changed(changed, _) => match changed.own() {
-            Some(own) => comparison::verdict(own),
-            None => comparison::unchanged(changed).unwrap_or_else(|| "means the same".to_owned()),
-        },
+        Change::Changed(changed, _) => compared(changed),
     }
 }
 
@@ -193,6 +207,10 @@ fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> V
             && !changed.is_empty()
         {
             part(Kind::Comparison, markdown::details("What it changes", &comparison::to_markdown(changed)));
+        }
+        for (environments, changed) in &procedure.only_in {
+            let title = format!("What it changes in {}", environments.join(", "));
+            part(Kind::Comparison, markdown::details(&title, &comparison::to_markdown(changed)));
         }
         let tests = &procedure.tests;
         let failed =
