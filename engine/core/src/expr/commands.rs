@@ -1,11 +1,15 @@
 //! Which commands of a shell read their words as code a second time, or as names of variables: there a value stops being data,
-//! however it is quoted, and is refused. Other programs are known in [`interpreters`](super::interpreters).
+//! however it is quoted, and is refused. Other programs are known in [`interpreters`](super::interpreters). Which word names the
+//! command, behind all that may stand before it, is said here alone.
 
 /// Words after which a command is still to come.
-pub(super) const RESERVED: [&str; 12] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "time", "in"];
+pub(super) const RESERVED: [&str; 11] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "in"];
+
+/// Words that open a compound command.
+const COMPOUND: [&str; 8] = ["{", "[[", "if", "while", "until", "for", "case", "select"];
 
 /// Commands that read their words as code or as names of variables.
-const READS_CODE: [&str; 15] = [
+const READS_CODE: [&str; 19] = [
     "eval",
     "let",
     "declare",
@@ -21,13 +25,59 @@ const READS_CODE: [&str; 15] = [
     ".",
     "function",
     "enable",
+    "compgen",
+    "complete",
+    "compopt",
+    "bind",
 ];
 
-/// Commands whose next word is the command.
-const PREFIXES: [&str; 8] = ["exec", "command", "builtin", "sudo", "doas", "nohup", "env", "setsid"];
+/// A command behind whose options and operands the command stands.
+struct Prefix {
+    names: &'static [&'static str],
+    /// Letters of options behind which another word stands.
+    letters: &'static str,
+    /// Long options behind which another word stands.
+    long: &'static [&'static str],
+    /// How many words stand between the options and the command.
+    operands: usize,
+}
+
+const NOTHING: Prefix = Prefix { names: &[], letters: "", long: &[], operands: 0 };
+
+const PREFIXES: [Prefix; 13] = [
+    Prefix { names: &["command", "builtin", "nohup", "setsid", "busybox", "toybox"], ..NOTHING },
+    Prefix { names: &["exec"], letters: "a", ..NOTHING },
+    Prefix { names: &["time"], letters: "fo", long: &["format", "output"], ..NOTHING },
+    // `-S` is the command itself.
+    Prefix { names: &["env"], letters: "uC", long: &["unset", "chdir"], ..NOTHING },
+    Prefix { names: &["nice"], letters: "n", long: &["adjustment"], ..NOTHING },
+    Prefix { names: &["ionice"], letters: "cnpPu", long: &["class", "classdata"], ..NOTHING },
+    Prefix {
+        names: &["sudo", "doas"],
+        letters: "ughpCrtTUDR",
+        long: &["user", "group", "host", "prompt", "chdir", "chroot", "role", "type", "close-from", "command-timeout"],
+        ..NOTHING
+    },
+    Prefix { names: &["stdbuf"], letters: "ioe", long: &["input", "output", "error"], ..NOTHING },
+    Prefix { names: &["timeout"], letters: "sk", long: &["signal", "kill-after"], operands: 1 },
+    Prefix { names: &["flock"], letters: "wE", long: &["timeout", "wait", "conflict-exit-code"], operands: 1 },
+    Prefix { names: &["chroot", "chrt", "taskset"], letters: "TPD", operands: 1, ..NOTHING },
+    Prefix { names: &["nsenter", "unshare"], letters: "tSGRw", long: &["target", "setuid", "setgid", "root", "wd"], ..NOTHING },
+    Prefix {
+        names: &["xargs"],
+        letters: "aEdInLPs",
+        long: &["arg-file", "delimiter", "max-args", "max-lines", "max-procs", "max-chars"],
+        ..NOTHING
+    },
+];
+
+/// Prefixes whose next word must not hold a value, not even as an option.
+const STRICT: [&str; 8] = ["exec", "command", "builtin", "sudo", "doas", "nohup", "env", "setsid"];
 
 /// Stands in the words of a `[[` that has an arithmetic test.
 pub(super) const ARITHMETIC_TEST: &str = "\u{FFFC}arithmetic";
+
+const DECIDES: &str = "here a value would decide which command runs";
 
 /// The value of a word `name=value`.
 pub(super) fn assigned(word: &str) -> Option<&str> {
@@ -38,32 +88,132 @@ pub(super) fn assigned(word: &str) -> Option<&str> {
     plain.then_some(value)
 }
 
+/// The last part of the path of a program.
+pub(super) fn program(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// Whether the command that a word stands before is named behind it.
+pub(super) fn is_prefix(word: &str) -> bool {
+    PREFIXES.iter().any(|prefix| prefix.names.contains(&program(word)))
+}
+
+/// How many words at the start stand before a command by the grammar of the shell: `time -p`, `coproc NAME`, `function NAME`.
+fn grammar<S: AsRef<str>>(words: &[S]) -> usize {
+    let word = |n: usize| words.get(n).map(AsRef::as_ref);
+    let opens = |n: usize| word(n).is_some_and(|word| COMPOUND.contains(&word));
+    match word(0) {
+        Some("time") => {
+            let n = 1 + usize::from(word(1) == Some("-p"));
+            n + usize::from(word(n) == Some("--"))
+        }
+        // Only a compound command can be named.
+        Some("coproc") if !opens(1) && opens(2) => 2,
+        Some("coproc") => 1,
+        Some("function") => 2,
+        Some(word) if RESERVED.contains(&word) => 1,
+        _ => 0,
+    }
+}
+
+/// Whether a word behind these is where the shell looks for its own words, such as `[[` and `{`.
+pub(super) fn begins(words: &[String], word: &str) -> bool {
+    let mut all: Vec<&str> = words.iter().map(String::as_str).collect();
+    all.push(word);
+    let mut n = 0;
+    while n < words.len() {
+        match grammar(all.get(n..).unwrap_or_default()) {
+            0 => return false,
+            more => n += more,
+        }
+    }
+    n == words.len()
+}
+
+/// The place of the word that names the command: behind assignments, what the grammar puts before a command, and commands that
+/// run the command behind their options. `None` where it is still to come. Redirections are no words.
+pub(super) fn command_place<S: AsRef<str>>(words: &[S]) -> Option<usize> {
+    let mut n = 0;
+    loop {
+        let rest = words.get(n..).filter(|rest| !rest.is_empty())?;
+        let word = rest.first()?.as_ref();
+        n += match grammar(rest) {
+            // As a program `time` has more options.
+            more if more > 0 && word != "time" => more,
+            _ if assigned(word).is_some() => 1,
+            _ => match prefixed(rest) {
+                Some(more) => more,
+                None => return Some(n),
+            },
+        };
+    }
+}
+
+/// How many words a prefix takes, with its options and operands.
+fn prefixed<S: AsRef<str>>(words: &[S]) -> Option<usize> {
+    let name = program(words.first()?.as_ref());
+    let prefix = PREFIXES.iter().find(|prefix| prefix.names.contains(&name))?;
+    let mut n = 1;
+    while let Some(option) = words.get(n).and_then(|word| word.as_ref().strip_prefix('-')) {
+        // `command -v` runs nothing.
+        if name == "command" && option.contains(['v', 'V']) {
+            return None;
+        }
+        n += 1;
+        if option == "-" {
+            break;
+        }
+        n += usize::from(prefix.takes_a_word(option));
+    }
+    Some(n + prefix.operands)
+}
+
+impl Prefix {
+    fn takes_a_word(&self, option: &str) -> bool {
+        match option.strip_prefix('-') {
+            Some(long) => self.long.contains(&long),
+            None => option.find(|c| self.letters.contains(c)).is_some_and(|at| at + 1 == option.len()),
+        }
+    }
+}
+
 /// Why a value in `word`, behind `words` of the same command, would be read as code; `None` where it is data.
 pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Option<&'static str> {
     if in_array {
         return word.starts_with('[').then_some("the index of an array is evaluated, and can run commands");
     }
-    let Some(first) = words.first() else {
-        return if assigned(word).is_some() { None } else { Some("here a value would decide which command runs") };
-    };
+    if words.is_empty() && assigned(word).is_some() {
+        return None;
+    }
     if let [prefix] = words
-        && PREFIXES.contains(&prefix.as_str())
+        && STRICT.contains(&program(prefix))
         && (assigned(word).is_none() || prefix == "exec" || prefix == "command")
     {
-        return Some("here a value would decide which command runs");
+        return Some(DECIDES);
     }
-    if READS_CODE.contains(&first.as_str()) || words.iter().any(|word| word == "eval") {
+    let place = command_place(words);
+    let before = words.get(..place.map_or(words.len(), |place| place + 1)).unwrap_or_default();
+    if before.iter().any(|word| READS_CODE.contains(&word.as_str())) || words.iter().any(|word| word == "eval") {
         return Some("this command reads its words as code or as names of variables");
     }
-    if ["export", "readonly", "local"].contains(&first.as_str())
-        && (assigned(word).is_none() || words.iter().any(|word| word.starts_with('-')))
+    let Some(first) = place.and_then(|place| words.get(place)) else {
+        let with: Vec<&str> = words.iter().map(String::as_str).chain([word]).collect();
+        // An option with a value may be any option.
+        return (word.starts_with('-') || command_place(&with) == Some(words.len())).then_some(DECIDES);
+    };
+    let behind = || words.get(before.len()..).unwrap_or_default().iter().map(String::as_str);
+    let first = program(first);
+    if ["export", "readonly", "local"].contains(&first) && (assigned(word).is_none() || behind().any(|word| word.starts_with('-')))
     {
         return Some("here a value would name a variable; write `name={{…}}`");
     }
-    if first == "printf" && words.last().is_some_and(|word| word == "-v") {
-        return Some("here a value would name a variable");
-    }
-    if ["[", "test"].contains(&first.as_str()) && words.iter().any(|word| word == "-v") {
+    let names = match first {
+        "printf" => word.starts_with("-v") || words.last().is_some_and(|word| word == "-v"),
+        "[" | "test" => behind().any(|word| word == "-v"),
+        "wait" => behind().chain([word]).any(|word| word.starts_with('-')),
+        _ => false,
+    };
+    if names {
         return Some("here a value would name a variable");
     }
     if words.iter().any(|word| word == ARITHMETIC_TEST) {

@@ -4,6 +4,8 @@
 //! The list is what the usual interpreters and clients document; a program of the user's own that reads an argument as code
 //! cannot be known.
 
+use super::commands::{command_place, is_prefix, program};
+
 /// What a program reads as code.
 struct Interpreter {
     names: &'static [&'static str],
@@ -40,7 +42,7 @@ enum Input {
 const NOTHING: Interpreter =
     Interpreter { names: &[], code: &[], data: &[], operand: Operand::Data, file: &[], input: Input::WithoutScript };
 
-const INTERPRETERS: [Interpreter; 17] = [
+const INTERPRETERS: [Interpreter; 18] = [
     Interpreter { names: &["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"], code: &["c"], data: &[("o", 1)], ..NOTHING },
     Interpreter { names: &["su", "runuser"], code: &["c", "command"], input: Input::WithoutCode, ..NOTHING },
     Interpreter { names: &["script", "flock"], code: &["c", "command"], input: Input::Data, ..NOTHING },
@@ -84,20 +86,12 @@ const INTERPRETERS: [Interpreter; 17] = [
         input: Input::Data,
         ..NOTHING
     },
-    Interpreter {
-        names: &["watch", "parallel"],
-        data: &[("n", 1), ("j", 1), ("interval", 1), ("jobs", 1)],
-        operand: Operand::All,
-        input: Input::Data,
-        ..NOTHING
-    },
+    Interpreter { names: &["watch"], data: &[("n", 1), ("interval", 1)], operand: Operand::All, input: Input::Data, ..NOTHING },
+    Interpreter { names: &["parallel"], data: &[("j", 1), ("n", 1), ("jobs", 1)], operand: Operand::All, ..NOTHING },
 ];
 
-/// Programs that start the program named behind them.
-const LAUNCHERS: [&str; 18] = [
-    "sudo", "doas", "nohup", "env", "setsid", "xargs", "timeout", "nice", "ionice", "command", "exec", "stdbuf", "docker",
-    "podman", "kubectl", "find", "chroot", "nsenter",
-];
+/// Programs that start a program named somewhere behind them.
+const LAUNCHERS: [&str; 4] = ["docker", "podman", "kubectl", "find"];
 
 /// Options of `ssh` that have a value behind them.
 const SSH_VALUES: &str = "BbcDEeFIiJLlmOopPQRSWw";
@@ -114,7 +108,7 @@ pub fn data_as_code(words: &[&str]) -> Vec<usize> {
 
 /// What to do instead, for the program that would read a value as code.
 pub fn way_around(program: &str) -> &'static str {
-    match self::program(program) {
+    match super::commands::program(program) {
         program if program.starts_with("{{") => "name the program; choose between programs with `choose`",
         "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
         "ssh" => "send a fixed command, and the values on its standard input or as a file",
@@ -134,7 +128,9 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
             found.extend(remote(rest, holds).into_iter().map(|(n, why)| (at + 1 + n, why)));
         } else if let Some(interpreter) = interpreter(word) {
             // As an argument of another program the name alone says too little: `apt-get install jq`.
-            let started = at == 0 || words.first().is_some_and(|first| LAUNCHERS.contains(&program(first)));
+            let first = command_place(words).unwrap_or(words.len());
+            let before = words.get(..=first).unwrap_or(words);
+            let started = at <= first || before.iter().any(|word| is_prefix(word) || LAUNCHERS.contains(&program(word)));
             let Read { options, operands, .. } = interpreter.read(rest);
             let code = options.into_iter().chain(operands.into_iter().filter(|_| started));
             found.extend(code.filter(|n| rest.get(*n).is_some_and(|word| holds(word))).map(|n| (at + 1 + n, PART)));
@@ -154,18 +150,30 @@ pub(super) fn reads_input_as_code(words: &[&str]) -> bool {
             return true;
         }
     }
-    let mut found = words.iter().enumerate().filter_map(|(at, word)| Some((at, interpreter(word)?)));
-    let Some((at, interpreter)) = found.next() else { return false };
-    let read = interpreter.read(words.get(at + 1..).unwrap_or_default());
-    match interpreter.input {
-        Input::Data => false,
-        Input::WithoutScript => !read.given && !read.operand,
-        Input::WithoutCode => !read.given,
+    // What is read becomes words of the command behind it.
+    let becomes_words = words.iter().position(|word| ["xargs", "parallel"].contains(&program(word)));
+    let mut behind = becomes_words.and_then(|at| words.get(at + 1..)).unwrap_or_default().iter();
+    if behind.any(|word| program(word) == "ssh" || interpreter(word).is_some()) {
+        return true;
     }
+    let command = command_place(words).and_then(|place| words.get(place));
+    if command.is_some_and(|word| ["source", "."].contains(word)) && words.iter().any(|word| is_input(word)) {
+        return true;
+    }
+    words.iter().enumerate().filter_map(|(at, word)| Some((at, interpreter(word)?))).any(|(at, interpreter)| {
+        let read = interpreter.read(words.get(at + 1..).unwrap_or_default());
+        match interpreter.input {
+            _ if read.input => true,
+            Input::Data => false,
+            Input::WithoutScript => !read.given && !read.operand,
+            Input::WithoutCode => !read.given,
+        }
+    })
 }
 
-fn program(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
+/// Whether a word names the standard input.
+fn is_input(word: &str) -> bool {
+    ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(&word)
 }
 
 fn interpreter(word: &str) -> Option<&'static Interpreter> {
@@ -181,6 +189,8 @@ struct Read {
     operands: Vec<usize>,
     /// Whether an option gave the code, or the file with it.
     given: bool,
+    /// Whether an option names the standard input as the file with the code.
+    input: bool,
     /// Whether an operand stands where a script would be named.
     operand: bool,
 }
@@ -193,7 +203,7 @@ impl Interpreter {
         while let Some(word) = words.get(n) {
             n += 1;
             // The standard input, which is judged on its own.
-            if *word == "-" {
+            if is_input(word) {
                 continue;
             }
             let Some(option) = word.strip_prefix('-') else {
@@ -207,6 +217,8 @@ impl Interpreter {
                 n += usize::from(!joined);
             } else if self.file.contains(&name) {
                 read.given = true;
+                let value = if joined { word.get(1 + name.len()..) } else { words.get(n).copied() };
+                read.input |= value.is_some_and(|value| is_input(value) || word.ends_with("=-") || word.ends_with("=/dev/stdin"));
                 n += usize::from(!joined);
             } else if let Some((_, words)) = self.data.iter().find(|(data, _)| *data == name) {
                 n += if joined { words - 1 } else { *words };

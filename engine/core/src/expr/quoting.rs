@@ -6,15 +6,17 @@
 //! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell, what is piped into an interpreter).
 
 mod documents;
+mod scopes;
 mod whole;
 
 use std::ops::Range;
 
 use documents::Document;
+use scopes::Scope;
 use whole::Open;
 
 use super::ParseError;
-use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, second_reading};
+use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, command_place, program, second_reading};
 use super::interpreters::{code_with_values, reads_input_as_code};
 
 pub use whole::{is_whole, whole_lines};
@@ -60,10 +62,12 @@ enum Frame {
 enum Close {
     /// The end of the script.
     End,
-    /// `)` of a subshell, a pattern or `<( … )`.
+    /// `)` of a subshell or a pattern.
     Parenthesis,
     /// `)` of `$( … )`.
     Substitution,
+    /// `)` of `<( … )` and `>( … )`.
+    Process,
     /// `)` of `name=( … )`.
     Array,
 }
@@ -77,12 +81,19 @@ struct Command {
     holes: Vec<usize>,
     /// Holes of the words before it, each with the place of its word.
     earlier: Vec<(usize, usize)>,
-    /// The word is what `<<<` gives to the command.
-    here_string: bool,
+    /// The word is the target of a redirection, and no word of the command.
+    target: Option<Target>,
     /// A hole in what stands on the standard input.
     fed: Option<usize>,
     /// Here-documents on the standard input.
     documents: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// What `<<<` gives to the command.
+    HereString,
+    File,
 }
 
 const HOLE: char = '\u{FFFC}';
@@ -95,6 +106,7 @@ struct Lexer<'s> {
     frames: Vec<Frame>,
     /// Here-documents whose bodies start at the next line.
     documents: Vec<Document>,
+    scopes: Vec<Scope>,
     /// Why the quoting cannot be followed from here on.
     lost: Option<&'static str>,
     open: Open,
@@ -119,6 +131,7 @@ impl<'s> Lexer<'s> {
             places: Vec::new(),
             frames: vec![Frame::Commands { command: Command::default(), close: Close::End }],
             documents: Vec::new(),
+            scopes: Vec::new(),
             lost: None,
             open: Open::default(),
         }
@@ -232,11 +245,11 @@ impl Lexer<'_> {
                     self.lost = Some("a `[[` that goes on over lines stands before this place");
                 }
                 self.skip(c);
-                for document in std::mem::take(&mut self.documents) {
-                    self.document(&document)?;
-                }
+                self.documents()?;
+                let goes_on = self.open.operator;
                 if let Some(command) = self.command() {
                     command.documents.clear();
+                    command.fed = command.fed.filter(|_| goes_on);
                 }
             }
             ' ' | '\t' | '\r' => {
@@ -244,11 +257,12 @@ impl Lexer<'_> {
                 self.skip(c);
             }
             '<' if self.starts("<<") && !self.starts("<<<") => self.document_start()?,
+            '<' | '>' if self.rest().get(1..).is_some_and(|rest| rest.starts_with('(')) => self.process(c),
             '<' | '>' => {
-                self.end_word()?;
+                self.end_descriptor()?;
                 let here_string = self.starts("<<<");
                 if let Some(command) = self.command() {
-                    command.here_string = here_string;
+                    command.target = Some(if here_string { Target::HereString } else { Target::File });
                 }
                 self.at += if here_string { 3 } else { 1 };
                 if matches!(self.peek(), Some('&' | '>' | '|')) {
@@ -257,7 +271,10 @@ impl Lexer<'_> {
             }
             '&' if self.starts("&>") => {
                 self.end_word()?;
-                self.at += 2;
+                if let Some(command) = self.command() {
+                    command.target = Some(Target::File);
+                }
+                self.at += if self.starts("&>>") { 3 } else { 2 };
             }
             '&' | '|' | '(' | ')' if self.in_brackets() => {
                 self.end_word()?;
@@ -267,12 +284,18 @@ impl Lexer<'_> {
                 let fed = self.end_command()?;
                 self.skip(c);
                 self.open.operator = true;
+                // Behind a `}` or `)` it is there already.
                 if let (Some(fed), Some(next)) = (fed, self.command()) {
                     (next.fed, next.documents) = (fed.fed, fed.documents);
                 }
             }
             ';' | '&' | '|' => {
                 self.end_command()?;
+                // The second sign of `|&` is a pipe still.
+                let pipe = c == '&' && self.source.get(..self.at).is_some_and(|before| before.ends_with('|'));
+                if let Some(command) = self.command().filter(|_| !pipe) {
+                    (command.fed, command.documents) = (None, Vec::new());
+                }
                 // `||`, or the second sign of `&&` or `|&`.
                 let before = self.source.get(..self.at).unwrap_or_default();
                 self.open.operator = c == '|' || (c == '&' && before.ends_with(['&', '|']));
@@ -291,9 +314,9 @@ impl Lexer<'_> {
 
     /// Whether this is between `[[` and `]]`, where `(`, `|` and `&` are part of the test.
     fn in_brackets(&mut self) -> bool {
-        self.command().is_some_and(|command| {
-            command.words.first().is_some_and(|word| word == "[[") && !command.words.iter().any(|word| word == "]]")
-        })
+        // A quoted `[[` is none.
+        self.open.in_brackets()
+            && self.command().is_some_and(|command| command.is_test() && !command.words.iter().any(|word| word == "]]"))
     }
 
     fn open(&mut self) -> Step {
@@ -308,6 +331,10 @@ impl Lexer<'_> {
         self.skip('(');
         let close = if array { Close::Array } else { Close::Parenthesis };
         self.frames.push(Frame::Commands { command: Command::default(), close });
+        if !array {
+            let around = self.frames.len() - 1;
+            self.enter(around);
+        }
         Ok(())
     }
 
@@ -325,9 +352,11 @@ impl Lexer<'_> {
         self.skip(')');
         if close != Close::End {
             self.frames.pop();
+            // What `$( … )` writes is a word, which is data.
+            self.leave();
         }
         // The `()` of a function.
-        let is_value = matches!(close, Close::Array | Close::Substitution);
+        let is_value = matches!(close, Close::Array | Close::Substitution | Close::Process);
         self.open.operator = !is_value && self.source.get(..self.at).is_some_and(|before| before.ends_with("()"));
         Ok(())
     }
@@ -553,10 +582,18 @@ impl Lexer<'_> {
             Some(Frame::Commands { close, .. }) => *close,
             _ => Close::End,
         };
-        let substituted = self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Substitution, .. }));
+        let substituted =
+            self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Substitution | Close::Process, .. }));
         let Some(command) = innermost(&mut self.frames) else { return Ok(()) };
         let Some(word) = command.word.take() else { return Ok(()) };
         let holes = std::mem::take(&mut command.holes);
+        if let Some(target) = command.target.take() {
+            if target == Target::HereString {
+                command.fed = command.fed.or(holes.first().copied());
+            }
+            return Ok(());
+        }
+        let mut opens = false;
         if let Some(hole) = holes.first()
             && let Some(why) = second_reading(&command.words, &word, close == Close::Array)
         {
@@ -565,32 +602,31 @@ impl Lexer<'_> {
         let before = self.source.get(..self.at).and_then(|before| before.strip_suffix(word.as_str()));
         // What is quoted is no word of the shell.
         if close != Close::Array && before.is_some_and(|before| !before.ends_with('\\')) {
+            let depth = self.open.depth();
             self.open.word(&command.words, &word);
-        }
-        if std::mem::take(&mut command.here_string) {
-            command.fed = command.fed.or(holes.first().copied());
-            return Ok(());
+            opens = self.open.depth() > depth;
         }
         let place = command.words.len();
         command.earlier.extend(holes.into_iter().map(|hole| (place, hole)));
-        if command.words.first().is_some_and(|first| first == "[[")
-            && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str())
-            && close != Close::Array
-        {
+        if command.is_test() && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str()) && close != Close::Array {
             if let Some((_, hole)) = command.earlier.first() {
                 return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", *hole)
                     .map_err(|error| reworded(error, "; use `[ … ]` for it"));
             }
             command.words.push(ARITHMETIC_TEST.to_owned());
         }
-        if command.words.is_empty() && (RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
-            return Ok(());
-        }
         let case = word == "case" && command.words.is_empty();
-        command.words.push(word);
+        if !command.words.is_empty() || !(RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
+            command.words.push(word);
+        }
         if case && substituted {
             self.lost = Some("a `case` inside `$(…)` stands before this place");
         }
+        if opens {
+            let frames = self.frames.len();
+            self.enter(frames);
+        }
+        self.leave();
         Ok(())
     }
 
@@ -602,7 +638,11 @@ impl Lexer<'_> {
         }
         // A pipe goes on in the next line.
         let begun = |command: &&mut Command| !(command.words.is_empty() && command.earlier.is_empty());
-        let Some(command) = self.command().filter(begun).map(std::mem::take) else { return Ok(None) };
+        let Some(mut command) = self.command().filter(begun).map(std::mem::take) else { return Ok(None) };
+        for scope in &self.scopes {
+            command.fed = command.fed.or(scope.fed);
+            command.documents.extend(&scope.documents);
+        }
         if command.earlier.is_empty() && command.fed.is_none() && command.documents.is_empty() {
             return Ok(None);
         }
@@ -621,9 +661,21 @@ impl Lexer<'_> {
                 }
             }
         }
-        let prints = words.first().is_some_and(|first| ["echo", "printf", "print"].contains(first));
+        let prints = command_place(&words)
+            .and_then(|place| words.get(place))
+            .is_some_and(|word| ["echo", "printf", "print"].contains(&program(word)));
         let fed = command.fed.or_else(|| command.earlier.first().map(|(_, hole)| *hole).filter(|_| prints));
+        for scope in &mut self.scopes {
+            scope.printed = scope.printed.or(fed);
+        }
         Ok(Some(Command { fed, documents: command.documents, ..Command::default() }))
+    }
+}
+
+impl Command {
+    /// Whether it is a `[[`.
+    fn is_test(&self) -> bool {
+        command_place(&self.words).and_then(|place| self.words.get(place)).is_some_and(|word| word == "[[")
     }
 }
 

@@ -54,8 +54,22 @@ impl Lexer<'_> {
         Ok(())
     }
 
+    /// The bodies of the here-documents that a line began.
+    pub(super) fn documents(&mut self) -> Step {
+        for (place, document) in std::mem::take(&mut self.documents).iter().enumerate() {
+            let first = self.places.len();
+            self.document(document)?;
+            let hole = self.spans.get(first..self.places.len()).and_then(|spans| Some(spans.first()?.start));
+            for scope in self.scopes.iter_mut().filter(|scope| scope.documents.contains(&place)) {
+                scope.fed = scope.fed.or(hole);
+            }
+        }
+        self.scopes.iter_mut().for_each(|scope| scope.documents.clear());
+        Ok(())
+    }
+
     /// The body of a here-document, its end mark included.
-    pub(super) fn document(&mut self, document: &Document) -> Step {
+    fn document(&mut self, document: &Document) -> Step {
         let start = self.at;
         let mut end = start;
         let mut body_end = self.source.len();

@@ -1,6 +1,7 @@
 //! Where a shell that reads line by line has read enough to begin: quotes and here-documents ended, every compound command closed,
 //! nothing behind which more must come. It is told from what the lexer goes through anyway, and never refuses anything.
 
+use super::super::commands::begins;
 use super::{Frame, Lexer};
 
 /// What is open beside the frames of the lexer.
@@ -23,9 +24,10 @@ impl Open {
             }
             return;
         }
-        let is_first = words.is_empty() || (word == "{" && words.first().is_some_and(|first| first == "function"));
+        // The body of a function is still to come.
+        self.operator |= matches!(words, [function] if function == "function");
         match word {
-            _ if !is_first => {}
+            _ if !begins(words, word) => {}
             "if" => self.compounds.push("fi"),
             "case" => self.compounds.push("esac"),
             "for" | "select" | "while" | "until" => self.compounds.push("done"),
@@ -34,6 +36,11 @@ impl Open {
             word if self.compounds.last() == Some(&word) => drop(self.compounds.pop()),
             _ => {}
         }
+    }
+
+    /// How many compound commands are open.
+    pub fn depth(&self) -> usize {
+        self.compounds.len()
     }
 
     /// Whether this is between `[[` and `]]`.
@@ -109,6 +116,11 @@ mod tests {
             "a=(1\n2)",
             "echo $((1 +\n2))",
             "[[ a &&\n b ]]",
+            "time -p [[ a &&\n b ]]",
+            "function f\n{\n a\n}",
+            "function f [[ a &&\n b ]]",
+            "coproc X { [[ a &&\n b ]]; }",
+            "cat < <(a\nb) c",
             "x=${y:-\na}",
             "echo for if while case { [[ done",
             "echo a \\\\",
@@ -124,9 +136,21 @@ mod tests {
                 assert_eq!(whole_lines(&script[..at]), None, "{script}: at {at}");
             }
         }
-        for script in
-            ["cat <<EOF", "cat <<EOF\n", "cat <<EOF\nEOF x", "echo 'a", "a \\", "a |", "a && # b", "if a; then b", "$(", "f()"]
-        {
+        for script in [
+            "cat <<EOF",
+            "cat <<EOF\n",
+            "cat <<EOF\nEOF x",
+            "echo 'a",
+            "a \\",
+            "a |",
+            "a && # b",
+            "if a; then b",
+            "$(",
+            "f()",
+            "function f",
+            "function f\n",
+            "time -p [[ a &&\n b",
+        ] {
             assert_eq!(whole_lines(script), None, "{script}");
         }
     }
