@@ -69,7 +69,6 @@ fn before_there_are_values_names_stand_in_their_place_and_all_else_is_what_a_run
         "a {{! note }}b{{!-- {{x}} --}}c\n",
         "{{! alone on its line }}\nnext",
         "a {{~inputs.host~}} b",
-        "{{\"}}\"}} {{inputs.host}}",
         "no name",
         "",
     ] {
