@@ -434,7 +434,7 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
 }
 
 fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
-    let told = |seen: &Arc<Seen>| {
+    let claimed = |seen: &Arc<Seen>| {
         let mut step = predicted(plan, seen);
         let is_final = walked.cut.as_ref().is_none_or(|cut| seen.place < *cut);
         if !is_final && !matches!(step.verdict, Verdict::CannotKnow { .. }) {
@@ -442,7 +442,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         }
         step
     };
-    let steps: Vec<PredictedStep> = walked.history.iter().map(told).collect();
+    let steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
     let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     let mut dry = DryRun {
         procedure: started.procedure.clone(),

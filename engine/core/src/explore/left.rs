@@ -123,12 +123,12 @@ impl<'w> Left<'w> {
             let mark = |place: u32| marks.get(place as usize).copied();
             match next {
                 Some(next) if mark(next) == Some(Mark::New) => {
-                    marks.iter_mut().skip(next as usize).take(1).for_each(|mark| *mark = Mark::Open);
+                    put(&mut marks, next, Mark::Open);
                     open.push((next, targets(self, next)));
                 }
                 Some(next) => self.loops |= next == 0 || mark(next) == Some(Mark::Open),
                 None => {
-                    marks.iter_mut().skip(at as usize).take(1).for_each(|mark| *mark = Mark::Done);
+                    put(&mut marks, at, Mark::Done);
                     self.order.push(at);
                     open.pop();
                 }
@@ -182,7 +182,7 @@ impl<'w> Left<'w> {
     fn look_back(&mut self) {
         let none = Set::none(self.changes.len());
         let mut before = std::mem::take(&mut self.before);
-        before.iter_mut().take(1).for_each(|begin| *begin = Some(Spread { some: none.clone(), each: none.clone() }));
+        put(&mut before, 0, Some(Spread { some: none.clone(), each: none }));
         loop {
             let mut moved = false;
             for at in &self.order {
@@ -243,6 +243,13 @@ impl<'w> Left<'w> {
             }
         }
         self.after = after;
+    }
+}
+
+/// Says something of a place.
+fn put<T>(of_places: &mut [T], place: u32, said: T) {
+    if let Some(known) = of_places.get_mut(place as usize) {
+        *known = said;
     }
 }
 
