@@ -7,6 +7,7 @@
 
 mod canonical;
 pub mod check;
+pub mod cloud_event;
 pub mod compare;
 pub mod diagnostic;
 pub mod document;
@@ -25,6 +26,7 @@ pub mod trial;
 pub mod value;
 pub mod vocabulary;
 
+pub use cloud_event::CloudEvent;
 pub use effect::Effect;
 pub use id::{DecisionId, Digest, Id, ProcedureName, RunId, StepPath};
 pub use plan::Plan;
