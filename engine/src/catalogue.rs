@@ -9,11 +9,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use runbook_core::check::survey::survey;
-use runbook_core::check::{self, CheckOptions, Judgement};
+use runbook_core::check::{self, CheckOptions};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::expr::Type;
+use runbook_core::trigger::Trigger;
 use runbook_core::{Digest, Plan, limits};
 
 use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
@@ -226,7 +227,32 @@ impl Catalogue {
     /// in the workspace.
     pub fn plan(&self, procedure: &Procedure, options: &CheckOptions) -> (Option<Plan>, Vec<Diagnostic>) {
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
-        let Judgement { plan, mut found, files } = check::judge(procedure, &catalogue, options);
+        let judgement = check::judge(procedure, &catalogue, options);
+        let (plan, found) = self.with_files(judgement.plan, judgement.found, &judgement.files);
+        (plan, found.into_sorted())
+    }
+
+    /// What events start: the triggers of the newest version of each playbook that has no errors, and the errors of the others.
+    pub fn triggers(&self, options: &CheckOptions) -> (Vec<Trigger>, Vec<Diagnostic>) {
+        let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
+        let (mut triggers, mut errors) = (Vec::new(), Diagnostics::default());
+        for procedure in catalogue.names().filter_map(|name| catalogue.newest(name)) {
+            if procedure.triggers.is_empty() {
+                continue;
+            }
+            let judgement = check::judge(procedure, &catalogue, options);
+            match self.with_files(judgement.plan, judgement.found, &judgement.files) {
+                (Some(_), _) => triggers.extend(judgement.triggers),
+                (None, found) => {
+                    found.iter().filter(|fault| fault.severity == Severity::Error).for_each(|fault| errors.push(fault.clone()))
+                }
+            }
+        }
+        (triggers, errors.into_sorted())
+    }
+
+    /// What was found in the files that a plan rests on, and in the workspace, holds for it too.
+    fn with_files(&self, plan: Option<Plan>, mut found: Diagnostics, files: &[String]) -> (Option<Plan>, Diagnostics) {
         let concerns = |file: &File| {
             let workspace = matches!(file.document, Some(Document::Workspace(_))) || file.is_workspace_file();
             workspace || files.iter().any(|name| *name == *file.source.name)
@@ -235,7 +261,7 @@ impl Catalogue {
             file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
         }
         let plan = plan.filter(|_| !found.has_errors());
-        (plan, found.into_sorted())
+        (plan, found)
     }
 
     /// What each step of the procedure in a file gives, by its id.

@@ -18,6 +18,7 @@ mod rules;
 mod step;
 pub mod survey;
 mod tree;
+mod trigger;
 mod types;
 mod verb;
 mod with;
@@ -31,6 +32,7 @@ use crate::document::{Procedure, Step, Workspace, clipped};
 use crate::plan::Plan;
 use crate::policy::PolicyContext;
 use crate::trial;
+use crate::trigger::Trigger;
 
 /// Every procedure that a `call` can name, and the workspace they stand in.
 #[derive(Debug, Default)]
@@ -84,6 +86,8 @@ pub struct Judgement {
     /// Absent exactly if there are errors, here or from reading one of the files.
     pub plan: Option<Plan>,
     pub found: Diagnostics,
+    /// The triggers of a playbook; none where there are errors.
+    pub triggers: Vec<Trigger>,
     /// The names of the files that it rests on: its own, and those of all that it calls.
     pub files: Vec<String>,
 }
@@ -106,6 +110,7 @@ pub fn judge(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
         let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
         judged.found.push(fault.help("name an environment that workspace.yaml has"));
         judged.plan = None;
+        judged.triggers.clear();
     }
     Judgement { found: judged.found.shortened(), ..judged }
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod trial;
+pub mod trigger;
 pub mod value;
 pub mod vocabulary;
 

@@ -132,6 +132,11 @@ pub const DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Runs that the `limit` of one trigger may allow in its time.
 pub const TRIGGER_RUNS: u32 = 10_000;
+/// Events that `accumulate` counts before a run starts.
+pub const ACCUMULATED_EVENTS: u32 = 10_000;
+/// Events that wait at one trigger: for a key that is busy, the end of a quiet time, a limit, or others of their kind. At some
+/// 300 bytes each; beyond that they are dropped, and say so.
+pub const DEFERRED_EVENTS: usize = 10_000;
 /// Events of one run.
 pub const RUN_EVENTS: u64 = 2_000_000;
 /// Bytes of a reason, a note or an answer that a person gives.

@@ -25,7 +25,7 @@ pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
 pub use gate::Requirements;
 pub use people::{Asked, People, Person, Refusal, Standing};
 pub use statement::{DECISION_NAMESPACE, HEAD_NAMESPACE, decision_statement, head_statement};
-pub use window::{Closed, Environment, Window, time_zone};
+pub use window::{Closed, Environment, Window, quiet_until, time_zone};
 
 /// What of the workspace governs one run. Part of the plan, so that the record shows which rules were in force.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

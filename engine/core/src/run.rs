@@ -34,6 +34,7 @@ pub use decision::Refusal;
 pub use event::{Event, Fact};
 pub use future::{Future, Reads};
 pub use prospect::{Assumed, Prospect};
+pub(crate) use start::Given;
 
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};

@@ -18,6 +18,7 @@ use crate::plan::must::PolicyMust;
 use crate::plan::sound::Unsound;
 use crate::plan::{self, Plan, PlanFile, ProcedureIx, StepIx};
 use crate::policy::PolicyContext;
+use crate::trigger::Trigger;
 
 pub(super) struct Build<'c> {
     pub catalogue: &'c Catalogue<'c>,
@@ -28,6 +29,8 @@ pub(super) struct Build<'c> {
     pub labels: BTreeMap<String, String>,
     /// What is noted for an editor, where one asks.
     pub survey: Option<Survey>,
+    /// Those of the procedure that the plan is of.
+    triggers: Vec<Trigger>,
     files: Vec<PlanFile>,
     /// `None` while a procedure is being checked, and for good where it has errors.
     procedures: Vec<Option<plan::Procedure>>,
@@ -53,6 +56,7 @@ impl<'c> Build<'c> {
             policy,
             labels: BTreeMap::new(),
             survey: None,
+            triggers: Vec::new(),
             files: Vec::new(),
             procedures: Vec::new(),
             steps: Vec::new(),
@@ -76,7 +80,7 @@ impl<'c> Build<'c> {
     pub fn finish(mut self, procedure: &'c Procedure) -> Judgement {
         self.labels = procedure.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
         self.place(procedure);
-        let Build { catalogue, diagnostics: mut found, policy, files, procedures, steps, .. } = self;
+        let Build { catalogue, diagnostics: mut found, policy, triggers, files, procedures, steps, .. } = self;
         let names = files.iter().map(|file| file.name.clone()).collect();
         let procedures: Option<Vec<plan::Procedure>> = procedures.into_iter().collect();
         let steps: Option<Vec<plan::Step>> = steps.into_iter().collect();
@@ -98,7 +102,8 @@ impl<'c> Build<'c> {
                 false
             }
         });
-        Judgement { plan, found, files: names }
+        let triggers = if plan.is_some() { triggers } else { Vec::new() };
+        Judgement { plan, found, triggers, files: names }
     }
 
     /// Checks a procedure, unless it has been, and says where in the plan it stands.
@@ -134,6 +139,13 @@ impl<'c> Build<'c> {
             self.files.push(PlanFile { name: source.name.to_string(), digest: Digest::of_bytes(source.text.as_bytes()) });
             self.files.len() - 1
         }))
+    }
+
+    /// What events start is the procedure itself; one that it calls is a part of it.
+    pub fn started_by(&mut self, triggers: Vec<Trigger>) {
+        if self.calling.len() == 1 {
+            self.triggers = triggers;
+        }
     }
 
     /// Makes room for the variables, the folder and the approvals of one step. False where all steps together would have more than a plan may.

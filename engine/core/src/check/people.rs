@@ -1,15 +1,11 @@
-//! Whom a procedure names: people and groups that decide, channels that are told, the escalation that is climbed, and the
-//! events that start it. They stand in the workspace; where there is none, the operator is alone and nothing can be said.
+//! Whom a procedure names: people and groups that decide, channels that are told, and the escalation that is climbed. They stand in the workspace; where there is none, the operator is alone and nothing can be said.
 
-use super::field::Scope;
 use super::procedure::Checked;
 use std::time::Duration;
 
 use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::Scalar;
-use crate::document::procedure::Trigger;
 use crate::document::step::OnTimeout;
-use crate::id::Id;
 
 impl Checked<'_, '_> {
     /// A question that nobody may ever answer keeps its run, and what waits behind it, for ever.
@@ -100,55 +96,5 @@ impl Checked<'_, '_> {
             None => fault.help("add it to the workspace, or correct the name"),
         };
         self.report(fault);
-    }
-
-    /// Inputs that a run started by the event would lack.
-    fn left_to_default(&mut self, trigger: &Trigger) {
-        let given = |name: &Id| trigger.inputs.iter().any(|(given, _)| given.value == *name);
-        let missing: Vec<String> = self
-            .procedure
-            .inputs
-            .iter()
-            .filter(|(name, input)| input.required && input.default.is_none() && !given(&name.value))
-            .map(|(name, _)| format!("`{}`", name.value))
-            .collect();
-        if !missing.is_empty() {
-            let fault = self.new_fault(Code::RB0307, trigger.source.span, format!("nothing gives the run {}", missing.join(", ")));
-            self.report(fault.help("name it under `inputs` of the trigger, as an expression over `event`, or give it a `default`"));
-        }
-    }
-
-    /// What the triggers read: the event and nothing else.
-    pub fn triggers(&mut self) {
-        let procedure = self.procedure;
-        if let Some(concurrency) = &procedure.concurrency {
-            self.expression(&concurrency.key, &Scope::lock());
-        }
-        for trigger in &procedure.triggers {
-            if let Some(when) = &trigger.when {
-                self.condition(when, &Scope::trigger());
-            }
-            for (name, value) in &trigger.inputs {
-                if procedure.inputs.iter().all(|(id, _)| id.value != name.value) {
-                    let near = self.nearest(name.value.as_str(), procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
-                    let fault = self.new_fault(Code::RB0102, name.span, format!("there is no input `{}`", name.value));
-                    let fault = match near {
-                        Some(near) => fault.help(format!("did you mean `{near}`?")).replace(name.span, near),
-                        None => fault.help("declare it under `inputs`"),
-                    };
-                    self.report(fault);
-                }
-                self.expression(value, &Scope::trigger());
-            }
-            let keys = [
-                trigger.dedup.as_ref().map(|dedup| &dedup.key),
-                trigger.correlate.as_ref().map(|correlate| &correlate.key),
-                trigger.concurrency.as_ref().map(|concurrency| &concurrency.key),
-            ];
-            for key in keys.into_iter().flatten() {
-                self.expression(key, &Scope::trigger());
-            }
-            self.left_to_default(trigger);
-        }
     }
 }

@@ -122,7 +122,8 @@ impl<'b, 'c> Checked<'b, 'c> {
         let inputs = self.specs(&procedure.inputs);
         let must = self.properties();
         let escalation = self.escalation();
-        self.triggers();
+        let triggers = self.triggers(inputs.as_deref());
+        self.build.started_by(triggers.unwrap_or_default());
         self.leftovers();
         self.types_surveyed();
         let text = |scalar: &Option<Scalar>| scalar.as_ref().map(|s| s.value.clone());

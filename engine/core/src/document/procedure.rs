@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Input, Node, Scalar, Step};
 use crate::diagnostic::{Source, Span, Spanned};
 use crate::id::{Id, ProcedureName};
+use crate::policy::Window;
 
 use super::step::{EnvEntry, Retry};
 
@@ -110,12 +111,18 @@ impl std::str::FromStr for Version {
 #[derive(Clone, Debug)]
 pub struct Trigger {
     pub span: Span,
+    pub id: Option<Spanned<Id>>,
     pub source: Scalar,
     /// Expression over `event`.
     pub when: Option<Scalar>,
     /// Input → expression over `event`.
     pub inputs: Vec<(Spanned<Id>, Scalar)>,
+    /// Text over `event`: the environment of the run.
+    pub environment: Option<Scalar>,
     pub dedup: Option<Dedup>,
+    pub accumulate: Option<Accumulate>,
+    /// In these times nothing starts.
+    pub quiet: Vec<Window>,
     pub limit: Option<Limit>,
     pub on_resolved: Option<Spanned<OnResolved>>,
     pub correlate: Option<Correlate>,
@@ -130,6 +137,15 @@ pub struct Dedup {
     pub window: Spanned<Duration>,
 }
 
+/// Only so many events within a time start a run.
+#[derive(Clone, Debug)]
+pub struct Accumulate {
+    pub events: Spanned<u32>,
+    pub within: Spanned<Duration>,
+    /// Expression over `event`: those that give the same are counted together.
+    pub key: Option<Scalar>,
+}
+
 /// At most `runs` in each `per`; what follows beyond that.
 #[derive(Clone, Debug)]
 pub struct Limit {
@@ -138,7 +154,8 @@ pub struct Limit {
     pub then: Option<Spanned<Beyond>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Beyond {
     #[default]
     Drop,
@@ -147,8 +164,10 @@ pub enum Beyond {
 }
 
 /// What follows when the event that started a run is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnResolved {
+    #[default]
     Ignore,
     Annotate,
     CancelIfWaiting,
@@ -169,7 +188,8 @@ pub struct Concurrency {
     pub then: Option<Spanned<Second>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Second {
     #[default]
     Queue,

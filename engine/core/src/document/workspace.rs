@@ -30,7 +30,7 @@
 mod channel;
 mod policy;
 mod read;
-mod schedule;
+pub(in crate::document) mod schedule;
 
 use std::collections::BTreeMap;
 

@@ -142,6 +142,20 @@ impl Environment {
     }
 }
 
+/// When the times that these windows name are over, and the reason of the one that is open; `None` where none is.
+pub fn quiet_until(windows: &[Window], at: Timestamp) -> Option<(Timestamp, &str)> {
+    let open = |at: Timestamp| windows.iter().find_map(|window| Some((window.opening_at(at)?.1, window.reason())));
+    let (mut until, reason) = open(at)?;
+    // Windows that follow one another are one time.
+    for _ in 0..limits::WINDOW_JUMPS {
+        match open(until) {
+            Some((later, _)) => until = later,
+            None => break,
+        }
+    }
+    Some((until, reason))
+}
+
 impl PolicyContext {
     /// Whether there are times at which a change may not start.
     pub fn has_hours(&self) -> bool {

@@ -53,8 +53,8 @@ impl RunStarted {
     }
 }
 
-/// The names that a lock's text may have: the inputs.
-struct Given<'a>(&'a Map);
+/// The names that a lock's text may have, and the key of a procedure's `concurrency`: the inputs.
+pub(crate) struct Given<'a>(pub &'a Map);
 
 impl Names for Given<'_> {
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {

@@ -224,10 +224,14 @@ static MOMENT_OF: Shape = Shape::new(
 static TRIGGER: Shape = Shape::new(
     "a trigger",
     &[
+        Key::new("id", Type::Id, "What it is called in the decisions on events; where absent, its number in the list"),
         Key::new("source", Type::Plain, "Where the event comes from").required(),
         Key::new("when", Type::Expression, "Which of its events start a run; a boolean over `event`"),
         Key::new("inputs", EXPRESSIONS, "What the run is given: every input that has no default"),
+        Key::new("environment", Type::Text, "Where the run is; text over `event`. Where absent, the workspace's default"),
         Key::new("dedup", Type::Shape(&DEDUP), "Events with the same `key` are one for a `window`"),
+        Key::new("accumulate", Type::Shape(&ACCUMULATE), "Only so many events within a time start a run"),
+        Key::new("quiet", super::workspace::WINDOWS, "Times in which nothing starts: it starts at their end"),
         Key::new("limit", Type::Shape(&LIMIT), "At most so many runs in a time"),
         Key::new(
             "on_resolved",
@@ -248,6 +252,15 @@ static DEDUP: Shape = Shape::new(
     &[
         Key::new("key", Type::Expression, "Events that give the same are one").required(),
         Key::new("window", Type::Duration, "For how long").required(),
+    ],
+);
+
+static ACCUMULATE: Shape = Shape::new(
+    "`accumulate`",
+    &[
+        Key::new("events", Type::Whole(2, limits::ACCUMULATED_EVENTS), "So many start one run").required(),
+        Key::new("within", Type::Duration, "As long as the first of them is no older than this").required(),
+        Key::new("key", Type::Expression, "Those that give the same are counted together; where absent, all of the trigger"),
     ],
 );
 

@@ -46,7 +46,7 @@ static ENVIRONMENT: Shape = Shape::new(
     ],
 );
 
-const WINDOWS: Type = Type::List(&Type::Shape(&WINDOW));
+pub(super) const WINDOWS: Type = Type::List(&Type::Shape(&WINDOW));
 
 static WINDOW: Shape = Shape::new(
     "a window",

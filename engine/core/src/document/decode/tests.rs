@@ -232,6 +232,19 @@ fn each_fault_of_a_trigger_has_its_code() {
         ("triggers: []", &["RB0019 `triggers` names no event"]),
         ("triggers: [{when: event.a}]", &["RB0011 a trigger has no `source`"]),
         ("triggers: [{source: a, dedup: {key: event.id, window: 30m}, limit: {runs: 5, per: 10m, then: defer}}]", &[]),
+        ("triggers: [{id: x, source: a}, {id: x, source: b}]", &["RB0002 the trigger `x` stands twice"]),
+        (
+            "triggers: [{source: a, environment: staging, accumulate: {events: 3, within: 5m}, quiet: [{days: [sat-sun], from: '00:00', to: '24:00'}]}]",
+            &[],
+        ),
+        (
+            "triggers: [{source: a, accumulate: {events: 1, key: event.id}, quiet: [{from: now}]}]",
+            &[
+                "RB0011 `accumulate` has no `within`",
+                "RB0011 a window has no `to`",
+                "RB0018 `events` is 1; it must be from 2 to 10000",
+            ],
+        ),
         (
             "triggers: [{source: a, dedup: {kee: event.id, window: 30}}]",
             &[

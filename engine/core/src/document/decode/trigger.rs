@@ -1,9 +1,13 @@
-//! `triggers` of a playbook, and `concurrency`. Their words and places are judged here; nothing is started by them yet.
+//! `triggers` of a playbook, and `concurrency`.
+
+use std::collections::HashMap;
 
 use super::{Fields, Reading};
-use crate::diagnostic::Code;
-use crate::document::procedure::{Beyond, Concurrency, Correlate, Dedup, Limit, OnResolved, Second, Trigger};
+use crate::diagnostic::{Code, Span};
+use crate::document::procedure::{Accumulate, Beyond, Concurrency, Correlate, Dedup, Limit, OnResolved, Second, Trigger};
+use crate::document::workspace::schedule;
 use crate::document::{Node, ProcedureKind, Scalar, ScalarStyle};
+use crate::id::Id;
 use crate::limits;
 
 const BEYOND: [(&str, Beyond); 3] = [("drop", Beyond::Drop), ("defer", Beyond::Defer), ("escalate", Beyond::Escalate)];
@@ -27,17 +31,30 @@ pub(super) fn decode_all(fields: &mut Fields, kind: ProcedureKind) -> Vec<Trigge
         let fault = reading.diagnostic(Code::RB0019, key.span, "`triggers` names no event");
         reading.report(fault.help("add one with its `source`, or make it a `kind: Runbook`"));
     }
-    items.iter().filter_map(|node| trigger(reading, node)).collect()
+    let triggers: Vec<Trigger> = items.iter().filter_map(|node| trigger(reading, node)).collect();
+    let mut ids: HashMap<&str, Span> = HashMap::new();
+    for id in triggers.iter().filter_map(|trigger| trigger.id.as_ref()) {
+        if let Some(first) = ids.insert(id.value.as_str(), id.span) {
+            let fault = reading.diagnostic(Code::RB0002, id.span, format!("the trigger `{}` stands twice", id.value));
+            reading.report(fault.label(first, "it stands here first").help("give one of them another `id`"));
+        }
+    }
+    triggers
 }
 
 fn trigger(reading: &Reading, node: &Node) -> Option<Trigger> {
     let mut fields = Fields::of(reading, node, "a trigger")?;
+    let id = fields.parsed::<Id>("id");
     let source = fields.require_text("source");
     let trigger = Trigger {
         span: node.span,
+        id,
         when: fields.expression("when"),
         inputs: fields.expressions("inputs"),
+        environment: fields.text("environment"),
         dedup: fields.map("dedup", "`dedup`").and_then(dedup),
+        accumulate: fields.map("accumulate", "`accumulate`").and_then(accumulate),
+        quiet: schedule::windows(&mut fields, "quiet", "UTC", "quiet"),
         limit: fields.map("limit", "`limit`").and_then(limit),
         on_resolved: fields.word("on_resolved", &ON_RESOLVED),
         correlate: fields.map("correlate", "`correlate`").and_then(|mut fields| {
@@ -69,6 +86,18 @@ fn dedup(mut fields: Fields) -> Option<Dedup> {
     let window = fields.period("window");
     fields.finish();
     Some(Dedup { key: key?, window: window? })
+}
+
+fn accumulate(mut fields: Fields) -> Option<Accumulate> {
+    for key in ["events", "within"] {
+        if !fields.has(key) {
+            fields.missing(key);
+        }
+    }
+    let events = fields.count("events", 2, limits::ACCUMULATED_EVENTS);
+    let (within, key) = (fields.period("within"), fields.expression("key"));
+    fields.finish();
+    Some(Accumulate { events: events?, within: within?, key })
 }
 
 fn limit(mut fields: Fields) -> Option<Limit> {

@@ -239,8 +239,8 @@ fn environments(fields: &mut Fields, timezone: &str) -> (Vec<Environment>, Optio
         environments.push(Environment {
             name: key,
             production: entry.boolean("production").is_some_and(|production| production.value),
-            freeze: schedule::windows(&mut entry, "freeze", timezone),
-            change_windows: schedule::windows(&mut entry, "change_windows", timezone),
+            freeze: schedule::windows(&mut entry, "freeze", timezone, "a freeze"),
+            change_windows: schedule::windows(&mut entry, "change_windows", timezone, "a time for changes"),
         });
         entry.finish();
     }

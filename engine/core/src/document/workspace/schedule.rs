@@ -29,13 +29,14 @@ pub(super) fn zone(reading: &Reading, zone: &Scalar) -> Option<String> {
     None
 }
 
-pub(super) fn windows(fields: &mut Fields, key: &'static str, timezone: &str) -> Vec<Window> {
+/// `unnamed` is the reason of a window of one time that gives none.
+pub(in crate::document) fn windows(fields: &mut Fields, key: &'static str, timezone: &str, unnamed: &str) -> Vec<Window> {
     let reading = fields.reading;
     let items = fields.list(key).unwrap_or_default();
-    items.iter().filter_map(|node| window(reading, node, timezone)).collect()
+    items.iter().filter_map(|node| window(reading, node, timezone, unnamed)).collect()
 }
 
-fn window(reading: &Reading, node: &Node, timezone: &str) -> Option<Window> {
+fn window(reading: &Reading, node: &Node, timezone: &str, unnamed: &str) -> Option<Window> {
     let mut fields = Fields::of(reading, node, "a window")?;
     let weekly = fields.has("days");
     let days = fields.some_texts("days");
@@ -61,7 +62,7 @@ fn window(reading: &Reading, node: &Node, timezone: &str) -> Option<Window> {
         reading.report(fault.label(from.span, "it begins here").help("put the later time under `to`"));
         return None;
     }
-    Some(Window::Once { from: begin, to: end, reason: reason.unwrap_or_else(|| "a freeze".to_owned()) })
+    Some(Window::Once { from: begin, to: end, reason: reason.unwrap_or_else(|| unnamed.to_owned()) })
 }
 
 /// A time with its offset; or without, in the zone; or a day, of which `days_after` says whether it is still inside.
