@@ -154,8 +154,7 @@ pub struct Limit {
     pub then: Option<Spanned<Beyond>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Beyond {
     #[default]
     Drop,
@@ -164,8 +163,7 @@ pub enum Beyond {
 }
 
 /// What follows when the event that started a run is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnResolved {
     #[default]
     Ignore,
@@ -188,8 +186,7 @@ pub struct Concurrency {
     pub then: Option<Spanned<Second>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Second {
     #[default]
     Queue,
