@@ -26,9 +26,10 @@ pub use format::{FORMAT, Record};
 pub use memory::MemoryJournal;
 pub use owner::Owner;
 pub use receipt::Receipt;
-pub use sqlite::{Commits, Store};
+pub use sqlite::Store;
 pub use summary::{OpenDecision, Phase, Summary};
 
+pub use crate::database::Commits;
 use crate::message::{Answer, Letter, Message, MessageId};
 
 /// Where runs are recorded. All times are arguments.

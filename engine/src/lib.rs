@@ -7,6 +7,7 @@ pub mod anchor;
 mod beneath;
 pub mod catalogue;
 pub mod clock;
+pub mod database;
 pub mod draft;
 pub mod driver;
 pub mod hold;

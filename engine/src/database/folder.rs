@@ -13,20 +13,19 @@ use rustix::io::Errno;
 use crate::journal::JournalError;
 use crate::people;
 
-/// The name of the database in it.
-pub(super) const DATABASE: &str = "journal.db";
-
 /// A state folder that is ours alone.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     handle: OwnedFd,
+    /// The name of the database in it.
+    file: &'static str,
 }
 
 impl Folder {
     /// Makes the folder if it is absent, and checks that it is ours. It is known by its real path: SQLite refuses to open a
     /// file through a link, and a home that is reached through one is no fault.
-    pub(super) fn prepare(path: &Path) -> Result<Folder, JournalError> {
+    pub(super) fn prepare(path: &Path, file: &'static str) -> Result<Folder, JournalError> {
         if !path.exists() {
             make(path).map_err(|e| from_io(path, &e))?;
         }
@@ -56,7 +55,7 @@ impl Folder {
                 format!("run `chmod 700 {}`", path.display()),
             );
         }
-        Ok(Folder { path, handle })
+        Ok(Folder { path, handle, file })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -68,7 +67,7 @@ impl Folder {
     }
 
     pub(super) fn database(&self) -> PathBuf {
-        self.path.join(DATABASE)
+        self.path.join(self.file)
     }
 
     /// Makes the database file, readable by its owner alone, also where a copy brought it back readable by all. SQLite gives
@@ -85,7 +84,7 @@ impl Folder {
             Ok(found) if found.st_mode & 0o077 == 0 => Ok(()),
             Ok(_) => {
                 let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                File::from(openat(&self.handle, DATABASE, flags, Mode::empty())?).set_permissions(Permissions::from_mode(0o600))
+                File::from(openat(&self.handle, self.file, flags, Mode::empty())?).set_permissions(Permissions::from_mode(0o600))
             }
         };
         private().map_err(|e| from_io(&path, &e))
@@ -93,7 +92,7 @@ impl Folder {
 
     /// What the folder holds under the name of the database.
     fn found(&self) -> Result<Stat, Errno> {
-        statat(&self.handle, DATABASE, AtFlags::SYMLINK_NOFOLLOW)
+        statat(&self.handle, self.file, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Checks that the path of the database, which SQLite has just opened, is still that of the database in this folder.

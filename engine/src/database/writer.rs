@@ -21,11 +21,11 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
-use super::{explain, schema};
+use super::{Schema, explain};
 use crate::journal::{Durability, JournalError, Receipt};
 
 /// Why a change was not made.
-pub(super) enum ChangeError {
+pub enum ChangeError {
     Refused(JournalError),
     /// Refused, and what was changed on the way stays.
     Answered(JournalError),
@@ -119,7 +119,12 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, path: PathBuf, commits: Commits) -> Result<Writer, JournalError> {
+    pub(super) fn start(
+        mut connection: Connection,
+        path: PathBuf,
+        schema: &'static Schema,
+        commits: Commits,
+    ) -> Result<Writer, JournalError> {
         let logged = Arc::new(AtomicI32::new(0));
         let pages = logged.clone();
         // In the place of SQLite's own checkpoints.
@@ -128,13 +133,13 @@ impl Writer {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(|error| explain(&error, &path))?;
-        let writing = Writing { connection, path, logged, synced: true, stopped: None };
+        let writing = Writing { connection, path, schema, logged, synced: true, stopped: None };
         if commits == Commits::OnTheSpot {
             return Ok(Writer::OnTheSpot(Mutex::new(writing)));
         }
         let (jobs, queue) = channel();
         let thread = std::thread::Builder::new()
-            .name("journal".to_owned())
+            .name("writer".to_owned())
             .spawn(move || writing.serve(&queue))
             .map_err(|e| JournalError::Stopped(e.to_string()))?;
         Ok(Writer::Together { jobs: Some(jobs), thread: Some(thread) })
@@ -188,6 +193,7 @@ impl Drop for Writer {
 pub(super) struct Writing {
     connection: Connection,
     path: PathBuf,
+    schema: &'static Schema,
     /// Pages in the write-ahead log after the last commit.
     logged: Arc<AtomicI32>,
     /// Whether commits are synced at present.
@@ -224,7 +230,7 @@ impl Writing {
         let _ = self.connection.busy_timeout(Duration::ZERO);
         if self.checkpoint(limits::LOG_PAGES_AT_END, "PRAGMA wal_checkpoint(RESTART)") {
             let _ = self.sync_from_here(false);
-            let _ = schema::rewrite_first_page(&self.connection);
+            let _ = self.schema.rewrite_first_page(&self.connection);
         }
     }
 

@@ -6,7 +6,7 @@ use runbook_core::{Digest, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::read::{self, to_json};
-use super::writer::ChangeError;
+use crate::database::ChangeError;
 use crate::journal::{
     AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase,
     Record, chain,

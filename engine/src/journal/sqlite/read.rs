@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::writer::ChangeError;
+use crate::database::ChangeError;
 use crate::journal::{
     Ahead, AheadId, Anchor, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
 };

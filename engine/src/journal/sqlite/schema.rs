@@ -1,19 +1,13 @@
-//! The tables, and how a database of an earlier version becomes one of this version.
-//!
-//! `user_version` counts the migrations that were made; each is one transaction. A database with more of them than this
-//! build knows is refused.
+//! The tables of the journal. A migration that landed is never changed: databases that went through it are out there.
 
-use rusqlite::{Connection, TransactionBehavior};
+use crate::database::Schema;
 
-use crate::journal::JournalError;
-
-/// `RUNB`, so that `file` and people recognise a journal.
-const APPLICATION_ID: i32 = 0x5255_4e42;
-
-/// Writes a page and changes nothing, whatever version the database has by now.
-pub(super) fn rewrite_first_page(connection: &Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "application_id", APPLICATION_ID)
-}
+pub(super) const SCHEMA: Schema = Schema {
+    file: "journal.db",
+    // `RUNB`, so that `file` and people recognise a journal.
+    application_id: 0x5255_4e42,
+    migrations: MIGRATIONS,
+};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -107,50 +101,3 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE anchors ADD COLUMN signed TEXT;
 ",
 ];
-
-/// What keeps a database from being used.
-pub(super) enum Unusable {
-    Sqlite(rusqlite::Error),
-    Refused(JournalError),
-}
-
-impl From<rusqlite::Error> for Unusable {
-    fn from(error: rusqlite::Error) -> Unusable {
-        Unusable::Sqlite(error)
-    }
-}
-
-/// How many migrations were made. A database of another program, or of a later version, is refused untouched.
-pub(super) fn recognise(connection: &Connection) -> Result<usize, Unusable> {
-    let known = MIGRATIONS.len() as u32;
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let (found, id) = (number("user_version")?, number("application_id")?);
-    let tables: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
-    let ours = if found == 0 { id == 0 && !tables } else { id == i64::from(APPLICATION_ID) };
-    if !ours {
-        let what = "journal.db is a database of another program".to_owned();
-        return Err(Unusable::Refused(JournalError::Damaged { what }));
-    }
-    match usize::try_from(found) {
-        Ok(made) if made <= MIGRATIONS.len() => Ok(made),
-        _ => {
-            let format = u32::try_from(found).unwrap_or(u32::MAX);
-            Err(Unusable::Refused(JournalError::Newer { what: "the state folder".to_owned(), format, known }))
-        }
-    }
-}
-
-/// Brings the database to this version. Several processes may do so at once.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Unusable> {
-    if recognise(connection)? == MIGRATIONS.len() {
-        return Ok(());
-    }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for migration in MIGRATIONS.iter().skip(recognise(&transaction)?) {
-        transaction.execute_batch(migration)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as u32)?;
-    transaction.commit()?;
-    Ok(())
-}

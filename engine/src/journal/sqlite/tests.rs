@@ -6,7 +6,11 @@ mod swaps;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use runbook_core::limits;
+use rusqlite::Connection;
+
 use super::*;
+use crate::database::ChangeError;
 use crate::journal::conformance::{adding, at, ended, id, journal_conformance, more, new_run};
 use crate::journal::{FORMAT, Phase, chain};
 
@@ -66,7 +70,7 @@ fn a_folder_behind_a_link_is_used_and_a_database_behind_one_is_not() {
 #[test]
 fn a_database_that_came_back_readable_by_all_is_made_private() {
     let folder = tempfile::tempdir().unwrap();
-    let path = open(&folder).path.clone();
+    let path = open(&folder).database.path().to_owned();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     drop(open(&folder));
     assert_eq!(mode(&path), 0o600);
@@ -79,7 +83,7 @@ fn after_a_failure_of_the_disk_nothing_more_is_written() {
     let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
     let row = store.run(&id(1)).unwrap();
     let append = adding(&lease, more(&id(1), "p", row.seq, &row.head, 1));
-    let failing = store.writer.submit(Durability::Synced, |c| -> Result<(), writer::ChangeError> {
+    let failing = store.database.submit(Durability::Synced, |c| -> Result<(), ChangeError> {
         c.execute("UPDATE leases SET until = 7", [])?;
         Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC), None).into())
     });
@@ -111,7 +115,7 @@ fn a_file_that_is_no_journal_is_refused_with_its_reason() {
 fn a_newer_or_foreign_database_is_refused() {
     for (pragma, expect) in [("user_version = 99", "use a newer"), ("application_id = 7", "another program")] {
         let folder = tempfile::tempdir().unwrap();
-        let path = open(&folder).path.clone();
+        let path = open(&folder).database.path().to_owned();
         Connection::open(&path).unwrap().execute_batch(&format!("PRAGMA {pragma}")).unwrap();
         let error = Store::open(path.parent().unwrap()).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
@@ -222,7 +226,7 @@ fn a_full_disk_refuses_whole_commits() {
     let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
     // The database may grow no further: as on a full disk.
     store
-        .writer
+        .database
         .submit(Durability::Synced, |c| {
             let pages: i64 = c.query_row("PRAGMA page_count", [], |row| row.get(0))?;
             c.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
@@ -239,11 +243,15 @@ fn a_full_disk_refuses_whole_commits() {
             break;
         }
     }
-    assert_eq!(full, Some(JournalError::Full { path: store.path.clone() }));
+    assert_eq!(full, Some(JournalError::Full { path: store.database.path().to_owned() }));
     let seq = store.run(&id(1)).unwrap().seq;
     assert_eq!(store.records(&id(1), 1, 10_000).unwrap().len() as u64, seq, "refused as a whole");
     // Once there is room, the end of the run can be recorded.
-    store.writer.submit(Durability::Synced, |c| Ok(c.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(()))?)).wait().unwrap();
+    store
+        .database
+        .submit(Durability::Synced, |c| Ok(c.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(()))?))
+        .wait()
+        .unwrap();
     let row = store.run(&id(1)).unwrap();
     let end = adding(&lease, more(&id(1), "p", row.seq, &row.head, 1));
     store.append(ended(&store, end)).wait().unwrap();
@@ -253,7 +261,7 @@ fn a_full_disk_refuses_whole_commits() {
 fn fill(store: &Store, count: u64) {
     let row = serde_json::to_value(new_run(&id(0), "p", &Owner::named("ada", 1)).summary).unwrap();
     store
-        .writer
+        .database
         .submit(Durability::Synced, move |c| {
             let plan = Digest::of_bytes(b"{}").to_string();
             c.execute("INSERT INTO plans VALUES (?1, '{}')", [&plan])?;
@@ -295,6 +303,7 @@ fn no_list_scans_or_sorts() {
     for filter in filters() {
         let (sql, values) = read::runs_query(&filter);
         let plan = store
+            .database
             .read(|c| {
                 let mut statement = c.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
                 let lines = statement.query_map(rusqlite::params_from_iter(&values), |row| row.get::<_, String>(3))?;

@@ -21,7 +21,7 @@ impl Logged {
         let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
         if is_begun {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            Connection::open(&store.path).unwrap().query_row(checkpoint, [], |_| Ok(())).unwrap();
+            Connection::open(store.database.path()).unwrap().query_row(checkpoint, [], |_| Ok(())).unwrap();
         }
         let mut ends = vec![file("journal.db-wal").len()];
         while ends.len() < commits {

@@ -26,10 +26,10 @@ fn runs(store: &Store) -> Vec<Result<RunId, JournalError>> {
     let first =
         || store.runs(&RunFilter { limit: 10, ..RunFilter::default() }).map(|runs| runs.first().expect("a run").run.clone());
     let busy = || {
-        let _busy = store.reader.as_ref().unwrap().lock().unwrap();
+        let _busy = store.database.reader().unwrap().lock().unwrap();
         first()
     };
-    let written = store.writer.submit(Durability::Visible, |c| {
+    let written = store.database.submit(Durability::Visible, |c| {
         let run: String = c.query_row("SELECT run FROM runs", [], |row| row.get(0))?;
         Ok(run.parse().unwrap())
     });
@@ -86,7 +86,7 @@ fn a_second_store_of_one_process_leaves_the_first_its_locks() {
     // Another process comes and goes, as the last one by all that it can see.
     let script =
         "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT count(*) FROM runs').fetchall(); c.close()";
-    let python = std::process::Command::new("python3").args(["-c", script]).arg(&store.path).status().unwrap();
+    let python = std::process::Command::new("python3").args(["-c", script]).arg(store.database.path()).status().unwrap();
     assert!(python.success());
     let row = store.run(&id(1)).unwrap();
     store.append(adding(&lease, more(&id(1), "p", row.seq, &row.head, 1))).wait().unwrap();
