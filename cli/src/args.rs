@@ -148,16 +148,18 @@ pub enum Command {
 
     /// Say what one version of a procedure changes, by meaning
     ///
-    /// Steps added, removed, moved and changed: their commands, effects, questions and who is asked, deadlines, undo, secrets, and the
-    /// approvals that policy adds; comments, order of keys and formatting mean nothing. Says how far the version must be raised: a
-    /// gate that is gone, a higher effect or an input that is taken no longer is a major change.
+    /// Steps added, removed, moved and changed: their commands, effects, questions and the people who are asked, deadlines, undo, secrets,
+    /// and what policy adds in each environment; comments, order of keys and formatting mean nothing. Says how far the version must be
+    /// raised: a gate that is gone or can be passed, a higher effect or an input that is taken no longer is a major change. `runbook
+    /// docs format` has the rules under "Versions compared".
     Diff(Diff),
 
     /// Say what a change of the catalogue means, for whoever reviews it
     ///
     /// Compares the catalogue with what it was where the branch parted from REVISION. For each procedure that means something else: what
     /// changes and whether its version says so, what `check` and `explore` find that they did not find before, whether its tests pass and
-    /// what they cover, and a dry run of each case. Exits 1 if something speaks against the change.
+    /// what they cover, and a dry run of each case. Rules are those of every environment that either version of the workspace has, and
+    /// what is so in some of them is told with their names. Exits 1 if something speaks against the change.
     Review(Review),
 
     /// Play the cases of tests, without doing anything

@@ -12,6 +12,7 @@ pub mod draft;
 pub mod driver;
 pub mod hold;
 pub mod journal;
+pub mod judged;
 pub mod log;
 pub mod message;
 pub mod people;

@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_core::check::CheckOptions;
-use runbook_core::compare::{Comparison, compare};
+use runbook_core::compare::{Comparison, ProcedureChange, compare_in_all, successions};
 use runbook_core::diagnostic::{Diagnostic, Severity};
 use runbook_core::document::Procedure;
+use runbook_core::document::procedure::Version;
 use runbook_core::document::test::{Case, Test};
-use runbook_core::explore::{DryRun, walk};
-use runbook_core::id::ProcedureName;
+use runbook_core::explore::DryRun;
 use runbook_core::policy::People;
 use runbook_core::{Digest, Plan, trial};
 
 use crate::catalogue::{Catalogue, has_errors};
+use crate::judged::{Environments, Judged, key};
 use crate::suite::{self, Selection};
 
 /// A change, judged.
@@ -26,17 +27,20 @@ pub struct Review {
     pub procedures: Vec<Reviewed>,
     /// Faults of files that no procedure here rests on, if they are new.
     pub elsewhere: Vec<Diagnostic>,
+    /// Environments under whose rules nothing was compared, because there are too many.
+    pub not_compared: Vec<String>,
 }
 
 /// One procedure.
 #[derive(Debug)]
 pub struct Reviewed {
+    /// With the version, where the catalogue has several of it.
     pub name: String,
     /// Its file in the new catalogue; the old one's where it is gone.
     pub file: String,
     pub change: Change,
-    /// Where no environment was named: what is so only under the rules of these.
-    pub only_in: Vec<(Vec<String>, Comparison)>,
+    /// Environments in which it does not pass `check`, although it did or does in others.
+    pub broken_in: Vec<String>,
     /// Found now and not before.
     pub found: Vec<Diagnostic>,
     /// Found before and not now.
@@ -80,17 +84,19 @@ pub struct Tests {
 impl Review {
     pub fn objections(&self) -> Vec<String> {
         let mut objections = Vec::new();
-        let mut low: BTreeSet<&ProcedureName> = BTreeSet::new();
+        let mut low: BTreeSet<String> = BTreeSet::new();
         for procedure in &self.procedures {
             let name = &procedure.name;
             match &procedure.change {
                 Change::Broken => objections.push(format!("{name} does not pass `check`")),
-                Change::Changed(comparison, _) => low.extend(comparison.too_low()),
+                Change::Changed(comparison, _) => low.extend(comparison.too_low().map(|change| self.name_of(change))),
                 _ => {}
             }
-            low.extend(procedure.only_in.iter().flat_map(|(_, comparison)| comparison.too_low()));
+            if !procedure.broken_in.is_empty() {
+                objections.push(format!("{name} does not pass `check` in {}", procedure.broken_in.join(", ")));
+            }
             let errors = procedure.found.iter().filter(|found| found.severity == Severity::Error).count();
-            if errors > 0 && !matches!(procedure.change, Change::Broken) {
+            if errors > 0 && !matches!(procedure.change, Change::Broken) && procedure.broken_in.is_empty() {
                 objections.push(format!("{name} breaks what it says of itself ({errors} new)"));
             }
             match procedure.tests.failed.len() {
@@ -111,6 +117,13 @@ impl Review {
         objections
     }
 
+    /// As it is called among the procedures, where it is one of them.
+    fn name_of(&self, change: &ProcedureChange) -> String {
+        let with_version = change.new.map(|version| versioned(change.procedure.as_str(), version));
+        let known = with_version.filter(|name| self.procedures.iter().any(|procedure| procedure.name == *name));
+        known.unwrap_or_else(|| change.procedure.to_string())
+    }
+
     /// Every new finding, of whatever file.
     pub fn found(&self) -> impl Iterator<Item = &Diagnostic> {
         let of = self.procedures.iter().flat_map(|procedure| procedure.found.iter().chain(&procedure.tests.broken));
@@ -120,151 +133,74 @@ impl Review {
 
 /// Holds `new` against `old`.
 pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Review {
-    let (before, after) = (newest(old), newest(new));
+    let (before, after) = (by_version(old), by_version(new));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
-    let mut review = Review::default();
-    let environments = environments(old, new, options);
+    let environments = Environments::of(old, new, options);
+    let mut review = Review { not_compared: environments.left_out.clone(), ..Review::default() };
     let mut concerned: BTreeSet<String> = BTreeSet::new();
     for name in names {
-        let mut then = before.get(name).map(|procedure| Judged::of(old, procedure, options));
-        let mut now = after.get(name).map(|procedure| Judged::of(new, procedure, options));
-        // One plan has the same paths each time; only of what policies demand of them it says nothing.
-        let asked = |judged: &Option<Judged>| {
-            let judged = judged.as_ref()?;
-            Some((
-                judged.digest.clone(),
-                judged.plan.as_ref().map(|plan| plan.policy_must.iter().map(|of| of.must.rule.clone()).collect::<Vec<_>>()),
-            ))
-        };
-        if asked(&then) != asked(&now) {
-            then.iter_mut().for_each(|then| then.explore(old));
-            now.iter_mut().for_each(|now| now.explore(new));
+        let none = BTreeMap::new();
+        let (before, after) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
+        let pairs = successions(before.keys().copied(), after.keys().copied());
+        for (then, now) in &pairs {
+            let one = pairs.len() == 1;
+            let label = now.or(*then).filter(|_| !one).map_or_else(|| name.to_owned(), |version| versioned(name, version));
+            let procedures = (then.and_then(|then| before.get(&then)), now.and_then(|now| after.get(&now)));
+            let mut then = procedures.0.map(|procedure| Judged::of(old, procedure, &environments, options));
+            let mut now = procedures.1.map(|procedure| Judged::of(new, procedure, &environments, options));
+            // One plan under the same rules has the same paths each time.
+            let asked = |judged: &Option<Judged>| judged.as_ref().map(|judged| (judged.digest.clone(), judged.rules.clone()));
+            if asked(&then) != asked(&now) {
+                then.iter_mut().zip(procedures.0).for_each(|(then, procedure)| then.explore(old, procedure, options));
+                now.iter_mut().zip(procedures.1).for_each(|(now, procedure)| now.explore(new, procedure, options));
+            }
+            if let Some(now) = &now {
+                concerned.extend(now.files.iter().cloned());
+            }
+            review.procedures.extend(reviewed(label, then, now, new, options));
         }
-        if let Some(now) = &now {
-            concerned.extend(now.files.iter().cloned());
-        }
-        let only_in = match (before.get(name), after.get(name)) {
-            (Some(before), Some(after)) => only_in(&then, &now, (old, before), (new, after), &environments, options),
-            _ => Vec::new(),
-        };
-        review.procedures.extend(reviewed(name, then, now, only_in, new, options));
     }
-    let known = told(&old.check(options));
+    let known: BTreeSet<_> = old.check(options).iter().map(key).collect();
     let elsewhere =
         new.check(options).into_iter().filter(|found| !concerned.contains(&*found.source) && !known.contains(&key(found)));
     review.elsewhere = elsewhere.collect();
     review
 }
 
-/// The production environments that both workspaces have, where none was named.
-fn environments(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Vec<String> {
-    let (None, Some(before), Some(after)) = (&options.environment, old.workspace(), new.workspace()) else { return Vec::new() };
-    let is_known = |name: &str| before.environments.iter().any(|environment| environment.name == name);
-    let both = after.environments.iter().filter(|environment| environment.production && is_known(&environment.name));
-    both.map(|environment| environment.name.clone()).collect()
+fn versioned(name: &str, version: Version) -> String {
+    format!("{name}@{version}")
 }
 
-/// What a procedure means differently under the rules of some environments, and is not said of it without them.
-fn only_in(
-    then: &Option<Judged>,
-    now: &Option<Judged>,
-    (old, before): (&Catalogue, &Procedure),
-    (new, after): (&Catalogue, &Procedure),
-    environments: &[String],
-    options: &CheckOptions,
-) -> Vec<(Vec<String>, Comparison)> {
-    let plan = |judged: &Option<Judged>| judged.as_ref().and_then(|judged| judged.plan.clone());
-    let (Some(then), Some(now)) = (plan(then), plan(now)) else { return Vec::new() };
-    let said = compare(&then, &now).procedures;
-    let mut found: Vec<(Vec<String>, Comparison)> = Vec::new();
-    for name in environments {
-        let options = CheckOptions { environment: Some(name.clone()), ..options.clone() };
-        let (Some(then), Some(now)) = (old.plan(before, &options).0, new.plan(after, &options).0) else { continue };
-        let comparison = compare(&then, &now);
-        if comparison.is_empty() || comparison.procedures == said {
-            continue;
-        }
-        match found.iter_mut().find(|(_, other)| other.procedures == comparison.procedures) {
-            Some((names, _)) => names.push(name.clone()),
-            None => found.push((vec![name.clone()], comparison)),
-        }
-    }
-    found
-}
-
-/// The newest version of each name.
-fn newest(catalogue: &Catalogue) -> BTreeMap<&str, &Procedure> {
-    let mut newest: BTreeMap<&str, &Procedure> = BTreeMap::new();
+/// Every version of each name. Of two files with one name and version the first stands.
+fn by_version(catalogue: &Catalogue) -> BTreeMap<&str, BTreeMap<Version, &Procedure>> {
+    let mut all: BTreeMap<&str, BTreeMap<Version, &Procedure>> = BTreeMap::new();
     for procedure in catalogue.procedures() {
-        let kept = newest.entry(procedure.name.value.as_str()).or_insert(procedure);
-        if kept.version.value < procedure.version.value {
-            *kept = procedure;
-        }
+        all.entry(procedure.name.value.as_str()).or_default().entry(procedure.version.value).or_insert(procedure);
     }
-    newest
+    all
 }
 
-/// A procedure with all that is found of it.
-struct Judged {
-    plan: Option<Arc<Plan>>,
-    digest: Option<Digest>,
-    found: Vec<Diagnostic>,
-    file: String,
-    files: Vec<String>,
-}
-
-impl Judged {
-    fn of(catalogue: &Catalogue, procedure: &Procedure, options: &CheckOptions) -> Judged {
-        let (plan, found) = catalogue.plan(procedure, options);
-        let files = match &plan {
-            Some(plan) => plan.files.iter().map(|file| file.name.clone()).collect(),
-            None => catalogue.files_of(procedure, options),
-        };
-        let digest = plan.as_ref().and_then(|plan| plan.digest().ok());
-        Judged { digest, plan: plan.map(Arc::new), found, file: procedure.source.name.to_string(), files }
-    }
-
-    /// Adds what is wrong on some path.
-    fn explore(&mut self, catalogue: &Catalogue) {
-        let Some(walked) = self.plan.as_ref().and_then(|plan| walk(plan).ok()) else { return };
-        for finding in &walked.findings {
-            let source = catalogue.source(walked.plan.file_of(&finding.origin(&walked.plan)));
-            self.found.extend(source.map(|source| walked.diagnostic(finding, source)));
-        }
-    }
-}
-
-/// What makes a finding the same one, wherever it has moved to.
-fn key(found: &Diagnostic) -> (String, &'static str, String) {
-    (found.source.to_string(), found.code.as_str(), found.message.clone())
-}
-
-fn told(found: &[Diagnostic]) -> BTreeSet<(String, &'static str, String)> {
-    found.iter().map(key).collect()
-}
-
-fn reviewed(
-    name: &str,
-    then: Option<Judged>,
-    now: Option<Judged>,
-    only_in: Vec<(Vec<String>, Comparison)>,
-    new: &Catalogue,
-    options: &CheckOptions,
-) -> Option<Reviewed> {
-    let (before, after) = (then.as_ref().map_or(&[][..], |j| &j.found), now.as_ref().map_or(&[][..], |j| &j.found));
-    let (known, still) = (told(before), told(after));
-    let found: Vec<Diagnostic> = after.iter().filter(|found| !known.contains(&key(found))).cloned().collect();
-    let mended = known.difference(&still).count();
-    let change = match (&then, &now) {
-        (_, Some(Judged { plan: None, .. })) => Change::Broken,
-        (None, Some(Judged { digest: Some(digest), .. })) => Change::Added(digest.clone()),
+fn became(then: Option<&Judged>, now: Option<&Judged>) -> Option<Change> {
+    let digest = now.and_then(|now| now.digest.clone());
+    Some(match (then, now) {
+        (_, Some(now)) if now.plan.is_none() => Change::Broken,
+        (None, Some(_)) => Change::Added(digest?),
+        (Some(then), Some(now)) => match (then.subject(), now.subject()) {
+            (Some(old), Some(new)) => Change::Changed(Box::new(compare_in_all(old, new)), digest?),
+            _ => Change::Mended(digest?),
+        },
         (Some(_), None) => Change::Removed,
-        (Some(Judged { plan: None, .. }), Some(Judged { digest: Some(digest), .. })) => Change::Mended(digest.clone()),
-        (Some(Judged { plan: Some(old), .. }), Some(Judged { plan: Some(new), digest: Some(digest), .. })) => {
-            Change::Changed(Box::new(compare(old, new)), digest.clone())
-        }
-        _ => return None,
-    };
+        (None, None) => return None,
+    })
+}
+
+fn reviewed(name: String, then: Option<Judged>, now: Option<Judged>, new: &Catalogue, options: &CheckOptions) -> Option<Reviewed> {
+    let (before, after) = (then.as_ref().map(|j| j.found.clone()).unwrap_or_default(), now.as_ref().map(|j| &j.found));
+    let found = after.map(|after| after.since(&before)).unwrap_or_default();
+    let mended = after.map_or_else(|| before.all().count(), |after| after.mended_since(&before));
+    let change = became(then.as_ref(), now.as_ref())?;
+    let was_broken = |name: &String| then.as_ref().is_some_and(|then| then.broken_in.contains(name));
+    let broken_in = now.iter().flat_map(|now| &now.broken_in).filter(|name| !was_broken(name)).cloned().collect::<Vec<_>>();
     let mut tests = match &now {
         Some(now) => tests(new, now, options),
         None => Tests::default(),
@@ -275,14 +211,14 @@ fn reviewed(
         Change::Broken => then.as_ref().is_some_and(|then| then.plan.is_none()),
         _ => false,
     };
-    if same && only_in.is_empty() && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
+    if same && broken_in.is_empty() && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
         return None;
     }
     if let Some(plan) = now.as_ref().and_then(|now| now.plan.as_ref()) {
         tests.dry_runs = dry_runs(new, &tests.files, plan);
     }
     let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
-    Some(Reviewed { name: name.to_owned(), file, change, only_in, found, mended, tests })
+    Some(Reviewed { name, file, change, broken_in, found, mended, tests })
 }
 
 fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {

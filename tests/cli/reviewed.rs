@@ -127,19 +127,144 @@ fn what_is_called_is_never_taken_for_its_caller() {
         .prints(&format!("big: still 1.0.0, but what it calls is another\nchild: called: {low}\n"));
 }
 
+const WORKSPACE: &str = "apiVersion: runbook/v1
+kind: Workspace
+name: it
+people: {ann: {}, ben: {}}
+groups: {ops: [ann]}
+";
+
 #[test]
-fn what_is_so_only_in_production_is_told() {
-    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nname: it\npeople: {ann: {users: [ann]}}\n\
-        environments: {staging: {default: true}, production: {production: true}, live: {production: true}}\n";
-    let rule = "policies: [{name: careful, when: {effect: change, environments: [production, live]}, require: {approve: {from: [ann]}}}]\n";
-    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", &format!("{workspace}{rule}"))]);
+fn whoever_joins_a_group_may_decide_from_then_on() {
+    let asks = procedure(STEPS).replace("question: Go?", "question: Go?, from: [ops]");
+    let desk = desk(&[("try.yaml", &asks), ("workspace.yaml", WORKSPACE)]);
+    std::fs::write(desk.path("workspace.yaml"), WORKSPACE.replace("[ann]", "[ann, ben]")).unwrap();
+    desk.run("review --against main").exits(1).says("objection: the version of try is not raised");
+    desk.run("diff main:try.yaml --strict").exits(1).prints("  people ops: ann → ann, ben  [major: others may decide]");
+    std::fs::write(desk.path("workspace.yaml"), WORKSPACE.replace("ann: {}, ", "ann: {users: [ann, eve]}, ")).unwrap();
+    desk.run("diff main:try.yaml --strict").exits(1).prints("people ops: ann → ann (user ann, user eve)  [major");
+}
+
+#[test]
+fn every_environment_is_compared_and_what_all_share_is_told_once() {
+    let environments =
+        "environments: {staging: {default: true}, test: {}, production: {production: true}, live: {production: true}}\n";
+    let rule = |name: &str, places: &str| {
+        format!("- {{name: {name}, when: {{effect: change{places}}}, require: {{approve: {{from: [ann]}}}}}}\n")
+    };
+    let (everywhere, some) = (rule("all", ""), rule("some", ", environments: [test, live]"));
+    let workspace = |rules: &str| format!("{WORKSPACE}{environments}policies:\n{rules}{}", rule("other", ", labels: {no: none}"));
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", &workspace(&format!("{everywhere}{some}")))]);
     desk.run("review --against main").exits(0).prints("no procedure means anything else");
-    std::fs::write(desk.path("workspace.yaml"), workspace).unwrap();
-    let ran = desk.run("review --against main").exits(1).says("the version of try is not raised");
-    ran.prints("try: means the same; in production, live: still 1.0.0, a major change: the version must be at least 2.0.0");
+    std::fs::write(desk.path("workspace.yaml"), workspace("")).unwrap();
+    desk.run("review --against main").exits(1).prints("try: still 1.0.0, a major change: the version must be at least 2.0.0;");
+    let gates = |out: &str| -> Vec<String> {
+        let lines = out
+            .lines()
+            .filter(|line| line.trim().starts_with("gate "))
+            .map(|line| line.split(':').next().unwrap().trim().to_owned());
+        lines.collect()
+    };
+    let ran = desk.run("diff main:try.yaml").exits(0);
+    assert_eq!(gates(&ran.out), ["gate all", "gate some in live, test"], "{}", ran.out);
+    assert_eq!(gates(&desk.run("diff main:try.yaml -e test").exits(0).out), ["gate all", "gate some"]);
+    assert_eq!(gates(&desk.run("diff main:try.yaml -e staging").exits(0).out), ["gate all"]);
     let markdown = desk.run("review --against main --format markdown").exits(1).out;
-    assert!(markdown.contains("<summary>What it changes in production, live") && markdown.contains("gate careful"), "{markdown}");
-    desk.run("review --against main -e staging").exits(0).prints("no procedure means anything else");
+    assert_eq!(markdown.matches("gate all").count(), 1, "{markdown}");
+    assert!(markdown.contains("| gate some in live, test |"), "{markdown}");
+    let json: serde_json::Value = serde_json::from_str(&desk.run("diff main:try.yaml --format json").exits(0).out).unwrap();
+    let parts = json["procedures"][0]["steps"][0]["parts"].as_array().unwrap();
+    assert_eq!(parts[1]["environments"], serde_json::json!(["live", "test"]), "{json}");
+    assert!(parts[0].get("environments").is_none(), "{json}");
+
+    // One that only one version has: what holds there is told, and asks for no version.
+    let renamed = workspace(&format!("{everywhere}{}", rule("some", ", environments: [test]"))).replace("live:", "next:");
+    std::fs::write(desk.path("workspace.yaml"), renamed).unwrap();
+    let ran = desk.run("diff main:try.yaml --strict").exits(0);
+    for said in [
+        "try: still 1.0.0, a change that asks for no other version\n",
+        "  environment next: gate all, production\n",
+        "  environment live: gate all, gate some, production → nothing",
+    ] {
+        assert!(ran.out.contains(said), "{said}\n{}", ran.out);
+    }
+    desk.run("review --against main").exits(0);
+    // When one may be changed is told, and asks for no version; another default does.
+    let frozen = "{production: true, freeze: [{from: 2026-12-20, to: 2027-01-03, reason: Year end}]}}\n";
+    let changed = environments.replace("{production: true}}\n", frozen);
+    std::fs::write(desk.path("workspace.yaml"), workspace(&format!("{everywhere}{some}")).replace(environments, &changed)).unwrap();
+    desk.run("diff main:try.yaml --strict").exits(0).prints("  freeze in live: from 2026-12-20T00:00:00Z to 2027-01-0");
+    let changed = environments.replace("{default: true}, test: {}", "{}, test: {default: true}");
+    std::fs::write(desk.path("workspace.yaml"), workspace(&format!("{everywhere}{some}")).replace(environments, &changed)).unwrap();
+    let ran = desk.run("diff main:try.yaml --strict").exits(1);
+    ran.prints("  environment: staging → test  [major: whoever names none is in another one]");
+    // Where there are none at all, the rules hold wherever a run is.
+    std::fs::write(desk.path("workspace.yaml"), workspace(&everywhere).replace(environments, "")).unwrap();
+    let ran = desk.run("diff main:try.yaml").exits(0);
+    assert_eq!(gates(&ran.out)[0], "gate some in live, test", "{}", ran.out);
+}
+
+#[test]
+fn what_is_found_in_one_environment_alone_is_told_with_its_name() {
+    let environments = "environments: {staging: {default: true}, test: {}}\n";
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", &format!("{WORKSPACE}{environments}"))]);
+    // A property that a path does not keep.
+    let must = "policies: [{name: never, when: {environments: [test]}, require: {must: [{never: {effect: destructive}}]}}]\n";
+    std::fs::write(desk.path("workspace.yaml"), format!("{WORKSPACE}{environments}{must}")).unwrap();
+    let ran = desk.run("review --against main").exits(1).says("objection: try breaks what it says of itself (1 new)");
+    ran.prints("[RB0610] in `try` a step of effect `destructive` begins on some path, which must never be: so the policy `never` says (in test)");
+    // More approvals than a plan can have.
+    let names: Vec<String> = (0..150).map(|n| format!("{n:03}-{}", "x".repeat(56))).collect();
+    let many: String = (0..1_000).map(|n| format!("- {{id: s{n}, exec: [a], effect: change, irreversible: t}}\n")).collect();
+    std::fs::write(desk.path("try.yaml"), procedure(&format!("steps:\n{many}"))).unwrap();
+    let from = names.join(", ");
+    let who: Vec<String> = names.iter().map(|name| format!("{name}: {{}}")).collect();
+    let workspace = WORKSPACE.replace("people: {", &format!("people: {{{}, ", who.join(", ")));
+    let rule = format!("policies: [{{name: all, when: {{environments: [test]}}, require: {{approve: {{from: [{from}]}}}}}}]\n");
+    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}{environments}{rule}")).unwrap();
+    desk.run("check").exits(0);
+    desk.run("check -e test").exits(2);
+    let ran = desk.run("review --against main").exits(1).says("objection: try does not pass `check` in test");
+    ran.prints("bytes of variables, folders and approvals (in test)");
+    desk.run("diff main:try.yaml").exits(2).says("try.yaml is not valid in test").says("next: runbook check --env test");
+}
+
+#[test]
+fn no_more_environments_are_compared_than_there_is_time_for() {
+    let environments = |first: usize| {
+        let names: Vec<String> = (first..first + 20).map(|n| format!("e{n:02}: {{}}")).collect();
+        format!("{WORKSPACE}environments: {{{}, z: {{production: true}}}}\n", names.join(", "))
+    };
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("workspace.yaml", &environments(0))]);
+    let said = "Not compared under the rules of e19: name one with --env";
+    desk.run("review --against main").exits(0).prints(&format!("no procedure means anything else\n{said}\n"));
+    desk.run("review --against main --format markdown").exits(0).prints("rules of e19");
+    desk.run("diff main:try.yaml").exits(0).prints(&format!("nothing means anything else\n{said}\n"));
+    desk.run("diff main:try.yaml --format markdown").exits(0).prints("rules of e19");
+    let json: serde_json::Value = serde_json::from_str(&desk.run("diff main:try.yaml --format json").exits(0).out).unwrap();
+    assert_eq!(json["not_compared"], serde_json::json!(["e19"]), "{json}");
+}
+
+#[test]
+fn every_version_of_a_procedure_is_reviewed() {
+    let version = |version: &str, command: &str| procedure(&STEPS.replace("echo, old", command)).replace("1.0.0", version);
+    let desk = desk(&[("one.yaml", &version("1.0.0", "one")), ("two.yaml", &version("2.0.0", "two"))]);
+    desk.run("review --against main").exits(0).prints("no procedure means anything else");
+    // The older of two is changed, and says the same version.
+    std::fs::write(desk.path("one.yaml"), version("1.0.0", "other")).unwrap();
+    let ran = desk.run("review --against main").exits(1).says("objection: the version of try@1.0.0 is not raised");
+    assert!(ran.out.contains("try@1.0.0: still 1.0.0, a minor change") && !ran.out.contains("try@2.0.0"), "{}", ran.out);
+    desk.run("review --against main --format markdown").exits(1).prints("| `try@1.0.0`<br>`one.yaml` |");
+    // Each is compared with the one that it came of.
+    std::fs::write(desk.path("one.yaml"), version("1.1.0", "other")).unwrap();
+    std::fs::write(desk.path("three.yaml"), version("3.0.0", "three")).unwrap();
+    let ran = desk.run("review --against main").exits(0);
+    for said in ["try@1.1.0: 1.0.0 → 1.1.0, a minor change", "try@3.0.0: 2.0.0 → 3.0.0, a minor change"] {
+        assert!(ran.out.contains(said) && !ran.out.contains("try@2.0.0"), "{said}\n{}", ran.out);
+    }
+    // One that is gone.
+    std::fs::remove_file(desk.path("one.yaml")).unwrap();
+    desk.run("review --against main").prints("try@1.0.0: gone");
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct Diff {
     pub old: String,
     /// The same; where OLD is a revision's file, the file as it is now if absent
     pub new: Option<String>,
-    /// With the rules of this environment of the workspace
+    /// With the rules of this environment of the workspace alone [default: of every one that either version has]
     #[arg(long, short = 'e', value_name = "ENV")]
     pub env: Option<String>,
     /// How the result is written
@@ -80,7 +80,7 @@ pub struct Review {
     /// The revision that the change is to go into
     #[arg(long, value_name = "REVISION")]
     pub against: String,
-    /// With the rules of this environment of the workspace
+    /// With the rules of this environment of the workspace alone [default: of every one that either version has]
     #[arg(long, short = 'e', value_name = "ENV")]
     pub env: Option<String>,
     /// How the result is written

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use runbook_core::Plan;
-use runbook_core::compare::{Comparison, Fate, PartChange, ProcedureChange, Raise, Raised, StepChange, compare};
+use runbook_core::check::CheckOptions;
+use runbook_core::compare::{Comparison, Fate, PartChange, ProcedureChange, Raise, Raised, StepChange, compare_in_all};
+use runbook_core::diagnostic::Diagnostic;
 use runbook_core::document::Procedure;
 use runbook_engine::catalogue::Catalogue;
+use runbook_engine::judged::{Environments, Judged};
 use runbook_engine::report::comparison;
 use runbook_engine::revision::{Repository, RevisionError};
 
@@ -25,10 +27,12 @@ pub fn run(args: &Diff, settings: &Settings, ui: &mut Ui) -> Outcome {
             return Err(Trouble::not_valid("a file is compared with another one, or with a revision of itself").next(next));
         }
     };
-    let environment = args.env.clone().or_else(|| settings.environment.value.clone());
-    let mut plan = |what: &str| side(what, environment.clone(), settings, ui);
-    let (old, new) = (plan(&args.old)?, plan(&new)?);
-    let comparison = compare(&old, &new);
+    let options = check::options(args.env.clone().or_else(|| settings.environment.value.clone()));
+    let (old, new) = (side(&args.old, &options, settings, ui)?, side(&new, &options, settings, ui)?);
+    let environments = Environments::of(&old.catalogue, &new.catalogue, &options);
+    let (then, now) = (old.judged(&environments, &options, ui)?, new.judged(&environments, &options, ui)?);
+    let (Some(before), Some(after)) = (then.subject(), now.subject()) else { return Ok(Exit::NotValid) };
+    let comparison = Comparison { not_compared: environments.left_out, ..compare_in_all(before, after) };
     match args.format {
         ReportFormat::Text => ui.data(&text(&comparison))?,
         ReportFormat::Markdown => ui.data(comparison::to_markdown(&comparison).trim_end())?,
@@ -63,68 +67,78 @@ fn not_valid(error: &RevisionError, next: &str) -> Trouble {
     Trouble::not_valid(error.to_string()).next(next)
 }
 
-/// The plan of a file, of a name in the catalogue with or without a version (`drain@1.2.0`), or of a revision's file
-/// (`main:runbooks/drain.yaml`).
-fn side(what: &str, environment: Option<String>, settings: &Settings, ui: &mut Ui) -> Result<Plan, Trouble> {
-    let path = Path::new(what);
-    if path.is_file() {
-        let catalogue = Catalogue::around(path)?;
-        let procedure = catalogue.procedure_in(path);
-        return planned(what, &catalogue, procedure, environment, ui);
-    }
-    if let Some((revision, path)) = what.split_once(':') {
-        let found = Repository::around(Path::new(".")).and_then(|here| here.at(revision, path)).map_err(trouble)?;
-        let procedure = found.catalogue.procedures().find(|procedure| *procedure.source.name == *found.file);
-        return planned(what, &found.catalogue, procedure, environment, ui);
-    }
-    let catalogue = Catalogue::open(&settings.catalogue.value)?;
-    let (name, version) = what.split_once('@').map_or((what, None), |(name, version)| (name, Some(version)));
-    let versions: Vec<&Procedure> = catalogue.procedures().filter(|procedure| procedure.name.value.as_str() == name).collect();
-    if versions.is_empty() {
-        return Err(check::unknown(&catalogue, name, settings));
-    }
-    let procedure = match version {
-        None => catalogue.procedure(name),
-        Some(version) => {
-            let found = versions.iter().find(|procedure| procedure.version.value.to_string() == version);
-            let Some(found) = found else {
-                let mut there: Vec<_> = versions.iter().map(|procedure| procedure.version.value).collect();
-                there.sort_unstable();
-                let there: Vec<String> = there.iter().map(|version| format!("{name}@{version}")).collect();
-                let why = format!("there is no version `{}` of `{name}` in {}", line(version), settings.catalogue.value.display());
-                return Err(Trouble::not_valid(why).next(format!("use one of: {}", there.join(", "))));
-            };
-            Some(*found)
-        }
-    };
-    planned(what, &catalogue, procedure, environment, ui)
+/// A version, in the catalogue that it stands in.
+struct Side {
+    /// As it was named.
+    what: String,
+    catalogue: Catalogue,
+    procedure: Procedure,
 }
 
-fn planned(
-    what: &str,
-    catalogue: &Catalogue,
-    procedure: Option<&Procedure>,
-    environment: Option<String>,
-    ui: &mut Ui,
-) -> Result<Plan, Trouble> {
-    let what = line(what);
-    let options = check::options(environment);
+/// A file, a name in the catalogue with or without a version (`drain@1.2.0`), or a revision's file (`main:runbooks/drain.yaml`).
+fn side(what: &str, options: &CheckOptions, settings: &Settings, ui: &mut Ui) -> Result<Side, Trouble> {
+    let path = Path::new(what);
+    let (catalogue, procedure) = if path.is_file() {
+        let catalogue = Catalogue::around(path)?;
+        let procedure = catalogue.procedure_in(path).cloned();
+        (catalogue, procedure)
+    } else if let Some((revision, path)) = what.split_once(':') {
+        let found = Repository::around(Path::new(".")).and_then(|here| here.at(revision, path)).map_err(trouble)?;
+        let procedure = found.catalogue.procedures().find(|procedure| *procedure.source.name == *found.file).cloned();
+        (found.catalogue, procedure)
+    } else {
+        let catalogue = Catalogue::open(&settings.catalogue.value)?;
+        let procedure = named(what, &catalogue, settings)?.clone();
+        (catalogue, Some(procedure))
+    };
+    let what = line(what).into_owned();
     let Some(procedure) = procedure else {
-        check::show_faults(&catalogue.check(&options), catalogue, ui);
+        check::show_faults(&catalogue.check(options), &catalogue, ui);
         return Err(Trouble::not_valid(format!("{what} holds no procedure")).next("name a file with a procedure"));
     };
-    let (plan, found) = catalogue.plan(procedure, &options);
-    plan.ok_or_else(|| {
-        check::show_faults(&found, catalogue, ui);
-        Trouble::not_valid(format!("{what} is not valid, so nothing can be said of what it means")).next("runbook check")
+    Ok(Side { what, catalogue, procedure })
+}
+
+fn named<'c>(what: &str, catalogue: &'c Catalogue, settings: &Settings) -> Result<&'c Procedure, Trouble> {
+    let (name, version) = what.split_once('@').map_or((what, None), |(name, version)| (name, Some(version)));
+    let Some(newest) = catalogue.procedure(name) else { return Err(check::unknown(catalogue, name, settings)) };
+    let Some(version) = version else { return Ok(newest) };
+    let versions: Vec<&Procedure> = catalogue.procedures().filter(|procedure| procedure.name.value.as_str() == name).collect();
+    let found = versions.iter().find(|procedure| procedure.version.value.to_string() == version);
+    found.copied().ok_or_else(|| {
+        let mut there: Vec<_> = versions.iter().map(|procedure| procedure.version.value).collect();
+        there.sort_unstable();
+        let there: Vec<String> = there.iter().map(|version| format!("{name}@{version}")).collect();
+        let why = format!("there is no version `{}` of `{name}` in {}", line(version), settings.catalogue.value.display());
+        Trouble::not_valid(why).next(format!("use one of: {}", there.join(", ")))
     })
 }
 
-fn text(comparison: &Comparison) -> String {
-    if comparison.is_empty() {
-        return "nothing means anything else".to_owned();
+impl Side {
+    fn judged(&self, environments: &Environments, options: &CheckOptions, ui: &mut Ui) -> Result<Judged, Trouble> {
+        let judged = Judged::of(&self.catalogue, &self.procedure, environments, options);
+        if judged.plan.is_some() && judged.broken_in.is_empty() {
+            return Ok(judged);
+        }
+        let found: Vec<Diagnostic> = judged.found.all().cloned().collect();
+        check::show_faults(&found, &self.catalogue, ui);
+        let place = match judged.broken_in.as_slice() {
+            [] => String::new(),
+            names => format!(" in {}", line(&names.join(", "))),
+        };
+        let why = format!("{} is not valid{place}, so nothing can be said of what it means", self.what);
+        Err(Trouble::not_valid(why).next(match judged.broken_in.first() {
+            Some(name) => format!("runbook check --env {}", line(name)),
+            None => "runbook check".to_owned(),
+        }))
     }
+}
+
+fn text(comparison: &Comparison) -> String {
     let mut out = Vec::new();
+    if comparison.is_empty() {
+        out.push("nothing means anything else".to_owned());
+    }
     if let Some(verdict) = comparison::unchanged(comparison) {
         let name = Tone::Strong.paint(comparison.new.procedure.as_str());
         out.push(format!("{name}: {}", Tone::Good.paint(&verdict)));
@@ -132,6 +146,7 @@ fn text(comparison: &Comparison) -> String {
     for change in &comparison.procedures {
         procedure(change, &mut out);
     }
+    out.extend(comparison::left_out(&comparison.not_compared).map(|said| line(&said).into_owned()));
     out.join("\n")
 }
 
@@ -160,7 +175,8 @@ fn parts<'c>(changes: impl Iterator<Item = &'c PartChange>, indent: &str, out: &
     for change in changes {
         let texts = || change.old.iter().chain(&change.new);
         let weight = weight(change.needs, change.because);
-        let what = line(&change.what);
+        let what = comparison::what(change);
+        let what = line(&what);
         if texts().any(|text| text.contains('\n')) {
             out.push(format!("{indent}{what}:{weight}"));
             let lines = comparison::lines(change.old.as_deref(), change.new.as_deref());

@@ -2,8 +2,8 @@
 
 use runbook_core::diagnostic::Source;
 use runbook_engine::catalogue::Catalogue;
-use runbook_engine::report::annotations;
 use runbook_engine::report::review::{self as report, change, tests};
+use runbook_engine::report::{annotations, comparison};
 use runbook_engine::review::{Review, review};
 use runbook_engine::revision::Repository;
 
@@ -58,5 +58,9 @@ fn text<'s>(review: &Review, source: impl Fn(&str) -> Option<&'s Source>) -> Str
         let place = format!("{}:{}:{}", found.source, at.line, at.column);
         out.push(format!("{}[{}] {}", line(&place), found.code.as_str(), line(&found.message)));
     }
-    if out.is_empty() { "no procedure means anything else".to_owned() } else { out.join("\n") }
+    if out.is_empty() {
+        out.push("no procedure means anything else".to_owned());
+    }
+    out.extend(comparison::left_out(&review.not_compared).map(|said| line(&said).into_owned()));
+    out.join("\n")
 }

@@ -6,17 +6,23 @@
 //! stand between the same neighbours.
 
 mod align;
+mod guard;
 mod part;
+mod people;
+mod rules;
 mod weigh;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::align::Layout;
 use self::part::Part;
+pub use self::rules::Rules;
+use self::weigh::{Plans, Weight};
 use crate::document::procedure::Version;
 use crate::id::{Digest, ProcedureName};
-use crate::plan::{Plan, Procedure};
+use crate::plan::{Plan, Procedure, StepIx};
 
 /// How much a change asks of a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -59,6 +65,9 @@ impl Raise {
 pub struct Comparison {
     pub old: Side,
     pub new: Side,
+    /// Environments of which nothing is said, because there are too many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
     /// That of the run first, then those that it calls, by name; only those with a change.
     pub procedures: Vec<ProcedureChange>,
 }
@@ -131,6 +140,9 @@ pub struct PartChange {
     /// Absent where it was not said.
     pub old: Option<String>,
     pub new: Option<String>,
+    /// Where it is so; empty: in every environment that is compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
     pub needs: Raise,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<&'static str>,
@@ -151,35 +163,77 @@ impl Comparison {
         self.too_low().next().is_none()
     }
 
-    /// The procedures whose versions were not.
-    pub fn too_low(&self) -> impl Iterator<Item = &ProcedureName> {
-        let low = self.procedures.iter().filter(|change| matches!(change.raised, Raised::TooLittle(_)));
-        low.map(|change| &change.procedure)
+    /// What became of the procedures whose versions were not.
+    pub fn too_low(&self) -> impl Iterator<Item = &ProcedureChange> {
+        self.procedures.iter().filter(|change| matches!(change.raised, Raised::TooLittle(_)))
     }
 }
 
-/// What `new` means that `old` does not, and the other way round.
+/// A plan, and the rules of all environments that it is compared under. But for what they ask for, it is the same in each.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'p> {
+    pub plan: &'p Plan,
+    pub rules: &'p [Rules],
+}
+
+/// What `new` means that `old` does not, and the other way round, in the environments of the plans alone.
 pub fn compare(old: &Plan, new: &Plan) -> Comparison {
+    let rules = |plan| [Rules::of(plan, None)];
+    compare_in_all(Subject { plan: old, rules: &rules(old) }, Subject { plan: new, rules: &rules(new) })
+}
+
+/// The same, in all environments: a change is told once, with the names of those in which it is one, if it is none in others.
+pub fn compare_in_all(old: Subject, new: Subject) -> Comparison {
+    let both = Both { old, new, rules: rules::side_by_side(old.rules, new.rules) };
     let side = |plan: &Plan| Side { procedure: plan.main().name.clone(), version: plan.main().version, digest: plan.digest().ok() };
     let mut procedures = Vec::new();
     // Those that were asked for are compared whatever their names are.
-    procedures.extend(both(old, old.main(), new, new.main()));
-    let called = |plan: &'_ Plan| -> BTreeMap<ProcedureName, usize> {
-        plan.procedures.iter().enumerate().skip(1).map(|(place, procedure)| (procedure.name.clone(), place)).collect()
-    };
-    let (before, after) = (called(old), called(new));
-    for (name, place) in &after {
-        let now = &new.procedures[*place];
-        match before.get(name) {
-            Some(then) => procedures
-                .extend(both(old, &old.procedures[*then], new, now).map(|change| ProcedureChange { called: true, ..change })),
-            None => procedures.push(one_sided(name, None, Some(now.version))),
+    procedures.extend(both.procedure(old.plan.main(), new.plan.main(), false));
+    let (before, after) = (called(old.plan), called(new.plan));
+    let names: BTreeSet<&ProcedureName> = before.keys().chain(after.keys()).copied().collect();
+    let (mut there, mut gone) = (Vec::new(), Vec::new());
+    for name in names {
+        let (before, after) = (before.get(name).unwrap_or(&NONE), after.get(name).unwrap_or(&NONE));
+        for (then, now) in successions(before.keys().copied(), after.keys().copied()) {
+            let then = then.and_then(|version| before.get(&version));
+            match (then, now.and_then(|version| after.get(&version))) {
+                (Some(then), Some(now)) => there.extend(both.procedure(then, now, true)),
+                (None, now) => there.push(one_sided(name, None, now.map(|now| now.version))),
+                (Some(then), None) => gone.push(one_sided(name, Some(then.version), None)),
+            }
         }
     }
-    for (name, place) in before.iter().filter(|(name, _)| !after.contains_key(*name)) {
-        procedures.push(one_sided(name, Some(old.procedures[*place].version), None));
+    procedures.append(&mut there);
+    procedures.append(&mut gone);
+    Comparison { old: side(old.plan), new: side(new.plan), not_compared: Vec::new(), procedures }
+}
+
+type Versions<'p> = BTreeMap<Version, &'p Procedure>;
+
+static NONE: Versions<'static> = BTreeMap::new();
+
+/// The procedures that a plan calls.
+fn called(plan: &Plan) -> BTreeMap<&ProcedureName, Versions<'_>> {
+    let mut called: BTreeMap<&ProcedureName, Versions> = BTreeMap::new();
+    for procedure in plan.procedures.iter().skip(1) {
+        called.entry(&procedure.name).or_default().insert(procedure.version, procedure);
     }
-    Comparison { old: side(old), new: side(new), procedures }
+    called
+}
+/// Which version of one procedure is compared with which: with itself, or else with the newest one below it, or else with the
+/// oldest above. Versions that nothing came of are gone.
+pub fn successions(
+    old: impl IntoIterator<Item = Version>,
+    new: impl IntoIterator<Item = Version>,
+) -> Vec<(Option<Version>, Option<Version>)> {
+    let mut gone: BTreeSet<Version> = old.into_iter().collect();
+    let old = gone.clone();
+    let before = |version: Version| old.range(..=version).next_back().or(old.first()).copied();
+    let new: BTreeSet<Version> = new.into_iter().collect();
+    let mut pairs: Vec<_> = new.iter().map(|version| (before(*version), Some(*version))).collect();
+    pairs.iter().filter_map(|(then, _)| *then).for_each(|then| _ = gone.remove(&then));
+    pairs.extend(gone.into_iter().map(|version| (Some(version), None)));
+    pairs
 }
 
 fn one_sided(procedure: &ProcedureName, old: Option<Version>, new: Option<Version>) -> ProcedureChange {
@@ -195,41 +249,82 @@ fn one_sided(procedure: &ProcedureName, old: Option<Version>, new: Option<Versio
     }
 }
 
-/// Absent where nothing is another, the version included.
-fn both(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Procedure) -> Option<ProcedureChange> {
-    let parts = changed(part::of_procedure(old_plan, old), part::of_procedure(new_plan, new), weigh::procedure);
-    let steps = align::steps(old_plan, old, new_plan, new);
-    if parts.is_empty() && steps.is_empty() && old.version == new.version {
-        return None;
-    }
-    let needs = parts.iter().map(|part| part.needs).chain(steps.iter().map(|step| step.needs)).max().unwrap_or_default();
-    let least = needs.of(old.version);
-    let raised = if new.version >= least { Raised::Enough } else { Raised::TooLittle(least) };
-    Some(ProcedureChange {
-        procedure: new.name.clone(),
-        called: false,
-        old: Some(old.version),
-        new: Some(new.version),
-        parts,
-        steps,
-        needs,
-        raised,
-    })
+/// Both versions, with the rules of each environment side by side.
+struct Both<'p> {
+    old: Subject<'p>,
+    new: Subject<'p>,
+    rules: Vec<rules::Pair<'p>>,
 }
 
-/// How far a change of one part asks a version to be raised, and why where that is not plain.
-type Weight = (Raise, Option<&'static str>);
+impl<'p> Both<'p> {
+    fn plans(&self) -> Plans<'p> {
+        Plans { old: self.old.plan, new: self.new.plan }
+    }
 
-fn changed(old: Vec<Part>, new: Vec<Part>, weigh: fn(&str, Option<&Part>, Option<&Part>) -> Weight) -> Vec<PartChange> {
+    /// Absent where nothing is another, the version included.
+    fn procedure(&self, old: &'p Procedure, new: &'p Procedure, called: bool) -> Option<ProcedureChange> {
+        let plans = self.plans();
+        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, what, old, new);
+        let mut parts = changed(&part::of_procedure(plans.old, old, called), &part::of_procedure(plans.new, new, called), &weigh);
+        if !called {
+            parts.extend(rules::one_sided(self.old.rules, self.new.rules));
+            parts.extend(rules::merged(&self.rules, |rules| changed(&rules.old.run, &rules.new.run, &weigh)));
+        }
+        let (before, now) = (Layout::of(plans.old, old), Layout::of(plans.new, new));
+        let people = changed(&self.old.people(old, &before), &self.new.people(new, &now), &weigh);
+        // Whoever is named no longer is told of where they were named.
+        parts.extend(people.into_iter().filter(|part| part.new.is_some()));
+        let steps = align::steps(self, &before, &now);
+        if parts.is_empty() && steps.is_empty() && old.version == new.version {
+            return None;
+        }
+        let needs = parts.iter().map(|part| part.needs).chain(steps.iter().map(|step| step.needs)).max().unwrap_or_default();
+        let least = needs.of(old.version);
+        let raised = if new.version >= least { Raised::Enough } else { Raised::TooLittle(least) };
+        Some(ProcedureChange {
+            procedure: new.name.clone(),
+            called,
+            old: Some(old.version),
+            new: Some(new.version),
+            parts,
+            steps,
+            needs,
+            raised,
+        })
+    }
+
+    /// What became of the approvals that policies add to a step; of one that only one version has, they are all another.
+    fn gates(&self, old: Option<StepIx>, new: Option<StepIx>, weigh: &Weigh) -> Vec<PartChange> {
+        rules::merged(&self.rules, |rules| changed(rules.old.gates(old), rules.new.gates(new), weigh))
+    }
+}
+
+impl Subject<'_> {
+    /// Who is behind the names of those who decide in a procedure.
+    fn people(&self, procedure: &Procedure, layout: &Layout) -> Vec<Part> {
+        let asked = layout.steps.iter().filter_map(|placed| people::asked(placed.step));
+        let gates = layout.steps.iter().flat_map(|placed| self.rules.iter().flat_map(|rules| rules.gates(placed.ix)));
+        let rungs = procedure.escalation.iter().flat_map(|escalation| &escalation.rungs).map(|rung| rung.to.as_slice());
+        let from = asked.chain(gates.filter_map(Part::asked)).chain(rungs);
+        // Where nobody is named, whoever may operate is asked.
+        let names = from.flat_map(|from| if from.is_empty() { vec![""] } else { from.iter().map(String::as_str).collect() });
+        people::parts(self.plan, &names.collect())
+    }
+}
+
+type Weigh<'w> = dyn Fn(&str, Option<&Part>, Option<&Part>) -> Weight + 'w;
+
+fn changed(old: &[Part], new: &[Part], weigh: &Weigh) -> Vec<PartChange> {
     let mut changes = Vec::new();
     let mut change = |what: &str, old: Option<&Part>, new: Option<&Part>| {
         let (needs, because) = weigh(what, old, new);
         let text = |part: Option<&Part>| part.map(|part| part.text.clone());
-        changes.push(PartChange { what: what.to_owned(), old: text(old), new: text(new), needs, because });
+        let (old, new) = (text(old), text(new));
+        changes.push(PartChange { what: what.to_owned(), old, new, environments: Vec::new(), needs, because });
     };
-    for part in &new {
+    for part in new {
         let before = old.iter().find(|other| other.what == part.what);
-        if before.is_none_or(|before| before.text != part.text) {
+        if before.is_none_or(|before| !before.says_the_same(part)) {
             change(&part.what, before, Some(part));
         }
     }

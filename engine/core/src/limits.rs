@@ -308,6 +308,13 @@ pub const PACE: (f64, f64) = (0.01, 100.0);
 /// Pairs of steps without an id that two versions of one list are looked through for those that stayed; beyond, they are paired in
 /// their order.
 pub const COMPARED_PAIRS: usize = 4_000_000;
+/// People named of a group where two versions of it are compared.
+pub const COMPARED_PEOPLE: usize = 50;
+/// Steps and conditions named that hold a step back no longer.
+pub const COMPARED_GUARDS: usize = 5;
+/// Environments under whose rules two versions of a procedure are compared, those of production first: each is checked as if it were the
+/// only one.
+pub const COMPARED_ENVIRONMENTS: usize = 20;
 /// Bytes of address space of a script's process.
 pub const SCRIPT_MEMORY: u64 = 512 * 1024 * 1024;
 /// Time of the processor that a script's process has.

@@ -1,6 +1,7 @@
 //! What two versions of a procedure mean differently, as Markdown for whoever reviews the change.
 
 use runbook_core::compare::{Comparison, Fate, PartChange, ProcedureChange, Raise, Raised, StepChange};
+use runbook_core::limits;
 
 use super::markdown;
 
@@ -10,7 +11,26 @@ pub fn to_markdown(comparison: &Comparison) -> String {
     let own = unchanged(comparison).map(|verdict| head(comparison.new.procedure.as_str(), &verdict));
     let changed = comparison.procedures.iter().map(|change| head(change.procedure.as_str(), &verdict(change)) + &procedure(change));
     let sections: Vec<String> = own.into_iter().chain(changed).collect();
-    if sections.is_empty() { "Nothing means anything else.\n".to_owned() } else { sections.join("\n") }
+    let said = if sections.is_empty() { "Nothing means anything else.\n".to_owned() } else { sections.join("\n") };
+    match left_out(&comparison.not_compared) {
+        Some(left) => format!("{said}\n{}.\n", markdown::text(&left)),
+        None => said,
+    }
+}
+
+/// Which environments nothing is said of.
+pub fn left_out(names: &[String]) -> Option<String> {
+    let (told, more) = names.split_at(names.len().min(limits::PATHS_TOLD));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!told.is_empty()).then(|| format!("Not compared under the rules of {}{more}: name one with --env", told.join(", ")))
+}
+
+/// What a change is of, and where it is one, if not everywhere.
+pub fn what(change: &PartChange) -> String {
+    match change.environments.as_slice() {
+        [] => change.what.clone(),
+        names => format!("{} in {}", change.what, names.join(", ")),
+    }
 }
 
 /// What is said of the procedure itself where only what it calls is another.
@@ -29,7 +49,8 @@ pub fn verdict(change: &ProcedureChange) -> String {
         (None, None) => String::new(),
     };
     let needs = match change.needs {
-        Raise::None => "nothing in it means anything else".to_owned(),
+        Raise::None if change.parts.is_empty() && change.steps.is_empty() => "nothing in it means anything else".to_owned(),
+        Raise::None => "a change that asks for no other version".to_owned(),
         needs => format!("a {} change", needs.word()),
     };
     let versions = match change.raised {
@@ -100,13 +121,13 @@ fn procedure(change: &ProcedureChange) -> String {
         };
         rows.push(vec![
             String::new(),
-            markdown::text(&part.what),
+            markdown::text(&what(part)),
             cell(&part.old),
             cell(&part.new),
             raise(part.needs, part.because),
         ]);
         if is_long {
-            let title = format!("{of}: {}", part.what).trim_start_matches(": ").to_owned();
+            let title = format!("{of}: {}", what(part)).trim_start_matches(": ").to_owned();
             let text = lines(part.old.as_deref(), part.new.as_deref());
             long.push(markdown::details(&title, &markdown::fence("diff", &text)));
         }

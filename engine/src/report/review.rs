@@ -2,8 +2,6 @@
 
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 
-use runbook_core::compare::Comparison;
-
 use super::annotations::Annotation;
 use super::{comparison, dry_run, markdown};
 use crate::review::{Change, Review, Reviewed};
@@ -58,6 +56,7 @@ pub fn to_markdown<'s>(review: &Review, against: &str, source: impl Fn(&str) -> 
         head.push('\n');
     }
     head.push_str(&format!("Compared with {}.\n", markdown::code(against)));
+    head.extend(comparison::left_out(&review.not_compared).map(|said| format!("{}.\n", markdown::text(&said))));
     if review.procedures.is_empty() && review.elsewhere.is_empty() {
         head.push_str("\nNo procedure means anything else.\n");
         return head;
@@ -149,27 +148,19 @@ fn digest(procedure: &Reviewed) -> Option<String> {
 
 /// What became of a procedure, in one line.
 pub fn change(procedure: &Reviewed) -> String {
-    let mut said = became(&procedure.change);
-    for (environments, comparison) in &procedure.only_in {
-        said.push_str(&format!("; in {}: {}", environments.join(", "), compared(comparison)));
-    }
-    said
-}
-
-fn compared(comparison: &Comparison) -> String {
-    match comparison.own() {
-        Some(own) => comparison::verdict(own),
-        None => comparison::unchanged(comparison).unwrap_or_else(|| "means the same".to_owned()),
-    }
-}
-
-fn became(change: &Change) -> String {
-    match change {
+    let became = match &procedure.change {
         Change::Added(_) => "new".to_owned(),
         Change::Removed => "gone".to_owned(),
         Change::Broken => "does not pass check".to_owned(),
         Change::Mended(_) => "passes check now".to_owned(),
-        Change::Changed(changed, _) => compared(changed),
+        Change::Changed(changed, _) => match changed.own() {
+            Some(own) => comparison::verdict(own),
+            None => comparison::unchanged(changed).unwrap_or_else(|| "means the same".to_owned()),
+        },
+    };
+    match procedure.broken_in.as_slice() {
+        [] => became,
+        names => format!("{became}; does not pass check in {}", names.join(", ")),
     }
 }
 
@@ -207,10 +198,6 @@ fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> V
             && !changed.is_empty()
         {
             part(Kind::Comparison, markdown::details("What it changes", &comparison::to_markdown(changed)));
-        }
-        for (environments, changed) in &procedure.only_in {
-            let title = format!("What it changes in {}", environments.join(", "));
-            part(Kind::Comparison, markdown::details(&title, &comparison::to_markdown(changed)));
         }
         let tests = &procedure.tests;
         let failed =

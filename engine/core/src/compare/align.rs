@@ -2,38 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::guard::{self, Calls, Guards};
 use super::part::{self, Part};
-use super::{Fate, StepChange, changed, weigh};
+use super::weigh::{self, Weight};
+use super::{Both, Fate, PartChange, Raise, StepChange, changed};
 use crate::effect::Effect;
 use crate::id::Id;
 use crate::limits;
-use crate::plan::{Block, Plan, Procedure, Step, Verb, Verify, WaitFor};
+use crate::plan::{Block, Plan, Procedure, Step, StepIx, Verb, Verify, WaitFor};
 
 /// A step where it stands.
-struct Placed<'p> {
+pub(super) struct Placed<'p> {
     path: String,
-    step: &'p Step,
+    pub ix: StepIx,
+    pub step: &'p Step,
     parts: Vec<Part>,
+    /// Whether it holds back what stands behind it.
+    pub holds: bool,
     /// The list that it stands in.
-    list: usize,
-    place: usize,
+    pub list: usize,
+    pub place: usize,
 }
 
-/// The steps of a procedure, and the lists that they stand in.
-struct Layout<'p> {
-    steps: Vec<Placed<'p>>,
-    lists: Vec<List>,
+/// The steps of a procedure, and the lists that they stand in. Whatever a list stands in comes before it.
+pub(super) struct Layout<'p> {
+    pub steps: Vec<Placed<'p>>,
+    pub lists: Vec<List>,
 }
 
-struct List {
+pub(super) struct List {
     /// Which of its step's lists it is; of the procedure, where there is no step.
-    slot: String,
-    of: Option<usize>,
-    steps: Vec<usize>,
+    pub slot: String,
+    pub of: Option<usize>,
+    pub steps: Vec<usize>,
 }
 
 impl<'p> Layout<'p> {
-    fn of(plan: &'p Plan, procedure: &'p Procedure) -> Layout<'p> {
+    pub fn of(plan: &'p Plan, procedure: &'p Procedure) -> Layout<'p> {
         let mut layout = Layout { steps: Vec::new(), lists: Vec::new() };
         let mut open: VecDeque<(String, Option<usize>, String, &'p Block)> = VecDeque::new();
         for (slot, block) in [("", &procedure.body), ("~on_failure", &procedure.on_failure), ("~finally", &procedure.finally)] {
@@ -41,9 +46,16 @@ impl<'p> Layout<'p> {
             open.push_back((slot.to_owned(), None, before, block));
         }
         while let Some((slot, of, before, block)) = open.pop_front() {
-            layout.list(plan, slot, of, &before, block.iter().map(|ix| plan.step(*ix)), &mut open);
+            layout.list(plan, slot, of, &before, block.iter().copied(), &mut open);
         }
+        let mut calls = Calls::of(plan);
+        layout.steps.iter_mut().for_each(|placed| placed.holds = calls.holds_back(placed.step));
         layout
+    }
+
+    /// The step that another one stands in.
+    pub fn owner(&self, number: usize) -> Option<usize> {
+        self.lists[self.steps[number].list].of
     }
 
     fn list(
@@ -52,18 +64,19 @@ impl<'p> Layout<'p> {
         slot: String,
         of: Option<usize>,
         before: &str,
-        steps: impl Iterator<Item = &'p Step>,
+        steps: impl Iterator<Item = StepIx>,
         open: &mut VecDeque<(String, Option<usize>, String, &'p Block)>,
     ) {
         let list = self.lists.len();
         self.lists.push(List { slot, of, steps: Vec::new() });
-        for (place, step) in steps.enumerate() {
-            let number = self.steps.len();
+        for (place, ix) in steps.enumerate() {
+            let (number, step) = (self.steps.len(), plan.step(ix));
             let path = format!("{before}{}", step.label);
             if let Some(list) = self.lists.get_mut(list) {
                 list.steps.push(number);
             }
-            self.steps.push(Placed { path: path.clone(), step, parts: part::of_step(plan, step), list, place });
+            let parts = part::of_step(plan, step);
+            self.steps.push(Placed { path: path.clone(), ix, step, parts, holds: false, list, place });
             let mut inside = |slot: &str, beside: &str, block: &'p Block| {
                 if !block.is_empty() {
                     open.push_back((slot.to_owned(), Some(number), format!("{path}{beside}/"), block));
@@ -82,21 +95,38 @@ impl<'p> Layout<'p> {
                 _ => {}
             }
             if let Some(Verify::Step(verify)) = &step.verify {
-                self.list(
-                    plan,
-                    "~verify".to_owned(),
-                    Some(number),
-                    &format!("{path}~verify/"),
-                    std::iter::once(plan.step(*verify)),
-                    open,
-                );
+                self.list(plan, "~verify".to_owned(), Some(number), &format!("{path}~verify/"), std::iter::once(*verify), open);
             }
             if let Verb::Wait(wait) = &step.verb
                 && let WaitFor::Until { probe: Some(probe), .. } = &wait.what
             {
-                self.list(plan, "probe".to_owned(), Some(number), &format!("{path}/"), std::iter::once(plan.step(*probe)), open);
+                self.list(plan, "probe".to_owned(), Some(number), &format!("{path}/"), std::iter::once(*probe), open);
             }
         }
+    }
+
+    /// Of each step whether it, or anything in it, holds something back.
+    fn holding(&self) -> Vec<bool> {
+        let mut holding: Vec<bool> = self.steps.iter().map(|placed| placed.holds).collect();
+        // Whatever stands in a step has a greater number.
+        for number in (0..self.steps.len()).rev() {
+            if let Some(owner) = self.owner(number).filter(|_| !self.lists[self.steps[number].list].slot.starts_with('~')) {
+                holding[owner] |= holding[number];
+            }
+        }
+        holding
+    }
+
+    /// Whether a step takes another one back, or looks after it: it goes where that one goes.
+    fn is_beside(&self, number: usize) -> bool {
+        let mut list = &self.lists[self.steps[number].list];
+        while let Some(owner) = list.of {
+            if list.slot.starts_with('~') {
+                return true;
+            }
+            list = &self.lists[self.steps[owner].list];
+        }
+        false
     }
 
     fn highest_effect(&self) -> Effect {
@@ -119,8 +149,52 @@ impl Pairs {
 }
 
 /// What became of each step, in the order of the new version; what was removed stands last.
-pub(super) fn steps(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Procedure) -> Vec<StepChange> {
-    let (old, new) = (Layout::of(old_plan, old), Layout::of(new_plan, new));
+pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> {
+    let (pairs, lists) = pairs(old, new);
+    let stays = unmoved(old, new, &pairs, &lists);
+    let mut unguarded = unguarded(old, new, &pairs, &lists, &stays);
+    let (holding, highest) = (old.holding(), old.highest_effect());
+    let mut changes = Vec::new();
+    for (number, placed) in new.steps.iter().enumerate() {
+        let Some(before) = pairs.of_new.get(&number) else {
+            let gates = both.gates(None, Some(placed.ix), &|_, _, _| (Raise::None, None));
+            changes.push(whole(placed, Fate::Added, gates, weigh::added(placed.step, highest)));
+            continue;
+        };
+        let then = &old.steps[*before];
+        let of = weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held: holding[*before] };
+        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::step(&of, what, old, new);
+        let mut parts = changed(&then.parts, &placed.parts, &weigh);
+        parts.extend(both.gates(Some(then.ix), Some(placed.ix), &weigh));
+        let moved = !stays.contains(&number);
+        parts.append(&mut unguarded[number]);
+        if parts.is_empty() && !moved {
+            continue;
+        }
+        let mut weights: Vec<Weight> = parts.iter().map(|part| (part.needs, part.because)).collect();
+        if moved {
+            weights.push(weigh::moved(placed.holds));
+        }
+        if then.step.verb.key() != placed.step.verb.key() {
+            // Another step under the same name.
+            weights.extend([weigh::removed(then.step, then.holds), weigh::added(placed.step, highest)]);
+        }
+        // Of several reasons the one that is told.
+        let (needs, because) = weights.into_iter().max_by_key(|(needs, because)| (*needs, because.is_some())).unwrap_or_default();
+        let fate = if moved { Fate::Moved(then.path.clone()) } else { Fate::Changed };
+        changes.push(StepChange { path: placed.path.clone(), verb: placed.step.verb.key(), fate, parts, needs, because });
+    }
+    for (number, placed) in old.steps.iter().enumerate() {
+        if !pairs.of_old.contains_key(&number) {
+            let gates = both.gates(Some(placed.ix), None, &|_, _, _| (Raise::None, None));
+            changes.push(whole(placed, Fate::Removed, gates, weigh::removed(placed.step, placed.holds)));
+        }
+    }
+    changes
+}
+
+/// Which steps are the same, and which lists they stand in.
+fn pairs(old: &Layout, new: &Layout) -> (Pairs, BTreeSet<(usize, usize)>) {
     let mut pairs = Pairs::default();
     let by_id: HashMap<&Id, usize> =
         old.steps.iter().enumerate().filter_map(|(number, placed)| Some((placed.step.id.as_ref()?, number))).collect();
@@ -143,55 +217,67 @@ pub(super) fn steps(old_plan: &Plan, old: &Procedure, new_plan: &Plan, new: &Pro
         };
         if let Some(before) = by_owner.get(&(owner, list.slot.as_str())) {
             lists.insert((*before, number));
-            pair_neighbours(&old, &old.lists[*before].steps, &new, &list.steps, &mut pairs);
+            pair_neighbours(old, &old.lists[*before].steps, new, &list.steps, &mut pairs);
         }
     }
-    let stays = unmoved(&old, &new, &pairs, &lists);
-    let highest = old.highest_effect();
-    let mut changes = Vec::new();
-    for (number, placed) in new.steps.iter().enumerate() {
-        let Some(before) = pairs.of_new.get(&number) else {
-            let (needs, because) = weigh::added(placed.step, highest);
-            changes.push(whole(placed, Fate::Added, needs, because));
-            continue;
-        };
-        let then = &old.steps[*before];
-        let parts = changed(then.parts.clone(), placed.parts.clone(), weigh::step);
-        let moved = !stays.contains(&number);
-        if parts.is_empty() && !moved {
-            continue;
+    (pairs, lists)
+}
+
+/// What kept each step that changes something from running, and does so no longer although it is there; by the number of the step.
+fn unguarded(
+    old: &Layout,
+    new: &Layout,
+    pairs: &Pairs,
+    lists: &BTreeSet<(usize, usize)>,
+    stays: &BTreeSet<usize>,
+) -> Vec<Vec<PartChange>> {
+    let (before, now) = (Guards::of(old), Guards::of(new));
+    // Where one of them moved itself, that is told of it.
+    let stayed = |guard: usize| {
+        let number = *pairs.of_old.get(&guard)?;
+        (new.steps[number].holds && stays.contains(&number)).then_some((guard, number))
+    };
+    let guards: Vec<(usize, usize)> = before.all().filter_map(stayed).collect();
+    let part = |what: &str, mut lost: Vec<String>, because| {
+        let more = lost.split_off(lost.len().min(limits::COMPARED_GUARDS)).len();
+        lost.extend((more > 0).then(|| format!("and {more} more")));
+        let (what, old) = (what.to_owned(), Some(lost.join(", ")));
+        PartChange { what, old, new: None, environments: Vec::new(), needs: Raise::Major, because: Some(because) }
+    };
+    let mut told = vec![false; new.steps.len()];
+    let of_step = |(number, placed): (usize, &Placed)| {
+        // What stands around it stands before what is in it.
+        let around = new.owner(number).is_some_and(|owner| told[owner]);
+        told[number] = around;
+        let Some(then) = pairs.of_new.get(&number).copied() else { return Vec::new() };
+        if around || placed.step.effect < Effect::Change || new.is_beside(number) {
+            return Vec::new();
         }
-        let mut weights: Vec<_> = parts.iter().map(|part| (part.needs, part.because)).collect();
-        if moved {
-            weights.push(weigh::moved(placed.step));
+        let lost = guards.iter().filter(|(g, h)| before.holds_back(*g, then) && !now.holds_back(*h, number));
+        let lost: Vec<String> = lost.map(|(_, guard)| new.steps[*guard].path.clone()).collect();
+        let mut parts = Vec::new();
+        parts.extend((!lost.is_empty()).then(|| part("held back by", lost, "it can run without that")));
+        if !lists.contains(&(old.steps[then].list, placed.list)) {
+            let mut conditions = guard::conditions(new, number);
+            conditions.extend(placed.step.condition.as_ref().map(|condition| condition.source.clone()));
+            let lost: Vec<String> = guard::conditions(old, then).difference(&conditions).cloned().collect();
+            parts.extend((!lost.is_empty()).then(|| part("under", lost, weigh::WIDER)));
         }
-        if then.step.verb.key() != placed.step.verb.key() {
-            // Another step under the same name.
-            weights = vec![weigh::removed(then.step), weigh::added(placed.step, highest)];
-        }
-        // Of several reasons the one that is told.
-        let (needs, because) = weights.into_iter().max_by_key(|(needs, because)| (*needs, because.is_some())).unwrap_or_default();
-        let fate = if moved { Fate::Moved(then.path.clone()) } else { Fate::Changed };
-        changes.push(StepChange { path: placed.path.clone(), verb: placed.step.verb.key(), fate, parts, needs, because });
-    }
-    for (number, placed) in old.steps.iter().enumerate() {
-        if !pairs.of_old.contains_key(&number) {
-            let (needs, because) = weigh::removed(placed.step);
-            changes.push(whole(placed, Fate::Removed, needs, because));
-        }
-    }
-    changes
+        told[number] = !parts.is_empty();
+        parts
+    };
+    new.steps.iter().enumerate().map(of_step).collect()
 }
 
 /// A step that only one version has.
-fn whole(placed: &Placed, fate: Fate, needs: super::Raise, because: Option<&'static str>) -> StepChange {
+fn whole(placed: &Placed, fate: Fate, gates: Vec<PartChange>, (needs, because): Weight) -> StepChange {
     let told = placed.parts.iter().filter(|part| part.what != "verb");
     let parts = told.map(|part| {
         let text = Some(part.text.clone());
         let (old, new) = if fate == Fate::Added { (None, text) } else { (text, None) };
-        super::PartChange { what: part.what.clone(), old, new, needs: super::Raise::None, because: None }
+        PartChange { what: part.what.clone(), old, new, environments: Vec::new(), needs: Raise::None, because: None }
     });
-    let parts = parts.collect();
+    let parts = parts.chain(gates).collect();
     StepChange { path: placed.path.clone(), verb: placed.step.verb.key(), fate, parts, needs, because }
 }
 

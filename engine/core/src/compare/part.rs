@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use crate::expr::{Expression, Template};
+use crate::id::Digest;
+use crate::plan::must::PolicyMust;
 use crate::plan::{
     EnvValue, HeaderValue, HttpBody, InputSpec, JsonTemplate, OnFailure, Plan, Procedure, Step, ValueSpec, Verb, Verify, WaitFor,
 };
-use crate::policy::Gate;
+use crate::policy::{Gate, Window};
 use crate::value::{Value, format_duration};
 
 /// One thing that is said.
@@ -21,11 +23,32 @@ pub(super) struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Measure {
     Words,
-    /// More is stricter.
     Count(u64),
     Input(Box<ValueSpec>),
+    /// Whom it asks or tells; nobody by name is whoever may operate.
     Names(Vec<String>),
+    /// The same, with what proves who they are.
+    People {
+        from: Vec<String>,
+        all: Digest,
+    },
+    Statuses(Vec<u16>),
     Gate(Box<Gate>),
+}
+
+impl Part {
+    /// Whom an approval that policy adds asks.
+    pub fn asked(&self) -> Option<&[String]> {
+        if let Measure::Gate(gate) = &self.measure { Some(&gate.from) } else { None }
+    }
+
+    pub fn says_the_same(&self, other: &Part) -> bool {
+        let people = match (&self.measure, &other.measure) {
+            (Measure::People { all, .. }, Measure::People { all: others, .. }) => all == others,
+            _ => true,
+        };
+        self.text == other.text && people
+    }
 }
 
 struct Parts(Vec<Part>);
@@ -74,7 +97,8 @@ fn word(value: &impl Serialize) -> String {
     }
 }
 
-pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure) -> Vec<Part> {
+/// `called`: whether it is only called by the one that the plan is of.
+pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure, called: bool) -> Vec<Part> {
     let mut parts = Parts(Vec::new());
     parts.say("kind", word(&procedure.kind));
     parts.say("name", procedure.name.as_str());
@@ -100,17 +124,65 @@ pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure) -> Vec<Part> {
         parts.say(format!("output {name}"), &expression.source);
     }
     if let Some(escalation) = &procedure.escalation {
-        let rungs = escalation.rungs.iter().map(|rung| {
+        let rungs = escalation.rungs.iter().enumerate().map(|(number, rung)| {
             let told = rung.to.iter().chain(&rung.channels).map(String::as_str).collect::<Vec<_>>().join(", ");
-            format!("{told}, {} each", format_duration(rung.after))
+            // A run goes by the impact of what was started.
+            let pace = escalation.pace_of(number, plan.main().impact).unwrap_or(rung.after);
+            format!("{told}, {} each", format_duration(pace))
         });
-        parts.say("escalation", rungs.collect::<Vec<_>>().join("; then "));
+        let text = rungs.collect::<Vec<_>>().join("; then ");
+        let to = escalation.rungs.iter().flat_map(|rung| rung.to.clone());
+        parts.measured("escalation", text, Measure::Names(to.collect()));
     }
     for must in &procedure.must {
         // A property is what it says, wherever it stands in the list.
         parts.say(format!("must {}", must.rule.written(plan)), must.why.as_deref().unwrap_or("yes"));
     }
+    if let Some(environment) = plan.policy.environment.as_ref().filter(|_| !called) {
+        parts.say("environment", &environment.name);
+    }
     parts.0
+}
+
+/// What the workspace asks for in the environment of the plan, of the run as a whole.
+pub(super) fn of_rules(plan: &Plan) -> Vec<Part> {
+    let mut parts = Parts(Vec::new());
+    let demands = plan.demands();
+    parts.flag("four eyes", demands.four_eyes);
+    parts.flag("signed decisions", demands.signed);
+    for PolicyMust { policy, must } in &plan.policy_must {
+        parts.say(format!("policy {policy} must {}", must.rule.written(plan)), must.why.as_deref().unwrap_or("yes"));
+    }
+    if let Some(environment) = &plan.policy.environment {
+        parts.flag("production", environment.production);
+        for (what, windows) in [("freeze", &environment.freeze), ("change windows", &environment.change_windows)] {
+            let windows: Vec<String> = windows.iter().map(window).collect();
+            parts.maybe(what, (!windows.is_empty()).then(|| windows.join("\n")));
+        }
+    }
+    parts.0
+}
+
+/// The approvals that the workspace's policies add before a step in the environment of the plan.
+pub(super) fn of_gates(step: &Step) -> Vec<Part> {
+    let mut parts = Parts(Vec::new());
+    for gate in &step.gates {
+        parts.measured(format!("gate {}", gate.rule), gate_text(gate), Measure::Gate(Box::new(gate.clone())));
+    }
+    parts.0
+}
+
+fn window(window: &Window) -> String {
+    match window {
+        Window::Once { from, to, reason } => format!("from {from} to {to}: {reason}"),
+        Window::Weekly { days, from_minute, to_minute, zone, reason } => {
+            const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+            let day = |day: &u8| usize::from(*day).checked_sub(1).and_then(|day| DAYS.get(day)).copied();
+            let days: Vec<&str> = days.iter().filter_map(day).collect();
+            let clock = |minute: &u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+            format!("{} from {} to {}, {zone}: {reason}", days.join(", "), clock(from_minute), clock(to_minute))
+        }
+    }
 }
 
 /// A type and what else must hold, on one line.
@@ -184,9 +256,6 @@ pub(super) fn of_step(plan: &Plan, step: &Step) -> Vec<Part> {
     }
     parts.text("dir", step.dir.as_ref());
     parts.maybe("example", step.example.as_ref().map(crate::expr::to_json));
-    for gate in &step.gates {
-        parts.measured(format!("gate {}", gate.rule), gate_text(gate), Measure::Gate(Box::new(gate.clone())));
-    }
     parts.0
 }
 
@@ -228,14 +297,15 @@ fn verb(plan: &Plan, verb: &Verb, parts: &mut Parts) {
             }
             parts.maybe("body", http.body.as_ref().map(body));
             if !http.expect_status.is_empty() {
-                parts.say("expected status", word(&http.expect_status));
+                parts.measured("expected status", word(&http.expect_status), Measure::Statuses(http.expect_status.clone()));
             }
             parts.maybe("expect", http.expect.as_ref().map(|expect| &expect.source));
         }
         Verb::Check(assertions) => {
-            for (place, assertion) in assertions.iter().enumerate() {
-                parts.say(format!("assertion {}", place + 1), &assertion.that.source);
-                parts.text(&format!("else {}", place + 1), assertion.otherwise.as_ref());
+            for assertion in assertions {
+                // An assertion is what it says, wherever it stands in the list.
+                let otherwise = assertion.otherwise.as_ref().map_or("yes", |text| &text.source);
+                parts.say(format!("assertion {}", assertion.that.source), otherwise);
             }
         }
         Verb::Set(values) => pairs(parts, "value", values),
@@ -300,7 +370,7 @@ fn verb(plan: &Plan, verb: &Verb, parts: &mut Parts) {
             if !each.batches.is_empty() {
                 parts.say("batches", word(&each.batches));
             }
-            parts.say("failures tolerated", each.max_failures.to_string());
+            parts.measured("failures tolerated", each.max_failures.to_string(), Measure::Count(each.max_failures.into()));
         }
         Verb::Repeat { until, times, every, body: _ } => {
             parts.say("until", &until.source);

@@ -50,6 +50,23 @@ fn told(comparison: &Comparison) -> Vec<String> {
     lines
 }
 
+/// Each change that asks for a major version, as `where what`, or the path alone where it is of the step as a whole.
+fn major(comparison: &Comparison) -> Vec<String> {
+    let mut found = Vec::new();
+    for procedure in &comparison.procedures {
+        let parts = |parts: &[PartChange], of: &str| -> Vec<String> {
+            let major = parts.iter().filter(|part| part.needs == Raise::Major);
+            major.map(|part| format!("{of}{}", part.what)).collect()
+        };
+        found.extend(parts(&procedure.parts, ""));
+        for step in procedure.steps.iter().filter(|step| step.needs == Raise::Major) {
+            let of_step = parts(&step.parts, &format!("{} ", step.path));
+            found.extend(if of_step.is_empty() { vec![step.path.clone()] } else { of_step });
+        }
+    }
+    found
+}
+
 fn compared(old: &str, new: &str) -> Comparison {
     compare(&plan(&[&text("1.0.0", old)], None), &plan(&[&text("1.0.0", new)], None))
 }
@@ -250,4 +267,278 @@ fn long_lists_take_no_longer_than_they_must() {
     let comparison = compared(&format!("steps:\n{}", steps(3_000, "a")), &format!("steps:\n{}", steps(3_000, "b")));
     assert_eq!(comparison.procedures[0].steps.len(), 3_000);
     assert!(comparison.procedures[0].steps.iter().all(|step| step.fate == Fate::Changed));
+}
+
+/// A workspace with these people and groups.
+fn people(people: &str, groups: &str) -> String {
+    format!("apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {people}\ngroups: {groups}\n")
+}
+
+#[test]
+fn who_may_decide_is_a_matter_of_people_and_not_of_names() {
+    const TWO: &str = "{ann: {}, ben: {}}";
+    const THREE: &str = "{ann: {}, ben: {}, cyd: {}}";
+    let asks = |from: &str| {
+        text("1.0.0", &format!("steps:\n- {{id: q, approve: {{question: Go?{from}}}}}\n- {{id: x, exec: [a], {READ}}}\n"))
+    };
+    let escalates = text(
+        "1.0.0",
+        "escalation: up\nsteps:\n- {id: q, approve: {question: Go?, from: [ann], within: 1h, on_timeout: escalate}}\n",
+    );
+    let gated = text("1.0.0", "steps:\n- {id: x, exec: [a], effect: change, irreversible: t}\n");
+    let rule = "policies: [{name: careful, when: {effect: change}, require: {approve: {from: [ops]}}}]\n";
+    let ladder = "escalations: {up: {steps: [{to: [ops], after: 5m}]}}\n";
+    let (ops, all) = (", from: [ops]", "");
+    for (procedure, rest, before, after, needs, said) in [
+        (asks(ops), "", (THREE, "{ops: [ann]}"), (THREE, "{ops: [ann, cyd]}"), Raise::Major, "people ops: ann → ann, cyd"),
+        (asks(ops), "", (THREE, "{ops: [ann, cyd]}"), (THREE, "{ops: [ann]}"), Raise::Minor, "people ops: ann, cyd → ann"),
+        // Through another group.
+        (
+            asks(ops),
+            "",
+            (THREE, "{ops: [in], in: [ann]}"),
+            (THREE, "{ops: [in], in: [ann, cyd]}"),
+            Raise::Major,
+            "people ops: ann → ann, cyd",
+        ),
+        (gated.clone(), rule, (THREE, "{ops: [ann]}"), (THREE, "{ops: [cyd]}"), Raise::Major, "people ops: ann → cyd"),
+        (
+            escalates.clone(),
+            ladder,
+            (THREE, "{ops: [ben]}"),
+            (THREE, "{ops: [ben, cyd]}"),
+            Raise::Major,
+            "people ops: ben → ben, cyd",
+        ),
+        // Nobody is named: whoever may operate is asked.
+        (asks(all), "", (TWO, "{}"), (THREE, "{}"), Raise::Major, "people who may operate: ann, ben → ann, ben, cyd"),
+        (asks(all), "", (THREE, "{}"), (TWO, "{}"), Raise::Minor, "people who may operate: ann, ben, cyd → ann, ben"),
+        // The same name is somebody else, too.
+        (
+            asks(", from: [ann]"),
+            "",
+            (TWO, "{}"),
+            ("{ann: {users: [ann, eve]}, ben: {}}", "{}"),
+            Raise::Major,
+            "people ann: ann → ann (user ann, user eve)",
+        ),
+    ] {
+        let [before, after] =
+            [before, after].map(|(who, groups)| plan(&[&procedure], Some(&format!("{}{rest}", people(who, groups)))));
+        let comparison = compare(&before, &after);
+        let lines = told(&comparison);
+        assert_eq!(lines, [format!("{said} ({})", needs.word())], "{procedure}");
+    }
+    // Others are named, and the same people are asked.
+    for (from, needs) in
+        [("[ann, ben]", Raise::Minor), ("[ann]", Raise::Minor), ("[ops, cyd]", Raise::Major), ("[cyd]", Raise::Major)]
+    {
+        let workspace = people(THREE, "{ops: [ann, ben]}");
+        let [before, after] = [asks(ops), asks(&format!(", from: {from}"))].map(|text| plan(&[&text], Some(&workspace)));
+        assert_eq!(compare(&before, &after).procedures[0].needs, needs, "{from}");
+    }
+}
+
+#[test]
+fn what_policies_demand_of_paths_and_decisions_is_compared() {
+    let asks =
+        text("1.0.0", "steps:\n- {id: q, approve: {question: Go?}}\n- {id: x, exec: [a], effect: change, irreversible: t}\n");
+    let demand = |require: &str| {
+        format!("{}policies: [{{name: p, when: {{effect: change}}, require: {require}}}]\n", people("{ann: {}}", "{}"))
+    };
+    let first = "{always_before: {effect: change}, comes: {verb: approve}}";
+    let other = "{always_before: {effect: change}, comes: {verb: check}}";
+    let (must, both) = (demand(&format!("{{must: [{first}]}}")), demand(&format!("{{must: [{first}, {other}]}}")));
+    for (old, new, expect) in [
+        (&must, &both, vec![format!("policy p must {other}: – → yes (minor)")]),
+        (&both, &must, vec![format!("policy p must {other}: yes → – (major)")]),
+        (&must, &must.replace("approve}", "approve}, why: So."), vec![format!("policy p must {first}: yes → So. (patch)")]),
+        (
+            &must,
+            &must.replace("approve", "check"),
+            vec![format!("policy p must {other}: – → yes (minor)"), format!("policy p must {first}: yes → – (major)")],
+        ),
+        (
+            &demand("{four_eyes: true}"),
+            &demand("{signed: true}"),
+            vec!["signed decisions: – → yes (minor)".to_owned(), "four eyes: yes → – (major)".to_owned()],
+        ),
+        (
+            &demand("{signed: true}"),
+            &demand("{four_eyes: true}"),
+            vec!["four eyes: – → yes (minor)".to_owned(), "signed decisions: yes → – (major)".to_owned()],
+        ),
+    ] {
+        assert_eq!(told(&compare(&plan(&[&asks], Some(old)), &plan(&[&asks], Some(new)))), expect, "{old}\n{new}");
+    }
+}
+
+#[test]
+fn what_holds_a_step_back_is_not_loosened_unseen() {
+    let x = |keys: &str| format!("- {{id: x, exec: [a], effect: destructive, irreversible: t{keys}}}\n");
+    let x_in = |keys: &str| format!("  {}", x(keys));
+    let q = |keys: &str| format!("- {{id: q, approve: {{question: Go?}}{keys}}}\n");
+    let go = "inputs: {go: {type: boolean, default: true}}\n";
+    let steps = |steps: &[&str]| format!("{go}steps:\n- {{id: r, exec: [r], {READ}, if: inputs.go}}\n{}", steps.concat());
+    let look = "- {id: look, exec: [look], effect: read}\n";
+    let check = |that: &str| {
+        let all: Vec<String> = that.split(", ").map(|that| format!("{{that: {that}}}")).collect();
+        format!("- {{id: c, check: [{}]}}\n", all.join(", "))
+    };
+    let (on, off) = (", if: inputs.go", ", if: inputs.go == false");
+    let group = |keys: &str, inside: &str| format!("- id: g\n{keys}  group:\n{inside}");
+    for (old, new, expect) in [
+        // A gate that is asked only sometimes, or at other times.
+        (steps(&[&q(""), &x("")]), steps(&[&q(on), &x("")]), vec!["q if"]),
+        (steps(&[&q(on), &x("")]), steps(&[&q(off), &x("")]), vec!["q if"]),
+        (steps(&[&q(on), &x("")]), steps(&[&q(""), &x("")]), vec![]),
+        (
+            steps(&[&group("", &format!("  {}", q(""))), &x("")]),
+            steps(&[&group("  if: inputs.go\n", &format!("  {}", q(""))), &x("")]),
+            vec!["g if"],
+        ),
+        // A step that runs where it did not.
+        (steps(&[&x(on)]), steps(&[&x("")]), vec!["x if"]),
+        (steps(&[&x(on)]), steps(&[&x(off)]), vec!["x if"]),
+        (steps(&[&x("")]), steps(&[&x(on)]), vec![]),
+        (steps(&[look]), steps(&[&look.replace("read", "read, if: inputs.go")]), vec![]),
+        (steps(&[&group("  if: inputs.go\n", &x_in(""))]), steps(&[&group("", &x_in(""))]), vec!["g if"]),
+        (
+            steps(&[&group("  if: inputs.go\n", &format!("{}  {look}", x_in("")))]),
+            steps(&[&x(""), &group("  if: inputs.go\n", &format!("  {look}"))]),
+            vec!["x under"],
+        ),
+        // The condition went with it.
+        (
+            steps(&[&group("  if: inputs.go\n", &format!("{}  {look}", x_in("")))]),
+            steps(&[&x(on), &group("  if: inputs.go\n", &format!("  {look}"))]),
+            vec![],
+        ),
+        (
+            steps(&["- id: o\n  choose:\n  - when: inputs.go\n    steps:\n    ", &x("")]),
+            steps(&["- id: o\n  choose:\n  - when: inputs.go == false\n    steps:\n    ", &x("")]),
+            vec!["o branches"],
+        ),
+        // Order: what stood before it does no longer, or is passed over.
+        (steps(&[&q(""), &x(""), look]), steps(&[&x(""), &q(""), look]), vec!["q|x held back by"]),
+        (steps(&[&q(""), look, &x("")]), steps(&[&x(""), &q(""), look]), vec!["x held back by"]),
+        (
+            steps(&[look, &q(""), &x("")]),
+            steps(&[&look.replace("read", "read, if: inputs.go, next: x"), &q(""), &x("")]),
+            vec!["x held back by"],
+        ),
+        (
+            steps(&[look, &q(""), &x("")]),
+            steps(&[&look.replace("read", "read, on_failure: {next: x}"), &q(""), &x("")]),
+            vec!["look on failure", "x held back by"],
+        ),
+        (
+            steps(&[&group("", &format!("  {}", q(""))), look, &x("")]),
+            steps(&[&x(""), &group("", &format!("  {}", q(""))), look]),
+            vec!["x held back by"],
+        ),
+        (steps(&[look, &q(""), &x("")]), steps(&[&q(""), look, &x("")]), vec!["q?"]),
+        // Another step under the same name: that it does more harm than this one did is told all the same.
+        (
+            steps(&[look, &x("")]),
+            steps(&["- {id: look, run: look, effect: destructive, irreversible: t}\n", &x("")]),
+            vec!["look effect"],
+        ),
+        // What follows a failure.
+        (steps(&[&x(", on_failure: rollback")]), steps(&[&x("")]), vec!["x on failure"]),
+        (steps(&[&x("")]), steps(&[&x(", on_failure: rollback")]), vec![]),
+        (steps(&[&x(""), look]), steps(&[&x(", on_failure: {next: look}"), look]), vec!["x on failure"]),
+        // What is looked for.
+        (steps(&[&check("inputs.go, true")]), steps(&[&check("inputs.go")]), vec!["c assertion true"]),
+        (steps(&[&check("inputs.go, true")]), steps(&[&check("true, inputs.go")]), vec![]),
+        (steps(&[&check("inputs.go")]), steps(&[&check("inputs.go, true")]), vec![]),
+        (steps(&[&check("inputs.go")]), steps(&[&check("inputs.go || true")]), vec!["c assertion inputs.go"]),
+        (
+            steps(&["- {id: w, wait: {until: inputs.go, within: 1h}}\n", &x("")]),
+            steps(&["- {id: w, wait: {until: true, within: 1h}}\n", &x("")]),
+            vec!["w wait until"],
+        ),
+        (steps(&["- {id: w, wait: {until: inputs.go, within: 1h}}\n", &x("")]), steps(&[&x("")]), vec!["w"]),
+        (steps(&["- {id: f, finish: {outcome: failed}, if: inputs.go}\n", &x("")]), steps(&[&x("")]), vec!["f"]),
+        (
+            steps(&["- {id: h, http: {url: 'https://a.example', expect: {status: [200]}}, effect: read}\n"]),
+            steps(&["- {id: h, http: {url: 'https://a.example', expect: {status: [200, 500]}}, effect: read}\n"]),
+            vec!["h expected status"],
+        ),
+        // How much may go wrong.
+        (
+            steps(&["- id: e\n  each: {in: '[1, 2]', max_failures: 0, steps: [{id: y, exec: [b], effect: read}]}\n"]),
+            steps(&["- id: e\n  each: {in: '[1, 2]', max_failures: 1, steps: [{id: y, exec: [b], effect: read}]}\n"]),
+            vec!["e failures tolerated"],
+        ),
+    ] {
+        let comparison = compared(&old, &new);
+        assert!(!comparison.is_empty() || expect.is_empty(), "{old}\n{new}");
+        let found = major(&comparison);
+        // Of two steps that change places either may be told to have moved.
+        let ok = match expect.as_slice() {
+            ["q|x held back by"] => found == ["q"] || found == ["x held back by"],
+            ["q?"] => found.is_empty() || found == ["q"],
+            expect => found == expect,
+        };
+        assert!(ok, "{old}\n{new}\n{found:?} and not {expect:?}: {:#?}", told(&comparison));
+    }
+}
+
+#[test]
+fn what_a_call_does_and_holds_back_goes_with_it() {
+    let main = |steps: &str| text("1.0.0", &format!("steps:\n- {{id: r, exec: [r], {READ}}}\n{steps}"));
+    let called = |name: &str, steps: &str| {
+        format!("apiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: 1.0.0\nsteps: [{steps}]\n")
+    };
+    let does = called("does", "{id: y, exec: [b], effect: change, irreversible: t}");
+    let asks = called("asks", "{id: y, approve: {question: Go?}}");
+    let reads = called("reads", "{id: y, exec: [b], effect: read}");
+    let call = |name: &str| main(&format!("- {{id: c, call: {name}@^1}}\n"));
+    for (old, new, expect) in [
+        (call("does"), main(""), vec!["c"]),
+        (call("asks"), main(""), vec!["c"]),
+        (call("reads"), main(""), vec![]),
+        (call("does"), call("reads"), vec!["c procedure"]),
+        (call("asks"), call("reads"), vec!["c procedure", "c effect"]),
+    ] {
+        let [before, after] = [&old, &new].map(|text| plan(&[text, &does, &asks, &reads], None));
+        assert_eq!(major(&compare(&before, &after)), expect, "{old}\n{new}");
+    }
+}
+
+#[test]
+fn two_versions_of_one_name_are_two() {
+    let main = text("1.0.0", "steps: [{id: c, call: b@^1}, {id: d, call: b@^2}]\n");
+    let called = |version: &str, command: &str| {
+        format!(
+            "apiVersion: runbook/v1\nkind: Runbook\nname: b\nversion: {version}\nsteps: [{{id: y, exec: [{command}], effect: read}}]\n"
+        )
+    };
+    let old = plan(&[&main, &called("1.0.0", "one"), &called("2.0.0", "two")], None);
+    let new = plan(&[&main, &called("1.0.0", "other"), &called("2.1.0", "two")], None);
+    let comparison = compare(&old, &new);
+    let versions = |change: &ProcedureChange| [change.old, change.new].map(|version| version.unwrap().to_string());
+    let found: Vec<_> = comparison.procedures.iter().filter(|change| change.called).map(versions).collect();
+    assert_eq!(found, [["1.0.0", "1.0.0"], ["2.0.0", "2.1.0"]].map(|pair| pair.map(str::to_owned)));
+    assert!(matches!(comparison.procedures[1].raised, Raised::TooLittle(_)));
+}
+
+#[test]
+fn a_version_comes_of_itself_or_of_the_one_below() {
+    for (old, new, expect) in [
+        ("1.0.0", "1.1.0", "1.0.0→1.1.0"),
+        ("1.0.0 2.0.0", "1.0.1 2.0.0", "1.0.0→1.0.1 2.0.0→2.0.0"),
+        ("1.0.0", "1.0.0 2.0.0", "1.0.0→1.0.0 1.0.0→2.0.0"),
+        ("1.0.0 2.0.0", "2.1.0", "2.0.0→2.1.0 1.0.0→–"),
+        ("2.0.0", "1.0.0", "2.0.0→1.0.0"),
+        ("", "1.0.0", "–→1.0.0"),
+        ("1.0.0", "", "1.0.0→–"),
+    ] {
+        let versions = |text: &str| -> Vec<Version> { text.split_whitespace().map(|version| version.parse().unwrap()).collect() };
+        let side = |version: Option<Version>| version.map_or("–".to_owned(), |version| version.to_string());
+        let pairs = successions(versions(old), versions(new)).into_iter();
+        let found: Vec<String> = pairs.map(|(old, new)| format!("{}→{}", side(old), side(new))).collect();
+        assert_eq!(found.join(" "), expect);
+    }
 }

@@ -1,82 +1,157 @@
 //! How far a change asks a version to be raised. Whoever relies on a procedure (a person, a caller, a trigger, a policy) relies on
 //! what it takes and gives, on who is asked before what, and on how much it can destroy: to loosen any of that is major.
+//!
+//! Whether one condition is weaker than another cannot be told, so a condition that held something back and is another one now counts
+//! as gone.
 
+use std::ops::RangeInclusive;
+
+use super::Raise;
 use super::part::{Measure, Part};
-use super::{Raise, Weight};
+use super::people::asks_others;
 use crate::effect::Effect;
-use crate::plan::{Step, ValueSpec, Verb};
+use crate::plan::{OnFailure, Plan, Step, ValueSpec, Verb};
 use crate::policy::Gate;
+
+/// How far a change asks a version to be raised, and why where that is not plain.
+pub(super) type Weight = (Raise, Option<&'static str>);
+
+/// The plans of both versions.
+#[derive(Clone, Copy)]
+pub(super) struct Plans<'p> {
+    pub old: &'p Plan,
+    pub new: &'p Plan,
+}
+
+/// A step in both versions.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'p> {
+    pub plans: Plans<'p>,
+    pub old: &'p Step,
+    pub new: &'p Step,
+    /// Whether it, or anything in it, held back what stands behind it.
+    pub held: bool,
+}
+
+pub(super) const WIDER: &str = "it may run where it did not";
+const PASSED: &str = "what it held back may go on";
+const OTHERS: &str = "others may decide";
+const SILENCE: &str = "silence means something else";
 
 const fn plainly(raise: Raise) -> Weight {
     (raise, None)
 }
 
-/// Of a part of the procedure itself.
-pub(super) fn procedure(what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
-    let is_gone = new.is_none();
+const fn major(because: &'static str) -> Weight {
+    (Raise::Major, Some(because))
+}
+
+/// Of a part of the procedure itself, and of what the workspace's rules ask for in all of it.
+pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
+    let (is_new, is_gone) = (old.is_none(), new.is_none());
     let kind = what.split(' ').next().unwrap_or(what);
     match kind {
-        "name" => (Raise::Major, Some("callers know it by another name")),
-        "kind" => (Raise::Major, Some("it is started in another way")),
+        "name" => major("callers know it by another name"),
+        "kind" => major("it is started in another way"),
         "input" => value(old, new, "callers do not give it", "callers give it"),
-        "output" if is_gone => (Raise::Major, Some("callers read it")),
-        "secret" if old.is_none() => (Raise::Major, Some("whoever runs it must have it")),
-        "lock" if old.is_some() => (Raise::Major, Some("another run may go on beside it")),
-        "escalation" if is_gone => (Raise::Major, Some("nobody is asked next")),
-        "must" if is_gone => (Raise::Major, Some("a property is kept no longer")),
+        "output" if is_gone => major("callers read it"),
+        "secret" if is_new => major("whoever runs it must have it"),
+        "lock" if !is_new => major("another run may go on beside it"),
+        "escalation" if is_gone => major("nobody is asked next"),
+        "escalation" | "people" if others(plans, old, new) => major(OTHERS),
+        // Who they are whom a change of something else brings in.
+        "people" if is_new => plainly(Raise::None),
+        "must" | "policy" if is_gone => major("a property is kept no longer"),
         // Only why it holds is another.
-        "must" if old.is_some() => plainly(Raise::Patch),
+        "must" | "policy" if !is_new => plainly(Raise::Patch),
+        "four" if is_gone => major("whoever asks may decide"),
+        "signed" if is_gone => major("nobody signs a decision any more"),
+        "environment" if is_new || is_gone => plainly(Raise::None),
+        "environment" => major("whoever names none is in another one"),
+        // When an environment may be changed is its own matter, and no version says it.
+        "freeze" | "change" | "production" => plainly(Raise::None),
         "title" | "description" | "owner" | "contacts" => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
     }
 }
 
 /// Of a part of a step that both versions have.
-pub(super) fn step(what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
+pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
     let (is_new, is_gone) = (old.is_none(), new.is_none());
+    let (count, changes) = (measure(new).cmp(&measure(old)), of.new.effect >= Effect::Change);
     let kind = what.split(' ').next().unwrap_or(what);
     match (what, kind) {
-        ("effect", _) if measure(new) > measure(old) => (Raise::Major, Some("it can do more harm")),
-        ("approvals", _) if measure(new) < measure(old) => (Raise::Major, Some("fewer people must agree")),
-        ("asked", _) if asks_others(old, new) => (Raise::Major, Some("others may decide")),
-        ("on timeout", _) if !is_new && !is_gone => (Raise::Major, Some("silence means something else")),
-        ("not the requester", _) if is_gone => (Raise::Major, Some("whoever asks may decide")),
-        ("undo", _) if is_gone => (Raise::Major, Some("it is no longer taken back")),
-        ("verify", _) if is_gone => (Raise::Major, Some("nothing tells whether it took place")),
-        ("idempotent", _) if is_new => (Raise::Major, Some("it may run again unasked")),
-        ("on failure", _) if new.is_some_and(|part| part.text == "continue") => (Raise::Major, Some("its failure stops nothing")),
-        ("outcome", _) => (Raise::Major, Some("the run ends in another way")),
-        ("evidence" | "expect", _) if is_gone => (Raise::Major, Some("nothing shows that it was done")),
-        (_, "gate") => gate(old, new),
-        (_, "assertion") if is_gone => (Raise::Major, Some("what it held back goes on")),
+        ("effect", _) if count.is_gt() => major("it can do more harm"),
+        ("if", _) if of.held && !is_gone => major("it holds back only sometimes"),
+        ("if", _) if changes && !is_new => major(WIDER),
+        ("branches", _) if matches!(of.new.verb, Verb::Choose(_)) && of.held => major("it holds back only sometimes"),
+        ("branches", _) if matches!(of.new.verb, Verb::Choose(_)) && changes => major(WIDER),
+        ("approvals", _) if count.is_lt() => major("fewer people must agree"),
+        ("asked", _) if others(of.plans, old, new) => major(OTHERS),
+        ("on timeout", _) if !is_new && !is_gone => major(SILENCE),
+        ("not the requester", _) if is_gone => major("whoever asks may decide"),
+        ("undo", _) if is_gone => major("it is no longer taken back"),
+        ("verify", _) if is_gone => major("nothing tells whether it took place"),
+        ("idempotent", _) if is_new => major("it may run again unasked"),
+        ("on failure", _) => on_failure(of.old.on_failure, of.new.on_failure),
+        ("outcome", _) => major("the run ends in another way"),
+        ("evidence" | "expect", _) if is_gone => major("nothing shows that it was done"),
+        ("expect", _) if !is_new && matches!(of.new.verb, Verb::Http(_)) => major("what failed may succeed"),
+        ("expected status", _) if takes_more(old, new) => major("what failed may succeed"),
+        ("until" | "wait until", _) => major(PASSED),
+        ("failures tolerated", _) if count.is_gt() => major("more of it may fail before it stops"),
+        ("batches", _) if changes && !is_new => major("more of it may go wrong at once"),
+        ("procedure", _) if of.old_calls_another() && (of.held || of.old.effect >= Effect::Change) => major(DONE),
+        (_, "gate") => gate(of.plans, old, new),
+        (_, "assertion") if is_gone => major(PASSED),
+        // Only what is said where it does not hold.
+        (_, "assertion") if !is_new => plainly(Raise::Patch),
         (_, "field") => value(old, new, "whoever answers does not know of it", "later steps read it"),
-        (_, "output") if is_gone => (Raise::Major, Some("it may be read elsewhere")),
+        (_, "output") if is_gone => major("it may be read elsewhere"),
         ("name" | "why" | "by hand" | "owner" | "example", _) => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
     }
 }
 
+const DONE: &str = "what it did is no longer done";
+
 pub(super) fn added(step: &Step, highest: Effect) -> Weight {
-    if step.effect > highest { (Raise::Major, Some("it can do more harm than any step before")) } else { plainly(Raise::Minor) }
+    if step.effect > highest { major("it can do more harm than any step before") } else { plainly(Raise::Minor) }
 }
 
-pub(super) fn removed(step: &Step) -> Weight {
-    if holds_back(step) {
-        (Raise::Major, Some("what it held back goes on"))
-    } else if step.effect >= Effect::Change && !step.verb.is_container() {
-        (Raise::Major, Some("what it did is no longer done"))
+/// `holds`: whether it holds back what stands behind it. What stood in a step says itself that it is gone; not so in a call.
+pub(super) fn removed(step: &Step, holds: bool) -> Weight {
+    let acts = !step.verb.is_container() || matches!(step.verb, Verb::Call { .. });
+    if holds {
+        major("what it held back goes on")
+    } else if step.effect >= Effect::Change && acts {
+        major(DONE)
     } else {
         plainly(Raise::Minor)
     }
 }
 
-pub(super) fn moved(step: &Step) -> Weight {
-    if holds_back(step) { (Raise::Major, Some("it holds back other steps than before")) } else { plainly(Raise::Minor) }
+pub(super) fn moved(holds: bool) -> Weight {
+    if holds { major("it holds back other steps than before") } else { plainly(Raise::Minor) }
 }
 
-/// Whether what follows depends on a person, or on what is found.
-fn holds_back(step: &Step) -> bool {
-    matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) | Verb::Check(_)) || !step.gates.is_empty()
+impl Steps<'_> {
+    fn old_calls_another(&self) -> bool {
+        let name = |plan: &Plan, step: &Step| match &step.verb {
+            Verb::Call { procedure, .. } => Some(plan.procedure(*procedure).name.clone()),
+            _ => None,
+        };
+        name(self.plans.old, self.old) != name(self.plans.new, self.new)
+    }
+}
+
+fn on_failure(old: OnFailure, new: OnFailure) -> Weight {
+    let stops = |it| matches!(it, OnFailure::Stop | OnFailure::Rollback);
+    match (old, new) {
+        (old, new) if stops(old) && !stops(new) => major("its failure stops nothing"),
+        (OnFailure::Rollback, _) => major("its failure takes nothing back"),
+        _ => plainly(Raise::Minor),
+    }
 }
 
 fn measure(part: Option<&Part>) -> u64 {
@@ -86,18 +161,31 @@ fn measure(part: Option<&Part>) -> u64 {
     }
 }
 
-/// Somebody may decide who might not before.
-fn asks_others(old: Option<&Part>, new: Option<&Part>) -> bool {
-    let names = |part: Option<&Part>| match part.map(|part| &part.measure) {
-        Some(Measure::Names(names)) => names.clone(),
-        _ => Vec::new(),
-    };
-    let (old, new) = (names(old), names(new));
-    // No name means whoever may operate.
-    !old.is_empty() && (new.is_empty() || new.iter().any(|name| !old.contains(name)))
+/// Somebody may decide who might not before. Where one side asks nobody at all, nobody decides.
+fn others(plans: Plans, old: Option<&Part>, new: Option<&Part>) -> bool {
+    fn names(part: Option<&Part>) -> Option<&[String]> {
+        match &part?.measure {
+            Measure::Names(names) | Measure::People { from: names, .. } => Some(names),
+            _ => None,
+        }
+    }
+    names(old).zip(names(new)).is_some_and(|(old, new)| asks_others((plans.old, old), (plans.new, new)))
 }
 
-fn gate(old: Option<&Part>, new: Option<&Part>) -> Weight {
+/// Whether a status is a success that was none.
+fn takes_more(old: Option<&Part>, new: Option<&Part>) -> bool {
+    const PLAIN: RangeInclusive<u16> = 200..=299;
+    fn statuses(part: Option<&Part>) -> Vec<u16> {
+        match part.map(|part| &part.measure) {
+            Some(Measure::Statuses(statuses)) => statuses.clone(),
+            _ => PLAIN.collect(),
+        }
+    }
+    let then = statuses(old);
+    statuses(new).iter().any(|status| !then.contains(status))
+}
+
+fn gate(plans: Plans, old: Option<&Part>, new: Option<&Part>) -> Weight {
     fn gate(part: Option<&Part>) -> Option<&Gate> {
         match &part?.measure {
             Measure::Gate(gate) => Some(gate),
@@ -105,13 +193,19 @@ fn gate(old: Option<&Part>, new: Option<&Part>) -> Weight {
         }
     }
     match (gate(old), gate(new)) {
-        (Some(_), None) => (Raise::Major, Some("policy asks nobody any more")),
+        (Some(_), None) => major("policy asks nobody any more"),
         (Some(then), Some(now)) => {
             let looser = now.count < then.count
                 || (then.not_requester && !now.not_requester)
                 || (then.signed && !now.signed)
-                || now.from.iter().any(|name| !then.from.contains(name));
-            if looser { (Raise::Major, Some("policy asks for less")) } else { plainly(Raise::Minor) }
+                || asks_others((plans.old, &then.from), (plans.new, &now.from));
+            if looser {
+                major("policy asks for less")
+            } else if then.on_timeout != now.on_timeout {
+                major(SILENCE)
+            } else {
+                plainly(Raise::Minor)
+            }
         }
         _ => plainly(Raise::Minor),
     }
@@ -126,14 +220,14 @@ fn value(old: Option<&Part>, new: Option<&Part>, unknown: &'static str, known: &
         }
     }
     match (spec(old), spec(new)) {
-        (None, Some(now)) if now.required && now.default.is_none() => (Raise::Major, Some(unknown)),
-        (Some(_), None) => (Raise::Major, Some(known)),
+        (None, Some(now)) if now.required && now.default.is_none() => major(unknown),
+        (Some(_), None) => major(known),
         (Some(then), Some(now)) => {
             let must_be_given = |spec: &ValueSpec| spec.required && spec.default.is_none();
             if must_be_given(now) && !must_be_given(then) {
-                (Raise::Major, Some(unknown))
+                major(unknown)
             } else if is_narrower(then, now) {
-                (Raise::Major, Some("what was accepted may be refused"))
+                major("what was accepted may be refused")
             } else {
                 plainly(Raise::Minor)
             }
