@@ -183,8 +183,8 @@ fn every_environment_is_compared_and_what_all_share_is_told_once() {
     let ran = desk.run("diff main:try.yaml --strict").exits(0);
     for said in [
         "try: still 1.0.0, a change that asks for no other version\n",
-        "  environment next: gate all, production\n",
-        "  environment live: gate all, gate some, production → nothing",
+        "  environment next: production; gate all\n",
+        "  environment live: production; gate all, gate some → nothing",
     ] {
         assert!(ran.out.contains(said), "{said}\n{}", ran.out);
     }

@@ -144,6 +144,9 @@ pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure, called: bool) -> 
     parts.0
 }
 
+/// Of an environment itself, beside what rules ask for in it.
+pub(super) const OF_PLACES: [&str; 3] = ["production", "freeze", "change windows"];
+
 /// What the workspace asks for in the environment of the plan, of the run as a whole.
 pub(super) fn of_rules(plan: &Plan) -> Vec<Part> {
     let mut parts = Parts(Vec::new());
@@ -154,8 +157,9 @@ pub(super) fn of_rules(plan: &Plan) -> Vec<Part> {
         parts.say(format!("policy {policy} must {}", must.rule.written(plan)), must.why.as_deref().unwrap_or("yes"));
     }
     if let Some(environment) = &plan.policy.environment {
-        parts.flag("production", environment.production);
-        for (what, windows) in [("freeze", &environment.freeze), ("change windows", &environment.change_windows)] {
+        let [production, freeze, change_windows] = OF_PLACES;
+        parts.flag(production, environment.production);
+        for (what, windows) in [(freeze, &environment.freeze), (change_windows, &environment.change_windows)] {
             let windows: Vec<String> = windows.iter().map(window).collect();
             parts.maybe(what, (!windows.is_empty()).then(|| windows.join("\n")));
         }

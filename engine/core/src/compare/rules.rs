@@ -53,11 +53,13 @@ impl Rules {
         self.environment.as_deref().unwrap_or_default()
     }
 
-    /// What they ask for, by name.
+    /// What they ask for, by name, behind what the environment is.
     fn told(&self) -> String {
         let parts = self.asks.run.iter().chain(self.asks.gates.iter().flatten());
         let names: BTreeSet<&str> = parts.map(|part| part.what.as_str()).collect();
-        if names.is_empty() { "no rule holds there".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
+        let (place, rules): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|what| part::OF_PLACES.contains(what));
+        let rules = if rules.is_empty() { "no rule asks for anything".to_owned() } else { rules.join(", ") };
+        if place.is_empty() { rules } else { format!("{}; {rules}", place.join(", ")) }
     }
 }
 

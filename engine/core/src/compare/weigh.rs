@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use super::Raise;
-use super::part::{Measure, Part};
+use super::part::{Measure, OF_PLACES, Part};
 use super::people::asks_others;
 use crate::effect::Effect;
 use crate::plan::{OnFailure, Plan, Step, ValueSpec, Verb};
@@ -69,7 +69,7 @@ pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Optio
         "environment" if is_new || is_gone => plainly(Raise::None),
         "environment" => major("whoever names none is in another one"),
         // When an environment may be changed is its own matter, and no version says it.
-        "freeze" | "change" | "production" => plainly(Raise::None),
+        _ if OF_PLACES.contains(&what) => plainly(Raise::None),
         "title" | "description" | "owner" | "contacts" => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
     }
