@@ -90,10 +90,9 @@ fn number(fall: &Fall) -> String {
 
 /// A row of the pre-mortem: one cell for each heading but the first, the step.
 fn row(fall: &Fall) -> [String; 4] {
-    let asks: Vec<String> = fall.asked.iter().map(|(who, about)| format!("{who} ({about})")).collect();
     let more = if fall.more { ", …" } else { "" };
     let told = |text: String| if text.is_empty() { "–".to_owned() } else { format!("{text}{more}") };
-    [fall.when(), fall.happens(), told(asks.join(", ")), told(fall.leaves())]
+    [fall.when(), fall.happens(), told(fall.asks()), told(fall.leaves())]
 }
 
 fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> String {

@@ -1,11 +1,13 @@
 //! What a plan would do, asked of the real machine before anything runs.
 
+mod ahead;
 mod dry_run;
 mod finding;
 mod left;
 mod must;
 mod pre_mortem;
 mod story;
+mod target;
 mod turn;
 mod walk;
 mod way;

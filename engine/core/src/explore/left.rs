@@ -28,13 +28,13 @@ pub(super) struct Left<'w> {
 
 /// A set of changes, by number.
 #[derive(Clone, PartialEq)]
-struct Set(Vec<u64>);
+pub(super) struct Set(Vec<u64>);
 
 /// A set on all ways together: what is in it on some, and what is on each.
 #[derive(Clone, PartialEq)]
 pub(super) struct Spread {
-    some: Set,
-    each: Set,
+    pub some: Set,
+    pub each: Set,
 }
 
 /// From a place to the ends of the run.
@@ -92,12 +92,17 @@ impl<'w> Left<'w> {
         there.map(|(number, path)| (path.clone(), all.each.has(number))).collect()
     }
 
+    /// Places, each before all that follow it, loops aside; and whether there are any.
+    pub fn order(&self) -> (&[u32], bool) {
+        (&self.order, self.loops)
+    }
+
     fn place(&self, at: u32) -> Option<&'w Place> {
         self.walk.places.get(at as usize)
     }
 
     /// The turns that can be taken at a place, each with where it leads and whether it is one for the worse.
-    fn turns(&self, at: u32) -> impl DoubleEndedIterator<Item = (&'w Turn, u32, bool)> + use<'w> {
+    pub fn turns(&self, at: u32) -> impl DoubleEndedIterator<Item = (&'w Turn, u32, bool)> + use<'w> {
         let plan = &self.walk.plan;
         let place = self.place(at);
         let best = place.into_iter().flat_map(|place| &place.on).map(|(turn, to)| (turn, *to, false));
@@ -288,12 +293,12 @@ impl After {
 }
 
 impl Spread {
-    fn put(&mut self, number: usize, there: bool) {
+    pub fn put(&mut self, number: usize, there: bool) {
         self.some.put(number, there);
         self.each.put(number, there);
     }
 
-    fn join(&mut self, other: &Spread) -> bool {
+    pub fn join(&mut self, other: &Spread) -> bool {
         let before = self.clone();
         self.some.0.iter_mut().zip(&other.some.0).for_each(|(one, other)| *one |= other);
         self.each.0.iter_mut().zip(&other.each.0).for_each(|(one, other)| *one &= other);
@@ -302,7 +307,7 @@ impl Spread {
 }
 
 impl Set {
-    fn none(changes: usize) -> Set {
+    pub fn none(changes: usize) -> Set {
         Set(vec![0; changes.div_ceil(64)])
     }
 
@@ -310,7 +315,7 @@ impl Set {
         Set(vec![u64::MAX; changes.div_ceil(64)])
     }
 
-    fn has(&self, number: usize) -> bool {
+    pub fn has(&self, number: usize) -> bool {
         self.0.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
@@ -322,10 +327,10 @@ impl Set {
 }
 
 /// Whether nothing goes wrong in a turn: a condition that is not known may well go either way, and a loop or a wait once more.
-fn is_well(plan: &Plan, turn: &Turn) -> bool {
-    use What::{Branch, DoesNotHold, Done, Empty, Granted, Holds, LooksAgain, Runs, Skipped, Succeeds, UndoneByHand};
+pub(super) fn is_well(plan: &Plan, turn: &Turn) -> bool {
+    use What::{Allowed, Branch, DoesNotHold, Done, Empty, Granted, Holds, LooksAgain, Runs, Skipped, Succeeds, UndoneByHand};
     match turn.what {
-        Runs | Skipped | Branch(_) | Empty | Holds | LooksAgain | Succeeds | Granted | Done | UndoneByHand => true,
+        Runs | Skipped | Branch(_) | Empty | Holds | LooksAgain | Succeeds | Allowed | Granted | Done | UndoneByHand => true,
         DoesNotHold => matches!(plan.step(turn.step).verb, Verb::Repeat { .. } | Verb::Wait(_)),
         _ => false,
     }

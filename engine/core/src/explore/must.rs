@@ -4,8 +4,8 @@
 use super::story::takes_back;
 use super::way::Seen;
 use crate::effect::Effect;
-use crate::plan::Plan;
 use crate::plan::must::{Moment, Rule, RunEnd, StepMoment};
+use crate::plan::{Plan, Verb};
 use crate::run::event::{OutcomeKind, Resolution, StepOutcome};
 use crate::run::view::{Standing, StepView};
 use crate::run::{Fact, Run};
@@ -81,11 +81,12 @@ impl Watch {
 
 fn is_step(moment: &Moment, view: &StepView<'_>, now: StepMoment) -> bool {
     let step = view.step();
-    let own = !step.verb.is_container() && !takes_back(view.path());
+    // What a wait reads is read by its probe.
+    let own = !step.verb.is_container() && !matches!(step.verb, Verb::Wait(_)) && !takes_back(view.path());
     match moment {
         Moment::Step(ix, when) => *when == now && *ix == view.step_ix(),
         Moment::Effect(effect, when) => *when == now && own && step.effect >= *effect && step.effect > Effect::None,
-        Moment::Verb(verb, when) => *when == now && step.verb.key() == verb,
+        Moment::Verb(verb, when) => *when == now && own && step.verb.key() == verb,
         Moment::Run(_) => false,
     }
 }

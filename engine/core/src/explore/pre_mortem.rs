@@ -1,22 +1,22 @@
 //! Before anything has gone wrong: for each step and each way in which it can, what happens then, who is asked, and which changes
-//! are left at the end, those of `finally` aside. What follows is told of the way on which everything else goes well; where the step
-//! does not stand on it, of one on which as little as can be goes wrong before. What is left is that of all such ways together,
-//! however conditions turn out that are not known.
+//! are left at the end, those of `finally` aside. All of it is told of the ways on which as little as can be goes wrong before, and
+//! nothing more afterwards, all together, however conditions turn out that are not known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::left::{Left, aside, taken_back};
+use super::ahead::{Ahead, Following, Happens};
+use super::left::{Left, aside, is_well};
 use super::story::changes;
 use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
 use crate::limits;
-use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::plan::{Step, StepIx, Verb, WaitFor};
 use crate::run::event::OutcomeKind;
 
-/// What follows when a step goes wrong.
+/// What follows when a step goes wrong. Of each list, what stands in the one behind it is not so on every path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fall {
     /// As everywhere that the step is shown.
@@ -28,23 +28,31 @@ pub struct Fall {
     pub when: Vec<What>,
     /// Whether it is looked at what became of it, without a person.
     pub verified: bool,
-    /// The next step of the procedure's own list that runs all the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub goes_on: Option<StepPath>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub perhaps_verified: bool,
+    /// The step with which the procedure goes on all the same: one of these, or, `or_ends`, none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goes_on: Vec<StepPath>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub or_ends: bool,
     /// Steps of `on_failure` that run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_failure: Vec<StepPath>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perhaps_on_failure: Vec<StepPath>,
     /// Steps that are taken back, the last change first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<StepPath>,
-    /// Absent where the walk did not come to the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<OutcomeKind>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perhaps_undone: Vec<StepPath>,
+    /// How the run may end; empty where the walk did not come to any end.
+    pub outcomes: Vec<OutcomeKind>,
     /// Who is asked, each with the step that it is about.
     pub asked: Vec<(String, StepPath)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub perhaps_asked: Vec<(String, StepPath)>,
     /// Steps whose changes are there at the end, on some path at least, in the order in which they are made.
     pub left: Vec<StepPath>,
-    /// Those of `left` that are not there on every path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub perhaps: Vec<StepPath>,
     /// Whether one of these lists is longer than what stands in it.
@@ -68,9 +76,11 @@ impl Walk {
             at = *next;
         }
         let left = Left::of(self);
+        let ahead = Ahead::of(self, &left);
         let mut ways: BTreeMap<(StepIx, What), Vec<Way<'_>>> = BTreeMap::new();
         for (from, place) in (0..).zip(&self.places) {
-            for (turn, to) in place.on.iter().chain(&place.others).filter(|(turn, _)| turn.what.is_fall()) {
+            let falls = |turn: &Turn| turn.what.is_fall() && !is_well(&self.plan, turn);
+            for (turn, to) in place.on.iter().chain(&place.others).filter(|(turn, _)| falls(turn)) {
                 ways.entry((turn.step, turn.what)).or_default().push((from, turn, *to));
             }
         }
@@ -81,11 +91,25 @@ impl Walk {
         let mut worse: Vec<_> = told.collect();
         worse.sort_by_key(|((from, ..), _)| good.get(from).copied().unwrap_or(usize::MAX));
         worse.truncate(limits::EXPLORE_FALLS);
+        let probe = |step: &Step| match &step.verb {
+            Verb::Wait(wait) => match &wait.what {
+                WaitFor::Until { probe, .. } => *probe,
+                WaitFor::Duration(_) => None,
+            },
+            _ => None,
+        };
+        let probes: BTreeSet<StepIx> = self.plan.steps.iter().filter_map(probe).collect();
         let fall = |(told, ways): (Way<'_>, &Vec<Way<'_>>)| {
-            let (from, turn, to) = told;
-            let mut fall = self.fall(turn, to);
-            let alike = ways.iter().filter(|(other, at, _)| at.path == turn.path && left.worse(*other) == left.worse(from));
-            for (path, always) in left.at_the_end(alike.map(|(from, _, to)| (*from, *to))) {
+            let (from, turn, _) = told;
+            let mut fall = self.fall(turn);
+            let looks = probes.contains(&turn.step);
+            let stands = place_of(&turn.path, looks);
+            let stands_alike = |path: &StepPath| *path == turn.path || place_of(path, looks) == stands;
+            let same = |(other, at, _): &&Way<'_>| stands_alike(&at.path) && left.worse(*other) == left.worse(from);
+            let alike = ways.iter().filter(same);
+            let ways: Vec<(u32, u32)> = alike.map(|(from, _, to)| (*from, *to)).collect();
+            fall.follow(ahead.following(&ways.iter().map(|(_, to)| *to).collect(), stands_alike));
+            for (path, always) in left.at_the_end(ways.into_iter()) {
                 if !always {
                     fall.perhaps.push(path.clone());
                 }
@@ -106,93 +130,69 @@ impl Walk {
         falls
     }
 
-    /// What follows a turn for the worse that leads to a place, but for what is left.
-    fn fall(&self, turn: &Turn, to: u32) -> Fall {
+    /// A turn for the worse, with nothing that follows yet.
+    fn fall(&self, turn: &Turn) -> Fall {
         let plan = &self.plan;
         let (step, what) = (turn.step, turn.what);
-        let mut fall = Fall {
+        Fall {
             number: plan.number_at(&turn.path).unwrap_or_default(),
             path: turn.path.clone(),
             step,
             when: vec![what],
             verified: false,
-            goes_on: None,
+            perhaps_verified: false,
+            goes_on: Vec::new(),
+            or_ends: false,
             on_failure: Vec::new(),
+            perhaps_on_failure: Vec::new(),
             undone: Vec::new(),
-            outcome: None,
+            perhaps_undone: Vec::new(),
+            outcomes: Vec::new(),
             asked: Vec::new(),
+            perhaps_asked: Vec::new(),
             left: Vec::new(),
             perhaps: Vec::new(),
             more: false,
             partly: matches!(what, What::Fails | What::TimesOut) && changes(plan.step(step)) && !aside(&turn.path),
-        };
-        let mut undone = BTreeSet::new();
-        let mut asked = BTreeSet::new();
-        let mut at = to;
-        // The best turn never leads back, but for a wait that looks again: as many turns as there are places are enough.
-        for _ in 0..self.places.len() {
-            let Some(place) = self.places.get(at as usize) else { break };
-            fall.outcome = place.end;
-            let Some((turn, next)) = &place.on else { break };
-            fall.take(plan, turn, &mut undone, &mut asked);
-            at = *next;
         }
-        fall
     }
 }
 
 impl Fall {
-    fn take<'w>(&mut self, plan: &Plan, turn: &'w Turn, undone: &mut BTreeSet<StepPath>, asked: &mut BTreeSet<&'w StepPath>) {
-        let path = turn.path.as_str();
-        if let Some(of) = taken_back(turn) {
-            if undone.insert(of.clone()) {
-                self.undone.push(of);
+    fn follow(&mut self, following: Following) {
+        for (one, always) in following.happens {
+            match one {
+                Happens::Looks => (self.verified, self.perhaps_verified) = (true, !always),
+                Happens::OnFailure(path) => put(path, always, &mut self.on_failure, &mut self.perhaps_on_failure),
+                Happens::TakenBack(path) => put(path, always, &mut self.undone, &mut self.perhaps_undone),
+                Happens::Asked(who, path) => put((who, path), always, &mut self.asked, &mut self.perhaps_asked),
+                Happens::Ends(outcome) => self.outcomes.push(outcome),
             }
-        } else if path.contains("~verify") {
-            self.verified = true;
-        } else if path.contains("~on_failure/") {
-            self.on_failure.push(turn.path.clone());
-        } else if self.goes_on.is_none() && !path.contains("~finally/") && turn.path != self.path && turn.what.is_work() {
-            self.goes_on = Some(turn.path.clone());
         }
-        if matches!(turn.what, What::Granted | What::Done | What::UndoneByHand) && asked.insert(&turn.path) {
-            self.asked.push((who(plan.step(turn.step), turn.what), turn.path.clone()));
-        }
+        self.outcomes.sort_unstable();
+        (self.goes_on, self.or_ends) = (following.goes_on, following.or_not);
+        self.or_ends &= !self.goes_on.is_empty();
     }
 
     /// Leaves out what nobody reads any more.
     fn shorten(&mut self) {
         const MOST: usize = limits::EXPLORE_NAMED;
-        let longest = self.undone.len().max(self.on_failure.len()).max(self.asked.len()).max(self.left.len());
-        self.more = longest > MOST;
+        let lists = [self.undone.len(), self.on_failure.len(), self.asked.len(), self.left.len(), self.goes_on.len()];
+        self.more = lists.into_iter().any(|length| length > MOST);
         self.undone.truncate(MOST);
         self.on_failure.truncate(MOST);
         self.asked.truncate(MOST);
         self.left.truncate(MOST);
+        self.goes_on.truncate(MOST);
+        self.perhaps_undone.retain(|path| self.undone.contains(path));
+        self.perhaps_on_failure.retain(|path| self.on_failure.contains(path));
+        self.perhaps_asked.retain(|asked| self.asked.contains(asked));
         self.perhaps.retain(|path| self.left.contains(path));
     }
 
     /// Whether the same follows from both.
     fn follows_as(&self, other: &Fall) -> bool {
-        let Fall {
-            number: _,
-            path,
-            step,
-            when: _,
-            verified,
-            goes_on,
-            on_failure,
-            undone,
-            outcome,
-            asked,
-            left,
-            perhaps,
-            more,
-            partly,
-        } = self;
-        (path, step, goes_on, on_failure, undone) == (&other.path, &other.step, &other.goes_on, &other.on_failure, &other.undone)
-            && (verified, outcome, asked, left, perhaps, more, partly)
-                == (&other.verified, &other.outcome, &other.asked, &other.left, &other.perhaps, &other.more, &other.partly)
+        *self == Fall { number: self.number.clone(), when: self.when.clone(), ..other.clone() }
     }
 
     /// In what ways it goes wrong.
@@ -202,30 +202,38 @@ impl Fall {
 
     /// What happens then, in one line.
     pub fn happens(&self) -> String {
-        let list = |paths: &[StepPath]| paths.iter().map(StepPath::as_str).collect::<Vec<_>>().join(", ");
         let mut parts = Vec::new();
         if self.verified {
-            parts.push("looks whether it did its work".to_owned());
+            let perhaps = if self.perhaps_verified { "perhaps " } else { "" };
+            parts.push(format!("{perhaps}looks whether it did its work"));
         }
         // In this order: what a procedure does about a failure comes before anything is taken back.
         if !self.on_failure.is_empty() {
-            parts.push(format!("runs {}", list(&self.on_failure)));
+            parts.push(format!("runs {}", list(&self.on_failure, &self.perhaps_on_failure, StepPath::to_string)));
         }
         if !self.undone.is_empty() {
-            parts.push(format!("takes back {}", list(&self.undone)));
+            parts.push(format!("takes back {}", list(&self.undone, &self.perhaps_undone, StepPath::to_string)));
         }
-        parts.extend(self.goes_on.iter().map(|next| format!("goes on with {next}")));
-        parts.push(match self.outcome {
-            Some(outcome) => format!("ends {}", outcome.name()),
-            None => "was not walked to its end".to_owned(),
+        if !self.goes_on.is_empty() {
+            let steps = self.goes_on.iter().map(StepPath::as_str).collect::<Vec<_>>().join(" or ");
+            parts.push(format!("{}goes on with {steps}", if self.or_ends { "perhaps " } else { "" }));
+        }
+        parts.push(match self.outcomes.as_slice() {
+            [] => "was not walked to its end".to_owned(),
+            outcomes => format!("ends {}", outcomes.iter().map(|outcome| outcome.name()).collect::<Vec<_>>().join(" or ")),
         });
         parts.join("; ")
     }
 
+    /// Who is asked, and about what, in one line; empty where that is nobody.
+    pub fn asks(&self) -> String {
+        list(&self.asked, &self.perhaps_asked, |(who, about)| format!("{who} ({about})"))
+    }
+
     /// What is left, in one line; empty where that is nothing.
     pub fn leaves(&self) -> String {
-        let word = |path: &StepPath| if self.perhaps.contains(path) { format!("perhaps {path}") } else { path.to_string() };
-        let mut left: Vec<String> = self.left.iter().map(word).collect();
+        let mut left = vec![list(&self.left, &self.perhaps, StepPath::to_string)];
+        left.retain(|left| !left.is_empty());
         if self.partly {
             left.push(format!("perhaps a part of {}", self.path));
         }
@@ -233,15 +241,47 @@ impl Fall {
     }
 }
 
+fn put<T: Clone>(one: T, always: bool, all: &mut Vec<T>, perhaps: &mut Vec<T>) {
+    if !always {
+        perhaps.push(one.clone());
+    }
+    all.push(one);
+}
+
+fn list<T: PartialEq>(all: &[T], perhaps: &[T], told: impl Fn(&T) -> String) -> String {
+    let word = |one: &T| if perhaps.contains(one) { format!("perhaps {}", told(one)) } else { told(one) };
+    all.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// A path without what states are merged over: which try of an undo or of a `verify` it is of, and which look of a wait. A state has
+/// it from the first way that came there.
+fn place_of(path: &StepPath, of_a_wait: bool) -> String {
+    let path = path.as_str();
+    let look = path.rfind('[').filter(|_| of_a_wait);
+    let tries = ["~verify", "~undo"].into_iter().map(|list| path.rfind(&format!("{list}[")).map(|at| at + list.len()));
+    let mut place = path.to_owned();
+    // From the end, so that what stands before stays where it is.
+    for start in std::iter::once(look).chain(tries).flatten() {
+        if let Some(end) = place.get(start..).and_then(|rest| rest.find(']')) {
+            place.replace_range(start..=start + end, "");
+        }
+    }
+    place
+}
+
 /// Whom a decision about a step asks.
-fn who(step: &Step, what: What) -> String {
-    let from: Vec<&String> = match &step.verb {
+pub(super) fn who(step: &Step, what: What) -> String {
+    let mut from: Vec<&String> = match &step.verb {
         _ if matches!(what, What::Done | What::UndoneByHand) => Vec::new(),
+        _ if what == What::Allowed => step.gates.iter().flat_map(|gate| &gate.from).collect(),
         Verb::Approve(approve) => approve.from.iter().collect(),
         Verb::Ask(ask) => ask.from.iter().collect(),
         Verb::Manual(manual) => manual.from.iter().collect(),
-        _ => step.gates.iter().flat_map(|gate| &gate.from).collect(),
+        _ => Vec::new(),
     };
+    // Several gates may ask the same people.
+    let mut named = BTreeSet::new();
+    from.retain(|who| named.insert(*who));
     match from.as_slice() {
         [] => "whoever may operate".to_owned(),
         from => from.iter().map(|who| who.as_str()).collect::<Vec<_>>().join(", "),

@@ -22,6 +22,8 @@ pub(super) struct Story {
     pub hidden: BTreeSet<StepIx>,
     /// After a failure the procedure has tried to put something right.
     pub mended: bool,
+    /// Steps under way that hold others, one of which may have changed something, and whose failure would be passed over.
+    touched: BTreeSet<StepPath>,
     watch: Watch,
 }
 
@@ -34,6 +36,9 @@ impl Story {
     pub fn take(&mut self, fact: &Fact, run: &Run, seen: &mut Vec<Seen>) {
         match fact {
             Fact::AttemptStarted { path, .. } => {
+                if run.find_step(path).is_some_and(|view| changes(view.step())) {
+                    self.touch(path, run);
+                }
                 if let Some(view) = run.find_step(path)
                     && view.step().effect == Effect::Destructive
                     && !self.approved
@@ -71,9 +76,22 @@ impl Story {
         self.watch.take(fact, run, seen);
     }
 
+    /// A step has begun to change something, or done so: whatever it stands in may leave that behind.
+    fn touch(&mut self, path: &StepPath, run: &Run) {
+        if !takes_back(path) {
+            let passed_over = run.around(path).filter(|view| view.step().on_failure == OnFailure::Continue);
+            self.touched.extend(passed_over.map(|view| view.path().clone()));
+        }
+    }
+
     fn step_ended(&mut self, view: StepView<'_>, run: &Run) {
         let (step, path) = (view.step(), view.path());
         let Standing::Ended(outcome) = view.standing() else { return };
+        // What people did themselves has no attempts.
+        if outcome == StepOutcome::Succeeded && changes(step) && !step.verb.acts() {
+            self.touch(path, run);
+        }
+        let touched = self.touched.remove(path);
         match outcome {
             // Where even that fails, at least it was thought of.
             StepOutcome::Succeeded | StepOutcome::Failed | StepOutcome::TimedOut
@@ -91,7 +109,7 @@ impl Story {
                 let passed_over = step.on_failure == OnFailure::Continue
                     && ["~on_failure", "~finally"].iter().all(|list| !beside(path, list))
                     && !takes_back(path);
-                if passed_over && may_have_changed(view, run) {
+                if passed_over && (touched || changes(step) && view.attempt() > 0) {
                     self.hidden.insert(view.step_ix());
                     // Which says the same of the changes inside.
                     self.unverified = None;
@@ -104,6 +122,10 @@ impl Story {
     /// As bytes, without what has been reported: that makes no difference any more.
     pub fn write(&self, reported: impl Fn(Told) -> bool, bytes: &mut Vec<u8>) {
         bytes.extend([u8::from(self.approved), u8::from(self.mended)]);
+        for path in &self.touched {
+            bytes.extend(path.as_str().as_bytes());
+            bytes.push(0);
+        }
         let unverified = self.unverified.filter(|step| !reported(Told::Unverified(*step)));
         bytes.extend(unverified.map_or(u32::MAX, |step| step.0).to_le_bytes());
         for step in self.hidden.iter().filter(|step| !reported(Told::Hidden(**step))) {
@@ -144,21 +166,6 @@ fn beside(path: &StepPath, list: &str) -> bool {
 
 pub(super) fn takes_back(path: &StepPath) -> bool {
     path.as_str().contains("~undo")
-}
-
-/// Whether a step that failed may have left a change: it acted itself, or one inside it did.
-fn may_have_changed(view: StepView<'_>, run: &Run) -> bool {
-    if !view.step().verb.is_container() {
-        return changes(view.step()) && view.attempt() > 0;
-    }
-    let path = view.path().as_str();
-    let inside = |part: &StepView<'_>| {
-        part.path().as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with(['/', '[', '.']))
-            && changes(part.step())
-            && !takes_back(part.path())
-            && (part.attempt() > 0 || part.standing() == Standing::Ended(StepOutcome::Succeeded))
-    };
-    run.steps().any(|part| inside(&part))
 }
 
 fn highest(plan: &Plan, steps: &[StepIx]) -> Effect {

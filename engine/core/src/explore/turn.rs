@@ -35,6 +35,8 @@ pub enum What {
     EndsUnknown,
     /// The time of a step that is not one attempt, or of the run.
     RunsOut,
+    /// A gate of the workspace says yes, so that the step may begin.
+    Allowed,
     Granted,
     Rejected,
     Expires,
@@ -55,7 +57,7 @@ impl What {
 
     /// Whether the step at which it is taken does something then.
     pub(super) fn is_work(self) -> bool {
-        matches!(self, What::Runs | What::Branch(_) | What::Holds | What::Succeeds | What::Granted)
+        matches!(self, What::Runs | What::Branch(_) | What::Holds | What::Succeeds | What::Allowed | What::Granted)
     }
 
     /// The same in a word or two, of a step that is named beside it.
@@ -80,7 +82,7 @@ impl Turn {
 
     /// Whether it is what everybody hopes for, so that a long row of such turns need not be told.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.what, What::Runs | What::Succeeds | What::Granted | What::Holds)
+        matches!(self.what, What::Runs | What::Succeeds | What::Allowed | What::Granted | What::Holds)
     }
 
     /// In words: `drain` fails.
@@ -101,6 +103,7 @@ impl Turn {
             What::TimesOut => format!("`{path}` times out"),
             What::EndsUnknown => format!("nobody knows how `{path}` ended"),
             What::RunsOut => format!("the time of `{path}` runs out"),
+            What::Allowed => format!("`{path}` is allowed"),
             What::Granted => format!("`{path}` is granted"),
             What::Rejected => format!("`{path}` is rejected"),
             What::Expires => format!("nobody answers `{path}`"),

@@ -55,6 +55,8 @@ pub(super) struct Place {
     /// Where the other turns lead.
     pub others: Vec<(Turn, u32)>,
     pub end: Option<OutcomeKind>,
+    /// The state, but for how parts of it have ended that still go on.
+    pub state: Option<Digest>,
 }
 
 /// How far a walk goes at most.
@@ -101,8 +103,8 @@ struct Walker {
     findings: BTreeMap<Kind, Finding>,
     reached: BTreeSet<StepIx>,
     branches: BTreeSet<(StepIx, u32)>,
-    /// Of each approval, whether a no leads anywhere else than a yes.
-    matters: BTreeMap<StepIx, bool>,
+    /// Of each approval, where a yes and a no led, as often as that was not the same state.
+    matters: BTreeMap<StepIx, Vec<(u32, u32)>>,
     /// Undos that have been tried in this state of what they read.
     tried: BTreeSet<Digest>,
     complete: bool,
@@ -154,7 +156,7 @@ impl Walker {
 
     fn expand(&mut self, from: u32, way: Way, choices: &[Choice]) -> Result<(), IllegalEvent> {
         // What a yes and a no to the same question lead to.
-        let mut answers: Vec<(StepIx, What, Vec<u8>)> = Vec::new();
+        let mut answers: Vec<(StepIx, What, Vec<u8>, u32)> = Vec::new();
         // Where a failure has led, which a time that runs out leads to as well, but for a look at what an unknown end has done.
         let mut failed: Option<(StepIx, u32)> = None;
         let mut way = Some(way);
@@ -173,21 +175,19 @@ impl Walker {
             self.work += if last { 1 } else { next.run.weight() };
             next.take(choice)?;
             let Some(after) = self.settled(&mut next)? else { continue };
-            if self.is_approval(choice) {
-                answers.push((choice.turn.step, choice.turn.what, next.run.essence(&self.reads, &next.assumed)));
-            }
+            let answered = self.is_approval(choice).then(|| next.run.essence(&self.reads, &next.assumed).0);
             self.look(&mut next, from, Some(&choice.turn))?;
             self.work += std::mem::take(&mut next.cost);
             let to = self.place(from, &choice.turn, next, after);
+            answers.extend(answered.map(|essence| (choice.turn.step, choice.turn.what, essence, to)));
             if choice.turn.what == What::Fails && !choice.turn.path.as_str().contains("~verify") {
                 failed = Some((choice.turn.step, to));
             }
             self.lead(from, number, choice, to);
         }
-        for (step, _, yes) in answers.iter().filter(|(_, what, _)| *what == What::Granted) {
-            let mut noes = answers.iter().filter(|(of, what, _)| of == step && *what == What::Rejected);
-            let differs = noes.any(|(_, _, no)| no != yes);
-            *self.matters.entry(*step).or_default() |= differs;
+        for (step, _, yes, granted) in answers.iter().filter(|(_, what, ..)| *what == What::Granted) {
+            let noes = answers.iter().filter(|(of, what, no, _)| of == step && *what == What::Rejected && no != yes);
+            self.matters.entry(*step).or_default().extend(noes.map(|(.., rejected)| (*granted, *rejected)));
         }
         Ok(())
     }
@@ -209,8 +209,9 @@ impl Walker {
 
     /// The place that a way has come to: a known one, or a new one to go on from.
     fn place(&mut self, from: u32, turn: &Turn, way: Way, choices: Vec<Choice>) -> u32 {
-        let mut essence = way.run.essence(&self.reads, &way.assumed);
+        let (mut essence, own) = way.run.essence(&self.reads, &way.assumed);
         self.work += essence.len() / 8;
+        let state = essence.get(..own).map(Digest::of_bytes);
         way.story.write(|told| self.findings.contains_key(&Kind::from(told)), &mut essence);
         let key = Digest::of_bytes(&essence);
         if let Some(known) = self.known.get(&key) {
@@ -218,7 +219,7 @@ impl Walker {
         }
         let ix = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.known.insert(key, ix);
-        self.places.push(Place { came: Some((from, turn.clone())), ..Place::default() });
+        self.places.push(Place { came: Some((from, turn.clone())), state, ..Place::default() });
         self.arrive(ix, &way, &choices);
         if !choices.is_empty() {
             self.held += way.run.weight();
@@ -273,7 +274,7 @@ impl Walker {
         for (one, other, what) in way.clashes(choices) {
             self.find(Kind::Clash(one.min(other), one.max(other)), ix, None, what);
         }
-        if let Some(step) = way.waits_for_ever() {
+        for step in way.waits_for_ever() {
             self.find(Kind::Endless(step), ix, None, String::new());
         }
         let Some(outcome) = way.run.outcome() else { return };
@@ -304,8 +305,8 @@ impl Walker {
     }
 
     fn finish(mut self) -> Walk {
-        for (step, matters) in std::mem::take(&mut self.matters) {
-            if !matters && self.complete {
+        for (step, answers) in std::mem::take(&mut self.matters) {
+            if self.complete && answers.iter().all(|(yes, no)| self.goes_alike(*yes, *no)) {
                 self.find(Kind::Idle(step), 0, None, String::new());
             }
         }
@@ -319,6 +320,34 @@ impl Walker {
         findings.truncate(limits::DIAGNOSTICS);
         findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
         Walk { plan: self.plan, findings, found, extent, places: self.places }
+    }
+
+    /// Whether all that follows two places is the same: how a part has ended may be asked by nobody.
+    fn goes_alike(&self, one: u32, other: u32) -> bool {
+        let mut known = BTreeSet::from([(one, other)]);
+        let mut open = vec![(one, other)];
+        while let Some((one, other)) = open.pop() {
+            if one == other {
+                continue;
+            }
+            let (Some(one), Some(other)) = (self.places.get(one as usize), self.places.get(other as usize)) else { return false };
+            let turns =
+                |place: &'_ Place| place.on.iter().chain(&place.others).map(|(turn, to)| (turn.clone(), *to)).collect::<Vec<_>>();
+            let (ones, others) = (turns(one), turns(other));
+            let same = one.state.is_some() && (&one.state, one.end, ones.len()) == (&other.state, other.end, others.len());
+            if !same || known.len() > limits::EXPLORE_PLACES {
+                return false;
+            }
+            for ((turn, to), (as_well, and)) in ones.into_iter().zip(others) {
+                if (turn.step, turn.what) != (as_well.step, as_well.what) {
+                    return false;
+                }
+                if known.insert((to, and)) {
+                    open.push((to, and));
+                }
+            }
+        }
+        true
     }
 
     /// Steps and branches of the procedure itself that no path comes to. What it calls may be made for others too.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::story::{Story, changes};
+use super::target::target;
 use super::turn::{Turn, What};
 use super::{named, predicted_answers, predicted_result};
 use crate::document::step::BatchSize;
@@ -12,7 +13,7 @@ use crate::limits;
 use crate::plan::{Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{Choice as Say, Purpose, Standing as Answer};
 use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, Timer, Vote};
-use crate::run::task::{EnvText, Task, Work};
+use crate::run::task::Task;
 use crate::run::view::{Standing, StepView};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::Value;
@@ -224,6 +225,10 @@ impl Way {
                 vec![(resolution, what)]
             }
             Resolution::Items { items, waves } => self.items(path, items, waves, open),
+            // Where it is not known, it may come to hold, or not in time; so may an instant come.
+            Resolution::Wait { .. } if open && self.step(path).is_some_and(polls) => {
+                vec![(Resolution::Wait { until: None }, What::Runs)]
+            }
             Resolution::Values(values) => vec![(Resolution::Values(named(values, path.label())), What::Runs)],
             other => vec![(other, What::Runs)],
         }
@@ -338,7 +343,7 @@ impl Way {
         let offered = |say| open.request.choices.contains(&say);
         let doubted = open.path.as_ref().and_then(|path| self.step(path));
         let answers = [
-            (What::Granted, offered(Say::Approve)),
+            (if matches!(open.purpose, Purpose::Gate { .. }) { What::Allowed } else { What::Granted }, offered(Say::Approve)),
             (if open.purpose == Purpose::UndoFailed { What::UndoneByHand } else { What::Done }, offered(Say::Done)),
             (What::Rejected, offered(Say::Reject)),
             (What::Again, offered(Say::Again)),
@@ -426,7 +431,7 @@ impl Way {
     /// People answer, as many of them as it takes, or none until all escalations are through.
     fn say(&mut self, id: DecisionId, what: What) -> Result<(), IllegalEvent> {
         let choice = match what {
-            What::Granted => Say::Approve,
+            What::Allowed | What::Granted => Say::Approve,
             What::Rejected => Say::Reject,
             What::Done | What::UndoneByHand => Say::Done,
             What::Again => Say::Again,
@@ -494,8 +499,8 @@ impl Way {
 
     // What the state shows.
 
-    /// Where only people can move the run and nothing limits how long they take: the step that asks.
-    pub fn waits_for_ever(&self) -> Option<StepIx> {
+    /// Where only people can move the run and nothing limits how long they take: the steps that ask.
+    pub fn waits_for_ever(&self) -> Vec<StepIx> {
         let pending = self.run.pending();
         let asks = |command: &Command| match command {
             Command::Await { decision } => self.run.decision(*decision).filter(|decision| decision.deadline.is_none()),
@@ -503,12 +508,12 @@ impl Way {
         };
         let asked: Vec<_> = pending.iter().map_while(asks).collect();
         if asked.len() != pending.len() {
-            return None;
+            return Vec::new();
         }
         let by_author =
             |purpose: &Purpose| matches!(purpose, Purpose::Approve | Purpose::Ask | Purpose::Manual | Purpose::Gate { .. });
-        let step = asked.iter().find(|decision| by_author(&decision.purpose))?.path.as_ref()?;
-        self.run.find_step(step).map(|view| view.step_ix())
+        let steps = asked.iter().filter(|decision| by_author(&decision.purpose)).filter_map(|decision| decision.path.as_ref());
+        steps.filter_map(|path| self.run.find_step(path)).map(|view| view.step_ix()).collect()
     }
 
     /// Pairs of steps that could change the same at the same time, each with what that is.
@@ -537,30 +542,6 @@ impl Way {
         }
         clashes
     }
-}
-
-/// What a step changes, as far as its command says: the address of a request, whatever its method, else all that is run.
-fn target(view: &StepView<'_>) -> Option<String> {
-    let work = view.work()?;
-    match &work.task {
-        Task::Http(http) if http.is_safe() => None,
-        Task::Http(http) => Some(format!("change {}", http.url)),
-        Task::Exec { argv } => Some(format!("do `{}`{}", argv.join(" "), surroundings(work))),
-        Task::Run { script, values, .. } => {
-            let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            Some(format!("do `{}` {}{}", script.trim(), values.join(" "), surroundings(work)))
-        }
-        Task::Rhai { .. } | Task::Notify { .. } => None,
-    }
-}
-
-fn surroundings(work: &Work) -> String {
-    let env = work.env.iter().map(|(name, value)| match value {
-        EnvText::Plain(value) => format!(" {name}={value}"),
-        EnvText::Secret(secret) => format!(" {name}=secrets.{}", secret.name),
-    });
-    let dir = work.dir.iter().map(|dir| format!(" in {dir}"));
-    env.chain(dir).collect()
 }
 
 /// An attempt whose end nobody saw in time is unknown where it may have reached a server; what is told to people has no time.

@@ -170,6 +170,8 @@ struct Essence<'r> {
     run: &'r Run,
     reads: &'r Reads,
     bytes: Vec<u8>,
+    /// How parts have ended that still go on.
+    ends: Vec<u8>,
     /// Scopes in the order in which they were met.
     scopes: Vec<ScopeIx>,
     /// Outputs that were written already.
@@ -181,12 +183,15 @@ struct Essence<'r> {
 }
 
 impl Run {
-    /// The state as bytes: equal where whatever can follow is the same.
-    pub(crate) fn essence(&self, reads: &Reads, assumed: &Assumed) -> Vec<u8> {
+    /// The state as bytes: equal where whatever can follow is the same. Behind the given place stands only how parts have ended that
+    /// still go on, which may turn out to make no difference.
+    pub(crate) fn essence(&self, reads: &Reads, assumed: &Assumed) -> (Vec<u8>, usize) {
         let mut essence = Essence::of(self, reads);
         essence.whole();
         essence.assumed(assumed);
-        essence.bytes
+        let own = essence.bytes.len();
+        essence.bytes.append(&mut essence.ends);
+        (essence.bytes, own)
     }
 
     /// What the undo of the last change reads, as bytes: it does the same where they are equal.
@@ -217,6 +222,7 @@ impl<'r> Essence<'r> {
             run,
             reads,
             bytes: Vec::new(),
+            ends: Vec::new(),
             scopes: Vec::new(),
             written: BTreeSet::new(),
             lists: Vec::new(),
@@ -337,11 +343,11 @@ impl<'r> Essence<'r> {
             Some(End::Finished { failed, .. }) => 3 + u8::from(*failed),
             Some(End::Failed { kind, rollback, .. }) => 5 + 2 * kind_of(*kind) + u8::from(*rollback),
         };
-        self.put(tag);
-        self.put(u8::from(end.is_some_and(|end| match end {
+        let told = end.is_some_and(|end| match end {
             End::Failed { step, .. } => self.run.is_told(step),
             _ => true,
-        })));
+        });
+        self.ends.extend([tag, u8::from(told)]);
     }
 
     fn lane(&mut self, ix: LaneIx) {

@@ -237,6 +237,16 @@ impl Run {
 
     /// Whether the author says what a person does where the step at `path` ends the run: there, or around it. An end that is a step
     /// of its own says so itself.
+    /// The steps around one, from the inside out, those that call its procedure too.
+    pub(crate) fn around(&self, path: &StepPath) -> impl Iterator<Item = StepView<'_>> {
+        let outer = |node: NodeIx| match self.lane(self.node(node).lane).owner {
+            Owner::Node(around) => Some(around),
+            Owner::Frame(_) | Owner::Undo => None,
+        };
+        let first = self.by_path.get(path).copied().and_then(outer);
+        std::iter::successors(first, move |node| outer(*node)).map(|node| StepView { run: self, node })
+    }
+
     pub(crate) fn is_told(&self, path: &StepPath) -> bool {
         let mut at = self.by_path.get(path).copied();
         while let Some(node) = at {

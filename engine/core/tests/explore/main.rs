@@ -1,6 +1,8 @@
 //! What an exploration finds, as a table: a procedure, and each finding with the path that shows it.
 
+mod author;
 mod brute;
+mod checker;
 mod small;
 
 use std::sync::Arc;
@@ -29,14 +31,23 @@ fn plan(rest: &str) -> Arc<Plan> {
 }
 
 fn plan_of(main: &str) -> Arc<Plan> {
+    plan_among(&[("test.yaml", main), ("other.yaml", OTHER)])
+}
+
+/// The plan of the first of these files; the others are what it calls, and a workspace.
+fn plan_among(files: &[(&str, &str)]) -> Arc<Plan> {
     let mut procedures = Vec::new();
-    for (name, text) in [("test.yaml", main), ("other.yaml", OTHER)] {
-        let (document, diagnostics) = load(&Source::new(name, text));
-        let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
-        procedures.push(*procedure);
+    let mut workspace = None;
+    for (name, text) in files {
+        match load(&Source::new(*name, *text)) {
+            (Some(Document::Procedure(procedure)), _) => procedures.push(*procedure),
+            (Some(Document::Workspace(found)), diagnostics) if !diagnostics.has_errors() => workspace = Some(*found),
+            (_, diagnostics) => panic!("{diagnostics:#?}\n{text}"),
+        }
     }
-    let (plan, diagnostics) = check(&procedures[0], &Catalogue::new(procedures.iter(), None), &CheckOptions::default());
-    Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}\n{main}")))
+    let catalogue = Catalogue::new(procedures.iter(), workspace.as_ref());
+    let (plan, diagnostics) = check(&procedures[0], &catalogue, &CheckOptions::default());
+    Arc::new(plan.unwrap_or_else(|| panic!("{diagnostics:#?}\n{files:#?}")))
 }
 
 fn walked(plan: &Arc<Plan>) -> Walk {
@@ -184,6 +195,188 @@ fn requests_to_one_address_do_not_run_side_by_side() {
     }
 }
 
+/// A script that is one plain command is that command.
+#[test]
+fn a_script_and_a_program_that_run_the_same_do_not_run_side_by_side() {
+    let both = |one: &str, other: &str| {
+        format!(
+            "steps:\n- parallel:\n    a: [{{id: one, {one}, idempotent: true}}]\n    b: [{{id: two, {other}, idempotent: true}}]\n{LOOK}"
+        )
+    };
+    let clash = "RB0607: one and two change the same at once []";
+    for (one, other, expect) in [
+        ("run: rebuild index", "exec: [rebuild, index]", &[clash][..]),
+        ("run: 'rebuild ''in dex'''", "exec: [rebuild, in dex]", &[clash]),
+        ("run: 'rebuild {{inputs.n}}'", "exec: [rebuild, '{{inputs.n}}']", &[clash]),
+        ("run: 'rebuild \"n {{inputs.n}}\"', shell: bash", "exec: [rebuild, 'n {{inputs.n}}']", &[clash]),
+        ("run: rebuild in dex", "exec: [rebuild, in dex]", &[]),
+        ("run: 'rebuild {{inputs.n}}'", "exec: [rebuild, '{{index}}{{inputs.n}}']", &[]),
+        ("run: rebuild index", "exec: [rebuild, index], env: {A: '\"b\"'}", &[]),
+        ("run: rebuild $HOME", "exec: [rebuild, $HOME]", &[]),
+        ("exec: [rebuild, a b]", "exec: [rebuild, a, b]", &[]),
+    ] {
+        let other = other.replace("{{index}}", "x");
+        shows(&both(one, &other), expect);
+    }
+}
+
+/// Nobody knows whether it comes to hold in time, whatever it rests on.
+#[test]
+fn a_wait_for_what_is_not_known_may_run_out_of_time() {
+    let waits = |rest: &str| {
+        format!(
+            "steps:\n- {{id: go, exec: [go], idempotent: true}}\n- {{id: up, wait: {{until: inputs.n > 3, within: 1h}}{rest}}}\n"
+        )
+    };
+    shows(&waits(""), &[]);
+    shows(
+        &waits(", on_failure: continue"),
+        &["RB0604: nothing looks at what go did [go succeeds, up does not hold, the time of up runs out]"],
+    );
+    // One more look, and one more round, are nothing that goes wrong.
+    let walk = walked(&plan(&format!(
+        "{}- {{id: more, repeat: {{until: inputs.n > 4, times: 5, steps: [{{id: again, exec: [again], idempotent: true}}]}}}}\n",
+        waits("")
+    )));
+    let told: Vec<String> = walk.pre_mortem().iter().map(|fall| format!("{} {}", fall.path, fall.when())).collect();
+    assert_eq!(told, ["go fails or times out", "up runs out of time", "more never holds", "more[1]/again fails or times out"]);
+}
+
+const GATES: &str = "apiVersion: runbook/v1
+kind: Workspace
+people: {ada: {}, ben: {}}
+groups: {dba: [ada, ben]}
+policies:
+- {name: changes, when: {effect: change}, require: {approve: {from: [dba], count: 2, within: 1h, on_timeout: reject}}}
+- {name: losses, when: {effect: destructive}, require: {approve: {from: [ben]}}}
+";
+
+fn gated(steps: &str) -> Walk {
+    let main = format!("apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\n{steps}");
+    walked(&plan_among(&[("test.yaml", &main), ("workspace.yaml", GATES)]))
+}
+
+/// A gate that lets a person begin has changed nothing yet, and asks others than the step does.
+#[test]
+fn a_gate_before_a_manual_is_not_its_work() {
+    let walk = gated(&format!(
+        "steps:\n- {{id: cable, manual: {{do: Move it., from: [ada], within: 1h}}, undo: {{exec: [back]}}}}\n{LOOK}"
+    ));
+    let told = walk
+        .pre_mortem()
+        .iter()
+        .map(|fall| format!("{} {}: {} | {}", fall.path, fall.when(), fall.happens(), fall.leaves()))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        told,
+        [
+            "cable is rejected: ends rejected | ",
+            "cable is not answered: ends failed or rejected | ",
+            "look fails or times out: ends failed | cable",
+        ]
+    );
+}
+
+/// All of them are told of, not only the one that was asked first.
+#[test]
+fn two_questions_at_once_can_both_be_without_end() {
+    let wipe =
+        |id: &str| format!("[{{id: {id}, exec: [wipe, {id}], effect: destructive, irreversible: it is old, if: inputs.go}}]");
+    let walk = gated(&format!(
+        "inputs: {{go: {{type: boolean}}}}\nsteps:\n- parallel: {{a: {}, b: {}}}\n{LOOK}",
+        wipe("one"),
+        wipe("two")
+    ));
+    let waits: Vec<String> = found(&walk).into_iter().filter(|found| found.starts_with("RB0608")).collect();
+    let path = "parallel-1.a/one runs, parallel-1.a/one is allowed, parallel-1.b/two is allowed";
+    assert_eq!(
+        waits,
+        [
+            format!("RB0608: the run can wait for one for ever [{path}]"),
+            format!("RB0608: the run can wait for two for ever [{path}]"),
+        ]
+    );
+}
+
+/// A no that ends a called procedure, where its caller goes on as after a yes, is no no.
+#[test]
+fn an_answer_can_be_idle_beyond_what_it_ends() {
+    let plan = |rest: &str| {
+        let main = format!(
+            "apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\nsteps:\n- {{id: all, call: inner@^1, on_failure: continue}}\n{rest}"
+        );
+        let inner = "apiVersion: runbook/v1\nkind: Runbook\nname: inner\nversion: 1.0.0\nsteps:\n- {id: go, approve: {question: Go?, within: 1h}}\nfinally:\n- {id: tidy, exec: [tidy], effect: read}\n";
+        plan_among(&[("test.yaml", &main), ("inner.yaml", inner)])
+    };
+    assert_eq!(found(&walked(&plan(LOOK))), ["RB0606: whatever people answer go, the same happens []"]);
+    let asks = "- {id: tell, if: '\"all\" in steps', exec: [tell], effect: read}\n";
+    assert_eq!(found(&walked(&plan(asks))), Vec::<String>::new());
+}
+
+/// Two paths that stand alike, and of which only one has changed something, are two.
+#[test]
+fn what_was_changed_inside_is_not_forgotten_where_paths_meet() {
+    let walk = walked(&plan(
+        "steps:
+- id: all
+  on_failure: continue
+  group:
+  - {id: try, if: inputs.n > 3, exec: [try], idempotent: true, on_failure: continue}
+  - {id: seen, check: [{that: 1 < 2}]}
+  - {id: go, approve: {question: Go?, within: 1h}}
+",
+    ));
+    let hidden: Vec<String> = found(&walk).into_iter().filter(|found| found.starts_with("RB0609")).collect();
+    assert_eq!(
+        hidden,
+        [
+            "RB0609: all may leave a change behind when it fails, and the run succeeds [all/try runs, all/try succeeds, all/go is rejected]"
+        ]
+    );
+}
+
+/// What is left is told of all paths, also of those that stand where others came to by trying an undo again.
+#[test]
+fn another_try_of_an_undo_is_the_same_undo() {
+    let walk = walked(&plan(
+        "must: [{never: last, after: {step: first}}]
+steps:
+- {id: first, exec: [look], effect: read}
+- {id: drain, if: inputs.n > 3, exec: [drain], idempotent: true, undo: {exec: [enable], idempotent: true}}
+- {id: all, each: {in: inputs.hosts, as: host, steps: [
+    {id: one, exec: [one, '{{host}}'], idempotent: true, on_failure: rollback, undo: {exec: [back], idempotent: true}},
+    {id: two, exec: [two, '{{host}}'], idempotent: true}]}}
+- {id: look, exec: [look], effect: read}
+- {id: again, exec: [look], effect: read}
+- {id: last, exec: [look], effect: read}
+",
+    ));
+    let fall = walk.pre_mortem().into_iter().find(|fall| fall.path.as_str().starts_with("drain~undo")).unwrap();
+    assert_eq!(fall.leaves(), "perhaps all[0]/two");
+}
+
+/// What a wait reads is read by its probe, and what takes back has neither effect nor verb.
+#[test]
+fn a_moment_of_an_effect_or_a_verb_is_of_the_step_itself() {
+    let walk = |must: &str| {
+        walked(&plan(&format!(
+            "must: [{must}]\nsteps:\n- {{id: go, exec: [go], undo: [{{check: [{{that: 1 < 2}}]}}, {{exec: [back]}}]}}\n\
+             - {{id: up, on_failure: rollback, wait: {{until: steps.p.exit_code == 0, within: 1h, probe: {{id: p, exec: [look], effect: read}}}}}}\n"
+        )))
+    };
+    for must in ["never: {verb: check}", "never: {effect: read}, after: {step: up}"] {
+        assert_eq!(found(&walk(&format!("{{{must}}}"))), Vec::<String>::new(), "{must}");
+    }
+    // Where its time is over, nothing that reads has failed.
+    let never = found(&walk("{never: {effect: read, ends: failed}, after: {step: go}}"));
+    assert_eq!(
+        never,
+        [
+            "RB0610: a step of effect read fails on some path where before go succeeds, which must never be [go succeeds, up[1]/p fails]"
+        ]
+    );
+}
+
 /// Conditions that are written alike hold alike: what is guarded twice is guarded.
 #[test]
 fn a_condition_holds_again_where_it_is_written_again() {
@@ -234,7 +427,7 @@ finally:
             "swap~verify[1]/swapped times out: goes on with tell; ends succeeded | whoever may operate about swap | drain, swap, tell",
             "tell fails or times out: goes on with look; ends succeeded |  | drain, swap, perhaps a part of tell",
             "look fails or times out: runs ~on_failure/page; ends failed |  | drain, swap, tell, ~on_failure/page",
-            "~on_failure/page fails or times out: ends failed |  | perhaps drain, perhaps swap, perhaps tell, perhaps a part of ~on_failure/page",
+            "~on_failure/page fails or times out: takes back perhaps drain; ends failed or rolled_back |  | perhaps drain, perhaps swap, perhaps tell, perhaps a part of ~on_failure/page",
             "~finally/tidy fails or times out: ends succeeded |  | drain, swap, tell",
         ]
     );

@@ -20,17 +20,54 @@ pub enum Does {
         command: u64,
         repeatable: bool,
         undo: Undo,
+        attempts: u64,
+        /// Written as a script.
+        script: bool,
     },
     Destroy,
-    Approve {
+    Approve(Quorum),
+    Ask {
         within: bool,
     },
+    Manual {
+        within: bool,
+        undo: Undo,
+    },
+    /// For a time.
+    Sleep,
+    /// Until a condition holds that nobody knows; the id is that of what it looks with.
+    Poll(Option<String>),
+    /// At most so often, until a condition holds that nobody knows.
+    Repeat(u64, Vec<Step>),
     Group(Vec<Step>),
     /// The list, if this input holds.
     Choose(u64, Vec<Step>),
-    /// Over a list that is not known.
-    Each(Vec<Step>),
-    Parallel(Vec<Step>, Vec<Step>),
+    /// Over a list that is not known; so many items may fail.
+    Each(u64, Vec<Step>),
+    Parallel(Branch, Branch),
+    Call(Box<Procedure>),
+}
+
+/// A list that runs beside another; where it is that of a called procedure, the id of the call, and the number of its lock.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    pub steps: Vec<Step>,
+    pub call: Option<(String, u64)>,
+}
+
+/// How an approval, or a gate, asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Quorum {
+    pub count: u64,
+    pub within: bool,
+    pub on_timeout: OnTimeout,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OnTimeout {
+    Fail,
+    Reject,
+    Escalate,
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -56,173 +93,310 @@ pub enum Runs {
 }
 
 #[derive(Clone, Debug)]
-pub struct Book {
+pub struct Procedure {
     pub steps: Vec<Step>,
-    /// Whether the procedure puts something right after a failure.
-    pub mends: bool,
+    /// What puts something right after a failure, and what tidies up in the end.
+    pub mends: Option<Step>,
+    pub tidies: Option<Step>,
+    /// The number of the first of its two inputs.
+    pub inputs: u64,
+    pub lock: bool,
 }
 
-// Writing.
-
-/// Marsaglia's xorshift.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
+/// What the workspace asks before each step of an effect.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Only of what destroys.
+    pub destructive: bool,
+    pub quorum: Quorum,
 }
 
-pub struct Author {
-    dice: Dice,
-    ids: u64,
-    /// Steps that may still be written.
-    left: u64,
-    /// Ids of steps before, which an undo may read.
-    before: Vec<String>,
+/// A property of all paths.
+#[derive(Clone, Debug)]
+pub enum Must {
+    Never(Moment, Option<Moment>),
+    AlwaysBefore(Moment, Moment),
 }
 
-impl Author {
-    pub fn book(seed: u64) -> Book {
-        let mut author = Author { dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), ids: 0, left: 5, before: Vec::new() };
-        // The first throws of neighbouring seeds are alike.
-        for _ in 0..20 {
-            author.dice.roll(2);
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moment {
+    Step(String, When),
+    Effect(Effect, When),
+    Verb(&'static str, When),
+    Ends(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    Begins,
+    Succeeded,
+    Failed,
+    Skipped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub enum Effect {
+    None,
+    Read,
+    Change,
+    Destructive,
+}
+
+#[derive(Clone, Debug)]
+pub struct Book {
+    pub main: Procedure,
+    pub gates: Vec<Gate>,
+    /// What the procedure says of all its paths, and what the workspace does.
+    pub musts: Vec<Must>,
+    pub demanded: Vec<Must>,
+}
+
+impl Step {
+    pub fn effect(&self) -> Effect {
+        match self.does {
+            Does::Read | Does::Poll(Some(_)) => Effect::Read,
+            Does::Change { .. } | Does::Manual { .. } => Effect::Change,
+            Does::Destroy => Effect::Destructive,
+            _ => Effect::None,
         }
-        let steps = author.list(0);
-        Book { steps, mends: author.dice.one_in(5) }
     }
 
-    fn list(&mut self, depth: u64) -> Vec<Step> {
-        let most = 1 + self.dice.roll(if depth == 0 { 4 } else { 2 });
-        let mut steps = Vec::new();
-        while steps.is_empty() || (self.left > 0 && (steps.len() as u64) < most) {
-            steps.push(self.step(depth));
+    pub fn verb(&self) -> &'static str {
+        match self.does {
+            Does::Approve(_) => "approve",
+            Does::Ask { .. } => "ask",
+            Does::Manual { .. } => "manual",
+            _ => "",
         }
-        steps
     }
 
-    fn step(&mut self, depth: u64) -> Step {
-        self.left = self.left.saturating_sub(1);
-        let inner = depth < 2 && self.left > 0;
-        self.ids += 1;
-        let id = format!("s{}", self.ids);
-        let does = match self.dice.roll(if inner { 14 } else { 9 }) {
-            0 | 1 => Does::Read,
-            2..=5 => self.change(&id),
-            6 => Does::Destroy,
-            7 | 8 => Does::Approve { within: !self.dice.one_in(4) },
-            9 | 10 => Does::Group(self.list(depth + 1)),
-            11 => Does::Choose(self.dice.roll(2), self.list(depth + 1)),
-            12 => Does::Each(self.apart(false)),
-            _ => {
-                let (one, other) = (self.apart(true), self.apart(true));
-                Does::Parallel(one, other)
+    /// The lists of steps inside.
+    pub fn inside(&self) -> Vec<&[Step]> {
+        match &self.does {
+            Does::Group(body) | Does::Each(_, body) | Does::Choose(_, body) | Does::Repeat(_, body) => vec![body],
+            Does::Parallel(one, other) => vec![&one.steps, &other.steps],
+            Does::Call(procedure) => {
+                let aside = [&procedure.mends, &procedure.tidies].into_iter().flatten().map(std::slice::from_ref);
+                [procedure.steps.as_slice()].into_iter().chain(aside).collect()
             }
-        };
-        let policy = match self.dice.roll(6) {
-            0 | 1 => Policy::Continue,
-            2 => Policy::Rollback,
-            _ => Policy::Stop,
-        };
-        let runs = match self.dice.roll(12) {
-            0 => Runs::Never,
-            1 | 2 => Runs::If(self.dice.roll(2)),
-            _ => Runs::Always,
-        };
-        if matches!(does, Does::Read | Does::Change { .. }) {
-            self.before.push(id.clone());
+            _ => Vec::new(),
         }
-        Step { id, does, policy, by_hand: self.dice.one_in(4), runs }
     }
+}
 
-    fn change(&mut self, id: &str) -> Does {
-        let undo = match self.dice.roll(5) {
-            0 => Undo::None,
-            1 => Undo::Reads(id.to_owned()),
-            2 if !self.before.is_empty() => {
-                let one = self.dice.roll(self.before.len() as u64);
-                Undo::Reads(self.before[one as usize].clone())
-            }
-            _ => Undo::Plain,
-        };
-        Does::Change { command: self.dice.roll(2), repeatable: self.dice.one_in(2), undo }
+impl Book {
+    /// Those of the procedure, and then those of the workspace, which are of procedures that at least read.
+    pub fn properties(&self) -> Vec<Must> {
+        fn acts(list: &[Step]) -> bool {
+            list.iter().any(|step| step.effect() > Effect::None || step.inside().into_iter().any(acts))
+        }
+        let aside = self.main.mends.is_some() || self.main.tidies.is_some();
+        let demanded = self.demanded.iter().filter(|_| aside || acts(&self.main.steps));
+        self.musts.iter().chain(demanded).cloned().collect()
     }
+}
 
-    /// One or two plain steps that run beside others, or again and again: nothing in them waits for people.
-    fn apart(&mut self, beside: bool) -> Vec<Step> {
-        let before = self.before.clone();
-        let count = 1 + self.dice.roll(2);
-        let steps = (0..count).map(|_| {
-            self.ids += 1;
-            let id = format!("s{}", self.ids);
-            let does = match self.dice.roll(3) {
-                0 => Does::Read,
-                _ => {
-                    let undo = if self.dice.one_in(3) { Undo::None } else { Undo::Plain };
-                    Does::Change { command: self.dice.roll(2), repeatable: beside || self.dice.one_in(2), undo }
-                }
-            };
-            let policy = [Policy::Stop, Policy::Continue, Policy::Rollback][self.dice.roll(3) as usize];
-            Step { id, does, policy, by_hand: self.dice.one_in(4), runs: Runs::Always }
+// As documents.
+
+impl Book {
+    /// The files of a catalogue, the procedure itself first.
+    pub fn documents(&self) -> Vec<(String, String)> {
+        let mut main = self.main.document("small");
+        if !self.musts.is_empty() {
+            main["must"] = self.musts.iter().map(must).collect();
+        }
+        let mut files = vec![("small.yaml".to_owned(), main.to_string())];
+        called(&self.main.steps, &mut files);
+        let mut policies: Vec<Json> = (0..).zip(&self.gates).map(|(n, gate)| policy(n, gate)).collect();
+        if !self.demanded.is_empty() {
+            let demanded: Json = self.demanded.iter().map(must).collect();
+            policies.push(json!({"name": "demands", "when": {"effect": "read"}, "require": {"must": demanded}}));
+        }
+        let workspace = json!({
+            "apiVersion": "runbook/v1", "kind": "Workspace", "name": "w",
+            "people": {"anna": {}, "ben": {}, "carl": {}},
+            "groups": {"ops": ["anna", "ben", "carl"]},
+            "policies": policies,
+            "escalations": {"night": {"steps": [{"to": ["carl"], "after": "10m"}, {"to": ["ops"], "after": "10m"}]}},
         });
-        let steps = steps.collect();
-        self.before = before;
-        steps
+        files.push(("workspace.yaml".to_owned(), workspace.to_string()));
+        files
+    }
+
+    pub fn written(&self) -> String {
+        self.documents().into_iter().map(|(name, text)| format!("{name}: {text}\n")).collect()
     }
 }
 
-// As a document.
-
-pub fn document(book: &Book) -> String {
-    let mut document = json!({
-        "apiVersion": "runbook/v1", "kind": "Runbook", "name": "small", "version": "1.0.0",
-        "inputs": {"b0": {"type": "boolean"}, "b1": {"type": "boolean"}, "hosts": {"type": "list"}},
-        "steps": steps(&book.steps),
-    });
-    if book.mends {
-        document["on_failure"] = json!([{"id": "mend", "exec": ["mend"], "idempotent": true}]);
+fn called(list: &[Step], files: &mut Vec<(String, String)>) {
+    for step in list {
+        match &step.does {
+            Does::Call(procedure) => {
+                let name = format!("of-{}", step.id);
+                files.push((format!("{name}.yaml"), procedure.document(&name).to_string()));
+            }
+            Does::Parallel(one, other) => {
+                for branch in [one, other] {
+                    if let Some((id, _)) = &branch.call {
+                        let procedure = json!({
+                            "apiVersion": "runbook/v1", "kind": "Runbook", "name": format!("of-{id}"), "version": "1.0.0",
+                            "inputs": {"n": {"type": "integer"}},
+                            "lock": "disk/{{inputs.n}}",
+                            "steps": steps(&branch.steps),
+                        });
+                        files.push((format!("of-{id}.yaml"), procedure.to_string()));
+                    }
+                }
+            }
+            _ => {}
+        }
+        step.inside().into_iter().for_each(|list| called(list, files));
     }
-    document.to_string()
+}
+
+impl Procedure {
+    fn document(&self, name: &str) -> Json {
+        let mut inputs = json!({"hosts": {"type": "list"}, "done": {"type": "boolean"}});
+        for number in [self.inputs, self.inputs + 1] {
+            inputs[format!("b{number}")] = json!({"type": "boolean"});
+        }
+        let mut document = json!({
+            "apiVersion": "runbook/v1", "kind": "Runbook", "name": name, "version": "1.0.0", "escalation": "night",
+            "inputs": inputs, "steps": steps(&self.steps),
+        });
+        if let Some(mends) = &self.mends {
+            document["on_failure"] = json!([step(mends)]);
+        }
+        if let Some(tidies) = &self.tidies {
+            document["finally"] = json!([step(tidies)]);
+        }
+        if self.lock {
+            document["lock"] = json!(format!("whole/{name}"));
+        }
+        document
+    }
+}
+
+fn policy(number: usize, gate: &Gate) -> Json {
+    let effect = if gate.destructive { "destructive" } else { "change" };
+    json!({"name": format!("gate-{number}"), "when": {"effect": effect}, "require": {"approve": asked(&gate.quorum)}})
+}
+
+fn asked(quorum: &Quorum) -> Json {
+    let mut asked = json!({"from": ["ops"], "count": quorum.count});
+    if quorum.within {
+        asked["within"] = json!("1h");
+        asked["on_timeout"] = json!(match quorum.on_timeout {
+            OnTimeout::Fail => "fail",
+            OnTimeout::Reject => "reject",
+            OnTimeout::Escalate => "escalate",
+        });
+    }
+    asked
+}
+
+fn must(must: &Must) -> Json {
+    match must {
+        Must::Never(what, None) => json!({"never": moment(what)}),
+        Must::Never(what, Some(after)) => json!({"never": moment(what), "after": moment(after)}),
+        Must::AlwaysBefore(what, comes) => json!({"always_before": moment(what), "comes": moment(comes)}),
+    }
+}
+
+fn moment(moment: &Moment) -> Json {
+    let (mut json, when) = match moment {
+        Moment::Step(id, when) => (json!({"step": id}), *when),
+        Moment::Effect(effect, when) => {
+            let name = match effect {
+                Effect::None | Effect::Read => "read",
+                Effect::Change => "change",
+                Effect::Destructive => "destructive",
+            };
+            (json!({"effect": name}), *when)
+        }
+        Moment::Verb(verb, when) => (json!({"verb": verb}), *when),
+        Moment::Ends(end) => return json!({"run": end}),
+    };
+    match when {
+        When::Begins => {}
+        When::Succeeded => json["ends"] = json!("succeeded"),
+        When::Failed => json["ends"] = json!("failed"),
+        When::Skipped => json["ends"] = json!("skipped"),
+    }
+    json
 }
 
 fn steps(list: &[Step]) -> Json {
     list.iter().map(step).collect()
 }
 
+fn taken_back(json: &mut Json, undo: &Undo) {
+    match undo {
+        Undo::None => json["irreversible"] = json!("nobody minds"),
+        Undo::Plain => json["undo"] = json!({"exec": ["back"], "idempotent": true}),
+        Undo::Reads(id) => {
+            json["undo"] = json!({"exec": ["back", format!("{{{{steps.{id}.stdout}}}}")], "idempotent": true});
+        }
+    }
+}
+
 fn step(step: &Step) -> Json {
     let mut json = match &step.does {
         Does::Read => json!({"exec": ["look"], "effect": "read"}),
         Does::Destroy => json!({"exec": ["destroy"], "effect": "destructive", "irreversible": "it is old"}),
-        Does::Approve { within } => {
-            let mut approve = json!({"question": "Go?"});
-            if *within {
-                approve["within"] = json!("1h");
-            }
+        Does::Approve(quorum) => {
+            let mut approve = asked(quorum);
+            approve["question"] = json!("Go?");
             json!({"approve": approve})
         }
-        Does::Change { command, repeatable, undo } => {
-            let mut json = json!({"exec": ["change", command.to_string()], "idempotent": repeatable});
-            match undo {
-                Undo::None => json["irreversible"] = json!("nobody minds"),
-                Undo::Plain => json["undo"] = json!({"exec": ["back"], "idempotent": true}),
-                Undo::Reads(id) => {
-                    json["undo"] = json!({"exec": ["back", format!("{{{{steps.{id}.stdout}}}}")], "idempotent": true})
-                }
+        Does::Ask { within } => {
+            let mut ask = json!({"question": "How large?", "fields": {"size": {"type": "integer"}}});
+            if *within {
+                ask["within"] = json!("1h");
+            }
+            json!({"ask": ask})
+        }
+        Does::Manual { within, undo } => {
+            let mut manual = json!({"do": "Move the cable."});
+            if *within {
+                manual["within"] = json!("1h");
+            }
+            let mut json = json!({"manual": manual});
+            taken_back(&mut json, undo);
+            json
+        }
+        Does::Change { command, repeatable, undo, attempts, script } => {
+            let mut json = match script {
+                true => json!({"run": format!("change '{command}'")}),
+                false => json!({"exec": ["change", command.to_string()]}),
+            };
+            json["idempotent"] = json!(repeatable);
+            taken_back(&mut json, undo);
+            if *attempts > 1 {
+                json["retry"] = json!({"attempts": attempts, "delay": "5s"});
             }
             json
         }
+        Does::Sleep => json!({"wait": {"for": "5m"}}),
+        Does::Poll(None) => json!({"wait": {"until": "inputs.done", "every": "5s", "within": "1h"}}),
+        Does::Poll(Some(probe)) => {
+            let probe = json!({"id": probe, "exec": ["look"], "effect": "read"});
+            json!({"wait": {"until": "inputs.done", "every": "5s", "within": "1h", "probe": probe}})
+        }
+        Does::Repeat(times, body) => json!({"repeat": {"until": "inputs.done", "times": times, "steps": steps(body)}}),
         Does::Group(body) => json!({"group": steps(body)}),
         Does::Choose(input, body) => json!({"choose": [{"when": format!("inputs.b{input}"), "steps": steps(body)}]}),
-        Does::Each(body) => json!({"each": {"in": "inputs.hosts", "as": "host", "max_parallel": 1, "steps": steps(body)}}),
-        Does::Parallel(one, other) => json!({"parallel": {"one": steps(one), "other": steps(other)}}),
+        Does::Each(failures, body) => json!({
+            "each": {"in": "inputs.hosts", "as": "host", "max_parallel": 1, "max_failures": failures, "steps": steps(body)},
+        }),
+        Does::Parallel(one, other) => json!({"parallel": {"one": branch(one), "other": branch(other)}}),
+        Does::Call(procedure) => {
+            let mut with = json!({"hosts": "inputs.hosts", "done": "inputs.done"});
+            for (number, given) in [(procedure.inputs, "inputs.b0"), (procedure.inputs + 1, "inputs.b1")] {
+                with[format!("b{number}")] = json!(given);
+            }
+            json!({"call": format!("of-{}@^1", step.id), "with": with})
+        }
     };
     json["id"] = json!(step.id);
     match step.policy {
@@ -239,4 +413,11 @@ fn step(step: &Step) -> Json {
         Runs::If(input) => json["if"] = json!(format!("inputs.b{input}")),
     }
     json
+}
+
+fn branch(branch: &Branch) -> Json {
+    match &branch.call {
+        Some((id, lock)) => json!([{"id": id, "call": format!("of-{id}@^1"), "with": {"n": lock.to_string()}}]),
+        None => steps(&branch.steps),
+    }
 }
