@@ -214,25 +214,137 @@ finally:
   - {exec: [./change], idempotent: true}
 ";
 
-/// The programs of the catalogue that the whole tree of processes started, by its system calls.
-fn started(desk: &Desk, line: &str) -> Vec<String> {
-    let trace = desk.path("trace");
-    let options = ["-f", "-qq", "-e", "trace=execve,execveat", "-e", "signal=none", "-s", "4096", "-o"];
+/// What the whole tree of processes asked the system for, of these calls: one a line.
+fn traced(desk: &Desk, line: &str, calls: &str) -> Vec<String> {
+    let trace = desk.path("../trace");
+    let options = ["-f", "-qq", "-e", "signal=none", "-s", "4096"];
     let mut command = desk.command(line);
     let program = command.get_program().to_owned();
     let mut traced = Command::new("strace");
-    traced.args(options).arg(&trace).arg(program).args(command.get_args()).current_dir(desk.path("")).env_clear();
+    traced.args(options).arg("-e").arg(format!("trace={calls}")).arg("-o").arg(&trace).arg(program).args(command.get_args());
+    traced.current_dir(desk.path("")).env_clear();
     traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = traced.env("TOKEN", "hunter2-hunter2").stdin(Stdio::null()).output().expect("tests/setup.sh installs strace");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     command.env("TOKEN", "hunter2-hunter2");
     let text = std::fs::read_to_string(&trace).expect("a trace");
-    let calls = text.lines().filter(|line| line.contains("exec") && !line.contains("ENOENT") && !line.contains("resumed"));
-    let own = calls.filter_map(|line| line.split('"').nth(1)).filter_map(|program| program.rsplit_once('/'));
+    let whole = text.lines().filter(|line| !line.contains("resumed>"));
+    // Without the number of the process.
+    whole.filter_map(|line| line.split_once(' ')).map(|(_, call)| call.trim_start().to_owned()).collect()
+}
+
+/// The programs of the catalogue that the whole tree of processes started.
+fn started(desk: &Desk, line: &str) -> Vec<String> {
+    programs(&traced(desk, line, "execve,execveat"))
+}
+
+fn programs(calls: &[String]) -> Vec<String> {
+    let calls = calls.iter().filter(|call| call.starts_with("exec") && !call.contains("ENOENT"));
+    let own = calls.filter_map(|call| call.split('"').nth(1)).filter_map(|program| program.rsplit_once('/'));
     let mut programs: Vec<String> =
         own.map(|(_, name)| name.to_owned()).filter(|n| n.starts_with("look") || n.starts_with("change")).collect();
     programs.sort();
     programs
+}
+
+/// Calls by which something is left in files, or told to somebody.
+const LEAVING: &str = "execve,execveat,open,openat,openat2,creat,truncate,ftruncate,rename,renameat,renameat2,unlink,unlinkat,rmdir,\
+    mkdir,mkdirat,mknod,mknodat,link,linkat,symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,utimensat,setxattr,\
+    fsetxattr,lsetxattr,connect,sendto,sendmsg,bind,mount,kill,tkill";
+
+/// Those of them that leave anything: not the start of a program, not a file that is only read, not what devices swallow.
+fn left_behind(calls: &[String]) -> Vec<&str> {
+    let leaves = |call: &&String| {
+        let name = call.split('(').next().unwrap_or_default();
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"].iter().any(|flag| call.contains(flag));
+        let swallows = ["\"/dev/null\"", "\"/dev/tty\""].iter().any(|device| call.contains(device));
+        match name {
+            "execve" | "execveat" | "+++" | "---" => false,
+            "open" | "openat" | "openat2" => writes && !swallows,
+            // A name service that does not run is asked whether it does.
+            "connect" => !call.contains("AF_UNIX"),
+            _ => true,
+        }
+    };
+    calls.iter().filter(leaves).map(String::as_str).collect()
+}
+
+/// Answers each request that comes with the number of those before it, and counts them.
+fn server() -> (u16, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let mut asked = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\n7");
+        }
+    });
+    (port, count)
+}
+
+/// Whatever could change something or tell somebody is only shown, as the system saw it; what reads before it was really run.
+#[test]
+fn probing_leaves_nothing_and_tells_nobody() {
+    let ((reads, asked), (changes, told)) = (server(), server());
+    let workspace = format!(
+        "apiVersion: runbook/v1\nkind: Workspace\nchannels:\n  page: {{command: [./change, '{{{{message}}}}']}}\n  book: {{log: {{file: messages.jsonl}}}}\n  hook: {{http: {{url: 'http://127.0.0.1:{changes}/hook', json: {{text: '{{{{message}}}}'}}}}}}\n"
+    );
+    let url = format!("http://127.0.0.1:{changes}/x");
+    let forbidden = [
+        format!("{{id: it, http: {{method: POST, url: '{url}', json: {{a: 1}}}}, irreversible: x}}"),
+        format!("{{id: it, http: {{method: DELETE, url: '{url}'}}, effect: destructive, irreversible: x}}"),
+        format!("{{id: it, http: {{url: '{url}'}}, effect: change, idempotent: true}}"),
+        "{id: it, notify: {to: [page, book, hook], message: Hello}}".to_owned(),
+        "{id: it, run: './change; echo x > changed; rm precious'}".to_owned().replace("}", ", irreversible: x}"),
+        "{id: it, exec: [rm, precious], effect: destructive, irreversible: x}".to_owned(),
+        "{id: it, effect: change, group: [{id: inner, exec: [./change], idempotent: true}]}".to_owned(),
+        "{id: it, effect: destructive, group: [{exec: [./look-2], effect: read}, {exec: [./change], undo: {exec: [./change]}}]}"
+            .to_owned(),
+        "{id: it, each: {in: '[1, 2]', steps: [{exec: [./change], idempotent: true}]}}".to_owned(),
+        "{id: it, call: inner@^1}".to_owned(),
+    ];
+    let inner = procedure("steps:\n  - {exec: [./change], idempotent: true}\n").replace("name: try", "name: inner");
+    for it in &forbidden {
+        let steps = format!(
+            "steps:\n  - {{id: look, exec: [./look-1], effect: read, outputs: {{load: result.stdout.trim().parse_int()}}}}\n  - {{id: fetch, http: {{url: 'http://127.0.0.1:{reads}/'}}}}\n  - {it}\n  - {{id: after, exec: [./look-never, '{{{{steps.look.load}}}}'], effect: read}}\n"
+        );
+        let desk = Desk::new(&[("workspace.yaml", &workspace), ("try.yaml", &procedure(&steps)), ("inner.yaml", &inner)]);
+        for (name, does) in [("look-1", "echo 7"), ("look-2", "true"), ("look-never", "true"), ("change", "echo x > changed")] {
+            program(&desk, name, does);
+        }
+        std::fs::write(desk.path("precious"), "x").unwrap();
+        let before = asked.load(std::sync::atomic::Ordering::SeqCst);
+        for (line, runs) in [("dry-run try", &[][..]), ("dry-run try --probe", &["look-1"])] {
+            let calls = traced(&desk, line, LEAVING);
+            let inside = if it.contains("look-2") && !runs.is_empty() { &["look-1", "look-2"][..] } else { runs };
+            assert_eq!(programs(&calls), inside, "{line}: {it}");
+            // The one request that reads is all that went anywhere.
+            let left = left_behind(&calls);
+            // What is sent without an address goes where it was connected to.
+            let connected =
+                |call: &str| call.starts_with("send") && ["NULL, 0)", "msg_name=NULL"].iter().any(|to| call.contains(to));
+            let own = |call: &&&str| !connected(call) && !call.contains(&format!("htons({reads})"));
+            let left: Vec<&&str> = left.iter().filter(own).collect();
+            assert_eq!(left, Vec::<&&str>::new(), "{line}: {it}");
+        }
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), before + 1, "{it}");
+        assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 0, "{it}");
+        assert!(!desk.path("changed").exists() && desk.path("precious").exists() && !desk.path("messages.jsonl").exists(), "{it}");
+        assert!(!desk.dir.path().join(".local").exists(), "a probe is recorded nowhere");
+    }
+    // The watch sees what it is there for.
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - {exec: [./change], idempotent: true}\n"))]);
+    program(&desk, "change", "echo x > changed; mv changed moved; rm moved");
+    let calls = traced(&desk, "exec try --yes", LEAVING);
+    let left = left_behind(&calls);
+    for call in ["\"changed\", O_WRONLY|O_CREAT", "rename", "unlink"] {
+        assert!(left.iter().any(|left| left.contains(call)), "{call}: {left:#?}");
+    }
 }
 
 #[test]
