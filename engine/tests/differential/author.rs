@@ -55,18 +55,37 @@ struct Author {
     calls: bool,
 }
 
-/// The texts of the procedure and of one that it may call.
-pub fn write(seed: u64) -> [String; 2] {
+/// The texts of the procedure, of one that it may call, and of their workspace.
+pub fn write(seed: u64) -> [String; 3] {
     let mut author = Author { dice: Dice::of(seed), ids: 0, left: 4, item: None, calls: false };
     let inner = author.procedure("inner");
     (author.left, author.calls) = (4 + author.dice.roll(12) as u32, true);
     let main = author.procedure("main");
-    [main.to_string(), inner.to_string()]
+    let workspace = author.workspace();
+    [main.to_string(), inner.to_string(), workspace.to_string()]
 }
 
 const EXCEPT_FINISH: [&str; 3] = ["finish", "approve", "ask"];
 
 impl Author {
+    /// People, and perhaps one or two rules by which they are asked before each change.
+    fn workspace(&mut self) -> Json {
+        let policies: Vec<Json> = (0..self.dice.roll(3))
+            .map(|number| {
+                let count = 1 + self.dice.roll(2);
+                let approve = json!({"from": ["ops"], "count": count, "within": "1h"});
+                let effect = self.dice.pick(&["change", "change", "destructive", "read"]);
+                json!({"name": format!("rule-{number}"), "when": {"effect": effect}, "require": {"approve": approve}})
+            })
+            .collect();
+        json!({
+            "apiVersion": "runbook/v1", "kind": "Workspace",
+            "people": {"operator": {"users": ["operator"]}, "second": {"users": ["second"]}},
+            "groups": {"ops": ["operator", "second"]},
+            "policies": policies,
+        })
+    }
+
     fn procedure(&mut self, name: &str) -> Json {
         let mut known = Vec::new();
         let mut steps = self.steps(0, &mut known);
@@ -80,6 +99,7 @@ impl Author {
                 "word": {"type": "string"},
                 "notes": {"type": "path"},
             },
+            "secrets": {"token": {"env": "TOKEN"}, "other": {"env": "OTHER"}},
             "defaults": {"env": {"NOTES": "inputs.notes"}},
             "steps": steps,
             "outputs": {"n": "inputs.n + 1"},
@@ -164,7 +184,12 @@ impl Author {
     /// A program that notes what it was given, says a word and ends as it is told to, attempt by attempt.
     fn program(&mut self, known: &[Given]) -> Json {
         let id = self.id();
-        let says = self.dice.pick(&["yes", "no", "1", "3", "[1, 2]", "[]", "[\"a\"]"]);
+        let secret = self.dice.one_in(4);
+        // Now and then it says the secret that it was given.
+        let says = match secret && self.dice.one_in(3) {
+            true => "SECRET",
+            false => self.dice.pick(&["yes", "no", "1", "3", "[1, 2]", "[]", "[\"a\"]"]),
+        };
         let ends = self.dice.pick(&[
             "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "10", "110", "9", "9", "9",
         ]);
@@ -202,8 +227,15 @@ impl Author {
         if !ends.ends_with('0') && !self.dice.one_in(3) {
             step["on_failure"] = json!("continue");
         }
+        let mut env = json!({});
         if self.dice.one_in(4) {
-            step["env"] = json!({"MADE": self.name(known)});
+            env["MADE"] = json!(self.name(known));
+        }
+        if secret {
+            env["SECRET"] = json!(self.dice.pick(&["secrets.token", "secrets.other"]));
+        }
+        if env != json!({}) {
+            step["env"] = env;
         }
         if ends.len() > 1 || self.dice.one_in(6) {
             step["retry"] = json!({"attempts": 1 + self.dice.roll(3), "delay": "1s"});

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_core::explore::{DryRun, Nothing, Options, PredictedStep, Verdict, dry_run};
+use runbook_core::run::decision::Purpose;
 use runbook_core::run::event::{Fact, Resolution, StepOutcome};
 use runbook_core::run::task::{EnvText, Task, Work};
 use runbook_core::run::view::{Standing, StepView};
@@ -21,6 +22,9 @@ pub struct Tally {
     faults: usize,
     without: usize,
     ways: u64,
+    /// Gates that were asked at, and processes that were given a secret.
+    gates: usize,
+    secrets: usize,
     /// Dry runs that did not follow every way.
     cut: usize,
 }
@@ -28,7 +32,16 @@ pub struct Tally {
 impl Tally {
     /// A suite in which nothing is claimed would find nothing.
     pub fn assert_that_something_was_said(&self, procedures: u64) {
-        let enough = [self.ran, self.skipped * 5, self.open, self.unfolded * 4, self.faults * 4, self.without * 4];
+        let enough = [
+            self.ran,
+            self.skipped * 5,
+            self.open,
+            self.unfolded * 4,
+            self.faults * 4,
+            self.without * 5,
+            self.gates * 2,
+            self.secrets * 2,
+        ];
         assert!(enough.iter().all(|count| *count as u64 >= procedures), "{self:?} of {procedures}");
         assert!(self.cut as u64 * 20 <= procedures, "nearly every one is followed to its ends: {self:?} of {procedures}");
     }
@@ -44,6 +57,7 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
     let mut resolved: BTreeSet<&str> = BTreeSet::new();
     let mut works: BTreeMap<&str, &Work> = BTreeMap::new();
     let mut run = Run::new(plan.clone());
+    let mut gates: BTreeMap<&str, usize> = BTreeMap::new();
     for event in &happened.events {
         run.apply(event).expect("it was recorded");
         let failed = |step: StepView<'_>| match step.standing() {
@@ -70,11 +84,27 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
             }
             Fact::DecisionRequested { path: Some(path), purpose, request, .. } => {
                 let step = foretold(&said, path).filter(|step| step.verdict == Verdict::WouldRun);
+                if let (Purpose::Gate { rule }, Some(step)) = (purpose, step) {
+                    *gates.entry(path.as_str()).or_default() += 1;
+                    tally.gates += 1;
+                    if !step.requests.iter().any(|asked| asked.purpose == *purpose) {
+                        wrong.push(format!("{path}: {rule} asks before it, and that was not foretold"));
+                    }
+                }
                 for asked in step.iter().flat_map(|step| &step.requests).filter(|asked| asked.purpose == *purpose) {
                     let same = (&asked.request.question, &asked.request.from, asked.request.count, asked.request.within);
                     if same != (&request.question, &request.from, request.count, request.within) {
                         wrong.push(format!("{path}: asked {:?}, and not {:?}", request.question, asked.request.question));
                     }
+                }
+            }
+            Fact::AttemptStarted { path, attempt: 1 } => {
+                let step = foretold(&said, path).filter(|step| step.verdict == Verdict::WouldRun);
+                let named =
+                    step.iter().flat_map(|step| &step.requests).filter(|asked| matches!(asked.purpose, Purpose::Gate { .. }));
+                let (named, asked) = (named.count(), gates.get(path.as_str()).copied().unwrap_or_default());
+                if step.is_some() && named != asked {
+                    wrong.push(format!("{path}: {named} gates were named before it, and it was asked at {asked}"));
                 }
             }
             Fact::RunFinished { outcome } if !fault => {
@@ -93,8 +123,19 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
     }
     for (path, given) in &happened.notes {
         match works.get(path.as_str()) {
-            Some(work) => noted(path, work, given, &mut wrong),
+            Some(work) => tally.secrets += usize::from(noted(path, work, given, happened, &mut wrong)),
             None => wrong.push(format!("{path}: a process ran for it, and the record does not know of it")),
+        }
+    }
+    let shown = format!("{dry:?}");
+    for (name, value) in &happened.secrets {
+        let recorded = serde_json::to_string(&happened.events).expect("events are JSON");
+        let written = serde_json::to_string(value).expect("a text is JSON");
+        if shown.contains(value.as_str()) || shown.contains(written.trim_matches('"')) {
+            wrong.push(format!("the dry run shows the secret {name}"));
+        }
+        if recorded.contains(written.trim_matches('"')) {
+            wrong.push(format!("the record holds the secret {name}"));
         }
     }
     if !wrong.is_empty() {
@@ -212,19 +253,25 @@ fn unfolds(path: &StepPath, shown: &Work, came: &Work, wrong: &mut Vec<String>) 
     }
 }
 
-/// What a process was given is what the record says that it was given.
-fn noted(path: &str, work: &Work, given: &[String], wrong: &mut Vec<String>) {
+/// What a process was given is what the record says that it was given; whether a secret was among it, which the record names only.
+fn noted(path: &str, work: &Work, given: &[String], happened: &Happened, wrong: &mut Vec<String>) -> bool {
     let made = match work.env.get("MADE") {
         Some(EnvText::Plain(made)) => made.clone(),
         _ => String::new(),
     };
-    let (args, env) = given.split_at(given.len().saturating_sub(1));
+    let secret = match work.env.get("SECRET") {
+        Some(EnvText::Secret(secret)) => happened.secrets.get(secret.name.as_str()).cloned().unwrap_or_default(),
+        _ => String::new(),
+    };
+    let (args, env) = given.split_at(given.len().saturating_sub(2));
     let right = match &work.task {
         Task::Exec { argv } => argv.get(3..).unwrap_or_default() == args || argv.len() == 3 && args.is_empty(),
         Task::Run { values, .. } => args.iter().all(|arg| values.values().any(|value| arg.contains(value.as_str()))),
         _ => false,
     };
-    if !right || env != [made] {
+    let is_given = !secret.is_empty();
+    if !right || env != [made, secret] {
         wrong.push(format!("{path}: {work:?} gave its process {given:?}"));
     }
+    is_given
 }

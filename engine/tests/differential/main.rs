@@ -5,6 +5,8 @@
 //! - a step that *would run* runs exactly so if the run comes to it, and one that *would be skipped* never runs;
 //! - what was not foretold does not happen before something has failed; `on_failure`, undo, and what looks after an unknown end
 //!   come only then;
+//! - whoever a rule of the workspace asks before a step is named before, and is asked;
+//! - a secret is shown by its name and stands in no record, and what ran was given its value;
 //! - of what *cannot be known*, everything that is shown and is not a `‹name›` is so;
 //! - a run that is written down as a case of a test passes as one, with everything that is expected of it;
 //! - a run in which nothing failed went through every step that would run, to an outcome that was named.
@@ -33,12 +35,15 @@ const PARTS: u64 = 4;
 fn plan_of(seed: u64) -> Option<(Arc<Plan>, String)> {
     let mut procedures = Vec::new();
     let texts = author::write(seed);
-    for (name, text) in ["main.yaml", "inner.yaml"].into_iter().zip(&texts) {
-        let (document, found) = load(&Source::new(name, text.clone()));
-        let Some(Document::Procedure(procedure)) = document else { panic!("seed {seed}: {found:#?}\n{text}") };
-        procedures.push(*procedure);
+    let mut workspace = None;
+    for (name, text) in ["main.yaml", "inner.yaml", "workspace.yaml"].into_iter().zip(&texts) {
+        match load(&Source::new(name, text.clone())) {
+            (Some(Document::Procedure(procedure)), _) => procedures.push(*procedure),
+            (Some(Document::Workspace(found)), faults) if !faults.has_errors() => workspace = Some(*found),
+            (_, faults) => panic!("seed {seed}: {faults:#?}\n{text}"),
+        }
     }
-    let (plan, _) = check(&procedures[0], &Catalogue::new(procedures.iter(), None), &CheckOptions::default());
+    let (plan, _) = check(&procedures[0], &Catalogue::new(procedures.iter(), workspace.as_ref()), &CheckOptions::default());
     plan.map(|plan| (Arc::new(plan), texts.join("\n")))
 }
 
@@ -67,7 +72,7 @@ fn part(number: u64) {
             wrong.len(),
             wrong.join("\n"),
             written().unwrap_or_default(),
-            text.lines().nth(1).unwrap_or_default(),
+            text.lines().skip(1).collect::<Vec<_>>().join("\n"),
         );
     }
     println!("{played} of {} procedures: {tally:?} {written_down:?}", seed - number * 1_000_000);

@@ -1,6 +1,7 @@
 //! One procedure, really run: the real driver, real processes, people and misfortunes by the dice. What every process was given is noted by
 //! the process itself.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use runbook_core::run::decision::Choice;
+use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::{AttemptEnd, Identity, Means, RunStarted, Timer, Vote};
 use runbook_core::run::{Command, Event};
 use runbook_core::{Digest, Map, Plan, Run, RunId, Value};
@@ -30,7 +31,8 @@ pub const START: &str = "2026-01-01T00:00:00Z";
 const NOTE: &str = r#"#!/bin/sh
 END=$(printf '\036')
 ends=$1; says=$2; shift 2
-printf '%s\037' "$RUNBOOK_STEP" "$@" "$MADE" "$END" >> "$NOTES"
+printf '%s\037' "$RUNBOOK_STEP" "$@" "$MADE" "$SECRET" "$END" >> "$NOTES"
+if [ "$says" = SECRET ]; then says=$SECRET; fi
 echo "$says"
 n=${RUNBOOK_ATTEMPT##*/}
 while [ "$n" -gt 1 ]; do ends=${ends#?}; n=$((n - 1)); done
@@ -45,6 +47,8 @@ pub struct Happened {
     pub notes: Vec<(String, Vec<String>)>,
     /// Whether anything went otherwise than a dry run takes it to go.
     pub fault: bool,
+    /// The values of the secrets, by name.
+    pub secrets: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone, Default)]
@@ -85,7 +89,11 @@ pub fn started(plan: &Plan, seed: u64, folder: &Path) -> RunStarted {
 }
 
 pub fn operator() -> Identity {
-    Identity { person: "operator".to_owned(), means: Means::LocalUser { user: "operator".to_owned(), host: "here".to_owned() } }
+    person("operator")
+}
+
+fn person(name: &str) -> Identity {
+    Identity { person: name.to_owned(), means: Means::LocalUser { user: name.to_owned(), host: "here".to_owned() } }
 }
 
 pub async fn run(plan: &Arc<Plan>, seed: u64) -> Happened {
@@ -101,7 +109,9 @@ pub async fn run(plan: &Arc<Plan>, seed: u64) -> Happened {
     let state = folder.path().join("state");
     std::fs::create_dir(&state).expect("a folder");
     let logs = Logs::open(&state).expect("a folder of logs");
-    let secrets = Arc::new(SecretStore::new(folder.path(), folder.path(), []));
+    let values = BTreeMap::from([("token", format!("tk-{seed}-'q' $x `y`")), ("other", format!("ot-{seed}-\"two\" words"))]);
+    let variables = values.iter().map(|(name, value)| (name.to_uppercase().into(), value.into()));
+    let secrets = Arc::new(SecretStore::new(folder.path(), folder.path(), variables));
     let performer = Arc::new(Unlucky { real: LocalPerformer::new(folder.path().to_owned(), logs, secrets), seed });
     let observers: Vec<Box<dyn Observer>> = vec![Box::new(seen.clone())];
     let owner = Owner::this_process("operator");
@@ -117,7 +127,7 @@ pub async fn run(plan: &Arc<Plan>, seed: u64) -> Happened {
         let mut words = line.split('\u{1f}').map(str::to_owned);
         (words.next().unwrap_or_default(), words.collect())
     });
-    Happened { started, events, notes: notes.collect(), fault }
+    Happened { started, events, notes: notes.collect(), fault, secrets: values }
 }
 
 /// Drives the run to its end; whether people said no to anything.
@@ -147,7 +157,9 @@ async fn drive(session: &mut Session, performer: Arc<dyn Performer>, clock: &Arc
             // A no beside it may have made it void.
             let Some(asked) = session.run().decision(decision).filter(|asked| asked.is_open()) else { continue };
             let request = asked.request.clone();
-            let choice = if dice.one_in(8) { dice.pick(&request.choices) } else { request.choices[0] };
+            // There are many gates; few runs would come to their end if each were often closed.
+            let rare = if matches!(asked.purpose, Purpose::Gate { .. }) { 24 } else { 8 };
+            let choice = if dice.one_in(rare) { dice.pick(&request.choices) } else { request.choices[0] };
             // Looking again at what has nothing to look at would be asked for ever.
             let choice = if choice == Choice::Probe { dice.pick(&[Choice::Done, Choice::Again]) } else { choice };
             refused |= choice != Choice::Approve;
@@ -155,10 +167,16 @@ async fn drive(session: &mut Session, performer: Arc<dyn Performer>, clock: &Arc
             if choice == Choice::Approve && !request.fields.is_empty() {
                 answers.insert("size".to_owned(), Value::Int(dice.roll(5) as i64));
             }
-            let vote =
-                Vote { reason: Some("by the dice".to_owned()), answers, ..Vote::new(operator(), choice, request.digest.clone()) };
-            let received = session.receive(Message::Decide { decision, vote: Box::new(vote) }).expect("the engine is well");
-            assert!(matches!(received.answer, Answer::Accepted { .. }), "{:?}", received.answer);
+            // As many of them as it takes.
+            for by in ["operator", "second"] {
+                if session.run().decision(decision).is_none_or(|asked| !asked.is_open()) {
+                    break;
+                }
+                let vote = Vote::new(person(by), choice, request.digest.clone());
+                let vote = Vote { reason: Some("by the dice".to_owned()), answers: answers.clone(), ..vote };
+                let received = session.receive(Message::Decide { decision, vote: Box::new(vote) }).expect("the engine is well");
+                assert!(matches!(received.answer, Answer::Accepted { .. }), "{:?}", received.answer);
+            }
         }
     }
 }
