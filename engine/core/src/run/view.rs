@@ -235,8 +235,6 @@ impl Run {
         running.map(|n| (n.path.clone(), n.attempt)).collect()
     }
 
-    /// Whether the author says what a person does where the step at `path` ends the run: there, or around it. An end that is a step
-    /// of its own says so itself.
     /// The steps around one, from the inside out, those that call its procedure too.
     pub(crate) fn around(&self, path: &StepPath) -> impl Iterator<Item = StepView<'_>> {
         let outer = |node: NodeIx| match self.lane(self.node(node).lane).owner {
@@ -247,6 +245,8 @@ impl Run {
         std::iter::successors(first, move |node| outer(*node)).map(|node| StepView { run: self, node })
     }
 
+    /// Whether the author says what a person does where the step at `path` ends the run: there, or around it. An end that is a step
+    /// of its own says so itself.
     pub(crate) fn is_told(&self, path: &StepPath) -> bool {
         let mut at = self.by_path.get(path).copied();
         while let Some(node) = at {
