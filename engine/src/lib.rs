@@ -10,6 +10,7 @@ pub mod clock;
 pub mod database;
 pub mod draft;
 pub mod driver;
+pub mod event;
 pub mod hold;
 pub mod journal;
 pub mod judged;

@@ -17,6 +17,7 @@ fn every_kept_input_holds() {
         ("journal", targets::records::journal),
         ("export", targets::records::export),
         ("drafts", targets::drafts),
+        ("events", targets::events::events),
     ];
     for (name, target) in all {
         let inputs: Vec<PathBuf> = std::fs::read_dir(corpora.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,6 +1,7 @@
 //! What the fuzz targets do with their bytes, and what must hold of it. Nothing here needs the fuzzer, so that the suite runs
 //! every kept input again with the ordinary compiler (`engine/tests/corpora.rs`).
 
+pub mod events;
 pub mod records;
 
 use runbook_core::check::{Catalogue, CheckOptions, check};

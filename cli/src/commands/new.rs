@@ -45,9 +45,13 @@ fn from_template(name: &ProcedureName, template: &Template, settings: &Settings,
     let root = &settings.catalogue.value;
     let catalogue = Catalogue::open(root)?;
     let escalation = catalogue.workspace().and_then(|workspace| workspace.escalations.keys().next());
+    let source = catalogue.workspace().and_then(|workspace| workspace.sources.keys().next());
     let filled = |text: &str| {
         let escalation = escalation.map_or("default", String::as_str);
-        schema::modeline(root) + &text.replace("NAME", name.as_str()).replace("ESCALATION", escalation)
+        // Events that people give to `runbook trigger` need no declaration.
+        let source = source.map_or("stdin", String::as_str);
+        let text = text.replace("NAME", name.as_str()).replace("ESCALATION", escalation).replace("SOURCE", source);
+        schema::modeline(root) + &text
     };
     write(&root.join(format!("{name}.yaml")), &filled(template.procedure), ui)?;
     let test = root.join(format!("{name}.test.yaml"));

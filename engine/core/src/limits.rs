@@ -137,6 +137,34 @@ pub const ACCUMULATED_EVENTS: u32 = 10_000;
 /// Events that wait at one trigger: for a key that is busy, the end of a quiet time, a limit, or others of their kind. At some
 /// 300 bytes each; beyond that they are dropped, and say so.
 pub const DEFERRED_EVENTS: usize = 10_000;
+/// Bytes of one delivery to a source of events: a group of some thousand alerts. What is larger is refused before it is read, and
+/// a sender such as Alertmanager does not try again, so this is generous.
+pub const DELIVERY_BYTES: usize = 4 * 1024 * 1024;
+/// Values in one delivery: bounds what `[[],[],…]` takes in memory.
+pub const DELIVERY_VALUES: usize = 400_000;
+/// Events of one delivery: each is decided upon and recorded for itself.
+pub const DELIVERY_EVENTS: usize = 10_000;
+/// Bytes of a name that a sender gives an event (its id, key, type, source, subject); a longer id or key is kept as its hash.
+pub const EVENT_NAME_BYTES: usize = 1024;
+/// Integers beyond 64 bits that an event names as kept in text.
+pub const BIG_INTEGERS_TOLD: usize = 20;
+/// Secrets of one source that are tried: two while one follows the other, and some for many senders.
+pub const SOURCE_SECRETS: usize = 5;
+/// Signatures of one delivery that are tried: senders give one for each secret of theirs.
+pub const DELIVERY_SIGNATURES: usize = 10;
+/// How far the time that a sender signed may lie from our clock where its scheme, or the source, does not say: what Standard Webhooks
+/// recommends.
+pub const DELIVERY_WITHIN: Duration = Duration::from_secs(5 * 60);
+/// The longest such time that a source may name: the ids of all deliveries are kept for twice as long.
+pub const DELIVERY_WITHIN_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How far the time that Amazon SNS signed may lie from our clock: it tries to deliver for an hour at most.
+pub const SNS_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// Certificates of one chain, from that of SNS to the one below a root.
+pub const CERTIFICATE_CHAIN: usize = 4;
+/// Certificates that are kept: one for each region, and those who issued them.
+pub const CERTIFICATES: usize = 100;
+/// How long a signed delivery without a time is remembered, so that it cannot be sent again by somebody else.
+pub const REPLAY_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Events of one run.
 pub const RUN_EVENTS: u64 = 2_000_000;
 /// Bytes of a reason, a note or an answer that a person gives.

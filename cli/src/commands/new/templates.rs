@@ -1,6 +1,6 @@
 //! The templates: procedures that begin as an operator would, with real commands, each with a test that covers it.
 
-/// A procedure to start from, and its test. `NAME` and `ESCALATION` are filled in.
+/// A procedure to start from, and its test. `NAME`, `ESCALATION` and `SOURCE` are filled in.
 pub struct Template {
     pub name: &'static str,
     pub purpose: &'static str,

@@ -62,6 +62,9 @@ groups: {dba-oncall: [ada, ben]}
 escalations: {database: {steps: [{to: [dba-oncall], after: 10m}]}}
 channels: {db-channel: {log: {}}}
 secrets: {vault: {age: {file: secrets.age}}}
+sources:
+  alertmanager: {type: alertmanager, bearer: secrets.token, secrets: {token: {from: vault, key: alerts}}}
+  s: {type: sns, topics: [arn:aws:sns:eu-west-1:123456789012:alarms]}
 ";
 
 fn workspace(text: &str) -> Workspace {
@@ -109,7 +112,7 @@ fn examples(page: &str) -> Vec<&str> {
 }
 
 /// Codes whose faults need more than one small file, tried elsewhere in these tests.
-const LARGER: [Code; 5] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318, Code::RB0319];
+const LARGER: [Code; 6] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318, Code::RB0319, Code::RB0321];
 
 #[test]
 fn the_examples_of_the_pages_are_what_they_say() {

@@ -5,6 +5,7 @@ use super::procedure::{Checked, flip};
 use crate::diagnostic::{Code, Spanned};
 use crate::document::procedure::{self as written, Concurrency};
 use crate::document::{Scalar, clipped};
+use crate::event_source::BUILT_IN;
 use crate::expr::Expression;
 use crate::id::Id;
 use crate::plan::InputSpec;
@@ -34,6 +35,7 @@ impl Checked<'_, '_> {
     ) -> Option<Trigger> {
         let scope = &Scope::trigger();
         let procedure = self.procedure;
+        self.event_source(&written.source);
         let when = flip(written.when.as_ref().map(|when| self.condition(when, scope)));
         let inputs: Vec<Option<(Id, Expression)>> =
             written.inputs.iter().map(|(name, value)| self.given(name, value, scope)).collect();
@@ -118,6 +120,25 @@ impl Checked<'_, '_> {
             Some(near) => fault.help(format!("did you mean `{near}`?")).replace(text.span, near),
             None => fault.help("name an environment that workspace.yaml has"),
         });
+    }
+
+    /// Where the events of a trigger come from: a source of the workspace, or one that is always there.
+    fn event_source(&mut self, name: &Scalar) {
+        // Where there is no name, that has been reported.
+        if name.value.is_empty() || BUILT_IN.iter().any(|(built_in, _)| *built_in == name.value) {
+            return;
+        }
+        let Some(workspace) = self.build.catalogue.workspace() else {
+            let message = format!("nothing says where events of `{}` come from", clipped(&name.value));
+            let fault = self.new_fault(Code::RB0321, name.span, message).reason("the catalogue has no workspace");
+            self.report(fault.help("add a `workspace.yaml` with this name under `sources`"));
+            return;
+        };
+        if !workspace.sources.contains_key(&name.value) {
+            let known = workspace.sources.keys().map(String::as_str).chain(BUILT_IN.iter().map(|(built_in, _)| *built_in));
+            let near = self.nearest(&name.value, known).map(str::to_owned);
+            self.absent(Code::RB0320, name, "source of events", near);
+        }
     }
 
     /// Inputs that a run started by the event would lack.

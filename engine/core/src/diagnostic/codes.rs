@@ -118,6 +118,8 @@ codes! {
     RB0317 Error "a secret provider that does not exist";
     RB0318 Error "a test of a procedure that does not exist";
     RB0319 Warning "more approvals than the operator can give";
+    RB0320 Error "an event source that does not exist";
+    RB0321 Warning "an event source without a workspace";
 
     // The workspace.
     RB0401 Error "one user is two people";

@@ -24,6 +24,8 @@
 //! secrets: {vault: {age: {file: secrets.age}}}
 //! channels:
 //!   ops: {http: {url: secrets.hook, json: {text: "{{message}}"}}, secrets: {hook: {from: vault, key: ops/hook}}}
+//! sources:
+//!   alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {from: vault, key: alerts/token}}}
 //! http: {allow: [10.0.0.0/8]}
 //! ```
 
@@ -31,11 +33,13 @@ mod channel;
 mod policy;
 mod read;
 pub(in crate::document) mod schedule;
+mod source;
 
 use std::collections::BTreeMap;
 
 use super::decode::Fields;
 use crate::diagnostic::{Source, Span, nearest};
+use crate::event_source::EventSource;
 use crate::plan::SecretSource;
 use crate::policy::{ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
 
@@ -61,6 +65,8 @@ pub struct Workspace {
     pub escalations: BTreeMap<String, Escalation>,
     /// `channels`, by name.
     pub channels: BTreeMap<String, ChannelSpec>,
+    /// `sources`: where events come from, by name.
+    pub sources: BTreeMap<String, EventSource>,
     /// `secrets`: providers, by name.
     pub providers: BTreeMap<String, Provider>,
     /// `http: {allow: […]}`: hosts and networks that steps may reach although they are private.

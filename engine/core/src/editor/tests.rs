@@ -73,6 +73,8 @@ escalations:
   database: {steps: [{to: dba, after: 10m, channels: ops}]}
 channels:
   ops: {log: {}}
+sources:
+  alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {env: TOKEN}}}
 ";
 
 const TEST: &str = "\

@@ -22,6 +22,7 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("escalations", Type::Map(Names::Named, &Type::Shape(&ESCALATION)), "Whom to ask next when nobody decides"),
         Key::new("secrets", Type::Map(Names::Named, &Type::Shape(&PROVIDER)), "Providers of secrets"),
         Key::new("channels", Type::Map(Names::Named, &Type::Shape(&CHANNEL)), "Where messages go"),
+        Key::new("sources", Type::Map(Names::Named, &Type::Shape(&SOURCE)), "Where events come from"),
         Key::new("http", Type::Shape(&NETWORK), "What requests may reach"),
     ],
 );
@@ -205,4 +206,100 @@ static MAIL: Shape = Shape::new(
 static NETWORK: Shape = Shape::new(
     "`http`",
     &[Key::new("allow", SOME_PLAIN, "Hosts and networks that runs started by events may reach although they are private")],
+);
+
+static SOURCE: Shape = Shape::new(
+    "a source of events",
+    &[
+        Key::new(
+            "type",
+            Type::Word(&[
+                Word::new("alertmanager", "alerts of Alertmanager, or of Prometheus itself"),
+                Word::new("grafana", "alerts of Grafana"),
+                Word::new("sns", "alarms of CloudWatch and other messages through Amazon SNS"),
+                Word::new("eventbridge", "events of Amazon EventBridge through an API destination"),
+                Word::new("pagerduty", "webhooks of PagerDuty, version 3"),
+                Word::new("datadog", "webhooks of Datadog"),
+                Word::new("opsgenie", "webhooks of Opsgenie"),
+                Word::new("github", "webhooks of GitHub"),
+                Word::new("sentry", "webhooks of Sentry's integrations"),
+                Word::new("cloudevents", "CloudEvents over HTTP: binary, structured, batch"),
+                Word::new("standard-webhooks", "Standard Webhooks, signed with a shared secret"),
+                Word::new("generic", "any other JSON, read by expressions"),
+            ]),
+            "Who sends",
+        )
+        .required(),
+        Key::new("secret", SOME_PLAIN, "`secrets.<name>` that deliveries are signed with; several while one follows another"),
+        Key::new("bearer", SOME_PLAIN, "`secrets.<name>` in `Authorization: Bearer`; weaker than a signature"),
+        Key::new("basic", Type::Shape(&BASIC), "A user and a password; weaker than a signature"),
+        Key::new("header", Type::Shape(&SECRET_HEADER), "A header with a secret in it; weaker than a signature"),
+        Key::new("hmac", Type::Shape(&HMAC), "How deliveries are signed, where their type does not say it").beside("secret"),
+        Key::new("topics", SOME_PLAIN, "ARNs of the topics of SNS whose messages are taken"),
+        Key::new("origins", SOME_PLAIN, "Who may ask to deliver CloudEvents; by default anybody who then authenticates"),
+        Key::new("items", Type::Expression, "The events in a `body` that holds several"),
+        Key::new("event", Type::Shape(&EVENT), "What an event is, over `body`, or with `items` over `item`"),
+        Key::new("secrets", SECRETS, "Secrets of this source"),
+    ],
+);
+
+static BASIC: Shape = Shape::new(
+    "`basic`",
+    &[
+        Key::new("user", PLAIN, "The user").required(),
+        Key::new("password", SOME_PLAIN, "`secrets.<name>`; several while one follows another").required(),
+    ],
+);
+
+static SECRET_HEADER: Shape = Shape::new(
+    "`header`",
+    &[
+        Key::new("name", PLAIN, "The name of the header").required(),
+        Key::new("value", SOME_PLAIN, "`secrets.<name>`; several while one follows another").required(),
+    ],
+);
+
+static HMAC: Shape = Shape::new(
+    "`hmac`",
+    &[
+        Key::new("header", PLAIN, "The header that the signature stands in"),
+        Key::new(
+            "algorithm",
+            Type::Word(&[
+                Word::new("sha256", "HMAC with SHA-256"),
+                Word::new("sha384", "HMAC with SHA-384"),
+                Word::new("sha512", "HMAC with SHA-512"),
+            ]),
+            "`sha256` by default; what a sender says of it is not heeded",
+        ),
+        Key::new(
+            "encoding",
+            Type::Word(&[Word::new("hex", "two digits for each byte"), Word::new("base64", "the base 64 of RFC 4648")]),
+            "How the signature is written; `hex` by default",
+        ),
+        Key::new("prefix", PLAIN, "What stands before each signature, such as `sha256=`"),
+        Key::new("signed", PLAIN, "What is signed: text with `{body}`, `{timestamp}` and `{Name-Of-A-Header}` in it"),
+        Key::new("timestamp", Type::Shape(&SIGNED_TIME), "When the sender signed"),
+    ],
+);
+
+static SIGNED_TIME: Shape = Shape::new(
+    "`timestamp`",
+    &[
+        Key::new("header", PLAIN, "The header that it stands in: seconds since 1970, or RFC 3339").required(),
+        Key::new("prefix", PLAIN, "What stands before it in a list, such as `t=`"),
+        Key::new("within", Type::Duration, "How far it may lie from our clock; `5m` by default, a day at most"),
+    ],
+);
+
+static EVENT: Shape = Shape::new(
+    "`event`",
+    &[
+        Key::new("id", Type::Expression, "The same where the same is sent again; by default a hash of it"),
+        Key::new("key", Type::Expression, "What it is about, the same while it lasts; by default the id"),
+        Key::new("type", Type::Expression, "What kind of event it is; by default the name of the source"),
+        Key::new("status", Type::Expression, "`firing`, `resolved` or `once`; by default `once`"),
+        Key::new("subject", Type::Expression, "What of the source it is about, in words"),
+        Key::new("time", Type::Expression, "When it happened: RFC 3339, or seconds since 1970"),
+    ],
 );

@@ -211,6 +211,47 @@ fn where_nobody_is_named_one_person_decides() {
 }
 
 #[test]
+fn the_source_of_a_trigger_is_declared_or_built_in() {
+    let bare = workspace("apiVersion: runbook/v1\nkind: Workspace\nname: w\n");
+    let full = workspace(WORKSPACE);
+    let add = "add it to the workspace, or correct the name";
+    for (workspace, name, expect) in [
+        (Some(&full), "alertmanager", None),
+        (Some(&full), "runs", None),
+        (Some(&full), "stdin", None),
+        (
+            Some(&full),
+            "alertmanger",
+            Some(("RB0320 the workspace has no source of events `alertmanger`", "did you mean `alertmanager`?")),
+        ),
+        (Some(&full), "stdn", Some(("RB0320 the workspace has no source of events `stdn`", "did you mean `stdin`?"))),
+        (Some(&full), "pagerduty", Some(("RB0320 the workspace has no source of events `pagerduty`", add))),
+        (Some(&bare), "alertmanager", Some(("RB0320 the workspace has no source of events `alertmanager`", add))),
+        (Some(&bare), "runs", None),
+        (None, "stdin", None),
+        (
+            None,
+            "alertmanager",
+            Some((
+                "RB0321 nothing says where events of `alertmanager` come from",
+                "add a `workspace.yaml` with this name under `sources`",
+            )),
+        ),
+    ] {
+        let head = "kind: Playbook\nowner: o\nimpact: low\nescalation: database\n";
+        let text = format!("{head}triggers: [{{source: {name}}}]\nsteps: [{{exec: [a], effect: read}}]\n");
+        let main = load("a.yaml", &whole(&text));
+        let (plan, found) = crate::check::check(&main, &Catalogue::new([&main], workspace), &CheckOptions::default());
+        let of_sources = |fault: &&Diagnostic| [Code::RB0320, Code::RB0321].contains(&fault.code);
+        let fault = found.iter().find(of_sources);
+        let told = fault.map(|f| (format!("{} {}", f.code.as_str(), f.message), f.help.clone().unwrap_or_default()));
+        assert_eq!(told, expect.map(|(message, help)| (message.to_owned(), help.to_owned())), "{name}");
+        // What is only a warning hinders nobody from running it by hand.
+        assert_eq!(plan.is_some(), !found.has_errors(), "{name}");
+    }
+}
+
+#[test]
 fn a_test_names_a_procedure() {
     let catalogue_of = load("a.yaml", &whole("steps: [{exec: [a], effect: read}]\n"));
     let catalogue = Catalogue::new([&catalogue_of], None);

@@ -34,7 +34,7 @@ pub(super) fn channels(
     channels
 }
 
-type Secrets = BTreeMap<Id, SecretSource>;
+pub(super) type Secrets = BTreeMap<Id, SecretSource>;
 
 fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>) -> Option<ChannelSpec> {
     let mut fields = Fields::of(reading, node, "a channel")?;
@@ -61,7 +61,7 @@ fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider
     Some(ChannelSpec { channel: found?, secrets })
 }
 
-fn secrets(reading: &Reading, entries: &[(Scalar, Node)], providers: &BTreeMap<String, Provider>) -> Secrets {
+pub(super) fn secrets(reading: &Reading, entries: &[(Scalar, Node)], providers: &BTreeMap<String, Provider>) -> Secrets {
     let mut secrets = Secrets::new();
     for (name, secret) in procedure::secrets(reading, entries) {
         let source = match secret.from {

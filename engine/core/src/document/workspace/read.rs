@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Provider, Workspace, channel, policy, schedule};
+use super::{Provider, Workspace, channel, policy, schedule, source};
 use crate::diagnostic::{Code, Span, nearest};
 use crate::document::decode::{Fields, Reading, scalar, step};
 use crate::document::input::is_host;
@@ -22,6 +22,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
     let channels = channel::channels(reading, fields.entries("channels"), &providers);
+    let sources = source::sources(reading, fields.entries("sources"), &providers);
     let (rules, demands) = policy::rules(&mut fields, &people, &environments);
     let escalations = policy::escalations(&mut fields, &people, &channels);
     let http_allow = match fields.map("http", "`http`") {
@@ -44,6 +45,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         demands,
         escalations,
         channels,
+        sources,
         providers,
         http_allow,
     };

@@ -1,5 +1,7 @@
 //! A whole workspace, and every fault that one can have.
 
+mod sources;
+
 use super::*;
 use crate::document::{Document, load};
 use crate::policy::{Channel, Window};
