@@ -13,6 +13,7 @@ use crate::check::{CheckOptions, steps_of};
 use crate::diagnostic::{Source, Span, Spanned};
 use crate::document::step::Verb;
 use crate::document::{Input, Node, Procedure, Scalar, Step, load};
+use crate::event_source::BUILT_IN;
 use crate::expr::{Type as Of, functions_of, helpers};
 use crate::id::Id;
 use crate::vocabulary::{Key, Names, Referent, Shape, Type};
@@ -198,6 +199,10 @@ impl Place<'_> {
             }
             Referent::Provider => {
                 workspace.iter().flat_map(|w| w.providers.keys()).map(|name| one(name, "a provider of secrets")).collect()
+            }
+            Referent::Source => {
+                let declared = workspace.iter().flat_map(|w| w.sources.keys()).map(|name| one(name, "a source of events"));
+                declared.chain(BUILT_IN.iter().map(|(name, what)| one(name, what))).collect()
             }
         }
     }

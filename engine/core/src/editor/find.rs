@@ -117,6 +117,7 @@ impl<'a> Open<'a> {
             Referent::Escalation => Target::Workspace(&["escalations"], text),
             Referent::Environment => Target::Workspace(&["environments"], text),
             Referent::Provider => Target::Workspace(&["secrets"], text),
+            Referent::Source => Target::Workspace(&["sources"], text),
         };
         Some((target, span))
     }

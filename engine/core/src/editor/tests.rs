@@ -169,6 +169,8 @@ fn what_could_stand_at_a_place() {
         ("from: dba", "from: ▮", "dba ann", "ops"),
         ("from: dba", "from: [ann, ▮]", "dba", "ops"),
         ("escalation: database", "escalation: d▮", "database", "dba"),
+        ("source: alerts", "source: a▮", "alerts", "dba"),
+        ("source: alerts", "source: s▮", "stdin", "dba"),
         (
             "in: inputs.hosts",
             "in: ▮",
@@ -282,6 +284,7 @@ fn where_it_is_declared() {
         ("book.yaml", "with: {host:", "with: {ho▮st:", "other.yaml", "  host: {type"),
         ("book.yaml", "from: dba", "from: d▮ba", "workspace.yaml", "  dba: [ann]"),
         ("book.yaml", "escalation: database", "escalation: d▮atabase", "workspace.yaml", "  database:"),
+        ("book.yaml", "source: alerts", "source: a▮lerts", "workspace.yaml", "  alerts:"),
         ("book.yaml", "secrets.token", "secrets.t▮oken", "book.yaml", "  token:"),
         ("book.test.yaml", "procedure: book", "procedure: b▮ook", "book.yaml", "name: book"),
         ("book.test.yaml", "inputs: {host", "inputs: {h▮ost", "book.yaml", "  host: {type"),

@@ -225,7 +225,7 @@ static TRIGGER: Shape = Shape::new(
     "a trigger",
     &[
         Key::new("id", Type::Id, "What it is called in the decisions on events; where absent, its number in the list"),
-        Key::new("source", Type::Plain, "Where the event comes from").required(),
+        Key::new("source", Type::Refers(Referent::Source), "Where the event comes from").required(),
         Key::new("when", Type::Expression, "Which of its events start a run; a boolean over `event`"),
         Key::new("inputs", EXPRESSIONS, "What the run is given: every input that has no default"),
         Key::new("environment", Type::Text, "Where the run is; text over `event`. Where absent, the workspace's default"),

@@ -61,6 +61,8 @@ pub enum Referent {
     Environment,
     /// A provider of secrets.
     Provider,
+    /// A source of events.
+    Source,
 }
 
 /// What a value is.
@@ -165,6 +167,7 @@ impl Type {
             Type::Refers(Referent::Escalation) => "an escalation".to_owned(),
             Type::Refers(Referent::Environment) => "an environment".to_owned(),
             Type::Refers(Referent::Provider) => "a provider of secrets".to_owned(),
+            Type::Refers(Referent::Source) => "a source of events".to_owned(),
             Type::Version => "version, `1.2.0`".to_owned(),
             Type::Date => "day, `2026-10-02`".to_owned(),
             Type::Duration => "duration, `1h 30m`".to_owned(),
