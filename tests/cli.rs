@@ -9,6 +9,8 @@ mod compared;
 mod drafted;
 #[path = "cli/dry_runs.rs"]
 mod dry_runs;
+#[path = "cli/events.rs"]
+mod events;
 #[path = "cli/explored.rs"]
 mod explored;
 #[path = "cli/form.rs"]

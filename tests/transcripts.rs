@@ -32,6 +32,7 @@ transcripts! {
     resume_after_crash "07-resume-after-crash";
     review_in_ci "08-review-in-ci";
     start_from_what_is_there "09-start-from-what-is-there";
+    start_from_an_alert "10-start-from-an-alert";
 }
 
 #[test]

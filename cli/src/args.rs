@@ -4,6 +4,7 @@
 mod decide;
 mod docs;
 mod editors;
+mod events;
 mod review;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::settings::{Color, Progress};
 pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
+pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 
 const EXIT_CODES: &str = "\
@@ -131,6 +133,15 @@ pub enum Command {
     ///
     /// Ctrl-C once lets the steps under way finish and asks what to do; twice cancels. Closing the terminal parks the run.
     Exec(Exec),
+
+    /// Let an event start the runs that it is meant to start
+    ///
+    /// The event is written down first. Then each trigger of its source decides, exactly once: it runs, joins a run, is dropped, or is
+    /// deferred, and why; `runbook events` lists all of it. Runs that follow go on here, one after the other, or in the background.
+    Trigger(Trigger),
+
+    /// List the events that came in, and what was decided on each
+    Events(Events),
 
     /// Show what a run would do, without doing it
     ///

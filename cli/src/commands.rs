@@ -12,6 +12,7 @@ mod decisions;
 mod diff;
 mod docs;
 mod dry_run;
+mod events;
 mod exec;
 mod explain;
 mod explore;
@@ -31,6 +32,7 @@ mod schema;
 mod show;
 mod store;
 mod test;
+mod trigger;
 mod verify;
 
 use std::io::ErrorKind;
@@ -51,6 +53,8 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Lsp(args) => lsp::run(&args, settings),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Exec(args) => exec::run(&args, settings, ui),
+        Command::Trigger(args) => trigger::run(&args, settings, ui),
+        Command::Events(args) => events::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),

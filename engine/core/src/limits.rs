@@ -130,6 +130,8 @@ pub const PARALLEL: usize = 500;
 pub const DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 /// Time that a step has where neither it nor `defaults` says.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Events that are judged together: what they lead to is one commit.
+pub const JUDGED_TOGETHER: usize = 1_000;
 /// Runs that the `limit` of one trigger may allow in its time.
 pub const TRIGGER_RUNS: u32 = 10_000;
 /// Events that `accumulate` counts before a run starts.

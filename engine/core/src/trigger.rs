@@ -8,6 +8,7 @@
 
 mod judge;
 mod reading;
+mod rejudge;
 mod ruling;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::policy::Window;
 
 pub use judge::{Incoming, Judge};
 pub use reading::{Reading, Unreadable};
+pub use rejudge::rejudged;
 pub use ruling::{Counterpart, Decision, Deferral, Drop, Join, Keys, Ruling, Tell};
 
 /// A trigger that was checked. See `docs/format.md` for what its parts mean.
@@ -35,6 +37,8 @@ pub struct Trigger {
     pub source: String,
     pub when: Option<Expression>,
     pub environment: Option<Template>,
+    /// Those of the workspace.
+    pub environments: Vec<String>,
     pub inputs: Vec<(Id, Expression)>,
     /// The inputs that the procedure declares.
     pub specs: Vec<InputSpec>,

@@ -4,6 +4,7 @@ use super::field::Scope;
 use super::procedure::{Checked, flip};
 use crate::diagnostic::{Code, Spanned};
 use crate::document::procedure::{self as written, Concurrency};
+use crate::document::workspace::NoEnvironment;
 use crate::document::{Scalar, clipped};
 use crate::event_source::BUILT_IN;
 use crate::expr::Expression;
@@ -11,7 +12,7 @@ use crate::id::Id;
 use crate::plan::InputSpec;
 use crate::trigger::{self, Of, Trigger};
 
-impl Checked<'_, '_> {
+impl<'c> Checked<'_, 'c> {
     /// The triggers, where nothing is wrong with them.
     pub fn triggers(&mut self, specs: Option<&[InputSpec]>) -> Option<Vec<Trigger>> {
         let procedure = self.procedure;
@@ -39,10 +40,13 @@ impl Checked<'_, '_> {
         let when = flip(written.when.as_ref().map(|when| self.condition(when, scope)));
         let inputs: Vec<Option<(Id, Expression)>> =
             written.inputs.iter().map(|(name, value)| self.given(name, value, scope)).collect();
-        let environment = flip(written.environment.as_ref().map(|text| {
-            self.known_environment(text);
-            self.text(text, scope)
-        }));
+        let environment = match &written.environment {
+            Some(text) => {
+                self.known_environment(text);
+                self.text(text, scope).map(Some)
+            }
+            None => self.one_environment(written).then_some(None),
+        };
         let mut key = |key: &Scalar| self.expression(key, scope);
         let dedup =
             flip(written.dedup.as_ref().map(|dedup| Some(trigger::Dedup { key: key(&dedup.key)?, window: dedup.window.value })));
@@ -69,6 +73,7 @@ impl Checked<'_, '_> {
             source: written.source.value.clone(),
             when: when?,
             environment: environment?,
+            environments: self.environments().map(str::to_owned).collect(),
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             specs: specs?.to_vec(),
             dedup: dedup?,
@@ -108,12 +113,10 @@ impl Checked<'_, '_> {
         if text.value.contains("{{") {
             return;
         }
-        let workspace = self.build.catalogue.workspace();
-        let known = || workspace.into_iter().flat_map(|workspace| workspace.environments.iter().map(|e| e.name.as_str()));
-        if known().any(|name| name == text.value) {
+        if self.environments().any(|name| name == text.value) {
             return;
         }
-        let near = self.nearest(&text.value, known()).map(str::to_owned);
+        let near = self.nearest(&text.value, self.environments()).map(str::to_owned);
         let message = format!("the workspace has no environment `{}`", clipped(&text.value));
         let fault = self.new_fault(Code::RB0315, text.span, message);
         self.report(match near {
@@ -139,6 +142,24 @@ impl Checked<'_, '_> {
             let near = self.nearest(&name.value, known).map(str::to_owned);
             self.absent(Code::RB0320, name, "source of events", near);
         }
+    }
+
+    /// Which rules hold for the run must not be left open.
+    fn one_environment(&mut self, written: &written::Trigger) -> bool {
+        let why = match self.build.catalogue.workspace().map(|workspace| workspace.environment(None)) {
+            Some(Err(NoEnvironment::NotNamed(names))) => {
+                format!("nothing says in which environment the run is: the workspace has {}", names.join(", "))
+            }
+            _ => return true,
+        };
+        let fault = self.new_fault(Code::RB0315, written.source.span, why);
+        self.report(fault.help("add `environment` to the trigger, or `default: true` to one in workspace.yaml"));
+        false
+    }
+
+    fn environments(&self) -> impl Iterator<Item = &'c str> + use<'c> {
+        let workspace = self.build.catalogue.workspace();
+        workspace.into_iter().flat_map(|workspace| workspace.environments.iter().map(|e| e.name.as_str()))
     }
 
     /// Inputs that a run started by the event would lack.

@@ -25,6 +25,8 @@ pub struct Incoming<'a> {
     pub source: &'a str,
     pub event: &'a CloudEvent,
     pub received: Timestamp,
+    /// When it is judged: later than it was received, where nobody was there to do so.
+    pub now: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,10 @@ type Slot = (ProcedureName, String);
 
 #[derive(Debug)]
 struct Live {
-    seat: usize,
+    procedure: ProcedureName,
+    /// Its trigger, where that is still there.
+    seat: Option<usize>,
+    event: u64,
     keys: Keys,
 }
 
@@ -135,7 +140,7 @@ impl Judge {
                 self.begun(place, incoming, &value, &mut keys, &mut rulings)
             };
             let case = Case { number: incoming.number, received: incoming.received, keys: &keys };
-            self.rule(place, &case, incoming.received, decision, &mut rulings);
+            self.rule(place, &case, incoming.now, decision, &mut rulings);
         }
         rulings
     }
@@ -144,16 +149,33 @@ impl Judge {
     pub fn ended(&mut self, run: &RunId, at: Timestamp) -> Vec<Ruling> {
         let mut rulings = Vec::new();
         let Some(live) = self.live.remove(run) else { return rulings };
-        unlist(&mut self.about, (live.seat, live.keys.about.clone()), run);
-        if let Some(key) = &live.keys.correlate {
-            unlist(&mut self.correlated, (live.seat, key.clone()), run);
+        if let Some(seat) = live.seat {
+            unlist(&mut self.about, (seat, live.keys.about.clone()), run);
+            if let Some(key) = &live.keys.correlate {
+                unlist(&mut self.correlated, (seat, key.clone()), run);
+            }
         }
-        if let Some(slot) = self.slot(live.seat, &live.keys)
+        if let Some(slot) = live.keys.concurrency.map(|key| (live.procedure, key))
             && self.held.get(&slot) == Some(run)
         {
             self.held.remove(&slot);
             self.next_in(&slot, at, &mut rulings);
         }
+        rulings
+    }
+
+    /// A run that was decided upon could not be started: the event is dropped, and stands in nobody's way.
+    pub fn not_started(&mut self, ruling: &Ruling, why: String, now: Timestamp) -> Vec<Ruling> {
+        let decision = Decision::Dropped(Drop::Unreadable { what: "the start of its run".to_owned(), why });
+        let dropped = Ruling { at: now, decision, ..ruling.clone() };
+        if let Some(place) = self.by_name.get(&ruling.trigger).copied() {
+            self.take(place, &dropped);
+            if let Some(seat) = self.bench.get_mut(place) {
+                seat.starts.remove(&(ruling.at, ruling.event));
+            }
+        }
+        let mut rulings = vec![dropped];
+        rulings.extend(self.ended(&ruling.keys.run, now));
         rulings
     }
 
@@ -168,7 +190,7 @@ impl Judge {
             let case = Case { number, received: waiting.received, keys: &waiting.keys };
             let decision = match waiting.why {
                 Deferral::Accumulating { seen, of, .. } => Decision::Dropped(Drop::TooFew { seen, of }),
-                _ => self.admitted(place, &case, now, &mut rulings),
+                _ => self.turned(place, &case, now, &mut rulings),
             };
             self.rule(place, &case, now, decision, &mut rulings);
         }
@@ -182,6 +204,8 @@ impl Judge {
         for ruling in recorded {
             match self.by_name.get(&ruling.trigger) {
                 Some(place) => self.take(*place, ruling),
+                // Its run goes on all the same, and keeps its key.
+                None if matches!(ruling.decision, Decision::Ran { .. }) => self.started(None, ruling),
                 None if ruling.is_final() => {}
                 None => rulings.push(Ruling { at: now, decision: Decision::Dropped(Drop::TriggerGone), ..ruling.clone() }),
             }
@@ -232,9 +256,17 @@ impl Judge {
         };
         for number in counted {
             let decision = Decision::Joined { to: Counterpart::Event(case.number), why: Join::Accumulated };
-            self.settle(place, number, case.received, decision, rulings);
+            self.settle(place, number, incoming.now, decision, rulings);
         }
-        self.admitted(place, &case, case.received, rulings)
+        self.admitted(place, &case, incoming.now, rulings)
+    }
+
+    /// As [`Judge::admitted`], for an event that waited: meanwhile there may be a run that it belongs to.
+    fn turned(&mut self, place: usize, case: &Case<'_>, now: Timestamp, rulings: &mut Vec<Ruling>) -> Decision {
+        match self.correlated_run(place, case.keys) {
+            Some(run) => Decision::Joined { to: Counterpart::Run(run), why: Join::Correlated },
+            None => self.admitted(place, case, now, rulings),
+        }
     }
 
     /// The events for which this one makes the number full; or the decision, where it does not.
@@ -285,6 +317,12 @@ impl Judge {
             Second::Skip => Decision::Dropped(Drop::Busy { run }),
             Second::Queue => full.unwrap_or(Decision::Deferred(Deferral::Busy { run })),
             Second::Replace => {
+                let holder = self.live.get(&run).map(|live| live.event);
+                let waits = self.queues.get(&slot).and_then(|queue| queue.last()).map(|(number, _)| *number);
+                // The newest is the one to run, whenever each has its turn.
+                if let Some(by) = holder.into_iter().chain(waits).find(|number| *number > case.number) {
+                    return Decision::Dropped(Drop::Replaced { by });
+                }
                 let older: Vec<(u64, usize)> =
                     self.queues.get(&slot).into_iter().flatten().filter(|(number, _)| *number != case.number).copied().collect();
                 for (number, place) in older {
@@ -315,7 +353,7 @@ impl Judge {
             let before: Vec<u64> = seat.about.get(&keys.about).into_iter().flatten().copied().collect();
             for number in before {
                 let decision = Decision::Dropped(Drop::ResolvedBefore { by: incoming.number });
-                self.settle(place, number, incoming.received, decision, rulings);
+                self.settle(place, number, incoming.now, decision, rulings);
             }
         }
         let of_it = self.about.get(&(place, keys.about.clone())).and_then(BTreeSet::last).cloned();
@@ -343,7 +381,7 @@ impl Judge {
         {
             let Some(waiting) = self.bench.get(place).and_then(|seat| seat.waiting.get(&number)).cloned() else { return };
             let case = Case { number, received: waiting.received, keys: &waiting.keys };
-            let decision = self.admitted(place, &case, now, rulings);
+            let decision = self.turned(place, &case, now, rulings);
             self.rule(place, &case, now, decision, rulings);
         }
     }
@@ -390,10 +428,7 @@ impl Judge {
                 if let Some(key) = &ruling.keys.correlate {
                     self.correlated.entry((place, key.clone())).or_default().insert(run.clone());
                 }
-                self.live.insert(run.clone(), Live { seat: place, keys: ruling.keys.clone() });
-                if let Some(slot) = slot {
-                    self.held.insert(slot, run.clone());
-                }
+                self.started(Some(place), ruling);
             }
             Decision::Deferred(why) => {
                 if !matches!(why, Deferral::Accumulating { .. }) {
@@ -408,6 +443,16 @@ impl Judge {
             }
             Decision::Joined { .. } | Decision::Dropped(_) => seat.unmark(ruling),
         }
+    }
+
+    /// A run of this ruling goes on, and holds its key.
+    fn started(&mut self, seat: Option<usize>, ruling: &Ruling) {
+        let run = &ruling.keys.run;
+        let procedure = ruling.trigger.procedure.clone();
+        if let Some(key) = &ruling.keys.concurrency {
+            self.held.insert((procedure.clone(), key.clone()), run.clone());
+        }
+        self.live.insert(run.clone(), Live { procedure, seat, event: ruling.event, keys: ruling.keys.clone() });
     }
 
     fn slot(&self, place: usize, keys: &Keys) -> Option<Slot> {
@@ -448,6 +493,10 @@ impl Seat {
     fn mark(&mut self, ruling: &Ruling) {
         let (Some(dedup), Some(key)) = (&self.trigger.dedup, &ruling.keys.dedup) else { return };
         let until = ruling.received.checked_add(dedup.window).unwrap_or(Timestamp::MAX);
+        // A newer one of the key may have been taken while this one waited.
+        if self.taken.get(key).is_some_and(|(_, marked)| *marked > until) {
+            return;
+        }
         if let Some((_, before)) = self.taken.insert(key.clone(), (ruling.event, until)) {
             self.ends.remove(&(before, key.clone()));
         }

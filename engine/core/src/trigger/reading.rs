@@ -60,6 +60,10 @@ impl Trigger {
                 let names = OfEvent { event: value, received };
                 let rendered = text.render(Destination::Plain, &names);
                 let (text, _) = rendered.map_err(|error| Unreadable::new("`environment`", error.message))?;
+                if !self.environments.contains(&text) {
+                    let why = format!("the workspace has no environment `{}`", text.escape_debug());
+                    return Err(Unreadable::new("`environment`", why));
+                }
                 Some(text)
             }
             None => None,
@@ -113,7 +117,9 @@ fn run_of(event: &CloudEvent, received: Timestamp, trigger: &TriggerName) -> Run
     let received_ms = received.as_millisecond().to_string();
     let trigger = [trigger.procedure.as_str(), &trigger.id];
     let parts = [&*received_ms, &event.source, &event.id, &event.key, event.status.as_str(), trigger[0], trigger[1]];
-    let digest = Digest::of_bytes(parts.join("\0").as_bytes());
+    // With their lengths, so that no two lists of parts read the same.
+    let named: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    let digest = Digest::of_bytes(named.as_bytes());
     let random = digest.as_str().bytes().rev().take(20).fold(0, |bits: u128, hex| {
         let digit = char::from(hex).to_digit(16).unwrap_or_default();
         (bits << 4) | u128::from(digit)

@@ -18,12 +18,21 @@ const EPOCH: &str = "2026-01-05T00:00:00Z";
 
 /// The triggers of a playbook with inputs `host` (required, a host name) and `level`.
 fn triggers_of(name: &str, triggers: &str, more: &str) -> Vec<Trigger> {
+    triggers_in(name, triggers, more, None)
+}
+
+fn triggers_in(name: &str, triggers: &str, more: &str, workspace: Option<&str>) -> Vec<Trigger> {
     let text = format!(
         "apiVersion: runbook/v1\nkind: Playbook\nname: {name}\nversion: 1.2.0\nowner: o\nimpact: low\nescalation: e\n{more}triggers: {triggers}\ninputs: {{host: {{type: host}}, level: {{type: integer, default: 1}}}}\nsteps: [{{effect: read, exec: [x, '{{{{inputs.host}}}}', '{{{{inputs.level}}}}']}}]\n"
     );
     let (document, found) = crate::document::load(&Source::new("a.yaml", text.as_str()));
     let Some(Document::Procedure(procedure)) = document else { panic!("{text}\n{:?}", found.into_sorted()) };
-    let judgement = judge(&procedure, &Catalogue::new([&*procedure], None), &CheckOptions::default());
+    let workspace = workspace.map(|text| match crate::document::load(&Source::new("workspace.yaml", text)) {
+        (Some(Document::Workspace(workspace)), _) => workspace,
+        (_, found) => panic!("{text}\n{:?}", found.into_sorted()),
+    });
+    let catalogue = Catalogue::new([&*procedure], workspace.as_deref());
+    let judgement = judge(&procedure, &catalogue, &CheckOptions::default());
     assert!(!judgement.found.has_errors(), "{text}\n{:?}", judgement.found.into_sorted());
     judgement.triggers
 }
@@ -79,7 +88,7 @@ impl Play {
                     _ => Status::Once,
                 };
                 let event = event(self.events, &what[1..], status);
-                let incoming = Incoming { number: self.events, source: "s", event: &event, received: now };
+                let incoming = Incoming { number: self.events, source: "s", event: &event, received: now, now };
                 self.judge.receive(&incoming)
             }
         };
@@ -391,6 +400,101 @@ fn what_was_dropped_stands_for_no_other() {
 }
 
 #[test]
+fn an_event_that_waited_leaves_the_mark_of_a_newer_one() {
+    check(
+        &format!("[{{source: s, dedup: {{key: event.data.host, window: 10m}}, concurrency: {{key: '\"all\"'}}, {INPUTS}}}]"),
+        "",
+        &[
+            ("0s +x", &["1 ran: r1"]),
+            ("1s +a", &["2 deferred: behind run r1 of the same `concurrency` key"]),
+            ("11m +a", &["3 deferred: behind run r1 of the same `concurrency` key"]),
+            ("15m end 1", &["2 ran: r2"]),
+            ("16m +a", &["4 dropped: the same as event 3, by `dedup` until +21m"]),
+        ],
+    );
+}
+
+#[test]
+fn an_event_that_waited_joins_the_run_that_there_is_meanwhile() {
+    check(
+        &format!(
+            "[{{source: s, quiet: [{{days: [mon], from: \"00:00\", to: \"06:00\", reason: Backups}}], correlate: {{key: event.data.host}}, {INPUTS}}}]"
+        ),
+        "",
+        &[
+            ("1h +a", &["1 deferred: nothing starts until +6h: Backups"]),
+            ("1h +a", &["2 deferred: nothing starts until +6h: Backups"]),
+            ("6h wake", &["1 ran: r1", "2 joined: run r1 has the same `correlate` key [note]"]),
+        ],
+    );
+}
+
+#[test]
+fn what_is_judged_late_starts_at_no_quiet_time_and_within_the_limit() {
+    let late = |trigger: &str| -> Vec<String> {
+        let mut play = Play::of(triggers_of("a", &format!("[{{source: s, {trigger}, {INPUTS}}}]"), ""));
+        let now = start() + parsed("30m");
+        let receive = |play: &mut Play, number: u64, received: &str| {
+            let event = event(number, "web", Status::Firing);
+            let received = start() + parsed(received);
+            play.judge.receive(&Incoming { number, source: "s", event: &event, received, now })
+        };
+        let rulings: Vec<Ruling> =
+            [(1, "0s"), (2, "10m"), (3, "20m")].iter().flat_map(|(n, at)| receive(&mut play, *n, at)).collect();
+        rulings.iter().map(|ruling| play.shown(ruling).split(": ").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(late("limit: {runs: 1, per: 5m}"), ["1 ran", "2 dropped", "3 dropped"]);
+    assert_eq!(late("quiet: [{days: [mon], from: '00:15', to: '01:00'}]"), ["1 deferred", "2 deferred", "3 deferred"]);
+    assert_eq!(late("dedup: {key: event.key, window: 15m}"), ["1 ran", "2 dropped", "3 ran"], "by when they were received");
+}
+
+#[test]
+fn the_newest_replaces_and_never_an_older_one() {
+    let quiet = "{id: slow, source: s, when: event.data.host == \"a\", quiet: [{days: [mon], from: '00:00', to: '06:00'}], concurrency: {key: '\"all\"', then: replace}, inputs: {host: event.data.host}}";
+    let other = "{id: fast, source: s, when: event.data.host == \"b\", concurrency: {key: '\"all\"', then: replace}, inputs: {host: event.data.host}}";
+    check(
+        &format!("[{quiet}, {other}]"),
+        "",
+        &[
+            ("5h +a", &["1 deferred: nothing starts until +6h: every week at this time", "1 dropped: its `when` is false"]),
+            ("5h +b", &["2 dropped: its `when` is false", "2 ran: r2"]),
+            ("6h wake", &["1 dropped: event 2 of the same `concurrency` key is newer"]),
+        ],
+    );
+}
+
+#[test]
+fn a_run_keeps_its_key_though_its_trigger_is_gone() {
+    let trigger = |id: &str, host: &str| {
+        format!("{{id: {id}, source: s, when: event.data.host == \"{host}\", concurrency: {{key: '\"all\"'}}, {INPUTS}}}")
+    };
+    let mut play = Play::of(triggers_of("a", &format!("[{}, {}]", trigger("one", "a"), trigger("two", "b")), ""));
+    play.act("0s +a");
+    play.act("1s +b");
+    play.judge = Judge::new(triggers_of("a", &format!("[{}]", trigger("two", "b")), ""));
+    assert_eq!(play.judge.recall(&play.recorded, start()), []);
+    let said = play.act("2s +b");
+    assert_eq!(play.shown(&said[0]), "3 deferred: behind run r1 of the same `concurrency` key");
+    let said = play.act("3s end 1");
+    assert_eq!(play.shown(&said[0]), "2 ran: r2", "who waited for it has its turn");
+}
+
+#[test]
+fn a_start_that_failed_stands_for_no_other() {
+    let mut play = Play::of(triggers_of(
+        "a",
+        &format!("[{{source: s, dedup: {{key: event.key, window: 1h}}, limit: {{runs: 1, per: 1h}}, {INPUTS}}}]"),
+        "",
+    ));
+    let ran = play.act("0s +a");
+    let dropped = play.judge.not_started(&ran[0], "it is not valid".to_owned(), start());
+    assert_eq!(play.shown(&dropped[0]), "1 dropped: the start of its run cannot be read from it: it is not valid");
+    assert_eq!(play.judge.live().count(), 0);
+    let said = play.act("1m +a");
+    assert_eq!(play.shown(&said[0]), "2 ran: r2");
+}
+
+#[test]
 fn as_many_wait_as_may() {
     let mut play = Play::of(triggers_of("a", &format!("[{{source: s, concurrency: {{key: '\"all\"'}}, {INPUTS}}}]"), ""));
     for _ in 0..=crate::limits::DEFERRED_EVENTS {
@@ -413,14 +517,49 @@ fn what_waits_at_a_trigger_that_is_gone_is_dropped() {
 
 #[test]
 fn an_event_names_the_environment_of_its_run() {
-    let triggers = triggers_of("a", &format!("[{{source: s, environment: '{{{{event.data.host}}}}', {INPUTS}}}]"), "");
-    let event = event(1, "staging", Status::Firing);
-    let reading = triggers[0].read(&event, &event.to_value(), start()).unwrap();
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nname: w\nenvironments: {staging: {default: true}, production: {}}\npeople: {ada: {}}\nescalations: {e: {steps: [{to: [ada], after: 1m}]}}\nsources: {s: {type: alertmanager, bearer: secrets.t, secrets: {t: {env: T}}}}\n";
+    let triggers =
+        triggers_in("a", &format!("[{{source: s, environment: '{{{{event.data.host}}}}', {INPUTS}}}]"), "", Some(workspace));
+    let read = |about: &str| {
+        let event = event(1, about, Status::Firing);
+        triggers[0].read(&event, &event.to_value(), start())
+    };
+    let reading = read("staging").unwrap();
     assert_eq!(reading.environment.as_deref(), Some("staging"));
     assert_eq!(reading.inputs.get("level"), Some(&Value::Int(1)));
-    // The same event gives the same run, and the same event through another trigger another one.
-    let again = triggers[0].read(&event, &event.to_value(), start()).unwrap();
-    assert_eq!(reading.keys.run, again.keys.run);
-    let other = triggers_of("b", &format!("[{{source: s, {INPUTS}}}]"), "");
-    assert_ne!(reading.keys.run, other[0].read(&event, &event.to_value(), start()).unwrap().keys.run);
+    assert_eq!(
+        read("elsewhere").unwrap_err().to_string(),
+        "`environment` cannot be read from the event: the workspace has no environment `elsewhere`"
+    );
+}
+
+#[test]
+fn the_same_event_gives_the_same_run() {
+    let run = |name: &str| {
+        let event = event(1, "web", Status::Firing);
+        let triggers = triggers_of(name, &format!("[{{source: s, {INPUTS}}}]"), "");
+        triggers[0].read(&event, &event.to_value(), start()).unwrap().keys.run
+    };
+    assert_eq!(run("a"), run("a"));
+    assert_ne!(run("a"), run("b"));
+}
+
+#[test]
+fn recorded_events_are_judged_again_with_the_ends_of_their_runs() {
+    let events: Vec<CloudEvent> = (1..=4).map(|number| event(number, "web", Status::Firing)).collect();
+    let again = |trigger: &str, lasts: &str| -> Vec<&'static str> {
+        let incoming = events.iter().zip(1..).map(|(event, number)| {
+            let received = start() + Duration::from_secs(60 * (number - 1));
+            Incoming { number, source: "s", event, received, now: received }
+        });
+        let mut judge = Judge::new(triggers_of("a", &format!("[{{source: s, {trigger}, {INPUTS}}}]"), ""));
+        let last = super::rejudged(&mut judge, incoming, |_| parsed(lasts), start() + parsed("1h"));
+        last.values().map(|ruling| ruling.decision.word()).collect()
+    };
+    let skip = "concurrency: {key: event.key, then: skip}";
+    assert_eq!(again(skip, "10m"), ["ran", "dropped", "dropped", "dropped"]);
+    assert_eq!(again(skip, "90s"), ["ran", "dropped", "ran", "dropped"]);
+    assert_eq!(again(skip, "1m"), ["ran", "ran", "ran", "ran"], "a key is freed before it is asked for");
+    assert_eq!(again("concurrency: {key: event.key}", "10m"), ["ran", "ran", "ran", "ran"], "each gets its turn in the end");
+    assert_eq!(again("accumulate: {events: 3, within: 10m}", "1m"), ["joined", "joined", "ran", "dropped"]);
 }

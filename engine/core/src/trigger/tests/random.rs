@@ -188,7 +188,7 @@ fn play(triggers: &str, acts: &[(u16, Act)]) -> HashSet<&'static str> {
             Act::Event { host, status } => {
                 number += 1;
                 let event = event(number, &format!("h{host}"), *status);
-                let rulings = judge.receive(&Incoming { number, source: "s", event: &event, received: now });
+                let rulings = judge.receive(&Incoming { number, source: "s", event: &event, received: now, now });
                 for trigger in &triggers {
                     let own = rulings.iter().filter(|ruling| ruling.event == number && ruling.trigger == trigger.name);
                     assert_eq!(own.count(), 1, "one decision of each trigger");

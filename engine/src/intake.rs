@@ -1,0 +1,221 @@
+//! The events that came in, and what was decided on each: `events.db` in the state folder, beside the journal of runs, which a storm
+//! of events leaves alone.
+//!
+//! An event is accepted once it is on the disk, and never twice: what its sender calls by the same name again is counted, not
+//! judged. The decisions of one judgement and the mark that it was made are one commit, so an event is judged exactly once whatever
+//! stops the process. What a decision asks for, a run to be started under the id that it holds, or to be told something, is
+//! [owed](Intake::owed) until somebody says that it was done; doing it twice does no harm.
+
+mod rows;
+
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use jiff::Timestamp;
+use runbook_core::trigger::Ruling;
+use runbook_core::{CloudEvent, RunId};
+use serde::Serialize;
+
+use crate::database::{Commits, Database, Schema};
+use crate::journal::{Durability, JournalError, Receipt};
+
+const SCHEMA: Schema = Schema {
+    file: "events.db",
+    // `RUNE`.
+    application_id: 0x5255_4e45,
+    migrations: &["
+        CREATE TABLE events (
+            number   INTEGER PRIMARY KEY AUTOINCREMENT,
+            source   TEXT NOT NULL,
+            sender   TEXT NOT NULL,
+            id       TEXT NOT NULL,
+            key      TEXT NOT NULL,
+            received TEXT NOT NULL,
+            again    INTEGER NOT NULL DEFAULT 0,
+            judged   INTEGER NOT NULL DEFAULT 0,
+            body     TEXT NOT NULL,
+            UNIQUE (source, sender, id)
+        ) STRICT;
+        CREATE INDEX events_unjudged ON events (number) WHERE judged = 0;
+        CREATE INDEX events_by_source ON events (source, number);
+
+        CREATE TABLE rulings (
+            event     INTEGER NOT NULL REFERENCES events (number),
+            procedure TEXT NOT NULL,
+            trigger   TEXT NOT NULL,
+            made      INTEGER NOT NULL,
+            at_ms     INTEGER NOT NULL,
+            word      TEXT NOT NULL,
+            run       TEXT,
+            live      INTEGER NOT NULL DEFAULT 0,
+            owed      INTEGER NOT NULL DEFAULT 0,
+            body      TEXT NOT NULL,
+            PRIMARY KEY (event, procedure, trigger)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX rulings_made ON rulings (made);
+        CREATE INDEX rulings_that_ran ON rulings (at_ms) WHERE word = 'ran';
+        CREATE INDEX rulings_by_word ON rulings (word, event);
+        CREATE INDEX rulings_by_procedure ON rulings (procedure, event);
+        CREATE INDEX rulings_by_run ON rulings (run) WHERE run IS NOT NULL;
+        CREATE INDEX rulings_live ON rulings (live) WHERE live = 1;
+        CREATE INDEX rulings_owed ON rulings (made) WHERE owed = 1;
+    "],
+};
+
+/// The events of a state folder. Cheap to share; closing waits for what is queued.
+#[derive(Debug)]
+pub struct Intake {
+    database: Database,
+}
+
+/// An event as it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// The name of its source in the workspace.
+    pub source: String,
+    pub event: CloudEvent,
+    pub received: Timestamp,
+}
+
+/// An event that is written down.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Arrived {
+    pub number: u64,
+    pub source: String,
+    pub received: Timestamp,
+    /// How often it came again.
+    pub again: u64,
+    pub event: CloudEvent,
+    /// What was decided: one ruling of each trigger; none before it is judged, or where no trigger is of its source.
+    pub rulings: Vec<Ruling>,
+    pub judged: bool,
+}
+
+/// What became of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Written down under this number.
+    New(u64),
+    /// It is the event of this number, and was counted.
+    Again(u64),
+}
+
+impl Accepted {
+    pub fn number(self) -> u64 {
+        match self {
+            Accepted::New(number) | Accepted::Again(number) => number,
+        }
+    }
+}
+
+/// What one judgement changes.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// In the order in which they were made. A later one takes the place of an earlier one of the same event and trigger.
+    pub rulings: Vec<Ruling>,
+    /// Events that were judged: nobody judges them again.
+    pub events: Vec<u64>,
+    /// Runs that have ended, and stand in nobody's way.
+    pub ended: Vec<RunId>,
+}
+
+impl Judged {
+    pub fn is_empty(&self) -> bool {
+        self.rulings.is_empty() && self.events.is_empty() && self.ended.is_empty()
+    }
+}
+
+/// Which events to list, the newest first. The default gives the newest hundred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventFilter {
+    pub source: Option<String>,
+    /// Only those on which a trigger of this procedure decided.
+    pub procedure: Option<String>,
+    /// Only those with a decision of this word: `ran`, `joined`, `dropped`, `deferred`.
+    pub word: Option<String>,
+    /// Only those that started this run, or joined it.
+    pub run: Option<RunId>,
+    /// Only those before this one: where the page before ended.
+    pub before: Option<u64>,
+    pub limit: usize,
+}
+
+impl Default for EventFilter {
+    fn default() -> EventFilter {
+        EventFilter { source: None, procedure: None, word: None, run: None, before: None, limit: 100 }
+    }
+}
+
+impl Intake {
+    /// Opens the events of the state folder at `folder`, and makes both where there are none.
+    pub fn open(folder: &Path, commits: Commits) -> Result<Intake, JournalError> {
+        Ok(Intake { database: Database::open(folder, &SCHEMA, commits)? })
+    }
+
+    /// The folder itself, wherever its path leads by now.
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.database.handle()
+    }
+
+    /// The number of an event that its sender calls the same, where it was written down before.
+    pub fn known(&self, source: &str, event: &CloudEvent) -> Result<Option<u64>, JournalError> {
+        self.database.read(|c| rows::known(c, source, event))
+    }
+
+    /// Writes events down. The receipt says so once they are on the disk: only then may their sender be told.
+    pub fn accept(&self, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
+        self.database.submit(Durability::Synced, move |c| arrivals.iter().map(|arrival| rows::accept(c, arrival)).collect())
+    }
+
+    /// Writes down what was decided, all of it or nothing.
+    pub fn rule(&self, judged: Judged) -> Receipt<()> {
+        self.database.submit(Durability::Synced, move |c| rows::rule(c, &judged))
+    }
+
+    /// Events that nobody has judged, the oldest first.
+    pub fn unjudged(&self, limit: usize) -> Result<Vec<Arrived>, JournalError> {
+        self.database.read(|c| rows::unjudged(c, limit))
+    }
+
+    /// The rulings from `since` on that bear on later ones, and whatever waits or goes on, in the order in which they were made.
+    pub fn that_count(&self, since: Timestamp) -> Result<Vec<Ruling>, JournalError> {
+        self.database.read(|c| rows::that_count(c, since))
+    }
+
+    /// Runs that were decided upon and, as far as is written here, have not ended.
+    pub fn live(&self) -> Result<Vec<Ruling>, JournalError> {
+        self.database.read(rows::live)
+    }
+
+    /// Rulings that ask for something which nobody has said was done, in the order in which they were made: those behind place `after`
+    /// of that order, each with its own place.
+    pub fn owed(&self, after: u64, limit: usize) -> Result<Vec<(u64, Ruling)>, JournalError> {
+        self.database.read(|c| rows::owed(c, after, limit))
+    }
+
+    /// What these rulings ask for was done. Should a power failure forget it, it is done again.
+    pub fn done(&self, rulings: Vec<Ruling>) -> Receipt<()> {
+        self.database.submit(Durability::Visible, move |c| rows::done(c, &rulings))
+    }
+
+    pub fn event(&self, number: u64) -> Result<Option<Arrived>, JournalError> {
+        self.database.read(|c| rows::event(c, number))
+    }
+
+    pub fn events(&self, filter: &EventFilter) -> Result<Vec<Arrived>, JournalError> {
+        self.database.read(|c| rows::events(c, filter))
+    }
+
+    /// All events from number `from` on, the oldest first: to judge them again.
+    pub fn events_from(&self, from: u64, limit: usize) -> Result<Vec<Arrived>, JournalError> {
+        self.database.read(|c| rows::events_from(c, from, limit))
+    }
+
+    /// A number that changes whenever another process has committed anything.
+    pub fn version(&self) -> Result<u64, JournalError> {
+        self.database.version()
+    }
+}
+
+#[cfg(test)]
+mod tests;

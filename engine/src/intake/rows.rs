@@ -1,0 +1,214 @@
+//! The rows of events and rulings. What is read is parsed into its type: a text that a hand has changed is an error and never a guess.
+
+use jiff::Timestamp;
+use runbook_core::CloudEvent;
+use runbook_core::trigger::{Decision, Ruling};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Accepted, Arrival, Arrived, EventFilter, Judged};
+use crate::database::ChangeError;
+use crate::journal::JournalError;
+
+type Found<T> = Result<T, ChangeError>;
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, JournalError> {
+    serde_json::to_string(value).map_err(|error| JournalError::Unwritable(error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
+    serde_json::from_str(text)
+        .map_err(|error| JournalError::Damaged { what: format!("a row of events.db cannot be read: {error}") })
+}
+
+pub(super) fn accept(c: &Connection, arrival: &Arrival) -> Found<Accepted> {
+    let Arrival { source, event, received } = arrival;
+    let again = c
+        .prepare_cached("UPDATE events SET again = again + 1 WHERE source = ?1 AND sender = ?2 AND id = ?3 RETURNING number")?
+        .query_row([source, &event.source, &event.id], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if let Some(number) = again {
+        return Ok(Accepted::Again(number as u64));
+    }
+    c.prepare_cached("INSERT INTO events (source, sender, id, key, received, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![source, event.source, event.id, event.key, received.to_string(), to_json(event)?])?;
+    Ok(Accepted::New(c.last_insert_rowid() as u64))
+}
+
+pub(super) fn known(c: &Connection, source: &str, event: &CloudEvent) -> Found<Option<u64>> {
+    let sql = "SELECT number FROM events WHERE source = ?1 AND sender = ?2 AND id = ?3";
+    let number = c.prepare_cached(sql)?.query_row([source, &event.source, &event.id], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(number.map(|number| number as u64))
+}
+
+pub(super) fn rule(c: &Connection, judged: &Judged) -> Found<()> {
+    let last: i64 = c.prepare_cached("SELECT coalesce(max(made), 0) FROM rulings")?.query_row([], |row| row.get(0))?;
+    for (made, ruling) in (last + 1..).zip(&judged.rulings) {
+        c.prepare_cached(
+            "INSERT INTO rulings (event, procedure, trigger, made, at_ms, word, run, live, owed, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT DO UPDATE SET made = ?4, at_ms = ?5, word = ?6, run = ?7, live = ?8, owed = ?9, body = ?10",
+        )?
+        .execute(params![
+            signed(ruling.event),
+            ruling.trigger.procedure.as_str(),
+            ruling.trigger.id,
+            made,
+            ruling.at.as_millisecond(),
+            ruling.decision.word(),
+            ruling.decision.run().map(|run| run.as_str().to_owned()),
+            matches!(ruling.decision, Decision::Ran { .. }),
+            matches!(ruling.decision, Decision::Ran { .. }) || ruling.tells().is_some(),
+            to_json(ruling)?,
+        ])?;
+    }
+    for event in &judged.events {
+        c.prepare_cached("UPDATE events SET judged = 1 WHERE number = ?1")?.execute([signed(*event)])?;
+    }
+    for run in &judged.ended {
+        // The plus keeps SQLite from going over all that is live.
+        c.prepare_cached("UPDATE rulings SET live = 0 WHERE run = ?1 AND +live = 1")?.execute([run.as_str()])?;
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "number, source, received, again, judged, body";
+
+struct Raw {
+    number: u64,
+    source: String,
+    received: String,
+    again: u64,
+    judged: bool,
+    body: String,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        number: row.get::<_, i64>(0)? as u64,
+        source: row.get(1)?,
+        received: row.get(2)?,
+        again: row.get::<_, i64>(3)? as u64,
+        judged: row.get(4)?,
+        body: row.get(5)?,
+    })
+}
+
+fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
+    let Raw { number, source, received, again, judged, body } = raw;
+    let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("event {number} cannot be read: {error}") };
+    let received: Timestamp = received.parse().map_err(damaged)?;
+    let event: CloudEvent = from_json(&body)?;
+    let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
+    let texts: Vec<String> = statement.query_map([signed(number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
+    Ok(Arrived { number, source, received, again, event, rulings, judged })
+}
+
+fn wholes(c: &Connection, sql: &str, values: Vec<Sql>) -> Found<Vec<Arrived>> {
+    let raws: Vec<Raw> = c.prepare_cached(sql)?.query_map(params_from_iter(values), raw)?.collect::<Result<_, _>>()?;
+    raws.into_iter().map(|raw| whole(c, raw)).collect()
+}
+
+fn rulings(c: &Connection, sql: &str, values: Vec<Sql>) -> Found<Vec<Ruling>> {
+    let texts: Vec<String> =
+        c.prepare_cached(sql)?.query_map(params_from_iter(values), |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?)
+}
+
+/// SQLite knows no numbers beyond these; nothing is called by one.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn bound(limit: usize) -> Sql {
+    Sql::Integer(i64::try_from(limit).unwrap_or(i64::MAX))
+}
+
+pub(super) fn unjudged(c: &Connection, limit: usize) -> Found<Vec<Arrived>> {
+    wholes(c, &format!("SELECT {COLUMNS} FROM events WHERE judged = 0 ORDER BY number LIMIT ?1"), vec![bound(limit)])
+}
+
+/// Each part by an index of its own.
+pub(super) const THAT_COUNT: &str = "
+    SELECT body FROM (
+        SELECT made, body FROM rulings WHERE word = 'deferred'
+        UNION SELECT made, body FROM rulings INDEXED BY rulings_that_ran WHERE word = 'ran' AND at_ms >= ?1
+        UNION SELECT made, body FROM rulings WHERE live = 1
+    ) ORDER BY made";
+
+pub(super) fn that_count(c: &Connection, since: Timestamp) -> Found<Vec<Ruling>> {
+    rulings(c, THAT_COUNT, vec![Sql::Integer(since.as_millisecond())])
+}
+
+pub(super) fn live(c: &Connection) -> Found<Vec<Ruling>> {
+    rulings(c, "SELECT body FROM rulings WHERE live = 1 ORDER BY made", Vec::new())
+}
+
+pub(super) fn owed(c: &Connection, after: u64, limit: usize) -> Found<Vec<(u64, Ruling)>> {
+    let sql = "SELECT made, body FROM rulings WHERE owed = 1 AND made > ?1 ORDER BY made LIMIT ?2";
+    let mut statement = c.prepare_cached(sql)?;
+    let rows =
+        statement.query_map(params![signed(after), bound(limit)], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let rows: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
+    rows.into_iter().map(|(made, text)| Ok((made as u64, from_json(&text)?))).collect()
+}
+
+pub(super) fn done(c: &Connection, rulings: &[Ruling]) -> Found<()> {
+    for ruling in rulings {
+        // One that was made anew meanwhile asks for something else.
+        c.prepare_cached(
+            "UPDATE rulings SET owed = 0 WHERE event = ?1 AND procedure = ?2 AND trigger = ?3 AND word = ?4 AND run IS ?5",
+        )?
+        .execute(params![
+            signed(ruling.event),
+            ruling.trigger.procedure.as_str(),
+            ruling.trigger.id,
+            ruling.decision.word(),
+            ruling.decision.run().map(|run| run.as_str().to_owned()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn event(c: &Connection, number: u64) -> Found<Option<Arrived>> {
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?1");
+    let found = c.prepare_cached(&sql)?.query_row([signed(number)], raw).optional()?;
+    found.map(|raw| whole(c, raw)).transpose()
+}
+
+pub(super) fn events_from(c: &Connection, from: u64, limit: usize) -> Found<Vec<Arrived>> {
+    wholes(
+        c,
+        &format!("SELECT {COLUMNS} FROM events WHERE number >= ?1 ORDER BY number LIMIT ?2"),
+        vec![Sql::Integer(signed(from)), bound(limit)],
+    )
+}
+
+pub(super) fn events(c: &Connection, filter: &EventFilter) -> Found<Vec<Arrived>> {
+    let mut sql = format!("SELECT {COLUMNS} FROM events WHERE TRUE");
+    let mut values = Vec::new();
+    let mut holds = |sql: &mut String, condition: &str, value: Sql| {
+        values.push(value);
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(source) = &filter.source {
+        holds(&mut sql, " AND source = ?", Sql::Text(source.clone()));
+    }
+    for (column, value) in [("procedure", &filter.procedure), ("word", &filter.word)] {
+        if let Some(value) = value {
+            let condition = format!(" AND EXISTS (SELECT 1 FROM rulings WHERE event = number AND {column} = ?)");
+            holds(&mut sql, &condition, Sql::Text(value.clone()));
+        }
+    }
+    if let Some(run) = &filter.run {
+        holds(&mut sql, " AND number IN (SELECT event FROM rulings WHERE run = ?)", Sql::Text(run.as_str().to_owned()));
+    }
+    if let Some(before) = filter.before {
+        holds(&mut sql, " AND number < ?", Sql::Integer(signed(before)));
+    }
+    holds(&mut sql, " ORDER BY number DESC LIMIT ?", bound(filter.limit));
+    wholes(c, &sql, values)
+}
