@@ -110,7 +110,7 @@ const CONTEXTS: &[(&str, &str, &str, &[&str])] = &[
     ("printf '%s\\n' \"\\{{v}}\" >/dev/null; printf %s {{v}}", "", "", ALL),
     ("cat <<< {{v}}", "", "\n", BASH),
     ("[[ {{v}} == {{v}} ]] && printf %s {{v}}", "", "", BASH),
-    ("[[ -z \"{{v}}\" || {{v}} == \"{{v}}\" ]]; printf %s {{v}}", "", "", BASH),
+    ("[[ -z \"{{v}}\" || -n {{v}} ]]; printf %s {{v}}", "", "", BASH),
     ("a=({{v}} x \"{{v}}\"); printf %s \"${a[0]}\"", "", "", BASH),
     ("printf %s $'a\\n'\"{{v}}\"", "a\n", "", BASH),
     ("cat <(printf %s {{v}})", "", "", BASH),
@@ -237,128 +237,8 @@ fn what_cannot_be_data_is_refused_with_the_way_out() {
         };
         assert!(error.message.contains(expect), "{source}: {}", error.message);
         assert_eq!(error.offset, offset, "{source}: {}", error.message);
-        let told = ["env:", "`\\{{`", "for", "raw output", "did you mean", "shell's own"];
+        let told = ["env:", "; write `", "`\\{{`", "for", "raw output", "did you mean", "shell's own"];
         assert!(told.iter().any(|way| error.message.contains(way)), "{source}: {}", error.message);
-    }
-}
-
-/// A value behind these is read as a name, and the index in it is evaluated.
-const INDEX: &str = "PATH[$(touch RUN)]";
-
-/// Scripts that are refused, and the value that really runs in them when it is put there all the same.
-const RUN: &[(&str, &str)] = &[
-    ("command printf -v {{v}} a", INDEX),
-    ("builtin printf -v {{v}} a", INDEX),
-    ("command -p printf -v {{v}} a", INDEX),
-    ("command read {{v}} <<< a", INDEX),
-    ("builtin unset {{v}}", INDEX),
-    ("command test -v {{v}}", INDEX),
-    ("command [ -v {{v}} ]", INDEX),
-    ("command let {{v}}", INDEX),
-    ("builtin let {{v}}", INDEX),
-    ("command trap {{v}} EXIT", "touch RUN"),
-    ("time -p printf -v {{v}} a", INDEX),
-    ("! command -- builtin printf -v {{v}} a", INDEX),
-    ("A=1 command printf -v {{v}} a", INDEX),
-    (">/dev/null printf -v {{v}} a", INDEX),
-    ("2>/dev/null printf -v {{v}} a", INDEX),
-    ("{x}>/dev/null printf -v {{v}} a", INDEX),
-    ("&>/dev/null printf -v {{v}} a", INDEX),
-    (">/dev/null trap {{v}} EXIT", "touch RUN"),
-    ("<<< b printf -v {{v}} a", INDEX),
-    ("< <(true) printf -v {{v}} a", INDEX),
-    ("printf < <(true) -v {{v}} a", INDEX),
-    ("read -r < <(echo a) b {{v}}", INDEX),
-    ("time -p [[ 1 -lt {{v}} ]]", INDEX),
-    ("coproc [[ 1 -lt {{v}} ]]; wait", INDEX),
-    ("time -p [[ -n a &&\n 1 -lt {{v}} ]]", INDEX),
-    ("function f [[ -n a &&\n 1 -lt {{v}} ]]\nf", INDEX),
-    ("coproc X { [[ -n a &&\n 1 -lt {{v}} ]]; }; wait", INDEX),
-    ("'[[' a || read {{v}} <<< a", INDEX),
-    ("printf -v{{v}} a", INDEX),
-    ("printf -v\"{{v}}\" a", INDEX),
-    ("true & wait -n -p {{v}}", INDEX),
-    ("true & wait -np {{v}}", INDEX),
-    ("true & wait -n -p{{v}}", INDEX),
-    ("compgen -C {{v}}", "touch RUN"),
-    ("nice -n 1 timeout 5 awk {{v}}", "BEGIN { system(\"touch RUN\") }"),
-    ("busybox awk {{v}}", "BEGIN { system(\"touch RUN\") }"),
-    ("env -u A {{v}} RUN", "touch"),
-    ("timeout 5 {{v}} RUN", "touch"),
-    ("command echo {{v}} | sh", "touch RUN"),
-    ("/bin/echo {{v}} | sh", "touch RUN"),
-    ("echo {{v}} | (sh)", "touch RUN"),
-    ("echo {{v}} | (true; sh)", "touch RUN"),
-    ("(echo {{v}}) | sh", "touch RUN"),
-    ("{ echo {{v}}; } | sh", "touch RUN"),
-    ("for i in 1; do echo {{v}}; done | sh", "touch RUN"),
-    ("echo {{v}} | (cat) | sh", "touch RUN"),
-    ("echo {{v}} | { true; sh; }", "touch RUN"),
-    ("echo {{v}} | if true; then sh; fi", "touch RUN"),
-    ("echo {{v}} |\n while true; do sh; break; done", "touch RUN"),
-    ("cat <<E | while true; do\n{{v}}\nE\nsh; break; done", "touch RUN"),
-    ("cat <<E | (sh)\n{{v}}\nE", "touch RUN"),
-    ("sh /dev/stdin <<E\n{{v}}\nE", "touch RUN"),
-    ("sh /dev/fd/0 <<< {{v}}", "touch RUN"),
-    (". /dev/stdin <<< {{v}}", "touch RUN"),
-    ("sh <(echo {{v}})", "touch RUN"),
-    ("sh < <(echo {{v}})", "touch RUN"),
-    ("awk -f - <<< {{v}}", "BEGIN { system(\"touch RUN\") }"),
-    ("awk -f/dev/stdin <<< {{v}}", "BEGIN { system(\"touch RUN\") }"),
-    ("echo {{v}} | flock . sh", "touch RUN"),
-    ("echo {{v}} | xargs -I% sh -c %", "touch RUN"),
-    ("echo {{v}} | nice xargs -n 1 env sh -c", "touch${IFS}RUN"),
-];
-
-#[test]
-fn what_is_refused_would_run() {
-    let folder = folder("run");
-    let mut wrong = Vec::new();
-    for (source, value) in RUN {
-        let naive = source.replace("\"{{v}}\"", "\"$V\"").replace("\n{{v}}\n", "\n$V\n").replace("{{v}}", "\"$V\"");
-        let mut bash = Command::new("bash");
-        bash.args(["-u", "-c", &naive]).env("V", value).current_dir(&folder);
-        bash.stdin(std::process::Stdio::null()).output().unwrap();
-        let ran = std::fs::remove_file(folder.join("RUN")).is_ok();
-        let taken = ShellScript::parse(source, Origin::default()).is_ok();
-        if !ran || taken {
-            wrong.push(format!("{naive}: {}", if ran { "is taken" } else { "runs nothing" }));
-        }
-    }
-    assert_eq!(wrong, Vec::<String>::new());
-    std::fs::remove_dir_all(folder).unwrap();
-    // They need a terminal, or a key.
-    for source in ["complete -C {{v}}", "bind -x {{v}}", "echo {{v}} | tee >(sh)", "sudo -u a {{v}}", "function f { eval {{v}}; }"]
-    {
-        assert!(ShellScript::parse(source, Origin::default()).is_err(), "{source} is taken");
-    }
-}
-
-#[test]
-fn what_stands_before_a_command_makes_no_data_code() {
-    for source in [
-        "command -v {{v}}",
-        "sudo -u {{v}} ls",
-        "sudo -u a -g {{v}} ls",
-        "nice -n {{v}} ls",
-        "timeout {{v}} ls",
-        "env A={{v}} ls",
-        "time ls {{v}}",
-        "time -p ls {{v}}",
-        "ls {{v}} > {{v}} 2>&1",
-        "exec -a {{v}} ls",
-        "2>/dev/null ls {{v}}",
-        "echo {{v}} | xargs -n 1 rm --",
-        "echo {{v}} | while read -r x; do echo \"$x\"; done\npsql <<E\nselect 1\nE",
-        "{ echo {{v}}; }\npsql <<E\nselect 1\nE",
-        "if true; then echo {{v}}; fi; cat a | sh",
-        "(echo {{v}}) && cat a | sh",
-        "diff <(echo {{v}}) <(echo b) {{v}}",
-        "wait \"$x\"; printf '%s' {{v}}",
-        "f() {\n echo {{v}}\n}\nf\nsh script {{v}}",
-    ] {
-        let parsed = ShellScript::parse(source, Origin::default());
-        assert!(parsed.is_ok(), "{source}: {:?}", parsed.err().map(|error| error.message));
     }
 }
 

@@ -100,8 +100,10 @@ pub(super) fn run(source: &str, names: &mut Names, set_before: &dyn Fn(&str) -> 
         from = piece.span.end;
     }
     script.push_str(&literal(source.get(from..).unwrap_or_default())?);
+    let script = without_options(script);
     // A value in the place of a `#` would end a comment.
-    if ShellScript::parse(&script, Origin::default()).is_err() || !is_whole(&script) {
+    let right = ShellScript::parse(&script, Origin::default()).is_ok_and(|script| script.options().is_empty());
+    if !right || !is_whole(&script) {
         return Err("a value in it could be read as code");
     }
     let mut env: Vec<(String, String)> = Vec::new();
@@ -126,6 +128,16 @@ pub(super) fn run(source: &str, names: &mut Names, set_before: &dyn Fn(&str) -> 
         env.push((variable, value));
     }
     Ok(Run { script, env, ..Run::default() })
+}
+
+/// With `--` before each value that could be an option which runs code: `ssh -- {{inputs.host}}`.
+fn without_options(mut script: String) -> String {
+    let options = ShellScript::parse(&script, Origin::default()).map(|script| script.options()).unwrap_or_default();
+    for (offset, _) in options.into_iter().rev() {
+        let quote = script.get(..offset).is_some_and(|before| before.ends_with(['"', '\'']));
+        script.insert_str(offset - usize::from(quote), "-- ");
+    }
+    script
 }
 
 fn seen(c: char) -> Option<char> {

@@ -6,7 +6,10 @@ use super::tree::Place;
 use super::types::Members;
 use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::Scalar;
-use crate::expr::{Expression, ParseError, Reference, Script, ShellScript, Template, Type};
+use crate::document::input::InputType;
+use crate::expr::{
+    BEFORE_IT, COULD_BE_AN_OPTION, Expression, ParseError, Reference, Script, ShellScript, Template, Type, data_as_code, plain_text,
+};
 use crate::id::Id;
 use crate::plan::{EnvValue, HeaderValue, Origin};
 
@@ -112,18 +115,28 @@ impl<'c> Checked<'_, 'c> {
         self.surveyed(field, scope, Language::Text);
         match ShellScript::parse(&field.value, self.origin(field.span)) {
             Ok(script) => {
-                let right = self.read(&script.references(), field, scope);
+                let mut right = self.read(&script.references(), field, scope);
                 self.present(&script.needed(), field, scope);
+                for (offset, name) in script.options() {
+                    if name.is_none_or(|name| self.may_begin_with_a_dash(&name)) {
+                        right = false;
+                        let span = field.span_of(&self.procedure.source, offset, offset + 2);
+                        let fault = self.new_fault(Code::RB0116, span, "a value stands where the program looks for options");
+                        self.report(fault.reason(COULD_BE_AN_OPTION).help(BEFORE_IT));
+                    }
+                }
                 right.then_some(script)
             }
             // As plain text it is right: what is wrong is the place of a value in the shell.
             Err(why) if Template::parse(&field.value, self.origin(field.span)).is_ok() => {
                 self.unread = true;
                 let span = field.span_of(&self.procedure.source, why.offset, why.offset + 2);
-                let fault = self
-                    .new_fault(Code::RB0116, span, "a value stands where the shell would not take it as data")
-                    .reason(why.message)
-                    .help("give the value a variable of its own: `env: {NAME: inputs.name}`, and write `\"$NAME\"`");
+                let fault = self.new_fault(Code::RB0116, span, "a value stands where the shell would not take it as data");
+                // Where a variable of its own mends nothing, the reason says what does.
+                let mends = why.message.contains("env:");
+                let fault = fault.reason(why.message);
+                let help = "give the value a variable of its own: `env: {NAME: inputs.name}`, and write `\"$NAME\"`";
+                let fault = if mends { fault.help(help) } else { fault };
                 self.report(fault);
                 None
             }
@@ -291,25 +304,36 @@ impl<'c> Checked<'_, 'c> {
         }
     }
 
+    /// Whether the value behind a name may begin with `-` and be more than a number.
+    fn may_begin_with_a_dash(&self, name: &Reference) -> bool {
+        let input = match name.path.as_slice() {
+            [root, input] if root == "inputs" => self.procedure.inputs.iter().find(|(id, _)| id.value.as_str() == input),
+            _ => None,
+        };
+        let Some((_, input)) = input else { return true };
+        match input.r#type.value {
+            InputType::String | InputType::Path | InputType::List | InputType::Map => true,
+            InputType::Enum => input.choices.iter().any(|choice| plain_text(&super::literal::plain(choice)).starts_with('-')),
+            _ => false,
+        }
+    }
+
     /// The arguments of a program, none of which may be code with values in it.
     pub fn arguments(&mut self, argv: &[Scalar], scope: &Scope) -> Option<Vec<Template>> {
         let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
-        let found = crate::expr::data_as_code(&words);
-        for at in &found {
-            if let Some(argument) = argv.get(*at) {
-                self.becomes_code(argument.span, words.first().copied().unwrap_or_default());
-            }
+        let mut found = data_as_code(&words);
+        found.retain(|pasted| {
+            let text = argv.get(pasted.place).filter(|_| pasted.option);
+            let name =
+                text.and_then(|text| Template::parse(&text.value, self.origin(text.span)).ok()?.references().into_iter().next());
+            name.is_none_or(|name| self.may_begin_with_a_dash(&name))
+        });
+        for pasted in &found {
+            let Some(argument) = argv.get(pasted.place) else { continue };
+            let fault = self.new_fault(Code::RB0116, argument.span, "a value is pasted into code");
+            self.report(fault.reason(pasted.reason).help(pasted.help));
         }
         self.texts(argv, scope).filter(|_| found.is_empty())
-    }
-
-    fn becomes_code(&mut self, span: Span, program: &str) {
-        let help = crate::expr::way_around(program);
-        let fault = self
-            .new_fault(Code::RB0116, span, "a value is pasted into code")
-            .reason("the program reads this argument as code, so whatever stands in the value would run")
-            .help(help);
-        self.report(fault);
     }
 }
 

@@ -8,6 +8,40 @@ pub(super) const RESERVED: [&str; 11] = ["if", "then", "elif", "else", "do", "wh
 /// Words that open a compound command.
 const COMPOUND: [&str; 8] = ["{", "[[", "if", "while", "until", "for", "case", "select"];
 
+/// Variables of which a shell runs the value, or evaluates it as arithmetic as soon as it is assigned, and those that decide
+/// which code a program loads or which command it starts.
+const CODE_VARIABLES: [&str; 29] = [
+    "BASH_ENV",
+    "ENV",
+    "PROMPT_COMMAND",
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS4",
+    "RANDOM",
+    "SRANDOM",
+    "OPTIND",
+    "HISTCMD",
+    "PATH",
+    "LD_PRELOAD",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "MANPAGER",
+    "LESSOPEN",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_EDITOR",
+    "GIT_PAGER",
+    "MAKEFLAGS",
+    "NODE_OPTIONS",
+    "PERL5OPT",
+    "PYTHONSTARTUP",
+    "RUBYOPT",
+];
+
 /// Commands that read their words as code or as names of variables.
 const READS_CODE: [&str; 19] = [
     "eval",
@@ -44,7 +78,7 @@ struct Prefix {
 
 const NOTHING: Prefix = Prefix { names: &[], letters: "", long: &[], operands: 0 };
 
-const PREFIXES: [Prefix; 13] = [
+const PREFIXES: [Prefix; 19] = [
     Prefix { names: &["command", "builtin", "nohup", "setsid", "busybox", "toybox"], ..NOTHING },
     Prefix { names: &["exec"], letters: "a", ..NOTHING },
     Prefix { names: &["time"], letters: "fo", long: &["format", "output"], ..NOTHING },
@@ -64,6 +98,35 @@ const PREFIXES: [Prefix; 13] = [
     Prefix { names: &["chroot", "chrt", "taskset"], letters: "TPD", operands: 1, ..NOTHING },
     Prefix { names: &["nsenter", "unshare"], letters: "tSGRw", long: &["target", "setuid", "setgid", "root", "wd"], ..NOTHING },
     Prefix {
+        names: &["setpriv"],
+        long: &["reuid", "regid", "groups", "inh-caps", "ambient-caps", "bounding-set", "securebits", "pdeathsig"],
+        ..NOTHING
+    },
+    // Without `-u` it starts a shell, as `su` does.
+    Prefix { names: &["runuser"], letters: "ugGw", long: &["user", "group", "supp-group"], ..NOTHING },
+    Prefix { names: &["gosu", "su-exec"], operands: 1, ..NOTHING },
+    Prefix { names: &["strace", "ltrace"], letters: "eopsuaEIOPSXbn", ..NOTHING },
+    Prefix {
+        names: &["systemd-run", "systemd-inhibit", "systemd-cat"],
+        letters: "puEMHt",
+        long: &[
+            "unit",
+            "property",
+            "description",
+            "slice",
+            "uid",
+            "gid",
+            "working-directory",
+            "setenv",
+            "what",
+            "who",
+            "why",
+            "mode",
+        ],
+        ..NOTHING
+    },
+    Prefix { names: &["fakeroot", "unbuffer", "chronic", "ssh-agent", "eatmydata", "tini", "dumb-init"], ..NOTHING },
+    Prefix {
         names: &["xargs"],
         letters: "aEdInLPs",
         long: &["arg-file", "delimiter", "max-args", "max-lines", "max-procs", "max-chars"],
@@ -74,18 +137,56 @@ const PREFIXES: [Prefix; 13] = [
 /// Prefixes whose next word must not hold a value, not even as an option.
 const STRICT: [&str; 8] = ["exec", "command", "builtin", "sudo", "doas", "nohup", "env", "setsid"];
 
+/// A value among the characters of a word.
+pub(super) const HOLE: char = '\u{FFFC}';
+
 /// Stands in the words of a `[[` that has an arithmetic test.
 pub(super) const ARITHMETIC_TEST: &str = "\u{FFFC}arithmetic";
 
-const DECIDES: &str = "here a value would decide which command runs";
+pub(super) const DECIDES: &str = "here a value would decide which command runs";
+
+const CODE_VARIABLE: &str = "the value of this variable is run, or decides what is run";
 
 /// The value of a word `name=value`.
 pub(super) fn assigned(word: &str) -> Option<&str> {
+    assignment(word).map(|(_, value)| value)
+}
+
+/// The name and the value of a word `name=value` or `name+=value`.
+pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let name = name.strip_suffix('+').unwrap_or(name);
-    let first = name.chars().next()?;
-    let plain = (first.is_ascii_alphabetic() || first == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    plain.then_some(value)
+    is_name(name).then_some((name, value))
+}
+
+/// Whether a word could be the name of a variable.
+pub(super) fn is_name(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether a value in a variable of this name is code, or decides which code runs.
+pub fn is_code_variable(name: &str) -> bool {
+    CODE_VARIABLES.contains(&name) || name.starts_with("BASH_FUNC_")
+}
+
+/// Whether a word begins as an element of an array that is assigned, `name[index]=…`, and whether it is all there.
+pub(super) fn element(word: &str) -> Option<bool> {
+    let (name, rest) = word.split_once('[')?;
+    let whole = || rest.contains("]=") || rest.contains("]+=");
+    (is_name(name) && (whole() || !rest.contains(']'))).then(whole)
+}
+
+/// Whether a prefix without a command starts a shell, which reads its input: `sudo -i`, `chroot DIR`.
+pub(super) fn needs_a_shell<S: AsRef<str>>(words: &[S]) -> bool {
+    let shell = |option: &str| match option.strip_prefix('-') {
+        Some(long) => ["login", "shell"].contains(&long),
+        None => option.contains(['i', 's']),
+    };
+    words.iter().enumerate().any(|(at, word)| match program(word.as_ref()) {
+        "chroot" | "nsenter" | "unshare" => true,
+        "sudo" | "doas" => words.iter().skip(at).filter_map(|word| word.as_ref().strip_prefix('-')).any(shell),
+        _ => false,
+    })
 }
 
 /// The last part of the path of a program.
@@ -153,9 +254,12 @@ pub(super) fn command_place<S: AsRef<str>>(words: &[S]) -> Option<usize> {
 fn prefixed<S: AsRef<str>>(words: &[S]) -> Option<usize> {
     let name = program(words.first()?.as_ref());
     let prefix = PREFIXES.iter().find(|prefix| prefix.names.contains(&name))?;
+    if name == "runuser" && !words.iter().any(|word| word.as_ref().starts_with("-u") || word.as_ref().starts_with("--user")) {
+        return None;
+    }
     let mut n = 1;
     while let Some(option) = words.get(n).and_then(|word| word.as_ref().strip_prefix('-')) {
-        // `command -v` runs nothing.
+        // `command -v` runs nothing, and without `-u` this one is no prefix.
         if name == "command" && option.contains(['v', 'V']) {
             return None;
         }
@@ -182,6 +286,9 @@ pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Op
     if in_array {
         return word.starts_with('[').then_some("the index of an array is evaluated, and can run commands");
     }
+    if assignment(word).is_some_and(|(name, _)| is_code_variable(name)) {
+        return Some(CODE_VARIABLE);
+    }
     if words.is_empty() && assigned(word).is_some() {
         return None;
     }
@@ -207,14 +314,24 @@ pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Op
     {
         return Some("here a value would name a variable; write `name={{…}}`");
     }
+    // What begins with a value can be an option.
+    let begins = |word: &str| word.starts_with(HOLE);
     let names = match first {
         "printf" => word.starts_with("-v") || words.last().is_some_and(|word| word == "-v"),
-        "[" | "test" => behind().any(|word| word == "-v"),
-        "wait" => behind().chain([word]).any(|word| word.starts_with('-')),
+        "[" | "test" => behind().any(|word| word == "-v") || (begins(word) && behind().next_back().is_some_and(begins)),
+        "wait" => !behind().any(|word| word == "--") && behind().chain([word]).any(|word| word.starts_with('-') || begins(word)),
         _ => false,
     };
     if names {
         return Some("here a value would name a variable");
+    }
+    if first == "printf" && begins(word) && behind().next().is_none() {
+        return Some("here a value could be an option of `printf` that names a variable; write `printf '%s\\n' {{…}}`");
+    }
+    if (first == "jobs" && (begins(word) || behind().any(|word| word == "-x")))
+        || (first == "hash" && behind().any(|word| word.starts_with("-p")))
+    {
+        return Some(DECIDES);
     }
     if words.iter().any(|word| word == ARITHMETIC_TEST) {
         return Some("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[ … ]`");

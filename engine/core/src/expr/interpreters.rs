@@ -4,110 +4,62 @@
 //! The list is what the usual interpreters and clients document; a program of the user's own that reads an argument as code
 //! cannot be known.
 
-use super::commands::{command_place, is_prefix, program};
+mod table;
 
-/// What a program reads as code.
-struct Interpreter {
-    names: &'static [&'static str],
-    /// Options behind which code stands: letters, which may be joined with others (`-Atc`), and long names.
-    code: &'static [&'static str],
-    /// Options behind which other data stands, and how many words of it: needed to tell operands from them.
-    data: &'static [(&'static str, usize)],
-    /// Which operand is code, where no option has given the code.
-    operand: Operand,
-    /// Options that name a file with the code.
-    file: &'static [&'static str],
-    input: Input,
-}
+use super::commands::{DECIDES, command_place, is_prefix, needs_a_shell, program};
+use table::{INTERPRETERS, Input, Interpreter, LAUNCHERS, OPTIONS, Operand, SSH_VALUES};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operand {
-    Data,
-    First,
-    /// Behind a database or a connection.
-    Second,
-    All,
-}
-
-/// Whether the standard input is code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Input {
-    Data,
-    /// Where neither an option nor an operand names a script.
-    WithoutScript,
-    /// Where no option gives code: operands name databases and the like.
-    WithoutCode,
-}
-
-const NOTHING: Interpreter =
-    Interpreter { names: &[], code: &[], data: &[], operand: Operand::Data, file: &[], input: Input::WithoutScript };
-
-const INTERPRETERS: [Interpreter; 18] = [
-    Interpreter { names: &["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"], code: &["c"], data: &[("o", 1)], ..NOTHING },
-    Interpreter { names: &["su", "runuser"], code: &["c", "command"], input: Input::WithoutCode, ..NOTHING },
-    Interpreter { names: &["script", "flock"], code: &["c", "command"], input: Input::Data, ..NOTHING },
-    Interpreter { names: &["python", "python2", "python3", "pypy3"], code: &["c"], data: &[("W", 1), ("X", 1)], ..NOTHING },
-    Interpreter { names: &["perl"], code: &["e", "E"], ..NOTHING },
-    Interpreter { names: &["ruby", "lua", "Rscript", "julia", "groovy", "elixir", "osascript"], code: &["e"], ..NOTHING },
-    Interpreter { names: &["node", "deno", "bun"], code: &["e", "p", "eval", "print"], ..NOTHING },
-    Interpreter { names: &["php"], code: &["r"], ..NOTHING },
-    Interpreter { names: &["psql"], code: &["c", "command"], file: &["f", "file"], input: Input::WithoutCode, ..NOTHING },
-    Interpreter { names: &["mysql", "mariadb", "cqlsh"], code: &["e", "execute"], input: Input::WithoutCode, ..NOTHING },
-    Interpreter { names: &["mongosh", "mongo"], code: &["eval"], input: Input::WithoutCode, ..NOTHING },
-    Interpreter { names: &["clickhouse-client"], code: &["q", "query"], input: Input::WithoutCode, ..NOTHING },
-    Interpreter {
-        names: &["sqlite3", "duckdb"],
-        code: &["cmd", "c"],
-        operand: Operand::Second,
-        data: &[("separator", 1), ("nullvalue", 1), ("init", 1)],
-        ..NOTHING
-    },
-    Interpreter {
-        names: &["awk", "gawk", "mawk", "nawk"],
-        code: &["e", "source"],
-        data: &[("F", 1), ("v", 1), ("i", 1)],
-        operand: Operand::First,
-        file: &["f", "file"],
-        input: Input::Data,
-    },
-    Interpreter {
-        names: &["sed"],
-        code: &["e", "expression"],
-        data: &[("l", 1)],
-        operand: Operand::First,
-        file: &["f", "file"],
-        input: Input::Data,
-    },
-    Interpreter {
-        names: &["jq", "yq"],
-        data: &[("arg", 2), ("argjson", 2), ("slurpfile", 2), ("rawfile", 2), ("indent", 1), ("L", 1)],
-        operand: Operand::First,
-        file: &["f", "from-file"],
-        input: Input::Data,
-        ..NOTHING
-    },
-    Interpreter { names: &["watch"], data: &[("n", 1), ("interval", 1)], operand: Operand::All, input: Input::Data, ..NOTHING },
-    Interpreter { names: &["parallel"], data: &[("j", 1), ("n", 1), ("jobs", 1)], operand: Operand::All, ..NOTHING },
-];
-
-/// Programs that start a program named somewhere behind them.
-const LAUNCHERS: [&str; 4] = ["docker", "podman", "kubectl", "find"];
-
-/// Options of `ssh` that have a value behind them.
-const SSH_VALUES: &str = "BbcDEeFIiJLlmOopPQRSWw";
+/// Longer ones are not looked into.
+const WORDS: usize = 1_000;
 
 const PART: &str = "here the value would be part of a program that another interpreter reads";
 
-/// The places, among the arguments of an `exec`, of those that are read as code and hold a value.
-pub fn data_as_code(words: &[&str]) -> Vec<usize> {
+pub(super) const OPTION: &str = "an option";
+
+/// Why a value must not be an option, and what to write.
+pub const COULD_BE_AN_OPTION: &str = "a value that begins with `-` would be an option here, and one of them runs code";
+pub const BEFORE_IT: &str = "write `--` before it";
+
+const SCRIPT: &str = "here a value would decide which program an interpreter runs";
+
+/// An argument of an `exec` that is read as code and holds a value.
+pub struct Pasted {
+    /// Its place among the words.
+    pub place: usize,
+    pub reason: &'static str,
+    /// Whether it is code only where the value begins with `-`.
+    pub option: bool,
+    /// What to do instead.
+    pub help: &'static str,
+}
+
+/// The arguments of an `exec` that are read as code and hold a value.
+pub fn data_as_code(words: &[&str]) -> Vec<Pasted> {
     let holds = |word: &str| word.contains("{{");
-    // The first word decides which program runs.
-    let first = words.first().filter(|word| holds(word)).map(|_| 0);
-    first.into_iter().chain(code_with_values(words, &holds).into_iter().map(|(at, _)| at)).collect()
+    let program = words.first().copied().unwrap_or_default();
+    // The first word decides which program runs, and so does the one behind `sudo`.
+    let decides = command_place(words).filter(|at| *at == 0 || is_prefix(program));
+    let first = decides.filter(|at| words.get(*at).is_some_and(|word| holds(word)));
+    let mut found: Vec<_> = first.into_iter().map(|at| (at, DECIDES)).chain(code_with_values(words, &holds)).collect();
+    found.sort_by_key(|(place, _)| *place);
+    found.dedup_by_key(|(place, _)| *place);
+    let pasted = |(place, why)| match why {
+        OPTION => Pasted { place, reason: COULD_BE_AN_OPTION, option: true, help: BEFORE_IT },
+        DECIDES | SCRIPT => {
+            Pasted { place, reason: "the value would decide which program runs", option: false, help: way_around("{{") }
+        }
+        _ => Pasted {
+            place,
+            reason: "the program reads this argument as code, so whatever stands in the value would run",
+            option: false,
+            help: way_around(program),
+        },
+    };
+    found.into_iter().map(pasted).collect()
 }
 
 /// What to do instead, for the program that would read a value as code.
-pub fn way_around(program: &str) -> &'static str {
+fn way_around(program: &str) -> &'static str {
     match super::commands::program(program) {
         program if program.starts_with("{{") => "name the program; choose between programs with `choose`",
         "psql" => "hand it over with `-v name={{…}}` and write `:'name'` in a script on standard input or in a file",
@@ -122,63 +74,171 @@ pub fn way_around(program: &str) -> &'static str {
 /// The words, among those of one command, that are read as code and hold a value, and why each is.
 pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
+    let first = command_place(words).unwrap_or(words.len());
+    // As an argument of another program the name alone says too little: `apt-get install jq`.
+    let before = words.get(..=first).unwrap_or(words);
+    let launched = before.iter().any(|word| is_prefix(word) || LAUNCHERS.contains(&program(word)));
     for (at, word) in words.iter().enumerate() {
         let rest = words.get(at + 1..).unwrap_or_default();
-        if program(word) == "ssh" {
+        let started = at <= first || launched;
+        if started {
+            found.extend(options(program(word), rest, holds).into_iter().map(|n| (at + 1 + n, OPTION)));
+        }
+        let transport = at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| ["-e", "--rsh"].contains(word));
+        if program(word) == "ssh" && !transport {
             found.extend(remote(rest, holds).into_iter().map(|(n, why)| (at + 1 + n, why)));
-        } else if let Some(interpreter) = interpreter(word) {
-            // As an argument of another program the name alone says too little: `apt-get install jq`.
-            let first = command_place(words).unwrap_or(words.len());
-            let before = words.get(..=first).unwrap_or(words);
-            let started = at <= first || before.iter().any(|word| is_prefix(word) || LAUNCHERS.contains(&program(word)));
-            let Read { options, operands, .. } = interpreter.read(rest);
-            let code = options.into_iter().chain(operands.into_iter().filter(|_| started));
-            found.extend(code.filter(|n| rest.get(*n).is_some_and(|word| holds(word))).map(|n| (at + 1 + n, PART)));
+        } else if let Some(interpreter) = interpreter(word).filter(|interpreter| started || !interpreter.word) {
+            let Read { options, operands, script, .. } = interpreter.read(rest);
+            let code = options.into_iter().chain(operands.into_iter().filter(|_| started)).map(|n| (n, PART));
+            let code = code.chain(script.filter(|_| started).map(|n| (n, SCRIPT)));
+            found.extend(code.filter(|(n, _)| rest.get(*n).is_some_and(|word| holds(word))).map(|(n, why)| (at + 1 + n, why)));
+        } else if ["-exec", "-execdir", "-ok", "-okdir"].contains(word)
+            && let Some(n) = command_place(rest).filter(|n| rest.get(*n).is_some_and(|word| holds(word)))
+        {
+            found.push((at + 1 + n, DECIDES));
         }
     }
-    found.sort_unstable();
-    found.dedup_by_key(|(at, _)| *at);
+    // The reason that was found last is the one about the code itself.
+    found.sort_by_key(|(at, _)| *at);
+    found.dedup_by(|later, kept| {
+        later.0 == kept.0 && {
+            kept.1 = later.1;
+            true
+        }
+    });
     found
 }
 
-/// Whether a command of these words reads its standard input as code.
-pub(super) fn reads_input_as_code(words: &[&str]) -> bool {
+/// The first word that begins with a value where the program would still take it for an option.
+fn options(name: &str, words: &[&str], holds: &dyn Fn(&str) -> bool) -> Option<usize> {
+    let (names, values) = OPTIONS.iter().find(|(names, _)| names.contains(&name))?;
+    let language = interpreter(name).is_some_and(|interpreter| interpreter.input == Input::WithoutScript);
+    let mut takes = false;
+    for (n, word) in words.iter().enumerate() {
+        let option = word.strip_prefix('-').filter(|option| !option.is_empty());
+        match option {
+            _ if takes => takes = false,
+            Some("-") => return None,
+            Some(long) if long.starts_with('-') => takes = !long.contains('=') && !long.contains("{{"),
+            Some(letters) => takes = letters.find(|c| values.contains(c)).is_some_and(|at| at + 1 == letters.len()),
+            None if word.starts_with("{{") || word.starts_with('\u{FFFC}') => return holds(word).then_some(n),
+            // The old way of `tar cf FILE`.
+            None if n == 0 && names.contains(&"tar") => takes = word.contains('f'),
+            // Behind the program, or the host, stands what is not for it.
+            None if language || name == "ssh" => return None,
+            None => {}
+        }
+    }
+    None
+}
+
+/// What of its standard input a command reads as code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reads {
+    #[default]
+    Data,
+    /// Statements of a client, such as SQL.
+    Statements,
+    /// A program.
+    Program,
+}
+
+/// What a command of these words reads its standard input as.
+pub(super) fn reads_input_as(words: &[&str]) -> Reads {
     if let Some(at) = words.iter().position(|word| program(word) == "ssh") {
         let rest = words.get(at + 1..).unwrap_or_default();
         // Without a command the shell over there reads its input.
-        if host(rest).is_none_or(|host| host + 1 == rest.len()) {
-            return true;
+        match host(rest).map(|host| rest.get(host + 1..).unwrap_or_default()) {
+            None | Some([]) => return Reads::Program,
+            Some(there) => {
+                let reads = text_reads_input_as(&there.join(" "));
+                if reads > Reads::Data {
+                    return reads;
+                }
+            }
         }
     }
     // What is read becomes words of the command behind it.
-    let becomes_words = words.iter().position(|word| ["xargs", "parallel"].contains(&program(word)));
-    let mut behind = becomes_words.and_then(|at| words.get(at + 1..)).unwrap_or_default().iter();
-    if behind.any(|word| program(word) == "ssh" || interpreter(word).is_some()) {
-        return true;
+    if let Some(at) = words.iter().position(|word| ["xargs", "parallel"].contains(&program(word))) {
+        let behind = words.get(at + 1..).unwrap_or_default();
+        let place = words.get(at..).and_then(command_place).map(|place| place + at);
+        let replaced = words.iter().find_map(|word| word.strip_prefix("-I")).map(|mark| if mark.is_empty() { "{}" } else { mark });
+        let command = place.and_then(|place| words.get(place));
+        let decides = match command {
+            None => words.get(at..).is_some_and(|words| words.iter().skip(1).any(|word| is_prefix(word))),
+            Some(command) => replaced.is_some_and(|mark| command.contains(mark)),
+        };
+        if decides || behind.iter().any(|word| program(word) == "ssh" || interpreter(word).is_some_and(|known| !known.word)) {
+            return Reads::Statements;
+        }
     }
-    let command = command_place(words).and_then(|place| words.get(place));
+    let place = command_place(words);
+    let command = place.and_then(|place| words.get(place));
     if command.is_some_and(|word| ["source", "."].contains(word)) && words.iter().any(|word| is_input(word)) {
-        return true;
+        return Reads::Program;
     }
-    words.iter().enumerate().filter_map(|(at, word)| Some((at, interpreter(word)?))).any(|(at, interpreter)| {
-        let read = interpreter.read(words.get(at + 1..).unwrap_or_default());
-        match interpreter.input {
-            _ if read.input => true,
+    if place.is_none() && needs_a_shell(words) {
+        return Reads::Program;
+    }
+    let launched = command.is_some_and(|word| LAUNCHERS.contains(&program(word)));
+    let mut reads = Reads::Data;
+    for (at, word) in words.iter().enumerate() {
+        let Some(interpreter) = interpreter(word) else { continue };
+        if interpreter.word && place.is_some_and(|place| at > place) && !launched {
+            continue;
+        }
+        let behind = words.get(at + 1..).unwrap_or_default();
+        let read = interpreter.read(behind);
+        let input = match interpreter.input {
             Input::Data => false,
+            _ if read.input => true,
+            Input::Named => false,
             Input::WithoutScript => !read.given && !read.operand,
             Input::WithoutCode => !read.given,
+        };
+        if input {
+            reads = reads.max(if interpreter.language { Reads::Program } else { Reads::Statements });
         }
+        // Code that is given can hand its input on: `su -c psql`, `psql -c '\i /dev/stdin'`.
+        for code in read.options.iter().chain(&read.operands).filter_map(|n| behind.get(*n)) {
+            let within = if interpreter.language { text_reads_input_as(code) } else { Reads::Data };
+            reads = reads.max(within).max(if includes_input(code) { Reads::Statements } else { Reads::Data });
+        }
+    }
+    reads
+}
+
+/// What the commands in a text for a shell, as far as they are plain, read their standard input as.
+fn text_reads_input_as(text: &str) -> Reads {
+    let commands = text.split([';', '|', '&', '(', ')', '{', '}', '\n', '`']);
+    let reads = commands.map(|command| {
+        let words: Vec<&str> = command.split([' ', '\t', '\'', '"']).filter(|word| !word.is_empty()).collect();
+        // As long as there is a command in it, it is shorter than the text around it.
+        if words.is_empty() || words.len() > WORDS { Reads::Data } else { reads_input_as(&words) }
+    });
+    reads.max().unwrap_or_default()
+}
+
+/// Whether a statement of a client includes what stands on the standard input.
+fn includes_input(code: &str) -> bool {
+    let words: Vec<&str> = code.split([' ', '\t', '\'', '"']).filter(|word| !word.is_empty()).collect();
+    words.windows(2).any(|pair| {
+        let [include, file] = pair else { return false };
+        [".read", "\\i", "\\ir", "source", "\\."].contains(include) && is_input(file)
     })
 }
 
-/// Whether a word names the standard input.
-fn is_input(word: &str) -> bool {
-    ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(&word)
+/// Whether a word names the standard input, or what else a redirection opened.
+pub(super) fn is_input(word: &str) -> bool {
+    ["-", "/dev/stdin"].contains(&word) || word.starts_with("/dev/fd/") || word.starts_with("/proc/self/fd/")
 }
 
 fn interpreter(word: &str) -> Option<&'static Interpreter> {
     let name = program(word);
-    INTERPRETERS.iter().find(|interpreter| interpreter.names.contains(&name))
+    // `python3.11`
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let named = |name| INTERPRETERS.iter().find(|interpreter| interpreter.names.contains(&name));
+    named(name).or_else(|| named(plain))
 }
 
 /// What the words behind an interpreter are.
@@ -193,6 +253,8 @@ struct Read {
     input: bool,
     /// Whether an operand stands where a script would be named.
     operand: bool,
+    /// The place of the operand that names a script.
+    script: Option<usize>,
 }
 
 impl Interpreter {
@@ -204,9 +266,11 @@ impl Interpreter {
             n += 1;
             // The standard input, which is judged on its own.
             if is_input(word) {
+                read.input |= self.language && operands.is_empty() && !read.given;
                 continue;
             }
-            let Some(option) = word.strip_prefix('-') else {
+            let option = word.strip_prefix('-').or_else(|| word.strip_prefix('+').filter(|_| !self.stream.is_empty()));
+            let Some(option) = option else {
                 operands.push(n - 1);
                 continue;
             };
@@ -215,13 +279,18 @@ impl Interpreter {
                 read.given = true;
                 read.options.push(if joined { n - 1 } else { n });
                 n += usize::from(!joined);
+            } else if self.stream.contains(&name) {
+                read.input |= operands.is_empty() && !read.given;
             } else if self.file.contains(&name) {
                 read.given = true;
                 let value = if joined { word.get(1 + name.len()..) } else { words.get(n).copied() };
                 read.input |= value.is_some_and(|value| is_input(value) || word.ends_with("=-") || word.ends_with("=/dev/stdin"));
                 n += usize::from(!joined);
-            } else if let Some((_, words)) = self.data.iter().find(|(data, _)| *data == name) {
-                n += if joined { words - 1 } else { *words };
+            } else if let Some((_, more)) = self.data.iter().find(|(data, _)| *data == name) {
+                let more = if joined { more - 1 } else { *more };
+                let behind = words.get(n..n + more).unwrap_or_default();
+                read.input |= self.input != Input::Named && behind.iter().any(|word| is_input(word));
+                n += more;
             }
         }
         let code = match self.operand {
@@ -233,6 +302,8 @@ impl Interpreter {
         };
         read.operand = if self.operand == Operand::Second { !code.is_empty() } else { !operands.is_empty() };
         read.operands = code.to_vec();
+        let script = self.language && self.input == Input::WithoutScript && !read.given && !read.input;
+        read.script = operands.first().copied().filter(|_| script);
         read
     }
 
@@ -300,8 +371,11 @@ mod tests {
             ("perl -E say{{x}}", vec![2]),
             ("perl -ne print{{x}} file", vec![2]),
             ("mysql -hserver{{x}} -e select", vec![]),
-            ("ssh {{host}} uptime", vec![]),
-            ("ssh -p 22 {{host}} systemctl restart {{x}}", vec![6]),
+            ("ssh -- {{host}} uptime", vec![]),
+            ("ssh {{host}} uptime", vec![1]),
+            ("ssh -p 22 -- {{host}} systemctl restart {{x}}", vec![7]),
+            ("ssh -l app db-{{host}} uptime", vec![]),
+            ("ssh -l {{user}} host uptime", vec![]),
             ("ssh -tt db1 ls {{x}}", vec![4]),
             ("ssh -o ProxyCommand={{x}} db1", vec![2]),
             ("ssh -oProxyCommand={{x}} db1", vec![1]),
@@ -311,14 +385,34 @@ mod tests {
             ("awk -f program.awk {{x}}", vec![]),
             ("sed s/a/{{x}}/ file", vec![1]),
             ("sed -n -e {{x}}p file", vec![3]),
-            ("sed -e p {{x}}", vec![]),
-            ("sed p {{x}}", vec![]),
+            ("sed -e p -- {{x}}", vec![]),
+            ("sed -e p {{x}}", vec![3]),
+            ("sed p -- {{x}}", vec![]),
+            ("sed p {{x}}", vec![2]),
             ("jq .[\"{{x}}\"] file", vec![1]),
             ("jq --arg who {{x}} .[$who] file", vec![]),
             ("sqlite3 {{db}} {{x}}", vec![2]),
             ("sqlite3 -separator {{x}} db select", vec![]),
             ("watch -n 5 ls {{x}}", vec![4]),
             ("xargs sh -c {{x}}", vec![3]),
+            ("tar czf {{x}} -C {{y}} .", vec![]),
+            ("tar czf a.tgz {{x}}", vec![3]),
+            ("tar -czf {{x}} -- {{y}}", vec![]),
+            ("rsync -a {{x}}/ b", vec![2]),
+            ("rsync -a -e ssh -- {{x}}/ {{y}}", vec![]),
+            ("psql -X {{x}}", vec![2]),
+            ("psql -X -d {{x}} --host {{y}}", vec![]),
+            ("su -c true {{x}}", vec![3]),
+            ("su -l -- {{x}}", vec![]),
+            ("sh {{x}}", vec![1]),
+            ("sh script {{x}}", vec![]),
+            ("python3 -u {{x}}.py", vec![2]),
+            ("python3 x.py {{x}}", vec![]),
+            ("ed {{x}}", vec![1]),
+            ("find . -exec {{x}} {} ;", vec![3]),
+            ("find . -exec env -i {{x}} ;", vec![5]),
+            ("find {{x}} -exec rm {} ;", vec![]),
+            ("tmux send-keys -t {{x}} {{y}} Enter", vec![4]),
             ("mongosh --eval {{x}}", vec![2]),
             ("apt-get install jq {{x}}", vec![]),
             ("sudo jq .{{x}} file", vec![2]),
@@ -327,31 +421,61 @@ mod tests {
             let found = code_with_values(&words, &|word| word.contains("{{"));
             assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), expect, "{argv}");
         }
-        assert_eq!(data_as_code(&["{{x}}", "a"]), [0]);
+        assert_eq!(data_as_code(&["{{x}}", "a"]).iter().map(|pasted| pasted.place).collect::<Vec<_>>(), [0]);
     }
 
     #[test]
     fn a_program_reads_code_from_its_input_where_nothing_else_gives_it() {
         for (argv, expect) in [
-            ("sh", true),
-            ("sh -s", true),
-            ("sudo bash -eu", true),
-            ("sh script.sh", false),
-            ("python3", true),
-            ("python3 script.py", false),
-            ("psql -X -At billing", true),
-            ("psql -X -f q.sql billing", false),
-            ("mysql -u root", true),
-            ("sqlite3 file.db", true),
-            ("sqlite3 file.db .tables", false),
-            ("ssh -p 22 host", true),
-            ("ssh host sh", true),
-            ("ssh host cat", false),
-            ("su - postgres", true),
-            ("cat", false),
-            ("sed p", false),
+            ("sh", Reads::Program),
+            ("sh -s", Reads::Program),
+            ("sudo bash -eu", Reads::Program),
+            ("sh script.sh", Reads::Data),
+            ("python3", Reads::Program),
+            ("python3 script.py", Reads::Data),
+            ("psql -X -At billing", Reads::Statements),
+            ("psql -X -f q.sql billing", Reads::Data),
+            ("mysql -u root", Reads::Statements),
+            ("sqlite3 file.db", Reads::Statements),
+            ("sqlite3 file.db .tables", Reads::Data),
+            ("ssh -p 22 host", Reads::Program),
+            ("ssh host sh", Reads::Program),
+            ("ssh host cat", Reads::Data),
+            ("su - postgres", Reads::Program),
+            ("python3.11 - x", Reads::Program),
+            ("sh -s -- x", Reads::Program),
+            ("sh +e", Reads::Program),
+            ("bash -O extglob", Reads::Program),
+            ("node -r fs", Reads::Program),
+            ("sh -c x -s", Reads::Data),
+            ("python3 -m json.tool -", Reads::Data),
+            ("su postgres -c psql", Reads::Statements),
+            ("su postgres -c ls", Reads::Data),
+            ("ssh host 'sudo bash -s'", Reads::Program),
+            ("ssh host psql billing", Reads::Statements),
+            ("docker exec -i db mysql", Reads::Statements),
+            ("sqlite3 -init /dev/stdin a.db .tables", Reads::Statements),
+            ("sudo -iu app", Reads::Program),
+            ("sudo -S -v", Reads::Data),
+            ("chroot /mnt", Reads::Program),
+            ("chroot /mnt ls", Reads::Data),
+            ("crontab -", Reads::Program),
+            ("crontab file", Reads::Data),
+            ("at now", Reads::Program),
+            ("at -f file now", Reads::Data),
+            ("grep at", Reads::Data),
+            ("make -f -", Reads::Statements),
+            ("make all", Reads::Data),
+            ("redis-cli", Reads::Statements),
+            ("redis-cli -h host -x set key", Reads::Data),
+            ("xargs env", Reads::Statements),
+            ("xargs -I% % x", Reads::Statements),
+            ("xargs rm --", Reads::Data),
+            ("xargs", Reads::Data),
+            ("cat", Reads::Data),
+            ("sed p", Reads::Data),
         ] {
-            assert_eq!(reads_input_as_code(&argv.split(' ').collect::<Vec<_>>()), expect, "{argv}");
+            assert_eq!(reads_input_as(&argv.split(' ').collect::<Vec<_>>()), expect, "{argv}");
         }
     }
 }

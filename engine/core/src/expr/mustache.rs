@@ -138,7 +138,7 @@ pub(super) fn written(source: &str, pieces: &[Piece]) -> String {
 fn as_its_author_wrote_it(source: &str, found: &[Mustache]) -> String {
     let (mut out, mut from) = (String::with_capacity(source.len()), 0);
     for Mustache { span, comment } in found {
-        out.push_str(&unescaped(source.get(from..span.start).unwrap_or_default()));
+        out.push_str(&before_braces(source.get(from..span.start).unwrap_or_default()));
         let text = source.get(span.clone()).unwrap_or_default();
         match inside(text) {
             inside if inside.starts_with(['#', '/', '^']) || inside.split(' ').next() == Some("else") => out.push_str(text),
@@ -148,6 +148,19 @@ fn as_its_author_wrote_it(source: &str, found: &[Mustache]) -> String {
         from = span.end;
     }
     out + &unescaped(source.get(from..).unwrap_or_default())
+}
+
+/// Text as a rendering writes it before a mustache: of backslashes there, not all may stay.
+fn before_braces(text: &str) -> String {
+    let backslashes = text.len() - text.trim_end_matches('\\').len();
+    let (text, end) = text.split_at(text.len() - backslashes);
+    // As much as decides it is asked of whoever decides it in a rendering.
+    let asked = Template::compile(&format!("{end}{{{{x}}}}")).ok().filter(|_| backslashes > 0);
+    let written = asked.and_then(|template| match template.elements.first() {
+        Some(TemplateElement::RawString(written)) => Some(written.clone()),
+        _ => None,
+    });
+    unescaped(text) + written.as_deref().unwrap_or(end)
 }
 
 fn inside(mustache: &str) -> &str {

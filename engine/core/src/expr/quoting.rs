@@ -5,19 +5,21 @@
 //! Deliberately not a parser of shell: it knows words and commands only well enough to see where data would be read as code
 //! a second time (`eval`, `sh -c`, `let`, array subscripts, a remote shell, what is piped into an interpreter).
 
+mod command;
 mod documents;
+mod expansions;
 mod scopes;
 mod whole;
 
 use std::ops::Range;
 
+use command::{Command, Target};
 use documents::Document;
-use scopes::Scope;
+use scopes::{Known, Scope};
 use whole::Open;
 
 use super::ParseError;
-use super::commands::{ARITHMETIC_TEST, RESERVED, assigned, command_place, program, second_reading};
-use super::interpreters::{code_with_values, reads_input_as_code};
+use super::commands::{HOLE, assigned};
 
 pub use whole::{is_whole, whole_lines};
 
@@ -34,21 +36,41 @@ pub(super) enum Place {
     Comment,
 }
 
-/// The place of every span, in order.
-pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Vec<Place>, ParseError> {
-    let mut lexer = Lexer::new(source, spans);
-    while lexer.at < source.len() {
-        lexer.next()?;
-    }
-    lexer.end_command()?;
-    Ok(lexer.places)
+/// What is said of a script with values in it.
+pub(super) struct Reading {
+    /// The place of every span, in order.
+    pub places: Vec<Place>,
+    /// Where values stand that would be options if they began with `-`, of programs that an option makes run code.
+    pub options: Vec<usize>,
 }
+
+/// How every span is written.
+pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Reading, ParseError> {
+    let mut known = Known::default();
+    for _ in 0..READINGS {
+        let mut lexer = Lexer::new(source, spans);
+        lexer.known = known.clone();
+        while lexer.at < source.len() {
+            lexer.next()?;
+        }
+        lexer.end_command()?;
+        lexer.known.forget_files();
+        if lexer.known == known {
+            return Ok(Reading { places: lexer.places, options: lexer.options });
+        }
+        known = lexer.known;
+    }
+    refuse("the functions of this script call one another too deeply to be followed", spans.first().map_or(0, |span| span.start))
+}
+
+/// How often a script is read at most, to know its functions wherever they are used.
+const READINGS: usize = 10;
 
 #[derive(Debug)]
 enum Frame {
     /// Where commands stand: the script, `( … )`, `$( … )`.
     Commands {
-        command: Command,
+        command: Box<Command>,
         close: Close,
     },
     Double,
@@ -72,41 +94,21 @@ enum Close {
     Array,
 }
 
-/// The words of the command that is being read, as far as they are literal; a `{{…}}` is [`HOLE`] in them.
-#[derive(Debug, Default)]
-struct Command {
-    words: Vec<String>,
-    word: Option<String>,
-    /// Holes of the word.
-    holes: Vec<usize>,
-    /// Holes of the words before it, each with the place of its word.
-    earlier: Vec<(usize, usize)>,
-    /// The word is the target of a redirection, and no word of the command.
-    target: Option<Target>,
-    /// A hole in what stands on the standard input.
-    fed: Option<usize>,
-    /// Here-documents on the standard input.
-    documents: Vec<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    /// What `<<<` gives to the command.
-    HereString,
-    File,
-}
-
-const HOLE: char = '\u{FFFC}';
-
 struct Lexer<'s> {
     source: &'s str,
     spans: &'s [Range<usize>],
     at: usize,
     places: Vec<Place>,
+    options: Vec<usize>,
     frames: Vec<Frame>,
     /// Here-documents whose bodies start at the next line.
     documents: Vec<Document>,
     scopes: Vec<Scope>,
+    /// The name of the function whose body comes next.
+    defined: Option<String>,
+    known: Known,
+    /// How many places stand before each `$(` that is open, and a value that a function writes in it.
+    substituted: Vec<(usize, Option<usize>)>,
     /// Why the quoting cannot be followed from here on.
     lost: Option<&'static str>,
     open: Open,
@@ -114,12 +116,12 @@ struct Lexer<'s> {
 
 type Step = Result<(), ParseError>;
 
-const INPUT: &str = "an interpreter reads this as code from its standard input";
-
 const WAY_OUT: &str = "; put the value under `env:` and use it as a quoted variable";
 
 fn refuse<T>(why: &str, offset: usize) -> Result<T, ParseError> {
-    Err(ParseError { message: format!("{why}{WAY_OUT}"), offset })
+    // Some say themselves what to write, where a variable of its own would mend nothing.
+    let way_out = if why.contains("; write") { "" } else { WAY_OUT };
+    Err(ParseError { message: format!("{why}{way_out}"), offset })
 }
 
 impl<'s> Lexer<'s> {
@@ -129,9 +131,13 @@ impl<'s> Lexer<'s> {
             spans,
             at: 0,
             places: Vec::new(),
-            frames: vec![Frame::Commands { command: Command::default(), close: Close::End }],
+            options: Vec::new(),
+            frames: vec![Frame::Commands { command: Box::default(), close: Close::End }],
             documents: Vec::new(),
             scopes: Vec::new(),
+            defined: None,
+            substituted: Vec::new(),
+            known: Known::default(),
             lost: None,
             open: Open::default(),
         }
@@ -212,7 +218,7 @@ impl Lexer<'_> {
         }
         let Some(c) = self.peek() else { return Ok(()) };
         let in_word = self.command().is_some_and(|command| command.word.is_some());
-        self.open.operator &= matches!(c, ' ' | '\t' | '\r' | '\n') || (c == '#' && !in_word);
+        self.open.operator &= matches!(c, ' ' | '\t' | '\n') || (c == '#' && !in_word);
         match c {
             '\\' => {
                 self.skip(c);
@@ -246,23 +252,28 @@ impl Lexer<'_> {
                 }
                 self.skip(c);
                 self.documents()?;
-                let goes_on = self.open.operator;
-                if let Some(command) = self.command() {
-                    command.documents.clear();
-                    command.fed = command.fed.filter(|_| goes_on);
+                // A pipe goes on in the next line, and so do the words of an array.
+                let goes_on = self.open.operator || self.in_array();
+                if let Some(command) = self.command().filter(|_| !goes_on) {
+                    *command = Command::default();
                 }
             }
-            ' ' | '\t' | '\r' => {
+            ' ' | '\t' => {
                 self.end_word()?;
                 self.skip(c);
             }
             '<' if self.starts("<<") && !self.starts("<<<") => self.document_start()?,
             '<' | '>' if self.rest().get(1..).is_some_and(|rest| rest.starts_with('(')) => self.process(c),
             '<' | '>' => {
-                self.end_descriptor()?;
+                let standard = self.end_descriptor()?;
                 let here_string = self.starts("<<<");
                 if let Some(command) = self.command() {
-                    command.target = Some(if here_string { Target::HereString } else { Target::File });
+                    command.target = Some(match c {
+                        _ if here_string => Target::HereString,
+                        '<' => Target::Input,
+                        _ => Target::Output,
+                    });
+                    command.given |= c == '<' && standard;
                 }
                 self.at += if here_string { 3 } else { 1 };
                 if matches!(self.peek(), Some('&' | '>' | '|')) {
@@ -272,21 +283,24 @@ impl Lexer<'_> {
             '&' if self.starts("&>") => {
                 self.end_word()?;
                 if let Some(command) = self.command() {
-                    command.target = Some(Target::File);
+                    command.target = Some(Target::Output);
+                    command.background = command.background.or(Some(command.words.len()));
                 }
                 self.at += if self.starts("&>>") { 3 } else { 2 };
             }
             '&' | '|' | '(' | ')' if self.in_brackets() => {
                 self.end_word()?;
                 self.skip(c);
+                if let Some(command) = self.command() {
+                    command.operator |= matches!(c, '&' | '|');
+                }
             }
             '|' if !self.starts("||") => {
                 let fed = self.end_command()?;
                 self.skip(c);
                 self.open.operator = true;
-                // Behind a `}` or `)` it is there already.
                 if let (Some(fed), Some(next)) = (fed, self.command()) {
-                    (next.fed, next.documents) = (fed.fed, fed.documents);
+                    *next = fed;
                 }
             }
             ';' | '&' | '|' => {
@@ -294,7 +308,7 @@ impl Lexer<'_> {
                 // The second sign of `|&` is a pipe still.
                 let pipe = c == '&' && self.source.get(..self.at).is_some_and(|before| before.ends_with('|'));
                 if let Some(command) = self.command().filter(|_| !pipe) {
-                    (command.fed, command.documents) = (None, Vec::new());
+                    *command = Command::default();
                 }
                 // `||`, or the second sign of `&&` or `|&`.
                 let before = self.source.get(..self.at).unwrap_or_default();
@@ -319,8 +333,14 @@ impl Lexer<'_> {
             && self.command().is_some_and(|command| command.is_test() && !command.words.iter().any(|word| word == "]]"))
     }
 
+    fn in_array(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. }))
+    }
+
     fn open(&mut self) -> Step {
         let word = self.command().and_then(|command| command.word.clone());
+        let function = self.rest().get(1..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with(')'));
+        let named = self.command().and_then(|command| command.word.clone().or_else(|| command.words.last().cloned()));
         let array = word.as_deref().is_some_and(|word| assigned(word).is_some_and(|value| value.is_empty()));
         if !array && self.starts("((") && word.is_none() {
             return self.arithmetic(2);
@@ -330,10 +350,11 @@ impl Lexer<'_> {
         }
         self.skip('(');
         let close = if array { Close::Array } else { Close::Parenthesis };
-        self.frames.push(Frame::Commands { command: Command::default(), close });
+        self.frames.push(Frame::Commands { command: Box::default(), close });
         if !array {
             let around = self.frames.len() - 1;
             self.enter(around);
+            self.defined = named.filter(|_| function);
         }
         Ok(())
     }
@@ -343,228 +364,25 @@ impl Lexer<'_> {
             Some(Frame::Commands { close, .. }) => *close,
             _ => Close::End,
         };
-        // A `)` that nothing opened ends the pattern of a `case`.
         if close == Close::Array {
             self.end_word()?
         } else {
             self.end_command()?;
         }
         self.skip(')');
-        if close != Close::End {
+        // A `)` that nothing opened ends the pattern of a `case`.
+        let pattern = self.open.in_case(self.frames.len());
+        if close != Close::End && !pattern {
             self.frames.pop();
-            // What `$( … )` writes is a word, which is data.
             self.leave();
+            self.leave_substitution();
+        }
+        if close == Close::Substitution && !pattern {
+            self.take_substitution();
         }
         // The `()` of a function.
-        let is_value = matches!(close, Close::Array | Close::Substitution | Close::Process);
+        let is_value = pattern || matches!(close, Close::Array | Close::Substitution | Close::Process);
         self.open.operator = !is_value && self.source.get(..self.at).is_some_and(|before| before.ends_with("()"));
-        Ok(())
-    }
-
-    fn single(&mut self) -> Step {
-        self.skip('\'');
-        if let Some(command) = self.command() {
-            command.word.get_or_insert_default();
-        }
-        while let Some(c) = self.peek() {
-            if let Some(span) = self.hole() {
-                self.take_hole(&span, Place::Single)?;
-                continue;
-            }
-            self.skip(c);
-            if c == '\'' {
-                return Ok(());
-            }
-            self.push_word(c);
-        }
-        self.open.quote = true;
-        Ok(())
-    }
-
-    fn double(&mut self) -> Step {
-        if let Some(span) = self.hole() {
-            return self.take_hole(&span, Place::Double);
-        }
-        match self.peek() {
-            Some('"') => {
-                self.at += 1;
-                self.frames.pop();
-            }
-            Some('\\') => {
-                self.at += 1;
-                if let Some(next) = self.peek()
-                    && self.hole().is_none()
-                {
-                    self.skip(next);
-                    self.push_word(next);
-                }
-            }
-            Some('`') => self.backticks()?,
-            Some('$') => self.dollar(true)?,
-            Some(c) => {
-                self.skip(c);
-                self.push_word(c);
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn parameter(&mut self, quoted: bool) -> Step {
-        if let Some(span) = self.hole() {
-            return self.take_hole(&span, Place::Double);
-        }
-        match self.peek() {
-            Some('}') => {
-                self.at += 1;
-                self.frames.pop();
-            }
-            Some('\\') => {
-                self.at += 1;
-                if let Some(next) = self.peek() {
-                    self.skip(next);
-                }
-            }
-            Some('\'') if quoted => {
-                self.lost = Some("a single quote inside `\"${…}\"` before this place means different things in different shells");
-                self.at += 1;
-            }
-            Some('\'') => self.single()?,
-            Some('"') => {
-                self.at += 1;
-                self.frames.push(Frame::Double);
-            }
-            Some('`') => self.backticks()?,
-            Some('$') => self.dollar(quoted)?,
-            Some(c) => self.skip(c),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// `$( … )`, `$(( … ))`, `${ … }`, `$' … '`, or a plain variable.
-    fn dollar(&mut self, quoted: bool) -> Step {
-        if let Some(command) = self.command() {
-            command.word.get_or_insert_default().push('$');
-        }
-        if self.starts("$((") {
-            self.at += 1;
-            return self.arithmetic(2);
-        }
-        if self.starts("$(") {
-            self.at += 2;
-            self.frames.push(Frame::Commands { command: Command::default(), close: Close::Substitution });
-            return Ok(());
-        }
-        if self.starts("${{") && self.spans.get(self.places.len()).is_some_and(|span| span.start == self.at + 1) {
-            return refuse("`$` directly before `{{` would make another variable of the value's name", self.at + 1);
-        }
-        if self.starts("${") {
-            self.at += 2;
-            // `${#name}` and `${name#…}` hold no comment.
-            self.frames.push(Frame::Parameter { quoted });
-            return Ok(());
-        }
-        if self.starts("$'") && !quoted {
-            return self.escaped();
-        }
-        if self.starts("$[") {
-            self.lost = Some("the old arithmetic `$[…]` stands before this place");
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// `$'…'`, where backslashes mean something.
-    fn escaped(&mut self) -> Step {
-        let start = self.at;
-        self.at += 2;
-        self.open.quote = true;
-        while let Some(c) = self.peek() {
-            if self.hole().is_some() {
-                return refuse("inside `$'…'` a value would be read for escapes", self.at);
-            }
-            self.skip(c);
-            match c {
-                '\'' => {
-                    self.open.quote = false;
-                    break;
-                }
-                '\\' => {
-                    if let Some(next) = self.peek() {
-                        self.skip(next);
-                    }
-                }
-                _ => {}
-            }
-        }
-        // A plain `sh` may read `$'` as a dollar and a quote, and end it elsewhere.
-        if self.source.get(start..self.at).is_some_and(|text| text.contains("\\'")) {
-            self.lost = Some("a `$'…\\'…'` before this place ends differently in different shells");
-        }
-        Ok(())
-    }
-
-    fn backticks(&mut self) -> Step {
-        let start = self.at;
-        self.at += 1;
-        self.open.quote = true;
-        while let Some(c) = self.peek() {
-            if self.hole().is_some() {
-                return refuse("inside backticks the quoting of a value cannot be shown to hold; write `$(…)`, or", self.at)
-                    .map_err(|error| reworded(error, "; write `$( … )` instead of backticks"));
-            }
-            self.skip(c);
-            match c {
-                '`' => {
-                    self.open.quote = false;
-                    break;
-                }
-                '\\' => {
-                    if let Some(next) = self.peek() {
-                        self.skip(next);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let text = self.source.get(start..self.at).unwrap_or_default();
-        let (singles, doubles) = (text.matches('\'').count(), text.matches('"').count());
-        if singles % 2 == 1 || doubles % 2 == 1 || text.contains('\\') {
-            self.lost = Some("quotes or backslashes inside backticks stand before this place");
-        }
-        self.push_word('$');
-        Ok(())
-    }
-
-    /// `(( … ))` and `$(( … ))`: skipped; at the start of it stand `parentheses` opening ones.
-    fn arithmetic(&mut self, parentheses: usize) -> Step {
-        let start = self.at;
-        self.at += parentheses;
-        let mut depth = parentheses;
-        while let Some(c) = self.peek() {
-            if self.hole().is_some() {
-                return refuse("in arithmetic a value would be evaluated, and can run commands", self.at);
-            }
-            if matches!(c, '\'' | '"' | '`' | '\\' | '#') {
-                self.lost = Some("quotes inside `((…))` stand before this place");
-            }
-            if c == ')' && depth == parentheses && !self.starts("))") {
-                self.lost = Some("a `((` before this place may be two subshells or arithmetic");
-            }
-            self.skip(c);
-            match c {
-                '(' => depth += 1,
-                ')' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-        }
-        let text = self.source.get(start..self.at).unwrap_or_default();
-        let is_odd = |quote| text.matches(quote).count() % 2 == 1;
-        self.open.quote |= depth > 0 || ['\'', '"', '`'].into_iter().any(is_odd) || text.contains("\\'");
         Ok(())
     }
 
@@ -576,112 +394,11 @@ impl Lexer<'_> {
         }
         self.at = end;
     }
-
-    fn end_word(&mut self) -> Step {
-        let close = match self.frames.last() {
-            Some(Frame::Commands { close, .. }) => *close,
-            _ => Close::End,
-        };
-        let substituted =
-            self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Substitution | Close::Process, .. }));
-        let Some(command) = innermost(&mut self.frames) else { return Ok(()) };
-        let Some(word) = command.word.take() else { return Ok(()) };
-        let holes = std::mem::take(&mut command.holes);
-        if let Some(target) = command.target.take() {
-            if target == Target::HereString {
-                command.fed = command.fed.or(holes.first().copied());
-            }
-            return Ok(());
-        }
-        let mut opens = false;
-        if let Some(hole) = holes.first()
-            && let Some(why) = second_reading(&command.words, &word, close == Close::Array)
-        {
-            return refuse(why, *hole);
-        }
-        let before = self.source.get(..self.at).and_then(|before| before.strip_suffix(word.as_str()));
-        // What is quoted is no word of the shell.
-        if close != Close::Array && before.is_some_and(|before| !before.ends_with('\\')) {
-            let depth = self.open.depth();
-            self.open.word(&command.words, &word);
-            opens = self.open.depth() > depth;
-        }
-        let place = command.words.len();
-        command.earlier.extend(holes.into_iter().map(|hole| (place, hole)));
-        if command.is_test() && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str()) && close != Close::Array {
-            if let Some((_, hole)) = command.earlier.first() {
-                return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", *hole)
-                    .map_err(|error| reworded(error, "; use `[ … ]` for it"));
-            }
-            command.words.push(ARITHMETIC_TEST.to_owned());
-        }
-        let case = word == "case" && command.words.is_empty();
-        if !command.words.is_empty() || !(RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
-            command.words.push(word);
-        }
-        if case && substituted {
-            self.lost = Some("a `case` inside `$(…)` stands before this place");
-        }
-        if opens {
-            let frames = self.frames.len();
-            self.enter(frames);
-        }
-        self.leave();
-        Ok(())
-    }
-
-    /// Ends the command and judges it as a whole. Gives what it writes, for the command behind a pipe.
-    fn end_command(&mut self) -> Result<Option<Command>, ParseError> {
-        self.end_word()?;
-        if matches!(self.frames.last(), Some(Frame::Commands { close: Close::Array, .. })) {
-            return Ok(None);
-        }
-        // A pipe goes on in the next line.
-        let begun = |command: &&mut Command| !(command.words.is_empty() && command.earlier.is_empty());
-        let Some(mut command) = self.command().filter(begun).map(std::mem::take) else { return Ok(None) };
-        for scope in &self.scopes {
-            command.fed = command.fed.or(scope.fed);
-            command.documents.extend(&scope.documents);
-        }
-        if command.earlier.is_empty() && command.fed.is_none() && command.documents.is_empty() {
-            return Ok(None);
-        }
-        let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
-        if let Some((place, why)) = code_with_values(&words, &|word| word.contains(HOLE)).first() {
-            let hole = command.earlier.iter().find(|(word, _)| word == place).map_or(0, |(_, hole)| *hole);
-            return refuse(why, hole);
-        }
-        if reads_input_as_code(&words) {
-            if let Some(hole) = command.fed {
-                return refuse(INPUT, hole);
-            }
-            for place in &command.documents {
-                if let Some(document) = self.documents.get_mut(*place) {
-                    document.code = true;
-                }
-            }
-        }
-        let prints = command_place(&words)
-            .and_then(|place| words.get(place))
-            .is_some_and(|word| ["echo", "printf", "print"].contains(&program(word)));
-        let fed = command.fed.or_else(|| command.earlier.first().map(|(_, hole)| *hole).filter(|_| prints));
-        for scope in &mut self.scopes {
-            scope.printed = scope.printed.or(fed);
-        }
-        Ok(Some(Command { fed, documents: command.documents, ..Command::default() }))
-    }
-}
-
-impl Command {
-    /// Whether it is a `[[`.
-    fn is_test(&self) -> bool {
-        command_place(&self.words).and_then(|place| self.words.get(place)).is_some_and(|word| word == "[[")
-    }
 }
 
 fn innermost(frames: &mut [Frame]) -> Option<&mut Command> {
     frames.iter_mut().rev().find_map(|frame| match frame {
-        Frame::Commands { command, .. } => Some(command),
+        Frame::Commands { command, .. } => Some(command.as_mut()),
         _ => None,
     })
 }

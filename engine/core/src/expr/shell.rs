@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::mustache::{self, Part, Piece, collect_part, gap, mustaches, needed_part, unescaped};
-use super::quoting::{Place, places};
+use super::quoting::{Place, Reading, places};
 use super::template::{Lookup, written_value};
 use super::text::plain_text;
 use super::{EvalError, Names, ParseError, Reference};
@@ -27,7 +27,7 @@ pub struct ShellScript {
     pub source: String,
     pub at: Origin,
     #[serde(skip)]
-    chunks: OnceLock<Result<Arc<Vec<Chunk>>, ParseError>>,
+    chunks: OnceLock<Result<Arc<Chunks>, ParseError>>,
 }
 
 /// A rendered [`ShellScript`]: text without values, and the values under the variable names it uses.
@@ -40,6 +40,13 @@ pub struct RenderedScript {
 const LOST: &str = "the quotes around this `{{…}}` cannot be followed; use `env:`";
 
 #[derive(Debug)]
+struct Chunks {
+    chunks: Vec<Chunk>,
+    /// Where values stand that could be options.
+    options: Vec<usize>,
+}
+
+#[derive(Debug)]
 enum Chunk {
     Text(String),
     /// `text` is the `{{…}}`.
@@ -48,6 +55,7 @@ enum Chunk {
         part: Part,
         variable: String,
         place: Place,
+        offset: usize,
     },
 }
 
@@ -61,18 +69,40 @@ impl ShellScript {
     /// Refuses every `{{…}}` in a place where its value could be read as code, and says what to write instead.
     pub fn parse(source: &str, at: Origin) -> Result<ShellScript, ParseError> {
         let script = ShellScript { source: source.to_owned(), at, chunks: OnceLock::new() };
-        script.chunks().map(|_| ()).map_err(Clone::clone)?;
+        script.read().map(|_| ()).map_err(Clone::clone)?;
         Ok(script)
     }
 
-    fn chunks(&self) -> Result<&Arc<Vec<Chunk>>, &ParseError> {
+    fn read(&self) -> Result<&Arc<Chunks>, &ParseError> {
         self.chunks.get_or_init(|| chunks(&self.source).map(Arc::new)).as_ref()
+    }
+
+    fn chunks(&self) -> Result<&[Chunk], &ParseError> {
+        self.read().map(|read| read.chunks.as_slice())
+    }
+
+    /// Where a value stands that would be an option if it began with `-`, of a program that an option makes run code; and the
+    /// name that the value comes from.
+    pub fn options(&self) -> Vec<(usize, Option<Reference>)> {
+        let Ok(read) = self.read() else { return Vec::new() };
+        let named = |offset: usize| {
+            let mut found = Vec::new();
+            for chunk in &read.chunks {
+                if let Chunk::Value { part, offset: at, .. } = chunk
+                    && *at == offset
+                {
+                    collect_part(part, &mut found);
+                }
+            }
+            found.into_iter().next()
+        };
+        read.options.iter().map(|offset| (*offset, named(*offset))).collect()
     }
 
     /// Every name it mentions outside comments, in the order of the source.
     pub fn references(&self) -> Vec<Reference> {
         let mut found = Vec::new();
-        for chunk in self.chunks().map(|chunks| chunks.as_slice()).unwrap_or_default() {
+        for chunk in self.chunks().unwrap_or_default() {
             if let Chunk::Value { part, .. } = chunk {
                 collect_part(part, &mut found);
             }
@@ -82,7 +112,7 @@ impl ShellScript {
 
     /// The names among them that have to have a value, since nothing is no text.
     pub fn needed(&self) -> Vec<Reference> {
-        let chunks = self.chunks().map(|chunks| chunks.as_slice()).unwrap_or_default();
+        let chunks = self.chunks().unwrap_or_default();
         let values = chunks.iter().filter_map(|chunk| if let Chunk::Value { part, .. } = chunk { Some(part) } else { None });
         let mut found = Vec::new();
         values.for_each(|part| needed_part(part, true, &[], &mut found));
@@ -143,7 +173,7 @@ impl ShellScript {
 /// data there. Pieces are byte ranges in order. Refuses every place where a `{{…}}` would be refused.
 pub fn expansions(script: &str, pieces: &[(Range<usize>, &str)]) -> Result<Vec<String>, ParseError> {
     let spans: Vec<_> = pieces.iter().map(|(span, _)| span.clone()).collect();
-    let places = places(script, &spans)?;
+    let places = places(script, &spans)?.places;
     let Some(lost) = spans.get(places.len()) else {
         let written = places.into_iter().zip(pieces).map(|(place, (span, variable))| match place {
             Place::Comment => script.get(span.clone()).unwrap_or_default().to_owned(),
@@ -164,14 +194,14 @@ fn expansion(place: Place, variable: &str) -> String {
     }
 }
 
-fn chunks(source: &str) -> Result<Vec<Chunk>, ParseError> {
+fn chunks(source: &str) -> Result<Chunks, ParseError> {
     if source.len() > limits::TEMPLATE_BYTES {
         let message = format!("a script longer than {} bytes; put it in a file and run that", limits::TEMPLATE_BYTES);
         return Err(ParseError { message, offset: limits::TEMPLATE_BYTES });
     }
     let found = mustaches(source)?;
     let spans: Vec<_> = found.iter().map(|mustache| mustache.span.clone()).collect();
-    let places = places(source, &spans)?;
+    let Reading { places, options } = places(source, &spans)?;
     if places.len() != spans.len() {
         let offset = spans.get(places.len()).map_or(0, |span| span.start);
         return Err(ParseError { message: LOST.to_owned(), offset });
@@ -189,11 +219,11 @@ fn chunks(source: &str) -> Result<Vec<Chunk>, ParseError> {
         let count = variables.len() + 1;
         let variable = variables.entry(text.to_owned()).or_insert_with(|| format!("{VARIABLE_PREFIX}{count}")).clone();
         chunks.push(Chunk::Text(unescaped(source.get(from..span.start).unwrap_or_default())));
-        chunks.push(Chunk::Value { text: text.to_owned(), part, variable, place });
+        chunks.push(Chunk::Value { text: text.to_owned(), part, variable, place, offset: span.start });
         from = span.end;
     }
     chunks.push(Chunk::Text(unescaped(source.get(from..).unwrap_or_default())));
-    Ok(chunks)
+    Ok(Chunks { chunks, options })
 }
 
 fn value_of(text: &str) -> Result<Part, ParseError> {

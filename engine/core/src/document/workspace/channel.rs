@@ -218,9 +218,9 @@ fn command(reading: &Reading, node: &Node) -> Option<Channel> {
     let argv = step::arguments(reading, node, "command");
     let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
     let code = data_as_code(&words);
-    for argument in code.iter().filter_map(|at| argv.get(*at)) {
-        let fault = reading.diagnostic(Code::RB0116, argument.span, "a value is pasted into code");
-        let fault = fault.reason("the program reads this argument as code, so whatever stands in the message would run");
+    for pasted in &code {
+        let Some(argument) = argv.get(pasted.place) else { continue };
+        let fault = reading.diagnostic(Code::RB0116, argument.span, "a value is pasted into code").reason(pasted.reason);
         reading.report(fault.help("read the message from standard input, or pass it behind the code, as `\"$1\"`"));
     }
     let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(reading, argument)).collect();

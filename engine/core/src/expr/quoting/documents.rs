@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{INPUT, Lexer, ParseError, Place, Step, refuse, reworded};
+use super::command::INPUT;
+use super::{Lexer, ParseError, Place, Step, refuse, reworded};
 
 pub(super) struct Document {
     delimiter: String,
@@ -10,11 +11,13 @@ pub(super) struct Document {
     quoted: bool,
     /// Whether it is read as code.
     pub code: bool,
+    /// How many substitutions are open around it.
+    pub substitutions: usize,
 }
 
 impl Lexer<'_> {
     pub(super) fn document_start(&mut self) -> Step {
-        self.end_word()?;
+        let standard = self.end_descriptor()?;
         self.at += 2;
         let strip_tabs = self.starts("-");
         self.at += usize::from(strip_tabs);
@@ -27,7 +30,7 @@ impl Lexer<'_> {
                 return refuse("the end mark of a here-document is part of the script", self.at);
             }
             match (quote, c) {
-                (None, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => break,
+                (None, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') => break,
                 (None, '\'' | '"') => (quote, quoted) = (Some(c), true),
                 (Some(open), c) if c == open => quote = None,
                 (None, '\\') => {
@@ -47,24 +50,27 @@ impl Lexer<'_> {
             self.skip(c);
         }
         let place = self.documents.len();
-        self.documents.push(Document { delimiter, strip_tabs, quoted, code: false });
+        let substitutions = self.substitutions();
+        self.documents.push(Document { delimiter, strip_tabs, quoted, code: false, substitutions });
         if let Some(command) = self.command() {
-            command.documents.push(place);
+            command.input.documents.push(place);
+            command.given |= standard;
         }
         Ok(())
     }
 
     /// The bodies of the here-documents that a line began.
     pub(super) fn documents(&mut self) -> Step {
+        let open = self.substitutions();
         for (place, document) in std::mem::take(&mut self.documents).iter().enumerate() {
+            if document.substitutions < open {
+                self.lost = Some("a here-document that begins before a `$(…)` goes on inside it");
+            }
             let first = self.places.len();
             self.document(document)?;
             let hole = self.spans.get(first..self.places.len()).and_then(|spans| Some(spans.first()?.start));
-            for scope in self.scopes.iter_mut().filter(|scope| scope.documents.contains(&place)) {
-                scope.fed = scope.fed.or(hole);
-            }
+            self.settle(place, hole);
         }
-        self.scopes.iter_mut().for_each(|scope| scope.documents.clear());
         Ok(())
     }
 
@@ -74,9 +80,20 @@ impl Lexer<'_> {
         let mut end = start;
         let mut body_end = self.source.len();
         let mut ends = false;
+        let mut joined = false;
         for line in self.source.get(start..).unwrap_or_default().split_inclusive('\n') {
             let text = line.strip_suffix('\n').unwrap_or(line);
             let text = if document.strip_tabs { text.trim_start_matches('\t') } else { text };
+            let mark = document.delimiter.as_str();
+            let (whole, goes_on) = (text.trim_end_matches('\\'), (text.len() - text.trim_end_matches('\\').len()) % 2 == 1);
+            let joins = !document.quoted && (joined || goes_on);
+            if joins && (mark.is_empty() || text == mark || (!whole.is_empty() && mark.starts_with(whole))) {
+                self.lost = Some("a line that a backslash joins to the end mark of a here-document stands before this place");
+            }
+            if document.substitutions > 0 && text != mark && text.strip_prefix(mark).is_some_and(|rest| rest.contains(')')) {
+                self.lost = Some("the end mark of a here-document before this place shares its line with a `)`");
+            }
+            joined = goes_on;
             if text == document.delimiter {
                 body_end = end;
                 end += line.len();
@@ -96,6 +113,9 @@ impl Lexer<'_> {
                         ParseError { message: quoted.to_owned(), offset: span.start },
                         "; write the end mark without quotes",
                     ));
+                }
+                if !ends {
+                    return refuse("this here-document has no end mark", span.start);
                 }
                 if document.code {
                     return refuse(INPUT, span.start);

@@ -11,13 +11,23 @@ pub(super) struct Open {
     pub operator: bool,
     /// A quote, a here-document or arithmetic went on to the end of the text.
     pub quote: bool,
-    /// The word that closes each open compound command, the innermost last.
-    compounds: Vec<&'static str>,
+    /// The open compound commands, the innermost last.
+    compounds: Vec<Compound>,
+}
+
+#[derive(Debug)]
+struct Compound {
+    /// The word that closes it.
+    close: &'static str,
+    /// How many frames are open around it.
+    frames: usize,
+    /// A `for` or `select` whose body is still to come: `do … done`, or `{ … }`.
+    header: bool,
 }
 
 impl Open {
     /// Follows a word behind these words of the same command.
-    pub fn word(&mut self, words: &[String], word: &str) {
+    pub fn word(&mut self, words: &[String], word: &str, frames: usize) {
         if self.in_brackets() {
             if word == "]]" {
                 self.compounds.pop();
@@ -26,16 +36,34 @@ impl Open {
         }
         // The body of a function is still to come.
         self.operator |= matches!(words, [function] if function == "function");
-        match word {
-            _ if !begins(words, word) => {}
-            "if" => self.compounds.push("fi"),
-            "case" => self.compounds.push("esac"),
-            "for" | "select" | "while" | "until" => self.compounds.push("done"),
-            "{" => self.compounds.push("}"),
-            "[[" => self.compounds.push("]]"),
-            word if self.compounds.last() == Some(&word) => drop(self.compounds.pop()),
-            _ => {}
+        if !begins(words, word) {
+            return;
         }
+        let last = self.compounds.last_mut();
+        let close = match word {
+            "if" => "fi",
+            "case" => "esac",
+            "for" | "select" | "while" | "until" => "done",
+            "[[" => "]]",
+            "do" => return last.into_iter().for_each(|last| last.header = false),
+            "{" => match last.filter(|last| last.header) {
+                Some(last) => {
+                    (last.close, last.header) = ("}", false);
+                    return;
+                }
+                None => "}",
+            },
+            word => {
+                self.compounds.pop_if(|last| last.close == word);
+                return;
+            }
+        };
+        self.compounds.push(Compound { close, frames, header: ["for", "select"].contains(&word) });
+    }
+
+    /// Whether a `)` among this many frames ends the pattern of a `case`.
+    pub fn in_case(&self, frames: usize) -> bool {
+        self.compounds.last().is_some_and(|last| last.close == "esac" && last.frames == frames)
     }
 
     /// How many compound commands are open.
@@ -45,7 +73,7 @@ impl Open {
 
     /// Whether this is between `[[` and `]]`.
     pub fn in_brackets(&self) -> bool {
-        self.compounds.last() == Some(&"]]")
+        self.compounds.last().is_some_and(|last| last.close == "]]")
     }
 }
 
@@ -127,6 +155,13 @@ mod tests {
             "a & b &",
             "echo ${#a} a#b # it's",
             "find . -exec rm {} \\;",
+            "echo $[1 << 2] b",
+            "echo $[(1 +\n a[0]) * 2]",
+            "echo \"$[3 > 2]\"",
+            "for x in a; {\n b\n}",
+            "for ((;;)) {\n b\n}",
+            "for ((;;)); {\n b\n}",
+            "(case a in\n a) b;;\nesac)",
         ] {
             assert_eq!(whole_lines(script), Some(script.len()), "{script}");
             let more = format!("{script}\nmore 'x\n");
@@ -150,6 +185,8 @@ mod tests {
             "function f",
             "function f\n",
             "time -p [[ a &&\n b",
+            "echo $[1 +",
+            "for x in a; {\n b",
         ] {
             assert_eq!(whole_lines(script), None, "{script}");
         }
