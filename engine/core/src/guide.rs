@@ -76,6 +76,8 @@ pub struct Entry {
     pub left_out_with: Option<String>,
     /// The step around it that says what follows where it fails, in place of the end of everything.
     pub caught_by: Option<String>,
+    /// Of a step that takes another back: the loops around that, the outermost first. It is done for each of their rounds.
+    pub rounds: Vec<String>,
     /// The first and the last of the steps inside it.
     pub inside: Option<(String, String)>,
     pub gates: Vec<GateIn>,
@@ -197,6 +199,7 @@ impl<'p> Guide<'p> {
         self.on_failure = walk.part(Part::OnFailure, &main.on_failure);
         let done: Vec<&Entry> = self.body.iter().chain(&self.on_failure).chain(&self.finally).collect();
         let leads = self.wholes_and_parts(&done);
+        let by_number: BTreeMap<&str, &Entry> = done.iter().map(|entry| (entry.number.as_str(), *entry)).collect();
         let mut undo = Vec::new();
         // An undo has no gates: what takes a step back was approved with the step.
         walk.policy = None;
@@ -205,11 +208,24 @@ impl<'p> Guide<'p> {
             walk.procedure = entry.procedure;
             let lead = leads.get(entry.number.as_str());
             let place = Place { part: Part::Undo, depth: 0, within: lead.is_some().then_some(entry.number.as_str()), lead };
+            let first = undo.len();
             walk.steps(&plan.step(entry.step).undo, place, &mut undo);
+            let rounds = self.loops_around(entry, &by_number);
+            undo.iter_mut().skip(first).filter(|undo| undo.depth == 0).for_each(|undo| undo.rounds.clone_from(&rounds));
         }
         self.undo = undo;
         self.unopened = walk.unopened;
         self.ungated = walk.ungated;
+    }
+
+    /// The numbers of the loops around a step, the outermost first.
+    fn loops_around(&self, entry: &Entry, by_number: &BTreeMap<&str, &Entry>) -> Vec<String> {
+        let around = |inner: &Entry| inner.within.as_deref().and_then(|within| by_number.get(within).copied());
+        let loops = std::iter::successors(around(entry), |outer| around(outer))
+            .filter(|outer| matches!(self.step(outer).verb, Verb::Each(_) | Verb::Repeat { .. }));
+        let mut loops: Vec<String> = loops.map(|outer| outer.number.clone()).collect();
+        loops.reverse();
+        loops
     }
 
     /// How the undo of each step that holds others stands to those of its parts, by the number of the step: one or the other is done.
@@ -296,6 +312,7 @@ impl Walk<'_> {
                 lead: place.lead.cloned(),
                 left_out_with,
                 caught_by,
+                rounds: Vec::new(),
                 inside: None,
                 gates: self.gates(step),
             });

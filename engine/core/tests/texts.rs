@@ -84,8 +84,16 @@ fn before_there_are_values_names_stand_in_their_place_and_all_else_is_what_a_run
             "{{#if inputs.x}}‹inputs.x› {{y{{else if inputs.z}}b{{/if}}",
         ),
         ("{{#each inputs.l}}{{@index}}{{this}}{{/each}}", "{{#each inputs.l}}‹@index›‹this›{{/each}}"),
+        ("{{#if inputs.x}}C:\\\\{{inputs.x}} \\{{y\\\\{{/if}}\\n", "{{#if inputs.x}}C:\\‹inputs.x› {{y\\{{/if}}\\n"),
     ] {
         assert_eq!(Template::parse(source, Origin::default()).unwrap().written(), shown, "{source}");
+    }
+    // What is chosen changes nothing of the text in it.
+    for text in ["\\\\{{inputs.host}}", "\\\\\\{{inputs.host}}", "\\\\\\\\{{inputs.host}}", "a\\b {{inputs.host}} \\\\"] {
+        let written = |source: &str| Template::parse(source, Origin::default()).unwrap().written();
+        let chosen = written(&format!("{text}{{{{#if inputs.x}}}}{{{{/if}}}}"));
+        let plain = written(&format!("{text}{{{{inputs.x}}}}"));
+        assert_eq!(chosen, plain.replace("‹inputs.x›", "{{#if inputs.x}}{{/if}}"), "{text}");
     }
     for (source, shown) in [
         ("grep -F -- {{inputs.host}} '{{ inputs.x }}'\n", "grep -F -- ‹inputs.host› '‹inputs.x›'\n"),

@@ -130,6 +130,9 @@ fn sections<'g>(guide: &'g Guide<'_>) -> Vec<Section<'g>> {
     parts.into_iter().filter(|section| !section.entries.is_empty()).collect()
 }
 
+/// What stands over the steps that follow a failure.
+const AFTER_A_FAILURE: &str = "after a failure, before anything is taken back";
+
 /// What the title of a `finish` without a name begins with.
 const END: &str = "End here";
 

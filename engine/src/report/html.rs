@@ -1,6 +1,8 @@
 //! One self-contained page: its own small style, light and dark and for the printer, no script, nothing fetched. A strict policy in its
 //! head lets a browser run and load nothing at all, so that even a fault of the escaping could only show.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::plain::{line, plain};
 use super::prose;
 
@@ -35,24 +37,24 @@ pub fn prose(text: &str) -> String {
 
 /// A text on one line, as code that does not break at a hyphen.
 pub fn code(text: &str) -> String {
-    format!("<code>{}</code>", words(&line(text), INLINE_WORD_BYTES))
+    format!("<code>{}</code>", words(&line(text), INLINE_WORD_COLUMNS))
 }
 
 /// A text of any number of lines as a block of code. Where a line is too long for the paper it goes on further in, and never breaks at a
 /// hyphen, which would read as two words.
 pub fn block(text: &str) -> String {
     let shown = plain(text.strip_suffix('\n').unwrap_or(text));
-    let row = |row: &str| format!("<span class=\"row\">{}\n</span>", words(row, WORD_BYTES));
+    let row = |row: &str| format!("<span class=\"row\">{}\n</span>", words(row, WORD_COLUMNS));
     format!("<pre><code>{}</code></pre>\n", shown.split('\n').map(row).collect::<String>())
 }
 
 /// A word that is longer may break anywhere: in a block, and in a line, which a telephone shows too.
-const WORD_BYTES: usize = 48;
-const INLINE_WORD_BYTES: usize = 24;
+const WORD_COLUMNS: usize = 48;
+const INLINE_WORD_COLUMNS: usize = 24;
 
 /// Code whose words stay in one piece where they have a hyphen, at which a browser would break them.
-fn words(code: &str, bytes: usize) -> String {
-    let word = |word: &str| match word.contains('-') && word.len() <= bytes {
+fn words(code: &str, columns: usize) -> String {
+    let word = |word: &str| match word.contains('-') && word.width() <= columns {
         true => format!("<span class=\"word\">{}</span>", escaped(word)),
         false => escaped(word),
     };
@@ -125,6 +127,19 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_length_of_a_word_is_what_is_seen_of_it() {
+        for (word, is_whole) in [
+            ("ä-".repeat(11), true),
+            ("a-".repeat(12), true),
+            ("a-".repeat(13), false),
+            ("界-".repeat(8), true),
+            ("界-".repeat(9), false),
+        ] {
+            assert_eq!(code(&word).contains("class=\"word\""), is_whole, "{word}");
+        }
+    }
 
     #[test]
     fn a_text_is_content_and_nothing_else() {

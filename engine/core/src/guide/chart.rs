@@ -9,6 +9,8 @@ use crate::plan::{self, OnFailure, Plan, StepIx, Verb};
 
 pub struct Chart {
     pub body: Vec<Item>,
+    /// After a failure, before anything is taken back.
+    pub on_failure: Vec<Item>,
     /// However it ends.
     pub finally: Vec<Item>,
     /// Whether the steps inside others were left out, because there are too many.
@@ -76,8 +78,9 @@ pub fn charted(plan: &Plan) -> Option<Chart> {
     let main = plan.main();
     [false, true].into_iter().find_map(|folded| {
         let mut drawing = Drawing { plan, folded, left: limits::CHART_STEPS };
-        let (body, finally) = (drawing.list(&main.body)?, drawing.list(&main.finally)?);
-        Some(Chart { body, finally, folded })
+        let body = drawing.list(&main.body)?;
+        let (on_failure, finally) = (drawing.list(&main.on_failure)?, drawing.list(&main.finally)?);
+        Some(Chart { body, on_failure, finally, folded })
     })
 }
 

@@ -9,7 +9,7 @@ use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
 use runbook_core::limits;
 
 use super::super::plain::line;
-use super::{END, ends};
+use super::{AFTER_A_FAILURE, END, ends};
 
 /// Where an edge comes from, and what it says.
 type Loose = (String, String);
@@ -17,7 +17,12 @@ type Loose = (String, String);
 pub fn to_mermaid(chart: &Chart) -> String {
     let mut drawing = Drawing { out: "flowchart TD\n".to_owned(), later: String::new() };
     drawing.node("begin", ("([", "])"), "start");
-    let loose = drawing.list(&chart.body, vec![("begin".to_owned(), String::new())]);
+    let mut loose = drawing.list(&chart.body, vec![("begin".to_owned(), String::new())]);
+    if !chart.on_failure.is_empty() {
+        drawing.node("failure", ("[[", "]]"), AFTER_A_FAILURE);
+        let _ = writeln!(drawing.out, "  begin -.->|\"if a step fails\"| failure");
+        loose.extend(drawing.list(&chart.on_failure, vec![("failure".to_owned(), String::new())]));
+    }
     let loose = if chart.finally.is_empty() {
         loose
     } else {
@@ -65,7 +70,7 @@ impl Sign {
 /// The signs that a chart has, in a line; empty where it has none.
 pub fn legend(chart: &Chart) -> String {
     let mut found = BTreeSet::new();
-    let mut open: Vec<&Item> = chart.body.iter().chain(&chart.finally).collect();
+    let mut open: Vec<&Item> = chart.body.iter().chain(&chart.on_failure).chain(&chart.finally).collect();
     while let Some(item) = open.pop() {
         found.extend(Sign::of(item));
         match &item.shape {

@@ -28,6 +28,10 @@ pub fn told(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         let only_if = code("only if", condition.source.trim());
         told.extend(std::iter::once(only_if).chain(if_not).map(|told| told.playing(Role::Condition)));
     }
+    if !entry.rounds.is_empty() {
+        let of = entry.rounds.join(" and of ");
+        told.push(text("how often", format!("once for each round of {of} in which it was done, the last one first")));
+    }
     told.extend(gates(guide, entry).into_iter().map(|who| text("approved first", who).playing(Role::Gate)));
     told.extend(does(guide, entry));
     told.extend(
@@ -283,7 +287,13 @@ fn request(http: &Http, told: &mut Vec<Told>) {
     }));
     match &http.body {
         Some(HttpBody::Json(json)) => {
-            told.push(block("body", "json", serde_json::to_string_pretty(&body(json)).unwrap_or_default()));
+            let mut values = Vec::new();
+            let mut text = serde_json::to_string_pretty(&body(json, &mut values)).unwrap_or_default();
+            // A name alone is sent as the value that it has, without quotes where that has none.
+            for (number, name) in values.iter().enumerate() {
+                text = text.replacen(&serde_json::json!(place_of(number)).to_string(), name, 1);
+            }
+            told.push(block("body", "json", text));
         }
         Some(HttpBody::Form(fields)) => {
             told.extend(fields.iter().map(|(name, value)| code("field", format!("{name}={}", value.written()))));
@@ -298,15 +308,25 @@ fn request(http: &Http, told: &mut Vec<Told>) {
     told.extend(http.expect.as_ref().map(|that| code("succeeds if", that.source.trim())));
 }
 
-fn body(json: &JsonTemplate) -> serde_json::Value {
+/// A body with places in it for names that are sent as values.
+fn body(json: &JsonTemplate, values: &mut Vec<String>) -> serde_json::Value {
     match json {
         JsonTemplate::Value(value) => value.to_plain_json(),
+        JsonTemplate::Text(text) if text.is_name() => {
+            values.push(text.written());
+            place_of(values.len() - 1).into()
+        }
         JsonTemplate::Text(text) => text.written().into(),
-        JsonTemplate::List(items) => items.iter().map(body).collect(),
+        JsonTemplate::List(items) => items.iter().map(|item| body(item, values)).collect(),
         JsonTemplate::Map(members) => {
             let members: BTreeMap<&str, serde_json::Value> =
-                members.iter().map(|(name, json)| (name.as_str(), body(json))).collect();
+                members.iter().map(|(name, json)| (name.as_str(), body(json, values))).collect();
             serde_json::json!(members)
         }
     }
+}
+
+/// A text that no document holds: it has a character that none may.
+fn place_of(number: usize) -> String {
+    format!("\u{0}{number}\u{0}")
 }

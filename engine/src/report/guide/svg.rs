@@ -11,7 +11,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::html;
 use super::super::plain::line;
-use super::{END, ends};
+use super::{AFTER_A_FAILURE, END, ends};
 
 /// Of a box, and how far things are apart, in pixels.
 const WIDTH: i32 = 216;
@@ -38,6 +38,12 @@ struct Piece {
 pub fn to_svg(chart: &Chart, title: &str) -> String {
     let mut pieces = vec![terminal("start")];
     pieces.extend(chart.body.iter().map(item));
+    if !chart.on_failure.is_empty() {
+        let inner = series(chart.on_failure.iter().map(item).collect());
+        let mut frame = framed(AFTER_A_FAILURE, "only if a step fails", "", inner);
+        frame.open = true;
+        pieces.push(frame);
+    }
     if !chart.finally.is_empty() {
         let inner = series(chart.finally.iter().map(item).collect());
         let mut frame = framed("in the end, however it ends", "", "", inner);
@@ -48,7 +54,9 @@ pub fn to_svg(chart: &Chart, title: &str) -> String {
     pieces.push(terminal("end"));
     let whole = series(pieces);
     let (width, height) = (whole.width + 2, whole.height + 2);
-    let described = described(&chart.body).into_iter().chain(described(&chart.finally)).collect::<Vec<_>>().join("; ");
+    let failing = described(&chart.on_failure).into_iter().map(|item| format!("if a step fails: {item}"));
+    let described: Vec<_> = described(&chart.body).into_iter().chain(failing).chain(described(&chart.finally)).collect();
+    let described = described.join("; ");
     format!(
         "<div class=\"chart\">\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"-1 -1 {width} {height}\" role=\"img\" aria-labelledby=\"chart-title chart-desc\">\n\
          <title id=\"chart-title\">{}</title>\n<desc id=\"chart-desc\">{}</desc>\n{}</svg>\n</div>\n",

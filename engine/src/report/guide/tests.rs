@@ -322,6 +322,74 @@ fn a_chart_has_a_sign_for_what_is_taken_back_and_for_what_follows_a_failure() {
 }
 
 #[test]
+fn steps_after_a_failure_are_in_the_chart() {
+    let text = "name: main\nsteps:\n- {exec: [a], undo: {exec: [b]}}\non_failure:\n- {exec: [look], effect: read}\nfinally:\n- {exec: [end], effect: read}\n";
+    let procedures = procedures(&[text]);
+    let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+    let chart = charted(&plan.unwrap_or_else(|| panic!("{found:#?}"))).unwrap();
+    let mermaid = mermaid::to_mermaid(&chart);
+    let shown = [
+        "  begin -.->|\"if a step fails\"| failure\n",
+        "  failure[[\"after a failure, before anything is taken back\"]]\n",
+        "  s3[\"3 · exec\"]\n  failure --> s3\n",
+        "  s1 --> finally\n  s3 --> finally\n",
+    ];
+    assert!(shown.iter().all(|shown| mermaid.contains(shown)), "{mermaid}");
+    let svg = svg::to_svg(&chart, "x");
+    let (told, drawn) = svg.split_once("</desc>").unwrap();
+    assert!(told.contains("if a step fails: 3 exec") && drawn.contains(">only if a step fails</text>"), "{svg}");
+}
+
+#[test]
+fn an_undo_in_a_loop_says_that_it_is_done_for_each_round() {
+    let main = "name: main
+inputs: {hosts: {type: list, items: {type: host}, min: 1}}
+steps:
+- {exec: [a], undo: {exec: [b]}}
+- each:
+    in: inputs.hosts
+    as: host
+    steps:
+    - {exec: [c], undo: {exec: [d]}}
+    - repeat: {until: '1 == 1', times: 2, steps: [{exec: [e], undo: {exec: [f]}}]}
+  undo: {exec: [g]}
+";
+    let told = steps(&[main]);
+    let told: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains('U') || line.contains("how often"))
+        .filter(|line| !line.contains("undo:"))
+        .collect();
+    assert_eq!(
+        told.iter().map(|line| line.split(" [").next().unwrap_or(line)).collect::<Vec<_>>(),
+        [
+            "U5",
+            "  how often: once for each round of 2 and of 4 in which it was done, the last one first",
+            "U3",
+            "  how often: once for each round of 2 in which it was done, the last one first",
+            "U2",
+            "U1",
+        ]
+    );
+}
+
+#[test]
+fn a_name_alone_in_a_body_is_told_as_the_value_that_is_sent() {
+    let main = "name: main
+inputs: {n: {type: integer}, on: {type: boolean}}
+steps:
+- http: {method: POST, url: 'https://example.org/', json: {a: '{{inputs.n}}', b: 'n {{inputs.n}}', c: ['{{inputs.on}}'], d: '{{upper \"x\"}}'}}
+  irreversible: It is sent.
+- http: {method: POST, url: 'https://example.org/', json: '{{inputs.n}}'}
+  irreversible: It is sent.
+";
+    let told = steps(&[main]);
+    let flat: String = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("body: { \"a\": ‹inputs.n›, \"b\": \"n ‹inputs.n›\", \"c\": [ ‹inputs.on› ], \"d\": \"‹upper"), "{told}");
+    assert!(flat.contains("body: ‹inputs.n›"), "{told}");
+}
+
+#[test]
 fn no_text_is_a_request_of_roff() {
     let requests = [".\\\"", ".TH", ".nh", ".ad", ".SH", ".SS", ".TP", ".sp", ".RS", ".RE", ".IP", ".nf", ".fi"];
     for text in HOSTILE {
