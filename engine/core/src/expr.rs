@@ -24,8 +24,9 @@ mod template;
 mod text;
 mod types;
 
+pub use commands::is_code_variable;
 pub use expression::Expression;
-pub use interpreters::{data_as_code, way_around};
+pub use interpreters::{BEFORE_IT, COULD_BE_AN_OPTION, data_as_code};
 pub use nearest::nearest;
 pub use quoting::{is_whole, whole_lines};
 pub use script::{Script, script_engine};

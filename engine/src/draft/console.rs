@@ -43,11 +43,20 @@ pub(super) struct Part {
     pub notes: Vec<String>,
     /// For whoever confirms it.
     pub remarks: Vec<String>,
+    /// The same of what its source shows between commands: right where the commands run by themselves.
+    pub left_out: Vec<String>,
 }
 
 impl Part {
     fn new(command: Result<String, &'static str>, source: &str, remark: Option<String>) -> Part {
-        Part { command, source: source.to_owned(), output: None, notes: Vec::new(), remarks: remark.into_iter().collect() }
+        Part {
+            command,
+            source: source.to_owned(),
+            output: None,
+            notes: Vec::new(),
+            remarks: remark.into_iter().collect(),
+            left_out: Vec::new(),
+        }
     }
 }
 
@@ -224,6 +233,7 @@ struct Piece {
     printed: String,
     notes: Vec<String>,
     remarks: Vec<String>,
+    left_out: Vec<String>,
 }
 
 enum Line {
@@ -243,14 +253,16 @@ struct Reader<'t> {
     pieces: Vec<Piece>,
     notes: Vec<String>,
     remarks: Vec<String>,
+    /// What was left out since the last command.
+    left_out: Vec<String>,
     /// What is typed goes to something that a command opened.
     is_elsewhere: bool,
 }
 
 impl<'t> Reader<'t> {
     fn read(text: &'t str, prompts: Prompts) -> Vec<Piece> {
-        let (notes, remarks) = (Vec::new(), Vec::new());
-        let mut reader = Reader { text, prompts, at: 0, pieces: Vec::new(), notes, remarks, is_elsewhere: false };
+        let (notes, remarks, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let mut reader = Reader { text, prompts, at: 0, pieces: Vec::new(), notes, remarks, left_out, is_elsewhere: false };
         while let Some(line) = reader.rest().split_inclusive('\n').next() {
             let (begun, end) = (reader.at, reader.at + line.len());
             match reader.kind(line.trim_end_matches('\n')) {
@@ -271,7 +283,8 @@ impl<'t> Reader<'t> {
                 }
                 Line::Printed => {
                     reader.at = end;
-                    let Some(piece) = reader.pieces.last_mut() else { continue };
+                    // What a command prints that is left out, such as `logout`, is no output of the one before it.
+                    let Some(piece) = reader.pieces.last_mut().filter(|_| reader.left_out.is_empty()) else { continue };
                     piece.printed.push_str(line);
                     piece.span.end = end;
                     let is_said = piece.remarks.iter().any(|remark| remark == IN_OUTPUT);
@@ -281,6 +294,7 @@ impl<'t> Reader<'t> {
         }
         if let Some(last) = reader.pieces.last_mut() {
             last.remarks.append(&mut reader.remarks);
+            last.remarks.append(&mut reader.left_out);
             last.remarks.append(&mut reader.notes);
         }
         reader.pieces
@@ -292,7 +306,8 @@ impl<'t> Reader<'t> {
 
     fn push(&mut self, span: Range<usize>, command: Result<String, &'static str>) {
         let (notes, remarks) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.remarks));
-        self.pieces.push(Piece { span, command, printed: String::new(), notes, remarks });
+        let left_out = std::mem::take(&mut self.left_out);
+        self.pieces.push(Piece { span, command, printed: String::new(), notes, remarks, left_out });
     }
 
     fn prompt(&self, line: &'t str) -> Option<(Sign, &'t str)> {
@@ -345,10 +360,10 @@ impl<'t> Reader<'t> {
         let is_root_next = self.prompt(next).is_some_and(|(sign, _)| sign == Sign::Root) || next.starts_with("# ");
         if opens_root(&command) && is_root_next {
             self.prompts.is_hash = true;
-            self.remarks.push(format!("left out: `{command}`, which opens a shell of root"));
+            self.left_out.push(format!("left out: `{command}`, which opens a shell of root"));
         } else if matches!(command.trim(), "exit" | "logout") && !self.is_elsewhere {
             self.prompts.is_hash &= self.prompts.column == 0 && self.pieces.is_empty();
-            self.remarks.push(format!("left out: `{command}`, which ends a shell"));
+            self.left_out.push(format!("left out: `{command}`, which ends a shell"));
         } else if !command.trim().is_empty() {
             self.is_elsewhere |= opens_session(&command);
             match self.text.get(begun..typed).map(str::trim).filter(|prompt| prompt.contains('@')) {
@@ -402,6 +417,8 @@ fn joined(pieces: Vec<Piece>, text: &str) -> Vec<Part> {
         let leans = is_steered || leans_on_others(typed);
         is_steered |= steers_its_shell(typed) || opens_session(typed);
         let Some(last) = joined.last_mut().filter(|_| leans) else {
+            // The source of this part begins behind what was left out.
+            piece.remarks.append(&mut piece.left_out);
             joined.push(piece);
             continue;
         };
@@ -417,6 +434,7 @@ fn joined(pieces: Vec<Piece>, text: &str) -> Vec<Part> {
         last.printed.push_str(&piece.printed);
         piece.remarks.retain(|remark| !last.remarks.contains(remark));
         last.remarks.append(&mut piece.remarks);
+        last.left_out.append(&mut piece.left_out);
     }
     let part = |piece: Piece| Part {
         command: piece.command,
@@ -424,6 +442,7 @@ fn joined(pieces: Vec<Piece>, text: &str) -> Vec<Part> {
         output: (!piece.printed.trim().is_empty()).then_some(piece.printed),
         notes: piece.notes,
         remarks: piece.remarks,
+        left_out: piece.left_out,
     };
     joined.into_iter().map(part).collect()
 }

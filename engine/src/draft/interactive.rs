@@ -220,9 +220,12 @@ pub(super) fn needs_terminal(script: &str) -> Option<&str> {
                 (has(&["exec"]) && has(&["-it", "-ti", "-i", "-t"]) && rest.last().is_some_and(|word| word.ends_with("sh")))
                     || has(&["edit"])
                     || (has(&["rsh", "debug"]) && !has(&["--"]))
+                    || (has(&["run"]) && wants_terminal(rest) && !has(&["--"]))
             }
             "docker" | "podman" => {
-                has(&["exec", "run"]) && has(&["-it", "-ti"]) && rest.last().is_some_and(|word| word.ends_with("sh"))
+                has(&["exec", "run"])
+                    && wants_terminal(rest)
+                    && (rest.last().is_some_and(|word| word.ends_with("sh")) || runs_an_image_alone(rest))
             }
             "crontab" => has(&["-e"]),
             "journalctl" | "tail" => has(&["-f", "--follow", "-F"]),
@@ -240,6 +243,55 @@ pub(super) fn needs_terminal(script: &str) -> Option<&str> {
         };
         waits.then_some(if name.starts_with('-') { "sudo" } else { name })
     })
+}
+
+/// Whether the options of a program that starts containers ask for a terminal, and for waiting until it is closed.
+fn wants_terminal(words: &[&str]) -> bool {
+    let letters: String = words
+        .iter()
+        .filter_map(|word| word.strip_prefix('-'))
+        .filter(|letters| letters.bytes().all(|b| b.is_ascii_alphabetic()))
+        .collect();
+    let has = |letter: char, long: &str| letters.contains(letter) || words.contains(&long);
+    has('i', "--interactive") && has('t', "--tty") && !has('d', "--detach")
+}
+
+/// Options of `docker run` that take no word.
+const FLAGS: &[&str] = &[
+    "--detach",
+    "--init",
+    "--interactive",
+    "--no-healthcheck",
+    "--oom-kill-disable",
+    "--privileged",
+    "--publish-all",
+    "--quiet",
+    "--read-only",
+    "--replace",
+    "--rm",
+    "--sig-proxy",
+    "--tty",
+];
+
+/// Whether `docker run` names an image and nothing to run in it: then it is the image's own shell, or whatever waits there.
+fn runs_an_image_alone(words: &[&str]) -> bool {
+    let Some(run) = words.iter().position(|word| *word == "run") else { return false };
+    let mut behind = words.iter().skip(run + 1);
+    let mut operands = 0;
+    while let Some(word) = behind.next() {
+        let Some(option) = word.strip_prefix('-').filter(|_| operands == 0) else {
+            operands += 1;
+            continue;
+        };
+        let alone = match option.strip_prefix('-') {
+            Some(_) => word.contains('=') || FLAGS.contains(word),
+            None => option.bytes().all(|b| b"ditPq".contains(&b)) || option.contains('='),
+        };
+        if !alone {
+            behind.next();
+        }
+    }
+    operands == 1
 }
 
 /// Whether commands behind it in the same shell are typed into what it opens: another host, another user, a container, a client.

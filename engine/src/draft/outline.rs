@@ -492,7 +492,8 @@ impl Author<'_> {
         if said.flat_map(|text| text.lines().next()).any(|line| begins_with(line, DEPENDS)) {
             step.remarks.push(DEPENDING.to_owned());
         }
-        for remark in part.remarks {
+        let left_out = part.left_out.into_iter().filter(|_| matches!(step.work, Work::Run(_)));
+        for remark in part.remarks.into_iter().chain(left_out.collect::<Vec<_>>()) {
             step.remarks.push(script::shown(&remark, Of::Command, self.names));
         }
         step.name = name;

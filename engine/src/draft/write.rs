@@ -1,14 +1,13 @@
-//! The procedure as text. Each value is written in the plainest way in which YAML gives back exactly what was meant: as it is, in
-//! double quotes, or as a block of lines. The order of keys is left to the layout.
+//! The procedure as text. How YAML gives each value back exactly is left to `emit`, the order of keys to the layout.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use runbook_core::document::yaml::emit;
 use runbook_core::id::ProcedureName;
 
 use super::names::Names;
 use super::script::{angle, braces, escaped, yours};
-use super::session::text_expression;
 use super::{Procedure, Run, Step, Work};
 
 /// The step that asks before anything of a draft runs.
@@ -50,7 +49,7 @@ pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure,
         for (id, input) in &inputs {
             let _ = writeln!(out, "  {id}:\n    type: string");
             if let Some(default) = &input.default {
-                let _ = writeln!(out, "    default: {}", quoted(default));
+                let _ = writeln!(out, "    default: {}", emit::quoted(default));
             }
             let written: Vec<String> = input.written.iter().map(|token| format!("`{token}`")).collect();
             field(&mut out, "description", &format!("written {} in the source", written.join(" and ")), 4);
@@ -150,7 +149,7 @@ impl Writer<'_> {
 
     fn run(&mut self, run: &Run, indent: usize) {
         // A line that would need quotes reads better as a block.
-        let script = if is_plain(&run.script) { run.script.clone() } else { format!("{}\n", run.script) };
+        let script = if emit::is_plain(&run.script) { run.script.clone() } else { format!("{}\n", run.script) };
         field(&mut self.out, "run", &script, indent);
         if let Some(dir) = &run.dir {
             self.text("dir", dir, indent);
@@ -220,45 +219,6 @@ fn comment(out: &mut String, text: &str, indent: usize) {
     }
 }
 
-/// `key: value`, as its lines need it.
 fn field(out: &mut String, key: &str, value: &str, indent: usize) {
-    let _ = write!(out, "{:indent$}{key}: ", "");
-    if is_block(value) {
-        let stated = value.starts_with([' ', '\t']);
-        let sign = if value.ends_with('\n') { "" } else { "-" };
-        let _ = writeln!(out, "|{}{sign}", if stated { "2" } else { "" });
-        for line in value.strip_suffix('\n').unwrap_or(value).split('\n') {
-            let _ = if line.is_empty() { writeln!(out) } else { writeln!(out, "{:1$}{line}", "", indent + 2) };
-        }
-    } else if is_plain(value) {
-        let _ = writeln!(out, "{value}");
-    } else {
-        let _ = writeln!(out, "{}", quoted(value));
-    }
-}
-
-/// Whether a block of lines gives the value back: some are, none before them is made of blanks, and one line end at most ends them.
-fn is_block(value: &str) -> bool {
-    let body = value.strip_suffix('\n').unwrap_or(value);
-    value.contains('\n')
-        && !body.ends_with('\n')
-        && !body.starts_with('\n')
-        && body.split('\n').all(|line| line.is_empty() || !line.trim().is_empty())
-}
-
-/// Whether a value can stand without quotes, and is a text then.
-fn is_plain(value: &str) -> bool {
-    let begins = value.starts_with(|c: char| c.is_alphabetic()) || value.starts_with(['/', '$', '.', '_']) && value.len() > 1;
-    let ends = !value.ends_with([' ', ':']);
-    let is_word = matches!(
-        value.to_ascii_lowercase().as_str(),
-        "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n" | ".inf" | ".nan"
-    );
-    let is_number = value.starts_with('.') && value.bytes().skip(1).all(|b| b.is_ascii_digit() || b == b'e');
-    begins && ends && !is_word && !is_number && !value.contains(": ") && !value.contains(" #") && !value.contains(['\n', '\t'])
-}
-
-/// In double quotes: JSON is YAML.
-fn quoted(value: &str) -> String {
-    text_expression(value)
+    out.push_str(&emit::field(key, value, indent));
 }

@@ -4,7 +4,7 @@
 //! keys and directives are refused rather than half understood. A scalar keeps its text as it was written.
 
 mod characters;
-pub(crate) mod emit;
+pub mod emit;
 mod fault;
 mod parse;
 

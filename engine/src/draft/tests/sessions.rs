@@ -228,3 +228,73 @@ fn the_prompt_of_root_is_told_from_a_comment_or_the_doubt_is_said() {
     assert_eq!(steps(&draft), ["look: run look -a", "ourctl_drain: manual ```\n# ourctl drain\nDrained.\n```"]);
     assert!(draft.text.contains(DOUBT), "{}", draft.text);
 }
+
+#[test]
+fn a_container_without_a_command_opens_a_shell_for_a_person() {
+    for (typed, by_hand) in [
+        ("docker run -it alpine", true),
+        ("docker run --rm -it -v /a:/b --name x alpine:3", true),
+        ("sudo docker run --rm -i -t alpine", true),
+        ("podman run --interactive --tty --rm alpine", true),
+        ("docker run -it alpine sh", true),
+        ("docker exec -u root -it web bash", true),
+        ("kubectl run -it x --image=alpine", true),
+        ("docker run -itd alpine", false),
+        ("docker run -it -d alpine", false),
+        ("docker run --rm alpine", false),
+        ("docker run --rm -it alpine ls /", false),
+        ("docker exec -it web ls", false),
+        ("kubectl run x --image=alpine", false),
+    ] {
+        let steps = steps(&block("console", &format!("$ {typed}")));
+        assert_eq!(steps.iter().any(|step| step.contains(": manual ")), by_hand, "{typed}: {steps:?}");
+    }
+}
+
+#[test]
+fn what_is_told_as_left_out_is_not_in_the_text_for_a_person() {
+    for (what, session, is_told) in [
+        ("by hand", "$ cd /srv\n$ sudo su -\n# vim a", false),
+        ("on another host", "$ ssh db-1\n$ cd /srv\n$ sudo su -\n# systemctl restart a", false),
+        ("in one script", "$ cd /srv\n$ sudo su -\n# systemctl restart a", true),
+        ("before the first", "$ sudo su -\n# vim a", true),
+    ] {
+        let draft = block("console", session);
+        let is_shown = draft.text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("sudo su -"));
+        assert_eq!(draft.text.contains("left out: `sudo su -`"), is_told, "{what}: {}", draft.text);
+        assert!(is_shown != is_told, "{what}: {}", draft.text);
+    }
+}
+
+#[test]
+fn what_an_end_prints_is_no_output_of_the_command_before_it() {
+    let draft = block("console", "$ sudo -i\n# systemctl status a\nactive\n# exit\nlogout\n$ look c\nfine");
+    let printed = |text: &str| draft.text.contains(&format!("stdout: |\n        {text}\n"));
+    assert!(printed("active") && printed("fine") && !draft.text.contains("logout"), "{}", draft.text);
+}
+
+#[test]
+fn a_value_that_could_be_an_option_stands_behind_two_dashes() {
+    for (typed, script) in [
+        ("ssh <host> uptime", "ssh -- {{inputs.host}} uptime"),
+        ("ssh \"<host>\" uptime", "ssh -- \"{{inputs.host}}\" uptime"),
+        (
+            "tar czf a.tgz <folder> && ssh -p 22 <host> uptime",
+            "tar czf a.tgz -- {{inputs.folder}} && ssh -p 22 -- {{inputs.host}} uptime",
+        ),
+        ("ssh -l app <host> uptime", "ssh -l app -- {{inputs.host}} uptime"),
+        ("ls <folder>", "ls {{inputs.folder}}"),
+    ] {
+        let draft = block("console", &format!("$ {typed}"));
+        assert!(draft.text.contains(&format!("run: {script}\n")), "{}", draft.text);
+    }
+}
+
+#[test]
+fn bodies_in_braces_and_old_arithmetic_have_an_end() {
+    for script in ["for h in a b; {\n  ping $h\n}", "for ((i = 0; i < 3; i++)); { echo $i; }", "echo $[1 << 2]"] {
+        let steps = steps(&block("bash", script));
+        assert_eq!(steps.len(), 1);
+        assert!(steps[0].contains(": run "), "{steps:?}");
+    }
+}

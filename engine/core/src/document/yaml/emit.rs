@@ -132,13 +132,79 @@ pub(crate) fn scalar(text: &str) -> String {
 }
 
 fn is_text(text: &str) -> bool {
-    let scalar = Scalar { value: text.to_owned(), span: Span::default(), style: ScalarStyle::Plain };
-    // Readers of YAML 1.1 take some more words for something else, and `1e3` and `0o7` for numbers.
-    let other = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off");
-    matches!(resolve(scalar), NodeKind::Text(_)) && !other && !text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+    // Readers of YAML 1.1 take `1e3` and `0o7` for numbers.
+    is_read_as_text(text) && !text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
-fn quoted(text: &str) -> String {
+fn is_read_as_text(text: &str) -> bool {
+    let scalar = Scalar { value: text.to_owned(), span: Span::default(), style: ScalarStyle::Plain };
+    // Readers of YAML 1.1 take some more words for something else.
+    let other = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
+    matches!(resolve(scalar), NodeKind::Text(_)) && !other
+}
+
+/// `key: text` on lines of its own, as a person would write it: as it is, as a block of lines, or else in quotes.
+pub fn field(key: &str, text: &str, indent: usize) -> String {
+    let value = match block(text, indent + 2) {
+        Some(block) => block,
+        None if is_plain(text) => text.to_owned(),
+        None => quoted(text),
+    };
+    format!("{:indent$}{key}: {value}\n", "")
+}
+
+/// Whether a text can stand without quotes behind a key, on a line that is its own.
+pub fn is_plain(text: &str) -> bool {
+    let begins = text.starts_with(|c: char| c.is_alphabetic()) || text.starts_with(['/', '$', '.', '_']) && text.len() > 1;
+    let ends = !text.ends_with([' ', ':']);
+    begins
+        && ends
+        && !text.contains(": ")
+        && !text.contains(" #")
+        && !text.chars().any(is_refused)
+        && is_one_line(text)
+        && is_read_as_text(text)
+}
+
+fn is_refused(c: char) -> bool {
+    characters::refused(c).is_some()
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.contains(['\n', '\r', '\t', '\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+/// Any text of several lines as a literal block, if it gives the text back: some lines are, none before them is made of blanks, and
+/// one line end at most ends them.
+fn block(text: &str, indent: usize) -> Option<String> {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let shown = |line: &str| {
+        let seen = line.replace('\t', " ");
+        line.is_empty() || (!line.trim().is_empty() && !seen.chars().any(is_refused) && is_one_line(&seen))
+    };
+    if !text.contains('\n') || body.starts_with('\n') || body.ends_with('\n') || !body.split('\n').all(shown) {
+        return None;
+    }
+    let stated = if text.starts_with([' ', '\t']) { "2" } else { "" };
+    let sign = if body.len() == text.len() { "-" } else { "" };
+    Some(lines(format!("|{stated}{sign}"), body, indent))
+}
+
+/// The lines of a block behind its sign.
+fn lines(mut out: String, body: &str, indent: usize) -> String {
+    for line in body.split('\n') {
+        match line {
+            "" => out.push('\n'),
+            line => {
+                let _ = write!(out, "\n{:indent$}{line}", "");
+            }
+        }
+    }
+    out
+}
+
+/// A text in double quotes.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -166,16 +232,8 @@ fn literal(text: &str, indent: usize) -> Option<String> {
     if !begins || body.ends_with('\n') || !body.split('\n').all(shown) || body.contains('\t') {
         return None;
     }
-    let mut out = if body.len() == text.len() { "|-".to_owned() } else { "|".to_owned() };
-    for line in body.split('\n') {
-        match line {
-            "" => out.push('\n'),
-            line => {
-                let _ = write!(out, "\n{:indent$}{line}", "");
-            }
-        }
-    }
-    Some(out)
+    let sign = if body.len() == text.len() { "|-" } else { "|" };
+    Some(lines(sign.to_owned(), body, indent))
 }
 
 #[cfg(test)]
@@ -248,6 +306,14 @@ mod tests {
             "#a",
             "a\u{2028}b\nc",
         ];
+        for text in texts {
+            for text in [text.to_owned(), format!("a\n{text}"), format!("{text}\nb\n"), format!(" {text}\n"), format!("a{text}")] {
+                let written = format!("v:\n{}{}", field("value", &text, 2), field("next", "a", 2));
+                let (read, found) = load_value(&Source::new("written.yaml", written.as_str()));
+                let read = read.as_ref().and_then(|read| read.get("v")).and_then(|read| read.get("value"));
+                assert!(!found.has_errors() && read == Some(&Value::text(&text)), "{text:?}\n{written}\n{found:?}");
+            }
+        }
         let mut values: Vec<Value> = texts.iter().map(|text| Value::text(*text)).collect();
         // As keys, but for those that no file may have.
         let keys = texts.iter().filter(|text| characters::hidden(text).is_none());
