@@ -111,7 +111,7 @@ impl Lexer<'_> {
 
     pub(super) fn end_word(&mut self) -> Step {
         let close = self.innermost_close();
-        let substituted = self.substitutions() > 0;
+        let substituted = self.is_substituted();
         let frames = self.frames.len();
         let Some(command) = innermost(&mut self.frames) else { return Ok(()) };
         let Some(word) = command.word.take() else { return Ok(()) };

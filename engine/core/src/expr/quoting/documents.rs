@@ -61,6 +61,9 @@ impl Lexer<'_> {
 
     /// The bodies of the here-documents that a line began.
     pub(super) fn documents(&mut self) -> Step {
+        if self.documents.is_empty() {
+            return Ok(());
+        }
         let open = self.substitutions();
         for (place, document) in std::mem::take(&mut self.documents).iter().enumerate() {
             if document.substitutions < open {

@@ -203,8 +203,16 @@ impl Lexer<'_> {
         self.frames.iter().filter(substitution).count()
     }
 
+    pub(super) fn is_substituted(&self) -> bool {
+        !self.substituted.is_empty()
+            || self.frames.iter().any(|frame| matches!(frame, Frame::Commands { close: Close::Process, .. }))
+    }
+
     /// A here-document that began inside cannot be followed past the end of a substitution.
     pub(super) fn leave_substitution(&mut self) {
+        if self.documents.is_empty() {
+            return;
+        }
         let open = self.substitutions();
         if self.documents.iter().any(|document| document.substitutions > open) {
             self.lost = Some("a here-document that begins inside `$(…)` before this place goes on behind it");
