@@ -219,6 +219,9 @@ fn grammar<S: AsRef<str>>(words: &[S]) -> usize {
 
 /// Whether a word behind these is where the shell looks for its own words, such as `[[` and `{`.
 pub(super) fn begins(words: &[String], word: &str) -> bool {
+    if !words.is_empty() && grammar(words) == 0 {
+        return false;
+    }
     let mut all: Vec<&str> = words.iter().map(String::as_str).collect();
     all.push(word);
     let mut n = 0;

@@ -78,6 +78,11 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
     // As an argument of another program the name alone says too little: `apt-get install jq`.
     let before = words.get(..=first).unwrap_or(words);
     let launched = before.iter().any(|word| is_prefix(word) || LAUNCHERS.contains(&program(word)));
+    // Whoever writes that many of them writes no command: all of it is code.
+    let named = |word: &&&str| interpreter(word).is_some() || program(word) == "ssh";
+    if words.len() > WORDS && words.iter().filter(named).count() > WORDS / 10 {
+        return words.iter().position(|word| holds(word)).map(|at| (at, PART)).into_iter().collect();
+    }
     for (at, word) in words.iter().enumerate() {
         let rest = words.get(at + 1..).unwrap_or_default();
         let started = at <= first || launched;
@@ -145,6 +150,9 @@ pub(super) enum Reads {
 
 /// What a command of these words reads its standard input as.
 pub(super) fn reads_input_as(words: &[&str]) -> Reads {
+    if words.len() > WORDS && words.iter().any(|word| interpreter(word).is_some() || program(word) == "ssh") {
+        return Reads::Program;
+    }
     if let Some(at) = words.iter().position(|word| program(word) == "ssh") {
         let rest = words.get(at + 1..).unwrap_or_default();
         // Without a command the shell over there reads its input.

@@ -132,7 +132,7 @@ impl Lexer<'_> {
         let before = self.source.get(..self.at).and_then(|before| before.strip_suffix(word.as_str()));
         let plain = close != Close::Array && before.is_some_and(|before| !before.ends_with('\\'));
         // The body of `for x do …`, `for ((…)) {…`.
-        let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+        let words: Vec<&str> = command.words.iter().take(3).map(String::as_str).collect();
         let header = matches!(words.as_slice(), ["for"] | ["for" | "select", _]);
         if header && plain && ["do", "{"].contains(&word.as_str()) {
             command.words.clear();

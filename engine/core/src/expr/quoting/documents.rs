@@ -65,15 +65,16 @@ impl Lexer<'_> {
             return Ok(());
         }
         let open = self.substitutions();
-        for (place, document) in std::mem::take(&mut self.documents).iter().enumerate() {
+        let mut holes = Vec::new();
+        for document in &std::mem::take(&mut self.documents) {
             if document.substitutions < open {
                 self.lost = Some("a here-document that begins before a `$(…)` goes on inside it");
             }
             let first = self.places.len();
             self.document(document)?;
-            let hole = self.spans.get(first..self.places.len()).and_then(|spans| Some(spans.first()?.start));
-            self.settle(place, hole);
+            holes.push(self.spans.get(first..self.places.len()).and_then(|spans| Some(spans.first()?.start)));
         }
+        self.settle(&holes);
         Ok(())
     }
 

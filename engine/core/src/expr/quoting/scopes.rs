@@ -21,6 +21,9 @@ impl Flow {
     pub fn join(&mut self, other: &Flow) {
         self.value = self.value.or(other.value);
         self.from = self.from.or(other.from);
+        if other.documents.is_empty() || self.documents == other.documents {
+            return;
+        }
         for document in &other.documents {
             if !self.documents.contains(document) {
                 self.documents.push(*document);
@@ -37,12 +40,10 @@ impl Flow {
         self.value.or(self.from)
     }
 
-    /// The body of a here-document has been read.
-    fn settle(&mut self, place: usize, hole: Option<usize>) {
-        if self.documents.contains(&place) {
-            self.documents.retain(|document| *document != place);
-            self.value = self.value.or(hole);
-        }
+    /// The bodies of all here-documents have been read; each may have a value in it.
+    fn settle(&mut self, holes: &[Option<usize>]) {
+        let value = self.documents.drain(..).find_map(|place| holes.get(place).copied().flatten());
+        self.value = self.value.or(value);
     }
 }
 
@@ -86,9 +87,9 @@ impl Known {
         function.output.join(&scope.output);
     }
 
-    fn settle(&mut self, place: usize, hole: Option<usize>) {
-        self.functions.values_mut().for_each(|function| function.output.settle(place, hole));
-        self.files.values_mut().for_each(|file| file.settle(place, hole));
+    fn settle(&mut self, holes: &[Option<usize>]) {
+        self.functions.values_mut().for_each(|function| function.output.settle(holes));
+        self.files.values_mut().for_each(|file| file.settle(holes));
     }
 }
 
@@ -182,17 +183,17 @@ impl Lexer<'_> {
         self.scopes.insert(0, scope);
     }
 
-    /// The body of a here-document has been read.
-    pub(super) fn settle(&mut self, place: usize, hole: Option<usize>) {
-        self.known.settle(place, hole);
+    /// The bodies of the here-documents have been read.
+    pub(super) fn settle(&mut self, holes: &[Option<usize>]) {
+        self.known.settle(holes);
         for scope in &mut self.scopes {
-            scope.input.settle(place, hole);
-            scope.output.settle(place, hole);
+            scope.input.settle(holes);
+            scope.output.settle(holes);
         }
         for frame in &mut self.frames {
             if let Frame::Commands { command, .. } = frame {
-                command.input.settle(place, hole);
-                command.output.settle(place, hole);
+                command.input.settle(holes);
+                command.output.settle(holes);
             }
         }
     }
