@@ -327,3 +327,54 @@ fn what_stands_before_a_command_makes_no_data_code() {
         assert_eq!(parsed.map_err(|error| error.message), Ok(0), "{source}");
     }
 }
+
+#[test]
+fn a_script_of_very_many_words_is_read_or_refused_at_once() {
+    let repeated = |before: &str, part: &str, behind: &str| {
+        let many = part.repeat(60_000 / part.len());
+        format!("{before}{many}{behind}\necho {{{{v}}}}")
+    };
+    for (script, right) in [
+        (repeated("", "xargs ", ""), false),
+        (repeated("", "time ", ""), false),
+        (repeated("sudo ", "-a ", ""), false),
+        (repeated("sudo ", "-u [[ ", ""), false),
+        (repeated("[[ ", "a&&", "a ]]"), true),
+        (repeated("[[ ", "-eq ", "]]"), true),
+        (repeated("", "case a in a) ", ""), false),
+        (repeated("", "(", ""), false),
+        (repeated("", "exec <a;", ""), true),
+        (repeated("cat ", "<<E ", ""), false),
+        (repeated("echo ", "a ", ""), true),
+        (repeated("env ", "A=1 ", "rm"), false),
+    ] {
+        let begun = std::time::Instant::now();
+        let read = ShellScript::parse(&script, Origin::default());
+        let shown = script.get(..30).unwrap_or_default();
+        // Of what was read word by word it took minutes.
+        assert!(begun.elapsed().as_secs() < 5, "{shown}: {:?}", begun.elapsed());
+        assert_eq!(read.is_ok(), right, "{shown}: {:?}", read.err());
+    }
+}
+
+#[test]
+fn what_people_write_about_hosts_and_files_asks_for_two_dashes_only_where_an_option_runs_code() {
+    for (script, options) in [
+        ("psql -h {{v}} -d {{v}} -f a.sql", 0),
+        ("psql -v who={{v}} -f a.sql", 0),
+        ("grep {{v}} file", 0),
+        ("ssh {{v}} uptime", 1),
+        ("ssh -- {{v}} uptime", 0),
+        ("ssh -p 22 \"{{v}}\" uptime", 1),
+        ("ssh -l app -- \"{{v}}\" uptime", 0),
+        ("ssh app@{{v}} uptime", 0),
+        ("tar czf {{v}} dir", 0),
+        ("tar czf a.tgz {{v}}", 1),
+        ("tar czf a.tgz -- {{v}}", 0),
+        ("rsync -a {{v}}/ there:/srv", 1),
+        ("rsync -a -- {{v}}/ there:/srv", 0),
+    ] {
+        let read = ShellScript::parse(script, Origin::default()).map(|script| script.options().len());
+        assert_eq!(read.ok(), Some(options), "{script}");
+    }
+}

@@ -2,6 +2,9 @@
 //! however it is quoted, and is refused. Other programs are known in [`interpreters`](super::interpreters). Which word names the
 //! command, behind all that may stand before it, is said here alone.
 
+/// A command whose name stands further behind is not followed, so that one of very many words is read in time that grows with it.
+pub(super) const HEAD: usize = 64;
+
 /// Words after which a command is still to come.
 pub(super) const RESERVED: [&str; 11] = ["if", "then", "elif", "else", "do", "while", "until", "!", "{", "}", "in"];
 
@@ -182,10 +185,13 @@ pub(super) fn needs_a_shell<S: AsRef<str>>(words: &[S]) -> bool {
         Some(long) => ["login", "shell"].contains(&long),
         None => option.contains(['i', 's']),
     };
-    words.iter().enumerate().any(|(at, word)| match program(word.as_ref()) {
+    let mut behind_sudo = false;
+    words.iter().any(|word| match program(word.as_ref()) {
         "chroot" | "nsenter" | "unshare" => true,
-        "sudo" | "doas" => words.iter().skip(at).filter_map(|word| word.as_ref().strip_prefix('-')).any(shell),
-        _ => false,
+        name => {
+            behind_sudo |= ["sudo", "doas"].contains(&name);
+            behind_sudo && word.as_ref().strip_prefix('-').is_some_and(shell)
+        }
     })
 }
 
@@ -219,7 +225,7 @@ fn grammar<S: AsRef<str>>(words: &[S]) -> usize {
 
 /// Whether a word behind these is where the shell looks for its own words, such as `[[` and `{`.
 pub(super) fn begins(words: &[String], word: &str) -> bool {
-    if !words.is_empty() && grammar(words) == 0 {
+    if words.len() > HEAD || (!words.is_empty() && grammar(words) == 0) {
         return false;
     }
     let mut all: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -6,7 +6,7 @@
 
 mod table;
 
-use super::commands::{DECIDES, command_place, is_prefix, needs_a_shell, program};
+use super::commands::{DECIDES, HEAD, command_place, is_prefix, needs_a_shell, program};
 use table::{INTERPRETERS, Input, Interpreter, LAUNCHERS, OPTIONS, Operand, SSH_VALUES};
 
 /// Longer ones are not looked into.
@@ -18,7 +18,7 @@ pub(super) const OPTION: &str = "an option";
 
 /// Why a value must not be an option, and what to write.
 pub const COULD_BE_AN_OPTION: &str = "a value that begins with `-` would be an option here, and one of them runs code";
-pub const BEFORE_IT: &str = "write `--` before it";
+pub const BEFORE_IT: &str = "write `--` and a space before the value, behind all options: `-- {{…}}`";
 
 const SCRIPT: &str = "here a value would decide which program an interpreter runs";
 
@@ -79,7 +79,10 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
     let before = words.get(..=first).unwrap_or(words);
     let launched = before.iter().any(|word| is_prefix(word) || LAUNCHERS.contains(&program(word)));
     // Whoever writes that many of them writes no command: all of it is code.
-    let named = |word: &&&str| interpreter(word).is_some() || program(word) == "ssh";
+    let named = |word: &&&str| {
+        let name = program(word);
+        interpreter(word).is_some() || OPTIONS.iter().any(|(names, _)| names.contains(&name)) || name.starts_with("-exec")
+    };
     if words.len() > WORDS && words.iter().filter(named).count() > WORDS / 10 {
         return words.iter().position(|word| holds(word)).map(|at| (at, PART)).into_iter().collect();
     }
@@ -98,7 +101,8 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
             let code = code.chain(script.filter(|_| started).map(|n| (n, SCRIPT)));
             found.extend(code.filter(|(n, _)| rest.get(*n).is_some_and(|word| holds(word))).map(|(n, why)| (at + 1 + n, why)));
         } else if ["-exec", "-execdir", "-ok", "-okdir"].contains(word)
-            && let Some(n) = command_place(rest).filter(|n| rest.get(*n).is_some_and(|word| holds(word)))
+            && let Some(n) =
+                command_place(rest.get(..HEAD).unwrap_or(rest)).filter(|n| rest.get(*n).is_some_and(|word| holds(word)))
         {
             found.push((at + 1 + n, DECIDES));
         }

@@ -52,6 +52,9 @@ pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Reading, Pa
         lexer.known = known.clone();
         while lexer.at < source.len() {
             lexer.next()?;
+            if let (Some(why), Some(first)) = (lexer.deep, spans.first()) {
+                return refuse(why, first.start);
+            }
         }
         lexer.end_command()?;
         lexer.known.forget_files();
@@ -111,6 +114,8 @@ struct Lexer<'s> {
     substituted: Vec<(usize, Option<usize>)>,
     /// Why the quoting cannot be followed from here on.
     lost: Option<&'static str>,
+    /// Why the script as a whole cannot be followed.
+    deep: Option<&'static str>,
     open: Open,
 }
 
@@ -139,6 +144,7 @@ impl<'s> Lexer<'s> {
             substituted: Vec::new(),
             known: Known::default(),
             lost: None,
+            deep: None,
             open: Open::default(),
         }
     }
@@ -329,8 +335,7 @@ impl Lexer<'_> {
     /// Whether this is between `[[` and `]]`, where `(`, `|` and `&` are part of the test.
     fn in_brackets(&mut self) -> bool {
         // A quoted `[[` is none.
-        self.open.in_brackets()
-            && self.command().is_some_and(|command| command.is_test() && !command.words.iter().any(|word| word == "]]"))
+        self.open.in_brackets() && self.command().is_some_and(|command| !command.closed && command.is_test())
     }
 
     fn in_array(&self) -> bool {

@@ -2,7 +2,7 @@
 //! whole where it ends, and once more where a compound command or a function hands something on.
 
 use super::super::commands::{
-    ARITHMETIC_TEST, HOLE, RESERVED, assigned, assignment, command_place, element, is_code_variable, is_name, program,
+    ARITHMETIC_TEST, HEAD, HOLE, RESERVED, assigned, assignment, command_place, element, is_code_variable, is_name, program,
     second_reading,
 };
 use super::super::interpreters::{OPTION, Reads, code_with_values, reads_input_as};
@@ -14,6 +14,8 @@ use super::{Close, Frame, Lexer, ParseError, Step, innermost, refuse, reworded};
 pub(super) struct Command {
     pub words: Vec<String>,
     pub word: Option<String>,
+    /// Whether one of the words is `]]`.
+    pub closed: bool,
     /// Holes of the word.
     pub holes: Vec<usize>,
     /// Holes of the words before it, each with the place of its word.
@@ -62,7 +64,9 @@ const SHELLS: [&str; 3] = ["$SHELL", "$BASH", "$0"];
 impl Command {
     /// Whether it is a `[[`.
     pub fn is_test(&self) -> bool {
-        command_place(&self.words).and_then(|place| self.words.get(place)).is_some_and(|word| word == "[[")
+        let head = self.words.get(..HEAD).unwrap_or(&self.words);
+        let test = |word: &String| word == "[[";
+        head.iter().any(test) && command_place(head).and_then(|place| head.get(place)).is_some_and(test)
     }
 
     /// The first value among its words.
@@ -136,6 +140,7 @@ impl Lexer<'_> {
         let header = matches!(words.as_slice(), ["for"] | ["for" | "select", _]);
         if header && plain && ["do", "{"].contains(&word.as_str()) {
             command.words.clear();
+            command.closed = false;
             command.earlier.clear();
         }
         if let Some(hole) = holes.first() {
@@ -178,7 +183,7 @@ impl Lexer<'_> {
         let Some(command) = innermost(&mut self.frames) else { return Ok(()) };
         let place = command.words.len();
         command.earlier.extend(holes.into_iter().map(|hole| (place, hole)));
-        if command.is_test() && ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str()) && close != Close::Array {
+        if ["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v"].contains(&word.as_str()) && close != Close::Array && command.is_test() {
             if let Some(hole) = command.value() {
                 return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", hole)
                     .map_err(|error| reworded(error, "; use `[ … ]` for it"));
@@ -190,7 +195,13 @@ impl Lexer<'_> {
             self.defined = command.words.get(1).cloned();
         }
         if !command.words.is_empty() || !(RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
+            command.closed |= word == "]]";
             command.words.push(word);
+            // The words at the end may still turn out to stand before the command.
+            if command.words.len() == HEAD && close != Close::Array {
+                let named = command_place(&command.words).is_some_and(|place| place + 3 < HEAD);
+                self.deep = self.deep.or((!named).then_some("too many words stand before the name of a command in this script"));
+            }
         }
         if case && substituted {
             self.lost = Some("a `case` inside `$(…)` stands before this place");

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::command::INPUT;
 use super::{Lexer, ParseError, Place, Step, refuse, reworded};
 
+/// How many here-documents are followed that begin in one line.
+const DOCUMENTS: usize = 100;
+
 pub(super) struct Document {
     delimiter: String,
     strip_tabs: bool,
@@ -52,6 +55,9 @@ impl Lexer<'_> {
         let place = self.documents.len();
         let substitutions = self.substitutions();
         self.documents.push(Document { delimiter, strip_tabs, quoted, code: false, substitutions });
+        if place >= DOCUMENTS {
+            self.deep = Some("too many here-documents begin in one line of this script");
+        }
         if let Some(command) = self.command() {
             command.input.documents.push(place);
             command.given |= standard;

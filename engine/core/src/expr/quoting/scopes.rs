@@ -6,6 +6,9 @@ use super::super::interpreters::Reads;
 use super::command::Command;
 use super::{Close, Frame, Lexer, innermost};
 
+/// How many compound commands and subshells are followed inside one another.
+const DEPTH: usize = 100;
+
 /// What is known of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flow {
@@ -153,6 +156,10 @@ impl Lexer<'_> {
         let input = outside.map(|command| std::mem::take(&mut command.input)).unwrap_or_default();
         let (frames, compounds) = (self.frames.len(), self.open.depth());
         let function = self.defined.take();
+        if self.scopes.len() >= DEPTH {
+            self.deep = Some("the commands of this script stand too deeply inside one another to be followed");
+            return;
+        }
         self.scopes.push(Scope { frames, compounds, function, input, ..Scope::default() });
     }
 
@@ -179,8 +186,13 @@ impl Lexer<'_> {
 
     /// `exec` with redirections alone.
     pub(super) fn redirect_all(&mut self, command: &Command) {
-        let scope = Scope { input: command.input.clone(), sink: command.sink, ..Scope::default() };
-        self.scopes.insert(0, scope);
+        match self.scopes.first_mut().filter(|scope| scope.frames == 0) {
+            Some(all) => {
+                all.input.join(&command.input);
+                all.sink = all.sink.max(command.sink);
+            }
+            None => self.scopes.insert(0, Scope { input: command.input.clone(), sink: command.sink, ..Scope::default() }),
+        }
     }
 
     /// The bodies of the here-documents have been read.

@@ -91,7 +91,7 @@ pub fn whole_lines(script: &str) -> Option<usize> {
     let mut lexer = Lexer::new(script, &[]);
     while lexer.at < script.len() {
         let ends_a_line = lexer.starts("\n");
-        lexer.next().ok()?;
+        lexer.next().ok().filter(|()| lexer.deep.is_none())?;
         if ends_a_line && lexer.is_whole() {
             return Some(lexer.at);
         }
@@ -104,7 +104,7 @@ pub fn whole_lines(script: &str) -> Option<usize> {
 pub fn is_whole(script: &str) -> bool {
     let mut lexer = Lexer::new(script, &[]);
     while lexer.at < script.len() {
-        if lexer.next().is_err() {
+        if lexer.next().is_err() || lexer.deep.is_some() {
             return false;
         }
     }
