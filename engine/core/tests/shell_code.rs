@@ -363,6 +363,8 @@ fn what_people_write_about_hosts_and_files_asks_for_two_dashes_only_where_an_opt
         ("psql -h {{v}} -d {{v}} -f a.sql", 0),
         ("psql -v who={{v}} -f a.sql", 0),
         ("grep {{v}} file", 0),
+        ("psql -X --set A=1 --single-transaction --file {{v}}", 0),
+        ("psql -X --single-transaction -f a.sql {{v}}", 1),
         ("ssh {{v}} uptime", 1),
         ("ssh -- {{v}} uptime", 0),
         ("ssh -p 22 \"{{v}}\" uptime", 1),

@@ -122,14 +122,19 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
 fn options(name: &str, words: &[&str], holds: &dyn Fn(&str) -> bool) -> Option<usize> {
     let (names, values) = OPTIONS.iter().find(|(names, _)| names.contains(&name))?;
     let language = interpreter(name).is_some_and(|interpreter| interpreter.input == Input::WithoutScript);
-    let mut takes = false;
+    let (mut takes, mut may_take) = (false, false);
     for (n, word) in words.iter().enumerate() {
         let option = word.strip_prefix('-').filter(|option| !option.is_empty());
         match option {
             _ if takes => takes = false,
+            // Of a long option it is not known whether a value follows; another option is none.
+            None if std::mem::take(&mut may_take) => {}
             Some("-") => return None,
-            Some(long) if long.starts_with('-') => takes = !long.contains('=') && !long.contains("{{"),
-            Some(letters) => takes = letters.find(|c| values.contains(c)).is_some_and(|at| at + 1 == letters.len()),
+            Some(long) if long.starts_with('-') => may_take = !long.contains('=') && !long.contains("{{"),
+            Some(letters) => {
+                may_take = false;
+                takes = letters.find(|c| values.contains(c)).is_some_and(|at| at + 1 == letters.len());
+            }
             None if word.starts_with("{{") || word.starts_with('\u{FFFC}') => return holds(word).then_some(n),
             // The old way of `tar cf FILE`.
             None if n == 0 && names.contains(&"tar") => takes = word.contains('f'),

@@ -139,7 +139,7 @@ fn is_text(text: &str) -> bool {
 fn is_read_as_text(text: &str) -> bool {
     let scalar = Scalar { value: text.to_owned(), span: Span::default(), style: ScalarStyle::Plain };
     // Readers of YAML 1.1 take some more words for something else.
-    let other = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
+    let other = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off");
     matches!(resolve(scalar), NodeKind::Text(_)) && !other
 }
 
@@ -163,6 +163,7 @@ pub fn is_plain(text: &str) -> bool {
         && !text.contains(" #")
         && !text.chars().any(is_refused)
         && is_one_line(text)
+        && !matches!(text, "y" | "Y" | "n" | "N")
         && is_read_as_text(text)
 }
 
