@@ -44,7 +44,12 @@ pub fn data_as_code(words: &[&str]) -> Vec<Pasted> {
     found.sort_by_key(|(place, _)| *place);
     found.dedup_by_key(|(place, _)| *place);
     let pasted = |(place, why)| match why {
-        OPTION => Pasted { place, reason: COULD_BE_AN_OPTION, option: true, help: BEFORE_IT },
+        OPTION => Pasted {
+            place,
+            reason: COULD_BE_AN_OPTION,
+            option: true,
+            help: "write `--` as an item of its own before it, behind all options",
+        },
         DECIDES | SCRIPT => {
             Pasted { place, reason: "the value would decide which program runs", option: false, help: way_around("{{") }
         }
@@ -438,6 +443,8 @@ mod tests {
             let found = code_with_values(&words, &|word| word.contains("{{"));
             assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), expect, "{argv}");
         }
+        // As one item `-- {{x}}` would be one argument.
+        assert!(data_as_code(&["ssh", "{{x}}"]).iter().all(|pasted| pasted.help.contains("an item of its own")));
         assert_eq!(data_as_code(&["{{x}}", "a"]).iter().map(|pasted| pasted.place).collect::<Vec<_>>(), [0]);
     }
 
