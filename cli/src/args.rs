@@ -6,6 +6,7 @@ mod docs;
 mod editors;
 mod events;
 mod review;
+mod serve;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
+pub use serve::{LogForm, Serve};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -143,6 +145,17 @@ pub enum Command {
     /// List the events that came in, and what was decided on each
     Events(Events),
 
+    /// Take events in over HTTP, start the runs that they are meant to start, and look after all that wait
+    ///
+    /// Senders post to /events/SOURCE, the sources of the workspace; each shows who it is. An event is answered with 202 once it is on
+    /// the disk. Runs are driven here, those of the highest impact first; runs whose process died are taken up; runs that wait for people or
+    /// for time cost nothing and go on when it is time, or when `runbook approve` says so. A catalogue that changes is read again: new
+    /// runs are of the new version. GET /health says how the server is.
+    ///
+    /// SIGTERM or Ctrl-C lets steps under way end and leaves the runs to the next server; a second one stops at once, and the runs that
+    /// were in the midst of a step are named (exit 5). `runbook docs serve` has all of it.
+    Serve(Serve),
+
     /// Show what a run would do, without doing it
     ///
     /// The same machine runs the procedure with predicted outcomes. Each step says would run, would skip, or cannot know, and why; with
@@ -254,8 +267,8 @@ pub enum Command {
     /// procedure gets a page in a folder; without a procedure, all of the catalogue and an index. Such pages say nothing that depends on the
     /// day or this machine, so --check tells in CI whether they are as they would be written now; it exits 1 where one is not.
     ///
-    /// The pages of the reference are `format` (every key of the language; printed where nothing is named), `dry-run`, `editors` and
-    /// `record`. A procedure of such a name is meant by its file.
+    /// The pages of the reference are `format` (every key of the language; printed where nothing is named), `dry-run`, `editors`,
+    /// `serve` and `record`. A procedure of such a name is meant by its file.
     Docs(Docs),
 
     /// Print completions for a shell

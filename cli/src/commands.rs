@@ -29,6 +29,7 @@ mod resume;
 mod review;
 mod runs;
 mod schema;
+mod serve;
 mod show;
 mod store;
 mod test;
@@ -55,6 +56,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Exec(args) => exec::run(&args, settings, ui),
         Command::Trigger(args) => trigger::run(&args, settings, ui),
         Command::Events(args) => events::run(&args, settings, ui),
+        Command::Serve(args) => serve::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),

@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod crash;
 mod live;
+pub mod log;
 pub mod narrate;
 mod printer;
 pub mod request;

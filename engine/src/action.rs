@@ -28,7 +28,7 @@ mod program;
 pub mod rhai;
 mod run;
 
-pub use http::NetworkPolicy;
+pub use http::{NetworkPolicy, install_provider};
 
 /// One attempt to be performed.
 pub struct Job {

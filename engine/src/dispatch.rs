@@ -52,6 +52,8 @@ pub struct Dispatch {
     judge: Judge,
     /// The judge took what is not written down.
     is_stale: bool,
+    /// Which of the runs that went on have ended meanwhile is not known.
+    must_look: bool,
     /// Unlocked when it is closed.
     _lock: File,
 }
@@ -80,7 +82,7 @@ impl Dispatch {
     /// Takes up where the last process stopped. `None` where another process dispatches.
     pub async fn open(around: Around, served: Served) -> Result<Option<Dispatch>, DispatchError> {
         let Some(lock) = locked(around.intake.handle())? else { return Ok(None) };
-        let mut dispatch = Dispatch { around, served, judge: Judge::default(), is_stale: true, _lock: lock };
+        let mut dispatch = Dispatch { around, served, judge: Judge::default(), is_stale: true, must_look: true, _lock: lock };
         dispatch.recall().await?;
         Ok(Some(dispatch))
     }
@@ -88,6 +90,7 @@ impl Dispatch {
     /// Makes the judge anew from what is written down. One that took what could not be written knows more than there is.
     async fn recall(&mut self) -> Result<(), DispatchError> {
         self.is_stale = true;
+        self.must_look = true;
         let mut judge = Judge::new(self.served.triggers().cloned());
         let now = self.around.clock.now();
         let since = now.checked_sub(judge.horizon()).unwrap_or(Timestamp::MIN);
@@ -106,6 +109,12 @@ impl Dispatch {
         Ok(())
     }
 
+    /// Judges by another catalogue from now on. What was decided stays, and runs that were decided upon start as they are there.
+    pub fn serve(&mut self, served: Served) {
+        self.served = served;
+        self.is_stale = true;
+    }
+
     /// When [`Dispatch::turn`] has something to decide, unless something comes before.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.judge.next_due()
@@ -114,12 +123,21 @@ impl Dispatch {
     /// Judges what there is: runs that have ended, events that nobody has judged, at most so many at once, and what was deferred until
     /// now. What was decided is on the disk when this returns. Where it is nothing, there was nothing to judge.
     pub async fn turn(&mut self) -> Result<Judged, DispatchError> {
+        self.must_look = true;
+        self.turn_after(Vec::new()).await
+    }
+
+    /// As [`Dispatch::turn`], for whoever is told which runs end: the first call looks at all that were live, the others at these.
+    pub async fn turn_after(&mut self, ended: Vec<RunId>) -> Result<Judged, DispatchError> {
         if self.is_stale {
             self.recall().await?;
         }
         let now = self.around.clock.now();
         let mut judged = Judged::default();
-        let live: Vec<RunId> = self.judge.live().cloned().collect();
+        let live: Vec<RunId> = match std::mem::take(&mut self.must_look) {
+            true => self.judge.live().cloned().collect(),
+            false => ended.into_iter().filter(|run| self.judge.is_live(run)).collect(),
+        };
         for run in live {
             let has_ended = match self.around.journal.run(&run) {
                 Ok(row) => row.summary.phase == Phase::Ended,

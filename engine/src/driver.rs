@@ -8,6 +8,7 @@
 mod escalation;
 mod inbox;
 pub mod local;
+pub mod outlook;
 pub mod perform;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,7 @@ use crate::journal::LockOutcome;
 use crate::message::{Answer, Message};
 use crate::session::{Session, SessionError};
 
+pub use outlook::Outlook;
 pub use perform::{Assignment, Performer};
 
 /// How often the inbox and the clock are looked at while nothing else happens.
@@ -56,13 +58,16 @@ pub enum Patience {
     Park,
     /// Keep the run and wait: somebody at this terminal, or in another process, will decide.
     Wait,
+    /// Stop as soon as there is nothing to do for [`limits::REST`] but to wait for people or for time: whoever drives many runs knows
+    /// from their [`Outlook`] when each goes on, and keeps nothing else of it.
+    Leave,
 }
 
 /// Why the driver stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
     Finished(Outcome),
-    /// Only people can make it go on.
+    /// Only people can make it go on; or time, where nobody has the patience to sit it out.
     Waiting(Vec<DecisionId>),
     /// It was paused.
     Paused,
@@ -247,7 +252,7 @@ impl<'a> Driver<'a> {
             LockOutcome::HeldBy(by) => {
                 let driven = self.session.is_driven(&by)?;
                 // A run that waits for people may keep its lock for weeks.
-                self.parking |= self.patience == Patience::Park && !driven;
+                self.parking |= self.patience != Patience::Wait && !driven;
                 (self.progress)(self.session.run(), Progress::LockHeld { lock, by, driven });
                 Ok(None)
             }
@@ -322,13 +327,16 @@ impl<'a> Driver<'a> {
         let pending = run.pending();
         let people = pending.iter().filter_map(|c| if let Command::Await { decision } = c { Some(*decision) } else { None });
         let waiting: Vec<DecisionId> = people.collect();
+        let later = later(self.session.now(), limits::REST);
         // Without patience a deadline is not sat out: whoever resumes finds it due.
-        let only_people = pending.iter().all(|c| match c {
+        let only_waits = pending.iter().all(|c| match c {
             Command::Await { .. } => true,
-            Command::Wake { timer, .. } => matches!(timer, Timer::Run | Timer::Step { .. } | Timer::Decision { .. }),
+            Command::Wake { timer: Timer::Run | Timer::Step { .. } | Timer::Decision { .. }, .. } => true,
+            Command::Wake { at, .. } => self.patience == Patience::Leave && *at > later,
             _ => false,
         });
-        if only_people && !waiting.is_empty() { Some(Stop::Waiting(waiting)) } else { None }
+        let is_left = !waiting.is_empty() || (self.patience == Patience::Leave && !pending.is_empty());
+        if only_waits && is_left { Some(Stop::Waiting(waiting)) } else { None }
     }
 
     /// Commits what is recorded: to the disk where somebody or something depends on it.

@@ -17,13 +17,15 @@ use runbook_core::{CloudEvent, RunId};
 use serde::Serialize;
 
 use crate::database::{Commits, Database, Schema};
+use crate::event::Replay;
 use crate::journal::{Durability, JournalError, Receipt};
 
 const SCHEMA: Schema = Schema {
     file: "events.db",
     // `RUNE`.
     application_id: 0x5255_4e45,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE events (
             number   INTEGER PRIMARY KEY AUTOINCREMENT,
             source   TEXT NOT NULL,
@@ -59,7 +61,18 @@ const SCHEMA: Schema = Schema {
         CREATE INDEX rulings_by_run ON rulings (run) WHERE run IS NOT NULL;
         CREATE INDEX rulings_live ON rulings (live) WHERE live = 1;
         CREATE INDEX rulings_owed ON rulings (made) WHERE owed = 1;
-    "],
+    ",
+        "
+        CREATE TABLE deliveries (
+            source   TEXT NOT NULL,
+            key      TEXT NOT NULL,
+            until_ms INTEGER NOT NULL,
+            events   TEXT NOT NULL,
+            PRIMARY KEY (source, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX deliveries_until ON deliveries (until_ms);
+    ",
+    ],
 };
 
 /// The events of a state folder. Cheap to share; closing waits for what is queued.
@@ -89,6 +102,43 @@ pub struct Arrived {
     /// What was decided: one ruling of each trigger; none before it is judged, or where no trigger is of its source.
     pub rulings: Vec<Ruling>,
     pub judged: bool,
+}
+
+/// What one request brought, as its source read it.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// The name of its source in the workspace.
+    pub source: String,
+    pub events: Vec<CloudEvent>,
+    pub received: Timestamp,
+    /// Where it was signed: it counts once.
+    pub replay: Option<Replay>,
+}
+
+/// What became of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Each of its events is written down, in their order.
+    Events(Vec<Accepted>),
+    /// The same bytes were taken before, as these events: nothing of it was taken in or counted.
+    Before(Vec<u64>),
+}
+
+impl Taken {
+    /// The numbers of its events, in their order.
+    pub fn numbers(&self) -> Vec<u64> {
+        match self {
+            Taken::Events(accepted) => accepted.iter().map(|accepted| accepted.number()).collect(),
+            Taken::Before(numbers) => numbers.clone(),
+        }
+    }
+}
+
+/// The events that nobody has judged yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub events: u64,
+    pub oldest: Option<Timestamp>,
 }
 
 /// What became of an arrival.
@@ -164,7 +214,25 @@ impl Intake {
 
     /// Writes events down. The receipt says so once they are on the disk: only then may their sender be told.
     pub fn accept(&self, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
-        self.database.submit(Durability::Synced, move |c| arrivals.iter().map(|arrival| rows::accept(c, arrival)).collect())
+        self.database.submit(Durability::Synced, move |c| {
+            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
+        })
+    }
+
+    /// Writes down what one request brought, unless it was signed and taken before: as [`Intake::accept`], and in the same commit what must
+    /// be remembered so that it counts once, also after a restart.
+    pub fn take(&self, parcel: Parcel) -> Receipt<Taken> {
+        self.database.submit(Durability::Synced, move |c| rows::take(c, &parcel))
+    }
+
+    /// The events of a signed delivery that was taken before.
+    pub fn taken(&self, source: &str, key: &str, now: Timestamp) -> Result<Option<Vec<u64>>, JournalError> {
+        self.database.read(|c| rows::taken(c, source, key, now))
+    }
+
+    /// Counted up to `limit`.
+    pub fn backlog(&self, limit: u64) -> Result<Backlog, JournalError> {
+        self.database.read(|c| rows::backlog(c, limit))
     }
 
     /// Writes down what was decided, all of it or nothing.

@@ -81,6 +81,11 @@ pub trait Journal: Send + Sync {
     fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
     /// Which run holds a lock.
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
+    /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
+    /// them, and the place up to which that goes. Place 0 is before the first; see [`Journal::place`].
+    fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError>;
+    /// The place of the last record.
+    fn place(&self) -> Result<u64, JournalError>;
     /// A number that changes whenever a message was sent, or another process has committed anything. Cheap enough to ask ten times a second.
     fn version(&self) -> Result<u64, JournalError>;
 }

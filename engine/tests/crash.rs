@@ -189,6 +189,14 @@ impl Journal for Deadly {
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
         self.store.lock_holder(lock)
     }
+    fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        self.store.changed(after, limit)
+    }
+
+    fn place(&self) -> Result<u64, JournalError> {
+        self.store.place()
+    }
+
     fn version(&self) -> Result<u64, JournalError> {
         self.store.version()
     }

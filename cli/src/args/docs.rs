@@ -46,6 +46,8 @@ pub enum Page {
     Format,
     /// How to set up editors, and what they can then do
     Editors,
+    /// What a server does: events over HTTP, lives of runs, how it stops
+    Serve,
     /// What a record holds and how to prove it, also without this program
     Record,
 }

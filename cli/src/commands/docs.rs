@@ -25,6 +25,7 @@ use crate::ui::{Tone, Ui, line, plain};
 const DRY_RUN: &str = include_str!("../../../docs/dry-run.md");
 const FORMAT: &str = include_str!("../../../docs/format.md");
 const EDITORS: &str = include_str!("../../../docs/editors.md");
+const SERVE: &str = include_str!("../../../docs/serve.md");
 const RECORD: &str = include_str!("../../../docs/record.md");
 
 pub fn run(args: &Docs, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -78,6 +79,7 @@ fn page(args: &Docs, settings: &Settings) -> Result<Option<&'static str>, Troubl
         Page::DryRun => DRY_RUN,
         Page::Format => FORMAT,
         Page::Editors => EDITORS,
+        Page::Serve => SERVE,
         Page::Record => RECORD,
     }))
 }

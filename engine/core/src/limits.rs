@@ -130,6 +130,8 @@ pub const PARALLEL: usize = 500;
 pub const DURATION: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 /// Time that a step has where neither it nor `defaults` says.
 pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// How long a run has to wait for a time before whoever drives many of them lets go of it: to take it up again costs a replay.
+pub const REST: Duration = Duration::from_secs(30);
 /// Events that are judged together: what they lead to is one commit.
 pub const JUDGED_TOGETHER: usize = 1_000;
 /// Runs that the `limit` of one trigger may allow in its time.
@@ -139,6 +141,40 @@ pub const ACCUMULATED_EVENTS: u32 = 10_000;
 /// Events that wait at one trigger: for a key that is busy, the end of a quiet time, a limit, or others of their kind. At some
 /// 300 bytes each; beyond that they are dropped, and say so.
 pub const DEFERRED_EVENTS: usize = 10_000;
+/// Events that wait for a decision before senders are told to keep theirs: they are on the disk, and some minutes of work.
+pub const UNJUDGED_EVENTS: u64 = 1_000_000;
+/// How often a server looks for events that other processes wrote down, and tries again what failed.
+pub const DISPATCH_LOOK: Duration = Duration::from_millis(250);
+pub const DISPATCH_RETRY: Duration = Duration::from_secs(1);
+/// Deliveries that a server takes at once, and what their bodies may hold together: eight of the largest.
+pub const DELIVERIES_UNDER_WAY: usize = 1_024;
+pub const DELIVERIES_BYTES: usize = 32 * 1024 * 1024;
+/// Connections that a server holds at once.
+pub const CONNECTIONS: usize = 2_048;
+/// How long the head of a request may take, its bytes, and how long its body.
+pub const REQUEST_HEAD_TIME: Duration = Duration::from_secs(10);
+pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
+pub const REQUEST_BODY_TIME: Duration = Duration::from_secs(30);
+/// How long a server waits before it accepts again where the system gave it no connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long requests that have begun are answered once a server stops.
+pub const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How long what is under way in runs may take to end once a server stops: less than service managers wait before they kill.
+pub const DRAIN: Duration = Duration::from_secs(60);
+/// What a server gets for one source in a minute: two certificates in a new region, and a subscription for each topic.
+pub const FETCHES: usize = 20;
+pub const FETCHES_PER: Duration = Duration::from_secs(60);
+pub const FETCH_TIME: Duration = Duration::from_secs(10);
+pub const FETCH_BYTES: usize = 64 * 1024;
+/// How often a server looks whether the files of its catalogue have changed; it takes two looks at what stays the same.
+pub const RELOAD_LOOK: Duration = Duration::from_secs(1);
+/// Runs that a server drives at once; others wait for their turn, those of the highest impact first.
+pub const RUNS_DRIVEN: usize = 100;
+/// How often a server looks which runs have grown, and how often for those whose process has died.
+pub const RUNS_LOOK: Duration = Duration::from_millis(100);
+pub const RUNS_SWEEP: Duration = Duration::from_secs(2);
+/// When a run that wants a lock, that another process drives, or that could not be taken up is looked at again.
+pub const RUN_RETRY: Duration = Duration::from_secs(5);
 /// Bytes of one delivery to a source of events: a group of some thousand alerts. What is larger is refused before it is read, and
 /// a sender such as Alertmanager does not try again, so this is generous.
 pub const DELIVERY_BYTES: usize = 4 * 1024 * 1024;

@@ -286,3 +286,28 @@ async fn what_could_not_be_written_down_is_judged_again() {
     other.execute_batch("DROP TRIGGER refuses").unwrap();
     assert_eq!(words(&dispatch.turn().await.unwrap()), ["1 ran"], "it is no duplicate of itself");
 }
+
+#[tokio::test]
+async fn whoever_is_told_which_runs_end_looks_at_those_alone() {
+    let mut scene = Scene::with("concurrency: {key: event.data.host}");
+    let mut dispatch = scene.open().await;
+    let around = dispatch.around.clone();
+    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
+    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
+    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
+    assert_eq!(words(&dispatch.turn_after(Vec::new()).await.unwrap()), ["1 ran", "2 deferred", "3 deferred"]);
+    let done = settled(&mut dispatch).await;
+    let [Done::Started(first)] = done.as_slice() else { panic!("{done:?}") };
+    cancelled(&around, first).await;
+    assert!(dispatch.turn_after(Vec::new()).await.unwrap().is_empty(), "nobody said so");
+    let elsewhere = RunId::from_parts(1, 1);
+    assert!(dispatch.turn_after(vec![elsewhere]).await.unwrap().is_empty(), "none of ours");
+    let judged = dispatch.turn_after(vec![first.clone()]).await.unwrap();
+    assert_eq!((words(&judged), judged.ended), (vec!["2 ran".to_owned()], vec![first.clone()]));
+    let done = settled(&mut dispatch).await;
+    let [Done::Started(second)] = done.as_slice() else { panic!("{done:?}") };
+    // What ended before somebody began to listen is found by the first look, and by the one after another catalogue.
+    cancelled(&around, second).await;
+    dispatch.serve(scene.served());
+    assert_eq!(words(&dispatch.turn_after(Vec::new()).await.unwrap()), ["3 ran"]);
+}

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Accepted, Arrival, Arrived, EventFilter, Judged};
+use super::{Accepted, Arrived, Backlog, EventFilter, Judged, Parcel, Taken};
 use crate::database::ChangeError;
 use crate::journal::JournalError;
 
@@ -23,8 +23,7 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
         .map_err(|error| JournalError::Damaged { what: format!("a row of events.db cannot be read: {error}") })
 }
 
-pub(super) fn accept(c: &Connection, arrival: &Arrival) -> Found<Accepted> {
-    let Arrival { source, event, received } = arrival;
+pub(super) fn accept(c: &Connection, source: &str, event: &CloudEvent, received: Timestamp) -> Found<Accepted> {
     let again = c
         .prepare_cached("UPDATE events SET again = again + 1 WHERE source = ?1 AND sender = ?2 AND id = ?3 RETURNING number")?
         .query_row([source, &event.source, &event.id], |row| row.get::<_, i64>(0))
@@ -35,6 +34,51 @@ pub(super) fn accept(c: &Connection, arrival: &Arrival) -> Found<Accepted> {
     c.prepare_cached("INSERT INTO events (source, sender, id, key, received, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![source, event.source, event.id, event.key, received.to_string(), to_json(event)?])?;
     Ok(Accepted::New(c.last_insert_rowid() as u64))
+}
+
+/// Deliveries whose time is over that are forgotten with each one that is taken: more than come.
+const FORGOTTEN_AT_ONCE: i64 = 4;
+
+pub(super) fn take(c: &Connection, parcel: &Parcel) -> Found<Taken> {
+    let Parcel { source, events, received, replay } = parcel;
+    let now = *received;
+    if let Some(replay) = replay
+        && let Some(numbers) = taken(c, source, &replay.key, now)?
+    {
+        return Ok(Taken::Before(numbers));
+    }
+    let mut accepted = Vec::new();
+    for event in events {
+        accepted.push(accept(c, source, event, now)?);
+    }
+    let taken = Taken::Events(accepted);
+    if let Some(replay) = replay {
+        c.prepare_cached(
+            "DELETE FROM deliveries WHERE (source, key) IN (SELECT source, key FROM deliveries WHERE until_ms <= ?1 LIMIT ?2)",
+        )?
+        .execute([now.as_millisecond(), FORGOTTEN_AT_ONCE])?;
+        c.prepare_cached("INSERT OR REPLACE INTO deliveries (source, key, until_ms, events) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![source, replay.key, replay.until.as_millisecond(), to_json(&taken.numbers())?])?;
+    }
+    Ok(taken)
+}
+
+pub(super) fn taken(c: &Connection, source: &str, key: &str, now: Timestamp) -> Found<Option<Vec<u64>>> {
+    let sql = "SELECT events FROM deliveries WHERE source = ?1 AND key = ?2 AND until_ms > ?3";
+    let numbers =
+        c.prepare_cached(sql)?.query_row(params![source, key, now.as_millisecond()], |row| row.get::<_, String>(0)).optional()?;
+    Ok(numbers.map(|numbers| from_json(&numbers)).transpose()?)
+}
+
+pub(super) fn backlog(c: &Connection, limit: u64) -> Found<Backlog> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM events WHERE judged = 0 LIMIT ?1)";
+    let events: i64 = c.prepare_cached(sql)?.query_row([signed(limit)], |row| row.get(0))?;
+    let oldest = c
+        .prepare_cached("SELECT received FROM events WHERE judged = 0 ORDER BY number LIMIT 1")?
+        .query_row([], |row| row.get::<_, String>(0))
+        .optional()?;
+    let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("an event cannot be read: {error}") };
+    Ok(Backlog { events: events as u64, oldest: oldest.map(|at| at.parse().map_err(damaged)).transpose()? })
 }
 
 pub(super) fn known(c: &Connection, source: &str, event: &CloudEvent) -> Found<Option<u64>> {

@@ -173,3 +173,60 @@ fn what_is_asked_often_reads_no_whole_table() {
         assert!(plan.iter().any(|line| line.contains(index)), "{sql}: {plan:?}");
     }
 }
+
+fn parcel(ids: &[&str], replay: Option<(&str, i64)>, second: i64) -> Parcel {
+    Parcel {
+        source: "alerts".to_owned(),
+        events: ids.iter().map(|id| arrival(id, "a").event).collect(),
+        received: at(second),
+        replay: replay.map(|(key, until)| Replay { key: key.to_owned(), until: at(until) }),
+    }
+}
+
+#[test]
+fn a_signed_delivery_counts_once_until_its_time_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = opened(&folder);
+    let taken = |intake: &Intake, parcel: Parcel| intake.take(parcel).wait().unwrap();
+    assert_eq!(taken(&intake, parcel(&["1", "2"], Some(("k", 60)), 0)).numbers(), [1, 2]);
+    // Without a signature, what comes again is counted.
+    assert_eq!(taken(&intake, parcel(&["1"], None, 1)), Taken::Events(vec![Accepted::Again(1)]));
+    drop(intake);
+    let intake = opened(&folder);
+    // What is not signed was changed on the way: the same delivery all the same.
+    assert_eq!(taken(&intake, parcel(&["other"], Some(("k", 60)), 59)), Taken::Before(vec![1, 2]));
+    assert_eq!(intake.taken("alerts", "k", at(59)).unwrap(), Some(vec![1, 2]));
+    assert_eq!(intake.taken("elsewhere", "k", at(59)).unwrap(), None);
+    assert_eq!(intake.event(1).unwrap().unwrap().again, 1);
+    // Its time is over.
+    assert_eq!(intake.taken("alerts", "k", at(60)).unwrap(), None);
+    assert_eq!(taken(&intake, parcel(&["3"], Some(("k", 120)), 60)).numbers(), [3]);
+    // A hello has no events, and counts once too.
+    assert_eq!(taken(&intake, parcel(&[], Some(("hello", 120)), 60)), Taken::Events(Vec::new()));
+    assert_eq!(taken(&intake, parcel(&[], Some(("hello", 120)), 61)), Taken::Before(Vec::new()));
+}
+
+#[test]
+fn deliveries_whose_time_is_over_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = opened(&folder);
+    for n in 0..40 {
+        let key = n.to_string();
+        intake.take(parcel(&[], Some((&key, n + 10)), n)).wait().unwrap();
+    }
+    let kept: i64 = intake.database.read(|c| Ok(c.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))?)).unwrap();
+    assert!((10..=11).contains(&kept), "{kept}");
+}
+
+#[test]
+fn the_backlog_is_what_nobody_has_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = opened(&folder);
+    assert_eq!(intake.backlog(10).unwrap(), Backlog::default());
+    intake.take(parcel(&["1", "2", "3"], None, 7)).wait().unwrap();
+    intake.take(parcel(&["4"], None, 9)).wait().unwrap();
+    assert_eq!(intake.backlog(10).unwrap(), Backlog { events: 4, oldest: Some(at(7)) });
+    assert_eq!(intake.backlog(2).unwrap().events, 2);
+    intake.rule(Judged { events: vec![1, 2, 3], ..Judged::default() }).wait().unwrap();
+    assert_eq!(intake.backlog(10).unwrap(), Backlog { events: 1, oldest: Some(at(9)) });
+}

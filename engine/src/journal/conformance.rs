@@ -99,7 +99,7 @@ fn next(journal: &dyn Journal, lease: &Lease, count: u64) -> Append {
 /// Runs every case against a fresh journal.
 pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
     type Case = fn(&dyn Journal);
-    let cases: [(&str, Case); 9] = [
+    let cases: [(&str, Case); 10] = [
         ("what is written is read", what_is_written_is_read),
         ("only what follows is taken", only_what_follows_is_taken),
         ("one owner at a time", one_owner_at_a_time),
@@ -109,6 +109,7 @@ pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
         ("decisions ahead are used up", decisions_ahead_are_used_up),
         ("lists are filtered and paged", lists_are_filtered_and_paged),
         ("open decisions are listed", open_decisions_are_listed),
+        ("what has grown is told", what_has_grown_is_told),
     ];
     for (name, case) in cases {
         println!("{name}");
@@ -381,4 +382,22 @@ fn open_decisions_are_listed(journal: &dyn Journal) {
     keep(&leases[0], &[&two]);
     keep(&leases[1], &[]);
     assert_eq!(journal.open_decisions(&all).unwrap(), [two]);
+}
+
+fn what_has_grown_is_told(journal: &dyn Journal) {
+    assert_eq!((journal.place().unwrap(), journal.changed(0, 10).unwrap()), (0, (vec![], 0)));
+    let leases = [1, 2].map(|n| journal.create(new_run(&id(n), "p", &Owner::named("ada", n))).wait().unwrap());
+    assert_eq!(journal.changed(0, 10).unwrap(), (vec![id(1), id(2)], 2));
+    journal.append(next(journal, &leases[1], 3)).wait().unwrap();
+    journal.append(next(journal, &leases[0], 1)).wait().unwrap();
+    assert_eq!(journal.place().unwrap(), 6);
+    for (after, limit, expect, place) in
+        [(2, 10, vec![1, 2], 6), (2, 3, vec![2], 5), (5, 1, vec![1], 6), (6, 10, vec![], 6), (60, 10, vec![], 60)]
+    {
+        let expect = expect.into_iter().map(id).collect();
+        assert_eq!(journal.changed(after, limit).unwrap(), (expect, place), "behind {after}, {limit}");
+    }
+    // What adds nothing to a record changes nothing.
+    journal.release(&leases[0]).wait().unwrap();
+    assert_eq!(journal.place().unwrap(), 6);
 }

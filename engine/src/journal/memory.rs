@@ -26,6 +26,8 @@ struct State {
     aheads: Vec<Ahead>,
     locks: BTreeMap<String, RunId>,
     anchors: Vec<Anchor>,
+    /// Whose record grew, a run for each record.
+    grown: Vec<RunId>,
 }
 
 #[derive(Debug)]
@@ -97,6 +99,7 @@ impl State {
         };
         entry.check(&run, &new.records)?;
         entry.records = new.records;
+        self.grown.extend(entry.records.iter().map(|record| record.run.clone()));
         self.plans.insert(new.plan.to_string(), new.plan_text);
         self.runs.insert(run.clone(), entry);
         Ok(Lease { run, epoch: 1, owner: new.owner, until: new.until })
@@ -116,6 +119,7 @@ impl State {
             self.locks.retain(|_, holder| *holder != run);
         }
         let entry = self.entry(&run)?;
+        let added = append.records.len();
         entry.records.extend(append.records);
         if let Some(summary) = append.summary {
             entry.summary = summary;
@@ -123,6 +127,7 @@ impl State {
         if let Some(open) = append.open {
             entry.open = open;
         }
+        self.grown.extend(std::iter::repeat_n(run, added));
         Ok(())
     }
 }
@@ -302,6 +307,19 @@ impl Journal for MemoryJournal {
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
         Ok(self.state().locks.get(lock).cloned())
+    }
+
+    fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        let state = self.state();
+        let from = usize::try_from(after).unwrap_or(usize::MAX).min(state.grown.len());
+        let new: Vec<&RunId> = state.grown.iter().skip(from).take(limit).collect();
+        let place = after.max((from + new.len()) as u64);
+        let runs: std::collections::BTreeSet<&RunId> = new.into_iter().collect();
+        Ok((runs.into_iter().cloned().collect(), place))
+    }
+
+    fn place(&self) -> Result<u64, JournalError> {
+        Ok(self.state().grown.len() as u64)
     }
 
     fn version(&self) -> Result<u64, JournalError> {

@@ -143,6 +143,14 @@ impl Journal for Store {
         self.database.read(|c| read::lock_holder(c, lock))
     }
 
+    fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        self.database.read(|c| read::changed(c, after, limit))
+    }
+
+    fn place(&self) -> Result<u64, JournalError> {
+        self.database.read(read::place)
+    }
+
     fn version(&self) -> Result<u64, JournalError> {
         Ok(self.database.version()?.wrapping_add(self.sent.load(Ordering::Relaxed)))
     }

@@ -445,6 +445,14 @@ impl Journal for Handle {
         self.disk.memory().lock_holder(lock)
     }
 
+    fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        self.disk.memory().changed(after, limit)
+    }
+
+    fn place(&self) -> Result<u64, JournalError> {
+        self.disk.memory().place()
+    }
+
     fn version(&self) -> Result<u64, JournalError> {
         self.disk.memory().version()
     }

@@ -125,6 +125,10 @@ impl Judge {
         self.live.keys()
     }
 
+    pub fn is_live(&self, run: &RunId) -> bool {
+        self.live.contains_key(run)
+    }
+
     /// Judges an event. The rulings are taken already: exactly one of each trigger of its source, and before it those on earlier events
     /// that it settles.
     pub fn receive(&mut self, incoming: &Incoming<'_>) -> Vec<Ruling> {

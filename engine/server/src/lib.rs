@@ -1,0 +1,198 @@
+//! `runbook serve`: takes events in over HTTP, starts the runs that they are meant to start, and looks after runs that nobody drives.
+//!
+//! ```text
+//!  sender ─► door ─► intake (events.db) ─► dispatching ─► lives ─► driver
+//!             202 once durable              one process    queue by impact
+//! ```
+//!
+//! What is decided is decided by the engine: by a source what a request holds, by the judge what follows from an event, by the machine
+//! what a run does next. Here stands only what a process that does not end needs beside them: bounds, queues, and the way to stop.
+//! Nothing is printed; what happens is told through `tracing`.
+
+mod bell;
+mod dispatching;
+mod door;
+mod fetch;
+mod health;
+mod lives;
+mod problem;
+mod serving;
+mod web;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use runbook_core::diagnostic::Diagnostic;
+use runbook_core::{RunId, StepPath};
+use runbook_engine::catalogue::{Catalogue, CatalogueError};
+use runbook_engine::clock::{Clock, SystemClock};
+use runbook_engine::event::Certificates;
+use runbook_engine::intake::Intake;
+use runbook_engine::journal::{Commits, JournalError, Owner, SharedJournal, Store};
+use runbook_engine::log::{LogError, Logs};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use bell::Bell;
+use health::Health;
+use serving::Serving;
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// The folder of the records.
+    pub state: PathBuf,
+    /// The folder of the procedures.
+    pub catalogue: PathBuf,
+    /// That of the user's settings, where the identity for age is.
+    pub settings: PathBuf,
+    /// On whose behalf the server works, as other processes see it.
+    pub person: String,
+    /// Where secrets are looked for, and what their providers get.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// Why a server does not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(
+        "{0} can be reached by other machines, and this server knows nobody yet; listen on 127.0.0.1 or [::1], behind whatever lets \
+         senders in"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("cannot listen on {address}: {why}")]
+    Listen { address: SocketAddr, why: std::io::Error },
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// Procedures that events start have these errors.
+    #[error("a playbook is not valid")]
+    NotValid { catalogue: Box<Catalogue>, errors: Vec<Diagnostic> },
+    #[error("{0}")]
+    Source(String),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Logs(#[from] LogError),
+}
+
+/// A run in whose midst the server stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub run: RunId,
+    /// What was under way: nobody knows how it ended.
+    pub steps: Vec<StepPath>,
+}
+
+/// What every part of the server shares.
+struct App {
+    config: Config,
+    journal: SharedJournal,
+    intake: Arc<Intake>,
+    logs: Logs,
+    clock: Arc<dyn Clock>,
+    certificates: Certificates,
+    serving: Serving,
+    health: Health,
+    /// Rings when events came in.
+    arrived: Bell,
+    /// Stop taking anything up.
+    stop: CancellationToken,
+    trouble: Mutex<Option<JournalError>>,
+}
+
+impl App {
+    /// An owner for one part of the server: two parts never take a run from each other.
+    fn owner(&self) -> Owner {
+        Owner::this_process(self.config.person.clone())
+    }
+
+    /// Whether a store has stopped for good: what it holds is known only once it is opened again, so the server ends.
+    fn is_fatal(&self, error: &JournalError) -> bool {
+        let is_fatal = matches!(error, JournalError::Stopped(_) | JournalError::ReadOnly { .. });
+        if is_fatal {
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+            self.stop.cancel();
+        }
+        is_fatal
+    }
+}
+
+/// A server that listens and does nothing else yet.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    address: SocketAddr,
+    catalogue: Catalogue,
+}
+
+impl Server {
+    /// Reads the catalogue, opens the records and begins to listen. To be called within a runtime.
+    pub async fn open(config: Config) -> Result<Server, ServeError> {
+        if !config.listen.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(config.listen));
+        }
+        runbook_engine::action::install_provider();
+        let catalogue = Catalogue::open(&config.catalogue)?;
+        let offer = serving::Offer::of(&catalogue, &config).map_err(|faults| match faults {
+            serving::Faults::NotValid(errors) => ServeError::NotValid { catalogue: Box::new(catalogue.clone()), errors },
+            serving::Faults::Source(why) => ServeError::Source(why),
+        })?;
+        let store = Store::open_with(&config.state, Commits::Together)?;
+        let logs = Logs::open_in(store.handle(), store.folder())?;
+        let intake = Arc::new(Intake::open(&config.state, Commits::Together)?);
+        let refused = |why| ServeError::Listen { address: config.listen, why };
+        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let app = Arc::new(App {
+            journal: Arc::new(store),
+            intake,
+            logs,
+            clock: Arc::new(SystemClock),
+            certificates: Certificates::native(),
+            serving: Serving::new(offer),
+            health: Health::default(),
+            arrived: Bell::default(),
+            stop: CancellationToken::new(),
+            trouble: Mutex::default(),
+            config,
+        });
+        Ok(Server { app, listener, address, catalogue })
+    }
+
+    /// Where it listens: with the port that the system chose, where none was named.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`; then takes nothing up any more and lets what is under way end, at most until `at_once` or
+    /// [`limits::DRAIN`](runbook_core::limits::DRAIN). Gives the runs in whose midst it stopped.
+    pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Result<Vec<Left>, ServeError> {
+        let Server { app, listener, catalogue, .. } = self;
+        let told = tokio::spawn({
+            let app = app.clone();
+            async move {
+                stop.cancelled().await;
+                app.stop.cancel();
+            }
+        });
+        let (ended, has_ended) = tokio::sync::mpsc::unbounded_channel();
+        let (asks, asked) = tokio::sync::mpsc::unbounded_channel();
+        let web = tokio::spawn(web::serve(app.clone(), listener));
+        let dispatching = tokio::spawn(dispatching::dispatch(app.clone(), has_ended, asks));
+        let reloading = tokio::spawn(serving::reload(app.clone(), catalogue));
+        tracing::info!(catalogue = %app.config.catalogue.display(), state = %app.config.state.display(), "serving");
+        let left = lives::live(app.clone(), asked, ended, at_once).await;
+        for part in [web, dispatching, reloading] {
+            let _ = part.await;
+        }
+        told.abort();
+        let trouble = app.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match trouble {
+            Some(trouble) => Err(trouble.into()),
+            None => Ok(left),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The catalogue that is served: its sources, and what its triggers start. It follows the files: once they have stopped changing, they
+//! are read again, and a catalogue with faults leaves the last good one where it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use runbook_core::diagnostic::Diagnostic;
+use runbook_core::limits;
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::dispatch::Served;
+use runbook_engine::event::Source;
+use runbook_engine::secret::SecretStore;
+
+use crate::health::Topic;
+use crate::{App, Config};
+
+/// What one catalogue offers.
+pub struct Offer {
+    sources: HashMap<String, Arc<Source>>,
+    served: Served,
+}
+
+pub enum Faults {
+    NotValid(Vec<Diagnostic>),
+    /// A source cannot be opened: why.
+    Source(String),
+}
+
+impl Faults {
+    /// The first of them, for a log.
+    fn told(&self) -> String {
+        match self {
+            Faults::Source(why) => why.clone(),
+            Faults::NotValid(errors) => match errors.as_slice() {
+                [] => "a procedure is not valid".to_owned(),
+                [first, rest @ ..] => {
+                    let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                    format!("{}: {}{more}; `runbook check` shows all", first.source, first.message)
+                }
+            },
+        }
+    }
+}
+
+impl Offer {
+    pub fn of(catalogue: &Catalogue, config: &Config) -> Result<Offer, Faults> {
+        let (served, errors) = Served::of(catalogue);
+        let of_workspace =
+            |file: &&runbook_engine::catalogue::File| &*file.source.name == runbook_engine::catalogue::WORKSPACE_FILE;
+        let is_error = |found: &&Diagnostic| found.severity == runbook_core::diagnostic::Severity::Error;
+        let found = catalogue.files().iter().filter(of_workspace).flat_map(|file| &file.found).filter(is_error);
+        let mut all: Vec<Diagnostic> = found.cloned().collect();
+        all.extend(errors.into_iter().filter(|error| !all.contains(error)).collect::<Vec<_>>());
+        if !all.is_empty() {
+            return Err(Faults::NotValid(all));
+        }
+        // Of a secret that was changed since, the new value counts.
+        let secrets = SecretStore::new(catalogue.root(), &config.settings, config.environment.iter().cloned());
+        let mut sources = HashMap::new();
+        for (name, declared) in catalogue.workspace().into_iter().flat_map(|workspace| &workspace.sources) {
+            let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
+            sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
+        }
+        Ok(Offer { sources, served })
+    }
+}
+
+pub struct Serving {
+    /// With how often it was changed.
+    now: RwLock<(u64, Offer)>,
+}
+
+impl Serving {
+    pub fn new(offer: Offer) -> Serving {
+        Serving { now: RwLock::new((0, offer)) }
+    }
+
+    pub fn source(&self, name: &str) -> Option<Arc<Source>> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).1.sources.get(name).cloned()
+    }
+
+    pub fn served(&self) -> (u64, Served) {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        (now.0, now.1.served.clone())
+    }
+
+    /// Changes whenever another catalogue is served.
+    pub fn version(&self) -> u64 {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn renew(&self, offer: Offer) {
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        *now = (now.0 + 1, offer);
+    }
+}
+
+/// Looks at the files until the server stops.
+pub async fn reload(app: Arc<App>, mut catalogue: Catalogue) {
+    // Those of the last reading, and those of the last look where they differ.
+    let mut read = catalogue.stamps();
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            () = tokio::time::sleep(limits::RELOAD_LOOK) => {}
+        }
+        let stamps = tokio::task::block_in_place(|| catalogue.stamps());
+        if stamps == read {
+            seen = None;
+            continue;
+        }
+        // Somebody may be in the midst of writing several files.
+        if seen.as_ref() != Some(&stamps) {
+            seen = Some(stamps);
+            continue;
+        }
+        let renewed = tokio::task::block_in_place(|| catalogue.clone().renewed());
+        match renewed {
+            Ok(renewed) => {
+                (catalogue, read, seen) = (renewed, stamps, None);
+                match tokio::task::block_in_place(|| Offer::of(&catalogue, &app.config)) {
+                    Ok(offer) => {
+                        tracing::info!(digest = offer.served.digest().short(), "the catalogue was read again");
+                        app.serving.renew(offer);
+                        app.health.well(Topic::Catalogue);
+                        app.arrived.ring();
+                    }
+                    Err(faults) => {
+                        let told = faults.told();
+                        app.health.trouble(
+                            Topic::Catalogue,
+                            format!("the catalogue has changed, and the last good one is served: {told}"),
+                        );
+                    }
+                }
+            }
+            Err(error) => {
+                read = stamps;
+                app.health
+                    .trouble(Topic::Catalogue, format!("the catalogue has changed, and the last good one is served: {error}"));
+            }
+        }
+    }
+}

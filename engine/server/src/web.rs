@@ -1,0 +1,93 @@
+//! Connections and routes. A connection that says nothing is closed, and there are at most so many of them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use runbook_core::limits;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::App;
+use crate::door::{self, Door};
+use crate::health::Topic;
+use crate::problem::Problem;
+
+fn routes(app: Arc<App>) -> Router {
+    let door = Arc::new(Door::new(app.clone()));
+    Router::new()
+        .route("/events/{source}", post(door::deliver).put(door::deliver).options(door::deliver))
+        .with_state(door)
+        .merge(Router::new().route("/health", get(health)).with_state(app))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
+        })
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+}
+
+async fn health(State(app): State<Arc<App>>) -> Response<Body> {
+    let status = if app.health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &app.health.to_json())
+}
+
+pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
+    let mut response = (status, value.to_string()).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Serves until the server stops; then what has begun is answered, within a bound.
+pub async fn serve(app: Arc<App>, listener: TcpListener) {
+    let routes = routes(app.clone());
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits::REQUEST_HEAD_TIME)
+        .max_buf_size(limits::REQUEST_HEAD_BYTES)
+        .keep_alive(true);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = app.stop.cancelled() => break,
+            accepted = async {
+                // Beyond, whoever connects waits in the system's queue.
+                let place = places.clone().acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        let (stream, place) = match accepted {
+            (Ok((stream, _)), Ok(place)) => (stream, place),
+            (Err(error), _) => {
+                // Out of descriptors, most likely: others are closed meanwhile.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                continue;
+            }
+            (_, Err(_)) => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // Whoever breaks off has told us all that they wanted.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    app.health.trouble(Topic::Stopping, "the server stops");
+    if tokio::time::timeout(limits::LAST_ANSWERS, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were under way for too long, and are not answered");
+    }
+}

@@ -1,0 +1,7 @@
+//! The server as senders and operators meet it: the real program, over real sockets, killed and started again.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod intake;
+mod lives;
+mod server;
