@@ -201,3 +201,26 @@ fn what_cannot_be_served_is_refused() {
     place.write("workspace.yaml", &workspace.replace("GITHUB_KEY", "NOT_THERE"));
     refused(&["serve", "--listen", "127.0.0.1:0"], "the source `code` cannot be opened");
 }
+
+#[test]
+fn a_run_that_somebody_parked_is_theirs() {
+    let place = Place::with(&playbook("1.0.0", "", ASK));
+    let steps =
+        "[{id: slow, run: 'echo x > begun.txt; sleep 1', effect: read}, {id: done, run: 'echo y > done.txt', effect: change}]";
+    place.write("byhand.yaml", &format!("apiVersion: runbook/v1\nkind: Runbook\nname: byhand\nversion: 1.0.0\nsteps: {steps}\n"));
+    let server = place.serve();
+    let by_hand = place.start(&["exec", "byhand", "--yes"]);
+    begun(&place);
+    by_hand.signal(Signal::TERM);
+    assert_eq!(by_hand.ended().0, 3);
+    place.run_that("parked");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(place.runs()[0]["phase"], "parked");
+    // It was killed instead: nobody meant it to stop.
+    std::fs::remove_file(place.books.join("begun.txt")).unwrap();
+    let again = place.start(&["exec", "byhand", "--yes"]);
+    begun(&place);
+    again.killed();
+    assert_eq!(place.run_that("ended")["outcome"], "succeeded");
+    server.stopped();
+}

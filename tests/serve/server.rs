@@ -78,7 +78,7 @@ impl Place {
 
     /// Without an address where it does not listen.
     pub fn start(&self, words: &[&str]) -> Server {
-        Server::start(self.runbook.command(words))
+        Server::start(self.runbook.command(words), words[0] == "serve")
     }
 
     /// One JSON object a line.
@@ -111,7 +111,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command) -> Server {
+    fn start(mut command: Command, listens: bool) -> Server {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
@@ -120,7 +120,9 @@ impl Server {
             String::from_utf8_lossy(&text).into_owned()
         });
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if listens {
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        }
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_default().to_owned();
         Server { child, address, log }
     }

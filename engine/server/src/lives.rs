@@ -36,7 +36,7 @@ pub enum Ask {
 /// What is known of a run that is left alone.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    /// The number of its last event when it was looked at: as long as that is so, nothing has changed. 0 where it was not yet.
+    /// The number of its last event when it was last left: as long as that is so, nothing has changed. 0 where that is not known.
     seq: u64,
     /// When it is looked at again, whatever happens.
     due: Option<Timestamp>,
@@ -121,8 +121,10 @@ impl Lives {
     fn begin(&mut self) -> Result<(), JournalError> {
         self.place = self.app.journal.place()?;
         // What events started, and has not ended as far as is written down.
+        let mut ours = HashSet::new();
         for ruling in self.app.intake.live()? {
             if let Some(run) = ruling.decision.run() {
+                ours.insert(run.clone());
                 self.keep(run.clone());
             }
         }
@@ -140,22 +142,21 @@ impl Lives {
                 self.know(asked.run, Known { seq: 0, due: sooner });
             }
         }
-        for row in self.of_phase(Phase::Waiting)? {
-            if !self.unread.contains(&row.run) {
-                self.keep(row.run);
+        self.each_of(Phase::Waiting, |lives, row| {
+            if !ours.contains(&row.run) {
+                lives.keep(row.run);
             }
-        }
-        Ok(())
+        })
     }
 
-    fn of_phase(&self, phase: Phase) -> Result<Vec<RunRow>, JournalError> {
+    /// A page at a time: there may be many.
+    fn each_of(&mut self, phase: Phase, mut visit: impl FnMut(&mut Lives, RunRow)) -> Result<(), JournalError> {
         let mut filter = RunFilter { phase: Some(phase), limit: limits::RECORDS_PAGE, ..RunFilter::default() };
-        let mut all = Vec::new();
         loop {
             let page = self.app.journal.runs(&filter)?;
-            let Some(last) = page.last() else { return Ok(all) };
+            let Some(last) = page.last() else { return Ok(()) };
             filter.before = Some(last.run.clone());
-            all.extend(page);
+            page.into_iter().for_each(|row| visit(self, row));
         }
     }
 
@@ -187,14 +188,14 @@ impl Lives {
             self.swept = Some(Instant::now());
             let now = self.app.clock.now();
             for phase in [Phase::Running, Phase::Cancelling] {
-                for row in self.of_phase(phase)? {
-                    let is_ours =
-                        self.driven.contains_key(&row.run) || self.queued.contains(&row.run) || self.known.contains_key(&row.run);
+                self.each_of(phase, |lives, row| {
+                    let run = &row.run;
+                    let is_ours = lives.driven.contains_key(run) || lives.queued.contains(run) || lives.known.contains_key(run);
                     if !is_ours && !row.holder.is_some_and(|holder| holder.is_live(now)) {
-                        tracing::info!(run = %row.run, "nobody drives a run that was under way");
-                        self.keep(row.run);
+                        tracing::info!(%run, "nobody drives a run that was under way");
+                        lives.keep(row.run);
                     }
-                }
+                })?;
             }
         }
         Ok(())
@@ -277,8 +278,9 @@ impl Lives {
                 continue;
             }
             let app = self.app.clone();
+            let since = self.known.get(&run).map_or(0, |known| known.seq);
             self.reading.spawn_blocking(move || {
-                let assessed = assess(&*app.journal, app.clock.now(), &run);
+                let assessed = assess(&*app.journal, app.clock.now(), &run, since);
                 (run, assessed)
             });
         }
@@ -297,7 +299,13 @@ impl Lives {
                 self.queue.insert((Reverse(impact), self.turns, run));
             }
             Ok(Assessed::Waiting { seq, until }) => self.know(run, Known { seq, due: until }),
-            Ok(Assessed::Elsewhere { seq } | Assessed::Locked { seq }) => self.know(run, Known { seq, due: Some(soon) }),
+            Ok(Assessed::Locked { seq }) => self.know(run, Known { seq, due: Some(soon) }),
+            // What it was when it was left is still what it is held against.
+            Ok(Assessed::Elsewhere) => {
+                let seq = self.known.get(&run).map_or(0, |known| known.seq);
+                self.know(run, Known { seq, due: Some(soon) });
+            }
+            Ok(Assessed::Theirs) => self.forget(&run),
             Err(why) => {
                 tracing::error!(%run, why, "a run cannot be read, and is left alone");
                 self.know(run, Known::default());
