@@ -102,6 +102,7 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Value,
+    pub text: String,
 }
 
 pub struct Server {
@@ -209,5 +210,5 @@ pub fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)], bo
         return Err(read.err().unwrap_or_else(|| std::io::ErrorKind::UnexpectedEof.into()));
     };
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    Ok(Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) })
+    Ok(Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null), text: body.to_owned() })
 }

@@ -83,6 +83,7 @@ async fn turn(
     }
     let judged = dispatch.turn_after(ended).await?;
     for ruling in &judged.rulings {
+        app.metrics.decided(ruling);
         tracing::info!(event = ruling.event, trigger = %ruling.trigger, decision = %ruling.decision, "decided");
     }
     // What could not be done is tried again now and then.

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use runbook_core::limits;
 use runbook_engine::event::{self, Delivery, Refusal, RefusalKind, Reply, Source};
-use runbook_engine::intake::{Parcel, Taken};
+use runbook_engine::intake::{Accepted, Parcel, Taken};
 use runbook_engine::journal::JournalError;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -50,6 +50,9 @@ pub async fn deliver(State(door): State<Arc<Door>>, Path(name): Path<String>, re
     match taken {
         Ok(response) => response,
         Err(problem) => {
+            // A name that nobody declared is the sender's choice.
+            let known = door.app.serving.source(&name).map_or("", |_| name.as_str());
+            door.app.metrics.delivery(known, problem.kind());
             tracing::info!(source = %name, kind = problem.kind(), "a delivery was not taken");
             problem.into_response()
         }
@@ -133,6 +136,12 @@ async fn answer(door: &Door, source: &Source, delivery: Delivery, received: jiff
         let parcel = Parcel { source: source.name().to_owned(), events, received, replay };
         let taken = app.intake.take(parcel).await.map_err(unwritten)?;
         is_new = matches!(&taken, Taken::Events(_));
+        if let Taken::Events(accepted) = &taken {
+            let known = accepted.iter().filter(|accepted| matches!(accepted, Accepted::Again(_))).count() as u64;
+            app.metrics.events(source.name(), "new", accepted.len() as u64 - known);
+            app.metrics.events(source.name(), "again", known);
+        }
+        app.metrics.delivery(source.name(), if is_new { "taken" } else { "taken_before" });
         numbers = taken.numbers();
     }
     if is_new && !numbers.is_empty() {

@@ -15,6 +15,7 @@ mod door;
 mod fetch;
 mod health;
 mod lives;
+mod metrics;
 mod problem;
 mod serving;
 mod web;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use bell::Bell;
 use health::Health;
+use metrics::Metrics;
 use serving::Serving;
 
 /// What a server is told.
@@ -96,6 +98,7 @@ struct App {
     certificates: Certificates,
     serving: Serving,
     health: Health,
+    metrics: Metrics,
     /// Rings when events came in.
     arrived: Bell,
     /// Stop taking anything up.
@@ -154,6 +157,7 @@ impl Server {
             certificates: Certificates::native(),
             serving: Serving::new(offer),
             health: Health::default(),
+            metrics: Metrics::default(),
             arrived: Bell::default(),
             stop: CancellationToken::new(),
             trouble: Mutex::default(),

@@ -170,6 +170,10 @@ impl Lives {
 
     /// Looks which records have grown, and now and then for runs whose process has died.
     fn look(&mut self) -> Result<(), JournalError> {
+        let metrics = &self.app.metrics;
+        metrics.runs("driven", self.driven.len());
+        metrics.runs("queued", self.queue.len());
+        metrics.runs("waiting", self.known.len());
         let version = self.app.journal.version()?;
         if self.version != Some(version) {
             self.version = Some(version);
@@ -215,7 +219,13 @@ impl Lives {
             Err(error) => return Err(error),
         };
         match (row.summary.phase, self.known.get(&run)) {
-            (Phase::Ended, _) => self.over(run),
+            (Phase::Ended, known) => {
+                // Those that ended here are counted.
+                if let (Some(_), Some(outcome)) = (known, row.summary.outcome) {
+                    self.app.metrics.ended(row.summary.procedure.as_str(), outcome.name());
+                }
+                self.over(run);
+            }
             (_, Some(known)) if known.seq != row.seq => self.keep(run),
             // Somebody else's, from now on with a time to keep.
             (Phase::Waiting, None) => self.keep(run),
@@ -334,7 +344,8 @@ impl Lives {
         self.driven.remove(&run);
         let soon = self.app.clock.now().saturating_add(limits::RUN_RETRY).unwrap_or(Timestamp::MAX);
         match driven {
-            Driven::Ended(outcome) => {
+            Driven::Ended { procedure, outcome } => {
+                self.app.metrics.ended(&procedure, outcome);
                 tracing::info!(%run, outcome, "a run ended");
                 self.over(run);
             }

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::App;
 use crate::door::{self, Door};
 use crate::health::Topic;
+use crate::metrics::CONTENT_TYPE as CONTENT_TYPE_OF_METRICS;
 use crate::problem::Problem;
 
 fn routes(app: Arc<App>) -> Router {
@@ -26,7 +27,7 @@ fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/events/{source}", post(door::deliver).put(door::deliver).options(door::deliver))
         .with_state(door)
-        .merge(Router::new().route("/health", get(health)).with_state(app))
+        .merge(Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(app))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
         })
@@ -36,6 +37,22 @@ fn routes(app: Arc<App>) -> Router {
 async fn health(State(app): State<Arc<App>>) -> Response<Body> {
     let status = if app.health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &app.health.to_json())
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
+    match app.intake.backlog(limits::UNJUDGED_EVENTS + 1) {
+        Ok(backlog) => {
+            let age = backlog.oldest.map_or(0.0, |oldest| app.clock.now().duration_since(oldest).as_secs_f64().max(0.0));
+            app.metrics.backlog(backlog.events, age);
+        }
+        Err(error) => {
+            app.is_fatal(&error);
+            return Problem::later("not_read", "the events cannot be read; ask again", 5).into_response();
+        }
+    }
+    let mut response = app.metrics.to_text().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE_OF_METRICS));
+    response
 }
 
 pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {

@@ -17,7 +17,10 @@ use crate::App;
 /// How a drive ended.
 #[derive(Debug)]
 pub enum Driven {
-    Ended(&'static str),
+    Ended {
+        procedure: String,
+        outcome: &'static str,
+    },
     /// After its event `seq`: for people, or until then.
     Waiting {
         seq: u64,
@@ -82,11 +85,12 @@ async fn driven(app: &App, owner: Owner, id: &RunId, wishes: UnboundedReceiver<W
         Driver::new(&mut session, world, Patience::Leave, progress).drive().await?;
     }
     let (seq, now) = (session.run().seq(), session.now());
+    let procedure = session.run().plan().main().name.to_string();
     let outcome = session.run().outcome().map(|outcome| outcome.kind.name());
     let outlook = Outlook::of(session.run(), now);
     session.close().await?;
     Ok(match (outcome, outlook) {
-        (Some(outcome), _) => Driven::Ended(outcome),
+        (Some(outcome), _) => Driven::Ended { procedure, outcome },
         (None, Outlook::Waiting { until }) => Driven::Waiting { seq, until },
         (None, Outlook::Locked { .. }) => Driven::Locked { seq },
         (None, Outlook::Paused | Outlook::Ended) => Driven::Waiting { seq, until: None },
