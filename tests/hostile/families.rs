@@ -488,6 +488,49 @@ fn shells(table: &mut Table) {
         }
     }
     table.add("quotes of a shell", "holes × 8000", Any, || shell(&times("{{run.id}} ", 8000)));
+    let behind = "\necho {{run.name}}";
+    let of = |length: usize, part: &str| times(part, length / part.len());
+    for (name, script) in [
+        ("values", format!("echo {}", of(60_000, "{{run.id}} a "))),
+        ("ssh", of(60_000, "ssh a b c d e f g\n")),
+        ("ssh in a row", of(60_000, &format!("{}\n", times("ssh ", 900)))),
+        ("functions", of(60_000, "f() { g; }; ")),
+        ("functions with here-documents", of(60_000, "f() { cat <<E; }\nx {{run.id}}\nE\n")),
+        ("functions of many names", (0..1300).map(|n| format!("f{n}() {{ cat <<E; }}\nx {{{{run.id}}}}\nE\n")).collect()),
+        ("functions in one another", (0..3500).map(|n| format!("f{n}() {{ ")).collect()),
+        ("functions in a chain", (0..2400).map(|n| format!("f{n}() {{ f{}; }}\n", n + 1)).collect()),
+        (
+            "functions in a chain with a value",
+            (0..9).map(|n| format!("f{n}() {{ f{}; }}\n", n + 1)).collect::<String>()
+                + "f9() { echo {{run.id}}; }\n"
+                + &of(50_000, "f0 | f3\n"),
+        ),
+        ("files", (0..2000).map(|n| format!("echo {{{{run.id}}}} > a{n}\n")).collect()),
+        ("pipes", of(60_000, "ls | ")),
+        ("parameters", of(60_000, &format!("{}\n", nest("${a:-", "x", "}", 90)))),
+        ("words", of(60_000, "a ")),
+    ] {
+        // As many of it as a file holds.
+        table.add("scripts of a shell", name, Any, move || {
+            let lines: String = format!("{script}{behind}").lines().map(|line| format!("      {line}\n")).collect();
+            let step = format!("  - effect: read\n    run: |\n{lines}");
+            steps(&times(&step, WHOLE / step.len()))
+        });
+    }
+    for part in [
+        "{{run.id}} ",
+        "{{run.di}} ",
+        "{{default run.id 'x'}} ",
+        "{{#if run.id}}a{{/if}}\n",
+        "{{#if run.id}}a{{/if}} ",
+        "{{! a }}\n",
+    ] {
+        table.add("values in texts", part.trim(), Any, move || text(&of(60_000, part)));
+        table.add("values in texts", format!("{} in all", part.trim()), Any, move || {
+            let lines: String = of(60_000, part).lines().map(|line| format!("      {line}\n")).collect();
+            steps(&times(&format!("  - set: {{a: '1'}}\n    why: |\n{lines}"), WHOLE / (lines.len() + 32)))
+        });
+    }
 }
 
 fn documents(table: &mut Table) {

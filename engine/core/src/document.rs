@@ -20,7 +20,7 @@ pub use input::{Input, InputType};
 pub use procedure::{Procedure, ProcedureKind};
 pub use step::{Step, Verb};
 pub use workspace::Workspace;
-pub use yaml::{Node, NodeKind, Scalar, ScalarStyle};
+pub use yaml::{Node, NodeKind, Places, Scalar, ScalarStyle};
 
 /// One file, read.
 #[derive(Clone, Debug)]

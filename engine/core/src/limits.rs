@@ -83,6 +83,8 @@ pub const ARGUMENTS: usize = 1000;
 pub const APPROVALS: u32 = 100;
 /// Bytes of one template.
 pub const TEMPLATE_BYTES: usize = 64 * 1024;
+/// Placeholders in one block, or one line with blocks, of a template: its parser looks for the place of each from the beginning.
+pub const TEMPLATE_TAGS: usize = 256;
 /// Nested blocks in one template.
 pub const TEMPLATE_DEPTH: usize = 16;
 /// Bytes between `{{` and `}}`.

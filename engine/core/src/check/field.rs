@@ -1,17 +1,21 @@
 //! The fields of a procedure in their two languages: each is parsed, and each name in it is looked up where it stands.
 
+use std::cell::LazyCell;
+
 use super::procedure::Checked;
 use super::survey::{Language, Name};
 use super::tree::Place;
 use super::types::Members;
 use crate::diagnostic::{Code, Span, Spanned};
-use crate::document::Scalar;
 use crate::document::input::InputType;
+use crate::document::{Input, Scalar};
 use crate::expr::{
-    BEFORE_IT, COULD_BE_AN_OPTION, Expression, ParseError, Reference, Script, ShellScript, Template, Type, data_as_code, plain_text,
+    BEFORE_IT, COULD_BE_AN_OPTION, Expression, ParseError, Reference, Script, ShellScript, Template, Type, data_as_code,
+    is_code_variable, plain_text,
 };
 use crate::id::Id;
 use crate::plan::{EnvValue, HeaderValue, Origin};
+use crate::value::Value;
 
 /// Where a field stands, which decides what its names can mean.
 #[derive(Clone, Copy, Debug)]
@@ -117,10 +121,12 @@ impl<'c> Checked<'_, 'c> {
             Ok(script) => {
                 let mut right = self.read(&script.references(), field, scope);
                 self.present(&script.needed(), field, scope);
-                for (offset, name) in script.options() {
-                    if name.is_none_or(|name| self.may_begin_with_a_dash(&name)) {
+                let procedure = self.procedure;
+                let places = LazyCell::new(|| field.places(&procedure.source));
+                for (offset, names) in script.options() {
+                    if names.is_empty() || names.iter().any(|name| self.may_begin_with_a_dash(name)) {
                         right = false;
-                        let span = field.span_of(&self.procedure.source, offset, offset + 2);
+                        let span = places.span(offset, offset + 2);
                         let fault = self.new_fault(Code::RB0116, span, "a value stands where the program looks for options");
                         self.report(fault.reason(COULD_BE_AN_OPTION).help(BEFORE_IT));
                     }
@@ -186,7 +192,7 @@ impl<'c> Checked<'_, 'c> {
         parsed.into_iter().collect()
     }
 
-    pub fn env_value(&mut self, field: &Scalar, scope: &Scope) -> Option<EnvValue> {
+    pub fn env_value(&mut self, variable: &str, field: &Scalar, scope: &Scope) -> Option<EnvValue> {
         match secret(field) {
             Some(name) => self.secret(name, field.span).map(EnvValue::Secret),
             None if is_written_otherwise(&field.value) => {
@@ -211,7 +217,7 @@ impl<'c> Checked<'_, 'c> {
                 if let Some(name) = value.name() {
                     self.present(&[name], field, scope);
                 }
-                Some(EnvValue::Expression(value))
+                self.is_no_code(variable, &value, field).then_some(EnvValue::Expression(value))
             }
         }
     }
@@ -306,16 +312,53 @@ impl<'c> Checked<'_, 'c> {
 
     /// Whether the value behind a name may begin with `-` and be more than a number.
     fn may_begin_with_a_dash(&self, name: &Reference) -> bool {
-        let input = match name.path.as_slice() {
-            [root, input] if root == "inputs" => self.procedure.inputs.iter().find(|(id, _)| id.value.as_str() == input),
-            _ => None,
-        };
-        let Some((_, input)) = input else { return true };
+        let [root, members @ ..] = name.path.as_slice() else { return true };
+        if let Some(item) = self.items.iter().rev().find(|item| item.name == root) {
+            // The author wrote each of them.
+            let dashed = |item: &Value| match members.iter().try_fold(item, |value, member| value.get(member)) {
+                Some(Value::List(_) | Value::Map(_)) | None => true,
+                Some(value) => plain_text(value).trim_start().starts_with('-'),
+            };
+            return item.known.as_ref().is_none_or(|items| items.iter().any(dashed));
+        }
+        let Some(input) = self.declared_input(name) else { return true };
         match input.r#type.value {
             InputType::String | InputType::Path | InputType::List | InputType::Map => true,
             InputType::Enum => input.choices.iter().any(|choice| plain_text(&super::literal::plain(choice)).starts_with('-')),
             _ => false,
         }
+    }
+
+    fn declared_input(&self, name: &Reference) -> Option<&'c Input> {
+        let [root, input] = name.path.as_slice() else { return None };
+        let procedure = self.procedure;
+        let (_, input) = procedure.inputs.iter().find(|(id, _)| root == "inputs" && id.value.as_str() == input)?;
+        Some(input)
+    }
+
+    /// Refuses a value from outside in a variable that decides which code runs. What the author wrote, be it one of the choices of an
+    /// input, is code of his own.
+    fn is_no_code(&mut self, variable: &str, value: &Expression, field: &Scalar) -> bool {
+        let is_written = |name: &Reference| {
+            let item = || self.items.iter().rev().find(|item| name.path.first().is_some_and(|root| item.name == root));
+            match self.declared_input(name) {
+                Some(input) => !matches!(
+                    input.r#type.value,
+                    InputType::String | InputType::Path | InputType::Url | InputType::Host | InputType::List | InputType::Map
+                ),
+                None => item().is_some_and(|item| item.known.is_some()),
+            }
+        };
+        if !is_code_variable(variable) || value.references().iter().all(is_written) {
+            return true;
+        }
+        let message = format!("a value is put into `{variable}`, which decides what code runs");
+        let fault = self.new_fault(Code::RB0116, field.span, message);
+        let fault = fault.reason("whatever stands in the value would run, or choose what runs").help(
+            "write the value itself, in quotes of its own, choose between such steps with `choose`, or hand the value over in another variable",
+        );
+        self.report(fault);
+        false
     }
 
     /// The arguments of a program, none of which may be code with values in it.
@@ -324,9 +367,11 @@ impl<'c> Checked<'_, 'c> {
         let mut found = data_as_code(&words);
         found.retain(|pasted| {
             let text = argv.get(pasted.place).filter(|_| pasted.option);
-            let name =
-                text.and_then(|text| Template::parse(&text.value, self.origin(text.span)).ok()?.references().into_iter().next());
-            name.is_none_or(|name| self.may_begin_with_a_dash(&name))
+            // What it begins with is what its first value gives.
+            let first = text.and_then(|text| text.value.get(..text.value.find("}}")? + 2));
+            let names =
+                first.and_then(|first| Some(Template::parse(first, Origin::default()).ok()?.references())).unwrap_or_default();
+            names.is_empty() || names.iter().any(|name| self.may_begin_with_a_dash(name))
         });
         for pasted in &found {
             let Some(argument) = argv.get(pasted.place) else { continue };

@@ -4,6 +4,7 @@
 use super::field::{Scope, Sort};
 use super::procedure::Checked;
 use super::tree::{NodeIx, Place, Seen, Slot, goes_on_after_failure};
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
@@ -21,14 +22,14 @@ impl<'c> Checked<'_, 'c> {
     /// Judges every name of a field. False where one of them is wrong.
     pub fn names(&mut self, references: &[Reference], field: &Scalar, scope: &Scope) -> bool {
         let mut right = true;
+        let procedure = self.procedure;
+        let places = LazyCell::new(|| field.places(&procedure.source));
+        self.used_members(references, field, &places);
         for reference in references {
             let mut path = reference.path.iter().map(String::as_str);
             let (Some(root), member) = (path.next(), path.next()) else { continue };
             let written = reference.path.join(".").len().max(1);
-            let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + written);
-            if let Some(member) = member {
-                self.used_member(root, member, field, reference.offset);
-            }
+            let span = places.span(reference.offset, reference.offset + written);
             let fault = match (root, member) {
                 ("inputs" | "steps" | "run", _) if scope.sort == Sort::Trigger => Some(
                     self.new_fault(Code::RB0118, span, format!("a trigger reads the event, and there is no `{root}` yet"))
@@ -271,13 +272,15 @@ impl<'c> Checked<'_, 'c> {
 
     /// Warns of names that have to have a value here and may have none: text of nothing is an error when it is rendered.
     pub fn present(&mut self, needed: &[Reference], field: &Scalar, scope: &Scope) {
+        let procedure = self.procedure;
+        let places = LazyCell::new(|| field.places(&procedure.source));
         for reference in needed {
             let name = reference.path.join(".");
             let Some(reason) = self.may_be_nothing(&reference.path) else { continue };
             if self.conditions(scope).any(|condition| condition.contains(&name)) {
                 continue;
             }
-            let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + name.len());
+            let span = places.span(reference.offset, reference.offset + name.len());
             let help = match field.value.contains("{{") {
                 true => format!("write `{{{{default {name} \"…\"}}}}`, or ask for it first: `if: {name} != ()`"),
                 false => format!("write `{name} ?? \"…\"`, or ask for it first: `if: {name} != ()`"),

@@ -19,6 +19,7 @@ use crate::expr::{Template, Type};
 use crate::limits;
 use crate::plan::{self, Block, EnvValue, Origin, SecretSource, StepIx};
 use crate::policy::Gate;
+use crate::value::Value;
 
 /// What steps have unless they say otherwise: from `defaults`, and from the steps they stand in.
 #[derive(Clone, Default)]
@@ -36,6 +37,8 @@ pub(super) struct Settings {
 pub(super) struct Item<'d> {
     pub name: &'d str,
     pub of: Type,
+    /// The items, where the author wrote them all.
+    pub known: Option<Vec<Value>>,
 }
 
 pub(super) struct Checked<'b, 'c> {
@@ -177,7 +180,7 @@ impl<'b, 'c> Checked<'b, 'c> {
         }
         let mut env: BTreeMap<String, EnvValue> = outer.iter().cloned().collect();
         for entry in entries {
-            if let Some(value) = self.env_value(&entry.value, scope) {
+            if let Some(value) = self.env_value(&entry.name.value, &entry.value, scope) {
                 env.insert(entry.name.value.clone(), value);
             }
         }

@@ -3,7 +3,9 @@
 //! It is noted by the check itself, so an editor says of a name what the check says of it. Only the procedure that is asked
 //! about is surveyed, and none that it calls.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 
 use super::field::{Scope, Sort};
 use super::lower::Build;
@@ -12,8 +14,8 @@ use super::tree::{Seen, Slot};
 use super::{Catalogue, CheckOptions, names};
 use crate::diagnostic::{Source, Span};
 use crate::document::procedure::ProcedureKind;
-use crate::document::{Procedure, Scalar};
-use crate::expr::Type;
+use crate::document::{Places, Procedure, Scalar};
+use crate::expr::{Reference, Type};
 use crate::policy::PolicyContext;
 
 /// Something in a procedure that has a name.
@@ -75,29 +77,32 @@ impl Checked<'_, '_> {
         }
     }
 
-    /// A member is read of a root that begins at `offset` of a field.
-    pub(super) fn used_member(&mut self, root: &str, member: &str, field: &Scalar, offset: usize) {
-        let name = match root {
-            "inputs" => Name::Input(member.to_owned()),
-            "steps" => Name::Step(member.to_owned()),
-            _ => return,
-        };
+    /// The members that a field reads of inputs and steps.
+    pub(super) fn used_members<'p>(&mut self, references: &[Reference], field: &Scalar, places: &impl Deref<Target = Places<'p>>) {
         if self.survey().is_none() {
             return;
         }
-        let behind = offset + root.len();
-        let place = field.value.get(behind..).and_then(|rest| rest.find(member));
-        if let Some(start) = place.map(|place| behind + place) {
-            let span = field.span_of(&self.procedure.source, start, start + member.len());
-            self.used(name, span);
-        }
-        if root == "steps" {
-            self.used_of_items(member, field);
+        let mut steps = BTreeSet::new();
+        for reference in references {
+            let [root, member, ..] = reference.path.as_slice() else { continue };
+            let name = match root.as_str() {
+                "inputs" => Name::Input(member.clone()),
+                "steps" => Name::Step(member.clone()),
+                _ => continue,
+            };
+            let behind = reference.offset + root.len();
+            let place = field.value.get(behind..).and_then(|rest| rest.find(member.as_str()));
+            if let Some(start) = place.map(|place| behind + place) {
+                self.used(name, places.span(start, start + member.len()));
+            }
+            if root == "steps" && steps.insert(member) {
+                self.used_of_items(member, field, places);
+            }
         }
     }
 
     /// Behind the name of an `each`, members of the field that are called as its inner steps are mean those: what it gives has them.
-    fn used_of_items(&mut self, each: &str, field: &Scalar) {
+    fn used_of_items(&mut self, each: &str, field: &Scalar, places: &Places) {
         let Some(ix) = self.tree.find(each) else { return };
         let mut inside: Vec<&str> = Vec::new();
         let mut open = vec![self.tree.block(ix, Slot::Item)];
@@ -115,7 +120,7 @@ impl Checked<'_, '_> {
                 });
                 member && behind.is_some_and(|behind| !behind.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
             });
-            let spans: Vec<Span> = found.map(|(at, _)| field.span_of(&self.procedure.source, at, at + word.len())).collect();
+            let spans: Vec<Span> = found.map(|(at, _)| places.span(at, at + word.len())).collect();
             spans.into_iter().for_each(|span| self.used(Name::Step(word.to_owned()), span));
         }
     }
@@ -190,6 +195,7 @@ impl Checked<'_, '_> {
 fn asked_for(scalar: &Scalar, source: &Source) -> Vec<(String, Span)> {
     let text = scalar.value.as_str();
     let mut found = Vec::new();
+    let places = LazyCell::new(|| scalar.places(source));
     for (at, quote) in text.match_indices(['"', '\'']) {
         let start = at + 1;
         let Some(length) = text.get(start..).and_then(|rest| rest.find(quote)) else { continue };
@@ -198,7 +204,7 @@ fn asked_for(scalar: &Scalar, source: &Source) -> Vec<(String, Span)> {
         let asked = behind.strip_prefix("in ").is_some_and(|rest| rest.trim_start().starts_with("steps"));
         let read = text.get(..at).is_some_and(|before| before.ends_with("steps[") || before.ends_with("steps?["));
         if (asked || read) && !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            found.push((id.to_owned(), scalar.span_of(source, start, start + length)));
+            found.push((id.to_owned(), places.span(start, start + length)));
         }
     }
     found

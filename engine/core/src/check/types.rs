@@ -1,6 +1,7 @@
 //! The types of the names that a field may use, as far as the document tells: declared inputs, results of verbs, outputs.
 //! Where nothing is declared anything may be, and nothing is reported.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::field::Scope;
@@ -90,6 +91,8 @@ impl Checked<'_, '_> {
 
     /// Members that a text or script reads of what is known not to have them. Expressions are inferred instead.
     pub fn members(&mut self, references: &[Reference], field: &Scalar) {
+        let procedure = self.procedure;
+        let places = LazyCell::new(|| field.places(&procedure.source));
         for reference in references {
             let Some(root) = reference.path.first() else { continue };
             let member = reference.path.get(1).map(String::as_str);
@@ -103,7 +106,7 @@ impl Checked<'_, '_> {
                 }
                 let whole = reference.path.get(..n).unwrap_or_default().join(".");
                 let start = reference.offset + whole.len() + 1;
-                let span = field.span_of(&self.procedure.source, start, start + name.len());
+                let span = places.span(start, start + name.len());
                 let fault = self.new_fault(Code::RB0104, span, format!("`{whole}` has no member `{}`", name.escape_debug()));
                 let fault = match self.nearest(name, known.keys().map(String::as_str)) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")).replace(span, near),

@@ -8,10 +8,11 @@ use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::step::{self, HttpStep, OnTimeout, WaitFor};
 use crate::document::{Node, NodeKind, Scalar, Step};
 use crate::effect::Effect;
-use crate::expr::{Expression, Type};
+use crate::expr::{Expression, Names, Type};
 use crate::id::Id;
 use crate::limits;
 use crate::plan::{self, Http, HttpBody, JsonTemplate, Verb};
+use crate::value::Value;
 
 /// A verb in the plan, and the effects that follow from it.
 pub(super) struct Lowered {
@@ -148,7 +149,8 @@ impl<'c> Checked<'_, 'c> {
                     self.item_name(name);
                 }
                 let name = each.r#as.as_ref().map_or("item", |name| name.value.as_str());
-                self.items.push(super::procedure::Item { name, of });
+                let known = items.as_ref().and_then(written_out);
+                self.items.push(super::procedure::Item { name, of, known });
                 let (body, effect) = self.inner(ix, Slot::Item, settings);
                 self.items.pop();
                 inside = effect;
@@ -357,4 +359,19 @@ fn on_timeout(declared: Option<&Spanned<OnTimeout>>) -> OnTimeout {
 
 fn at_once(declared: Option<&Spanned<u32>>, usual: usize) -> u32 {
     declared.map_or(super::lower::index(usual), |declared| declared.value)
+}
+
+/// The items of a list that the author wrote out: nothing is read and nothing called in it.
+fn written_out(items: &Expression) -> Option<Vec<Value>> {
+    struct Nothing;
+    impl Names for Nothing {
+        fn value(&self, root: &str, _: Option<&str>) -> Result<Value, String> {
+            Err(format!("`{root}` is not read here"))
+        }
+    }
+    let literal = items.source.trim_start().starts_with('[') && !items.source.contains('(') && items.references().is_empty();
+    match literal.then(|| items.evaluate(&Nothing)) {
+        Some(Ok(Value::List(items))) => Some(items),
+        _ => None,
+    }
 }

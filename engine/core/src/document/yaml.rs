@@ -7,13 +7,17 @@ mod characters;
 pub mod emit;
 mod fault;
 mod parse;
+mod places;
 
-use crate::diagnostic::{Source, Span};
+use crate::diagnostic::Span;
 use crate::value::{Map, Value};
 
 pub(crate) use characters::scan;
 pub use characters::{hidden, refused};
 pub(crate) use parse::parse;
+pub use places::Places;
+#[cfg(test)]
+pub(crate) use places::tests::WALKED;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarStyle {
@@ -140,111 +144,6 @@ pub(crate) fn resolve(scalar: Scalar) -> NodeKind {
     match text.parse::<f64>() {
         Ok(number) if numeric => NodeKind::Float(number, scalar),
         _ => NodeKind::Text(scalar),
-    }
-}
-
-impl Scalar {
-    /// Where byte `offset` of the value stands in the file. Exact for every style but folded, whose lines have lost
-    /// their places: there it is the beginning of the scalar.
-    pub fn locate(&self, source: &Source, offset: usize) -> u32 {
-        let start = (self.span.start as usize).min(source.text.len());
-        let raw = source.text.get(start..self.span.end as usize).unwrap_or_default();
-        let at = match self.style {
-            ScalarStyle::Folded => start,
-            ScalarStyle::Literal => self.locate_in_block(&source.text, start, offset),
-            ScalarStyle::Plain => start + locate_in_flow(raw, None, offset),
-            ScalarStyle::SingleQuoted => start + 1 + locate_in_flow(raw.get(1..).unwrap_or_default(), Some('\''), offset),
-            ScalarStyle::DoubleQuoted => start + 1 + locate_in_flow(raw.get(1..).unwrap_or_default(), Some('"'), offset),
-        };
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
-
-    /// The span of bytes `start..end` of the value; the whole scalar where that cannot be told.
-    pub fn span_of(&self, source: &Source, start: usize, end: usize) -> Span {
-        if self.style == ScalarStyle::Folded || start >= self.value.len() {
-            return self.span;
-        }
-        let from = self.locate(source, start);
-        let last = self.value[..].char_indices().map(|(n, _)| n).take_while(|n| *n < end.max(start + 1)).last().unwrap_or(start);
-        let to = self.locate(source, last).max(from);
-        let width = source.text.get(to as usize..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8);
-        Span::new(from as usize, to as usize + width)
-    }
-
-    /// Every line of a literal block is the line of the file without the indentation; empty lines at its beginning
-    /// stand before the span.
-    fn locate_in_block(&self, text: &str, start: usize, offset: usize) -> usize {
-        let offset = offset.min(self.value.len());
-        let leading = self.value.bytes().take_while(|b| *b == b'\n').count();
-        let before = self.value.as_bytes().get(..offset).unwrap_or_default();
-        let line = before.iter().filter(|b| **b == b'\n').count();
-        let column = before.iter().rev().take_while(|b| **b != b'\n').count();
-        if line < leading {
-            return start;
-        }
-        let indent = start - text[..start].rfind('\n').map_or(0, |n| n + 1);
-        let mut at = start;
-        for _ in leading..line {
-            let Some(newline) = text[at..].find('\n') else { return text.len() };
-            let next = at + newline + 1;
-            let blank = text[next..].bytes().take(indent).take_while(|b| *b == b' ').count();
-            at = next + blank;
-        }
-        (at + column).min(text.len())
-    }
-}
-
-/// Walks a plain or quoted scalar as YAML reads it (line folding, `''`, escapes) until `offset` bytes of value are made.
-fn locate_in_flow(raw: &str, quote: Option<char>, offset: usize) -> usize {
-    let mut made = 0;
-    let mut at = 0;
-    while let Some(next) = raw[at..].chars().next() {
-        let rest = &raw[at..];
-        // An escaped line break makes nothing: it stands before what follows.
-        let joins = quote == Some('"') && (rest.starts_with("\\\n") || rest.starts_with("\\\r\n"));
-        if made >= offset && !joins {
-            break;
-        }
-        let blank = rest.find(|c: char| !matches!(c, ' ' | '\t' | '\r' | '\n')).unwrap_or(rest.len());
-        let breaks = rest[..blank].bytes().filter(|b| *b == b'\n').count();
-        if breaks > 0 {
-            made += (breaks - 1).max(1);
-            at += blank;
-        } else if next == '\'' && quote == Some('\'') {
-            made += 1;
-            at += 2;
-        } else if next == '\\' && quote == Some('"') {
-            let (value, length) = escape(rest);
-            made += value;
-            at += length;
-        } else {
-            made += next.len_utf8();
-            at += next.len_utf8();
-        }
-        at = at.min(raw.len());
-    }
-    at
-}
-
-/// Bytes of value and of text of the escape that `rest` begins with.
-fn escape(rest: &str) -> (usize, usize) {
-    let hex = |from: usize, digits: usize| {
-        let code = rest.get(from..from + digits).and_then(|d| u32::from_str_radix(d, 16).ok());
-        code.and_then(char::from_u32).map_or((4, 12), |c| (c.len_utf8(), from + digits))
-    };
-    match rest[1..].chars().next() {
-        Some('x') => hex(2, 2),
-        Some('u') => hex(2, 4),
-        Some('U') => hex(2, 8),
-        Some('N' | '_') => (2, 2),
-        Some('L' | 'P') => (3, 2),
-        Some('\r' | '\n') => {
-            let line = rest.find('\n').map_or(rest.len(), |n| n + 1);
-            let indent = rest[line..].bytes().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            (0, line + indent)
-        }
-        Some(other) => (1, 1 + other.len_utf8()),
-        None => (0, 1),
     }
 }
 

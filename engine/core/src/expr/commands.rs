@@ -13,7 +13,7 @@ const COMPOUND: [&str; 8] = ["{", "[[", "if", "while", "until", "for", "case", "
 
 /// Variables of which a shell runs the value, or evaluates it as arithmetic as soon as it is assigned, and those that decide
 /// which code a program loads or which command it starts.
-const CODE_VARIABLES: [&str; 29] = [
+const CODE_VARIABLES: [&str; 35] = [
     "BASH_ENV",
     "ENV",
     "PROMPT_COMMAND",
@@ -38,6 +38,12 @@ const CODE_VARIABLES: [&str; 29] = [
     "GIT_SSH_COMMAND",
     "GIT_EDITOR",
     "GIT_PAGER",
+    "GIT_ASKPASS",
+    "GIT_EXTERNAL_DIFF",
+    "SSH_ASKPASS",
+    "RSYNC_RSH",
+    "TAR_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
     "MAKEFLAGS",
     "NODE_OPTIONS",
     "PERL5OPT",
@@ -86,19 +92,36 @@ const PREFIXES: [Prefix; 19] = [
     Prefix { names: &["exec"], letters: "a", ..NOTHING },
     Prefix { names: &["time"], letters: "fo", long: &["format", "output"], ..NOTHING },
     // `-S` is the command itself.
-    Prefix { names: &["env"], letters: "uC", long: &["unset", "chdir"], ..NOTHING },
+    Prefix { names: &["env"], letters: "uCa", long: &["unset", "chdir", "argv0"], ..NOTHING },
     Prefix { names: &["nice"], letters: "n", long: &["adjustment"], ..NOTHING },
-    Prefix { names: &["ionice"], letters: "cnpPu", long: &["class", "classdata"], ..NOTHING },
+    Prefix { names: &["ionice"], letters: "cnpPu", long: &["class", "classdata", "pid", "pgid", "uid"], ..NOTHING },
     Prefix {
         names: &["sudo", "doas"],
         letters: "ughpCrtTUDR",
-        long: &["user", "group", "host", "prompt", "chdir", "chroot", "role", "type", "close-from", "command-timeout"],
+        long: &[
+            "user",
+            "group",
+            "host",
+            "prompt",
+            "chdir",
+            "chroot",
+            "role",
+            "type",
+            "close-from",
+            "command-timeout",
+            "other-user",
+        ],
         ..NOTHING
     },
     Prefix { names: &["stdbuf"], letters: "ioe", long: &["input", "output", "error"], ..NOTHING },
     Prefix { names: &["timeout"], letters: "sk", long: &["signal", "kill-after"], operands: 1 },
     Prefix { names: &["flock"], letters: "wE", long: &["timeout", "wait", "conflict-exit-code"], operands: 1 },
-    Prefix { names: &["chroot", "chrt", "taskset"], letters: "TPD", operands: 1, ..NOTHING },
+    Prefix {
+        names: &["chroot", "chrt", "taskset"],
+        letters: "TPD",
+        long: &["userspec", "groups", "sched-runtime", "sched-period", "sched-deadline"],
+        operands: 1,
+    },
     Prefix { names: &["nsenter", "unshare"], letters: "tSGRw", long: &["target", "setuid", "setgid", "root", "wd"], ..NOTHING },
     Prefix {
         names: &["setpriv"],
@@ -125,6 +148,22 @@ const PREFIXES: [Prefix; 19] = [
             "who",
             "why",
             "mode",
+            "machine",
+            "host",
+            "service-type",
+            "nice",
+            "on-active",
+            "on-boot",
+            "on-startup",
+            "on-unit-active",
+            "on-unit-inactive",
+            "on-calendar",
+            "timer-property",
+            "path-property",
+            "socket-property",
+            "identifier",
+            "priority",
+            "level-prefix",
         ],
         ..NOTHING
     },
@@ -132,7 +171,7 @@ const PREFIXES: [Prefix; 19] = [
     Prefix {
         names: &["xargs"],
         letters: "aEdInLPs",
-        long: &["arg-file", "delimiter", "max-args", "max-lines", "max-procs", "max-chars"],
+        long: &["arg-file", "delimiter", "max-args", "max-procs", "max-chars", "process-slot-var"],
         ..NOTHING
     },
 ];
@@ -290,8 +329,37 @@ impl Prefix {
     }
 }
 
+/// What is among the words of a command that can change how a value behind them is read: noted word by word, so that each value is
+/// judged without a look at all words before it.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    eval: bool,
+    arithmetic: bool,
+    /// Where such a word stands, the last of each: one with a dash, one with a dash or a value at its start, `-v`, `--`, `-x`, `-p…`.
+    dash: Option<usize>,
+    option: Option<usize>,
+    v: Option<usize>,
+    ends: Option<usize>,
+    x: Option<usize>,
+    p: Option<usize>,
+}
+
+impl Said {
+    pub fn note(&mut self, at: usize, word: &str) {
+        self.eval |= word == "eval";
+        self.arithmetic |= word == ARITHMETIC_TEST;
+        let note = |place: &mut Option<usize>, is: bool| *place = if is { Some(at) } else { *place };
+        note(&mut self.dash, word.starts_with('-'));
+        note(&mut self.option, word.starts_with(['-', HOLE]));
+        note(&mut self.v, word == "-v");
+        note(&mut self.ends, word == "--");
+        note(&mut self.x, word == "-x");
+        note(&mut self.p, word.starts_with("-p"));
+    }
+}
+
 /// Why a value in `word`, behind `words` of the same command, would be read as code; `None` where it is data.
-pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Option<&'static str> {
+pub(super) fn second_reading(words: &[String], said: &Said, word: &str, in_array: bool) -> Option<&'static str> {
     if in_array {
         return word.starts_with('[').then_some("the index of an array is evaluated, and can run commands");
     }
@@ -309,7 +377,7 @@ pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Op
     }
     let place = command_place(words);
     let before = words.get(..place.map_or(words.len(), |place| place + 1)).unwrap_or_default();
-    if before.iter().any(|word| READS_CODE.contains(&word.as_str())) || words.iter().any(|word| word == "eval") {
+    if before.iter().any(|word| READS_CODE.contains(&word.as_str())) || said.eval {
         return Some("this command reads its words as code or as names of variables");
     }
     let Some(first) = place.and_then(|place| words.get(place)) else {
@@ -317,32 +385,30 @@ pub(super) fn second_reading(words: &[String], word: &str, in_array: bool) -> Op
         // An option with a value may be any option.
         return (word.starts_with('-') || command_place(&with) == Some(words.len())).then_some(DECIDES);
     };
-    let behind = || words.get(before.len()..).unwrap_or_default().iter().map(String::as_str);
+    let behind = words.get(before.len()..).unwrap_or_default();
+    let stands = |last: Option<usize>| last.is_some_and(|at| at >= before.len());
     let first = program(first);
-    if ["export", "readonly", "local"].contains(&first) && (assigned(word).is_none() || behind().any(|word| word.starts_with('-')))
-    {
+    if ["export", "readonly", "local"].contains(&first) && (assigned(word).is_none() || stands(said.dash)) {
         return Some("here a value would name a variable; write `name={{…}}`");
     }
     // What begins with a value can be an option.
     let begins = |word: &str| word.starts_with(HOLE);
     let names = match first {
         "printf" => word.starts_with("-v") || words.last().is_some_and(|word| word == "-v"),
-        "[" | "test" => behind().any(|word| word == "-v") || (begins(word) && behind().next_back().is_some_and(begins)),
-        "wait" => !behind().any(|word| word == "--") && behind().chain([word]).any(|word| word.starts_with('-') || begins(word)),
+        "[" | "test" => stands(said.v) || (begins(word) && behind.last().is_some_and(|word| begins(word))),
+        "wait" => !stands(said.ends) && (stands(said.option) || word.starts_with('-') || begins(word)),
         _ => false,
     };
     if names {
         return Some("here a value would name a variable");
     }
-    if first == "printf" && begins(word) && behind().next().is_none() {
+    if first == "printf" && begins(word) && behind.is_empty() {
         return Some("here a value could be an option of `printf` that names a variable; write `printf '%s\\n' {{…}}`");
     }
-    if (first == "jobs" && (begins(word) || behind().any(|word| word == "-x")))
-        || (first == "hash" && behind().any(|word| word.starts_with("-p")))
-    {
+    if (first == "jobs" && (begins(word) || stands(said.x))) || (first == "hash" && stands(said.p)) {
         return Some(DECIDES);
     }
-    if words.iter().any(|word| word == ARITHMETIC_TEST) {
+    if said.arithmetic {
         return Some("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[ … ]`");
     }
     None

@@ -6,11 +6,17 @@
 
 mod table;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::commands::{DECIDES, HEAD, command_place, is_prefix, needs_a_shell, program};
-use table::{INTERPRETERS, Input, Interpreter, LAUNCHERS, OPTIONS, Operand, SSH_VALUES};
+use table::{INTERPRETERS, Input, Interpreter, LAUNCHERS, OPTIONS, Operand, Optioned, SSH_VALUES};
 
 /// Longer ones are not looked into.
 const WORDS: usize = 1_000;
+
+/// How many `ssh` behind another one are followed.
+const NESTED: usize = 8;
 
 const PART: &str = "here the value would be part of a program that another interpreter reads";
 
@@ -18,7 +24,8 @@ pub(super) const OPTION: &str = "an option";
 
 /// Why a value must not be an option, and what to write.
 pub const COULD_BE_AN_OPTION: &str = "a value that begins with `-` would be an option here, and one of them runs code";
-pub const BEFORE_IT: &str = "write `--` and a space before the value, behind all options: `-- {{…}}`";
+pub const BEFORE_IT: &str = "write `--` and a space before the value, behind all options: `-- {{…}}`; the value of a long option can be \
+     joined to it: `--option={{…}}`";
 
 const SCRIPT: &str = "here a value would decide which program an interpreter runs";
 
@@ -48,7 +55,8 @@ pub fn data_as_code(words: &[&str]) -> Vec<Pasted> {
             place,
             reason: COULD_BE_AN_OPTION,
             option: true,
-            help: "write `--` as an item of its own before it, behind all options",
+            help: "write `--` as an item of its own before it, behind all options; the value of a long option can be joined to it: \
+                   `--option={{…}}`",
         },
         DECIDES | SCRIPT => {
             Pasted { place, reason: "the value would decide which program runs", option: false, help: way_around("{{") }
@@ -86,7 +94,7 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
     // Whoever writes that many of them writes no command: all of it is code.
     let named = |word: &&&str| {
         let name = program(word);
-        interpreter(word).is_some() || OPTIONS.iter().any(|(names, _)| names.contains(&name)) || name.starts_with("-exec")
+        interpreter(word).is_some() || optioned(name).is_some() || name.starts_with("-exec")
     };
     if words.len() > WORDS && words.iter().filter(named).count() > WORDS / 10 {
         return words.iter().position(|word| holds(word)).map(|at| (at, PART)).into_iter().collect();
@@ -105,11 +113,14 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
             let code = options.into_iter().chain(operands.into_iter().filter(|_| started)).map(|n| (n, PART));
             let code = code.chain(script.filter(|_| started).map(|n| (n, SCRIPT)));
             found.extend(code.filter(|(n, _)| rest.get(*n).is_some_and(|word| holds(word))).map(|(n, why)| (at + 1 + n, why)));
-        } else if ["-exec", "-execdir", "-ok", "-okdir"].contains(word)
-            && let Some(n) =
-                command_place(rest.get(..HEAD).unwrap_or(rest)).filter(|n| rest.get(*n).is_some_and(|word| holds(word)))
-        {
-            found.push((at + 1 + n, DECIDES));
+        } else if ["-exec", "-execdir", "-ok", "-okdir"].contains(word) {
+            let named = command_place(rest.get(..HEAD).unwrap_or(rest));
+            let decides = match named {
+                Some(n) => rest.get(n).is_some_and(|word| holds(word)).then_some(n),
+                // So many words before a command are not followed.
+                None => rest.iter().position(|word| holds(word)).filter(|_| rest.len() >= HEAD),
+            };
+            found.extend(decides.map(|n| (at + 1 + n, DECIDES)));
         }
     }
     // The reason that was found last is the one about the code itself.
@@ -125,24 +136,23 @@ pub(super) fn code_with_values(words: &[&str], holds: &dyn Fn(&str) -> bool) -> 
 
 /// The first word that begins with a value where the program would still take it for an option.
 fn options(name: &str, words: &[&str], holds: &dyn Fn(&str) -> bool) -> Option<usize> {
-    let (names, values) = OPTIONS.iter().find(|(names, _)| names.contains(&name))?;
+    let program = optioned(name)?;
     let language = interpreter(name).is_some_and(|interpreter| interpreter.input == Input::WithoutScript);
-    let (mut takes, mut may_take) = (false, false);
+    let mut takes = false;
     for (n, word) in words.iter().enumerate() {
         let option = word.strip_prefix('-').filter(|option| !option.is_empty());
         match option {
             _ if takes => takes = false,
-            // Of a long option it is not known whether a value follows; another option is none.
-            None if std::mem::take(&mut may_take) => {}
             Some("-") => return None,
-            Some(long) if long.starts_with('-') => may_take = !long.contains('=') && !long.contains("{{"),
             Some(letters) => {
-                may_take = false;
-                takes = letters.find(|c| values.contains(c)).is_some_and(|at| at + 1 == letters.len());
+                takes = match letters.strip_prefix('-') {
+                    Some(long) => program.long.contains(&long),
+                    None => letters.find(|c| program.letters.contains(c)).is_some_and(|at| at + 1 == letters.len()),
+                }
             }
             None if word.starts_with("{{") || word.starts_with('\u{FFFC}') => return holds(word).then_some(n),
             // The old way of `tar cf FILE`.
-            None if n == 0 && names.contains(&"tar") => takes = word.contains('f'),
+            None if n == 0 && program.names.contains(&"tar") => takes = word.contains('f'),
             // Behind the program, or the host, stands what is not for it.
             None if language || name == "ssh" => return None,
             None => {}
@@ -167,7 +177,12 @@ pub(super) fn reads_input_as(words: &[&str]) -> Reads {
     if words.len() > WORDS && words.iter().any(|word| interpreter(word).is_some() || program(word) == "ssh") {
         return Reads::Program;
     }
-    if let Some(at) = words.iter().position(|word| program(word) == "ssh") {
+    let mut remote = words.iter().enumerate().filter(|(_, word)| program(word) == "ssh").map(|(at, _)| at);
+    if let Some(at) = remote.next() {
+        // Each hands all that is behind it to the next.
+        if remote.nth(NESTED).is_some() {
+            return Reads::Program;
+        }
         let rest = words.get(at + 1..).unwrap_or_default();
         // Without a command the shell over there reads its input.
         match host(rest).map(|host| rest.get(host + 1..).unwrap_or_default()) {
@@ -255,11 +270,21 @@ pub(super) fn is_input(word: &str) -> bool {
     ["-", "/dev/stdin"].contains(&word) || word.starts_with("/dev/fd/") || word.starts_with("/proc/self/fd/")
 }
 
+fn optioned(name: &str) -> Option<&'static Optioned> {
+    OPTIONS.iter().find(|program| program.names.contains(&name))
+}
+
+/// The words of a long script are looked up one by one.
+static BY_NAME: LazyLock<HashMap<&str, &Interpreter>> = LazyLock::new(|| {
+    // Of a name in two places the first stands.
+    INTERPRETERS.iter().rev().flat_map(|interpreter| interpreter.names.iter().map(move |name| (*name, interpreter))).collect()
+});
+
 fn interpreter(word: &str) -> Option<&'static Interpreter> {
     let name = program(word);
     // `python3.11`
     let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let named = |name| INTERPRETERS.iter().find(|interpreter| interpreter.names.contains(&name));
+    let named = |name| BY_NAME.get(name).copied();
     named(name).or_else(|| named(plain))
 }
 
@@ -424,6 +449,26 @@ mod tests {
             ("rsync -a -e ssh -- {{x}}/ {{y}}", vec![]),
             ("psql -X {{x}}", vec![2]),
             ("psql -X -d {{x}} --host {{y}}", vec![]),
+            ("psql --single-transaction {{x}}", vec![2]),
+            ("psql --single-transaction -- {{x}}", vec![]),
+            ("psql --single-transaction --dbname {{x}}", vec![]),
+            ("psql --no-psqlrc --dbname={{x}} --file a.sql {{y}}", vec![5]),
+            ("rsync --archive {{x}} b", vec![2]),
+            ("rsync --archive --exclude {{x}} --bwlimit {{y}} a b", vec![]),
+            ("tar --create --file {{x}} --directory {{y}} .", vec![]),
+            ("tar --create --gzip {{x}}", vec![3]),
+            ("mysql --batch --user {{x}} --host {{y}}", vec![]),
+            ("mysql --batch {{x}}", vec![2]),
+            ("su --login {{x}}", vec![2]),
+            ("su --shell {{x}} -- app", vec![]),
+            ("sed --quiet {{x}}p file", vec![2]),
+            ("sed --in-place s/a/b/ -- {{x}}", vec![]),
+            ("awk --field-separator : {{x}} file", vec![3]),
+            ("awk --field-separator {{x}} $1 file", vec![]),
+            ("awk --assign who={{x}} $1==who file", vec![]),
+            ("jq --library-path . {{x}} file", vec![3]),
+            ("jq --raw-output .a {{x}}", vec![]),
+            ("sqlite3 -newline n db {{x}}", vec![4]),
             ("su -c true {{x}}", vec![3]),
             ("su -l -- {{x}}", vec![]),
             ("sh {{x}}", vec![1]),
@@ -443,8 +488,13 @@ mod tests {
             let found = code_with_values(&words, &|word| word.contains("{{"));
             assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), expect, "{argv}");
         }
+        let prefixed = format!("find . -exec {}{{{{x}}}} ;", "nice ".repeat(70));
+        let words: Vec<&str> = prefixed.split(' ').collect();
+        let found = code_with_values(&words, &|word| word.contains("{{"));
+        assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [73]);
         // As one item `-- {{x}}` would be one argument.
         assert!(data_as_code(&["ssh", "{{x}}"]).iter().all(|pasted| pasted.help.contains("an item of its own")));
+        assert_eq!(data_as_code(&["sudo", "--other-user", "app", "{{x}}"]).len(), 1);
         assert_eq!(data_as_code(&["{{x}}", "a"]).iter().map(|pasted| pasted.place).collect::<Vec<_>>(), [0]);
     }
 

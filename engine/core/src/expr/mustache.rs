@@ -4,6 +4,8 @@
 //! A plain name is looked up from the top everywhere, also inside `#each`, where the item is `this` or the name behind `as`.
 //! The nesting of a source is bounded before the parser sees it.
 
+mod parts;
+
 use std::ops::Range;
 
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, TemplateElement};
@@ -250,17 +252,35 @@ pub(super) fn parse(source: &str) -> Result<Vec<Piece>, ParseError> {
     }
     let found = mustaches(source)?;
     check_shape(source, &found)?;
-    let template = guarded(|| {
-        Template::compile(source).map_err(|error| {
-            let (line, column) = error.pos().unwrap_or((1, 1));
-            let start = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
-            let rest = source.get(start..).unwrap_or_default();
-            let offset = start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
-            ParseError { message: format!("this text cannot be read: {}", reason(&error)), offset }
-        })
-    })?;
+    let parts = parts::parts(source, &found)?;
+    parse_parts(source, found, parts)
+}
+
+fn parse_parts(source: &str, found: Vec<Mustache>, parts: Vec<Range<usize>>) -> Result<Vec<Piece>, ParseError> {
     let mut compiler = Compiler { source, mustaches: found, at: 0, cursor: 0, blocks: Vec::new() };
-    compiler.pieces(&template)
+    let mut pieces: Vec<Piece> = Vec::new();
+    for part in parts {
+        for piece in compiler.pieces(&template(source, part)?)? {
+            match (pieces.last_mut(), piece) {
+                (Some(Piece::Text(before)), Piece::Text(more)) => before.push_str(&more),
+                (_, piece) => pieces.push(piece),
+            }
+        }
+    }
+    Ok(pieces)
+}
+
+fn template(source: &str, part: Range<usize>) -> Result<Template, ParseError> {
+    let text = source.get(part.clone()).unwrap_or_default();
+    guarded(|| {
+        Template::compile(text).map_err(|error| {
+            let (line, column) = error.pos().unwrap_or((1, 1));
+            let start = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+            let rest = text.get(start..).unwrap_or_default();
+            let offset = start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
+            ParseError { message: format!("this text cannot be read: {}", reason(&error)), offset: part.start + offset }
+        })
+    })
 }
 
 fn reason(error: &handlebars::TemplateError) -> String {

@@ -46,6 +46,10 @@ pub(super) struct Reading {
 
 /// How every span is written.
 pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Reading, ParseError> {
+    // Only of a value is anything said.
+    if spans.is_empty() {
+        return Ok(Reading { places: Vec::new(), options: Vec::new() });
+    }
     let mut known = Known::default();
     for _ in 0..READINGS {
         let mut lexer = Lexer::new(source, spans);
@@ -68,6 +72,9 @@ pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Reading, Pa
 
 /// How often a script is read at most, to know its functions wherever they are used.
 const READINGS: usize = 10;
+
+/// How many quotes, expansions and commands are followed inside one another.
+const FRAMES: usize = 100;
 
 #[derive(Debug)]
 enum Frame {
@@ -174,6 +181,9 @@ impl Lexer<'_> {
 
     /// Goes on by one piece at least.
     fn next(&mut self) -> Step {
+        if self.frames.len() > FRAMES {
+            self.deep = Some("the quotes and expansions of this script stand too deeply inside one another to be followed");
+        }
         match self.frames.last() {
             Some(Frame::Double) => self.double(),
             Some(Frame::Parameter { quoted }) => {

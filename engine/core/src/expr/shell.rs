@@ -82,19 +82,18 @@ impl ShellScript {
     }
 
     /// Where a value stands that would be an option if it began with `-`, of a program that an option makes run code; and the
-    /// name that the value comes from.
-    pub fn options(&self) -> Vec<(usize, Option<Reference>)> {
+    /// names that the value comes from.
+    pub fn options(&self) -> Vec<(usize, Vec<Reference>)> {
         let Ok(read) = self.read() else { return Vec::new() };
+        let values = read.chunks.iter().filter_map(|chunk| match chunk {
+            Chunk::Value { part, offset, .. } => Some((*offset, part)),
+            Chunk::Text(_) => None,
+        });
+        let values: BTreeMap<usize, &Part> = values.collect();
         let named = |offset: usize| {
             let mut found = Vec::new();
-            for chunk in &read.chunks {
-                if let Chunk::Value { part, offset: at, .. } = chunk
-                    && *at == offset
-                {
-                    collect_part(part, &mut found);
-                }
-            }
-            found.into_iter().next()
+            values.get(&offset).iter().for_each(|part| collect_part(part, &mut found));
+            found
         };
         read.options.iter().map(|offset| (*offset, named(*offset))).collect()
     }

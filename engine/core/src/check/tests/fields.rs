@@ -1,7 +1,8 @@
 //! What stands in single fields: values of `env`, names of items, the lock, what people decided.
 
 use super::{faults, plan, said, whole};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Severity};
+use crate::document::yaml::WALKED;
 use crate::plan::{EnvValue, Verb};
 
 #[test]
@@ -137,5 +138,95 @@ fn what_may_be_nothing_is_asked_for_before_it_is_text() {
         let said = said(&format!("{inputs}steps:\n{ask}- {step}\n"));
         let codes: Vec<&str> = said.iter().map(|line| &line[..6]).filter(|code| *code != "RB0217").collect();
         assert_eq!(codes.join(" "), expect, "{step}: {said:?}");
+    }
+}
+
+#[test]
+fn a_value_from_outside_is_not_put_into_a_variable_that_is_code() {
+    let head = "kind: Playbook\nowner: a\nimpact: low\nescalation: database\ntriggers: [{source: s, when: 'true'}]\n\
+                inputs: {dir: {type: path, default: /opt}, mode: {type: enum, choices: [a, b], default: a}, n: {type: integer, default: 1}}\n";
+    for (env, refused) in [
+        ("{BASH_ENV: inputs.dir}", true),
+        ("{ENV: 'inputs.dir + \"/x\"'}", true),
+        ("{LD_PRELOAD: event.data.x}", true),
+        ("{PATH: 'inputs.dir + \":/bin\"'}", true),
+        ("{PYTHONSTARTUP: run.requested_by}", true),
+        ("{PERL5OPT: steps.first.stdout}", true),
+        ("{NODE_OPTIONS: inputs.dir}", true),
+        ("{GIT_SSH_COMMAND: 'if inputs.n > 1 { inputs.dir } else { \"ssh\" }'}", true),
+        ("{RSYNC_RSH: inputs.dir}", true),
+        ("{BASH_ENV: '\"/opt/env.sh\"'}", false),
+        ("{PATH: '\"/opt/bin:/usr/bin\"'}", false),
+        ("{PATH: '\"/opt/\" + inputs.mode'}", false),
+        ("{NODE_OPTIONS: '\"--max-old-space-size=\" + inputs.n'}", false),
+        ("{GIT_SSH: 'if inputs.n > 1 { \"a\" } else { \"b\" }'}", false),
+        ("{DIR: inputs.dir, WHO: run.requested_by}", false),
+    ] {
+        let steps = format!("steps: [{{id: first, run: x, effect: read}}, {{run: x, effect: read, env: {env}}}]\n");
+        let found = faults(&whole(&format!("{head}{steps}")));
+        let code: Vec<_> = found.iter().filter(|fault| fault.code == Code::RB0116).collect();
+        assert_eq!(code.len(), usize::from(refused), "{env}: {found:#?}");
+        assert!(code.iter().all(|fault| fault.help.is_some()), "{env}");
+        assert!(refused || found.iter().all(|fault| fault.severity != Severity::Error), "{env}: {found:#?}");
+    }
+    let of_all =
+        said("inputs: {dir: {type: path, default: /opt}}\ndefaults: {env: {PATH: inputs.dir}}\nsteps: [{run: x, effect: read}]\n");
+    assert!(of_all.iter().any(|line| line.starts_with("RB0116")), "{of_all:?}");
+}
+
+#[test]
+fn items_that_the_author_wrote_need_no_two_dashes() {
+    for (list, host, refused) in [
+        ("[\"db1\", \"db2\"]", "h", 0),
+        ("[\"db1\", \"-oProxyCommand=x\"]", "h", 1),
+        ("[\"db1\", \" -x\"]", "h", 1),
+        ("[{name: \"a\"}, {name: \"b\"}]", "h.name", 0),
+        ("[#{name: \"a\"}, #{name: \"-b\"}]", "h.name", 1),
+        ("[[\"a\"]]", "h", 1),
+        ("inputs.hosts", "h", 1),
+        ("[inputs.one]", "h", 1),
+        ("\"a b\".split(\" \")", "h", 1),
+    ] {
+        let list = list.replace("[{name", "[#{name").replace(", {name", ", #{name");
+        let text = |step: &str| {
+            format!(
+                "inputs: {{hosts: {{type: list, items: {{type: string}}, default: [a]}}, one: {{type: string, default: a}}}}\n\
+                 steps:\n- each: {{in: '{list}', as: h, steps: [{{{step}, effect: read}}]}}\n"
+            )
+        };
+        for step in [format!("run: 'ssh {{{{{host}}}}} uptime'"), format!("exec: [ssh, '{{{{{host}}}}}', uptime]")] {
+            let said = said(&text(&step));
+            assert_eq!(said.iter().filter(|line| line.starts_with("RB0116")).count(), refused, "{list} {step}: {said:?}");
+        }
+    }
+    // The second value decides too.
+    let both = "inputs: {a: {type: host, default: b}, s: {type: string, default: x}}\nsteps: [{run: 'ssh {{default inputs.a inputs.s}} x', effect: read}]\n";
+    assert!(said(both).iter().any(|line| line.starts_with("RB0116")));
+}
+
+#[test]
+fn the_places_of_many_names_are_looked_for_in_few_walks() {
+    let walked = |text: &str| {
+        WALKED.with(|walked| walked.set(0));
+        faults(&whole(text));
+        WALKED.with(std::cell::Cell::get)
+    };
+    for (before, part) in [
+        ("set: {v: '1'}, name: \"", "{{run.id}} "),
+        ("set: {v: '1'}, name: \"", "{{run.di}} "),
+        ("set: {v: '1'}, name: \"", "{{inputs.none}} "),
+        ("effect: read, run: \"echo ", "{{inputs.x}} "),
+        ("effect: read, run: \"ssh ", "; ssh {{inputs.x}} a"),
+        ("effect: read, exec: [look, \"", "{{inputs.nothing}} "),
+    ] {
+        for count in [10, 1000] {
+            let end = if before.contains('[') { "\"]" } else { "\"" };
+            let text = format!(
+                "inputs: {{x: {{type: string, default: a}}, nothing: {{type: string}}}}\nsteps: [{{{before}{}{end}}}]\n",
+                part.repeat(count)
+            );
+            let walked = walked(&text);
+            assert!(walked > 0 && walked < 8 * text.len(), "{part} × {count}: {walked} of {}", text.len());
+        }
     }
 }

@@ -1,3 +1,5 @@
+use crate::diagnostic::Source;
+
 use super::*;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::decode::Reading;
@@ -78,16 +80,17 @@ fn every_byte_of_a_value_is_found_again() {
             };
         }
         let scalar = node.scalar().unwrap();
+        let places = scalar.places(&source);
         let mut letters = 0;
         for (offset, c) in scalar.value.char_indices().filter(|(_, c)| c.is_ascii_uppercase()) {
-            let at = scalar.locate(&source, offset) as usize;
+            let at = places.locate(offset) as usize;
             let found = &text[at..];
             assert!(found.starts_with(c) || (c == 'A' && found.starts_with("\\x41")), "{text:?}: {c} at {at}: {found:?}");
             letters += 1;
         }
         assert!(letters >= 3, "{text:?}");
         for offset in 0..scalar.value.len() + 3 {
-            assert!(text.is_char_boundary(scalar.locate(&source, offset) as usize) || !scalar.value.is_char_boundary(offset));
+            assert!(text.is_char_boundary(places.locate(offset) as usize) || !scalar.value.is_char_boundary(offset));
         }
     }
 }

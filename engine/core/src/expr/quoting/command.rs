@@ -2,7 +2,7 @@
 //! whole where it ends, and once more where a compound command or a function hands something on.
 
 use super::super::commands::{
-    ARITHMETIC_TEST, HEAD, HOLE, RESERVED, assigned, assignment, command_place, element, is_code_variable, is_name, program,
+    ARITHMETIC_TEST, HEAD, HOLE, RESERVED, Said, assigned, assignment, command_place, element, is_code_variable, is_name, program,
     second_reading,
 };
 use super::super::interpreters::{OPTION, Reads, code_with_values, reads_input_as};
@@ -13,6 +13,7 @@ use super::{Close, Frame, Lexer, ParseError, Step, innermost, refuse, reworded};
 #[derive(Debug, Default)]
 pub(super) struct Command {
     pub words: Vec<String>,
+    said: Said,
     pub word: Option<String>,
     /// Whether one of the words is `]]`.
     pub closed: bool,
@@ -62,6 +63,11 @@ const BACKGROUND: &str = "behind `&>` a plain `sh` begins another command; put `
 const SHELLS: [&str; 3] = ["$SHELL", "$BASH", "$0"];
 
 impl Command {
+    fn push(&mut self, word: String) {
+        self.said.note(self.words.len(), &word);
+        self.words.push(word);
+    }
+
     /// Whether it is a `[[`.
     pub fn is_test(&self) -> bool {
         let head = self.words.get(..HEAD).unwrap_or(&self.words);
@@ -140,6 +146,7 @@ impl Lexer<'_> {
         let header = matches!(words.as_slice(), ["for"] | ["for" | "select", _]);
         if header && plain && ["do", "{"].contains(&word.as_str()) {
             command.words.clear();
+            command.said = Said::default();
             command.closed = false;
             command.earlier.clear();
         }
@@ -148,7 +155,7 @@ impl Lexer<'_> {
                 return refuse("a plain `sh` begins a command here; give this test a `[[ … ]]` of its own, or", *hole)
                     .map_err(|error| reworded(error, ""));
             }
-            if let Some(why) = second_reading(&command.words, &word, close == Close::Array) {
+            if let Some(why) = second_reading(&command.words, &command.said, &word, close == Close::Array) {
                 return refuse(why, *hole);
             }
             let evaluated = |name: &str| self.known.evaluated.contains(name);
@@ -188,7 +195,7 @@ impl Lexer<'_> {
                 return refuse("`[[` evaluates what its arithmetic tests compare, and that can run commands; use `[`, or", hole)
                     .map_err(|error| reworded(error, "; use `[ … ]` for it"));
             }
-            command.words.push(ARITHMETIC_TEST.to_owned());
+            command.push(ARITHMETIC_TEST.to_owned());
         }
         let case = word == "case" && command.words.is_empty();
         if opens && command.words.first().is_some_and(|word| word == "function") {
@@ -196,7 +203,7 @@ impl Lexer<'_> {
         }
         if !command.words.is_empty() || !(RESERVED.contains(&word.as_str()) || assigned(&word).is_some()) {
             command.closed |= word == "]]";
-            command.words.push(word);
+            command.push(word);
             // The words at the end may still turn out to stand before the command.
             if command.words.len() == HEAD && close != Close::Array {
                 let named = command_place(&command.words).is_some_and(|place| place + 3 < HEAD);

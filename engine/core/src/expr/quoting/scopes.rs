@@ -59,6 +59,14 @@ pub(super) struct Known {
     pub evaluated: BTreeSet<String>,
     /// What was written to files.
     files: BTreeMap<String, Flow>,
+    /// The functions and files among these that have here-documents whose bodies are still to come.
+    unsettled: BTreeSet<(Sort, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Function,
+    File,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,9 +82,14 @@ impl Known {
     }
 
     pub fn write(&mut self, file: String, output: &Flow) {
-        if !output.is_empty() {
-            self.files.entry(file.trim_start_matches("./").to_owned()).or_default().join(output);
+        if output.is_empty() {
+            return;
         }
+        let file = file.trim_start_matches("./").to_owned();
+        if !output.documents.is_empty() {
+            self.unsettled.insert((Sort::File, file.clone()));
+        }
+        self.files.entry(file).or_default().join(output);
     }
 
     /// Files are known only behind the place where they are written.
@@ -84,15 +97,31 @@ impl Known {
         self.files.clear();
     }
 
+    /// A function that reads nothing as code and writes nothing of interest is as good as unknown.
     fn define(&mut self, name: String, scope: &Scope) {
+        if scope.reads == Reads::Data && scope.output.is_empty() {
+            return;
+        }
+        if !scope.output.documents.is_empty() {
+            self.unsettled.insert((Sort::Function, name.clone()));
+        }
         let function = self.functions.entry(name).or_default();
         function.reads = function.reads.max(scope.reads);
         function.output.join(&scope.output);
     }
 
     fn settle(&mut self, holes: &[Option<usize>]) {
-        self.functions.values_mut().for_each(|function| function.output.settle(holes));
-        self.files.values_mut().for_each(|file| file.settle(holes));
+        for (sort, name) in std::mem::take(&mut self.unsettled) {
+            match sort {
+                Sort::File => self.files.get_mut(&name).into_iter().for_each(|flow| flow.settle(holes)),
+                Sort::Function => {
+                    self.functions.get_mut(&name).into_iter().for_each(|function| function.output.settle(holes));
+                    if self.functions.get(&name) == Some(&Function::default()) {
+                        self.functions.remove(&name);
+                    }
+                }
+            }
+        }
     }
 }
 
