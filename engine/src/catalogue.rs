@@ -226,10 +226,21 @@ impl Catalogue {
     /// Makes the plan of a procedure. It is absent exactly if there is an error in the procedure, in one that it calls or
     /// in the workspace.
     pub fn plan(&self, procedure: &Procedure, options: &CheckOptions) -> (Option<Plan>, Vec<Diagnostic>) {
+        let (plan, _, found) = self.plan_and_triggers(procedure, options);
+        (plan, found)
+    }
+
+    /// The same, with what events start it: nothing where there is no plan.
+    pub fn plan_and_triggers(
+        &self,
+        procedure: &Procedure,
+        options: &CheckOptions,
+    ) -> (Option<Plan>, Vec<Trigger>, Vec<Diagnostic>) {
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
         let judgement = check::judge(procedure, &catalogue, options);
         let (plan, found) = self.with_files(judgement.plan, judgement.found, &judgement.files);
-        (plan, found.into_sorted())
+        let triggers = if plan.is_some() { judgement.triggers } else { Vec::new() };
+        (plan, triggers, found.into_sorted())
     }
 
     /// What events start: the triggers of the newest version of each playbook that has no errors, and the errors of the others.

@@ -10,6 +10,7 @@ use runbook_core::compare::{Rules, Subject};
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::document::Procedure;
 use runbook_core::explore::walk;
+use runbook_core::trigger::Trigger;
 use runbook_core::{Digest, Plan, limits};
 
 use crate::catalogue::Catalogue;
@@ -52,6 +53,8 @@ pub struct Judged {
     /// In the environment that was named, else in that of a run which names none.
     pub plan: Option<Arc<Plan>>,
     pub digest: Option<Digest>,
+    /// What events start it.
+    pub triggers: Vec<Trigger>,
     /// Of each environment in which it passes `check`.
     pub rules: Vec<Rules>,
     /// Environments in which it does not, although it does in that of the plan.
@@ -64,7 +67,7 @@ pub struct Judged {
 
 impl Judged {
     pub fn of(catalogue: &Catalogue, procedure: &Procedure, environments: &Environments, options: &CheckOptions) -> Judged {
-        let (plan, found) = catalogue.plan(procedure, options);
+        let (plan, triggers, found) = catalogue.plan_and_triggers(procedure, options);
         let within = environments.within(catalogue);
         let files = match &plan {
             Some(plan) => plan.files.iter().map(|file| file.name.clone()).collect(),
@@ -73,6 +76,7 @@ impl Judged {
         let mut judged = Judged {
             digest: plan.as_ref().and_then(|plan| plan.digest().ok()),
             plan: plan.map(Arc::new),
+            triggers,
             rules: Vec::new(),
             broken_in: Vec::new(),
             found: Found::new(&within),
@@ -95,7 +99,7 @@ impl Judged {
     }
 
     pub fn subject(&self) -> Option<Subject<'_>> {
-        Some(Subject { plan: self.plan.as_deref()?, rules: &self.rules })
+        Some(Subject { plan: self.plan.as_deref()?, rules: &self.rules, triggers: &self.triggers })
     }
 
     /// Adds what is wrong on some path in each environment.

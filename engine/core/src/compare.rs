@@ -7,6 +7,7 @@
 
 mod align;
 mod guard;
+mod outside;
 mod part;
 mod people;
 mod rules;
@@ -23,6 +24,7 @@ use self::weigh::{Plans, Weight};
 use crate::document::procedure::Version;
 use crate::id::{Digest, ProcedureName};
 use crate::plan::{Plan, Procedure, StepIx};
+use crate::trigger::Trigger;
 
 /// How much a change asks of a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -174,12 +176,17 @@ impl Comparison {
 pub struct Subject<'p> {
     pub plan: &'p Plan,
     pub rules: &'p [Rules],
+    /// What events start it.
+    pub triggers: &'p [Trigger],
 }
 
-/// What `new` means that `old` does not, and the other way round, in the environments of the plans alone.
+/// What `new` means that `old` does not, and the other way round, in the environments of the plans alone, whatever starts them.
 pub fn compare(old: &Plan, new: &Plan) -> Comparison {
     let rules = |plan| [Rules::of(plan, None)];
-    compare_in_all(Subject { plan: old, rules: &rules(old) }, Subject { plan: new, rules: &rules(new) })
+    compare_in_all(
+        Subject { plan: old, rules: &rules(old), triggers: &[] },
+        Subject { plan: new, rules: &rules(new), triggers: &[] },
+    )
 }
 
 /// The same, in all environments: a change is told once, with the names of those in which it is one, if it is none in others.
@@ -267,6 +274,11 @@ impl<'p> Both<'p> {
         let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, what, old, new);
         let mut parts = changed(&part::of_procedure(plans.old, old, called), &part::of_procedure(plans.new, new, called), &weigh);
         if !called {
+            parts.extend(changed(&outside::of_triggers(self.old.triggers), &outside::of_triggers(self.new.triggers), &weigh));
+            parts.extend(changed(&outside::of_network(plans.old), &outside::of_network(plans.new), &weigh));
+            let channels = changed(&outside::of_channels(plans.old), &outside::of_channels(plans.new), &weigh);
+            // A channel that is named no longer is told of where it was named.
+            parts.extend(channels.into_iter().filter(|part| part.new.is_some()));
             parts.extend(rules::one_sided(self.old.rules, self.new.rules));
             parts.extend(rules::merged(&self.rules, |rules| changed(&rules.old.run, &rules.new.run, &weigh)));
         }

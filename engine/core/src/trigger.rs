@@ -28,7 +28,7 @@ pub use rejudge::rejudged;
 pub use ruling::{Counterpart, Decision, Deferral, Drop, Join, Keys, Ruling, Tell};
 
 /// A trigger that was checked. See `docs/format.md` for what its parts mean.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Trigger {
     pub name: TriggerName,
     pub version: Version,
@@ -64,27 +64,27 @@ impl fmt::Display for TriggerName {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dedup {
     pub key: Expression,
     pub window: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Accumulate {
     pub events: u32,
     pub within: Duration,
     pub key: Option<Expression>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
     pub runs: u32,
     pub per: Duration,
     pub then: Beyond,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Concurrency {
     pub key: Expression,
     pub of: Of,

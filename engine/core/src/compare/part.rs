@@ -9,6 +9,7 @@ use crate::plan::{
     EnvValue, HeaderValue, HttpBody, InputSpec, JsonTemplate, OnFailure, Plan, Procedure, Step, ValueSpec, Verb, Verify, WaitFor,
 };
 use crate::policy::{Gate, Window};
+use crate::trigger::Trigger;
 use crate::value::{Value, format_duration};
 
 /// One thing that is said.
@@ -34,6 +35,7 @@ pub(super) enum Measure {
     },
     Statuses(Vec<u16>),
     Gate(Box<Gate>),
+    Trigger(Box<Trigger>),
 }
 
 impl Part {
@@ -89,7 +91,7 @@ impl Parts {
 }
 
 /// A word of the language for a value of a closed set.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         Ok(other) => other.to_string(),
@@ -176,7 +178,7 @@ pub(super) fn of_gates(step: &Step) -> Vec<Part> {
     parts.0
 }
 
-fn window(window: &Window) -> String {
+pub(super) fn window(window: &Window) -> String {
     match window {
         Window::Once { from, to, reason } => format!("from {from} to {to}: {reason}"),
         Window::Weekly { days, from_minute, to_minute, zone, reason } => {
@@ -399,7 +401,7 @@ fn body(body: &HttpBody) -> String {
     }
 }
 
-fn json(template: &JsonTemplate) -> serde_json::Value {
+pub(super) fn json(template: &JsonTemplate) -> serde_json::Value {
     match template {
         JsonTemplate::Value(value) => serde_json::to_value(value).unwrap_or_default(),
         JsonTemplate::Text(text) => text.source.clone().into(),

@@ -6,9 +6,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::Raise;
 use super::part::{Measure, OF_PLACES, Part};
 use super::people::asks_others;
+use super::{Raise, outside};
 use crate::effect::Effect;
 use crate::plan::{OnFailure, Plan, Step, ValueSpec, Verb};
 use crate::policy::Gate;
@@ -38,11 +38,11 @@ const PASSED: &str = "what it held back may go on";
 const OTHERS: &str = "others may decide";
 const SILENCE: &str = "silence means something else";
 
-const fn plainly(raise: Raise) -> Weight {
+pub(super) const fn plainly(raise: Raise) -> Weight {
     (raise, None)
 }
 
-const fn major(because: &'static str) -> Weight {
+pub(super) const fn major(because: &'static str) -> Weight {
     (Raise::Major, Some(because))
 }
 
@@ -66,6 +66,10 @@ pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Optio
         "must" | "policy" if !is_new => plainly(Raise::Patch),
         "four" if is_gone => major("whoever asks may decide"),
         "signed" if is_gone => major("nobody signs a decision any more"),
+        "trigger" => outside::trigger(old, new),
+        // Where it goes whom a change of something else brings in.
+        "channel" if is_new => plainly(Raise::None),
+        _ if what == outside::HTTP_ALLOW => outside::network(old, new),
         "environment" if is_new || is_gone => plainly(Raise::None),
         "environment" => major("whoever names none is in another one"),
         // When an environment may be changed is its own matter, and no version says it.

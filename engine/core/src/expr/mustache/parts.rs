@@ -88,7 +88,7 @@ mod tests {
             Err(crate::expr::ParseError { .. }) => Err("refused".to_owned()),
         };
         let found = mustaches(source).unwrap_or_default();
-        [shown(parse_parts(source, found, vec![0..source.len()])), shown(parse(source))]
+        [shown(parse_parts(source, found, std::iter::once(0..source.len()).collect())), shown(parse(source))]
     }
 
     #[test]
