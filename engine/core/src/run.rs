@@ -465,7 +465,7 @@ impl Run {
 }
 
 /// `at` and `after` later, or the end of time.
-fn later(at: Timestamp, after: std::time::Duration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, after: std::time::Duration) -> Timestamp {
     at.checked_add(after).unwrap_or(Timestamp::MAX)
 }
 

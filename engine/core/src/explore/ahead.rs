@@ -8,6 +8,7 @@ use super::pre_mortem::who;
 use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
+use crate::plan::{Plan, Step, StepIx, Verb, WaitFor};
 use crate::run::event::OutcomeKind;
 
 /// One thing that happens.
@@ -27,6 +28,8 @@ pub(super) struct Ahead<'w> {
     all: Vec<Happens>,
     numbers: BTreeMap<Happens, usize>,
     from: Vec<Option<Spread>>,
+    /// What waits look with.
+    probes: BTreeSet<StepIx>,
 }
 
 /// What follows some ways, all of them together.
@@ -43,7 +46,8 @@ pub(super) struct Following {
 impl<'w> Ahead<'w> {
     pub fn of(walk: &'w Walk, left: &'w Left<'w>) -> Ahead<'w> {
         let places = walk.places.len();
-        let mut ahead = Ahead { walk, left, all: Vec::new(), numbers: BTreeMap::new(), from: vec![None; places] };
+        let mut ahead =
+            Ahead { walk, left, all: Vec::new(), numbers: BTreeMap::new(), from: vec![None; places], probes: probes(&walk.plan) };
         let (order, loops) = left.order();
         for at in order {
             let turns = left.turns(*at).filter(|(.., worsens)| !worsens).flat_map(|(turn, ..)| happens(walk, turn));
@@ -115,8 +119,10 @@ impl<'w> Ahead<'w> {
             for (turn, to, _) in self.left.turns(at).filter(|(.., worsens)| !worsens) {
                 goes_on = true;
                 if is_next(turn) && !own(&turn.path) {
-                    if !following.goes_on.contains(&turn.path) {
-                        following.goes_on.push(turn.path.clone());
+                    // Which look of a wait it is a state has from the first way that came there.
+                    let path = if self.probes.contains(&turn.step) { first_look(&turn.path) } else { turn.path.clone() };
+                    if !following.goes_on.contains(&path) {
+                        following.goes_on.push(path);
                     }
                 } else if known.insert(to) {
                     open.push_back(to);
@@ -128,15 +134,37 @@ impl<'w> Ahead<'w> {
     }
 }
 
+/// The steps with which waits look.
+pub(super) fn probes(plan: &Plan) -> BTreeSet<StepIx> {
+    let probe = |step: &Step| match &step.verb {
+        Verb::Wait(wait) => match &wait.what {
+            WaitFor::Until { probe, .. } => *probe,
+            WaitFor::Duration(_) => None,
+        },
+        _ => None,
+    };
+    plan.steps.iter().filter_map(probe).collect()
+}
+
+/// The same of the first look of its wait.
+fn first_look(path: &StepPath) -> StepPath {
+    let text = path.as_str();
+    let look = text.rfind('[').and_then(|start| Some((start, text.get(start..)?.find(']')? + start)));
+    let first = look.and_then(|(start, end)| Some(format!("{}[1{}", text.get(..start)?, text.get(end..)?)));
+    first.and_then(|first| first.parse().ok()).unwrap_or_else(|| path.clone())
+}
+
 /// What a turn is: a yes to a question may also be a step of a list.
 fn happens(walk: &Walk, turn: &Turn) -> Vec<Happens> {
-    use What::{Allowed, Done, Granted, UndoneByHand};
+    use What::{Allowed, DoesNotHold, Done, Granted, Holds, UndoneByHand};
+    // A condition of a step that acts is that of its `verify`.
+    let verifies = matches!(turn.what, Holds | DoesNotHold) && walk.plan.step(turn.step).verb.acts();
     let path = turn.path.as_str();
     let asked = matches!(turn.what, Allowed | Granted | Done | UndoneByHand);
     let asked = asked.then(|| Happens::Asked(who(walk.plan.step(turn.step), turn.what), turn.path.clone()));
     let stands = match taken_back(turn) {
         Some(of) => Some(Happens::TakenBack(of)),
-        None if path.contains("~verify") => Some(Happens::Looks),
+        None if verifies || path.contains("~verify") => Some(Happens::Looks),
         None => path.contains("~on_failure/").then(|| Happens::OnFailure(turn.path.clone())),
     };
     asked.into_iter().chain(stands).collect()

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::ahead::{Ahead, Following, Happens};
+use super::ahead::{Ahead, Following, Happens, probes};
 use super::left::{Left, aside, is_well};
 use super::story::changes;
 use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
 use crate::limits;
-use crate::plan::{Step, StepIx, Verb, WaitFor};
+use crate::plan::{Step, StepIx, Verb};
 use crate::run::event::OutcomeKind;
 
 /// What follows when a step goes wrong. Of each list, what stands in the one behind it is not so on every path.
@@ -77,11 +77,13 @@ impl Walk {
         }
         let left = Left::of(self);
         let ahead = Ahead::of(self, &left);
-        let mut ways: BTreeMap<(StepIx, What), Vec<Way<'_>>> = BTreeMap::new();
+        // That the time of the run is over is of no step, whichever it says.
+        let of_a_step = |turn: &Turn| turn.what != What::RunsOut || *turn != Turn::of_the_run(What::RunsOut);
+        let mut ways: BTreeMap<(StepIx, What, bool), Vec<Way<'_>>> = BTreeMap::new();
         for (from, place) in (0..).zip(&self.places) {
             let falls = |turn: &Turn| turn.what.is_fall() && !is_well(&self.plan, turn);
             for (turn, to) in place.on.iter().chain(&place.others).filter(|(turn, _)| falls(turn)) {
-                ways.entry((turn.step, turn.what)).or_default().push((from, turn, *to));
+                ways.entry((turn.step, turn.what, of_a_step(turn))).or_default().push((from, turn, *to));
             }
         }
         // Of several places at which a step goes wrong, the last one where all has gone well.
@@ -91,14 +93,7 @@ impl Walk {
         let mut worse: Vec<_> = told.collect();
         worse.sort_by_key(|((from, ..), _)| good.get(from).copied().unwrap_or(usize::MAX));
         worse.truncate(limits::EXPLORE_FALLS);
-        let probe = |step: &Step| match &step.verb {
-            Verb::Wait(wait) => match &wait.what {
-                WaitFor::Until { probe, .. } => *probe,
-                WaitFor::Duration(_) => None,
-            },
-            _ => None,
-        };
-        let probes: BTreeSet<StepIx> = self.plan.steps.iter().filter_map(probe).collect();
+        let probes = probes(&self.plan);
         let fall = |(told, ways): (Way<'_>, &Vec<Way<'_>>)| {
             let (from, turn, _) = told;
             let mut fall = self.fall(turn);

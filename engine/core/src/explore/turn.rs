@@ -76,6 +76,7 @@ impl What {
 }
 
 impl Turn {
+    /// Of no step. It is said to be of the first one, which has another path.
     pub(super) fn of_the_run(what: What) -> Turn {
         Turn { path: StepPath::within("", "run"), step: StepIx(0), what }
     }

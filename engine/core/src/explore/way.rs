@@ -15,7 +15,7 @@ use crate::run::decision::{Choice as Say, Purpose, Standing as Answer};
 use crate::run::event::{AttemptEnd, Evaluated, Failure, Identity, Means, Resolution, Timer, Vote};
 use crate::run::task::Task;
 use crate::run::view::{Standing, StepView};
-use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run, later};
 use crate::value::Value;
 
 /// What it costs to apply an event and to evaluate what it says, in parts of runs.
@@ -69,11 +69,16 @@ enum Does {
         attempt: u32,
     },
     Say(DecisionId),
-    /// A time comes; before it does, this attempt begins.
+    /// A time comes; before it does, the attempts begin that are stopped by it.
     Fire {
         timer: Timer,
         at: Timestamp,
-        during: Option<(StepPath, u32)>,
+        during: Vec<(StepPath, u32)>,
+    },
+    /// A time that is waited for comes.
+    Pass {
+        timer: Timer,
+        at: Timestamp,
     },
 }
 
@@ -164,10 +169,11 @@ impl Way {
                 let end = AttemptEnd::Cancelled { failure: failure("it was stopped"), result: Value::Null };
                 Some(Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end })
             }
-            // How long anything takes is not known: what only waits for its time is over at once.
+            // How long anything takes is not known: what only waits for its time is over at once, or has none left.
             Command::Wake { timer, at } if self.only_waits(timer) => {
-                self.now = self.now.max(*at);
-                Some(Fact::TimerFired { timer: timer.clone() })
+                let (timer, at) = self.own_deadline(timer, *at).unwrap_or((timer.clone(), *at));
+                self.now = self.now.max(at);
+                Some(Fact::TimerFired { timer })
             }
             Command::Perform { .. } | Command::Await { .. } | Command::Wake { .. } => return Ok(Next::Later),
         };
@@ -177,13 +183,53 @@ impl Way {
         }
     }
 
-    /// Whether a timer is a delay: neither a deadline nor the time until a wait looks again.
+    /// Whether a timer is a delay during which nothing else is decided: neither a deadline, nor the time until a wait looks again, nor
+    /// a wait for a time in something whose own time may come first.
     fn only_waits(&self, timer: &Timer) -> bool {
         match timer {
             Timer::Retry { .. } => true,
-            Timer::Wait { path, round } => *round == 0 || self.step(path).is_some_and(|s| matches!(s.verb, Verb::Repeat { .. })),
+            Timer::Wait { path, round: 0 } => {
+                let mut deadlines = self.deadlines(&self.run.pending()).into_iter();
+                let own = |timer: &Timer| matches!(timer, Timer::Step { path: of } if of == path);
+                let (mut ours, mut others) = (false, false);
+                deadlines.by_ref().for_each(|(timer, _)| if own(&timer) { ours = true } else { others = true });
+                !others || (ours && self.own_deadline(timer, self.wakes_at(timer)).is_some())
+            }
+            Timer::Wait { path, .. } => self.step(path).is_some_and(|s| matches!(s.verb, Verb::Repeat { .. })),
             _ => false,
         }
+    }
+
+    /// The deadline of a wait for a time, where it comes before that time, or with it.
+    fn own_deadline(&self, wait: &Timer, until: Timestamp) -> Option<(Timer, Timestamp)> {
+        let Timer::Wait { path, round: 0 } = wait else { return None };
+        let own = Timer::Step { path: path.clone() };
+        let at = self.wakes_at(&own);
+        (at <= until).then_some((own, at))
+    }
+
+    /// When a timer is due; at the end of all time where it is not set.
+    fn wakes_at(&self, wanted: &Timer) -> Timestamp {
+        let due = self.run.wanted().find_map(|command| match command {
+            Command::Wake { timer, at } if timer == wanted => Some(*at),
+            _ => None,
+        });
+        due.unwrap_or(Timestamp::MAX)
+    }
+
+    /// The times of steps and of the run that may be over.
+    fn deadlines(&self, pending: &[Command]) -> Vec<(Timer, Timestamp)> {
+        let counts = |timer: &Timer| match timer {
+            Timer::Step { .. } => true,
+            // What takes back, and what tidies up, has no end by it.
+            Timer::Run => self.run.can_run_out(),
+            _ => false,
+        };
+        let deadlines = pending.iter().filter_map(|command| match command {
+            Command::Wake { timer, at } if counts(timer) => Some((timer.clone(), *at)),
+            _ => None,
+        });
+        deadlines.collect()
     }
 
     fn step(&self, path: &StepPath) -> Option<&Step> {
@@ -201,11 +247,17 @@ impl Way {
         let mut choices = Vec::new();
         for prospect in self.run.prospects(path, self.now, &self.assumed) {
             for (resolution, what) in self.possibilities(path, &prospect) {
-                let does = Does::Resolve(Prospect { resolution, ..prospect.clone() });
+                let mut prospect = Prospect { resolution, ..prospect.clone() };
+                match what {
+                    What::Holds => prospect.assumes.extend(prospect.holds.clone()),
+                    What::DoesNotHold => prospect.assumes.extend(prospect.denied.clone()),
+                    _ => {}
+                }
+                let does = Does::Resolve(prospect);
                 choices.push(Choice { turn: self.turn(path, what), does });
             }
         }
-        choices.sort_by_key(|choice| choice.turn.what == What::Skipped);
+        choices.sort_by_key(|choice| (choice.turn.what.is_fall(), choice.turn.what == What::Skipped));
         choices
     }
 
@@ -229,8 +281,27 @@ impl Way {
             Resolution::Wait { .. } if open && self.step(path).is_some_and(polls) => {
                 vec![(Resolution::Wait { until: None }, What::Runs)]
             }
+            Resolution::Wait { until: Some(until) } => self.waits(path, until, open),
             Resolution::Values(values) => vec![(Resolution::Values(named(values, path.label())), What::Runs)],
             other => vec![(other, What::Runs)],
+        }
+    }
+
+    /// A wait for a time has enough of its own, or has not, or that is not known: how long it takes, or when an instant comes that
+    /// is written as one.
+    fn waits(&self, path: &StepPath, until: Timestamp, open: bool) -> Vec<(Resolution, What)> {
+        let passes = (Resolution::Wait { until: Some(if open { self.now } else { until }) }, What::Runs);
+        let Some(step) = self.step(path) else { return Vec::new() };
+        let Verb::Wait(wait) = &step.verb else { return Vec::new() };
+        let Some(within) = wait.within.or(step.timeout) else { return vec![passes] };
+        let over = later(self.now, within);
+        if !open && until < over {
+            return vec![passes];
+        }
+        let too_long = (Resolution::Wait { until: Some(over) }, What::RunsOut);
+        match &wait.what {
+            WaitFor::Duration(_) if !open => vec![too_long],
+            _ => vec![(Resolution::Wait { until: Some(self.now) }, What::Runs), too_long],
         }
     }
 
@@ -283,14 +354,14 @@ impl Way {
 
     fn choices(&self, pending: &[Command]) -> Vec<Choice> {
         let mut things: Vec<&Command> = Vec::new();
-        let mut deadlines: Vec<(&Timer, Timestamp)> = Vec::new();
+        let mut ready: Vec<(StepPath, u32)> = Vec::new();
         for command in pending {
-            match command {
-                Command::Perform { .. } | Command::Await { .. } | Command::Wake { timer: Timer::Wait { .. }, .. } => {
-                    things.push(command);
-                }
-                Command::Wake { timer: timer @ (Timer::Step { .. } | Timer::Run), at } => deadlines.push((timer, *at)),
-                _ => {}
+            if let Command::Perform { path, attempt } = command {
+                ready.push((path.clone(), *attempt));
+            }
+            if matches!(command, Command::Perform { .. } | Command::Await { .. } | Command::Wake { timer: Timer::Wait { .. }, .. })
+            {
+                things.push(command);
             }
         }
         // Of many parts at once, the outermost two go on: from both ends, every pair comes in both orders.
@@ -298,16 +369,14 @@ impl Way {
             things.drain(1..things.len() - 1);
         }
         let mut choices: Vec<Choice> = things.iter().flat_map(|thing| self.ends_of(thing)).collect();
-        let during = things.iter().find_map(|thing| match thing {
-            Command::Perform { path, attempt } => Some((path.clone(), *attempt)),
-            _ => None,
-        });
-        for (timer, at) in deadlines {
-            let turn = match timer {
+        for (timer, at) in self.deadlines(pending) {
+            let turn = match &timer {
+                // It has been told whether a wait for a time has enough of it.
+                Timer::Step { path } if self.wakes_at(&Timer::Wait { path: path.clone(), round: 0 }) < at => continue,
                 Timer::Step { path } => self.turn(path, What::RunsOut),
                 _ => Turn::of_the_run(What::RunsOut),
             };
-            choices.push(Choice { turn, does: Does::Fire { timer: timer.clone(), at, during: during.clone() } });
+            choices.push(Choice { turn, does: Does::Fire { timer, at, during: ready.clone() } });
         }
         choices
     }
@@ -330,9 +399,9 @@ impl Way {
                 ends.map(|(what, _)| Choice { turn: self.turn(path, what), does: Does::Attempt { attempt: *attempt } }).collect()
             }
             Command::Await { decision } => self.answers(*decision),
-            Command::Wake { timer: timer @ Timer::Wait { path, .. }, at } => {
-                let does = Does::Fire { timer: timer.clone(), at: *at, during: None };
-                vec![Choice { turn: self.turn(path, What::LooksAgain), does }]
+            Command::Wake { timer: timer @ Timer::Wait { path, round }, at } => {
+                let what = if *round == 0 { What::Runs } else { What::LooksAgain };
+                vec![Choice { turn: self.turn(path, what), does: Does::Pass { timer: timer.clone(), at: *at } }]
             }
             _ => Vec::new(),
         }
@@ -386,13 +455,31 @@ impl Way {
             Does::Attempt { attempt } => self.attempt(path, *attempt, what),
             Does::Say(decision) => self.say(*decision, what),
             Does::Fire { timer, at, during } => {
-                if let Some((path, attempt)) = during {
-                    self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
+                self.now = self.now.max(*at);
+                let fired = Fact::TimerFired { timer: timer.clone() };
+                for (path, attempt) in self.stopped_by(&fired, during)? {
+                    self.record(Fact::AttemptStarted { path, attempt })?;
                 }
+                self.record(fired)
+            }
+            Does::Pass { timer, at } => {
                 self.now = self.now.max(*at);
                 self.record(Fact::TimerFired { timer: timer.clone() })
             }
         }
+    }
+
+    /// Those of these attempts, which are ready, that an event stops: the others go on.
+    fn stopped_by(&mut self, fact: &Fact, ready: &[(StepPath, u32)]) -> Result<Vec<(StepPath, u32)>, IllegalEvent> {
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.cost += self.run.weight();
+        let mut after = self.run.clone();
+        let run = self.run.id().cloned().unwrap_or_else(RunId::explored);
+        after.apply(&Event { run, seq: self.run.seq() + 1, at: self.now, fact: fact.clone() })?;
+        let goes_on = |(path, attempt): &&(StepPath, u32)| after.wants(&Command::Perform { path: path.clone(), attempt: *attempt });
+        Ok(ready.iter().filter(|one| !goes_on(one)).cloned().collect())
     }
 
     /// An attempt from its begin to its end. One that fails does so as often as it is tried.
@@ -501,7 +588,10 @@ impl Way {
 
     /// Where only people can move the run and nothing limits how long they take: the steps that ask.
     pub fn waits_for_ever(&self) -> Vec<StepIx> {
-        let pending = self.run.pending();
+        // A time that ends nothing any more ends no wait.
+        let idle = |command: &Command| matches!(command, Command::Wake { timer: Timer::Run, .. }) && !self.run.can_run_out();
+        let mut pending = self.run.pending();
+        pending.retain(|command| !idle(command));
         let asks = |command: &Command| match command {
             Command::Await { decision } => self.run.decision(*decision).filter(|decision| decision.deadline.is_none()),
             _ => None,

@@ -1,9 +1,20 @@
 //! What a step reads: every name in its conditions, texts and expressions, those of the steps inside it left to them.
 
-use super::{EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, StepIx, Verb, Verify, WaitFor};
+use super::{Assertion, Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, StepIx, Verb, Verify, WaitFor};
 use crate::expr::{Expression, Reference, Template};
 
 impl Step {
+    /// The conditions that are the same wherever they are written again: of the step, of its branches, of what it checks.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Expression> {
+        let (branches, checked): (&[Branch], &[Assertion]) = match &self.verb {
+            Verb::Choose(branches) => (branches, &[]),
+            Verb::Check(assertions) => (&[], assertions),
+            _ => (&[], &[]),
+        };
+        let when = branches.iter().filter_map(|branch| branch.when.as_ref());
+        self.condition.iter().chain(when).chain(checked.iter().map(|assertion| &assertion.that))
+    }
+
     /// Every name that the step itself mentions, in no order that matters.
     pub fn references(&self) -> Vec<Reference> {
         let mut found = Found::default();

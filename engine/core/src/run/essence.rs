@@ -120,9 +120,7 @@ impl Reads {
         let step = plan.step(ix);
         let mut own = Last::default();
         own.add(&step.references(), 1);
-        let branches: &[_] = if let Verb::Choose(branches) = &step.verb { branches } else { &[] };
-        let conditions = step.condition.iter().chain(branches.iter().filter_map(|branch| branch.when.as_ref()));
-        own.judges = conditions.map(|condition| (condition.source.trim().to_owned(), 1)).collect();
+        own.judges = step.conditions().map(|condition| (condition.source.trim().to_owned(), 1)).collect();
         let mut last = own.clone();
         let again = matches!(step.verb, Verb::Each(_) | Verb::Repeat { .. } | Verb::Wait(_) | Verb::Parallel { .. });
         let mut lists: Vec<(BlockRef, &[StepIx])> = match &step.verb {
@@ -427,6 +425,7 @@ impl<'r> Essence<'r> {
                 for number in [items.next, items.failures, items.wave_end] {
                     self.number(number as usize);
                 }
+                self.put(u8::from(items.cut));
                 self.end(items.worst.as_ref());
             }
             Inner::Rounds { round, until } => {

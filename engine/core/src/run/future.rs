@@ -106,9 +106,7 @@ impl Reads {
         for (place, ix) in list.iter().enumerate() {
             let step = plan.step(*ix);
             last.names(place, &step.references());
-            let branches: &[_] = if let Verb::Choose(branches) = &step.verb { branches } else { &[] };
-            let conditions = step.condition.iter().chain(branches.iter().filter_map(|branch| branch.when.as_ref()));
-            last.conditions.extend(conditions.map(|condition| (condition.source.trim().to_owned(), place)));
+            last.conditions.extend(step.conditions().map(|condition| (condition.source.trim().to_owned(), place)));
             if !step.gates.is_empty() || matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) {
                 last.asks = Some(place);
             }

@@ -10,7 +10,7 @@ use crate::document::input::accept_all;
 use crate::expr::{Destination, EvalError, Expression, Names, Template};
 use crate::id::{Id, StepPath};
 use crate::limits;
-use crate::plan::{Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
+use crate::plan::{Assertion, Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -31,11 +31,23 @@ pub struct Prospect {
     pub closed: Option<String>,
     /// What is taken to hold, and not to hold, where this is what the step does.
     pub assumes: Assumed,
+    /// Of a `check` that rests on something unknown: what is so where it holds, and where it does not.
+    pub holds: Assumed,
+    pub denied: Assumed,
 }
 
 impl Prospect {
     fn sure(resolution: Resolution) -> Prospect {
-        Prospect { resolution, because: None, open: Vec::new(), closed: None, assumes: Assumed::default() }
+        let (because, open, closed) = (None, Vec::new(), None);
+        Prospect {
+            resolution,
+            because,
+            open,
+            closed,
+            assumes: Assumed::default(),
+            holds: Assumed::default(),
+            denied: Assumed::default(),
+        }
     }
 }
 
@@ -133,6 +145,10 @@ impl Run {
         let step = self.step_of(node);
         match &step.verb {
             Verb::Choose(branches) => return self.choosing(node, branches, names, assumed),
+            Verb::Check(assertions) => {
+                let checked = self.checking(node, assertions, names, assumed);
+                return vec![checked.unwrap_or_else(|error| self.failing(error))];
+            }
             Verb::Each(each) => {
                 if let Ok(Value::Unknown(name)) = each.items.evaluate(names) {
                     return pattern(&each.r#as, &name);
@@ -185,24 +201,40 @@ impl Run {
         prospects
     }
 
+    fn checking(
+        &self,
+        node: NodeIx,
+        assertions: &[Assertion],
+        names: &InScope<'_>,
+        assumed: &Assumed,
+    ) -> Result<Prospect, EvalError> {
+        let (mut failures, mut open) = (Vec::new(), Vec::new());
+        let (mut holds, mut denied) = (Assumed::default(), Assumed::default());
+        for assertion in assertions {
+            let source = assertion.that.source.trim();
+            match self.judgement(&assertion.that, node, names, assumed)? {
+                Truth::Yes => {}
+                Truth::Unknown(name) => {
+                    open.push(format!("whether `{source}` holds depends on {name}"));
+                    holds.extend(self.assumption(&assertion.that, node, true));
+                    denied.extend(self.assumption(&assertion.that, node, false));
+                }
+                Truth::No => failures.push(match &assertion.otherwise {
+                    Some(text) => text.render(Destination::Plain, names)?.0,
+                    None => format!("`{source}` does not hold"),
+                }),
+            }
+        }
+        // Of several, nobody knows which does not hold.
+        if open.len() > 1 {
+            denied = Assumed::default();
+        }
+        Ok(Prospect { open, holds, denied, ..Prospect::sure(Resolution::Checked { failures }) })
+    }
+
     /// The one thing that a step without branches does.
     fn only(&self, node: NodeIx, step: &Step, names: &InScope<'_>, now: Timestamp) -> Result<Prospect, EvalError> {
         let (resolution, open) = match &step.verb {
-            Verb::Check(assertions) => {
-                let (mut failures, mut open) = (Vec::new(), Vec::new());
-                for assertion in assertions {
-                    let source = assertion.that.source.trim();
-                    match truth(&assertion.that, names)? {
-                        Truth::Yes => {}
-                        Truth::Unknown(name) => open.push(format!("whether `{source}` holds depends on {name}")),
-                        Truth::No => failures.push(match &assertion.otherwise {
-                            Some(text) => text.render(Destination::Plain, names)?.0,
-                            None => format!("`{source}` does not hold"),
-                        }),
-                    }
-                }
-                (Resolution::Checked { failures }, open)
-            }
             Verb::Each(_) => (self.does(node, names, now)?, Vec::new()),
             Verb::Wait(wait) => {
                 let (WaitFor::Duration(time) | WaitFor::Until { until: time, .. }) = &wait.what;
@@ -239,7 +271,9 @@ impl Run {
                 let work = self.work(step, self.node(node).scope, names)?;
                 (Resolution::Work(Box::new(work)), depends("it", &unknown_of(step, names)?))
             }
-            Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Choose(_) => (Resolution::Enter, Vec::new()),
+            Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Choose(_) | Verb::Check(_) => {
+                (Resolution::Enter, Vec::new())
+            }
         };
         Ok(Prospect { open, ..Prospect::sure(resolution) })
     }

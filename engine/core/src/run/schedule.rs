@@ -219,6 +219,7 @@ impl Run {
             wave_end: waves.first().copied().unwrap_or(0),
             next: 0,
             failures: 0,
+            cut: false,
             scopes: Vec::new(),
             worst: None,
         }));
@@ -396,6 +397,7 @@ impl Run {
             Inner::Each(items) => {
                 let bad = !matches!(end, End::Completed | End::Stopped);
                 items.failures += u32::from(bad);
+                items.cut |= end == End::Stopped;
                 if end != End::Completed && (outward || matches!(items.worst, None | Some(End::Stopped))) {
                     items.worst = Some(end);
                 }
@@ -437,7 +439,7 @@ impl Run {
             Inner::Parallel { worst, .. } => worst.take(),
             Inner::Each(items) => {
                 let worst = items.worst.take();
-                let unfinished = stopped && (items.next as usize) < items.items.len();
+                let unfinished = stopped && (items.cut || (items.next as usize) < items.items.len());
                 match worst {
                     Some(End::Finished { .. } | End::Failed { rollback: true, .. }) => worst,
                     _ if items.failures > tolerated => worst.map(|end| items.counted(end)),

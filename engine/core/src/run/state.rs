@@ -208,6 +208,8 @@ pub(super) struct Items {
     pub wave_end: u32,
     pub next: u32,
     pub failures: u32,
+    /// An item was stopped before its end.
+    pub cut: bool,
     pub scopes: Vec<ScopeIx>,
     pub worst: Option<End>,
 }

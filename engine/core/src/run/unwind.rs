@@ -12,6 +12,12 @@ impl Run {
         self.outcome.is_none() && self.cancel.is_none() && matches!(stage, Some(Stage::Body | Stage::OnFailure))
     }
 
+    /// Whether it makes a difference that the time of the run is over.
+    pub(crate) fn can_run_out(&self) -> bool {
+        let first = self.frames.first();
+        self.outcome.is_none() && first.is_none_or(|frame| matches!(frame.stage, Stage::Body | Stage::OnFailure))
+    }
+
     pub(super) fn take_cancel(&mut self, cancel: Cancel) {
         self.cancel = Some(cancel);
         self.paused = false;

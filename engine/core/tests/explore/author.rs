@@ -1,6 +1,8 @@
 //! Writes the small procedures, from a seed.
 
-use super::small::{Book, Branch, Does, Effect, Gate, Moment, Must, OnTimeout, Policy, Procedure, Quorum, Runs, Step, Undo, When};
+use super::small::{
+    Book, Branch, Does, Effect, Gate, Moment, Must, OnTimeout, Policy, Procedure, Quorum, Runs, Sleep, Step, Undo, Verify, When,
+};
 
 /// Marsaglia's xorshift.
 struct Dice(u64);
@@ -34,12 +36,15 @@ pub struct Author {
     /// The first input of the procedure that is being written.
     inputs: u64,
     calls: bool,
+    /// Whatever is written now may be stopped because the time of something around it is over.
+    timed: bool,
 }
 
 impl Author {
     pub fn book(seed: u64) -> Book {
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut author = Author { dice, ids: 0, left: 5, before: Vec::new(), own: Vec::new(), inputs: 0, calls: true };
+        let mut author =
+            Author { dice, ids: 0, left: 5, before: Vec::new(), own: Vec::new(), inputs: 0, calls: true, timed: false };
         // The first throws of neighbouring seeds are alike.
         for _ in 0..20 {
             author.dice.roll(2);
@@ -57,20 +62,26 @@ impl Author {
     }
 
     fn procedure(&mut self, tag: &str, depth: u64) -> Procedure {
+        let timed = depth == 0 && self.dice.one_in(6);
+        self.timed |= timed;
         let steps = self.list(depth);
+        let apart = depth == 0 || !self.timed;
         let aside = |id: &str, command| Step {
             id: format!("{id}{tag}"),
-            does: Does::Change { command, repeatable: true, undo: Undo::None, attempts: 1, script: false },
+            does: Does::Change { command, repeatable: true, undo: Undo::None, attempts: 1, script: false, verify: Verify::None },
             policy: Policy::Stop,
             by_hand: false,
             runs: Runs::Always,
+            timed: false,
         };
         Procedure {
             steps,
-            mends: self.dice.one_in(if depth == 0 { 5 } else { 2 }).then(|| aside("mend", 7)),
-            tidies: self.dice.one_in(if depth == 0 { 5 } else { 3 }).then(|| aside("tidy", 8)),
+            // What a call does about a failure, and in the end, is stopped or goes on in ways of its own where a time is over.
+            mends: (self.dice.one_in(if depth == 0 { 5 } else { 2 }) && apart).then(|| aside("mend", 7)),
+            tidies: (self.dice.one_in(if depth == 0 { 5 } else { 3 }) && apart).then(|| aside("tidy", 8)),
             inputs: self.inputs,
             lock: self.dice.one_in(4),
+            timed,
         }
     }
 
@@ -97,6 +108,10 @@ impl Author {
         let mut steps = Vec::new();
         while steps.is_empty() || (self.left > 0 && (steps.len() as u64) < most) {
             steps.push(self.step(depth));
+            // Nothing can stand behind it.
+            if steps.last().is_some_and(ends) {
+                break;
+            }
         }
         steps
     }
@@ -105,10 +120,14 @@ impl Author {
         self.left = self.left.saturating_sub(1);
         let inner = depth < 2 && self.left > 0;
         let id = self.id();
-        let does = match self.dice.roll(if inner { 28 } else { 16 }) {
+        // Of what holds steps.
+        let around = self.timed;
+        let timed = self.dice.one_in(4);
+        self.timed |= timed;
+        let does = match self.dice.roll(if inner { 31 } else { 18 }) {
             0 | 1 => Does::Read,
             2..=6 => self.change(&id),
-            7 | 8 => Does::Destroy,
+            7 | 8 => Does::Destroy(self.verify(&id)),
             9..=11 => Does::Approve(self.quorum()),
             12 => Does::Ask { within: !self.dice.one_in(4) },
             13 => {
@@ -116,12 +135,26 @@ impl Author {
                 Does::Manual { within: !self.dice.one_in(4), undo }
             }
             14 => Does::Poll(self.dice.one_in(2).then(|| format!("p{id}"))),
-            15 => Does::Sleep,
-            16 | 17 => Does::Group(self.list(depth + 1)),
-            18 => Does::Choose(self.inputs + self.dice.roll(2), self.list(depth + 1)),
-            19 | 20 => Does::Each(self.dice.roll(3), self.apart(false)),
-            21 | 22 => Does::Repeat(1 + self.dice.roll(3), self.apart(false)),
-            23..=25 if self.calls => self.call(&id, depth),
+            15 => Does::Sleep(self.dice.pick(&[Sleep::Short, Sleep::Unknown, Sleep::Long])),
+            16 => Does::Finish(self.dice.one_in(2)),
+            17 => Does::Check(self.inputs + self.dice.roll(2)),
+            18 | 19 => Does::Group(self.list(depth + 1)),
+            20 | 21 => {
+                let before = self.before.clone();
+                let (input, body) = (self.inputs + self.dice.roll(2), self.list(depth + 1));
+                // One branch cannot read what another does.
+                let inside = std::mem::replace(&mut self.before, before);
+                let otherwise = self.dice.one_in(2).then(|| self.list(depth + 1));
+                self.before.extend(inside);
+                Does::Choose(input, body, otherwise)
+            }
+            22 | 23 => {
+                let beside = self.dice.one_in(2);
+                let failures = self.dice.roll(if beside { 2 } else { 3 });
+                Does::Each { failures, beside, body: self.apart(beside) }
+            }
+            24 | 25 => Does::Repeat(1 + self.dice.roll(3), self.apart(false)),
+            26..=28 if self.calls => self.call(&id, depth),
             _ => {
                 let locked = self.dice.one_in(2);
                 let (one, other) = (self.branch(locked), self.branch(locked));
@@ -141,7 +174,17 @@ impl Author {
         if matches!(does, Does::Read | Does::Change { .. }) {
             self.before.push(id.clone());
         }
-        Step { id, does, policy, by_hand: self.dice.one_in(4), runs }
+        self.timed = around;
+        let step = Step { id, does, policy, by_hand: self.dice.one_in(4), runs, timed: false };
+        Step { timed: timed && !step.inside().is_empty(), ..step }
+    }
+
+    fn verify(&mut self, id: &str) -> Verify {
+        match self.dice.roll(4) {
+            0 => Verify::Step(format!("v{id}")),
+            1 => Verify::Condition,
+            _ => Verify::None,
+        }
     }
 
     fn change(&mut self, id: &str) -> Does {
@@ -152,7 +195,14 @@ impl Author {
             _ => Undo::Plain,
         };
         let attempts = if self.dice.one_in(3) { 2 + self.dice.roll(3) } else { 1 };
-        Does::Change { command: self.dice.roll(2), repeatable: self.dice.one_in(2), undo, attempts, script: self.dice.one_in(3) }
+        Does::Change {
+            command: self.dice.roll(2),
+            repeatable: self.dice.one_in(2),
+            undo,
+            attempts,
+            script: self.dice.one_in(3),
+            verify: self.verify(id),
+        }
     }
 
     fn call(&mut self, id: &str, depth: u64) -> Does {
@@ -190,11 +240,12 @@ impl Author {
                         undo,
                         attempts: 1 + self.dice.roll(2),
                         script: self.dice.one_in(3),
+                        verify: Verify::None,
                     }
                 }
             };
             let policy = [Policy::Stop, Policy::Continue, Policy::Rollback][self.dice.roll(3) as usize];
-            Step { id, does, policy, by_hand: self.dice.one_in(4), runs: Runs::Always }
+            Step { id, does, policy, by_hand: self.dice.one_in(4), runs: Runs::Always, timed: false }
         });
         let steps = steps.collect();
         self.before = before;
@@ -221,8 +272,20 @@ impl Author {
         match self.dice.roll(6) {
             0..=2 if own && !self.own.is_empty() => Moment::Step(self.dice.pick(&self.own), when),
             3 => Moment::Ends(self.dice.pick(&["succeeded", "failed", "rejected", "rolled_back", "needs_attention"])),
-            4 => Moment::Verb(self.dice.pick(&["approve", "ask", "manual"]), when),
+            4 => Moment::Verb(self.dice.pick(&["approve", "ask", "manual", "check"]), when),
             _ => Moment::Effect(self.dice.pick(&[Effect::Read, Effect::Change, Effect::Destructive]), when),
         }
     }
+}
+
+/// Whether a step ends its procedure on every path.
+fn ends(step: &Step) -> bool {
+    let all = |list: &[Step]| list.iter().any(ends);
+    step.runs == Runs::Always
+        && match &step.does {
+            Does::Finish(_) => true,
+            Does::Group(body) => all(body),
+            Does::Choose(_, body, Some(otherwise)) => all(body) && all(otherwise),
+            _ => false,
+        }
 }

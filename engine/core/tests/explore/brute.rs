@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::author::Author;
 use super::checker::{Checker, Found, PATHS, Slip, checked, pair, tagged};
-use super::small::{Book, Branch, Does, OnTimeout, Quorum, Step};
+use super::small::{Book, Branch, Does, OnTimeout, Quorum, Sleep, Step, Verify};
 use super::{plan_among, walked};
 use runbook_core::StepPath;
 use runbook_core::explore::{Kind, Walk, What};
 
-const PROCEDURES: u64 = 1_000;
+/// How many of them; more where `EXPLORE_SEEDS` says so.
+fn procedures() -> u64 {
+    std::env::var("EXPLORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1_000)
+}
 
 fn walk_of(book: &Book) -> Walk {
     let files = book.documents();
@@ -60,16 +63,26 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
                 Does::Approve(of) => quorum(of, forms),
                 Does::Ask { .. } => drop(forms.insert("ask")),
                 Does::Manual { .. } => drop(forms.insert("manual")),
-                Does::Change { attempts, script, .. } => {
+                Does::Change { attempts, script, verify, repeatable, .. } => {
                     forms.extend((*attempts > 1).then_some("retry"));
                     forms.extend(script.then_some("a script"));
+                    forms.extend(verified(verify).filter(|_| !repeatable));
                 }
-                Does::Sleep => drop(forms.insert("wait for")),
+                Does::Destroy(verify) => forms.extend(verified(verify)),
+                Does::Sleep(Sleep::Short) => drop(forms.insert("wait for")),
+                Does::Sleep(Sleep::Unknown) => drop(forms.insert("wait for what is not known")),
+                Does::Sleep(Sleep::Long) => drop(forms.insert("wait for too long")),
+                Does::Check(_) => drop(forms.insert("check")),
+                Does::Finish(true) => drop(forms.insert("finish well")),
+                Does::Finish(false) => drop(forms.insert("finish badly")),
+                Does::Choose(.., Some(_)) => drop(forms.insert("otherwise")),
                 Does::Poll(None) => drop(forms.insert("wait until")),
                 Does::Poll(Some(_)) => drop(forms.insert("wait with a probe")),
                 Does::Repeat(1, _) => drop(forms.insert("one round")),
                 Does::Repeat(..) => drop(forms.insert("repeat")),
-                Does::Each(1.., _) => drop(forms.insert("max_failures")),
+                Does::Each { beside: true, failures: 1.., .. } => drop(forms.insert("max_failures of items at once")),
+                Does::Each { beside: true, .. } => drop(forms.insert("items at once")),
+                Does::Each { failures: 1.., .. } => drop(forms.insert("max_failures")),
                 Does::Parallel(one, other) if called(one) && called(other) => drop(forms.insert("locks")),
                 Does::Call(procedure) => {
                     forms.insert("call");
@@ -82,7 +95,17 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
                 }
                 _ => {}
             }
+            if step.timed {
+                forms.insert("timeout");
+            }
             step.inside().into_iter().for_each(|list| steps(list, reached, forms));
+        }
+    }
+    fn verified(verify: &Verify) -> Option<&'static str> {
+        match verify {
+            Verify::None => None,
+            Verify::Step(_) => Some("verify by a step"),
+            Verify::Condition => Some("verify by a condition"),
         }
     }
     steps(&book.main.steps, reached, forms);
@@ -94,6 +117,7 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
         ("finally", book.main.tidies.is_some()),
         ("on_failure", reached.contains("mend")),
         ("a lock", book.main.lock),
+        ("timeout of the run", book.main.timed),
         ("must", !book.musts.is_empty()),
         ("must of the workspace", book.properties().len() > book.musts.len()),
     ] {
@@ -103,7 +127,7 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
     }
 }
 
-const FORMS: [&str; 26] = [
+const FORMS: [&str; 38] = [
     "a script",
     "a quorum",
     "no end",
@@ -130,6 +154,18 @@ const FORMS: [&str; 26] = [
     "must",
     "must of the workspace",
     "gates side by side",
+    "verify by a step",
+    "verify by a condition",
+    "wait for what is not known",
+    "wait for too long",
+    "check",
+    "finish well",
+    "finish badly",
+    "otherwise",
+    "items at once",
+    "max_failures of items at once",
+    "timeout",
+    "timeout of the run",
 ];
 
 #[test]
@@ -137,7 +173,7 @@ fn explore_agrees_with_brute_force() {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut compared = 0;
-    for seed in 1..=PROCEDURES {
+    for seed in 1..=procedures() {
         let book = Author::book(seed);
         let Some(ours) = judged(&book, Slip::None) else { continue };
         let theirs = explored(&walk_of(&book));
@@ -163,13 +199,17 @@ fn explore_agrees_with_brute_force() {
     for form in FORMS {
         assert!(seen.get(form).is_some_and(|times| *times >= 20), "{form}: {seen:?}");
     }
-    assert!(compared >= PROCEDURES * 8 / 10, "{compared}");
+    assert!(compared >= procedures() * 8 / 10, "{compared}");
 }
 
 /// A step as it is named here: by its id, and the item of a loop that it stands in; an undo by the step that it takes back.
 fn name(path: &str) -> String {
     if let Some((of, _)) = path.split_once("~undo") {
         return format!("{}~undo", name(of));
+    }
+    // Which look it is does not matter, nor within which item of which loop that it is one.
+    if let Some((of, look)) = path.split_once("~verify") {
+        return name(of).replacen(name(of).split(' ').next().unwrap(), look.rsplit('/').next().unwrap(), 1);
     }
     let id = path.rsplit(['/', '.']).next().unwrap();
     tagged(id, path.split_once('[').map(|(_, rest)| rest.split(']').next().unwrap().parse().unwrap()))
@@ -178,7 +218,7 @@ fn name(path: &str) -> String {
 #[test]
 fn what_is_left_agrees_with_brute_force() {
     let (mut rows, mut unsure, mut of_undos, mut two_ends, mut doubtful) = (0, 0, 0, 0, 0);
-    for seed in 1..=PROCEDURES {
+    for seed in 1..=procedures() {
         let book = Author::book(seed);
         let Some(Checker { left: ours, .. }) = judged(&book, Slip::None) else { continue };
         let mut told = BTreeSet::new();
@@ -186,6 +226,8 @@ fn what_is_left_agrees_with_brute_force() {
             assert!(!fall.more);
             for what in &fall.when {
                 let how = match what {
+                    What::TimesOut if fall.path.as_str().contains("~verify") => "times out",
+                    What::DoesNotHold => "does not hold",
                     What::Fails | What::TimesOut => "fails",
                     What::Rejected => "rejected",
                     What::Expires => "expires",
@@ -211,8 +253,10 @@ fn what_is_left_agrees_with_brute_force() {
                     let undone = undone.iter().map(|path| format!("takes back {}", so(path)));
                     asked.iter().map(asks).chain(undone).chain(runs.iter().map(|path| format!("runs {}", so(path)))).collect()
                 };
-                let since = lists(&fall.asked, &fall.undone, &fall.on_failure);
-                let not_always = lists(&fall.perhaps_asked, &fall.perhaps_undone, &fall.perhaps_on_failure);
+                let mut since = lists(&fall.asked, &fall.undone, &fall.on_failure);
+                let mut not_always = lists(&fall.perhaps_asked, &fall.perhaps_undone, &fall.perhaps_on_failure);
+                since.extend(fall.verified.then(|| "looks".to_owned()));
+                not_always.extend(fall.perhaps_verified.then(|| "looks".to_owned()));
                 let ends: BTreeSet<&str> = fall.outcomes.iter().map(|outcome| outcome.name()).collect();
                 let none = (fall.or_ends || fall.goes_on.is_empty()).then_some(None);
                 let on: BTreeSet<Option<String>> = fall.goes_on.iter().map(|path| Some(so(path))).chain(none).collect();
@@ -272,8 +316,14 @@ fn an_error_would_be_seen() {
         Slip::UndosNeverFail,
         Slip::PropertiesForget,
         Slip::PropertiesSeeNoSkips,
+        Slip::TimesNeverCome,
+        Slip::TimesStopNothing,
+        Slip::OtherwiseNever,
+        Slip::FinishesDoNothing,
+        Slip::VerifiesAskPeople,
+        Slip::ItemsTakeTurns,
     ] {
-        let seen = (1..=PROCEDURES).any(|seed| {
+        let seen = (1..=procedures()).any(|seed| {
             let book = Author::book(seed);
             let right = rights.entry(seed).or_insert_with(|| judged(&book, Slip::None));
             let (Some(right), Some(wrong)) = (right, judged(&book, slip)) else { return false };

@@ -3,14 +3,17 @@
 //! could only lengthen a path: a wait looks once more, people have a step done once more, one undo of a path fails.
 
 mod beside;
+mod loops;
 mod people;
+mod procedures;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash};
 
-use beside::Head;
+use beside::{Head, Sides};
 
-use super::small::{Book, Branch, Does, Effect, Gate, Moment, Must, Policy, Procedure, Runs, Step, Undo, When};
+use super::small::{Book, Does, Effect, Gate, Moment, Must, Policy, Runs, Step, Undo, Verify, When};
 
 /// Everything that happened on one path, as far as anything rests on it.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +48,10 @@ struct Path {
     /// What has happened since then, and with which step it went on.
     since: BTreeSet<String>,
     on: Option<String>,
+    /// Whatever it is in whose time may run out, the outermost first, by name; the run itself has none.
+    clocks: Vec<Option<String>>,
+    /// Nobody knows whether a step did its work.
+    doubtful: bool,
 }
 
 /// In which list of its procedure a step stands.
@@ -112,10 +119,26 @@ pub struct Left {
 #[derive(Clone, Copy, Debug)]
 enum End {
     Done,
-    Failed { told: bool, rollback: bool, rejected: bool },
+    Failed {
+        told: bool,
+        rollback: bool,
+        rejected: bool,
+    },
+    /// A `finish`, which ends the procedure.
+    Finished {
+        well: bool,
+    },
+    /// The time of this clock is over, and everything in it ends. `told`: the outermost step has a `by_hand`.
+    Late {
+        clock: usize,
+        told: bool,
+        rollback: bool,
+    },
 }
 
 const FAILED: End = End::Failed { told: false, rollback: false, rejected: false };
+/// That an author has it end so tells whoever runs it.
+const FINISHED: End = End::Failed { told: true, rollback: false, rejected: false };
 const REJECTED: End = End::Failed { told: false, rollback: false, rejected: true };
 
 /// Who is asked where nobody else is named.
@@ -145,6 +168,12 @@ pub enum Slip {
     UndosNeverFail,
     PropertiesForget,
     PropertiesSeeNoSkips,
+    TimesNeverCome,
+    TimesStopNothing,
+    OtherwiseNever,
+    FinishesDoNothing,
+    VerifiesAskPeople,
+    ItemsTakeTurns,
 }
 
 /// A procedure with more paths is not checked.
@@ -235,8 +264,8 @@ impl Checker {
     }
 
     /// The same of a call that stands for nothing but its id.
-    fn moment_of(&mut self, path: &mut Path, branch: &Branch, now: When) {
-        if let Some((call, _)) = &branch.call {
+    fn moment_of(&mut self, path: &mut Path, call: Option<&(String, u64)>, now: When) {
+        if let Some((call, _)) = call {
             self.come(path, |moment| matches!(moment, Moment::Step(id, when) if id == call && *when == now));
         }
     }
@@ -281,7 +310,7 @@ impl Checker {
                     // Whether a step runs and what it then turns out to do is one turn.
                     true => {
                         let turned = path.turns != before;
-                        if turned && !matches!(step.does, Does::Each(..)) {
+                        if turned && !matches!(step.does, Does::Each { .. } | Does::Sleep(_) | Does::Check(_)) {
                             path.works(path.name(step));
                         }
                         checker.begin(step, !turned, path, then);
@@ -303,34 +332,43 @@ impl Checker {
 
     fn begin(&mut self, step: &Step, turn: bool, mut path: Path, then: Then<'_>) {
         self.reached.insert(step.id.clone());
-        let (touched, before) = (path.touched.len(), path.turns);
+        let (touched, depth, before) = (path.touched.len(), path.clocks.len(), path.turns);
         // A list that fails is gone on after, or not, as one step is.
-        let mut ended = |checker: &mut Checker, path: Path, end: End| checker.ended(step, touched, path, end, then);
+        let mut ended = |checker: &mut Checker, path: Path, end: End| checker.ended(step, (touched, depth), path, end, then);
         match &step.does {
-            Does::Choose(number, body) => self.input(*number, turn, path, &mut |checker, mut path, holds| {
-                checker.moment(&mut path, step, When::Begins);
+            Does::Choose(number, body, otherwise) => self.input(*number, turn, path, &mut |checker, mut path, holds| {
+                checker.opens(step, &mut path);
                 if path.turns != before {
                     path.works(path.name(step));
                 }
-                match holds {
-                    true => {
-                        checker.reached.insert(format!("{}/0", step.id));
+                let otherwise = otherwise.as_ref().filter(|_| checker.slip != Slip::OtherwiseNever);
+                let branch = if holds { Some((0, body)) } else { otherwise.map(|body| (1, body)) };
+                match branch {
+                    Some((number, body)) => {
+                        checker.reached.insert(format!("{}/{number}", step.id));
                         checker.list(body, path, &mut ended);
                     }
-                    false => ended(checker, path, End::Done),
+                    None => ended(checker, path, End::Done),
                 }
             }),
-            Does::Each(failures, body) => {
+            Does::Each { failures, beside, body } => {
                 let mut path = Path { turns: path.turns + usize::from(turn), ..path };
-                self.moment(&mut path, step, When::Begins);
+                self.opens(step, &mut path);
                 ended(self, path.clone(), End::Done);
                 path.works(path.name(step));
                 let mut outside = |checker: &mut Checker, path: Path, end: End| ended(checker, Path { item: None, ..path }, end);
-                self.items(0, *failures, (0, End::Done), body, path, &mut outside);
+                match beside {
+                    true if self.slip != Slip::ItemsTakeTurns => {
+                        self.items_beside(*failures, body, path, &mut outside);
+                    }
+                    _ => self.items(0, *failures, (0, End::Done), body, path, &mut outside),
+                }
             }
-            Does::Read | Does::Destroy | Does::Change { .. } => self.acts(step, path, &mut ended),
+            Does::Read | Does::Destroy(_) | Does::Change { .. } => self.acts(step, path, &mut ended),
+            Does::Sleep(sleep) => self.sleep(step, *sleep, turn, path, &mut ended),
+            Does::Check(number) => self.checks(step, *number, turn, path, &mut ended),
             does => {
-                self.moment(&mut path, step, When::Begins);
+                self.opens(step, &mut path);
                 match does {
                     Does::Group(body) => self.list(body, path, &mut ended),
                     Does::Repeat(times, body) => {
@@ -341,29 +379,63 @@ impl Checker {
                     Does::Parallel(one, other) => {
                         for branch in [one, other] {
                             self.reached.extend(branch.call.iter().map(|(id, _)| id.clone()));
-                            self.moment_of(&mut path, branch, When::Begins);
+                            self.moment_of(&mut path, branch.call.as_ref(), When::Begins);
                         }
-                        self.beside(Head::of(one), Head::of(other), path, &mut ended);
+                        self.beside(Head::of(one), Head::of(other), Sides::STRICT, path, &mut ended);
                     }
                     Does::Call(procedure) => self.frame(procedure, false, path, &mut ended),
                     Does::Approve(quorum) => self.approve(quorum, step, path, &mut ended),
                     Does::Ask { within } => self.ask(step, *within, path, &mut ended),
                     Does::Manual { within, undo } => self.by_hand(step, *within, undo, path, &mut ended),
                     Does::Poll(probe) => self.poll(step, probe.as_ref(), true, path, &mut ended),
+                    Does::Finish(well) if self.slip != Slip::FinishesDoNothing => {
+                        ended(self, path, End::Finished { well: *well });
+                    }
                     _ => ended(self, path, End::Done),
                 }
             }
         }
     }
 
-    fn ended(&mut self, step: &Step, touched: usize, mut path: Path, end: End, then: Then<'_>) {
-        let End::Failed { told, rollback, rejected } = end else {
-            self.moment(&mut path, step, When::Succeeded);
-            return then(self, path, end);
+    /// A step that does not act begins, and its time with it.
+    fn opens(&mut self, step: &Step, path: &mut Path) {
+        self.moment(path, step, When::Begins);
+        if step.timed {
+            path.clocks.push(Some(path.name(step)));
+        }
+    }
+
+    /// `before`: how much had been changed, and how many times could run out, before it began.
+    fn ended(&mut self, step: &Step, before: (usize, usize), mut path: Path, end: End, then: Then<'_>) {
+        let (touched, depth) = before;
+        path.clocks.truncate(depth);
+        let (told, rollback, rejected) = match end {
+            End::Done => {
+                self.moment(&mut path, step, When::Succeeded);
+                return then(self, path, end);
+            }
+            End::Finished { well } => {
+                let well = well || matches!(step.does, Does::Finish(_));
+                self.moment(&mut path, step, if well { When::Succeeded } else { When::Failed });
+                return then(self, path, end);
+            }
+            // Something around it has no time left.
+            End::Late { clock, rollback, .. } if clock < depth => {
+                return then(self, path, End::Late { clock, told: step.by_hand, rollback });
+            }
+            End::Late { rollback, .. } => {
+                if !rollback {
+                    self.moment(&mut path, step, When::Failed);
+                }
+                (false, rollback, false)
+            }
+            End::Failed { told, rollback, rejected } => {
+                self.moment(&mut path, step, When::Failed);
+                (told, rollback, rejected)
+            }
         };
-        self.moment(&mut path, step, When::Failed);
         if step.policy == Policy::Continue && !rollback {
-            let whole = !matches!(step.does, Does::Read | Does::Destroy | Does::Change { .. } | Does::Approve { .. });
+            let whole = !matches!(step.does, Does::Read | Does::Destroy(_) | Does::Change { .. } | Does::Approve { .. });
             if path.touched.len() > touched && !(whole && self.slip == Slip::GroupsHideNothing) {
                 path.hidden.insert(step.id.clone());
                 path.unseen = None;
@@ -374,6 +446,28 @@ impl Checker {
         then(self, path, End::Failed { told: told || step.by_hand, rollback, rejected });
     }
 
+    /// Each time that may run out now, outside a step that is in doubt. `begun`: attempts that have begun by then.
+    fn late(&mut self, begun: &[(Option<u64>, &Step)], path: &Path, then: Then<'_>) {
+        self.late_in(begun, false, path, then);
+    }
+
+    fn late_in(&mut self, begun: &[(Option<u64>, &Step)], rollback: bool, path: &Path, then: Then<'_>) {
+        if self.slip == Slip::TimesNeverCome {
+            return;
+        }
+        for clock in 0..path.clocks.len() {
+            let mut late = path.turn();
+            for (item, step) in begun {
+                late.item = *item;
+                self.starts(step, &mut late);
+            }
+            let name = path.clocks[clock].clone().unwrap_or_else(|| "run".to_owned());
+            (&name, "late").hash(&mut self.told);
+            let end = if self.slip == Slip::TimesStopNothing { FAILED } else { End::Late { clock, told: false, rollback } };
+            then(self, Path { item: path.item, ..late.falls(name, "runs out of time") }, end);
+        }
+    }
+
     fn looked(&self, path: &mut Path) {
         if self.slip != Slip::LooksAreBlind {
             path.unseen = None;
@@ -381,246 +475,27 @@ impl Checker {
         path.hidden.clear();
     }
 
-    // Loops.
-
-    /// An item of a loop, and those after it. `so_far`: how many have failed, and how the first did.
-    fn items(&mut self, item: u64, tolerated: u64, so_far: (u64, End), body: &[Step], path: Path, then: Then<'_>) {
-        let tolerated = if self.slip == Slip::NothingIsTolerated { 0 } else { tolerated };
-        if item == (tolerated + 1).max(2) {
-            return then(self, path, End::Done);
-        }
-        self.list(body, Path { item: Some(item), ..path }, &mut |checker, path, end| {
-            let (failures, first) = match end {
-                End::Done => so_far,
-                // That concerns the whole run.
-                End::Failed { rollback: true, .. } => return then(checker, path, end),
-                failed if so_far.0 == 0 => (1, failed),
-                End::Failed { .. } => (so_far.0 + 1, so_far.1),
-            };
-            if failures > tolerated {
-                return then(checker, path, first);
-            }
-            checker.items(item + 1, tolerated, (failures, first), body, path, then);
-        });
-    }
-
-    fn round(&mut self, round: u64, times: u64, step: &Step, body: &[Step], path: Path, then: Then<'_>) {
-        self.list(body, Path { item: Some(round), ..path }, &mut |checker, path, end| {
-            if let End::Failed { .. } = end {
-                return then(checker, path, end);
-            }
-            let path = path.turn();
-            (&step.id, round).hash(&mut checker.told);
-            let mut holds = path.clone();
-            holds.works(step.id.clone());
-            checker.looked(&mut holds);
-            then(checker, holds, End::Done);
-            // Two rounds, and then past the last one.
-            if round < times.min(2) && checker.slip != Slip::OneRound {
-                checker.round(round + 1, times, step, body, path.clone(), then);
-            }
-            then(checker, path.falls(step.id.clone(), "never holds"), FAILED);
-        });
-    }
-
-    fn poll(&mut self, step: &Step, probe: Option<&String>, again: bool, path: Path, then: Then<'_>) {
-        step.id.hash(&mut self.told);
-        let judged = |checker: &mut Checker, path: &Path, then: Then<'_>| {
-            let mut holds = path.turn();
-            holds.works(holds.name(step));
-            checker.looked(&mut holds);
-            then(checker, holds, End::Done);
-            checker.not_yet(step, probe, again, path.turn(), then);
-        };
-        let Some(id) = probe else { return judged(self, &path, then) };
-        let probe = Step { id: id.clone(), does: Does::Read, policy: Policy::Stop, by_hand: false, runs: Runs::Always };
-        self.reached.insert(id.clone());
-        let mut path = path.turn();
-        self.moment(&mut path, &probe, When::Begins);
-        let name = tagged(id, Some(1));
-        let mut looked = path.clone();
-        looked.works(name.clone());
-        self.looked(&mut looked);
-        self.moment(&mut looked, &probe, When::Succeeded);
-        judged(self, &looked, then);
-        let mut fails = path.falls(name, "fails");
-        self.moment(&mut fails, &probe, When::Failed);
-        self.not_yet(step, Some(id), again, fails, then);
-        // The time comes while it looks.
-        self.out_of_time(step, path, then);
-    }
-
-    fn not_yet(&mut self, step: &Step, probe: Option<&String>, again: bool, path: Path, then: Then<'_>) {
-        let path = path.turn();
-        if again {
-            self.poll(step, probe, false, path.clone(), then);
-        }
-        self.out_of_time(step, path, then);
-    }
-
-    fn out_of_time(&mut self, step: &Step, path: Path, then: Then<'_>) {
-        if self.slip != Slip::WaitsAlwaysEnd {
-            then(self, path.falls(path.name(step), "runs out of time"), FAILED);
-        }
-    }
-
-    // Work.
-
-    fn acts(&mut self, step: &Step, path: Path, then: Then<'_>) {
-        self.gated(0, step, path, &mut |checker, path, end| match end {
-            End::Done => checker.attempt(step, path, true, then),
-            no => then(checker, path, no),
-        });
-    }
-
-    /// As often as it is tried. `again`: whether people may have it done once more.
-    fn attempt(&mut self, step: &Step, path: Path, again: bool, then: Then<'_>) {
-        step.id.hash(&mut self.told);
-        let mut path = path.turn();
-        self.moment(&mut path, step, When::Begins);
-        let changes = !matches!(step.does, Does::Read);
-        if matches!(step.does, Does::Destroy) && !path.approved {
-            self.find(format!("RB0601 {}", step.id), path.turns);
-        }
-        if changes {
-            path.touched.push(step.id.clone());
-        }
-        let mut printed = path.clone();
-        printed.printed.insert(step.id.clone());
-        let mut works = printed.clone();
-        works.works(works.name(step));
-        if works.list == List::OnFailure {
-            works.since.insert(format!("runs {}", step.id));
-        }
-        self.succeed(step, works, then);
-        // It fails, or runs out of time: a turn of its own, and the same follows.
-        then(self, printed.falls(path.name(step), "fails"), FAILED);
-        let repeatable = match step.does {
-            Does::Read => true,
-            Does::Change { repeatable, .. } => repeatable,
-            _ => false,
-        };
-        if !repeatable {
-            let mut asked = path.falls(path.name(step), "unknown").turn();
-            if self.slip == Slip::DoneIsPrinted {
-                asked.printed.insert(step.id.clone());
-            }
-            let mut done = asked.clone();
-            done.asks(ANYBODY, &done.name(step));
-            self.succeed(step, done, then);
-            if again {
-                self.attempt(step, asked.worsens(), false, then);
-            }
-        }
-    }
-
-    fn succeed(&mut self, step: &Step, mut path: Path, then: Then<'_>) {
-        let tidies = path.list == List::Finally && self.slip != Slip::TidyingLooks;
-        if !matches!(step.does, Does::Read) && !tidies {
-            path.there.insert(path.name(step));
-        }
-        match &step.does {
-            Does::Change { undo, .. } if *undo != Undo::None => {
-                path.unseen = Some(step.id.clone());
-                path.changes.push((step.id.clone(), path.name(step), undo.clone()));
-                if !readable(undo, &path) {
-                    self.find(format!("RB0603 {}", step.id), path.turns);
-                }
-            }
-            _ if path.list != List::Body && !(self.slip == Slip::TidyingLooks) => {}
-            Does::Read => self.looked(&mut path),
-            _ => path.unseen = Some(step.id.clone()),
-        }
-        then(self, path, End::Done);
-    }
-
-    // Procedures.
-
-    /// A procedure to its end; what takes back is done in the outermost.
-    fn frame(&mut self, of: &Procedure, main: bool, path: Path, then: Then<'_>) {
-        self.list(&of.steps, path, &mut |checker, path, end| {
-            if main {
-                (&path.changes, format!("{end:?}")).hash(&mut checker.told);
-            }
-            let mut closes = |checker: &mut Checker, path: Path| {
-                checker.aside(of.tidies.as_ref(), List::Finally, path, &mut |checker, path| then(checker, path, end));
-            };
-            let mut mended = |checker: &mut Checker, path: Path| match end {
-                End::Failed { rollback: true, .. } if main && checker.slip != Slip::RollbackLeaves => {
-                    checker.take_back(path, &mut closes);
-                }
-                _ => closes(checker, path),
-            };
-            match end {
-                End::Done => mended(checker, path),
-                End::Failed { .. } => checker.aside(of.mends.as_ref(), List::OnFailure, path, &mut mended),
-            }
-        });
-    }
-
-    /// What a procedure does after a failure, or in the end: whatever comes of it, it goes on.
-    fn aside(&mut self, step: Option<&Step>, list: List, path: Path, then: On<'_>) {
-        let Some(step) = step else { return then(self, path) };
-        self.reached.insert(step.id.clone());
-        self.acts(step, Path { list, ..path }, &mut |checker, mut path, end| {
-            let now = if matches!(end, End::Done) { When::Succeeded } else { When::Failed };
-            checker.moment(&mut path, step, now);
-            // Where even that fails, at least it was thought of.
-            path.mended |= list == List::OnFailure && !(checker.slip == Slip::CallsMendNothing && step.id != "mend");
-            then(checker, Path { list: List::Body, ..path });
-        });
-    }
-
-    /// Takes everything back, the last change first.
-    fn take_back(&mut self, mut path: Path, then: On<'_>) {
-        let Some((_, name, undo)) = path.changes.pop() else { return then(self, path) };
-        let gone = |path: &Path| {
-            let mut path = path.turn();
-            path.there.remove(&name);
-            path.since.insert(format!("takes back {name}"));
-            path
-        };
-        let fails = |checker: &mut Checker, path: Path, again: bool, then: On<'_>| {
-            let mut by_hand = gone(&path);
-            by_hand.asks(ANYBODY, &name);
-            checker.take_back(by_hand, then);
-            then(checker, Path { left_to_people: true, ..path.turn().worsens() });
-            if again {
-                checker.take_back(gone(&path.turn().worsens()), then);
-            }
-        };
-        // Without what it reads nothing is tried.
-        if !readable(&undo, &path) {
-            return fails(self, path, false, then);
-        }
-        self.take_back(gone(&path), then);
-        if !path.stuck && self.slip != Slip::UndosNeverFail {
-            let failed = path.falls(format!("{name}~undo"), "fails").turn();
-            fails(self, Path { stuck: true, ..failed }, true, then);
-        }
-    }
-
     fn whole(&mut self, book: &Book) {
         let path = Path { come: vec![false; self.musts.len()], ..Path::default() };
         self.frame(&book.main, true, path, &mut |checker, mut path, end| {
             checker.paths += 1;
             let ends = match end {
-                _ if path.left_to_people => "needs_attention",
-                End::Done => "succeeded",
+                _ if path.left_to_people || path.doubtful => "needs_attention",
+                End::Done | End::Finished { well: true } => "succeeded",
                 End::Failed { rollback: true, .. } if checker.slip != Slip::RollbackLeaves => "rolled_back",
                 End::Failed { rejected: true, .. } => "rejected",
-                End::Failed { .. } => "failed",
+                End::Failed { .. } | End::Finished { .. } | End::Late { .. } => "failed",
             };
             checker.come(&mut path, |moment| matches!(moment, Moment::Ends(end) if *end == ends));
             checker.leave(&path, ends);
             match end {
-                End::Done => checker.succeeded(&path),
+                _ if ends == "succeeded" => checker.succeeded(&path),
                 End::Failed { told, .. } if ends == "failed" && !told && !path.mended => {
                     for (step, ..) in &path.changes {
                         checker.find(format!("RB0602 {step}"), path.turns);
                     }
                 }
-                End::Failed { .. } => {}
+                _ => {}
             }
         });
     }
@@ -686,8 +561,17 @@ fn unreached(steps: &[Step], checker: &mut Checker) {
             continue;
         }
         match &step.does {
-            Does::Choose(_, _) if !checker.reached.contains(&format!("{}/0", step.id)) => {
-                checker.find(format!("RB0605 {} 1", step.id), 0);
+            Does::Choose(..) => {
+                for (number, body) in step.inside().into_iter().enumerate() {
+                    match checker.reached.contains(&format!("{}/{number}", step.id)) {
+                        true => unreached(body, checker),
+                        false => checker.find(format!("RB0605 {} {}", step.id, number + 1), 0),
+                    }
+                }
+            }
+            // Nobody looks whether a step did its work that is simply done again.
+            Does::Change { verify: Verify::Step(id), .. } if !checker.reached.contains(id) => {
+                checker.find(format!("RB0605 {id}"), 0);
             }
             Does::Call(_) => {}
             Does::Parallel(one, other) => {

@@ -4,6 +4,7 @@ mod author;
 mod brute;
 mod checker;
 mod small;
+mod time;
 
 use std::sync::Arc;
 

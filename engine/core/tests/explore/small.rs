@@ -10,6 +10,8 @@ pub struct Step {
     pub policy: Policy,
     pub by_hand: bool,
     pub runs: Runs,
+    /// Its time may run out: of what holds steps.
+    pub timed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -23,8 +25,9 @@ pub enum Does {
         attempts: u64,
         /// Written as a script.
         script: bool,
+        verify: Verify,
     },
-    Destroy,
+    Destroy(Verify),
     Approve(Quorum),
     Ask {
         within: bool,
@@ -33,17 +36,24 @@ pub enum Does {
         within: bool,
         undo: Undo,
     },
-    /// For a time.
-    Sleep,
+    Sleep(Sleep),
+    /// That this input holds.
+    Check(u64),
+    /// Ends its procedure: whether as it should.
+    Finish(bool),
     /// Until a condition holds that nobody knows; the id is that of what it looks with.
     Poll(Option<String>),
     /// At most so often, until a condition holds that nobody knows.
     Repeat(u64, Vec<Step>),
     Group(Vec<Step>),
-    /// The list, if this input holds.
-    Choose(u64, Vec<Step>),
-    /// Over a list that is not known; so many items may fail.
-    Each(u64, Vec<Step>),
+    /// The first list, if this input holds, else the second.
+    Choose(u64, Vec<Step>, Option<Vec<Step>>),
+    /// Over a list that is not known; so many items may fail; `beside`: all of them at once.
+    Each {
+        failures: u64,
+        beside: bool,
+        body: Vec<Step>,
+    },
     Parallel(Branch, Branch),
     Call(Box<Procedure>),
 }
@@ -53,6 +63,24 @@ pub enum Does {
 pub struct Branch {
     pub steps: Vec<Step>,
     pub call: Option<(String, u64)>,
+}
+
+/// What tells whether an attempt did its work whose end nobody saw.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verify {
+    None,
+    /// The step of this id.
+    Step(String),
+    /// A condition that nobody knows.
+    Condition,
+}
+
+/// How long a wait takes, which has an hour at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sleep {
+    Short,
+    Unknown,
+    Long,
 }
 
 /// How an approval, or a gate, asks.
@@ -101,6 +129,8 @@ pub struct Procedure {
     /// The number of the first of its two inputs.
     pub inputs: u64,
     pub lock: bool,
+    /// Its time may run out: of the run alone.
+    pub timed: bool,
 }
 
 /// What the workspace asks before each step of an effect.
@@ -156,7 +186,7 @@ impl Step {
         match self.does {
             Does::Read | Does::Poll(Some(_)) => Effect::Read,
             Does::Change { .. } | Does::Manual { .. } => Effect::Change,
-            Does::Destroy => Effect::Destructive,
+            Does::Destroy(_) => Effect::Destructive,
             _ => Effect::None,
         }
     }
@@ -166,6 +196,7 @@ impl Step {
             Does::Approve(_) => "approve",
             Does::Ask { .. } => "ask",
             Does::Manual { .. } => "manual",
+            Does::Check(_) => "check",
             _ => "",
         }
     }
@@ -173,7 +204,8 @@ impl Step {
     /// The lists of steps inside.
     pub fn inside(&self) -> Vec<&[Step]> {
         match &self.does {
-            Does::Group(body) | Does::Each(_, body) | Does::Choose(_, body) | Does::Repeat(_, body) => vec![body],
+            Does::Group(body) | Does::Each { body, .. } | Does::Repeat(_, body) => vec![body],
+            Does::Choose(_, body, otherwise) => std::iter::once(body).chain(otherwise).map(Vec::as_slice).collect(),
             Does::Parallel(one, other) => vec![&one.steps, &other.steps],
             Does::Call(procedure) => {
                 let aside = [&procedure.mends, &procedure.tidies].into_iter().flatten().map(std::slice::from_ref);
@@ -256,7 +288,7 @@ fn called(list: &[Step], files: &mut Vec<(String, String)>) {
 
 impl Procedure {
     fn document(&self, name: &str) -> Json {
-        let mut inputs = json!({"hosts": {"type": "list"}, "done": {"type": "boolean"}});
+        let mut inputs = json!({"hosts": {"type": "list"}, "done": {"type": "boolean"}, "pause": {"type": "duration"}});
         for number in [self.inputs, self.inputs + 1] {
             inputs[format!("b{number}")] = json!({"type": "boolean"});
         }
@@ -269,6 +301,9 @@ impl Procedure {
         }
         if let Some(tidies) = &self.tidies {
             document["finally"] = json!([step(tidies)]);
+        }
+        if self.timed {
+            document["timeout"] = json!("4h");
         }
         if self.lock {
             document["lock"] = json!(format!("whole/{name}"));
@@ -340,10 +375,22 @@ fn taken_back(json: &mut Json, undo: &Undo) {
     }
 }
 
+fn verified(json: &mut Json, verify: &Verify) {
+    match verify {
+        Verify::None => {}
+        Verify::Step(id) => json["verify"] = json!({"id": id, "exec": ["look"], "effect": "read"}),
+        Verify::Condition => json["verify"] = json!("inputs.done"),
+    }
+}
+
 fn step(step: &Step) -> Json {
     let mut json = match &step.does {
         Does::Read => json!({"exec": ["look"], "effect": "read"}),
-        Does::Destroy => json!({"exec": ["destroy"], "effect": "destructive", "irreversible": "it is old"}),
+        Does::Destroy(verify) => {
+            let mut json = json!({"exec": ["destroy"], "effect": "destructive", "irreversible": "it is old"});
+            verified(&mut json, verify);
+            json
+        }
         Does::Approve(quorum) => {
             let mut approve = asked(quorum);
             approve["question"] = json!("Go?");
@@ -365,19 +412,29 @@ fn step(step: &Step) -> Json {
             taken_back(&mut json, undo);
             json
         }
-        Does::Change { command, repeatable, undo, attempts, script } => {
+        Does::Change { command, repeatable, undo, attempts, script, verify } => {
             let mut json = match script {
                 true => json!({"run": format!("change '{command}'")}),
                 false => json!({"exec": ["change", command.to_string()]}),
             };
             json["idempotent"] = json!(repeatable);
             taken_back(&mut json, undo);
+            verified(&mut json, verify);
             if *attempts > 1 {
                 json["retry"] = json!({"attempts": attempts, "delay": "5s"});
             }
             json
         }
-        Does::Sleep => json!({"wait": {"for": "5m"}}),
+        Does::Sleep(sleep) => {
+            let time = match sleep {
+                Sleep::Short => "5m",
+                Sleep::Unknown => "inputs.pause",
+                Sleep::Long => "2h",
+            };
+            json!({"wait": {"for": time, "within": "1h"}})
+        }
+        Does::Check(input) => json!({"check": [{"that": format!("inputs.b{input}")}]}),
+        Does::Finish(well) => json!({"finish": {"outcome": if *well { "succeeded" } else { "failed" }, "message": "Enough."}}),
         Does::Poll(None) => json!({"wait": {"until": "inputs.done", "every": "5s", "within": "1h"}}),
         Does::Poll(Some(probe)) => {
             let probe = json!({"id": probe, "exec": ["look"], "effect": "read"});
@@ -385,13 +442,20 @@ fn step(step: &Step) -> Json {
         }
         Does::Repeat(times, body) => json!({"repeat": {"until": "inputs.done", "times": times, "steps": steps(body)}}),
         Does::Group(body) => json!({"group": steps(body)}),
-        Does::Choose(input, body) => json!({"choose": [{"when": format!("inputs.b{input}"), "steps": steps(body)}]}),
-        Does::Each(failures, body) => json!({
-            "each": {"in": "inputs.hosts", "as": "host", "max_parallel": 1, "max_failures": failures, "steps": steps(body)},
+        Does::Choose(input, body, otherwise) => {
+            let first = json!({"when": format!("inputs.b{input}"), "steps": steps(body)});
+            let otherwise = otherwise.iter().map(|body| json!({"otherwise": steps(body)}));
+            json!({"choose": std::iter::once(first).chain(otherwise).collect::<Vec<_>>()})
+        }
+        Does::Each { failures, beside, body } => json!({
+            "each": {
+                "in": "inputs.hosts", "as": "host", "max_parallel": if *beside { 7 } else { 1 }, "max_failures": failures,
+                "steps": steps(body),
+            },
         }),
         Does::Parallel(one, other) => json!({"parallel": {"one": branch(one), "other": branch(other)}}),
         Does::Call(procedure) => {
-            let mut with = json!({"hosts": "inputs.hosts", "done": "inputs.done"});
+            let mut with = json!({"hosts": "inputs.hosts", "done": "inputs.done", "pause": "inputs.pause"});
             for (number, given) in [(procedure.inputs, "inputs.b0"), (procedure.inputs + 1, "inputs.b1")] {
                 with[format!("b{number}")] = json!(given);
             }
@@ -399,6 +463,9 @@ fn step(step: &Step) -> Json {
         }
     };
     json["id"] = json!(step.id);
+    if step.timed {
+        json["timeout"] = json!("3h");
+    }
     match step.policy {
         Policy::Stop => {}
         Policy::Continue => json["on_failure"] = json!("continue"),

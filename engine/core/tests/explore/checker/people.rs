@@ -18,9 +18,10 @@ impl Checker {
 
     pub(super) fn approve(&mut self, quorum: &Quorum, step: &Step, path: Path, then: Then<'_>) {
         step.id.hash(&mut self.told);
-        if !quorum.within {
+        if !quorum.within && path.clocks.is_empty() {
             self.find(format!("RB0608 {}", step.id), path.turns);
         }
+        self.late(&[], &path, then);
         let asked = path.turn();
         let mut yes = asked.clone();
         yes.approved = true;
@@ -44,9 +45,10 @@ impl Checker {
 
     pub(super) fn ask(&mut self, step: &Step, within: bool, path: Path, then: Then<'_>) {
         step.id.hash(&mut self.told);
-        if !within {
+        if !within && path.clocks.is_empty() {
             self.find(format!("RB0608 {}", step.id), path.turns);
         }
+        self.late(&[], &path, then);
         let asked = path.turn();
         let mut answered = asked.clone();
         answered.asks(ANYBODY, &path.name(step));
@@ -60,13 +62,12 @@ impl Checker {
 
     pub(super) fn by_hand(&mut self, step: &Step, within: bool, undo: &Undo, path: Path, then: Then<'_>) {
         self.gated(0, step, path, &mut |checker, path, end| {
-            if let End::Failed { .. } = end {
-                return then(checker, path, end);
-            }
+            let End::Done = end else { return then(checker, path, end) };
             step.id.hash(&mut checker.told);
-            if !within {
+            if !within && path.clocks.is_empty() {
                 checker.find(format!("RB0608 {}", step.id), path.turns);
             }
+            checker.late(&[], &path, then);
             let asked = path.turn();
             let mut done = asked.clone();
             done.asks(ANYBODY, &path.name(step));
@@ -111,9 +112,10 @@ impl Checker {
 
     pub(super) fn gated(&mut self, number: usize, step: &Step, path: Path, then: Then<'_>) {
         let Some(quorum) = self.gate(step, number) else { return then(self, path, End::Done) };
-        if !quorum.within {
+        if !quorum.within && path.clocks.is_empty() {
             self.find(format!("RB0608 {}", step.id), path.turns);
         }
+        self.late(&[], &path, then);
         for (path, end) in self.answers(number, step, quorum, &path) {
             match end {
                 End::Done => self.gated(number + 1, step, path, then),
