@@ -13,6 +13,7 @@ use runbook_core::check::{self, CheckOptions};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
+use runbook_core::explore::DryRun;
 use runbook_core::expr::Type;
 use runbook_core::trigger::Trigger;
 use runbook_core::{Digest, Plan, limits};
@@ -280,6 +281,24 @@ impl Catalogue {
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
         let found = self.procedures().find(|procedure| &*procedure.source.name == file);
         found.map(|procedure| survey(procedure, &catalogue, &CheckOptions::default(), None).steps).unwrap_or_default()
+    }
+
+    /// What each step gives to those after it, and of which type: what is not known of it is at least known to be that.
+    pub fn add_types(&self, predicted: &mut DryRun, plan: &Plan) {
+        let mut by_file: BTreeMap<u32, BTreeMap<String, Type>> = BTreeMap::new();
+        for step in &mut predicted.steps {
+            let planned = plan.step(step.step);
+            let (Some(id), Some(file)) = (&planned.id, plan.files.get(planned.at.file as usize)) else { continue };
+            if planned.outputs.is_empty() {
+                continue;
+            }
+            let types = by_file.entry(planned.at.file).or_insert_with(|| self.types_in(&file.name));
+            let of = |name: &str| match types.get(id.as_str()) {
+                Some(Type::Map(Some(members))) => members.get(name).unwrap_or(&Type::Any).in_words(),
+                _ => Type::Any.in_words(),
+            };
+            step.gives = planned.outputs.iter().map(|(name, _)| (name.to_string(), of(name.as_str()))).collect();
+        }
     }
 
     /// The names of the files that a procedure rests on beside the workspace: its own, and those of all that it calls.

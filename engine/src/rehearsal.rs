@@ -19,7 +19,7 @@ use runbook_core::document::test::{Case, Expect, Setting, Test};
 use runbook_core::run::event::{AttemptEnd, Failure, Identity, OutcomeKind, RunStarted, StepOutcome};
 use runbook_core::run::view::Standing;
 use runbook_core::run::{Event, Fact};
-use runbook_core::trial::{self, Said, Script};
+use runbook_core::trial::{self, Coverage, Said, Script};
 use runbook_core::value::{Map, Value};
 use runbook_core::{DecisionId, Plan, Run, RunId, limits};
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +44,8 @@ use crate::verify::{Evidence, verify_run};
 pub struct Rehearsed {
     /// Empty: it passed.
     pub faults: Vec<Diagnostic>,
+    /// What the run of the procedure has been through; nothing where it did not come to that.
+    pub coverage: Option<Coverage>,
     /// Steps that a stand-in stood in for.
     pub stood_in: Vec<String>,
     /// Where the record and the files are, where it did not pass.
@@ -243,6 +245,9 @@ impl Rehearsal<'_> {
             }
         };
         let (run, events) = self.run(case, plan, started, interrupt).await?;
+        let mut coverage = Coverage::of(plan);
+        coverage.add(&run, &events);
+        self.found.coverage = Some(coverage);
         if !interrupt.is_cancelled() {
             self.found.faults.extend(trial::judged(case, &self.test.source, &run, &events));
         }

@@ -245,7 +245,10 @@ fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Test
 fn dry_runs(catalogue: &Catalogue, files: &BTreeSet<String>, plan: &Arc<Plan>) -> Vec<(String, DryRun)> {
     let tests = catalogue.tests().filter(|test| files.contains(&*test.source.name));
     let cases = tests.flat_map(|test| test.cases.iter().filter(|case| !case.real).map(move |case| (test, case)));
-    let dry =
-        |(test, case): (&Test, &Case)| Some((case.name.value.clone(), trial::predict(&case.with(&test.defaults), plan).ok()?));
+    let dry = |(test, case): (&Test, &Case)| {
+        let mut predicted = trial::predict(&case.with(&test.defaults), plan).ok()?;
+        catalogue.add_types(&mut predicted, plan);
+        Some((case.name.value.clone(), predicted))
+    };
     cases.filter_map(dry).collect()
 }

@@ -165,7 +165,7 @@ fn a_case_of_a_test_answers_what_would_be_unknown() {
         .exits(0)
         .prints("host = c.org")
         .prints("3. drain  [change]  would skip, because `steps.look.load > 3` does not hold")
-        .prints("5. poll  [read]  would run and fail, because its condition did not hold after 5 rounds")
+        .prints("5. poll  [read, at most 5h 40s]  would run and fail, because its condition did not hold after 5 rounds")
         .prints("poll[5]/after")
         .prints("ends failed");
     let rejected = desk.run("dry-run try --with try.test.yaml:no").exits(0).prints("ends rejected");

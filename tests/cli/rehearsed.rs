@@ -76,6 +76,32 @@ fn a_case_is_run_against_what_its_setup_started() {
     desk.run("test --real --filter other").exits(2).says("no case here is for real systems");
 }
 
+/// As the cases do that are played.
+#[test]
+fn what_real_cases_have_been_through_is_counted() {
+    let desk = desk(|case| case);
+    let ran = desk.run("test --real --coverage").exits(0);
+    ran.prints("`write` is taken back in no case");
+    let out = desk.run("test --real --coverage --json").exits(0).out;
+    let coverage: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&coverage["procedure"], &coverage["coverage"]["steps"]),
+        (&"try".into(), &serde_json::json!({"seen": 4, "all": 5}))
+    );
+}
+
+/// A case has nobody's key: it says so, and what to do.
+#[test]
+fn an_answer_that_has_to_be_signed_is_no_riddle() {
+    let desk = desk(|case| case);
+    let signed = format!("{WORKSPACE}policies: [{{name: s, when: {{effect: change}}, require: {{signed: true}}}}]\n");
+    std::fs::write(desk.path("workspace.yaml"), signed).unwrap();
+    desk.run("test --real")
+        .exits(2)
+        .prints("what people say to `go` has to be signed, and a case for real systems signs nothing")
+        .prints("name an environment in the case whose rules do not ask for `signed`, or play it without `--real`");
+}
+
 #[test]
 fn whatever_becomes_of_it_the_teardown_is_run() {
     for (what, edit, code, told) in [

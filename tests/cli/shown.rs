@@ -117,6 +117,17 @@ fn a_log_opens_where_it_is_wanted() {
     }
 }
 
+/// What a run is of is needed for numbers alone, and there are none among bytes.
+#[test]
+fn a_log_needs_no_plan() {
+    let desk = Desk::new(&[("try.yaml", &procedure("steps:\n  - {id: loud, run: echo hello, effect: read}\n"))]);
+    desk.run("--state kept exec try").exits(0);
+    let journal = rusqlite::Connection::open(desk.path("kept/journal.db")).unwrap();
+    journal.execute("UPDATE plans SET text = '{'", ()).unwrap();
+    drop(journal);
+    assert_eq!(desk.run("--state kept logs last --raw").exits(0).out, "hello\n");
+}
+
 #[test]
 fn pages_come_from_the_parser() {
     let desk = Desk::new(&[]);

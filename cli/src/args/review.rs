@@ -131,7 +131,7 @@ pub struct Play {
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Run cases against the real systems that their `setup` starts, and not in production; needs `real: true` or `setup` in the case
-    #[arg(long, conflicts_with_all = ["watch", "coverage"])]
+    #[arg(long, conflicts_with = "watch")]
     pub real: bool,
     /// Show what no case has been through, and of how much
     #[arg(long)]

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use runbook_core::document::Document;
 use runbook_core::document::test::Case;
 use runbook_core::explore::{self, DryRun, Longest, Options, Verdict, World};
-use runbook_core::expr::Type;
 use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::run::task::{EnvText, Work};
-use runbook_core::trial::StandIns;
+use runbook_core::trial::{StandIns, supposed};
 use runbook_core::value::format_duration;
 use runbook_core::{Effect, Plan};
 use runbook_engine::catalogue::Catalogue;
@@ -79,7 +78,8 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     if stop.is_cancelled() {
         return Err(Trouble::failed("stopped before everything was looked at").exits(Exit::Cancelled));
     }
-    add_types(&mut predicted, &chosen);
+    chosen.catalogue.add_types(&mut predicted, &chosen.plan);
+    predicted.supposes = case.as_ref().map(supposed);
     add_usual_times(&mut predicted, settings, ui);
     let people = &chosen.plan.policy.people;
     match if args.json { Format::Json } else { args.format } {
@@ -133,25 +133,6 @@ fn probe(chosen: &Chosen, stop: &CancellationToken) -> Result<Probe, Trouble> {
     Ok(Probe::new(runtime, id, chosen.plan.clone(), root, secrets, stop.clone()))
 }
 
-/// What each step gives to those after it, and of which type: what is not known of it is at least known to be that.
-fn add_types(predicted: &mut DryRun, chosen: &Chosen) {
-    let plan = &chosen.plan;
-    let mut by_file: BTreeMap<u32, BTreeMap<String, Type>> = BTreeMap::new();
-    for step in &mut predicted.steps {
-        let planned = plan.step(step.step);
-        let (Some(id), Some(file)) = (&planned.id, plan.files.get(planned.at.file as usize)) else { continue };
-        if planned.outputs.is_empty() {
-            continue;
-        }
-        let types = by_file.entry(planned.at.file).or_insert_with(|| chosen.catalogue.types_in(&file.name));
-        let of = |name: &str| match types.get(id.as_str()) {
-            Some(Type::Map(Some(members))) => members.get(name).unwrap_or(&Type::Any).in_words(),
-            _ => Type::Any.in_words(),
-        };
-        step.gives = planned.outputs.iter().map(|(name, _)| (name.to_string(), of(name.as_str()))).collect();
-    }
-}
-
 /// How long each step took in earlier runs, where there is a record of any.
 fn add_usual_times(predicted: &mut DryRun, settings: &Settings, ui: &mut Ui) {
     // Looking makes no state folder.
@@ -201,6 +182,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         marks.extend((step.effect > Effect::None).then(|| request::effect(step.effect)));
         marks.extend(step.longest.filter(|_| !skipped).map(|longest| match longest {
             Longest::Time(time) => format!("at most {}", format_duration(time)),
+            Longest::Unknown => "how long cannot be known".to_owned(),
             Longest::WithoutEnd => "may wait without end".to_owned(),
         }));
         let marks = if marks.is_empty() { String::new() } else { format!("  [{}]", marks.join(", ")) };
@@ -228,7 +210,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
     out.push(report::summary(predicted));
     if to == To::Data {
         out.extend(predicted.lock.iter().map(|lock| format!("lock {}", line(lock))));
-        out.push(Tone::Quiet.paint(report::PROVISO));
+        out.push(Tone::Quiet.paint(&line(&report::proviso(predicted))));
         out.push(format!("digest {}", predicted.digest));
     }
     let text = out.join("\n");

@@ -56,9 +56,10 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         let started = order.started(seed).map_err(|error| chosen.refused(error, &inputs))?;
         chosen.known_parts(&order.part)?;
         if !args.yes && ui.can_ask() && chosen.plan.highest_effect() > Effect::Read {
-            let predicted =
+            let mut predicted =
                 explore::dry_run(&chosen.plan, &started, home.clock.now(), &explore::Options::default(), &mut explore::Nothing)
                     .map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
+            chosen.catalogue.add_types(&mut predicted, &chosen.plan);
             dry_run::show(&predicted, &chosen.plan, &started, ui, dry_run::To::Person)?;
             ui.say(&dry_run::weight(&predicted));
             if !ask::yes(ui, &mut lines, "start?").await {

@@ -25,7 +25,8 @@ const LINE: usize = 64 * 1024;
 pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
     let id = home.find(&args.run.run)?;
-    let plan = plan(&home, &id);
+    // Only a heading has a number, and a large plan takes its time to read.
+    let plan = if args.raw { None } else { plan(&home, &id) };
     let mut view = View { home: &home, id, plan, args, next: 1, under_way: Vec::new(), any: false, heading: None };
     loop {
         let over = view.look()? || !args.follow;

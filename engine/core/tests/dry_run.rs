@@ -527,3 +527,54 @@ fn nothing_of_a_prediction_passes_for_a_fact() {
         assert_eq!(said_of_a(steps), expect, "{steps}");
     }
 }
+
+/// Of each step that holds others, how long these take at most, all together.
+#[test]
+fn a_whole_takes_what_its_parts_take() {
+    let look = |id: &str, minutes: u32| format!("{{id: {id}, exec: [look], effect: read, timeout: {minutes}m}}");
+    let (two, three, five) = (look("a", 2), look("b", 3), look("c", 5));
+    let ask = "{id: go, approve: {question: Go?, within: 20m}}";
+    let long = |verb: &str| format!("- {{id: all, {verb}}}\n");
+    for (steps, expect) in [
+        (long(&format!("group: [{two}, {three}]")), Some("5m")),
+        (long(&format!("timeout: 4m, group: [{two}, {three}]")), Some("4m")),
+        (long(&format!("timeout: 6m, group: [{two}, {three}]")), Some("5m")),
+        (long(&format!("group: [{two}, {ask}]")), Some("22m")),
+        (long(&format!("group: [{two}, {{id: go, approve: {{question: Go?}}}}]")), Some("without end")),
+        (long(&format!("timeout: 1h, group: [{two}, {{id: go, approve: {{question: Go?}}}}]")), Some("1h")),
+        (long("group: [{set: {x: '1'}}]"), None),
+        // Every attempt, and what lies between them.
+        (long("group: [{exec: [look], effect: read, timeout: 1m, retry: {attempts: 3, delay: 10s, backoff: 2}}]"), Some("3m 30s")),
+        // What is skipped for sure takes nothing.
+        (long(&format!("group: [{two}, {{id: no, if: 1 > 2, exec: [look], effect: read}}]")), Some("2m")),
+        (long(&format!("parallel: {{one: [{two}, {three}], other: [{five}]}}")), Some("5m")),
+        (long(&format!("max_parallel: 1, parallel: {{one: [{two}, {three}], other: [{five}]}}")), Some("10m")),
+        (long(&format!("max_parallel: 2, parallel: {{one: [{three}], other: [{five}], last: [{two}]}}")), Some("5m")),
+        (long(&format!("choose: [{{when: steps.look.size > 3, steps: [{two}]}}, {{otherwise: [{five}]}}]")), Some("5m")),
+        (long(&format!("choose: [{{when: 1 > 2, steps: [{five}]}}, {{otherwise: [{two}]}}]")), Some("2m")),
+        // Items: one after the other, side by side, in waves.
+        (long(&format!("each: {{in: '[1, 2, 3]', steps: [{two}]}}")), Some("6m")),
+        (long(&format!("each: {{in: '[1, 2, 3]', max_parallel: 2, steps: [{two}]}}")), Some("4m")),
+        (long(&format!("each: {{in: '[1, 2, 3, 4]', batches: [1, 100%], steps: [{two}]}}")), Some("4m")),
+        (long(&format!("each: {{in: '[]', steps: [{two}]}}")), None),
+        (long(&format!("each: {{in: steps.look.stdout.split(), steps: [{two}]}}")), Some("cannot be known")),
+        (long(&format!("timeout: 7m, each: {{in: steps.look.stdout.split(), steps: [{two}]}}")), Some("7m")),
+        (long(&format!("group: [{five}, {{each: {{in: steps.look.stdout.split(), steps: [{two}]}}}}]")), Some("cannot be known")),
+        (long("each: {in: steps.look.stdout.split(), steps: [{set: {x: '1'}}]}"), None),
+        // Rounds, and what lies between them.
+        (long(&format!("repeat: {{until: steps.a.exit_code > 3, times: 5, every: 1m, steps: [{two}]}}")), Some("14m")),
+        (long("call: other@^1, with: {n: '1'}"), Some("1h")),
+        // Whoever is told has half a minute for each attempt.
+        (long("timeout: 10m, group: [{notify: {to: ops, message: Hello}, retry: {attempts: 2, delay: 5s}}]"), Some("1m 5s")),
+    ] {
+        let dry = predicted(&format!("{LOOK}{steps}"), false);
+        let all = dry.steps.iter().find(|step| step.path.as_str() == "all").unwrap_or_else(|| panic!("{steps}"));
+        assert_eq!(all.longest.map(|longest| longest.to_string()).as_deref(), expect, "{steps}");
+    }
+    let told = predicted(
+        "- {id: tell, notify: {to: ops, message: Hello}}\n- {id: soon, timeout: 5s, notify: {to: ops, message: Hello}}\n",
+        false,
+    );
+    let longest: Vec<String> = told.steps.iter().filter_map(|step| step.longest).map(|longest| longest.to_string()).collect();
+    assert_eq!(longest, ["30s", "5s"]);
+}

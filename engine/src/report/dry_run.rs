@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use runbook_core::document::step::Shell;
 use runbook_core::effect::Effect;
-use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Verdict};
+use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Supposed, Verdict};
 use runbook_core::policy::People;
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
@@ -136,7 +136,9 @@ pub fn lines(dry: &DryRun) -> Vec<Line<'_>> {
                 let told = if first.path == step.path {
                     format!("because {because}")
                 } else {
-                    format!("for the reason of {}", first.number)
+                    // Items and rounds of a step have one number.
+                    let other = first.number != step.number;
+                    format!("for the reason of {}", if other { first.number.as_str() } else { first.path.as_str() })
                 };
                 (Tone::Warning, format!("cannot know, {told}"))
             }
@@ -169,7 +171,19 @@ pub fn summary(dry: &DryRun) -> String {
 }
 
 /// What the whole rests on, in a sentence.
-pub const PROVISO: &str = "This is what happens as long as every step succeeds and everybody who is asked agrees.";
+pub fn proviso(dry: &DryRun) -> String {
+    let Some(Supposed { case, that }) = &dry.supposes else {
+        return "This is what happens as long as every step succeeds and everybody who is asked agrees.".to_owned();
+    };
+    let others = "as long as every step succeeds of which it says nothing else, and everybody agrees of whom it does not";
+    match that.as_slice() {
+        [] => format!("This is what happens with what the case `{case}` says, {others}."),
+        [one] => format!("The case `{case}` supposes that {one}; this is what happens then, {others}."),
+        [all @ .., last] => {
+            format!("The case `{case}` supposes that {} and {last}; this is what happens then, {others}.", all.join(", "))
+        }
+    }
+}
 
 /// A duration as short as it can be read, no more exact than it is useful.
 fn brief_time(time: std::time::Duration) -> String {
@@ -316,7 +330,7 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
     page.extend(
         inputs(&dry.inputs).iter().map(|(name, value)| format!("- {} = {}\n", markdown::code(name), markdown::code(value))),
     );
-    page.push_str(&format!("\n{PROVISO}\n\n"));
+    page.push_str(&format!("\n{}\n\n", markdown::prose(&proviso(dry))));
     let lines = lines(dry);
     let rows: Vec<Vec<String>> = lines
         .iter()
@@ -348,7 +362,7 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
     let facts = facts.iter().map(|(name, fact)| format!("<dt>{name}</dt><dd>{}</dd>\n", html::text(fact)));
     let inputs = inputs(&dry.inputs);
     let inputs = inputs.iter().map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", html::code(name), html::code(value)));
-    body.push_str(&format!("<dl>\n{}</dl>\n<p>{PROVISO}</p>\n", facts.chain(inputs).collect::<String>()));
+    body.push_str(&format!("<dl>\n{}</dl>\n<p>{}</p>\n", facts.chain(inputs).collect::<String>(), html::prose(&proviso(dry))));
     for line in lines(dry) {
         let step = line.step;
         let effect = if step.effect == Effect::None {
@@ -370,4 +384,135 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
         body.push_str("</section>\n");
     }
     html::page(&format!("Dry run: {heading}"), &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use runbook_core::check::CheckOptions;
+    use runbook_core::explore::{Nothing, Options, dry_run};
+    use runbook_core::run::event::{Identity, Means, Part};
+    use runbook_core::trial;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::start::Order;
+
+    const PROCEDURE: &str = "apiVersion: runbook/v1
+kind: Runbook
+name: a
+version: 1.0.0
+steps:
+- {id: look, exec: [look], effect: read, outputs: {size: result.stdout.trim().parse_int()}}
+- {id: go, approve: {question: Go?, within: 1h}}
+- id: all
+  each:
+    in: '[1, 2]'
+    steps:
+    - {id: one, if: steps.look.size > 3, exec: [one], idempotent: true}
+- id: many
+  each:
+    in: steps.look.stdout.split()
+    steps: [{id: each_one, exec: [one], idempotent: true}]
+";
+
+    const TEST: &str = "apiVersion: runbook/v1
+kind: Test
+procedure: a
+cases:
+- {name: nothing is said, steps: {look: {gives: {stdout: '4'}}}, expect: {outcome: succeeded}}
+- {name: it fails, steps: {look: {fails: no such host}}, expect: {outcome: failed}}
+- {name: nobody wants it, steps: {look: {gives: {exit_code: 7}}}, answers: {go: {say: reject}}, expect: {outcome: failed}}
+";
+
+    fn catalogue() -> (tempfile::TempDir, Catalogue, Arc<runbook_core::Plan>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("workspace.yaml"), "apiVersion: runbook/v1\nkind: Workspace\n").unwrap();
+        std::fs::write(folder.path().join("a.yaml"), PROCEDURE).unwrap();
+        std::fs::write(folder.path().join("a.test.yaml"), TEST).unwrap();
+        let catalogue = Catalogue::open(folder.path()).unwrap();
+        let (plan, found) = catalogue.plan(catalogue.procedures().next().unwrap(), &CheckOptions::default());
+        (folder, catalogue, Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}"))))
+    }
+
+    fn predicted(catalogue: &Catalogue, plan: &Arc<runbook_core::Plan>) -> DryRun {
+        let order = Order {
+            plan: plan.clone(),
+            inputs: Map::new(),
+            requested_by: Identity { person: "ada".to_owned(), means: Means::Engine },
+            part: Part::Whole,
+            stepwise: false,
+            catalogue: None,
+            root: catalogue.root().to_owned(),
+        };
+        let started = order.started(0).unwrap();
+        let mut dry = dry_run(plan, &started, jiff::Timestamp::UNIX_EPOCH, &Options::default(), &mut Nothing).unwrap();
+        catalogue.add_types(&mut dry, plan);
+        dry
+    }
+
+    /// In every form.
+    fn forms(dry: &DryRun) -> [String; 2] {
+        [to_markdown(dry, &People::default()), to_html(dry, &People::default())]
+    }
+
+    #[test]
+    fn a_reason_that_was_given_is_that_of_another_step() {
+        let (_folder, catalogue, plan) = catalogue();
+        let dry = predicted(&catalogue, &plan);
+        let told: Vec<String> = lines(&dry).iter().map(|line| format!("{} {}", line.path, line.verdict)).collect();
+        let again = told.iter().find(|line| line.starts_with("all[1]/one ")).unwrap();
+        assert_eq!(again, "all[1]/one cannot know, for the reason of all[0]/one");
+    }
+
+    #[test]
+    fn what_a_step_gives_is_told_with_its_type() {
+        let (_folder, catalogue, plan) = catalogue();
+        let dry = predicted(&catalogue, &plan);
+        let gives: Vec<_> =
+            dry.steps.iter().filter(|step| !step.gives.is_empty()).map(|step| (step.path.as_str(), &step.gives)).collect();
+        assert_eq!(gives, [("look", &BTreeMap::from([("size".to_owned(), "integer".to_owned())]))]);
+        for page in forms(&dry) {
+            assert!(page.contains("size (integer)"), "{page}");
+        }
+        assert_eq!(serde_json::to_value(&dry).unwrap()["steps"][0]["gives"]["size"], "integer");
+    }
+
+    #[test]
+    fn what_cannot_be_known_of_a_whole_is_told() {
+        let (_folder, catalogue, plan) = catalogue();
+        let dry = predicted(&catalogue, &plan);
+        for page in forms(&dry) {
+            assert!(page.contains("cannot be known") && page.contains("2h"), "{page}");
+        }
+        let json = serde_json::to_value(&dry).unwrap();
+        let longest = |path: &str| {
+            let steps = json["steps"].as_array().unwrap();
+            steps.iter().find(|step| step["path"] == path).map(|step| step["longest"].clone())
+        };
+        assert_eq!(longest("all"), Some("2h".into()));
+        assert_eq!(longest("many"), Some("cannot be known".into()));
+    }
+
+    #[test]
+    fn what_a_case_supposes_is_said() {
+        let (_folder, catalogue, plan) = catalogue();
+        let others = "as long as every step succeeds of which it says nothing else, and everybody agrees of whom it does not";
+        let test = catalogue.tests().next().unwrap();
+        let told: Vec<String> =
+            test.cases.iter().map(|case| proviso(&trial::predict(&case.with(&test.defaults), &plan).unwrap())).collect();
+        assert_eq!(
+            told,
+            [
+                format!("This is what happens with what the case `nothing is said` says, {others}."),
+                format!("The case `it fails` supposes that `look` fails; this is what happens then, {others}."),
+                format!(
+                    "The case `nobody wants it` supposes that `look` exits with 7 and `go` is rejected; this is what happens then, {others}."
+                ),
+            ]
+        );
+        let plain = proviso(&predicted(&catalogue, &plan));
+        assert_eq!(plain, "This is what happens as long as every step succeeds and everybody who is asked agrees.");
+    }
 }

@@ -1,10 +1,14 @@
 //! `runbook test --real`: cases one after the other against the systems that they start. Whoever interrupts it waits until those are
 //! ended.
 
+use std::sync::Arc;
+
+use runbook_core::Plan;
 use runbook_core::check::CheckOptions;
+use runbook_core::trial::Coverage;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::rehearsal::{Interrupts, rehearse};
-use runbook_engine::suite::{self, CasePlayed, Played, Report, Selection};
+use runbook_engine::suite::{self, CasePlayed, Covered, Played, Report, Selection};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::config_folder;
@@ -36,6 +40,9 @@ pub fn run(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions,
             if found.interrupted {
                 ui.say(&format!("{}: it was interrupted, and its teardown was run", line(&real.case.name.value)));
             }
+            if let Some(coverage) = found.coverage {
+                add(&mut report.covered, &real.plan, coverage);
+            }
             let played = CasePlayed { name: real.case.name.value.clone(), faults: found.faults };
             let file = real.test.source.name.to_string();
             match report.files.last_mut().filter(|last| last.file == file) {
@@ -48,6 +55,19 @@ pub fn run(catalogue: &Catalogue, selection: &Selection, options: &CheckOptions,
         }
         Ok(report)
     })
+}
+
+/// What a case has been through, with what others of the same procedure have.
+fn add(covered: &mut Vec<Covered>, plan: &Arc<Plan>, coverage: Coverage) {
+    let main = |plan: &Plan| (plan.main().name.clone(), plan.main().version);
+    match covered.iter_mut().find(|known| main(&known.plan) == main(plan)) {
+        Some(known) => known.coverage.join(&coverage),
+        None => {
+            let procedure = plan.main().name.to_string();
+            covered.push(Covered { procedure, plan: plan.clone(), coverage });
+            covered.sort_by_key(|covered| main(&covered.plan));
+        }
+    }
 }
 
 /// Whoever wants to leave, by whatever signal, waits for the teardown; whoever says so again does not.

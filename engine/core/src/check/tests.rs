@@ -28,6 +28,19 @@ outputs:
   bytes: steps.copy.stdout.len()
 ";
 
+const LOCKED: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: service-stop
+version: 1.0.0
+inputs:
+  service: {type: string}
+lock: service/{{ inputs.service }}
+steps:
+  - exec: [systemctl, stop, '{{inputs.service}}']
+    idempotent: true
+";
+
 /// Puts before a text what every procedure has and this one leaves out.
 fn whole(text: &str) -> String {
     let mut text = text.to_owned();
@@ -77,7 +90,8 @@ fn workspace(text: &str) -> Workspace {
 
 fn judge_in(text: &str, workspace: &Workspace, environment: Option<&str>) -> (Option<Plan>, Diagnostics) {
     let (called, main) = (load("pg-rebuild-replica.yaml", CALLED), load("a.yaml", &whole(text)));
-    let catalogue = Catalogue::new([&called, &main], Some(workspace));
+    let locked = load("service-stop.yaml", LOCKED);
+    let catalogue = Catalogue::new([&called, &locked, &main], Some(workspace));
     let today = Some("2026-11-21".parse().unwrap());
     super::check(&main, &catalogue, &CheckOptions { environment: environment.map(str::to_owned), today })
 }

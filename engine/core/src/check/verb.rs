@@ -118,6 +118,7 @@ impl<'c> Checked<'_, 'c> {
                     inside = self.build.effect_of(procedure);
                     result = Type::Map(Some(self.build.outputs_of(procedure)));
                     self.handed(call, called, &given);
+                    self.unlocked(call, called);
                     Some(Verb::Call { procedure, with: with? })
                 })
             }

@@ -55,6 +55,36 @@ impl Checked<'_, '_> {
         }
     }
 
+    /// A run takes the lock of its own procedure and none of those that it calls.
+    pub fn unlocked(&mut self, call: &CallStep, called: &Procedure) {
+        let Some(lock) = &called.lock else { return };
+        let as_called = filled(&lock.value, |name| {
+            let (_, given) = call.with.iter().find(|(input, _)| input.value.as_str() == name)?;
+            let given = given.value.trim();
+            let words = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+            match given.strip_prefix("inputs.") {
+                Some(input) if words(input) => Some(format!("{{{{inputs.{input}}}}}")),
+                _ => {
+                    let bare = ['"', '\''].iter().find_map(|quote| given.strip_prefix(*quote)?.strip_suffix(*quote));
+                    let number = given.parse::<i64>().is_ok().then_some(given);
+                    bare.or(number).filter(|text| !text.contains(['"', '\'', '\\', '{'])).map(str::to_owned)
+                }
+            }
+        });
+        let own = self.procedure.lock.as_ref().and_then(|lock| filled(&lock.value, |name| Some(format!("{{{{inputs.{name}}}}}"))));
+        if as_called.is_some() && as_called == own {
+            return;
+        }
+        let name = &called.name.value;
+        let message = format!("the lock of `{name}` is not taken here: `{}`", lock.value.trim());
+        let fault = self.new_fault(Code::RB0322, call.procedure.span, message);
+        let fault = fault.reason("a run takes the lock of its own procedure alone, so another run of it may go on beside");
+        self.report(match as_called {
+            Some(lock) => fault.help(format!("write `lock: \"{lock}\"` at the top of this procedure")),
+            None => fault.help(format!("give this procedure a `lock` that no two runs may share, or run `{name}` by itself")),
+        });
+    }
+
     /// The type of each item of a list.
     pub fn item_type(&mut self, items: &Scalar, found: Option<&Type>) -> Type {
         match found {
@@ -100,4 +130,18 @@ fn is_a_name(word: &str) -> bool {
     let expression = Expression::parse(word, Origin::default()).map(|parsed| parsed.references());
     let text = Template::parse(&format!("{{{{{word}}}}}"), Origin::default()).map(|parsed| parsed.references());
     expression.is_ok_and(alone) && text.is_ok_and(alone)
+}
+
+/// A lock with other text in the place of its inputs; `None` where one of them has none, or something else than an input stands there.
+fn filled(lock: &str, with: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = lock.trim();
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}")?;
+        text.push_str(before);
+        text.push_str(&with(name.trim().strip_prefix("inputs.")?)?);
+        rest = after;
+    }
+    text.push_str(rest);
+    Some(text)
 }

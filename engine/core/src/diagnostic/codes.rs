@@ -120,6 +120,7 @@ codes! {
     RB0319 Warning "more approvals than the operator can give";
     RB0320 Error "an event source that does not exist";
     RB0321 Warning "an event source without a workspace";
+    RB0322 Warning "a lock that the calling run does not take";
 
     // The workspace.
     RB0401 Error "one user is two people";

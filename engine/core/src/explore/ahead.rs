@@ -147,7 +147,7 @@ pub(super) fn probes(plan: &Plan) -> BTreeSet<StepIx> {
 }
 
 /// The same of the first look of its wait.
-fn first_look(path: &StepPath) -> StepPath {
+pub(super) fn first_look(path: &StepPath) -> StepPath {
     let text = path.as_str();
     let look = text.rfind('[').and_then(|start| Some((start, text.get(start..)?.find(']')? + start)));
     let first = look.and_then(|(start, end)| Some(format!("{}[1{}", text.get(..start)?, text.get(end..)?)));

@@ -10,6 +10,7 @@
 //! *would be skipped* never does. That it comes there at all takes people who agree and steps that succeed, unless what is known already
 //! makes them fail; what happens otherwise is not part of a dry run.
 
+mod longest;
 mod seen;
 mod way;
 
@@ -21,17 +22,18 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::document::procedure::Version;
-use crate::document::step::{OnTimeout, Retry};
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
-use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::plan::{Plan, StepIx};
 use crate::run::decision::{Decision, Purpose, Request};
 use crate::run::event::{AttemptEnd, Outcome, RunStarted, Vote};
 use crate::run::task::{SecretName, Task, Work};
 use crate::run::{Fact, Future, IllegalEvent, Reads, Run};
 use crate::value::{Map, format_duration};
 
+pub use longest::Longest;
+pub(crate) use longest::longest;
 use seen::{History, Seen};
 use way::{Next, Way};
 pub(crate) use way::{named, outputs_with, predicted_answers, predicted_result};
@@ -133,6 +135,17 @@ pub struct DryRun {
     pub complete: bool,
     /// Steps of which something cannot be known: those whose verdict says so.
     pub unknown: usize,
+    /// The case of a test that says what would not be known; filled in by whoever has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supposes: Option<Supposed>,
+}
+
+/// What a case of a test supposes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Supposed {
+    pub case: String,
+    /// What goes wrong in it, each in words.
+    pub that: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -166,7 +179,7 @@ pub struct PredictedStep {
     /// What people will be asked, by policy or by the procedure.
     pub requests: Vec<PredictedRequest>,
     pub undo: PredictedUndo,
-    /// Absent of a step that takes no time of its own.
+    /// Absent of a step that takes no time; of one that holds steps, what those take that are shown here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Longest>,
     /// What it gives under `outputs`, each with its type in words; filled in by whoever has the documents.
@@ -229,37 +242,6 @@ pub struct UndoStep {
     /// As far as it is known before; absent of a step that does not act.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-}
-
-/// The longest time that a step can take, the time for people to answer included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Longest {
-    Time(Duration),
-    WithoutEnd,
-}
-
-impl Longest {
-    fn and(self, other: Option<Duration>) -> Longest {
-        match (self, other) {
-            (Longest::Time(time), Some(more)) => Longest::Time(time.saturating_add(more)),
-            _ => Longest::WithoutEnd,
-        }
-    }
-}
-
-impl std::fmt::Display for Longest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Longest::Time(time) => f.write_str(&format_duration(*time)),
-            Longest::WithoutEnd => f.write_str("without end"),
-        }
-    }
-}
-
-impl Serialize for Longest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// How long a step took in earlier runs of the procedure.
@@ -442,7 +424,8 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         }
         step
     };
-    let steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
+    let mut steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
+    longest::of_wholes(plan, &mut steps, &walked.history, walked.cut.is_none());
     let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     let mut dry = DryRun {
         procedure: started.procedure.clone(),
@@ -458,6 +441,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         ways: walked.ways,
         complete: walked.cut.is_none(),
         unknown,
+        supposes: None,
     };
     dry.digest = digest(&dry).unwrap_or(dry.digest);
     // Said, and no part of the digest: by another hour it is another.
@@ -533,35 +517,4 @@ fn targets(work: &Work) -> Vec<String> {
         }
         Task::Notify { to, .. } => to.clone(),
     }
-}
-
-/// The longest time that a step itself can take; that of what stands inside it is theirs.
-pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
-    let own = match &step.verb {
-        verb if verb.acts() => Some(Longest::Time(attempts(step.timeout.unwrap_or(limits::STEP_TIMEOUT), step.retry.as_ref()))),
-        Verb::Wait(wait) => {
-            Some([waits, wait.within, step.timeout].into_iter().flatten().min().map_or(Longest::WithoutEnd, Longest::Time))
-        }
-        Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Some(Longest::Time(Duration::ZERO)),
-        _ => step.timeout.map(Longest::Time),
-    };
-    let asked = requests.iter().fold(own.unwrap_or(Longest::Time(Duration::ZERO)), |longest, asked| {
-        let rungs: Duration = asked.escalation.iter().map(|rung| rung.within).sum();
-        let within = asked.request.within.map(|within| match asked.request.on_timeout {
-            OnTimeout::Escalate => within.saturating_add(rungs),
-            OnTimeout::Fail | OnTimeout::Reject => within,
-        });
-        longest.and(within)
-    });
-    (own.is_some() || !requests.is_empty()).then_some(asked)
-}
-
-/// Every attempt to its timeout, and the whole back-off between them.
-fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
-    let Some(retry) = retry else { return timeout };
-    let delays = (1..retry.attempts).map(|tries| {
-        let grown = retry.delay.as_secs_f64() * retry.backoff.powi(i32::try_from(tries - 1).unwrap_or(i32::MAX));
-        Duration::try_from_secs_f64(grown.min(retry.max_delay.as_secs_f64())).unwrap_or(retry.max_delay)
-    });
-    delays.fold(timeout.saturating_mul(retry.attempts), Duration::saturating_add)
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::ahead::{Ahead, Following, Happens, probes};
+use super::ahead::{Ahead, Following, Happens, first_look, probes};
 use super::left::{Left, aside, is_well};
 use super::story::changes;
 use super::turn::{Turn, What};
@@ -103,6 +103,9 @@ impl Walk {
             let same = |(other, at, _): &&Way<'_>| stands_alike(&at.path) && left.worse(*other) == left.worse(from);
             let alike = ways.iter().filter(same);
             let ways: Vec<(u32, u32)> = alike.map(|(from, _, to)| (*from, *to)).collect();
+            if looks {
+                fall.path = first_look(&fall.path);
+            }
             fall.follow(ahead.following(&ways.iter().map(|(_, to)| *to).collect(), stands_alike));
             for (path, always) in left.at_the_end(ways.into_iter()) {
                 if !always {

@@ -131,6 +131,12 @@ impl Script {
         let whole = whole(run, &path);
         let used = self.used.get(&whole).copied().unwrap_or_default();
         let left = select::best(&self.case.setting.answers, &path).and_then(|list| list.get(used..)).unwrap_or_default();
+        if asked.request.signed && !left.is_empty() {
+            let message = format!("what people say to `{path}` has to be signed, and a case for real systems signs nothing");
+            let help = "name an environment in the case whose rules do not ask for `signed`, or play it without `--real`";
+            let fault = super::Incomplete { at: None, message, help: help.to_owned() };
+            return Said::Fault(Box::new(fault.told(&self.case, source)));
+        }
         let mut open = asked.clone();
         let mut votes = Vec::new();
         for answer in left.iter().take((asked.request.count as usize).max(1)) {

@@ -80,6 +80,7 @@ fn after(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
     let at_most = if step.verb.is_container() { "the whole takes at most" } else { "takes at most" };
     told.extend(guide::longest(step).map(|longest| match longest {
         Longest::Time(time) => text(at_most, format_duration(time)),
+        Longest::Unknown => text(at_most, "how long cannot be known"),
         Longest::WithoutEnd => text(at_most, "it may wait without end"),
     }));
     let undo = guide.undo_of(entry);

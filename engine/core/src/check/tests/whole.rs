@@ -5,6 +5,29 @@ use super::*;
 /// The whole example of the format's reference.
 const WHOLE: &str = include_str!("whole.yaml");
 
+/// A lock is the same where the same stands in it, whatever the inputs are called.
+#[test]
+fn the_lock_of_a_called_procedure_is_taken_by_its_caller() {
+    for (lock, with, warned) in [
+        ("", "inputs.name", true),
+        ("lock: service/{{inputs.name}}\n", "inputs.name", false),
+        ("lock: 'service/{{ inputs.name }}'\n", " inputs.name ", false),
+        ("lock: service/{{inputs.other}}\n", "inputs.name", true),
+        ("lock: service\n", "inputs.name", true),
+        ("lock: service/web\n", "'\"web\"'", false),
+        ("lock: service/web\n", "'\"db\"'", true),
+        ("lock: service/{{inputs.name}}\n", "inputs.name + \"2\"", true),
+        ("lock: service/{{inputs.name}}\n", "steps.look.stdout", true),
+    ] {
+        let text = format!(
+            "inputs: {{name: {{type: string}}, other: {{type: string}}}}\n{lock}steps:\n  - {{id: look, exec: [look, '{{{{inputs.name}}}}{{{{inputs.other}}}}'], effect: read}}\n  - call: service-stop@^1\n    with: {{service: {with}}}\n"
+        );
+        let told: Vec<String> = said(&text).into_iter().filter(|line| line.starts_with("RB0322")).collect();
+        assert_eq!(!told.is_empty(), warned, "{text}{told:#?}");
+        plan(&text);
+    }
+}
+
 #[test]
 fn the_example_of_the_format_is_right() {
     let (plan, diagnostics) = judge(WHOLE);

@@ -56,6 +56,8 @@ pub(super) struct Doing {
     pub undo: PredictedUndo,
     /// How often it is done, where that is not once.
     pub repeats: Option<String>,
+    /// Of an `each`, how many items are done one after the other, together or in parts; nothing where that is not known.
+    pub waves: Option<Vec<u32>>,
     pub notes: Vec<String>,
 }
 

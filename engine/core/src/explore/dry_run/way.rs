@@ -413,6 +413,10 @@ impl Way {
             },
             undo: undo_of(view.step(), view.undo()),
             repeats: repeats(view.step(), prospect),
+            waves: match &prospect.resolution {
+                Resolution::Items { waves, .. } if prospect.because.is_none() => Some(waves.clone()),
+                _ => None,
+            },
             notes: Vec::new(),
         })
     }

@@ -127,10 +127,12 @@ impl Checker {
     /// Looks at an input.
     pub(super) fn checks(&mut self, step: &Step, number: u64, turn: bool, path: Path, then: Then<'_>) {
         let before = path.turns;
-        step.id.hash(&mut self.told);
         self.input(number, turn, path, &mut |checker, mut path, holds| {
             checker.moment(&mut path, step, When::Begins);
             let turned = !turn || path.turns != before;
+            if turned {
+                step.id.hash(&mut checker.told);
+            }
             if holds {
                 if turned {
                     path.works(path.name(step));

@@ -1,0 +1,218 @@
+//! The longest time that a step can take, and of one that holds steps, the longest that those take together: one after the other, side by
+//! side as many as are allowed, once for each item and each round. Nothing is guessed: where it is not known how often something is
+//! done, that is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::seen::History;
+use super::{PredictedRequest, PredictedStep, Verdict};
+use crate::document::step::{OnTimeout, Retry};
+use crate::id::StepPath;
+use crate::limits;
+use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::value::format_duration;
+
+/// The longest time that a step can take, the time for people to answer included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Longest {
+    Time(Duration),
+    /// It has an end, and how often its parts are done before it is not known.
+    Unknown,
+    WithoutEnd,
+}
+
+impl Longest {
+    const NONE: Longest = Longest::Time(Duration::ZERO);
+
+    fn and(self, other: Option<Duration>) -> Longest {
+        self.then(other.map_or(Longest::WithoutEnd, Longest::Time))
+    }
+
+    fn then(self, next: Longest) -> Longest {
+        match (self, next) {
+            (Longest::Time(time), Longest::Time(more)) => Longest::Time(time.saturating_add(more)),
+            (one, other) => one.max(other),
+        }
+    }
+
+    fn times(self, count: u32) -> Longest {
+        match self {
+            Longest::Time(time) => Longest::Time(time.saturating_mul(count)),
+            other => other,
+        }
+    }
+
+    /// It is stopped then.
+    fn within(self, timeout: Option<Duration>) -> Longest {
+        timeout.map_or(self, |timeout| self.min(Longest::Time(timeout)))
+    }
+}
+
+impl std::fmt::Display for Longest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Longest::Time(time) => f.write_str(&format_duration(*time)),
+            Longest::Unknown => f.write_str("cannot be known"),
+            Longest::WithoutEnd => f.write_str("without end"),
+        }
+    }
+}
+
+impl Serialize for Longest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The longest time that a step itself can take; that of what stands inside it is theirs.
+pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
+    let own = match &step.verb {
+        verb if verb.acts() => {
+            let timeout = step.timeout.unwrap_or(limits::STEP_TIMEOUT);
+            // All channels at once.
+            let most = if matches!(verb, Verb::Notify { .. }) { limits::CHANNEL_TIMEOUT } else { Duration::MAX };
+            Some(Longest::Time(attempts(timeout.min(most), step.retry.as_ref())))
+        }
+        Verb::Wait(wait) => {
+            Some([waits, wait.within, step.timeout].into_iter().flatten().min().map_or(Longest::WithoutEnd, Longest::Time))
+        }
+        Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Some(Longest::NONE),
+        _ => step.timeout.map(Longest::Time),
+    };
+    let asked = requests.iter().fold(own.unwrap_or(Longest::NONE), |longest, asked| {
+        let rungs: Duration = asked.escalation.iter().map(|rung| rung.within).sum();
+        let within = asked.request.within.map(|within| match asked.request.on_timeout {
+            OnTimeout::Escalate => within.saturating_add(rungs),
+            OnTimeout::Fail | OnTimeout::Reject => within,
+        });
+        longest.and(within)
+    });
+    (own.is_some() || !requests.is_empty()).then_some(asked)
+}
+
+/// Every attempt to its timeout, and the whole back-off between them.
+fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
+    let Some(retry) = retry else { return timeout };
+    let delays = (1..retry.attempts).map(|tries| {
+        let grown = retry.delay.as_secs_f64() * retry.backoff.powi(i32::try_from(tries - 1).unwrap_or(i32::MAX));
+        Duration::try_from_secs_f64(grown.min(retry.max_delay.as_secs_f64())).unwrap_or(retry.max_delay)
+    });
+    delays.fold(timeout.saturating_mul(retry.attempts), Duration::saturating_add)
+}
+
+/// Says of each step that holds others how long these take at most. `complete`: whether all that may be done is among the steps.
+pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &History, complete: bool) {
+    let mut whole =
+        Whole { plan, places: BTreeMap::new(), steps, history, rounds: BTreeMap::new(), complete, found: BTreeMap::new() };
+    whole.places = whole.steps.iter().enumerate().map(|(place, step)| (step.path.clone(), place)).collect();
+    whole.look_for_rounds();
+    // The innermost first: what stands inside a step stands behind it.
+    for place in (0..whole.steps.len()).rev() {
+        let Some(step) = whole.steps.get(place) else { continue };
+        if plan.step(step.step).verb.is_container() && !matches!(step.verdict, Verdict::WouldSkip { .. }) {
+            let (path, ix) = (step.path.clone(), step.step);
+            let longest = whole.inside(place, ix, &path).within(plan.step(ix).timeout);
+            whole.found.insert(path, longest);
+        }
+    }
+    let found = whole.found;
+    for step in steps {
+        if let Some(longest) = found.get(&step.path).filter(|longest| **longest != Longest::NONE) {
+            step.longest = Some(*longest);
+        }
+    }
+}
+
+struct Whole<'p> {
+    plan: &'p Plan,
+    places: BTreeMap<StepPath, usize>,
+    steps: &'p [PredictedStep],
+    history: &'p History,
+    /// Of each `repeat`, the rounds that are shown.
+    rounds: BTreeMap<String, BTreeSet<u32>>,
+    complete: bool,
+    found: BTreeMap<StepPath, Longest>,
+}
+
+impl Whole<'_> {
+    fn look_for_rounds(&mut self) {
+        for step in self.steps {
+            for (start, _) in step.path.as_str().match_indices('[') {
+                let number = step.path.as_str().get(start + 1..).and_then(|rest| rest.split(']').next()?.parse().ok());
+                if let (Some(around), Some(number)) = (step.path.as_str().get(..start), number) {
+                    self.rounds.entry(around.to_owned()).or_default().insert(number);
+                }
+            }
+        }
+    }
+
+    /// Of one step; none where no way comes to it, or it is skipped.
+    fn step(&self, ix: StepIx, prefix: &str) -> Longest {
+        let path = StepPath::within(prefix, &self.plan.step(ix).label);
+        match self.places.get(&path).and_then(|place| self.steps.get(*place)) {
+            None if self.complete => Longest::NONE,
+            None => Longest::Unknown,
+            Some(step) if matches!(step.verdict, Verdict::WouldSkip { .. }) => Longest::NONE,
+            Some(step) => self.found.get(&path).copied().or(step.longest).unwrap_or(Longest::NONE),
+        }
+    }
+
+    fn list(&self, steps: &[StepIx], prefix: &str) -> Longest {
+        steps.iter().fold(Longest::NONE, |sum, ix| sum.then(self.step(*ix, prefix)))
+    }
+
+    fn inside(&self, place: usize, ix: StepIx, path: &StepPath) -> Longest {
+        match &self.plan.step(ix).verb {
+            Verb::Group(body) => self.list(body, path.as_str()),
+            Verb::Choose(branches) => branches.iter().map(|b| self.list(&b.body, path.as_str())).max().unwrap_or(Longest::NONE),
+            Verb::Parallel { branches, max_parallel } => {
+                let branches = branches.iter().map(|(name, body)| self.list(body, &format!("{path}.{name}")));
+                side_by_side(branches, *max_parallel as usize)
+            }
+            Verb::Each(each) => {
+                let ways = self.history.get(place).map(|seen| seen.does.as_slice()).unwrap_or_default();
+                let all = ways.iter().map(|doing| match &doing.waves {
+                    Some(waves) => {
+                        let mut items = (0_u32..).map(|item| self.list(&each.body, &format!("{path}[{item}]")));
+                        let wave = |size: &u32| side_by_side(items.by_ref().take(*size as usize), each.max_parallel as usize);
+                        waves.iter().map(wave).fold(Longest::NONE, Longest::then)
+                    }
+                    // Any number of nothing is nothing.
+                    None => match self.list(&each.body, &format!("{path}[0]")) {
+                        Longest::Time(time) if !time.is_zero() => Longest::Unknown,
+                        other => other,
+                    },
+                });
+                all.max().unwrap_or(Longest::NONE)
+            }
+            Verb::Repeat { times, every, body, .. } => {
+                let rounds = self.rounds.get(path.as_str()).into_iter().flatten();
+                let round = rounds.map(|round| self.list(body, &format!("{path}[{round}]"))).max().unwrap_or(Longest::NONE);
+                let pauses = every.unwrap_or_default().saturating_mul(times.saturating_sub(1));
+                round.times(*times).then(Longest::Time(pauses))
+            }
+            Verb::Call { procedure, .. } => {
+                let called = self.plan.procedure(*procedure);
+                let body = self.list(&called.body, path.as_str());
+                body.then(self.list(&called.finally, &format!("{path}/~finally")))
+            }
+            _ => Longest::NONE,
+        }
+    }
+}
+
+/// So many at once, in this order, each as soon as there is room.
+fn side_by_side(parts: impl Iterator<Item = Longest>, most: usize) -> Longest {
+    let mut ends: Vec<Longest> = Vec::new();
+    for part in parts {
+        let room = ends.len() < most;
+        match ends.iter_mut().min().filter(|_| !room) {
+            Some(first) => *first = first.then(part),
+            None => ends.push(part),
+        }
+    }
+    ends.into_iter().max().unwrap_or(Longest::NONE)
+}
