@@ -216,7 +216,9 @@ impl Source {
         declared: &EventSource,
         mut secret: impl FnMut(&SecretSource) -> Result<Arc<SecretString>, String>,
     ) -> Result<Source, String> {
-        let SourceKind::Webhook(Webhook { format, credential }) = &declared.kind;
+        let SourceKind::Webhook(Webhook { format, credential }) = &declared.kind else {
+            return Err(format!("nobody sends to the source `{name}`: it is a {}", declared.kind.as_str()));
+        };
         let verifier = Verifier::open(credential, |id| {
             let place = declared.secrets.get(id).ok_or_else(|| format!("it declares no secret `{id}`"))?;
             secret(place).map_err(|why| format!("the secret `{id}` has no value: {why}"))

@@ -72,6 +72,13 @@ const SCHEMA: Schema = Schema {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX deliveries_until ON deliveries (until_ms);
     ",
+        "
+        CREATE TABLE schedules (
+            source TEXT PRIMARY KEY,
+            rule   TEXT NOT NULL,
+            seen   TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    ",
     ],
 };
 
@@ -158,6 +165,14 @@ impl Accepted {
     }
 }
 
+/// How far the ticks of a schedule are written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The schedule whose ticks they are: of another one nobody has looked yet.
+    pub rule: String,
+    pub until: Timestamp,
+}
+
 /// What one judgement changes.
 #[derive(Clone, Debug, Default)]
 pub struct Judged {
@@ -233,6 +248,19 @@ impl Intake {
     /// Counted up to `limit`.
     pub fn backlog(&self, limit: u64) -> Result<Backlog, JournalError> {
         self.database.read(|c| rows::backlog(c, limit))
+    }
+
+    /// How far the ticks of a schedule are written down; `None` before its first look at the clock.
+    pub fn seen(&self, source: &str) -> Result<Option<Seen>, JournalError> {
+        self.database.read(|c| rows::seen(c, source))
+    }
+
+    /// Writes ticks of a schedule down, and up to when they are all that there were.
+    pub fn tick(&self, source: String, seen: Seen, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
+        self.database.submit(Durability::Synced, move |c| {
+            rows::see(c, &source, &seen)?;
+            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
+        })
     }
 
     /// Writes down what was decided, all of it or nothing.

@@ -31,4 +31,5 @@ pub mod secret;
 pub mod session;
 pub mod start;
 pub mod suite;
+pub mod ticker;
 pub mod verify;

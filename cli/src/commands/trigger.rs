@@ -206,8 +206,12 @@ fn delivered(args: &args::Trigger, catalogue: &Catalogue, home: &Home) -> Result
                     None => trouble.next("declare it under `sources` in workspace.yaml, or leave --source away"),
                 });
             };
-            let SourceKind::Webhook(webhook) = &source.kind;
-            (name.as_str(), &webhook.format)
+            let format = match &source.kind {
+                SourceKind::Webhook(webhook) => &webhook.format,
+                // An event by hand in its place: there is no body of its own.
+                SourceKind::Schedule(_) => &given,
+            };
+            (name.as_str(), format)
         }
     };
     let read = |format| {

@@ -11,8 +11,7 @@ use crate::plan::SecretSource;
 /// Sources that are there without being declared, and what their events are.
 pub const BUILT_IN: [(&str, &str); 2] = [("runs", "the end of another run"), ("stdin", "what `runbook trigger` is given")];
 
-/// One source of the workspace. Events that are not posted (ticks of a schedule, files of a folder, a subject of a broker) are to
-/// be further kinds.
+/// One source of the workspace. Events that are not posted (files of a folder, a subject of a broker) are to be further kinds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventSource {
     pub kind: SourceKind,
@@ -22,6 +21,39 @@ pub struct EventSource {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceKind {
     Webhook(Webhook),
+    Schedule(Schedule),
+}
+
+impl SourceKind {
+    /// As `type` calls it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            SourceKind::Webhook(webhook) => webhook.format.as_str(),
+            SourceKind::Schedule(_) => "schedule",
+        }
+    }
+}
+
+/// Ticks of the clock: see [`ticks`](crate::ticks).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Minute, hour, day of month, month, day of week.
+    pub cron: String,
+    /// The zone in which they are meant, by its name in the IANA database.
+    pub zone: String,
+    /// How late a tick may be and still count as one.
+    pub late: Duration,
+    pub missed: Missed,
+}
+
+/// What becomes of ticks at which nobody was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missed {
+    /// They are recorded, and start nothing.
+    #[default]
+    Skip,
+    /// The last of them counts, once somebody is there; the others are recorded.
+    Once,
 }
 
 /// Events that somebody posts to us.

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod plan;
 pub mod policy;
 pub mod run;
+pub mod ticks;
 pub mod trial;
 pub mod trigger;
 pub mod value;

@@ -197,6 +197,12 @@ pub const DELIVERY_SIGNATURES: usize = 10;
 pub const DELIVERY_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// The longest such time that a source may name: the ids of all deliveries are kept for twice as long.
 pub const DELIVERY_WITHIN_MOST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How late a tick of a schedule may be and still count, where its source does not say: as long as a restart takes.
+pub const TICK_LATE: Duration = Duration::from_secs(5 * 60);
+/// Characters of `cron`: the minutes of an hour, one by one, and more.
+pub const CRON_BYTES: usize = 256;
+/// Ticks at which nobody was there that are counted one by one; of more it is said that they are more.
+pub const TICKS_COUNTED: u64 = 10_000;
 /// How far the time that Amazon SNS signed may lie from our clock: it tries to deliver for an hour at most.
 pub const SNS_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 /// Certificates of one chain, from that of SNS to the one below a root.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Accepted, Arrived, Backlog, EventFilter, Judged, Parcel, Taken};
+use super::{Accepted, Arrived, Backlog, EventFilter, Judged, Parcel, Seen, Taken};
 use crate::database::ChangeError;
 use crate::journal::JournalError;
 
@@ -79,6 +79,23 @@ pub(super) fn backlog(c: &Connection, limit: u64) -> Found<Backlog> {
         .optional()?;
     let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("an event cannot be read: {error}") };
     Ok(Backlog { events: events as u64, oldest: oldest.map(|at| at.parse().map_err(damaged)).transpose()? })
+}
+
+pub(super) fn seen(c: &Connection, source: &str) -> Found<Option<Seen>> {
+    let row = c
+        .prepare_cached("SELECT rule, seen FROM schedules WHERE source = ?1")?
+        .query_row([source], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    let Some((rule, until)) = row else { return Ok(None) };
+    let damaged =
+        |error: jiff::Error| JournalError::Damaged { what: format!("how far the schedule `{source}` was looked at: {error}") };
+    Ok(Some(Seen { rule, until: until.parse().map_err(damaged)? }))
+}
+
+pub(super) fn see(c: &Connection, source: &str, seen: &Seen) -> Found<()> {
+    let sql = "INSERT INTO schedules (source, rule, seen) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET rule = ?2, seen = ?3";
+    c.prepare_cached(sql)?.execute([source, &seen.rule, &seen.until.to_string()])?;
+    Ok(())
 }
 
 pub(super) fn known(c: &Connection, source: &str, event: &CloudEvent) -> Found<Option<u64>> {

@@ -15,6 +15,7 @@ use crate::document::procedure::{Beyond, OnResolved, Second, Version};
 use crate::id::{ProcedureName, RunId};
 use crate::limits;
 use crate::policy::quiet_until;
+use crate::ticks;
 
 /// An event that was written down.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +139,9 @@ impl Judge {
         for place in places {
             let Some(seat) = self.bench.get(place) else { continue };
             let mut keys = seat.trigger.first_keys(incoming.event, incoming.received);
-            let decision = if incoming.event.status == Status::Resolved {
+            let decision = if let Some(ticks) = ticks::missed(incoming.event) {
+                Decision::Dropped(Drop::Missed { ticks })
+            } else if incoming.event.status == Status::Resolved {
                 self.resolved(place, incoming, &value, &mut keys, &mut rulings)
             } else {
                 self.begun(place, incoming, &value, &mut keys, &mut rulings)

@@ -80,6 +80,8 @@ pub enum Join {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Drop {
+    /// It tells of so many ticks of a schedule at which nobody was there, or at least so many.
+    Missed { ticks: u64 },
     /// `when` is false.
     NotMeant,
     /// Something could not be read from it.
@@ -217,6 +219,8 @@ impl fmt::Display for Decision {
 impl fmt::Display for Drop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Drop::Missed { ticks: 1 } => f.write_str("nobody was there at this tick"),
+            Drop::Missed { ticks } => write!(f, "nobody was there at {ticks} ticks"),
             Drop::NotMeant => f.write_str("its `when` is false"),
             Drop::Unreadable { what, why } => write!(f, "{what} cannot be read from it: {why}"),
             Drop::Duplicate { of, until } => write!(f, "the same as event {of}, by `dedup` until {until}"),

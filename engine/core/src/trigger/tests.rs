@@ -563,3 +563,26 @@ fn recorded_events_are_judged_again_with_the_ends_of_their_runs() {
     assert_eq!(again("concurrency: {key: event.key}", "10m"), ["ran", "ran", "ran", "ran"], "each gets its turn in the end");
     assert_eq!(again("accumulate: {events: 3, within: 10m}", "1m"), ["joined", "joined", "ran", "dropped"]);
 }
+
+#[test]
+fn ticks_at_which_nobody_was_there_start_nothing_and_say_so() {
+    let text = "2026-01-05T00:00:00Z".parse().unwrap();
+    let schedule = crate::event_source::Schedule {
+        cron: "0 * * * *".to_owned(),
+        zone: "UTC".to_owned(),
+        late: Duration::from_secs(60),
+        missed: crate::event_source::Missed::Once,
+    };
+    let timetable = crate::ticks::Timetable::of(&schedule.cron, &schedule.zone).unwrap();
+    let now = start() + parsed("3h") + parsed("30m");
+    let triggers = triggers_of("a", "[{source: s, inputs: {host: '\"web\"'}}]", "");
+    let mut judge = Judge::new(triggers);
+    let said: Vec<String> = schedule
+        .ticks(&timetable, "s", text, now)
+        .iter()
+        .zip(1..)
+        .flat_map(|(event, number)| judge.receive(&Incoming { number, source: "s", event, received: now, now }))
+        .map(|ruling| format!("{} {}", ruling.event, ruling.decision).replace(ruling.keys.run.as_str(), "r"))
+        .collect();
+    assert_eq!(said, ["1 dropped: nobody was there at 2 ticks", "2 ran: r"]);
+}

@@ -226,6 +226,7 @@ static SOURCE: Shape = Shape::new(
                 Word::new("cloudevents", "CloudEvents over HTTP: binary, structured, batch"),
                 Word::new("standard-webhooks", "Standard Webhooks, signed with a shared secret"),
                 Word::new("generic", "any other JSON, read by expressions"),
+                Word::new("schedule", "our own clock, at the times of `cron`"),
             ]),
             "Who sends",
         )
@@ -239,6 +240,17 @@ static SOURCE: Shape = Shape::new(
         Key::new("origins", SOME_PLAIN, "Who may ask to deliver CloudEvents; by default anybody who then authenticates"),
         Key::new("items", Type::Expression, "The events in a `body` that holds several"),
         Key::new("event", Type::Shape(&EVENT), "What an event is, over `body`, or with `items` over `item`"),
+        Key::new("cron", PLAIN, "When a schedule ticks: minute, hour, day of month, month, day of week"),
+        Key::new("zone", PLAIN, "The time zone of `cron`; by default that of the workspace"),
+        Key::new("late", Type::Duration, "How late a tick may be and still count; 5m by default"),
+        Key::new(
+            "missed",
+            Type::Word(&[
+                Word::new("skip", "they are recorded, and start nothing"),
+                Word::new("once", "the last of them counts once somebody is there; the others are recorded"),
+            ]),
+            "Ticks at which nobody was there; `skip` by default",
+        ),
         Key::new("secrets", SECRETS, "Secrets of this source"),
     ],
 );

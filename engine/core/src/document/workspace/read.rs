@@ -22,7 +22,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
     let channels = channel::channels(reading, fields.entries("channels"), &providers);
-    let sources = source::sources(reading, fields.entries("sources"), &providers);
+    let sources = source::sources(reading, fields.entries("sources"), &providers, &timezone);
     let (rules, demands) = policy::rules(&mut fields, &people, &environments);
     let escalations = policy::escalations(&mut fields, &people, &channels);
     let http_allow = match fields.map("http", "`http`") {

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::channel::{self, Secrets};
-use super::{Provider, read};
+use super::{Provider, read, schedule};
 use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::decode::{Fields, Reading, scalar, verb};
 use crate::document::{Node, Scalar};
 use crate::event_source::{
-    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Format, Generic, Hmac, KeyForm, Signed, SignedTime, SourceKind, Webhook,
+    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Format, Generic, Hmac, KeyForm, Missed, Schedule, Signed, SignedTime,
+    SourceKind, Webhook,
 };
 use crate::expr::Expression;
 use crate::id::Id;
 use crate::limits;
 use crate::plan::Origin;
+use crate::ticks::Timetable;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -29,9 +31,10 @@ enum Kind {
     CloudEvents,
     StandardWebhooks,
     Generic,
+    Schedule,
 }
 
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 13] = [
     ("alertmanager", Kind::Alertmanager),
     ("grafana", Kind::Grafana),
     ("sns", Kind::Sns),
@@ -44,7 +47,9 @@ const KINDS: [(&str, Kind); 12] = [
     ("cloudevents", Kind::CloudEvents),
     ("standard-webhooks", Kind::StandardWebhooks),
     ("generic", Kind::Generic),
+    ("schedule", Kind::Schedule),
 ];
+const MISSED: [(&str, Missed); 2] = [("skip", Missed::Skip), ("once", Missed::Once)];
 const ALGORITHMS: [(&str, Algorithm); 3] =
     [("sha256", Algorithm::Sha256), ("sha384", Algorithm::Sha384), ("sha512", Algorithm::Sha512)];
 const ENCODINGS: [(&str, Encoding); 2] = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
@@ -61,7 +66,7 @@ impl Kind {
             Kind::Alertmanager | Kind::EventBridge | Kind::Datadog | Kind::Opsgenie => &["bearer", "basic", "header"],
             Kind::Grafana | Kind::PagerDuty | Kind::CloudEvents | Kind::Generic => &CREDENTIALS,
             Kind::GitHub | Kind::Sentry | Kind::StandardWebhooks => &["secret"],
-            Kind::Sns => &[],
+            Kind::Sns | Kind::Schedule => &[],
         }
     }
 
@@ -107,6 +112,7 @@ pub(super) fn sources(
     reading: &Reading,
     entries: &[(Scalar, Node)],
     providers: &BTreeMap<String, Provider>,
+    timezone: &str,
 ) -> BTreeMap<String, EventSource> {
     let mut sources = BTreeMap::new();
     for (name, node) in entries {
@@ -116,14 +122,14 @@ pub(super) fn sources(
             reading.report(fault.help("give this one another name"));
             continue;
         }
-        if let (Some(source), Some(key)) = (source(reading, node, providers), key) {
+        if let (Some(source), Some(key)) = (source(reading, node, providers, timezone), key) {
             sources.insert(key, source);
         }
     }
     sources
 }
 
-fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>) -> Option<EventSource> {
+fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>, timezone: &str) -> Option<EventSource> {
     let mut fields = Fields::of(reading, node, "a source of events")?;
     if !fields.has("type") {
         fields.missing("type");
@@ -159,6 +165,8 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
     let items = fields.expression("items");
     let event = fields.map("event", "`event`").map(|event| self::event(event, items.is_some()));
     let secrets = channel::secrets(reading, fields.entries("secrets"), providers);
+    let scheduled = kind.as_ref().is_some_and(|kind| kind.value == Kind::Schedule);
+    let schedule = timetable(&mut fields, scheduled, timezone);
     if let Some(kind) = &kind {
         misplaced(reading, &fields, kind.value);
     }
@@ -177,8 +185,12 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
             }));
             return None;
         }
-        let format = Format::Sns { topics };
-        return Some(EventSource { kind: SourceKind::Webhook(Webhook { format, credential: Credential::Certificate }), secrets });
+        let kind = match schedule {
+            Some(schedule) => SourceKind::Schedule(schedule),
+            None if scheduled => return None,
+            None => SourceKind::Webhook(Webhook { format: Format::Sns { topics }, credential: Credential::Certificate }),
+        };
+        return Some(EventSource { kind, secrets });
     };
     let own = |references: &[Scalar]| owned(reading, references, &secrets);
     let [secret, bearer] = references;
@@ -215,7 +227,8 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
     let format = match kind {
         Kind::Alertmanager => Format::Alertmanager,
         Kind::Grafana => Format::Grafana,
-        Kind::Sns => Format::Sns { topics },
+        // These need no credential, and were told of the one that they have.
+        Kind::Sns | Kind::Schedule => return None,
         Kind::EventBridge => Format::EventBridge,
         Kind::PagerDuty => Format::PagerDuty,
         Kind::Datadog => Format::Datadog,
@@ -241,6 +254,8 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
             "topics" => kind == Kind::Sns,
             "origins" => kind == Kind::CloudEvents,
             "items" | "event" => kind == Kind::Generic,
+            "cron" | "zone" | "late" | "missed" => kind == Kind::Schedule,
+            "secrets" => kind != Kind::Schedule,
             _ => true,
         };
         if right {
@@ -249,6 +264,7 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
         let message = format!("a source of type `{}` has no `{}`", kind.name(), key.value);
         let fault = reading.diagnostic(Code::RB0023, key.span, message);
         let fault = match (kind.credentials(), CREDENTIALS.contains(&key.value.as_str())) {
+            ([], true) if kind == Kind::Schedule => fault.reason("it is our own clock that ticks").help("remove it"),
             ([], true) => fault.reason("SNS signs with a certificate of its own").help("remove it, and name its `topics`"),
             ([only], true) => fault.reason("its sender signs, and nothing less is taken").help(format!("write `{only}`")),
             (some, true) => fault.reason("its sender signs nothing").help(format!("write one of {}", scalar::listed(some))),
@@ -256,6 +272,32 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
         };
         reading.report(fault);
     }
+}
+
+/// `is_one`: the source is a schedule, and has to say when it ticks.
+fn timetable(fields: &mut Fields, is_one: bool, timezone: &str) -> Option<Schedule> {
+    let reading = fields.reading;
+    let cron = fields.text("cron");
+    if is_one && !fields.has("cron") {
+        fields.missing("cron");
+    }
+    let zone = match fields.text("zone") {
+        Some(zone) => schedule::zone(reading, &zone),
+        None => Some(timezone.to_owned()),
+    };
+    let late = fields.duration("late").map_or(limits::TICK_LATE, |late| late.value);
+    let missed = fields.word("missed", &MISSED).map(|word| word.value).unwrap_or_default();
+    let (cron, zone) = (cron?, zone?);
+    if reading.is_full() {
+        return None;
+    }
+    if let Err(why) = Timetable::of(&cron.value, &zone) {
+        let message = format!("`{}` does not say when to tick", scalar::clipped(&cron.value));
+        let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, cron.span), message).reason(why);
+        reading.report(fault.help("write minute, hour, day of month, month and day of week, such as `30 2 * * mon-fri`"));
+        return None;
+    }
+    Some(Schedule { cron: cron.value, zone, late, missed })
 }
 
 fn topics(reading: &Reading, fields: &mut Fields, kind: Option<&Spanned<Kind>>) -> Vec<String> {

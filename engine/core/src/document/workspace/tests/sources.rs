@@ -1,13 +1,32 @@
 //! `sources`: what each becomes, and every fault that one can have.
 
 use super::*;
-use crate::event_source::{Credential, Encoding, Format, Signed, SourceKind, Webhook};
+use crate::event_source::{Credential, Encoding, Format, Missed, Schedule, Signed, SourceKind, Webhook};
 
 fn webhook(text: &str) -> Webhook {
     let (workspace, faults) = read(&format!("sources: {{it: {{{text}, secrets: {{a: {{env: A}}, b: {{env: B}}}}}}}}"));
     assert_eq!(faults, Vec::<String>::new(), "{text}");
-    let SourceKind::Webhook(webhook) = workspace.unwrap().sources["it"].kind.clone();
+    let SourceKind::Webhook(webhook) = workspace.unwrap().sources["it"].kind.clone() else { panic!("{text}") };
     webhook
+}
+
+#[test]
+fn a_schedule_ticks_in_its_own_zone_or_in_that_of_the_workspace() {
+    let schedule = |text: &str| {
+        let (workspace, faults) = read(&format!("timezone: Europe/Berlin\nsources: {{it: {{type: schedule, {text}}}}}"));
+        assert_eq!(faults, Vec::<String>::new(), "{text}");
+        let SourceKind::Schedule(schedule) = workspace.unwrap().sources["it"].kind.clone() else { panic!("{text}") };
+        schedule
+    };
+    let plain = Schedule {
+        cron: "30 2 * * mon-fri".to_owned(),
+        zone: "Europe/Berlin".to_owned(),
+        late: crate::limits::TICK_LATE,
+        missed: Missed::Skip,
+    };
+    assert_eq!(schedule("cron: 30 2 * * mon-fri"), plain);
+    let own = Schedule { zone: "UTC".to_owned(), late: std::time::Duration::from_secs(3600), missed: Missed::Once, ..plain };
+    assert_eq!(schedule("cron: 30 2 * * mon-fri, zone: UTC, late: 1h, missed: once"), own);
 }
 
 #[test]
@@ -89,6 +108,14 @@ fn every_fault_of_a_source_has_its_code_and_next_step() {
             "RB0023 a source of type `sns` has no `bearer` (remove it, and name its `topics`)",
         ),
         ("type: sns", "RB0011 a source of events has no `topics` (add `topics`)"),
+        ("type: schedule", "RB0011 a source of events has no `cron` (add `cron`)"),
+        (
+            "type: schedule, cron: 0 0 30 2 *",
+            "RB0018 `0 0 30 2 *` does not say when to tick (write minute, hour, day of month, month and day of week, such as `30 2 * * mon-fri`)",
+        ),
+        ("type: schedule, cron: '@daily', zone: Berlin", "RB0403 `Berlin` is not a time zone"),
+        ("type: schedule, cron: '@daily', bearer: secrets.a", "RB0023 a source of type `schedule` has no `bearer` (remove it)"),
+        ("type: alertmanager, bearer: secrets.a, late: 1m", "RB0023 a source of type `alertmanager` has no `late` (remove it)"),
         (
             "type: sns, topics: alarms",
             "RB0018 `alarms` is not the ARN of a topic (write it whole, such as `arn:aws:sns:eu-west-1:123456789012:alarms`)",

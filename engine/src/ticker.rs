@@ -1,0 +1,93 @@
+//! Looks at the clock for the schedules of a workspace, and writes their ticks down as events.
+//!
+//! A look may be late, be cut off, or be taken by several processes at once: a tick is called by its time, so it is written down once,
+//! and what nobody saw is told by the next look. A clock that was set back ticks again from where it stands, and a tick that was there
+//! before counts as the same.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use runbook_core::event_source::{EventSource, Schedule, SourceKind};
+use runbook_core::ticks::Timetable;
+
+use crate::clock::Clock;
+use crate::intake::{Accepted, Arrival, Intake, Seen};
+use crate::journal::JournalError;
+
+pub struct Ticker {
+    intake: Arc<Intake>,
+    clock: Arc<dyn Clock>,
+    schedules: Vec<Ticking>,
+}
+
+struct Ticking {
+    source: String,
+    schedule: Schedule,
+    timetable: Timetable,
+    /// As it is written down; `None` before the first look.
+    seen: Option<Seen>,
+}
+
+impl Ticker {
+    /// For the schedules among these sources.
+    pub fn of<'a>(
+        sources: impl IntoIterator<Item = (&'a String, &'a EventSource)>,
+        intake: Arc<Intake>,
+        clock: Arc<dyn Clock>,
+    ) -> Ticker {
+        let schedules = sources.into_iter().filter_map(|(source, declared)| {
+            let SourceKind::Schedule(schedule) = &declared.kind else { return None };
+            // What does not say when to tick was refused with its workspace.
+            let timetable = Timetable::of(&schedule.cron, &schedule.zone).ok()?;
+            Some(Ticking { source: source.clone(), schedule: schedule.clone(), timetable, seen: None })
+        });
+        Ticker { schedules: schedules.collect(), intake, clock }
+    }
+
+    /// Writes down the ticks there were since the last look, of this process or of one before it. Gives how many events are new.
+    pub async fn look(&mut self) -> Result<usize, JournalError> {
+        let now = self.clock.now();
+        let mut new = 0;
+        for ticking in &mut self.schedules {
+            let Ticking { source, schedule, timetable, seen } = ticking;
+            let rule = format!("{} {}", schedule.cron, schedule.zone);
+            if seen.is_none() {
+                *seen = self.intake.seen(source)?;
+            }
+            let until = match seen {
+                Some(Seen { rule: known, until }) if *known == rule => (*until).min(now),
+                // The first look, or the first at this rule: it ticks from here on.
+                _ => {
+                    let begun = Seen { rule, until: now };
+                    self.intake.tick(source.clone(), begun.clone(), Vec::new()).await?;
+                    *seen = Some(begun);
+                    continue;
+                }
+            };
+            let events = schedule.ticks(timetable, source, until, now);
+            let Some(last) = events.iter().filter_map(|event| event.time).max() else {
+                *seen = Some(Seen { rule, until });
+                continue;
+            };
+            let arrivals = events.into_iter().map(|event| Arrival { source: source.clone(), event, received: now }).collect();
+            let told = Seen { rule, until: last };
+            let accepted = self.intake.tick(source.clone(), told.clone(), arrivals).await?;
+            new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
+            *seen = Some(told);
+        }
+        Ok(new)
+    }
+
+    /// When the next tick is due. Before the first look it is now.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let next = |ticking: &Ticking| match &ticking.seen {
+            None => Some(now),
+            Some(seen) => ticking.timetable.next(seen.until.min(now)),
+        };
+        self.schedules.iter().filter_map(next).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;
