@@ -101,6 +101,7 @@ fn what_is_no_time_is_told_and_found_soon() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     /// However often the process stops, and wherever its clock stands: each tick is told once, as a tick or as missed.
     #[test]
     fn each_tick_is_told_once(
