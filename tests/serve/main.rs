@@ -5,3 +5,4 @@ mod harness;
 mod intake;
 mod lives;
 mod server;
+mod ticks;

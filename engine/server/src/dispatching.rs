@@ -1,13 +1,16 @@
 //! Lets the engine judge what came in, and tells of the runs that follow. One process of a state folder does so at a time: where that is
 //! another one, events are taken all the same, and it is asked again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use runbook_core::event_source::EventSource;
 use runbook_core::{RunId, limits};
 use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done};
 use runbook_engine::journal::JournalError;
 use runbook_engine::session::SessionError;
+use runbook_engine::ticker::Ticker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::App;
@@ -17,14 +20,14 @@ use crate::lives::Ask;
 /// Until the server stops. `ended` gives the runs that end, `asks` takes those that are to be looked after.
 pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: UnboundedSender<Ask>) {
     let around = Around { intake: app.intake.clone(), journal: app.journal.clone(), clock: app.clock.clone(), owner: app.owner() };
-    let mut dispatch: Option<(u64, Dispatch)> = None;
+    let mut deciding: Option<Deciding> = None;
     let mut settled = None::<Instant>;
     let mut over = Vec::new();
     while !app.stop.is_cancelled() {
         while let Ok(run) = ended.try_recv() {
             over.push(run);
         }
-        let turned = turn(&app, &around, &mut dispatch, std::mem::take(&mut over), &mut settled, &asks).await;
+        let turned = turn(&app, &around, &mut deciding, std::mem::take(&mut over), &mut settled, &asks).await;
         let pause = match turned {
             Ok(Turned::Busy) => continue,
             Ok(Turned::Idle(pause)) => {
@@ -48,6 +51,13 @@ pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: 
     }
 }
 
+/// What decides, and of which version of the catalogue it is.
+struct Deciding {
+    version: u64,
+    dispatch: Dispatch,
+    ticker: Ticker,
+}
+
 enum Turned {
     /// There may be more at once.
     Busy,
@@ -58,29 +68,31 @@ enum Turned {
 async fn turn(
     app: &App,
     around: &Around,
-    dispatch: &mut Option<(u64, Dispatch)>,
+    deciding: &mut Option<Deciding>,
     ended: Vec<RunId>,
     settled: &mut Option<Instant>,
     asks: &UnboundedSender<Ask>,
 ) -> Result<Turned, DispatchError> {
-    let (version, dispatch) = match dispatch {
-        Some((version, dispatch)) => (version, dispatch),
+    let ticker = |schedules: BTreeMap<String, EventSource>| Ticker::of(&schedules, app.intake.clone(), app.clock.clone());
+    let Deciding { version, dispatch, ticker: ticks } = match deciding {
+        Some(deciding) => deciding,
         None => {
-            let (version, served) = app.serving.served();
-            let Some(opened) = Dispatch::open(around.clone(), served).await? else {
+            let (version, served, schedules) = app.serving.served();
+            let Some(dispatch) = Dispatch::open(around.clone(), served).await? else {
                 app.health.trouble(Topic::Dispatch, "another process decides on events; they are taken, and left to it");
                 return Ok(Turned::Idle(limits::DISPATCH_RETRY));
             };
             app.health.well(Topic::Dispatch);
-            let (version, dispatch) = dispatch.insert((version, opened));
-            (version, dispatch)
+            deciding.insert(Deciding { version, dispatch, ticker: ticker(schedules) })
         }
     };
     if *version != app.serving.version() {
-        let (now, served) = app.serving.served();
+        let (now, served, schedules) = app.serving.served();
         dispatch.serve(served);
-        *version = now;
+        (*version, *ticks) = (now, ticker(schedules));
     }
+    // A tick is an event like any other, and is judged with those that came in.
+    ticks.look().await?;
     let judged = dispatch.turn_after(ended).await?;
     for ruling in &judged.rulings {
         app.metrics.decided(ruling);
@@ -98,7 +110,8 @@ async fn turn(
     if !judged.is_empty() {
         return Ok(Turned::Busy);
     }
-    let due = dispatch.next_due().map(|at| Duration::try_from(at.duration_since(app.clock.now())).unwrap_or_default());
+    let due = dispatch.next_due().into_iter().chain(ticks.next_due()).min();
+    let due = due.map(|at| Duration::try_from(at.duration_since(app.clock.now())).unwrap_or_default());
     // Other processes write events down too, and ring no bell.
     Ok(Turned::Idle(due.unwrap_or(limits::DISPATCH_LOOK).min(limits::DISPATCH_LOOK)))
 }

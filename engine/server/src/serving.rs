@@ -1,10 +1,11 @@
 //! The catalogue that is served: its sources, and what its triggers start. It follows the files: once they have stopped changing, they
 //! are read again, and a catalogue with faults leaves the last good one where it is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use runbook_core::diagnostic::Diagnostic;
+use runbook_core::event_source::{EventSource, SourceKind};
 use runbook_core::limits;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::dispatch::Served;
@@ -16,7 +17,9 @@ use crate::{App, Config};
 
 /// What one catalogue offers.
 pub struct Offer {
+    /// To which somebody sends.
     sources: HashMap<String, Arc<Source>>,
+    schedules: BTreeMap<String, EventSource>,
     served: Served,
 }
 
@@ -56,12 +59,16 @@ impl Offer {
         }
         // Of a secret that was changed since, the new value counts.
         let secrets = SecretStore::new(catalogue.root(), &config.settings, config.environment.iter().cloned());
-        let mut sources = HashMap::new();
+        let (mut sources, mut schedules) = (HashMap::new(), BTreeMap::new());
         for (name, declared) in catalogue.workspace().into_iter().flat_map(|workspace| &workspace.sources) {
+            if let SourceKind::Schedule(_) = declared.kind {
+                schedules.insert(name.clone(), declared.clone());
+                continue;
+            }
             let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
             sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
         }
-        Ok(Offer { sources, served })
+        Ok(Offer { sources, schedules, served })
     }
 }
 
@@ -79,9 +86,10 @@ impl Serving {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1.sources.get(name).cloned()
     }
 
-    pub fn served(&self) -> (u64, Served) {
+    /// With the number of its version, what triggers start, and the schedules among the sources.
+    pub fn served(&self) -> (u64, Served, BTreeMap<String, EventSource>) {
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
-        (now.0, now.1.served.clone())
+        (now.0, now.1.served.clone(), now.1.schedules.clone())
     }
 
     /// Changes whenever another catalogue is served.
