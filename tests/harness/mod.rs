@@ -13,6 +13,7 @@ pub mod editor;
 pub mod nginx;
 pub mod postgres;
 pub mod program;
+pub mod prometheus;
 pub mod scrub;
 pub mod service;
 pub mod smtp;

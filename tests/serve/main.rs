@@ -4,5 +4,6 @@
 mod harness;
 mod intake;
 mod lives;
+mod peers;
 mod server;
 mod ticks;
