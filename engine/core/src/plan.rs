@@ -27,8 +27,11 @@ use crate::value::Value;
 
 pub use number::inside;
 
-/// The version of the machine's meaning that this build writes. Plans of every earlier version still run.
-pub const SEMANTICS: u32 = 1;
+/// The version of the machine's meaning that this build writes. Plans of every earlier version still run, as they were meant:
+///
+/// - 1: an `each` whose time was over while its last item was under way had succeeded.
+/// - 2: it has failed.
+pub const SEMANTICS: u32 = 2;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepIx(pub u32);

@@ -71,7 +71,7 @@ pub(super) fn places(source: &str, spans: &[Range<usize>]) -> Result<Reading, Pa
 }
 
 /// How often a script is read at most, to know its functions wherever they are used.
-const READINGS: usize = 10;
+const READINGS: usize = 5;
 
 /// How many quotes, expansions and commands are followed inside one another.
 const FRAMES: usize = 100;

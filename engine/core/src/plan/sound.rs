@@ -7,7 +7,7 @@ use std::slice;
 use serde::Deserialize;
 
 use super::number::Numbers;
-use super::{OnFailure, Plan, PlanFile, Procedure, ProcedureIx, Step, StepIx, Verb, Verify, WaitFor};
+use super::{OnFailure, Plan, PlanFile, Procedure, ProcedureIx, SEMANTICS, Step, StepIx, Verb, Verify, WaitFor};
 use crate::limits;
 use crate::policy::PolicyContext;
 
@@ -26,6 +26,9 @@ impl TryFrom<Unproven> for Plan {
 
     fn try_from(read: Unproven) -> Result<Plan, Unsound> {
         let Unproven { semantics, files, procedures, steps, policy } = read;
+        if semantics > SEMANTICS {
+            return Err(Unsound::Newer(semantics));
+        }
         let plan = Plan { semantics, files, procedures, steps, policy, policy_must: Vec::new(), numbers: Numbers::default() };
         match plan.prove() {
             // A run that has such a step need not have come by it.
@@ -47,6 +50,8 @@ impl Plan {
 /// Why a plan cannot be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsound {
+    #[error("the plan has the meaning of version {0}, and this build knows up to {SEMANTICS}; use a newer `runbook`")]
+    Newer(u32),
     #[error("the plan has no procedure")]
     Empty,
     #[error("the plan names step {} and has none with this number", .0.0)]

@@ -435,11 +435,12 @@ impl Run {
     /// All parts of a `parallel` or `each` have ended.
     fn container_ended(&mut self, node: NodeIx) {
         let (tolerated, stopped) = (self.tolerated(node), self.node(node).stopping.is_some());
+        let counts_cut = self.plan.semantics >= 2;
         let worst = match &mut self.node_mut(node).inner {
             Inner::Parallel { worst, .. } => worst.take(),
             Inner::Each(items) => {
                 let worst = items.worst.take();
-                let unfinished = stopped && (items.cut || (items.next as usize) < items.items.len());
+                let unfinished = stopped && ((counts_cut && items.cut) || (items.next as usize) < items.items.len());
                 match worst {
                     Some(End::Finished { .. } | End::Failed { rollback: true, .. }) => worst,
                     _ if items.failures > tolerated => worst.map(|end| items.counted(end)),

@@ -258,3 +258,25 @@ fn inputs_are_in_scope() {
     let work = rig.run.find_step(&"a".parse().unwrap()).unwrap().work().unwrap().clone();
     assert_eq!(format!("{:?}", work.task), "Exec { argv: [\"ping\", \"db1\"] }");
 }
+
+/// A record says of which version of the machine it is, and is read as that one meant it.
+#[test]
+fn an_each_that_ran_out_of_time_has_the_outcome_of_its_version() {
+    let text = procedure(
+        "steps:\n- {id: all, timeout: 10s, each: {in: '[1]', as: x, max_failures: 3, steps: [{id: y, exec: [y], idempotent: true}]}}\n",
+    );
+    let of = |semantics: u32| {
+        let mut written = serde_json::to_value(&*plan(&text)).unwrap();
+        written["semantics"] = semantics.into();
+        serde_json::from_value::<runbook_core::Plan>(written)
+    };
+    for (semantics, outcome) in [(1, Succeeded), (2, Failed)] {
+        let mut rig = Rig::new(of(semantics).unwrap().into());
+        rig.settle();
+        assert!(rig.start_attempt() && rig.fire(true));
+        rig.go(|_, _, _| ok());
+        assert_eq!(rig.run.outcome().map(|outcome| outcome.kind), Some(outcome), "{semantics}");
+    }
+    let newer = of(3).unwrap_err().to_string();
+    assert!(newer.contains("use a newer `runbook`"), "{newer}");
+}
