@@ -151,7 +151,8 @@ impl Dispatch {
             }
         }
         // Before what is deferred: an event that came in time counts, also where it is judged late.
-        for arrived in self.around.intake.unjudged(limits::JUDGED_TOGETHER)? {
+        let unjudged = self.around.intake.unjudged(limits::JUDGED_TOGETHER).map_err(|error| self.forgotten(error.into()))?;
+        for arrived in unjudged {
             judged.rulings.extend(self.judge.receive(&Incoming { now, ..incoming(&arrived) }));
             judged.events.push(arrived.number);
         }
@@ -170,7 +171,8 @@ impl Dispatch {
 
     /// What the judge took and nobody wrote down is to be judged again.
     fn forgotten(&mut self, error: DispatchError) -> DispatchError {
-        self.is_stale = true;
+        // Runs that have ended meanwhile are told to nobody a second time.
+        (self.is_stale, self.must_look) = (true, true);
         error
     }
 

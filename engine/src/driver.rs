@@ -251,8 +251,12 @@ impl<'a> Driver<'a> {
             }
             LockOutcome::HeldBy(by) => {
                 let driven = self.session.is_driven(&by)?;
-                // A run that waits for people may keep its lock for weeks.
-                self.parking |= self.patience != Patience::Wait && !driven;
+                self.parking |= match self.patience {
+                    Patience::Wait => false,
+                    // A run that waits for people may keep its lock for weeks.
+                    Patience::Park => !driven,
+                    Patience::Leave => true,
+                };
                 (self.progress)(self.session.run(), Progress::LockHeld { lock, by, driven });
                 Ok(None)
             }

@@ -26,6 +26,8 @@ struct Ticking {
     timetable: Timetable,
     /// As it is written down; `None` before the first look.
     seen: Option<Seen>,
+    /// The last tick that was written down while the clock stood behind `seen`.
+    again: Option<Timestamp>,
 }
 
 impl Ticker {
@@ -39,7 +41,7 @@ impl Ticker {
             let SourceKind::Schedule(schedule) = &declared.kind else { return None };
             // What does not say when to tick was refused with its workspace.
             let timetable = Timetable::of(&schedule.cron, &schedule.zone).ok()?;
-            Some(Ticking { source: source.clone(), schedule: schedule.clone(), timetable, seen: None })
+            Some(Ticking { source: source.clone(), schedule: schedule.clone(), timetable, seen: None, again: None })
         });
         Ticker { schedules: schedules.collect(), intake, clock }
     }
@@ -49,31 +51,31 @@ impl Ticker {
         let now = self.clock.now();
         let mut new = 0;
         for ticking in &mut self.schedules {
-            let Ticking { source, schedule, timetable, seen } = ticking;
+            let Ticking { source, schedule, timetable, seen, again } = ticking;
             let rule = format!("{} {}", schedule.cron, schedule.zone);
             if seen.is_none() {
                 *seen = self.intake.seen(source)?;
             }
             let until = match seen {
-                Some(Seen { rule: known, until }) if *known == rule => (*until).min(now),
+                Some(known) if known.rule == rule => known.until,
                 // The first look, or the first at this rule: it ticks from here on.
                 _ => {
                     let begun = Seen { rule, until: now };
                     self.intake.tick(source.clone(), begun.clone(), Vec::new()).await?;
-                    *seen = Some(begun);
+                    (*seen, *again) = (Some(begun), None);
                     continue;
                 }
             };
-            let events = schedule.ticks(timetable, source, until, now);
-            let Some(last) = events.iter().filter_map(|event| event.time).max() else {
-                *seen = Some(Seen { rule, until });
-                continue;
-            };
+            // Where the clock was set back, what comes is told as it comes, and nothing of what was is missed.
+            let from =
+                if now < until { again.filter(|at| *at <= now).max(schedule.still_in_time(now)).unwrap_or(now) } else { until };
+            let events = schedule.ticks(timetable, source, from, now);
+            let Some(last) = events.iter().filter_map(|event| event.time).max() else { continue };
             let arrivals = events.into_iter().map(|event| Arrival { source: source.clone(), event, received: now }).collect();
-            let told = Seen { rule, until: last };
+            let told = Seen { rule, until: until.max(last) };
             let accepted = self.intake.tick(source.clone(), told.clone(), arrivals).await?;
             new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
-            *seen = Some(told);
+            (*seen, *again) = (Some(told), (now < until).then_some(last));
         }
         Ok(new)
     }
@@ -83,7 +85,8 @@ impl Ticker {
         let now = self.clock.now();
         let next = |ticking: &Ticking| match &ticking.seen {
             None => Some(now),
-            Some(seen) => ticking.timetable.next(seen.until.min(now)),
+            Some(seen) if seen.until <= now => ticking.timetable.next(seen.until),
+            Some(_) => ticking.timetable.next(now),
         };
         self.schedules.iter().filter_map(next).min()
     }

@@ -42,9 +42,11 @@ fn a_tick_starts_a_run_once_and_missed_ticks_are_told() {
     let (missed, ticks) = said.split_first().unwrap();
     assert!(missed.starts_with("dropped: nobody was there at 5"), "{said:?}");
     assert!(ticks.iter().all(|why| why.starts_with("ran")) && ticks.len() == place.runs().len(), "{said:?}");
-    // Whoever serves next repeats none of them.
+    // Whoever serves next looks again, and repeats none of them.
+    assert_eq!(events.execute("UPDATE schedules SET seen = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-4 minutes')", []).unwrap(), 1);
+    let before = seen().unwrap();
     let server = place.serve();
-    eventually("another look", || (server.health()["ready"] == true).then_some(()));
+    eventually("another look", || (seen().unwrap() != before).then_some(()));
     server.stopped();
     let lines = std::fs::read_to_string(place.books.join("ticks.txt")).unwrap();
     let mut times: Vec<&str> = lines.lines().collect();

@@ -201,6 +201,8 @@ pub const DELIVERY_WITHIN_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 pub const TICK_LATE: Duration = Duration::from_secs(5 * 60);
 /// Characters of `cron`: the minutes of an hour, one by one, and more.
 pub const CRON_BYTES: usize = 256;
+/// How often it is counted how many events wait for a decision: up to a million are counted.
+pub const BACKLOG_LOOK: Duration = Duration::from_millis(250);
 /// Ticks at which nobody was there that are counted one by one; of more it is said that they are more.
 pub const TICKS_COUNTED: u64 = 10_000;
 /// How far the time that Amazon SNS signed may lie from our clock: it tries to deliver for an hour at most.

@@ -73,11 +73,15 @@ impl Timetable {
 }
 
 impl Schedule {
+    /// The moment behind which a tick still counts.
+    pub fn still_in_time(&self, now: Timestamp) -> Option<Timestamp> {
+        jiff::SignedDuration::try_from(self.late).ok().and_then(|late| now.checked_sub(late).ok())
+    }
+
     /// What is to be written down of the ticks behind `seen`, up to `now`; nothing where there were none. `source` is its name in the
     /// workspace.
     pub fn ticks(&self, timetable: &Timetable, source: &str, seen: Timestamp, now: Timestamp) -> Vec<CloudEvent> {
-        let late = jiff::SignedDuration::try_from(self.late).unwrap_or(jiff::SignedDuration::MAX);
-        let in_time = now.checked_sub(late).unwrap_or(Timestamp::MIN);
+        let in_time = self.still_in_time(now).unwrap_or(Timestamp::MIN);
         let count = usize::try_from(limits::TICKS_COUNTED).unwrap_or(usize::MAX);
         let mut missed: Vec<Timestamp> = timetable.between(seen, in_time).take(count).collect();
         // Of more than are counted, the last one is what matters.

@@ -23,11 +23,16 @@ pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: 
     let mut deciding: Option<Deciding> = None;
     let mut settled = None::<Instant>;
     let mut over = Vec::new();
+    let mut watched = None::<Instant>;
     while !app.stop.is_cancelled() {
         while let Ok(run) = ended.try_recv() {
             over.push(run);
         }
-        let turned = turn(&app, &around, &mut deciding, std::mem::take(&mut over), &mut settled, &asks).await;
+        if watched.is_none_or(|at| at.elapsed() >= limits::BACKLOG_LOOK) {
+            watch_backlog(&app);
+            watched = Some(Instant::now());
+        }
+        let turned = turn(&app, &around, &mut deciding, &mut over, &mut settled, &asks).await;
         let pause = match turned {
             Ok(Turned::Busy) => continue,
             Ok(Turned::Idle(pause)) => {
@@ -41,7 +46,6 @@ pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: 
                 limits::DISPATCH_RETRY
             }
         };
-        watch_backlog(&app);
         tokio::select! {
             () = app.stop.cancelled() => {}
             () = app.arrived.rung() => {}
@@ -69,7 +73,7 @@ async fn turn(
     app: &App,
     around: &Around,
     deciding: &mut Option<Deciding>,
-    ended: Vec<RunId>,
+    ended: &mut Vec<RunId>,
     settled: &mut Option<Instant>,
     asks: &UnboundedSender<Ask>,
 ) -> Result<Turned, DispatchError> {
@@ -93,7 +97,7 @@ async fn turn(
     }
     // A tick is an event like any other, and is judged with those that came in.
     ticks.look().await?;
-    let judged = dispatch.turn_after(ended).await?;
+    let judged = dispatch.turn_after(std::mem::take(ended)).await?;
     for ruling in &judged.rulings {
         app.metrics.decided(ruling);
         tracing::info!(event = ruling.event, trigger = %ruling.trigger, decision = %ruling.decision, "decided");

@@ -188,9 +188,15 @@ impl Server {
         let dispatching = tokio::spawn(dispatching::dispatch(app.clone(), has_ended, asks));
         let reloading = tokio::spawn(serving::reload(app.clone(), catalogue));
         tracing::info!(catalogue = %app.config.catalogue.display(), state = %app.config.state.display(), "serving");
-        let left = lives::live(app.clone(), asked, ended, at_once).await;
-        for part in [web, dispatching, reloading] {
-            let _ = part.await;
+        let left = lives::live(app.clone(), asked, ended, at_once.clone()).await;
+        let until = tokio::time::Instant::now() + runbook_core::limits::LAST_ANSWERS;
+        for mut part in [web, dispatching, reloading] {
+            // What they have not told anybody is found by the next process.
+            tokio::select! {
+                _ = &mut part => {}
+                () = at_once.cancelled() => part.abort(),
+                () = tokio::time::sleep_until(until) => part.abort(),
+            }
         }
         told.abort();
         let trouble = app.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();

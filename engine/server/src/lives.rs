@@ -17,6 +17,7 @@ use runbook_core::document::procedure::Impact;
 use runbook_core::{RunId, limits};
 use runbook_engine::driver::Wish;
 use runbook_engine::journal::{DecisionFilter, JournalError, Owner, Phase, RunFilter, RunRow};
+use runbook_engine::session::SessionError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ struct Lives {
     due: BTreeSet<(Timestamp, RunId)>,
     /// Runs whose record is to be read, to see what they wait for.
     unread: VecDeque<RunId>,
-    reading: JoinSet<(RunId, Result<Assessed, String>)>,
+    reading: JoinSet<(RunId, Result<Assessed, SessionError>)>,
     /// Runs that can go on, those of the highest impact first, then by their turn.
     queue: BTreeSet<(Reverse<Impact>, u64, RunId)>,
     queued: HashSet<RunId>,
@@ -94,6 +95,7 @@ pub async fn live(
     let begun = tokio::task::block_in_place(|| lives.begin());
     lives.report(begun);
     let stop = lives.app.stop.clone();
+    let mut next_look = tokio::time::Instant::now();
     loop {
         lives.wake_due();
         lives.read_next();
@@ -101,15 +103,17 @@ pub async fn live(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            // However much else there is to do.
+            () = tokio::time::sleep_until(next_look) => {
+                let looked = tokio::task::block_in_place(|| lives.look());
+                lives.report(looked);
+                next_look = tokio::time::Instant::now() + limits::RUNS_LOOK;
+            }
             Some(done) = lives.drives.join_next_with_id() => lives.stopped(done),
             Some(read) = lives.reading.join_next() => lives.read(read),
             Some(ask) = asked.recv() => {
                 let Ask::Keep(run) = ask;
                 lives.keep(run);
-            }
-            () = tokio::time::sleep(limits::RUNS_LOOK) => {
-                let looked = tokio::task::block_in_place(|| lives.look());
-                lives.report(looked);
             }
         }
     }
@@ -142,11 +146,15 @@ impl Lives {
                 self.know(asked.run, Known { seq: 0, due: sooner });
             }
         }
-        self.each_of(Phase::Waiting, |lives, row| {
-            if !ours.contains(&row.run) {
-                lives.keep(row.run);
-            }
-        })
+        // Of those that were parked, their record says whose they are.
+        for phase in [Phase::Waiting, Phase::Parked] {
+            self.each_of(phase, |lives, row| {
+                if !ours.contains(&row.run) {
+                    lives.keep(row.run);
+                }
+            })?;
+        }
+        Ok(())
     }
 
     /// A page at a time: there may be many.
@@ -176,17 +184,18 @@ impl Lives {
         metrics.runs("waiting", self.known.len());
         let version = self.app.journal.version()?;
         if self.version != Some(version) {
-            self.version = Some(version);
             loop {
                 let (runs, place) = self.app.journal.changed(self.place, limits::RECORDS_PAGE)?;
                 if runs.is_empty() {
                     break;
                 }
-                self.place = place;
                 for run in runs {
                     self.changed(run)?;
                 }
+                self.place = place;
             }
+            // What could not be looked at is looked at again.
+            self.version = Some(version);
         }
         if self.swept.is_none_or(|at| at.elapsed() >= limits::RUNS_SWEEP) {
             self.swept = Some(Instant::now());
@@ -212,7 +221,7 @@ impl Lives {
         }
         let row = match self.app.journal.run(&run) {
             Ok(row) => row,
-            Err(error @ (JournalError::NoRun(_) | JournalError::Damaged { .. } | JournalError::Newer { .. })) => {
+            Err(error) if is_of_one_run(&error) => {
                 tracing::warn!(%run, %error, "a run is left alone");
                 return Ok(());
             }
@@ -296,7 +305,7 @@ impl Lives {
         }
     }
 
-    fn read(&mut self, read: Result<(RunId, Result<Assessed, String>), JoinError>) {
+    fn read(&mut self, read: Result<(RunId, Result<Assessed, SessionError>), JoinError>) {
         // It panicked on one record, and that one is not read again.
         let Ok((run, assessed)) = read else { return };
         let soon = self.app.clock.now().saturating_add(limits::RUN_RETRY).unwrap_or(Timestamp::MAX);
@@ -310,14 +319,20 @@ impl Lives {
             }
             Ok(Assessed::Waiting { seq, until }) => self.know(run, Known { seq, due: until }),
             Ok(Assessed::Locked { seq }) => self.know(run, Known { seq, due: Some(soon) }),
-            // What it was when it was left is still what it is held against.
-            Ok(Assessed::Elsewhere) => {
-                let seq = self.known.get(&run).map_or(0, |known| known.seq);
-                self.know(run, Known { seq, due: Some(soon) });
+            // What it was when it was left is still what it is held against; its deadlines stay.
+            Ok(Assessed::Elsewhere { left_at }) => {
+                let Known { seq, due } = self.known.get(&run).copied().unwrap_or_default();
+                let due = due.map_or(soon, |due| due.min(soon));
+                self.know(run, Known { seq: left_at.unwrap_or(seq), due: Some(due) });
             }
             Ok(Assessed::Theirs) => self.forget(&run),
+            Err(SessionError::Journal(error)) if !is_of_one_run(&error) => {
+                tracing::error!(%run, %error, "a run cannot be read now");
+                self.app.is_fatal(&error);
+                self.know(run, Known { seq: 0, due: Some(soon) });
+            }
             Err(why) => {
-                tracing::error!(%run, why, "a run cannot be read, and is left alone");
+                tracing::error!(%run, %why, "a run cannot be read, and is left alone");
                 self.know(run, Known::default());
             }
         }
@@ -342,6 +357,7 @@ impl Lives {
         };
         let Some(run) = self.of_task.remove(&task) else { return };
         self.driven.remove(&run);
+        let of = run.clone();
         let soon = self.app.clock.now().saturating_add(limits::RUN_RETRY).unwrap_or(Timestamp::MAX);
         match driven {
             Driven::Ended { procedure, outcome } => {
@@ -363,8 +379,12 @@ impl Lives {
                 tracing::error!(%run, why, "a run could not be driven, and is tried again");
                 error.map(|error| self.app.is_fatal(&error));
                 self.know(run, Known { seq: 0, due: Some(soon) });
+                return;
             }
         }
+        // While it was let go, somebody may have added to it.
+        let grown = tokio::task::block_in_place(|| self.changed(of));
+        self.report(grown);
     }
 
     /// Lets what is under way end, starts nothing further, and gives what is not done in time.
@@ -399,4 +419,9 @@ impl Lives {
         tracing::error!(%run, steps = steps.join(", "), "left in its midst: `runbook resume` says what is not known");
         left
     }
+}
+
+/// Whether an error says that one record cannot be read, and nothing of all others.
+fn is_of_one_run(error: &JournalError) -> bool {
+    matches!(error, JournalError::NoRun(_) | JournalError::NoPlan(_) | JournalError::Damaged { .. } | JournalError::Newer { .. })
 }

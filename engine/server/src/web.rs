@@ -61,11 +61,18 @@ pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     response
 }
 
+/// How many connections are open at once: the other half of what the system allows to open is for steps and records.
+fn connections() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let half = allowed.and_then(|allowed| usize::try_from(allowed / 2).ok()).unwrap_or(usize::MAX);
+    limits::CONNECTIONS.min(half)
+}
+
 /// Serves until the server stops; then what has begun is answered, within a bound.
 pub async fn serve(app: Arc<App>, listener: TcpListener) {
     let routes = routes(app.clone());
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let places = Arc::new(Semaphore::new(connections()));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits::REQUEST_HEAD_TIME)

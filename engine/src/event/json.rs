@@ -93,7 +93,8 @@ impl<'t> Reader<'t> {
                 return Err(self.fault("`:` is expected"));
             }
             let known = self.big.len();
-            let value = self.value(depth + 1)?;
+            // What is written down of a map with such a name is one deeper.
+            let value = self.value(depth + 1 + usize::from(key.starts_with('$')))?;
             for path in self.big.iter_mut().skip(known) {
                 let between = if path.is_empty() || path.starts_with('[') { "" } else { "." };
                 *path = format!("{key}{between}{path}");

@@ -91,4 +91,10 @@ async fn a_clock_that_is_set_back_repeats_no_tick_and_waits_for_none_that_was() 
         scene.at(time);
         assert_eq!(ticker.look().await, Ok(new), "{time}");
     }
+    assert_eq!(ticker.look().await, Ok(0));
+    // It was behind for a while and is right again: every tick was there, and none is missed.
+    for (time, new) in [("02:30:00", 0), ("03:30:00", 0), ("05:30:00", 0), ("06:00:00", 1)] {
+        scene.at(time);
+        assert_eq!(ticker.look().await, Ok(new), "{time}");
+    }
 }

@@ -317,14 +317,16 @@ impl<'c> Checked<'_, 'c> {
             // The author wrote each of them.
             let dashed = |item: &Value| match members.iter().try_fold(item, |value, member| value.get(member)) {
                 Some(Value::List(_) | Value::Map(_)) | None => true,
-                Some(value) => plain_text(value).trim_start().starts_with('-'),
+                Some(value) => leaves_room_for_a_dash(&plain_text(value)),
             };
             return item.known.as_ref().is_none_or(|items| items.iter().any(dashed));
         }
         let Some(input) = self.declared_input(name) else { return true };
         match input.r#type.value {
             InputType::String | InputType::Path | InputType::List | InputType::Map => true,
-            InputType::Enum => input.choices.iter().any(|choice| plain_text(&super::literal::plain(choice)).starts_with('-')),
+            InputType::Enum => {
+                input.choices.iter().any(|choice| leaves_room_for_a_dash(&plain_text(&super::literal::plain(choice))))
+            }
             _ => false,
         }
     }
@@ -380,6 +382,12 @@ impl<'c> Checked<'_, 'c> {
         }
         self.texts(argv, scope).filter(|_| found.is_empty())
     }
+}
+
+/// Whether a word that begins with this may begin with `-`: behind nothing, what follows begins it.
+fn leaves_room_for_a_dash(text: &str) -> bool {
+    let text = text.trim_start();
+    text.is_empty() || text.starts_with('-')
 }
 
 /// Whether a field is one number in digits that its value would not be written as: `1.10`, `0755`.

@@ -8,7 +8,7 @@ use super::weigh::{Weight, major, plainly};
 use crate::document::procedure::{Beyond, OnResolved, Second};
 use crate::expr::{Expression, Template};
 use crate::id::Digest;
-use crate::plan::{HeaderValue, Plan, Verb};
+use crate::plan::{HeaderValue, Plan, SecretSource, Verb};
 use crate::policy::{Channel, ChannelSpec};
 use crate::trigger::{Limit, Trigger};
 use crate::value::format_duration;
@@ -101,8 +101,8 @@ fn address(spec: &ChannelSpec) -> String {
         Channel::Log { file: None } => lines.push("the record alone".to_owned()),
         Channel::Log { file: Some(file) } => lines.push(format!("log to {file}")),
         Channel::Command(arguments) => {
-            let arguments: Vec<&str> = arguments.iter().map(|argument| argument.source.as_str()).collect();
-            lines.push(format!("command {}", word(&arguments)));
+            let words: Vec<&str> = arguments.iter().map(|argument| argument.source.as_str()).collect();
+            lines.push(format!("command {}", program(&words)));
         }
         Channel::Http { url, headers, json } => {
             lines.push(format!("http to {}", place(url)));
@@ -115,8 +115,18 @@ fn address(spec: &ChannelSpec) -> String {
             lines.extend(mail.login.as_ref().map(|(user, secret)| format!("as {user} with secrets.{secret}")));
         }
     }
-    lines.extend(spec.secrets.iter().map(|(name, source)| format!("secrets.{name}: {}", word(source))));
+    lines.extend(spec.secrets.iter().map(|(name, source)| match source {
+        SecretSource::Command(words) => format!("secrets.{name}: command {}", program(words)),
+        source => format!("secrets.{name}: {}", word(source)),
+    }));
     lines.join("\n")
+}
+
+/// What a command starts; its arguments may be as good as a password.
+fn program<S: AsRef<str>>(words: &[S]) -> String {
+    let Some((program, rest)) = words.split_first() else { return String::new() };
+    let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+    if rest.is_empty() { program.as_ref().to_owned() } else { format!("{} ({})", program.as_ref(), digest(&rest.join("\0"))) }
 }
 
 /// The host of an address; its path and its user may be as good as a password.
@@ -196,6 +206,10 @@ pub(super) fn trigger(old: Option<&Part>, new: Option<&Part>) -> Weight {
                 || another(then.key.as_ref(), now.accumulate.as_ref().and_then(|now| now.key.as_ref()))
         })
         || then.quiet.iter().any(|window| !now.quiet.contains(window))
+        || then.concurrency.as_ref().zip(now.concurrency.as_ref()).is_some_and(|(then, now)| {
+            // What was dropped, or cancelled for another, has its turn.
+            then.then != now.then && then.then != Second::Queue
+        })
         || then.limit.is_some_and(|then| now.limit.is_none_or(|now| is_higher(then, now)));
     if environment(then) != environment(now) {
         major(ELSEWHERE)
@@ -208,6 +222,9 @@ pub(super) fn trigger(old: Option<&Part>, new: Option<&Part>) -> Weight {
 
 /// Whether a limit lets through, at any time, more than another did.
 fn is_higher(then: Limit, now: Limit) -> bool {
-    now.runs > then.runs
-        || (now.per < then.per && u128::from(now.runs) * then.per.as_millis() > u128::from(then.runs) * now.per.as_millis())
+    // What was over it waits for its turn.
+    let later = then.then != Beyond::Defer && now.then == Beyond::Defer;
+    // As often as the shorter time begins within the longer.
+    let times = then.per.as_millis().div_ceil(now.per.as_millis().max(1)).max(1);
+    later || u128::from(now.runs) * times > u128::from(then.runs)
 }

@@ -6,9 +6,9 @@ use super::outline::{self, Seen, tree};
 use crate::check::CheckOptions;
 use crate::check::survey::{Name, survey};
 use crate::diagnostic::{Source, Span};
-use crate::document::{Procedure, load};
+use crate::document::{Procedure, Scalar, Step, load};
 use crate::expr::{Type as Of, usage_of};
-use crate::vocabulary::{Key, Type};
+use crate::vocabulary::{Key, Names, Type};
 
 /// What is said of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub fn hover(source: &Source, at: u32, around: Around) -> Option<Hover> {
     let seen = outline::at(&root, at)?;
     let span = seen.scalar().span;
     let text = match seen {
+        Seen::Name { names: Names::Ids, scalar, .. } => {
+            let (text, step) = of_output(&open, scalar)?;
+            return Some(Hover { text, span, step: Some(step) });
+        }
         Seen::Key { key, .. } => of_key(key),
         Seen::Value { of: Type::Word(words), scalar, .. } => {
             let word = words.iter().find(|word| word.name == scalar.value).filter(|word| !word.doc.is_empty())?;
@@ -101,6 +105,17 @@ fn of_target(open: &Open, target: &Target) -> Option<String> {
             format!("**{name}**, of `{}` in workspace.yaml", keys.join("` or `"))
         }
     })
+}
+
+/// An output where it is declared; with the step that has it.
+fn of_output(open: &Open, name: &Scalar) -> Option<(String, (String, String))> {
+    let procedure = open.procedure?;
+    let has_it = |step: &Step| step.outputs.iter().any(|(output, _)| output.span == name.span);
+    let (id, _) = crate::check::steps_of(procedure).into_iter().find(|(_, step)| has_it(step))?;
+    let survey = survey(procedure, open.around.catalogue, &CheckOptions::default(), None);
+    let Of::Map(Some(members)) = survey.steps.get(id)? else { return None };
+    let text = format!("**`steps.{id}.{}`**: {}", name.value, members.get(&name.value)?.in_words());
+    Some((text, (procedure.name.value.to_string(), id.to_owned())))
 }
 
 fn of_step(open: &Open, procedure: &Procedure, id: &str) -> Option<String> {

@@ -255,6 +255,7 @@ fn what_is_said_of_a_place() {
         ("book.yaml", "{{inputs.host}}\n    effect", "{{inputs.ho▮st}}\n    effect", "by default `web-1`\n\nWhere it runs"),
         ("book.yaml", "steps.look.seconds", "steps.lo▮ok.seconds", "- `seconds`: number\n- `stderr`: string"),
         ("book.yaml", "id: look", "id: ▮look", "**`steps.look`** (`run`) — Look 🔭"),
+        ("book.yaml", "outputs: {seconds", "outputs: {sec▮onds", "**`steps.look.seconds`**: number"),
         ("book.yaml", "call: other@^1", "call: oth▮er@^1", "**other 1.2.0**: Another one"),
         ("book.yaml", "secrets.token", "secrets.to▮ken", "a secret"),
         ("book.yaml", "parse_float()", "parse_▮float()", "`text.parse_float()`"),

@@ -487,7 +487,11 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         repeats: shown.and_then(|doing| doing.repeats.clone()),
         targets: work.as_ref().map(targets).unwrap_or_default(),
         secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
-        longest: longest(step, &requests, shown.and_then(|doing| doing.waits)),
+        // Of ways that have become one, the one that takes the longest.
+        longest: match seen.does.as_slice() {
+            [] => longest(step, &[], None),
+            all => all.iter().map(|doing| longest(step, &doing.requests, doing.waits)).max().flatten(),
+        },
         work,
         requests,
         undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),

@@ -189,11 +189,11 @@ impl Way {
         match timer {
             Timer::Retry { .. } => true,
             Timer::Wait { path, round: 0 } => {
-                let mut deadlines = self.deadlines(&self.run.pending()).into_iter();
-                let own = |timer: &Timer| matches!(timer, Timer::Step { path: of } if of == path);
-                let (mut ours, mut others) = (false, false);
-                deadlines.by_ref().for_each(|(timer, _)| if own(&timer) { ours = true } else { others = true });
-                !others || (ours && self.own_deadline(timer, self.wakes_at(timer)).is_some())
+                let own = self.own_deadline(timer, self.wakes_at(timer)).map(|(_, at)| at);
+                let comes_first = |deadline: &Timer, at: Timestamp| {
+                    matches!(deadline, Timer::Step { path: of } if of == path) || own.is_some_and(|own| own < at)
+                };
+                self.deadlines(&self.run.pending()).iter().all(|(deadline, at)| comes_first(deadline, *at))
             }
             Timer::Wait { path, .. } => self.step(path).is_some_and(|s| matches!(s.verb, Verb::Repeat { .. })),
             _ => false,
@@ -399,6 +399,8 @@ impl Way {
                 ends.map(|(what, _)| Choice { turn: self.turn(path, what), does: Does::Attempt { attempt: *attempt } }).collect()
             }
             Command::Await { decision } => self.answers(*decision),
+            // It ends by its deadline, which is a choice of its own.
+            Command::Wake { timer: timer @ Timer::Wait { .. }, at } if self.own_deadline(timer, *at).is_some() => Vec::new(),
             Command::Wake { timer: timer @ Timer::Wait { path, round }, at } => {
                 let what = if *round == 0 { What::Runs } else { What::LooksAgain };
                 vec![Choice { turn: self.turn(path, what), does: Does::Pass { timer: timer.clone(), at: *at } }]

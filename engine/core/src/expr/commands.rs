@@ -87,7 +87,7 @@ struct Prefix {
 
 const NOTHING: Prefix = Prefix { names: &[], letters: "", long: &[], operands: 0 };
 
-const PREFIXES: [Prefix; 19] = [
+const PREFIXES: [Prefix; 25] = [
     Prefix { names: &["command", "builtin", "nohup", "setsid", "busybox", "toybox"], ..NOTHING },
     Prefix { names: &["exec"], letters: "a", ..NOTHING },
     Prefix { names: &["time"], letters: "fo", long: &["format", "output"], ..NOTHING },
@@ -122,7 +122,9 @@ const PREFIXES: [Prefix; 19] = [
         long: &["userspec", "groups", "sched-runtime", "sched-period", "sched-deadline"],
         operands: 1,
     },
-    Prefix { names: &["nsenter", "unshare"], letters: "tSGRw", long: &["target", "setuid", "setgid", "root", "wd"], ..NOTHING },
+    // Its other options take a word only where it is written to them.
+    Prefix { names: &["nsenter"], letters: "tSG", long: &["target", "setuid", "setgid"], ..NOTHING },
+    Prefix { names: &["unshare"], letters: "SGRw", long: &["setuid", "setgid", "root", "wd"], ..NOTHING },
     Prefix {
         names: &["setpriv"],
         long: &["reuid", "regid", "groups", "inh-caps", "ambient-caps", "bounding-set", "securebits", "pdeathsig"],
@@ -133,8 +135,8 @@ const PREFIXES: [Prefix; 19] = [
     Prefix { names: &["gosu", "su-exec"], operands: 1, ..NOTHING },
     Prefix { names: &["strace", "ltrace"], letters: "eopsuaEIOPSXbn", ..NOTHING },
     Prefix {
-        names: &["systemd-run", "systemd-inhibit", "systemd-cat"],
-        letters: "puEMHt",
+        names: &["systemd-run", "systemd-inhibit"],
+        letters: "puEMH",
         long: &[
             "unit",
             "property",
@@ -161,13 +163,20 @@ const PREFIXES: [Prefix; 19] = [
             "timer-property",
             "path-property",
             "socket-property",
-            "identifier",
-            "priority",
-            "level-prefix",
         ],
         ..NOTHING
     },
-    Prefix { names: &["fakeroot", "unbuffer", "chronic", "ssh-agent", "eatmydata", "tini", "dumb-init"], ..NOTHING },
+    Prefix {
+        names: &["systemd-cat"],
+        letters: "tp",
+        long: &["identifier", "priority", "stderr-priority", "level-prefix"],
+        ..NOTHING
+    },
+    Prefix { names: &["unbuffer", "chronic", "eatmydata"], ..NOTHING },
+    Prefix { names: &["fakeroot"], letters: "lsibf", long: &["lib", "faked"], ..NOTHING },
+    Prefix { names: &["ssh-agent"], letters: "aEtPO", ..NOTHING },
+    Prefix { names: &["tini"], letters: "pe", ..NOTHING },
+    Prefix { names: &["dumb-init"], letters: "r", long: &["rewrite"], ..NOTHING },
     Prefix {
         names: &["xargs"],
         letters: "aEdInLPs",

@@ -225,8 +225,8 @@ impl Run {
                 }),
             }
         }
-        // Of several, nobody knows which does not hold.
-        if open.len() > 1 {
+        // Of several, nobody knows which does not hold; and beside one that surely does not, all others may.
+        if open.len() > 1 || !failures.is_empty() {
             denied = Assumed::default();
         }
         Ok(Prospect { open, holds, denied, ..Prospect::sure(Resolution::Checked { failures }) })

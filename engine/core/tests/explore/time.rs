@@ -109,6 +109,18 @@ fn the_time_of_a_whole_may_come_during_a_wait() {
     assert_eq!(steps(""), Vec::<String>::new());
 }
 
+/// Also where the wait has a time of its own, which comes later.
+#[test]
+fn the_time_of_a_whole_comes_before_that_of_a_wait_in_it() {
+    let steps = |whole: &str| {
+        let wait = "{id: nap, wait: {for: 1h, within: 10m}, on_failure: continue}";
+        ways(&format!("steps:\n- {{id: g, timeout: {whole}, group: [{wait}]}}\n{LOOK}"))
+    };
+    assert_eq!(steps("5m"), ["g runs out of time", "g/nap runs out of time"]);
+    // Nothing else can come: it is no choice.
+    assert_eq!(steps("1h"), Vec::<String>::new());
+}
+
 /// An item that was stopped because the time is over is no item that is done.
 #[test]
 fn a_loop_that_runs_out_of_time_fails() {

@@ -24,19 +24,17 @@ pub enum Assessed {
     Locked {
         seq: u64,
     },
-    /// Another process is at work on it.
-    Elsewhere,
+    /// Another process is at work on it; where it only waits there, after its event `left_at`.
+    Elsewhere {
+        left_at: Option<u64>,
+    },
     /// Somebody took it up and parked it: they go on with it.
     Theirs,
 }
 
 /// Reads the whole record: to be called where others do not wait for it. `since` is the number of the event after which it was left to
 /// wait, or 0.
-pub fn assess(journal: &dyn Journal, now: Timestamp, id: &RunId, since: u64) -> Result<Assessed, String> {
-    read(journal, now, id, since).map_err(|error| error.to_string())
-}
-
-fn read(journal: &dyn Journal, now: Timestamp, id: &RunId, since: u64) -> Result<Assessed, SessionError> {
+pub fn assess(journal: &dyn Journal, now: Timestamp, id: &RunId, since: u64) -> Result<Assessed, SessionError> {
     let row = match journal.run(id) {
         // It is owed, and will be started.
         Err(JournalError::NoRun(_)) => return Ok(Assessed::Waiting { seq: 0, until: None }),
@@ -46,7 +44,7 @@ fn read(journal: &dyn Journal, now: Timestamp, id: &RunId, since: u64) -> Result
         return Ok(Assessed::Ended);
     }
     if row.holder.is_some_and(|holder| holder.is_live(now)) {
-        return Ok(Assessed::Elsewhere);
+        return Ok(Assessed::Elsewhere { left_at: (row.summary.phase == Phase::Waiting).then_some(row.seq) });
     }
     // Whoever decides on a run that waits does not take it up.
     let (mut is_engines, mut was_taken_up) = (false, since == 0);
@@ -148,7 +146,7 @@ mod tests {
         let scene = Scene::of(engine()).await;
         assert_eq!(scene.assessed(0), READY);
         let held = scene.taken_up().await;
-        assert_eq!(scene.assessed(0), Assessed::Elsewhere);
+        assert_eq!(scene.assessed(0), Assessed::Elsewhere { left_at: None });
         held.close().await.unwrap();
         scene.parked_by(engine()).await;
         assert_eq!(scene.assessed(0), READY, "another server stopped");

@@ -180,6 +180,7 @@ fn items_that_the_author_wrote_need_no_two_dashes() {
         ("[\"db1\", \"db2\"]", "h", 0),
         ("[\"db1\", \"-oProxyCommand=x\"]", "h", 1),
         ("[\"db1\", \" -x\"]", "h", 1),
+        ("[\"db1\", \"\"]", "h", 1),
         ("[{name: \"a\"}, {name: \"b\"}]", "h.name", 0),
         ("[#{name: \"a\"}, #{name: \"-b\"}]", "h.name", 1),
         ("[[\"a\"]]", "h", 1),

@@ -77,7 +77,8 @@ pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<
             Some(Longest::Time(attempts(timeout.min(most), step.retry.as_ref())))
         }
         Verb::Wait(wait) => {
-            Some([waits, wait.within, step.timeout].into_iter().flatten().min().map_or(Longest::WithoutEnd, Longest::Time))
+            let within = wait.within.or(step.timeout);
+            Some([waits, within].into_iter().flatten().min().map_or(Longest::WithoutEnd, Longest::Time))
         }
         Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Some(Longest::NONE),
         _ => step.timeout.map(Longest::Time),
@@ -197,7 +198,8 @@ impl Whole<'_> {
             Verb::Call { procedure, .. } => {
                 let called = self.plan.procedure(*procedure);
                 let body = self.list(&called.body, path.as_str());
-                body.then(self.list(&called.finally, &format!("{path}/~finally")))
+                let list = |steps: &[StepIx], part: &str| self.list(steps, &format!("{path}/{part}"));
+                body.then(list(&called.on_failure, "~on_failure")).then(list(&called.finally, "~finally"))
             }
             _ => Longest::NONE,
         }
