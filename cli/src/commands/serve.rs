@@ -29,8 +29,6 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let no_runtime = |why| Trouble::failed(format!("cannot start the runtime: {why}"));
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
-    // Whoever reads the log slowly, or not at all, holds nothing up.
-    let _apart = ui.printer.apart();
     Log::begin(args.log, args.verbose, ui.printer.clone(), ui.colours());
     let served: Result<Vec<Left>, ServeTrouble> = runtime.block_on(async {
         let server = Server::open(config).await?;
