@@ -357,7 +357,6 @@ impl Lives {
         };
         let Some(run) = self.of_task.remove(&task) else { return };
         self.driven.remove(&run);
-        let of = run.clone();
         let soon = self.app.clock.now().saturating_add(limits::RUN_RETRY).unwrap_or(Timestamp::MAX);
         match driven {
             Driven::Ended { procedure, outcome } => {
@@ -367,7 +366,10 @@ impl Lives {
             }
             Driven::Waiting { seq, until } => {
                 tracing::debug!(%run, ?until, "a run waits");
-                self.know(run, Known { seq, due: until });
+                self.know(run.clone(), Known { seq, due: until });
+                // While it was let go, somebody may have added to it.
+                let grown = tokio::task::block_in_place(|| self.changed(run));
+                self.report(grown);
             }
             Driven::Locked { seq } => self.know(run, Known { seq, due: Some(soon) }),
             Driven::Elsewhere => self.know(run, Known { seq: 0, due: Some(soon) }),
@@ -379,12 +381,8 @@ impl Lives {
                 tracing::error!(%run, why, "a run could not be driven, and is tried again");
                 error.map(|error| self.app.is_fatal(&error));
                 self.know(run, Known { seq: 0, due: Some(soon) });
-                return;
             }
         }
-        // While it was let go, somebody may have added to it.
-        let grown = tokio::task::block_in_place(|| self.changed(of));
-        self.report(grown);
     }
 
     /// Lets what is under way end, starts nothing further, and gives what is not done in time.
