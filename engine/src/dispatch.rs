@@ -142,7 +142,7 @@ impl Dispatch {
             let has_ended = match self.around.journal.run(&run) {
                 Ok(row) => row.summary.phase == Phase::Ended,
                 // It is owed, and will be started; or nobody can read it, and somebody will have to look.
-                Err(JournalError::NoRun(_) | JournalError::Damaged { .. } | JournalError::Newer { .. }) => false,
+                Err(error) if error.is_of_one_run() => false,
                 Err(error) => return Err(self.forgotten(error.into())),
             };
             if has_ended {

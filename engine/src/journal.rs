@@ -159,6 +159,14 @@ pub enum JournalError {
     Stopped(String),
 }
 
+impl JournalError {
+    /// Whether it says that one run cannot be read, and nothing of all others.
+    pub fn is_of_one_run(&self) -> bool {
+        use JournalError::{Damaged, Newer, NoPlan, NoRun};
+        matches!(self, NoRun(_) | NoPlan(_) | Damaged { .. } | Newer { .. })
+    }
+}
+
 /// The right to append to one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

@@ -203,7 +203,7 @@ impl Lives {
             for phase in [Phase::Running, Phase::Cancelling] {
                 self.each_of(phase, |lives, row| {
                     let run = &row.run;
-                    let is_ours = lives.driven.contains_key(run) || lives.queued.contains(run) || lives.known.contains_key(run);
+                    let is_ours = lives.is_at_work(run) || lives.known.contains_key(run);
                     if !is_ours && !row.holder.is_some_and(|holder| holder.is_live(now)) {
                         tracing::info!(%run, "nobody drives a run that was under way");
                         lives.keep(row.run);
@@ -216,12 +216,12 @@ impl Lives {
 
     /// Something was added to the record of a run.
     fn changed(&mut self, run: RunId) -> Result<(), JournalError> {
-        if self.driven.contains_key(&run) || self.queued.contains(&run) {
+        if self.is_at_work(&run) {
             return Ok(());
         }
         let row = match self.app.journal.run(&run) {
             Ok(row) => row,
-            Err(error) if is_of_one_run(&error) => {
+            Err(error) if error.is_of_one_run() => {
                 tracing::warn!(%run, %error, "a run is left alone");
                 return Ok(());
             }
@@ -243,12 +243,17 @@ impl Lives {
         Ok(())
     }
 
+    /// Whether it is driven here, or is about to be.
+    fn is_at_work(&self, run: &RunId) -> bool {
+        self.driven.contains_key(run) || self.queued.contains(run)
+    }
+
     /// Sees to it that a run is looked at soon.
     fn keep(&mut self, run: RunId) {
         if !self.known.contains_key(&run) {
             self.know(run.clone(), Known::default());
         }
-        if !self.driven.contains_key(&run) && !self.queued.contains(&run) {
+        if !self.is_at_work(&run) {
             self.unread.push_back(run);
         }
     }
@@ -282,7 +287,7 @@ impl Lives {
                 known.due = None;
             }
             // Before those that are only read to see what they wait for.
-            if !self.driven.contains_key(&run) && !self.queued.contains(&run) {
+            if !self.is_at_work(&run) {
                 self.unread.push_front(run);
             }
         }
@@ -293,7 +298,7 @@ impl Lives {
         while self.reading.is_empty()
             && let Some(run) = self.unread.pop_front()
         {
-            if self.driven.contains_key(&run) || self.queued.contains(&run) || !self.known.contains_key(&run) {
+            if self.is_at_work(&run) || !self.known.contains_key(&run) {
                 continue;
             }
             let app = self.app.clone();
@@ -326,7 +331,7 @@ impl Lives {
                 self.know(run, Known { seq: left_at.unwrap_or(seq), due: Some(due) });
             }
             Ok(Assessed::Theirs) => self.forget(&run),
-            Err(SessionError::Journal(error)) if !is_of_one_run(&error) => {
+            Err(SessionError::Journal(error)) if !error.is_of_one_run() => {
                 tracing::error!(%run, %error, "a run cannot be read now");
                 self.app.is_fatal(&error);
                 self.know(run, Known { seq: 0, due: Some(soon) });
@@ -417,9 +422,4 @@ impl Lives {
         tracing::error!(%run, steps = steps.join(", "), "left in its midst: `runbook resume` says what is not known");
         left
     }
-}
-
-/// Whether an error says that one record cannot be read, and nothing of all others.
-fn is_of_one_run(error: &JournalError) -> bool {
-    matches!(error, JournalError::NoRun(_) | JournalError::NoPlan(_) | JournalError::Damaged { .. } | JournalError::Newer { .. })
 }
