@@ -170,6 +170,13 @@ impl Refusal {
         Refusal::new(RefusalKind::Malformed, message)
     }
 
+    /// Of a body beyond [`limits::DELIVERY_BYTES`], also where it was not read to its end.
+    pub fn too_large() -> Refusal {
+        let most = limits::DELIVERY_BYTES / 1024 / 1024;
+        let message = format!("the body is larger than {most} MiB; let the sender put fewer events into one delivery");
+        Refusal::new(RefusalKind::TooLarge, message)
+    }
+
     /// The status of HTTP that says so. What cannot be judged yet is to be sent again.
     pub fn status(&self) -> u16 {
         match self.kind {
@@ -241,9 +248,7 @@ impl Source {
             return Err(Refusal::new(RefusalKind::Unsupported, "events are posted; send them with POST"));
         }
         if request.body.len() > limits::DELIVERY_BYTES {
-            let most = limits::DELIVERY_BYTES / 1024 / 1024;
-            let message = format!("the body is larger than {most} MiB; let the sender put fewer events into one delivery");
-            return Err(Refusal::new(RefusalKind::TooLarge, message));
+            return Err(Refusal::too_large());
         }
         if let Format::Sns { topics } = &self.format {
             return sns::receive(self, topics, request, certificates);

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use runbook_core::limits;
-use runbook_engine::event::{self, Delivery, Refusal, RefusalKind, Reply, Source};
+use runbook_engine::event::{self, Delivery, Refusal, Reply, Source};
 use runbook_engine::intake::{Accepted, Parcel, Taken};
 use runbook_engine::journal::JournalError;
 use serde_json::json;
@@ -81,11 +81,7 @@ async fn take(door: &Door, name: &str, request: Request) -> Result<Response<Body
 
 /// The body, and the room that it takes until it is written down.
 async fn read(door: &Door, body: Body) -> Result<(Vec<u8>, Vec<OwnedSemaphorePermit>), Problem> {
-    let too_large = || {
-        let most = limits::DELIVERY_BYTES / 1024 / 1024;
-        let message = format!("the body is larger than {most} MiB; let the sender put fewer events into one delivery");
-        Problem::from(Refusal { kind: RefusalKind::TooLarge, message, fetch: None })
-    };
+    let too_large = || Problem::from(Refusal::too_large());
     if axum::body::HttpBody::size_hint(&body).lower() > limits::DELIVERY_BYTES as u64 {
         return Err(too_large());
     }
