@@ -24,6 +24,8 @@ struct Ticking {
     source: String,
     schedule: Schedule,
     timetable: Timetable,
+    /// What it ticks by, as it is written down: of another rule nobody has looked yet.
+    rule: String,
     /// As it is written down; `None` before the first look.
     seen: Option<Seen>,
     /// The last tick that was written down while the clock stood behind `seen`.
@@ -41,7 +43,9 @@ impl Ticker {
             let SourceKind::Schedule(schedule) = &declared.kind else { return None };
             // What does not say when to tick was refused with its workspace.
             let timetable = Timetable::of(&schedule.cron, &schedule.zone).ok()?;
-            Some(Ticking { source: source.clone(), schedule: schedule.clone(), timetable, seen: None, again: None })
+            let (source, schedule) = (source.clone(), schedule.clone());
+            let rule = format!("{} {}", schedule.cron, schedule.zone);
+            Some(Ticking { source, schedule, timetable, rule, seen: None, again: None })
         });
         Ticker { schedules: schedules.collect(), intake, clock }
     }
@@ -51,16 +55,15 @@ impl Ticker {
         let now = self.clock.now();
         let mut new = 0;
         for ticking in &mut self.schedules {
-            let Ticking { source, schedule, timetable, seen, again } = ticking;
-            let rule = format!("{} {}", schedule.cron, schedule.zone);
+            let Ticking { source, schedule, timetable, rule, seen, again } = ticking;
             if seen.is_none() {
                 *seen = self.intake.seen(source)?;
             }
             let until = match seen {
-                Some(known) if known.rule == rule => known.until,
+                Some(known) if known.rule == *rule => known.until,
                 // The first look, or the first at this rule: it ticks from here on.
                 _ => {
-                    let begun = Seen { rule, until: now };
+                    let begun = Seen { rule: rule.clone(), until: now };
                     self.intake.tick(source.clone(), begun.clone(), Vec::new()).await?;
                     (*seen, *again) = (Some(begun), None);
                     continue;
@@ -72,7 +75,7 @@ impl Ticker {
             let events = schedule.ticks(timetable, source, from, now);
             let Some(last) = events.iter().filter_map(|event| event.time).max() else { continue };
             let arrivals = events.into_iter().map(|event| Arrival { source: source.clone(), event, received: now }).collect();
-            let told = Seen { rule, until: until.max(last) };
+            let told = Seen { rule: rule.clone(), until: until.max(last) };
             let accepted = self.intake.tick(source.clone(), told.clone(), arrivals).await?;
             new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
             (*seen, *again) = (Some(told), (now < until).then_some(last));

@@ -89,10 +89,11 @@ impl Schedule {
         if more && let Some(last) = timetable.last(in_time) {
             missed.push(last);
         }
-        let begin = in_time.max(seen.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX));
-        let just_before = begin.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
-        let end = now.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-        let fresh: Vec<Timestamp> = timetable.between(just_before, end).take(count).collect();
+        // Those at both ends count.
+        let moment = jiff::SignedDuration::from_nanos(1);
+        let after = seen.max(in_time.checked_sub(moment).unwrap_or(Timestamp::MIN));
+        let until = now.checked_add(moment).unwrap_or(Timestamp::MAX);
+        let fresh: Vec<Timestamp> = timetable.between(after, until).take(count).collect();
         let belated = match self.missed {
             Missed::Once if fresh.is_empty() => missed.pop(),
             _ => None,

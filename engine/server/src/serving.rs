@@ -124,29 +124,24 @@ pub async fn reload(app: Arc<App>, mut catalogue: Catalogue) {
             continue;
         }
         let renewed = tokio::task::block_in_place(|| catalogue.clone().renewed());
-        match renewed {
+        read = stamps;
+        let offer = match renewed {
             Ok(renewed) => {
-                (catalogue, read, seen) = (renewed, stamps, None);
-                match tokio::task::block_in_place(|| Offer::of(&catalogue, &app.config)) {
-                    Ok(offer) => {
-                        tracing::info!(digest = offer.served.digest().short(), "the catalogue was read again");
-                        app.serving.renew(offer);
-                        app.health.well(Topic::Catalogue);
-                        app.arrived.ring();
-                    }
-                    Err(faults) => {
-                        let told = faults.told();
-                        app.health.trouble(
-                            Topic::Catalogue,
-                            format!("the catalogue has changed, and the last good one is served: {told}"),
-                        );
-                    }
-                }
+                (catalogue, seen) = (renewed, None);
+                tokio::task::block_in_place(|| Offer::of(&catalogue, &app.config)).map_err(|faults| faults.told())
             }
-            Err(error) => {
-                read = stamps;
-                app.health
-                    .trouble(Topic::Catalogue, format!("the catalogue has changed, and the last good one is served: {error}"));
+            Err(error) => Err(error.to_string()),
+        };
+        match offer {
+            Ok(offer) => {
+                tracing::info!(digest = offer.served.digest().short(), "the catalogue was read again");
+                app.serving.renew(offer);
+                app.health.well(Topic::Catalogue);
+                app.arrived.ring();
+            }
+            Err(why) => {
+                let why = format!("the catalogue has changed, and the last good one is served: {why}");
+                app.health.trouble(Topic::Catalogue, why);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::cell::LazyCell;
 
-use super::procedure::Checked;
+use super::procedure::{Checked, Item};
 use super::survey::{Language, Name};
 use super::tree::Place;
 use super::types::Members;
@@ -313,7 +313,7 @@ impl<'c> Checked<'_, 'c> {
     /// Whether the value behind a name may begin with `-` and be more than a number.
     fn may_begin_with_a_dash(&self, name: &Reference) -> bool {
         let [root, members @ ..] = name.path.as_slice() else { return true };
-        if let Some(item) = self.items.iter().rev().find(|item| item.name == root) {
+        if let Some(item) = self.item(root) {
             // The author wrote each of them.
             let dashed = |item: &Value| match members.iter().try_fold(item, |value, member| value.get(member)) {
                 Some(Value::List(_) | Value::Map(_)) | None => true,
@@ -331,6 +331,11 @@ impl<'c> Checked<'_, 'c> {
         }
     }
 
+    /// The innermost loop's item of this name.
+    fn item(&self, name: &str) -> Option<&Item<'c>> {
+        self.items.iter().rev().find(|item| item.name == name)
+    }
+
     fn declared_input(&self, name: &Reference) -> Option<&'c Input> {
         let [root, input] = name.path.as_slice() else { return None };
         let procedure = self.procedure;
@@ -341,15 +346,12 @@ impl<'c> Checked<'_, 'c> {
     /// Refuses a value from outside in a variable that decides which code runs. What the author wrote, be it one of the choices of an
     /// input, is code of his own.
     fn is_no_code(&mut self, variable: &str, value: &Expression, field: &Scalar) -> bool {
-        let is_written = |name: &Reference| {
-            let item = || self.items.iter().rev().find(|item| name.path.first().is_some_and(|root| item.name == root));
-            match self.declared_input(name) {
-                Some(input) => !matches!(
-                    input.r#type.value,
-                    InputType::String | InputType::Path | InputType::Url | InputType::Host | InputType::List | InputType::Map
-                ),
-                None => item().is_some_and(|item| item.known.is_some()),
-            }
+        let is_written = |name: &Reference| match self.declared_input(name) {
+            Some(input) => !matches!(
+                input.r#type.value,
+                InputType::String | InputType::Path | InputType::Url | InputType::Host | InputType::List | InputType::Map
+            ),
+            None => name.path.first().and_then(|root| self.item(root)).is_some_and(|item| item.known.is_some()),
         };
         if !is_code_variable(variable) || value.references().iter().all(is_written) {
             return true;
