@@ -79,7 +79,7 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Err(Trouble::failed("stopped before everything was looked at").exits(Exit::Cancelled));
     }
     chosen.catalogue.add_types(&mut predicted, &chosen.plan);
-    predicted.supposes = case.as_ref().map(supposed);
+    predicted.supposes = case.as_ref().map(|case| supposed(case, &chosen.plan));
     add_usual_times(&mut predicted, settings, ui);
     let people = &chosen.plan.policy.people;
     match if args.json { Format::Json } else { args.format } {

@@ -241,6 +241,21 @@ pub struct Http {
     pub expect: Option<Expression>,
 }
 
+impl Http {
+    /// Whether an answer with this status is a success.
+    pub fn expects(&self, status: i64) -> bool {
+        expects(&self.expect_status, status)
+    }
+}
+
+/// Whether an answer with this status is a success where these are expected.
+pub(crate) fn expects(statuses: &[u16], status: i64) -> bool {
+    match statuses {
+        [] => (200..300).contains(&status),
+        listed => listed.iter().any(|one| i64::from(*one) == status),
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeaderValue {

@@ -11,24 +11,23 @@ mod real;
 mod record;
 mod select;
 mod stand_in;
+mod supposed;
 mod world;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Source, Span, nearest};
 use crate::document::clipped;
-use crate::document::test::{Case, StandIn, StandInEnd};
-use crate::explore::{DryRun, Options, Supposed, dry_run};
+use crate::document::test::{Case, StandInEnd};
+use crate::explore::{DryRun, Options, dry_run};
 use crate::limits;
 use crate::plan::Plan;
-use crate::run::decision::Choice;
 use crate::run::{Event, Run};
-use crate::value::Value;
 
 pub use cover::{Coverage, Point};
 pub use real::{Said, Script, judged, setup, teardown};
 pub use record::{Recorded, Unappended, Unrecorded, append, record, with_comments};
+pub use supposed::supposed;
 pub use world::StandIns;
 
 /// What came of a case.
@@ -68,45 +67,7 @@ pub fn predict(case: &Case, plan: &Arc<Plan>) -> Result<DryRun, String> {
     let started = play::started(case, plan).map_err(|error| error.to_string())?;
     let now = play::starts_at(case);
     let dry = dry_run(plan, &started, now, &Options::default(), &mut StandIns(case)).map_err(|error| error.to_string())?;
-    Ok(DryRun { supposes: Some(supposed(case)), ..dry })
-}
-
-/// A member of the result that a stand-in gives.
-fn member<'c>(one: &'c StandIn, name: &str) -> Option<&'c Value> {
-    if let Value::Map(result) = &one.result { result.get(name) } else { None }
-}
-
-/// What a case supposes to go wrong, or otherwise than everybody hopes.
-pub fn supposed(case: &Case) -> Supposed {
-    let mut that: Vec<String> = Vec::new();
-    for (step, list) in &case.setting.steps {
-        let step = clipped(&step.value);
-        that.extend(list.iter().filter_map(|one| {
-            Some(match &one.end {
-                StandInEnd::Fails(_) => format!("`{step}` fails"),
-                StandInEnd::TimesOut => format!("`{step}` times out"),
-                StandInEnd::Unknown | StandInEnd::Crash => format!("nobody knows how `{step}` ended"),
-                StandInEnd::Result => match (member(one, "exit_code"), member(one, "status")) {
-                    (Some(Value::Int(code)), _) if *code != 0 => format!("`{step}` exits with {code}"),
-                    (_, Some(Value::Int(status))) if !(200..300).contains(status) => format!("`{step}` is answered with {status}"),
-                    _ => return None,
-                },
-                StandInEnd::Example | StandInEnd::CrashAfter => return None,
-            })
-        }));
-    }
-    for (step, answers) in &case.setting.answers {
-        let step = clipped(&step.value);
-        that.extend(answers.iter().filter_map(|answer| match answer.say {
-            None => Some(format!("nobody answers `{step}`")),
-            Some(Choice::Reject) => Some(format!("`{step}` is rejected")),
-            Some(Choice::Leave) => Some(format!("`{step}` is left as it is")),
-            Some(Choice::Approve | Choice::Probe | Choice::Done | Choice::Again) => None,
-        }));
-    }
-    let mut told = BTreeSet::new();
-    that.retain(|one| told.insert(one.clone()));
-    Supposed { case: case.name.value.clone(), that }
+    Ok(DryRun { supposes: Some(supposed(case, plan)), ..dry })
 }
 
 /// The names of steps that the procedure does not have, and stand-ins of steps that nobody performs: what is said of them would be

@@ -426,6 +426,33 @@ cases:
 - {name: nobody wants it, steps: {look: {gives: {exit_code: 7}}}, answers: {go: {say: reject}}, expect: {outcome: failed}}
 ";
 
+    const EXPECTING: &str = "apiVersion: runbook/v1
+kind: Runbook
+name: a
+version: 1.0.0
+steps:
+- {id: gone, http: {url: 'https://a.org/x', expect: {status: [404, 410]}}, timeout: 20s}
+- {id: made, http: {method: PUT, url: 'https://a.org/y', expect: {status: 201}}, idempotent: true}
+- {id: plan, rhai: '#{exit_code: 7}'}
+- id: drop
+  exec: [drop]
+  undo: {http: {method: POST, url: 'https://a.org/z'}}
+";
+
+    const EXPECTED: &str = "apiVersion: runbook/v1
+kind: Test
+procedure: a
+cases:
+- {name: it is gone, steps: {gone: {status: 404}, made: {status: 201}}, expect: {outcome: succeeded}}
+- {name: it is there, steps: {gone: {status: 200}}, expect: {outcome: failed}}
+- {name: a status that is none of those, steps: {gone: {status: 410}, made: {status: 204}}, expect: {outcome: failed}}
+- {name: a code in what a script gives, steps: {plan: {gives: {exit_code: 7}}}, expect: {outcome: succeeded}}
+- {name: a code where there is an answer, steps: {made: {gives: {exit_code: 7}}}, expect: {outcome: succeeded}}
+- {name: undone in vain, steps: {drop~undo: {status: 500}}, expect: {outcome: succeeded}}
+- {name: too late, steps: {gone: {takes: 1m, status: 404}}, expect: {outcome: failed}}
+- {name: it stops after a failure, steps: {drop: {end: crash_after, exit_code: 2}}, expect: {outcome: failed}}
+";
+
     fn catalogue() -> (tempfile::TempDir, Catalogue, Arc<runbook_core::Plan>) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("workspace.yaml"), "apiVersion: runbook/v1\nkind: Workspace\n").unwrap();
@@ -493,6 +520,34 @@ cases:
         };
         assert_eq!(longest("all"), Some("2h".into()));
         assert_eq!(longest("many"), Some("cannot be known".into()));
+    }
+
+    #[test]
+    fn what_a_step_expects_is_not_supposed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("workspace.yaml"), "apiVersion: runbook/v1\nkind: Workspace\n").unwrap();
+        std::fs::write(folder.path().join("a.yaml"), EXPECTING).unwrap();
+        std::fs::write(folder.path().join("a.test.yaml"), EXPECTED).unwrap();
+        let catalogue = Catalogue::open(folder.path()).unwrap();
+        let (plan, found) = catalogue.plan(catalogue.procedures().next().unwrap(), &CheckOptions::default());
+        let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
+        let test = catalogue.tests().next().unwrap();
+        let told = test.cases.iter().map(|case| {
+            let supposes = trial::predict(&case.with(&test.defaults), &plan).unwrap().supposes.unwrap();
+            (supposes.case, supposes.that)
+        });
+        let expected: [(&str, &[&str]); 8] = [
+            ("it is gone", &[]),
+            ("it is there", &["`gone` is answered with 200"]),
+            ("a status that is none of those", &["`made` is answered with 204"]),
+            ("a code in what a script gives", &[]),
+            ("a code where there is an answer", &[]),
+            ("undone in vain", &["`drop~undo` is answered with 500"]),
+            ("too late", &["`gone` times out"]),
+            ("it stops after a failure", &["`drop` exits with 2"]),
+        ];
+        let expected = expected.map(|(case, that)| (case.to_owned(), that.iter().map(|&one| one.to_owned()).collect::<Vec<_>>()));
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 
     #[test]

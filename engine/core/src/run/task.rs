@@ -97,10 +97,7 @@ impl HttpTask {
 
     /// Whether an answer with this status is a success.
     pub fn expects(&self, status: i64) -> bool {
-        match self.expect_status.as_slice() {
-            [] => (200..300).contains(&status),
-            listed => listed.iter().any(|one| i64::from(*one) == status),
-        }
+        crate::plan::expects(&self.expect_status, status)
     }
 }
 

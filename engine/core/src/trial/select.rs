@@ -88,6 +88,15 @@ pub(super) fn steps_of<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str
     found
 }
 
+/// The steps of a plan whose attempts a name is of: behind `~undo` those that take back, else those that it names.
+pub(super) fn performed<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str, Vec<StepIx>>) -> Vec<&'p Step> {
+    let named = steps_of(name, plan, labels);
+    if !name.ends_with("~undo") {
+        return named;
+    }
+    named.iter().flat_map(|step| &step.undo).map(|ix| plan.step(*ix)).collect()
+}
+
 fn procedure<'p>(step: &Step, plan: &'p Plan) -> Option<&'p Procedure> {
     if let Verb::Call { procedure, .. } = &step.verb { Some(plan.procedure(*procedure)) } else { None }
 }
