@@ -11,10 +11,10 @@ pub mod guide;
 pub mod html;
 mod man;
 pub mod markdown;
-pub mod plain;
 mod prose;
 pub mod review;
 mod said;
 mod usual;
 
+pub use runbook_core::plain;
 pub use usual::{exercised, usual};

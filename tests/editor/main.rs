@@ -218,7 +218,7 @@ fn what_is_said_of_a_step_has_its_last_values() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let after = shelf.at("hover", "book.yaml", BOOK, "look.exit", json!({}));
     let text = after["contents"]["value"].as_str().expect("a text");
-    assert!(text.contains("Last time, in run") && text.contains("- `stdout`: ` 🔭db-1 `"), "{text}");
+    assert!(text.contains("Last time, in run") && text.contains("- `stdout`: `🔭db-1`"), "{text}");
     assert_eq!(after["range"]["start"]["line"], 13);
 }
 

@@ -234,9 +234,10 @@ fn written(block: Block) -> String {
 }
 
 fn fenced(language: &str, text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
-    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
+    // Behind tildes, a language may have the sign in its name that begins the fence here.
+    let language = if language.contains('`') { "" } else { language };
+    let block = runbook_core::markdown::fenced(language, text.trim_end_matches('\n'));
+    block.trim_end_matches('\n').to_owned()
 }
 
 struct Author<'n> {

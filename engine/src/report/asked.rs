@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use runbook_core::document::step::OnTimeout;
+use runbook_core::markdown::quoted;
 use runbook_core::policy::People;
 use runbook_core::value::format_duration;
 
@@ -44,7 +45,7 @@ pub fn asked(asked: &Asked<'_>, people: &People) -> String {
         last = Some("then the step fails");
     }
     text.extend(last.iter().map(|then| format!(", {then}")));
-    text.extend(asked.rule.map(|rule| format!("; added by the rule `{rule}` of the workspace")));
+    text.extend(asked.rule.map(|rule| format!("; added by the rule {} of the workspace", quoted(rule))));
     text
 }
 

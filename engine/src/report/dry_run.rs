@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use runbook_core::document::step::Shell;
 use runbook_core::effect::Effect;
 use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Supposed, Verdict};
+use runbook_core::markdown::quoted;
 use runbook_core::policy::People;
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value, format_duration};
 
 use super::asked::{self, Asked};
+use super::prose::Piece;
 pub use super::said::{Said, What};
-use super::said::{code, in_html, in_markdown, text};
+use super::said::{code, in_html, in_markdown, ours, prose, text};
 use super::{html, markdown};
 
 /// What is said of a step beside its verdict and its command.
@@ -22,9 +24,9 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     if matches!(step.verdict, Verdict::WouldSkip { .. }) {
         return said;
     }
-    said.extend(step.repeats.as_ref().map(|repeats| text("repeats", repeats)));
+    said.extend(step.repeats.as_ref().map(|repeats| ours("repeats", repeats)));
     for asked in &step.requests {
-        said.push(text("asks", request(asked, people)));
+        said.push(ours("asks", request(asked, people)));
         let question = asked.request.question.trim().to_owned();
         let several = question.contains('\n');
         said.push(Said { name: "question", what: if several { What::Block("", question) } else { What::Text(question) } });
@@ -43,13 +45,16 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
                         });
                     }
                     // A title that was made of the verb says no more than the command.
-                    Some(task) if undo.title.starts_with(verb(task)) => said.push(text("undo", brief(task))),
-                    Some(task) => said.push(text("undo", format!("{}: {}", undo.title, brief(task)))),
+                    Some(task) if undo.title.starts_with(verb(task)) => said.push(code("undo", brief(task))),
+                    Some(task) => {
+                        let title = Piece::Text(format!("{}: ", undo.title));
+                        said.push(Said { name: "undo", what: What::Line(vec![title, Piece::Code(brief(task))]) });
+                    }
                     None => said.push(text("undo", undo.title.as_str())),
                 }
             }
         }
-        PredictedUndo::Irreversible(reason) => said.push(text("irreversible", reason)),
+        PredictedUndo::Irreversible(reason) => said.push(prose("irreversible", reason)),
         PredictedUndo::None => said.push(text("undo", "none, and nothing says that it may be done again")),
         PredictedUndo::Repeatable | PredictedUndo::NotNeeded => {}
     }
@@ -64,7 +69,7 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
         let attempts = if usual.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", usual.attempts) };
         said.push(text("usually", format!("{}, the median of {attempts}", brief_time(usual.median))));
     }
-    said.extend(step.notes.iter().map(|note| text("note", note)));
+    said.extend(step.notes.iter().map(|note| ours("note", note)));
     said
 }
 
@@ -175,12 +180,13 @@ pub fn proviso(dry: &DryRun) -> String {
     let Some(Supposed { case, that }) = &dry.supposes else {
         return "This is what happens as long as every step succeeds and everybody who is asked agrees.".to_owned();
     };
+    let case = quoted(case);
     let others = "as long as every step succeeds of which it says nothing else, and everybody agrees of whom it does not";
     match that.as_slice() {
-        [] => format!("This is what happens with what the case `{case}` says, {others}."),
-        [one] => format!("The case `{case}` supposes that {one}; this is what happens then, {others}."),
+        [] => format!("This is what happens with what the case {case} says, {others}."),
+        [one] => format!("The case {case} supposes that {one}; this is what happens then, {others}."),
         [all @ .., last] => {
-            format!("The case `{case}` supposes that {} and {last}; this is what happens then, {others}.", all.join(", "))
+            format!("The case {case} supposes that {} and {last}; this is what happens then, {others}.", all.join(", "))
         }
     }
 }
@@ -426,6 +432,19 @@ cases:
 - {name: nobody wants it, steps: {look: {gives: {exit_code: 7}}}, answers: {go: {say: reject}}, expect: {outcome: failed}}
 ";
 
+    const TICKS: &str = r#"apiVersion: runbook/v1
+kind: Runbook
+name: a
+version: 1.0.0
+inputs: {x: {type: string, default: '`a`'}}
+steps:
+- {id: one, run: make, undo: {run: 'rm `cat x`'}}
+- {id: two, run: make, undo: {name: Back, run: "exec rm '`y`'"}}
+- {id: go, approve: {question: 'Is `it` so?', within: 1h}}
+- {id: tell, notify: {to: [post], subject: '`s`', message: "```\n<b>\n"}}
+- {id: last, if: 'inputs.x == "`b`"', run: make, idempotent: true}
+"#;
+
     const EXPECTING: &str = "apiVersion: runbook/v1
 kind: Runbook
 name: a
@@ -548,6 +567,34 @@ cases:
         ];
         let expected = expected.map(|(case, that)| (case.to_owned(), that.iter().map(|&one| one.to_owned()).collect::<Vec<_>>()));
         assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_not_ours_keeps_its_backticks() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("workspace.yaml"),
+            "apiVersion: runbook/v1\nkind: Workspace\nchannels: {post: {log: {}}}\n",
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("a.yaml"), TICKS).unwrap();
+        let catalogue = Catalogue::open(folder.path()).unwrap();
+        let (plan, found) = catalogue.plan(catalogue.procedures().next().unwrap(), &CheckOptions::default());
+        let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
+        let mut dry = predicted(&catalogue, &plan);
+        dry.supposes = Some(Supposed { case: "a `b` c".to_owned(), that: Vec::new() });
+        let page = to_markdown(&dry, &People::default());
+        for shown in [
+            "- **undo**: `` rm `cat x` ``\n",
+            "- **undo**: Back: ``exec rm '`y`'``\n",
+            "- **question**: Is \\`it\\` so?\n",
+            "- **subject**: \\`s\\`\n",
+            "  ````\n  ```\n  <b>\n  ````\n",
+            "would skip, because ``inputs.x == \"`b`\"`` does not hold |",
+            "What the case ``a `b` c`` says",
+        ] {
+            assert!(page.contains(&shown.replace("What the", "what the")), "{shown} in {page}");
+        }
     }
 
     #[test]

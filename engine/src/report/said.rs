@@ -12,8 +12,10 @@ pub struct Said {
 /// Foreign text, none of it escaped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// For people: all of it foreign, or all of it ours.
+    /// For people, as it is: nothing in it is a sign.
     Text(String),
+    /// A message of ours: what it quotes between backticks is code.
+    Ours(String),
     /// A sentence of ours with foreign text in it, so that nothing foreign is taken for a sign of ours.
     Line(Vec<Piece>),
     /// What an author wrote for people: paragraphs, lists, code.
@@ -28,7 +30,7 @@ impl What {
     /// The bare text.
     pub fn into_text(self) -> String {
         match self {
-            What::Text(text) | What::Prose(text) | What::Code(text) | What::Block(_, text) => text,
+            What::Text(text) | What::Ours(text) | What::Prose(text) | What::Code(text) | What::Block(_, text) => text,
             What::Line(line) => {
                 let text = |piece| match piece {
                     Piece::Text(text) | Piece::Strong(text) | Piece::Code(text) => text,
@@ -41,6 +43,10 @@ impl What {
 
 pub fn text(name: &'static str, text: impl Into<String>) -> Said {
     Said { name, what: What::Text(text.into()) }
+}
+
+pub fn ours(name: &'static str, text: impl Into<String>) -> Said {
+    Said { name, what: What::Ours(text.into()) }
 }
 
 pub fn prose(name: &'static str, text: impl Into<String>) -> Said {
@@ -62,7 +68,8 @@ pub fn in_markdown(said: &Said) -> String {
         format!("- **{}**:\n\n{}\n", said.name, body.lines().map(line).collect::<String>())
     };
     match &said.what {
-        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::prose(text)),
+        What::Text(text) => format!("- **{}**: {}\n", said.name, markdown::text_within(text)),
+        What::Ours(text) => format!("- **{}**: {}\n", said.name, markdown::prose(text)),
         What::Line(line) => format!("- **{}**: {}\n", said.name, prose::line_in_markdown(line)),
         What::Prose(text) => match prose::one_paragraph(text) {
             Some(line) => format!("- **{}**: {}\n", said.name, prose::line_in_markdown(&line)),
@@ -77,7 +84,8 @@ pub fn in_markdown(said: &Said) -> String {
 pub fn in_html(said: &Said) -> String {
     let what = match &said.what {
         What::Text(text) if text.contains('\n') => html::lines(text),
-        What::Text(text) => html::prose(text),
+        What::Text(text) => html::text(text),
+        What::Ours(text) => html::prose(text),
         What::Line(line) => prose::line_in_html(line),
         What::Prose(text) => prose::to_html(text),
         What::Code(code) => html::code(code),

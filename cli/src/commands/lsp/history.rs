@@ -3,6 +3,7 @@
 use runbook_core::Value;
 use runbook_core::expr::plain_text;
 use runbook_core::limits;
+use runbook_core::markdown;
 use runbook_core::run::view::StepView;
 use runbook_engine::journal::RunFilter;
 
@@ -24,7 +25,7 @@ pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<S
         let of = format!("Last time, in run {} of {}:", row.run, when(row.summary.started_at));
         return Some(match given {
             Value::Map(members) => {
-                let lines = members.iter().map(|(name, value)| format!("\n- `{name}`: {}", shown(value)));
+                let lines = members.iter().map(|(name, value)| format!("\n- {}: {}", markdown::code_in_editor(name), shown(value)));
                 format!("{of}\n{}", lines.collect::<String>())
             }
             other => format!("{of} {}", shown(&other)),
@@ -36,13 +37,9 @@ pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<S
 /// A value as code of one line.
 fn shown(value: &Value) -> String {
     let text = plain_text(value);
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = line.trim();
+    let line = text.trim();
     let cut = line.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= limits::EDITOR_VALUE_BYTES).last();
     let short = line.get(..cut.unwrap_or_default()).unwrap_or_default();
     let more = if short.len() < line.len() { "…" } else { "" };
-    // A run of backquotes in the value is shorter than the ones around it.
-    let longest = short.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest + 1);
-    format!("{fence} {short}{more} {fence}")
+    markdown::code_in_editor(&format!("{short}{more}"))
 }

@@ -17,6 +17,7 @@ use crate::event_source::BUILT_IN;
 use crate::expr::{Type as Of, functions_of, helpers};
 use crate::id::Id;
 use crate::vocabulary::{Key, Names, Referent, Shape, Type};
+use crate::{markdown, prose};
 
 /// Stands for what is being typed. No document has it.
 const MARK: &str = "zqmarkqz";
@@ -148,8 +149,8 @@ impl Place<'_> {
                 };
                 let inputs = procedure.into_iter().flat_map(|procedure| &procedure.inputs);
                 let offer = |(id, input): &(Spanned<Id>, Input)| {
-                    let doc = input.description.as_ref().map_or("", |text| text.value.as_str());
-                    self.offer(id.value.as_str(), OfferKind::Name, input.r#type.value.article().to_owned(), doc)
+                    let doc = input.description.as_ref().map(|text| prose::in_editor(&text.value)).unwrap_or_default();
+                    self.offer(id.value.as_str(), OfferKind::Name, input.r#type.value.article().to_owned(), doc.trim_end())
                 };
                 inputs.map(offer).collect()
             }
@@ -167,17 +168,17 @@ impl Place<'_> {
             Referent::Step | Referent::TestedStep => {
                 let steps = self.open.subject().map(steps_of).unwrap_or_default();
                 let offer = |(id, step): &(&str, &Step)| {
-                    let name = step.name.as_ref().map_or("", |name| name.value.as_str());
-                    self.offer(id, OfferKind::Name, step.verb.value.key().to_owned(), name)
+                    let name = step.name.as_ref().map(|name| markdown::text_in_editor(&name.value)).unwrap_or_default();
+                    self.offer(id, OfferKind::Name, step.verb.value.key().to_owned(), &name)
                 };
                 steps.iter().map(offer).collect()
             }
             Referent::Procedure => {
                 let newest = catalogue.names().filter_map(|name| catalogue.newest(name));
                 let offer = |procedure: &Procedure| {
-                    let doc = procedure.title.as_ref().map_or("", |title| title.value.as_str());
+                    let doc = procedure.title.as_ref().map(|title| markdown::text_in_editor(&title.value)).unwrap_or_default();
                     let version = procedure.version.value;
-                    let mut offer = self.offer(procedure.name.value.as_str(), OfferKind::Name, version.to_string(), doc);
+                    let mut offer = self.offer(procedure.name.value.as_str(), OfferKind::Name, version.to_string(), &doc);
                     if self.open.test.is_none() {
                         offer.insert = format!("{}@^{}", procedure.name.value, version.major);
                     }

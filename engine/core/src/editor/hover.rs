@@ -9,6 +9,7 @@ use crate::diagnostic::{Source, Span};
 use crate::document::{Procedure, Scalar, Step, load};
 use crate::expr::{Type as Of, usage_of};
 use crate::vocabulary::{Key, Names, Type};
+use crate::{markdown, prose};
 
 /// What is said of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ fn in_field(open: &Open, at: u32) -> Option<Hover> {
         None => word.to_owned(),
     };
     let (name, of) = survey.field?.names.into_iter().find(|(name, _)| *name == path)?;
-    Some(Hover { text: format!("`{name}`: {}", of.in_words()), span, step: None })
+    Some(Hover { text: format!("`{name}`: {}", words(&of)), span, step: None })
 }
 
 fn of_target(open: &Open, target: &Target) -> Option<String> {
@@ -83,12 +84,12 @@ fn of_target(open: &Open, target: &Target) -> Option<String> {
             let given = match (&input.default, input.required) {
                 (Some(default), _) => {
                     let written = procedure.source.text.get(default.span.start as usize..default.span.end as usize);
-                    format!(", by default `{}`", written.unwrap_or_default().trim())
+                    format!(", by default {}", markdown::code_in_editor(written.unwrap_or_default().trim()))
                 }
                 (None, true) => ", required".to_owned(),
                 (None, false) => ", may be left out".to_owned(),
             };
-            let description = input.description.as_ref().map(|text| format!("\n\n{}", text.value)).unwrap_or_default();
+            let description = input.description.as_ref().map(|text| paragraphs(&text.value)).unwrap_or_default();
             format!("**`inputs.{name}`**: {}{given}{description}", input.r#type.value.article())
         }
         Target::Of(procedure, Name::Step(id)) => of_step(open, procedure, id)?,
@@ -96,15 +97,26 @@ fn of_target(open: &Open, target: &Target) -> Option<String> {
             format!("**`secrets.{name}`**: a secret; it may stand alone in `env` and in a header, and is never shown")
         }
         Target::Procedure(procedure) => {
-            let title = procedure.title.as_ref().map(|title| format!(": {}", title.value)).unwrap_or_default();
-            let description = procedure.description.as_ref().map(|text| format!("\n\n{}", text.value)).unwrap_or_default();
+            let title =
+                procedure.title.as_ref().map(|title| format!(": {}", markdown::text_in_editor(&title.value))).unwrap_or_default();
+            let description = procedure.description.as_ref().map(|text| paragraphs(&text.value)).unwrap_or_default();
             format!("**{} {}**{title}{description}", procedure.name.value, procedure.version.value)
         }
         Target::Workspace(keys, name) => {
             open.declared(target)?;
-            format!("**{name}**, of `{}` in workspace.yaml", keys.join("` or `"))
+            format!("**{}**, of `{}` in workspace.yaml", markdown::text_in_editor(name), keys.join("` or `"))
         }
     })
+}
+
+/// A type; the names of members are an author's.
+fn words(of: &Of) -> String {
+    markdown::text_in_editor(&of.in_words())
+}
+
+/// What an author wrote for people, behind something else.
+fn paragraphs(text: &str) -> String {
+    format!("\n\n{}", prose::in_editor(text).trim_end())
 }
 
 /// An output where it is declared; with the step that has it.
@@ -114,7 +126,7 @@ fn of_output(open: &Open, name: &Scalar) -> Option<(String, (String, String))> {
     let (id, _) = crate::check::steps_of(procedure).into_iter().find(|(_, step)| has_it(step))?;
     let survey = survey(procedure, open.around.catalogue, &CheckOptions::default(), None);
     let Of::Map(Some(members)) = survey.steps.get(id)? else { return None };
-    let text = format!("**`steps.{id}.{}`**: {}", name.value, members.get(&name.value)?.in_words());
+    let text = format!("**`steps.{id}.{}`**: {}", name.value, words(members.get(&name.value)?));
     Some((text, (procedure.name.value.to_string(), id.to_owned())))
 }
 
@@ -123,14 +135,14 @@ fn of_step(open: &Open, procedure: &Procedure, id: &str) -> Option<String> {
     let of = survey.steps.get(id)?;
     let steps = crate::check::steps_of(procedure);
     let (_, step) = steps.into_iter().find(|(known, _)| *known == id)?;
-    let name = step.name.as_ref().map(|name| format!(" — {}", name.value)).unwrap_or_default();
+    let name = step.name.as_ref().map(|name| format!(" — {}", markdown::text_in_editor(&name.value))).unwrap_or_default();
     let mut text = format!("**`steps.{id}`** (`{}`){name}\n", step.verb.value.key());
     match of {
         Of::Map(Some(members)) if members.is_empty() => text.push_str("\nIt gives nothing."),
         Of::Map(Some(members)) => {
-            text.extend(members.iter().map(|(name, of)| format!("\n- `{name}`: {}", of.in_words())));
+            text.extend(members.iter().map(|(name, of)| format!("\n- {}: {}", markdown::code_in_editor(name), words(of))));
         }
-        of => text.push_str(&format!("\nIt gives {}.", of.in_words())),
+        of => text.push_str(&format!("\nIt gives {}.", words(of))),
     }
     Some(text)
 }

@@ -275,6 +275,19 @@ fn what_is_said_of_a_place() {
 }
 
 #[test]
+fn texts_of_others_are_no_markup_in_an_editor() {
+    let book = "apiVersion: runbook/v1\nkind: Runbook\nname: book\nversion: 1.0.0\ninputs:\n  x:\n    type: string\n    default: \"a `b`\\n\"\n    \
+                description: |\n      <b> [x](command:y) ``a`b``\nsteps:\n  - id: one\n    name: \"*n* `m`\"\n    run: echo {{inputs.x}}\n    \
+                effect: read\n";
+    let source = Source::new("book.yaml", book.to_owned());
+    let around = Around { catalogue: &Catalogue::new(&[], None), tests: &[] };
+    let said = |at: &str| hover(&source, u32::try_from(book.find(at).unwrap() + 2).unwrap(), around).unwrap().text;
+    let given = "**`inputs.x`**: a string, by default ``\"a `b`\\n\"``\n\n\\<b\\> \\[x\\](command:y) ``a`b``";
+    assert_eq!(said("s.x}}"), given);
+    assert_eq!(said("one\n").lines().next(), Some("**`steps.one`** (`run`) — \\*n\\* \\`m\\`"));
+}
+
+#[test]
 fn where_it_is_declared() {
     for (name, from, with, file, line) in [
         ("book.yaml", "steps.look.seconds", "steps.lo▮ok.seconds", "book.yaml", "id: look"),

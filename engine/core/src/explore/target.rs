@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::markdown;
 use crate::run::task::{EnvText, Task, Work};
 use crate::run::view::StepView;
 
@@ -12,12 +13,12 @@ pub(super) fn target(view: &StepView<'_>) -> Option<String> {
     match &work.task {
         Task::Http(http) if http.is_safe() => None,
         Task::Http(http) => Some(format!("change {}", http.url)),
-        Task::Exec { argv } => Some(format!("do `{}`{}", command(argv), surroundings(work))),
+        Task::Exec { argv } => Some(format!("do {}{}", markdown::quoted(&command(argv)), surroundings(work))),
         Task::Run { script, values, .. } => match words(script, values) {
-            Some(argv) => Some(format!("do `{}`{}", command(&argv), surroundings(work))),
+            Some(argv) => Some(format!("do {}{}", markdown::quoted(&command(&argv)), surroundings(work))),
             None => {
                 let values: String = values.iter().map(|(name, value)| format!(" {name}={value}")).collect();
-                Some(format!("do the script `{}`{values}{}", script.trim(), surroundings(work)))
+                Some(format!("do the script {}{values}{}", markdown::quoted(script.trim()), surroundings(work)))
             }
         },
         Task::Rhai { .. } | Task::Notify { .. } => None,
@@ -26,12 +27,12 @@ pub(super) fn target(view: &StepView<'_>) -> Option<String> {
 
 /// Words as one text, so that different words are different texts.
 fn command(argv: &[String]) -> String {
-    let quoted =
+    let in_quotes =
         |word: &String| match !word.is_empty() && word.chars().all(|c| !c.is_whitespace() && !matches!(c, '\'' | '"' | '\\')) {
             true => word.clone(),
             false => format!("'{}'", word.replace('\'', "'\\''")),
         };
-    argv.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    argv.iter().map(in_quotes).collect::<Vec<_>>().join(" ")
 }
 
 fn surroundings(work: &Work) -> String {

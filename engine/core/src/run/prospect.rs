@@ -10,6 +10,7 @@ use crate::document::input::accept_all;
 use crate::expr::{Destination, EvalError, Expression, Names, Template};
 use crate::id::{Id, StepPath};
 use crate::limits;
+use crate::markdown::quoted;
 use crate::plan::{Assertion, Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
 use crate::value::{Map, Value};
 
@@ -84,11 +85,11 @@ impl Run {
         match self.judgement(condition, node, &names, assumed) {
             Ok(Truth::Yes) => self.doing(node, &names, now, assumed),
             Ok(Truth::No) => {
-                vec![Prospect::sure(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) })]
+                vec![Prospect::sure(Resolution::Skip { reason: format!("{} does not hold", quoted(condition.source.trim())) })]
             }
             Err(error) => vec![self.failing(error)],
             Ok(Truth::Unknown(name)) => {
-                let because = format!("`{}` depends on {name}", condition.source.trim());
+                let because = format!("{} depends on {name}", quoted(condition.source.trim()));
                 let assume = |holds| self.assumption(condition, node, holds);
                 let skip = Prospect::sure(Resolution::Skip { reason: because.clone() });
                 let mut prospects = vec![Prospect { because: Some(because.clone()), assumes: assume(false), ..skip }];
@@ -180,7 +181,7 @@ impl Run {
                     return prospects;
                 }
                 Some((when, Ok(Truth::Unknown(name)))) => {
-                    let doubt = format!("`{}` depends on {name}", when.source.trim());
+                    let doubt = format!("{} depends on {name}", quoted(when.source.trim()));
                     let mut assumes = passed.clone();
                     assumes.extend(self.assumption(when, node, true));
                     prospects.push(Prospect { because: Some(doubt.clone()), open: vec![doubt.clone()], assumes, ..sure });
@@ -211,17 +212,17 @@ impl Run {
         let (mut failures, mut open) = (Vec::new(), Vec::new());
         let (mut holds, mut denied) = (Assumed::default(), Assumed::default());
         for assertion in assertions {
-            let source = assertion.that.source.trim();
+            let source = quoted(assertion.that.source.trim());
             match self.judgement(&assertion.that, node, names, assumed)? {
                 Truth::Yes => {}
                 Truth::Unknown(name) => {
-                    open.push(format!("whether `{source}` holds depends on {name}"));
+                    open.push(format!("whether {source} holds depends on {name}"));
                     holds.extend(self.assumption(&assertion.that, node, true));
                     denied.extend(self.assumption(&assertion.that, node, false));
                 }
                 Truth::No => failures.push(match &assertion.otherwise {
                     Some(text) => text.render(Destination::Plain, names)?.0,
-                    None => format!("`{source}` does not hold"),
+                    None => format!("{source} does not hold"),
                 }),
             }
         }

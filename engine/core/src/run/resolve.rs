@@ -10,6 +10,7 @@ use crate::document::step::BatchSize;
 use crate::expr::{Destination, EvalError, Expression, Template, percent_encode};
 use crate::id::{Id, StepPath};
 use crate::limits;
+use crate::markdown::quoted;
 use crate::plan::{EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, Verify, WaitFor};
 use crate::value::{Map, Value};
 
@@ -43,7 +44,7 @@ impl Run {
         if let Some(condition) = &step.condition {
             match truth(condition, &names)? {
                 Truth::Yes => {}
-                Truth::No => return Ok(Resolution::Skip { reason: format!("`{}` does not hold", condition.source.trim()) }),
+                Truth::No => return Ok(Resolution::Skip { reason: format!("{} does not hold", quoted(condition.source.trim())) }),
                 Truth::Unknown(name) => return Err(unknown(condition, &name)),
             }
         }
@@ -70,7 +71,7 @@ impl Run {
                     if !holds {
                         failures.push(match &assertion.otherwise {
                             Some(text) => text.render(Destination::Plain, names)?.0,
-                            None => format!("`{}` does not hold", assertion.that.source.trim()),
+                            None => format!("{} does not hold", quoted(assertion.that.source.trim())),
                         });
                     }
                 }
@@ -264,7 +265,7 @@ impl Run {
             match truth(expect, &names).map_err(|e| self.failure(e))? {
                 Truth::Yes => {}
                 Truth::No => {
-                    let message = format!("the response is not as expected: `{}` does not hold", expect.source.trim());
+                    let message = format!("the response is not as expected: {} does not hold", quoted(expect.source.trim()));
                     return Err(Failure { message, at: Some(self.plan.locate(&expect.at)), detail: None });
                 }
                 Truth::Unknown(_) => {}
@@ -357,9 +358,10 @@ pub(super) fn truth(expression: &Expression, names: &InScope<'_>) -> Result<Trut
         Value::Bool(true) => Ok(Truth::Yes),
         Value::Bool(false) => Ok(Truth::No),
         Value::Unknown(name) => Ok(Truth::Unknown(name)),
-        other => {
-            Err(error(expression, format!("`{}` gives a {}, neither true nor false", expression.source.trim(), other.type_name())))
-        }
+        other => Err(error(
+            expression,
+            format!("{} gives a {}, neither true nor false", quoted(expression.source.trim()), other.type_name()),
+        )),
     }
 }
 

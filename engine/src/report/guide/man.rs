@@ -94,7 +94,8 @@ fn tagged(tag: &str, told: &str) -> String {
 fn in_roff(said: &Said) -> String {
     let tag = format!(".TP\n{}", man::line(&format!("\\fI{}\\fR", man::text(said.name))));
     let told = match &said.what {
-        What::Text(text) => man::line(&man::prose(text)),
+        What::Text(text) => man::line(&man::text(text)),
+        What::Ours(text) => man::line(&man::prose(text)),
         What::Line(line) => man::line(&prose::line_in_roff(line)),
         What::Code(code) => man::line(&man::bold(code)),
         What::Prose(text) => prose::to_roff(text),

@@ -141,7 +141,8 @@ fn named(told: &Told) -> String {
     let what = match &told.said.what {
         What::Line(line) => prose::line_in_html(line),
         What::Code(text) | What::Block(_, text) => html::code(text),
-        What::Text(text) | What::Prose(text) => html::prose(text),
+        What::Text(text) => html::text(text),
+        What::Ours(text) | What::Prose(text) => html::prose(text),
     };
     format!("<strong>{}</strong> {what}", told.said.name)
 }
@@ -150,6 +151,7 @@ fn named(told: &Told) -> String {
 fn shown(told: &Told) -> String {
     match &told.said.what {
         What::Text(text) => format!("<p>{}</p>\n", html::text(text)),
+        What::Ours(text) => format!("<p>{}</p>\n", html::prose(text)),
         What::Line(line) => format!("<p>{}</p>\n", prose::line_in_html(line)),
         What::Prose(text) => prose::to_html(text),
         What::Code(code) => html::block(code),

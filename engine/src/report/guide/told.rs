@@ -56,6 +56,10 @@ pub fn text(name: &'static str, text: impl Into<String>) -> Told {
     plain(said::text(name, text))
 }
 
+pub fn ours(name: &'static str, text: impl Into<String>) -> Told {
+    plain(said::ours(name, text))
+}
+
 pub fn prose(name: &'static str, text: impl Into<String>) -> Told {
     plain(said::prose(name, text))
 }

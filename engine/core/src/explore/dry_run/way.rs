@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::seen::{self, Doing, History, Parts, Seen};
 use super::{Budget, Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
 use crate::id::{DecisionId, RunId, StepPath};
+use crate::markdown::quoted;
 use crate::plan::{InputSpec, OnFailure, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
@@ -498,16 +499,16 @@ fn repeats(step: &Step, prospect: &Prospect) -> Option<String> {
     let resolution = &prospect.resolution;
     Some(match (&step.verb, resolution) {
         (Verb::Each(each), Resolution::Items { .. }) if prospect.because.is_some() => {
-            format!("for each `{}` of `{}`; shown once, as a pattern", each.r#as, each.items.source.trim())
+            format!("for each `{}` of {}; shown once, as a pattern", each.r#as, quoted(each.items.source.trim()))
         }
         (Verb::Each(_), Resolution::Items { items, .. }) => match items.len() {
             1 => "for 1 item".to_owned(),
             count => format!("for {count} items"),
         },
-        (Verb::Repeat { until, times, .. }, _) => format!("until `{}`, {times} times at most", until.source.trim()),
+        (Verb::Repeat { until, times, .. }, _) => format!("until {}, {times} times at most", quoted(until.source.trim())),
         (Verb::Wait(wait), _) => match &wait.what {
             WaitFor::Until { until, .. } if !matches!(resolution, Resolution::Wait { until: Some(_) }) => {
-                format!("until `{}`, looking every {}", until.source.trim(), crate::value::format_duration(wait.every))
+                format!("until {}, looking every {}", quoted(until.source.trim()), crate::value::format_duration(wait.every))
             }
             _ => return None,
         },
