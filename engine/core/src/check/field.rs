@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::input::InputType;
 use crate::document::{Input, Scalar};
 use crate::expr::{
-    BEFORE_IT, COULD_BE_AN_OPTION, Expression, ParseError, Reference, Script, ShellScript, Template, Type, data_as_code,
+    BEFORE_IT, Beginning, COULD_BE_AN_OPTION, Expression, ParseError, Reference, Script, ShellScript, Template, Type, data_as_code,
     is_code_variable, plain_text,
 };
 use crate::id::Id;
@@ -123,8 +123,8 @@ impl<'c> Checked<'_, 'c> {
                 self.present(&script.needed(), field, scope);
                 let procedure = self.procedure;
                 let places = LazyCell::new(|| field.places(&procedure.source));
-                for (offset, names) in script.options() {
-                    if names.is_empty() || names.iter().any(|name| self.may_begin_with_a_dash(name)) {
+                for (offset, beginnings) in script.options() {
+                    if beginnings.iter().any(|beginning| self.may_be_a_dash(beginning)) {
                         right = false;
                         let span = places.span(offset, offset + 2);
                         let fault = self.new_fault(Code::RB0116, span, "a value stands where the program looks for options");
@@ -310,8 +310,17 @@ impl<'c> Checked<'_, 'c> {
         }
     }
 
-    /// Whether the value behind a name may begin with `-` and be more than a number.
-    fn may_begin_with_a_dash(&self, name: &Reference) -> bool {
+    /// Whether a word that begins so may be an option.
+    fn may_be_a_dash(&self, beginning: &Beginning) -> bool {
+        match beginning {
+            Beginning::Text(text) => leaves_room_for_a_dash(text),
+            Beginning::Name { name, goes_on } => self.may_begin_with_a_dash(name, *goes_on),
+            Beginning::Anything => true,
+        }
+    }
+
+    /// Whether the value behind a name may begin with `-` and be more than a number. With something behind it, a number is more.
+    fn may_begin_with_a_dash(&self, name: &Reference, goes_on: bool) -> bool {
         let [root, members @ ..] = name.path.as_slice() else { return true };
         if let Some(item) = self.item(root) {
             // The author wrote each of them.
@@ -327,7 +336,8 @@ impl<'c> Checked<'_, 'c> {
             InputType::Enum => {
                 input.choices.iter().any(|choice| leaves_room_for_a_dash(&plain_text(&super::literal::plain(choice))))
             }
-            _ => false,
+            InputType::Integer | InputType::Number | InputType::Time => goes_on && !has_no_sign(input),
+            InputType::Boolean | InputType::Duration | InputType::Url | InputType::Host => false,
         }
     }
 
@@ -371,11 +381,8 @@ impl<'c> Checked<'_, 'c> {
         let mut found = data_as_code(&words);
         found.retain(|pasted| {
             let text = argv.get(pasted.place).filter(|_| pasted.option);
-            // What it begins with is what its first value gives.
-            let first = text.and_then(|text| text.value.get(..text.value.find("}}")? + 2));
-            let names =
-                first.and_then(|first| Some(Template::parse(first, Origin::default()).ok()?.references())).unwrap_or_default();
-            names.is_empty() || names.iter().any(|name| self.may_begin_with_a_dash(name))
+            let read = text.and_then(|text| Template::parse(&text.value, Origin::default()).ok());
+            read.is_none_or(|read| read.beginnings().iter().any(|beginning| self.may_be_a_dash(beginning)))
         });
         for pasted in &found {
             let Some(argument) = argv.get(pasted.place) else { continue };
@@ -390,6 +397,12 @@ impl<'c> Checked<'_, 'c> {
 fn leaves_room_for_a_dash(text: &str) -> bool {
     let text = text.trim_start();
     text.is_empty() || text.starts_with('-')
+}
+
+/// Whether a number is none below nothing.
+fn has_no_sign(input: &Input) -> bool {
+    let least = input.min.as_ref().map(|min| plain_text(&super::literal::plain(min)));
+    least.and_then(|least| least.parse::<f64>().ok()).is_some_and(|least| least >= 0.0)
 }
 
 /// Whether a field is one number in digits that its value would not be written as: `1.10`, `0755`.

@@ -4,6 +4,7 @@
 //! A plain name is looked up from the top everywhere, also inside `#each`, where the item is `this` or the name behind `as`.
 //! The nesting of a source is bounded before the parser sees it.
 
+mod begin;
 mod parts;
 
 use std::ops::Range;
@@ -17,6 +18,9 @@ use super::text::plain_text;
 use super::{ParseError, Reference};
 use crate::limits;
 use crate::value::Value;
+
+pub use begin::Beginning;
+pub(super) use begin::{beginnings, beginnings_of};
 
 #[derive(Debug)]
 pub(super) enum Piece {

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::mustache::{self, Part, Piece, collect_part, gap, mustaches, needed_part, unescaped};
+use super::mustache::{self, Beginning, Part, Piece, beginnings_of, collect_part, gap, mustaches, needed_part, unescaped};
 use super::quoting::{Place, Reading, places};
 use super::template::{Lookup, written_value};
 use super::text::plain_text;
@@ -81,21 +81,20 @@ impl ShellScript {
         self.read().map(|read| read.chunks.as_slice())
     }
 
-    /// Where a value stands that would be an option if it began with `-`, of a program that an option makes run code; and the
-    /// names that the value comes from.
-    pub fn options(&self) -> Vec<(usize, Vec<Reference>)> {
+    /// Where a value stands that would be an option if it began with `-`, of a program that an option makes run code; and all that it
+    /// may begin with.
+    pub fn options(&self) -> Vec<(usize, Vec<Beginning>)> {
         let Ok(read) = self.read() else { return Vec::new() };
         let values = read.chunks.iter().filter_map(|chunk| match chunk {
-            Chunk::Value { part, offset, .. } => Some((*offset, part)),
+            Chunk::Value { part, offset, text, .. } => Some((*offset, (part, offset + text.len()))),
             Chunk::Text(_) => None,
         });
-        let values: BTreeMap<usize, &Part> = values.collect();
-        let named = |offset: usize| {
-            let mut found = Vec::new();
-            values.get(&offset).iter().for_each(|part| collect_part(part, &mut found));
-            found
+        let values: BTreeMap<usize, (&Part, usize)> = values.collect();
+        let begins = |offset: usize| match values.get(&offset) {
+            Some((part, end)) => beginnings_of(part, goes_on(self.source.get(*end..).unwrap_or_default())),
+            None => vec![Beginning::Anything],
         };
-        read.options.iter().map(|offset| (*offset, named(*offset))).collect()
+        read.options.iter().map(|offset| (*offset, begins(*offset))).collect()
     }
 
     /// Every name it mentions outside comments, in the order of the source.
@@ -166,6 +165,12 @@ impl ShellScript {
         }
         Ok((RenderedScript { script, values }, unknown))
     }
+}
+
+/// Whether a word may go on with this.
+fn goes_on(behind: &str) -> bool {
+    let rest = behind.trim_start_matches(['"', '\'']);
+    !(rest.is_empty() || rest.starts_with([' ', '\t', '\n', ';', '|', '&', '<', '>', '(', ')']))
 }
 
 /// What to write in the place of each of these pieces of a plain shell script, so that the variable named beside it is one piece of

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{member_of, size};
-use super::mustache::{self, Helper, Local, Part, Piece};
+use super::mustache::{self, Beginning, Helper, Local, Part, Piece};
 use super::operators::{equal, named};
 use super::syntax::{Name, split_path};
 use super::text::{climbs, escape_in_url, plain_text, to_json};
@@ -52,6 +52,11 @@ impl Template {
     /// The names among them that have to have a value, since nothing is no text.
     pub fn needed(&self) -> Vec<Reference> {
         self.pieces().map(|pieces| mustache::needed(pieces)).unwrap_or_default()
+    }
+
+    /// All that it may begin with once it has values.
+    pub fn beginnings(&self) -> Vec<Beginning> {
+        self.pieces().map(|pieces| mustache::beginnings(pieces)).unwrap_or_default()
     }
 
     /// Whether the text is one name and nothing else, so that its [`value`](Template::value) has the type of the name.

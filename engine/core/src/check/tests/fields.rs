@@ -206,6 +206,44 @@ fn items_that_the_author_wrote_need_no_two_dashes() {
 }
 
 #[test]
+fn what_may_be_empty_leaves_the_beginning_to_what_follows() {
+    let inputs = "inputs: {h: {type: host, default: a}, s: {type: string, default: x}, n: {type: integer, default: 1}, k: {type: integer, min: 0, default: 1}, \
+                  f: {type: boolean, default: true}, c: {type: enum, choices: [a, b], default: a}}\n";
+    for (word, in_a_script, refused) in [
+        ("{{inputs.h}}", true, false),
+        ("{{default inputs.h \"\"}}", true, false),
+        ("{{default inputs.h \"\"}}{{inputs.s}}", true, true),
+        ("{{default inputs.h \" \"}}{{inputs.s}}", true, true),
+        ("{{default inputs.h \"\"}}{{inputs.h}}", false, false),
+        ("{{default inputs.h \"b\"}}{{inputs.s}}", true, false),
+        ("{{default inputs.h \"-o\"}}", true, true),
+        ("{{trim \"\"}}{{inputs.s}}", true, true),
+        ("{{lower (default inputs.c \"\")}}{{inputs.s}}", true, true),
+        ("{{#if inputs.f}}a{{/if}}{{inputs.s}}", false, true),
+        ("{{#if inputs.f}}a{{else}}b{{/if}}{{inputs.s}}", false, false),
+        ("{{#if inputs.f}}-a{{else}}b{{/if}}", false, true),
+        ("{{#if inputs.f}}{{inputs.h}}{{/if}}", false, false),
+        ("{{inputs.n}}", true, false),
+        ("{{inputs.n}}{{inputs.s}}", true, true),
+        ("{{inputs.k}}{{inputs.s}}", true, false),
+        ("{{len inputs.s}}{{inputs.s}}", true, false),
+    ] {
+        let exec = format!("exec: [ssh, '{word}', uptime]");
+        let run = format!("run: 'ssh {word} uptime'");
+        for step in [Some(exec), in_a_script.then_some(run)].into_iter().flatten() {
+            let said = said(&format!("{inputs}steps: [{{{step}, effect: read}}]\n"));
+            assert_eq!(said.iter().any(|line| line.starts_with("RB0116")), refused, "{step}: {said:?}");
+        }
+    }
+    // A variable of the shell behind a value that may be empty is not followed.
+    for (script, refused) in [("ssh {{default inputs.h \\\"\\\"}}$x", true), ("ssh \\\"{{default inputs.h ''}}\\\" uptime", false)]
+    {
+        let said = said(&format!("{inputs}steps: [{{run: \"{script}\", effect: read}}]\n"));
+        assert_eq!(said.iter().any(|line| line.starts_with("RB0116")), refused, "{script}: {said:?}");
+    }
+}
+
+#[test]
 fn the_places_of_many_names_are_looked_for_in_few_walks() {
     let walked = |text: &str| {
         WALKED.with(|walked| walked.set(0));
