@@ -14,6 +14,7 @@ mod must;
 mod names;
 mod people;
 mod procedure;
+mod recorded;
 mod rules;
 mod step;
 pub mod survey;

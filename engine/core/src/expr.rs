@@ -27,7 +27,7 @@ mod types;
 pub use commands::is_code_variable;
 pub use expression::Expression;
 pub use interpreters::{BEFORE_IT, COULD_BE_AN_OPTION, data_as_code};
-pub use mustache::Beginning;
+pub use mustache::{Beginning, Stand};
 pub use nearest::nearest;
 pub use quoting::{is_whole, whole_lines};
 pub use script::{Script, script_engine};

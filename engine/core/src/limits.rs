@@ -75,8 +75,10 @@ pub const TEXT_BYTES: usize = 1024 * 1024;
 pub const COLLECTION_LEN: usize = 100_000;
 /// Depth of nested values.
 pub const VALUE_DEPTH: usize = 64;
-/// Bytes of the script of one `run` step: it travels in one argument of a program.
-pub const SHELL_BYTES: usize = 96 * 1024;
+/// Bytes of the script of one `run` step.
+pub const SHELL_BYTES: usize = 64 * 1024;
+/// Bytes of what a step does as it is recorded, without its values: one event, but for some room for those.
+pub const STEP_BYTES: usize = 60 * 1024;
 /// Arguments of one `exec` step.
 pub const ARGUMENTS: usize = 1000;
 /// Answers that one decision can ask for.

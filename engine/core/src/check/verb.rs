@@ -191,6 +191,7 @@ impl<'c> Checked<'_, 'c> {
                 flip(message).map(|message| Verb::Finish { outcome: finish.outcome.value, message })
             }
         };
+        let lowered = lowered.filter(|lowered| self.can_be_recorded(lowered, step.verb.span));
         Lowered { verb: lowered, default_effect: default_effect(verb), inside, result }
     }
 

@@ -3,10 +3,13 @@
 use super::procedure::Checked;
 use super::types::{Members, article, of_input};
 use crate::diagnostic::Code;
+use crate::document::input::InputType;
 use crate::document::step::CallStep;
-use crate::document::{Procedure, Scalar};
-use crate::expr::{Expression, Reference, Template, Type};
-use crate::plan::Origin;
+use crate::document::{Input, Procedure, Scalar};
+use crate::expr::{Expression, Names, Reference, Stand, Template, Type};
+use crate::markdown::quoted;
+use crate::plan::{Origin, ValueSpec};
+use crate::value::Value;
 
 /// Names that mean something everywhere, so that an `each` cannot call its items so.
 const RESERVED: [&str; 9] = ["inputs", "steps", "event", "target", "run", "now", "result", "secrets", "index"];
@@ -58,31 +61,61 @@ impl Checked<'_, '_> {
     /// A run takes the lock of its own procedure and none of those that it calls.
     pub fn unlocked(&mut self, call: &CallStep, called: &Procedure) {
         let Some(lock) = &called.lock else { return };
-        let as_called = filled(&lock.value, |name| {
-            let (_, given) = call.with.iter().find(|(input, _)| input.value.as_str() == name)?;
-            let given = given.value.trim();
-            let words = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-            match given.strip_prefix("inputs.") {
-                Some(input) if words(input) => Some(format!("{{{{inputs.{input}}}}}")),
-                _ => {
-                    let bare = ['"', '\''].iter().find_map(|quote| given.strip_prefix(*quote)?.strip_suffix(*quote));
-                    let number = given.parse::<i64>().is_ok().then_some(given);
-                    bare.or(number).filter(|text| !text.contains(['"', '\'', '\\', '{'])).map(str::to_owned)
-                }
-            }
-        });
-        let own = self.procedure.lock.as_ref().and_then(|lock| filled(&lock.value, |name| Some(format!("{{{{inputs.{name}}}}}"))));
-        if as_called.is_some() && as_called == own {
+        let read = |text: &str| Template::parse(text.trim(), Origin::default()).ok();
+        let as_called = read(&lock.value).and_then(|lock| lock.filled(&|name| self.handed_over(call, called, name)));
+        let own = self.procedure.lock.as_ref();
+        let same = own.and_then(|own| read(&own.value)?.filled(&|name| Some(Stand::Name(name.to_vec()))));
+        if as_called.is_some() && as_called == same {
             return;
         }
         let name = &called.name.value;
-        let message = format!("the lock of `{name}` is not taken here: `{}`", lock.value.trim());
+        // Different inputs may have the same value.
+        let surely =
+            own.is_none() || [&as_called, &same].into_iter().all(|lock| lock.as_ref().is_some_and(|lock| !lock.contains("{{")));
+        let message = match surely {
+            true => format!("the lock of `{name}` is not taken here: {}", quoted(lock.value.trim())),
+            false => format!("whether the lock of `{name}` is taken here cannot be known: {}", quoted(lock.value.trim())),
+        };
         let fault = self.new_fault(Code::RB0322, call.procedure.span, message);
         let fault = fault.reason("a run takes the lock of its own procedure alone, so another run of it may go on beside");
         self.report(match as_called {
-            Some(lock) => fault.help(format!("write `lock: \"{lock}\"` at the top of this procedure")),
+            Some(lock) => fault.help(format!("write `lock: {}` at the top of this procedure", in_yaml(&lock))),
             None => fault.help(format!("give this procedure a `lock` that no two runs may share, or run `{name}` by itself")),
         });
+    }
+
+    /// What an input of a called procedure is called here, or is.
+    fn handed_over(&self, call: &CallStep, called: &Procedure, name: &[String]) -> Option<Stand> {
+        let [root, input, members @ ..] = name else { return None };
+        let (_, wanted) = called.inputs.iter().find(|(id, _)| root == "inputs" && id.value.as_str() == input)?;
+        let spec = ValueSpec::of(wanted).0;
+        let value = match call.with.iter().find(|(given, _)| given.value.as_str() == input) {
+            None => spec.default.clone()?,
+            Some((_, given)) => {
+                let given = Expression::parse(&given.value, Origin::default()).ok()?;
+                match given.name() {
+                    Some(name) => {
+                        return self.is_the_same(&name.path, wanted, &spec).then(|| Stand::Name([&name.path, members].concat()));
+                    }
+                    None => constant(&given)?,
+                }
+            }
+        };
+        let value = spec.accept(&value).ok()?;
+        members.iter().try_fold(&value, |value, member| value.get(member)).cloned().map(Stand::Value)
+    }
+
+    /// Whether an input of this procedure is written in the same way once it is one of another.
+    fn is_the_same(&self, name: &[String], wanted: &Input, spec: &ValueSpec) -> bool {
+        let [root, input, ..] = name else { return false };
+        let found = self.procedure.inputs.iter().find(|(id, _)| root == "inputs" && id.value.as_str() == input);
+        let Some((_, own)) = found else { return false };
+        // Read from a text, these are written in another way; and nothing becomes what the other one has in its place.
+        let reads = |input: &Input| matches!(input.r#type.value, InputType::Duration | InputType::Time | InputType::Number);
+        let read = reads(wanted) || wanted.items.as_ref().is_some_and(|items| reads(items));
+        let alike = own.r#type.value == wanted.r#type.value && name.len() == 2;
+        let nothing = !own.required && own.default.is_none() && spec.default.is_some();
+        (!read || alike) && !nothing
     }
 
     /// The type of each item of a list.
@@ -132,16 +165,21 @@ fn is_a_name(word: &str) -> bool {
     expression.is_ok_and(alone) && text.is_ok_and(alone)
 }
 
-/// A lock with other text in the place of its inputs; `None` where one of them has none, or something else than an input stands there.
-fn filled(lock: &str, with: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let mut text = String::new();
-    let mut rest = lock.trim();
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}")?;
-        text.push_str(before);
-        text.push_str(&with(name.trim().strip_prefix("inputs.")?)?);
-        rest = after;
+/// The value of an expression that reads nothing.
+fn constant(expression: &Expression) -> Option<Value> {
+    struct Nothing;
+    impl Names for Nothing {
+        fn value(&self, root: &str, _: Option<&str>) -> Result<Value, String> {
+            Err(format!("`{root}` is not read here"))
+        }
     }
-    text.push_str(rest);
-    Some(text)
+    expression.references().is_empty().then(|| expression.evaluate(&Nothing).ok())?
+}
+
+/// A text as it is written in quotes of YAML.
+fn in_yaml(text: &str) -> String {
+    match text.contains(['"', '\\']) {
+        true => format!("'{}'", text.replace('\'', "''")),
+        false => format!("\"{text}\""),
+    }
 }

@@ -5,6 +5,7 @@
 //! The nesting of a source is bounded before the parser sees it.
 
 mod begin;
+mod filled;
 mod parts;
 
 use std::ops::Range;
@@ -17,10 +18,12 @@ use super::nearest;
 use super::text::plain_text;
 use super::{ParseError, Reference};
 use crate::limits;
-use crate::value::Value;
+use crate::value::{Value, json_bytes};
 
 pub use begin::Beginning;
 pub(super) use begin::{beginnings, beginnings_of};
+pub use filled::Stand;
+pub(super) use filled::filled;
 
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -120,6 +123,16 @@ pub(super) fn mustaches(source: &str) -> Result<Vec<Mustache>, ParseError> {
         from = end;
     }
     Ok(found)
+}
+
+/// The bytes inside JSON of what pieces say whatever the values are.
+pub(super) fn recorded_bytes(pieces: &[Piece]) -> usize {
+    let of = |piece: &Piece| match piece {
+        Piece::Text(text) => json_bytes(text),
+        Piece::If { then, otherwise, .. } => recorded_bytes(then).min(recorded_bytes(otherwise)),
+        Piece::Value(_) | Piece::Each { .. } => 0,
+    };
+    pieces.iter().map(of).sum()
 }
 
 /// A source as its reader sees it before there are values: `{{inputs.host}}` as `‹inputs.host›`, and all else as a rendering writes it.

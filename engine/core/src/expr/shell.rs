@@ -17,6 +17,7 @@ use super::text::plain_text;
 use super::{EvalError, Names, ParseError, Reference};
 use crate::limits;
 use crate::plan::Origin;
+use crate::value::json_bytes;
 
 /// What the variables of rendered scripts are called: `RB_1`, `RB_2`, …
 pub const VARIABLE_PREFIX: &str = "RB_";
@@ -127,6 +128,15 @@ impl ShellScript {
         chunks.iter().map(chunk).collect()
     }
 
+    /// The bytes inside JSON of the script that a shell is given, whatever its values are.
+    pub fn recorded_bytes(&self) -> usize {
+        let of = |chunk: &Chunk| match chunk {
+            Chunk::Text(text) => json_bytes(text),
+            Chunk::Value { variable, place, .. } => json_bytes(&expansion(*place, variable)),
+        };
+        self.chunks().unwrap_or_default().iter().map(of).sum()
+    }
+
     /// The script and its variables. Unknown names stand as `‹name›` in the values; the second part lists them.
     pub fn render(&self, names: &dyn Names) -> Result<(RenderedScript, Vec<String>), EvalError> {
         let error = |message: String, offset| EvalError { message, at: super::place(&self.at, &self.source, offset) };
@@ -199,9 +209,9 @@ fn expansion(place: Place, variable: &str) -> String {
 }
 
 fn chunks(source: &str) -> Result<Chunks, ParseError> {
-    if source.len() > limits::TEMPLATE_BYTES {
-        let message = format!("a script longer than {} bytes; put it in a file and run that", limits::TEMPLATE_BYTES);
-        return Err(ParseError { message, offset: limits::TEMPLATE_BYTES });
+    if source.len() > limits::SHELL_BYTES {
+        let message = format!("a script longer than {} bytes; put it in a file and run that", limits::SHELL_BYTES);
+        return Err(ParseError { message, offset: limits::SHELL_BYTES });
     }
     let found = mustaches(source)?;
     let spans: Vec<_> = found.iter().map(|mustache| mustache.span.clone()).collect();

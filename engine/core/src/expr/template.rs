@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{member_of, size};
-use super::mustache::{self, Beginning, Helper, Local, Part, Piece};
+use super::mustache::{self, Beginning, Helper, Local, Part, Piece, Stand};
 use super::operators::{equal, named};
 use super::syntax::{Name, split_path};
 use super::text::{climbs, escape_in_url, plain_text, to_json};
@@ -57,6 +57,16 @@ impl Template {
     /// All that it may begin with once it has values.
     pub fn beginnings(&self) -> Vec<Beginning> {
         self.pieces().map(|pieces| mustache::beginnings(pieces)).unwrap_or_default()
+    }
+
+    /// The bytes inside JSON of what it says whatever its values are.
+    pub fn recorded_bytes(&self) -> usize {
+        self.pieces().map(|pieces| mustache::recorded_bytes(pieces)).unwrap_or_default()
+    }
+
+    /// The source of the text that says the same with what `stand` gives in the place of its names; `None` where that cannot be told.
+    pub fn filled(&self, stand: &dyn Fn(&[String]) -> Option<Stand>) -> Option<String> {
+        mustache::filled(self.pieces().ok()?, stand)
     }
 
     /// Whether the text is one name and nothing else, so that its [`value`](Template::value) has the type of the name.

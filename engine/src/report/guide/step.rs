@@ -14,7 +14,7 @@ use runbook_core::value::format_duration;
 
 use super::super::dry_run::{language, shell_word};
 use super::super::prose::Piece;
-use super::told::{Role, Told, block, code, ours, prose, shown, text, value};
+use super::told::{Role, Told, block, code, prose, shown, text, value};
 use super::whole::{as_typed, decides, gates, wanted};
 
 /// What is told of a step below its heading.
@@ -32,7 +32,7 @@ pub fn told(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         let of = entry.rounds.join(" and of ");
         told.push(text("how often", format!("once for each round of {of} in which it was done, the last one first")));
     }
-    told.extend(gates(guide, entry).into_iter().map(|who| ours("approved first", who).playing(Role::Gate)));
+    told.extend(gates(guide, entry).into_iter().map(|who| text("approved first", who).playing(Role::Gate)));
     told.extend(does(guide, entry));
     told.extend(
         step.outputs.iter().map(|(name, is)| value("gives", name.as_str(), is.source.trim(), known_as(step, name.as_str()))),
@@ -234,7 +234,7 @@ fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         Verb::Group(_) => {}
         Verb::Finish { message, .. } => told.extend(message.as_ref().map(|message| shown("message", &message.written()))),
     }
-    told.extend(decides(guide, entry).map(|who| ours("decides", who).playing(Role::Decides)));
+    told.extend(decides(guide, entry).map(|who| text("decides", who).playing(Role::Decides)));
     told
 }
 
@@ -263,7 +263,7 @@ fn called(guide: &Guide<'_>, entry: &Entry, called: &Procedure, with: &[(Id, Exp
     }
     if let Some((first, last)) = &entry.inside {
         let inside = format!("inside, in {}, `inputs` and `steps` are its own", steps(first, last));
-        told.push(ours("names", inside));
+        told.push(text("names", inside));
     } else if guide.unopened.contains(here) {
         told.push(text("left out", format!("its steps, and what takes them back: see the guide of {name} {version}")));
     }

@@ -52,11 +52,8 @@ fn plain(said: Said) -> Told {
     Told { role: Role::Plain, said }
 }
 
+/// A text of ours, or of an author without any value in it: what stands between backticks is code.
 pub fn text(name: &'static str, text: impl Into<String>) -> Told {
-    plain(said::text(name, text))
-}
-
-pub fn ours(name: &'static str, text: impl Into<String>) -> Told {
     plain(said::ours(name, text))
 }
 

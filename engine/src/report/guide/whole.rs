@@ -13,7 +13,7 @@ use runbook_core::value::{Value, format_duration};
 use super::super::asked::{Asked, asked, whom};
 use super::super::dry_run::shell_word;
 use super::super::prose::Piece;
-use super::told::{Role, Told, code, line, ours, text};
+use super::told::{Role, Told, code, line, text};
 
 /// What is told of the whole, in the order in which it is looked for.
 pub fn facts(guide: &Guide<'_>) -> Vec<Told> {
@@ -68,7 +68,7 @@ fn folder(guide: &Guide<'_>) -> Vec<Told> {
         ];
         told.push(line("folder of commands", place.to_vec()));
     }
-    told.extend(scripts.then(|| ours("scripts", "end at the first command that fails: `sh -eu`, `bash -eu -o pipefail`")));
+    told.extend(scripts.then(|| text("scripts", "end at the first command that fails: `sh -eu`, `bash -eu -o pipefail`")));
     told
 }
 

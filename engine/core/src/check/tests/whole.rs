@@ -28,6 +28,53 @@ fn the_lock_of_a_called_procedure_is_taken_by_its_caller() {
     }
 }
 
+/// Members of inputs, defaults of the called procedure, helpers, and what nobody can know.
+#[test]
+fn a_lock_is_taken_where_it_says_the_same() {
+    const NOT: &str = "is not taken here";
+    const UNKNOWN: &str = "cannot be known";
+    let called_inputs = "{svc: {type: map, default: {name: web}}, env: {type: string, default: prod}, n: {type: integer, default: 7}, t: {type: duration, default: 90s}, \
+                         o: {type: string, required: false}, h: {type: string, default: h}}";
+    for (called, own, with, told) in [
+        ("a/{{inputs.svc.name}}", "a/{{inputs.m.name}}", "{svc: inputs.m}", ""),
+        ("a/{{inputs.svc.name}}", "a/{{inputs.m.deep.name}}", "{svc: inputs.m.deep}", ""),
+        ("a/{{inputs.h}}", "a/{{inputs.m.host}}", "{h: inputs.m.host}", ""),
+        ("a/{{inputs.svc.name}}", "a/{{inputs.m.host}}", "{svc: inputs.m}", UNKNOWN),
+        ("a/{{inputs.svc.name}}", "a/web", "{}", ""),
+        ("a/{{inputs.svc.name}}", "a/db", "{svc: '#{name: \"db\"}'}", ""),
+        ("a/{{inputs.svc.name}}", "a/db", "{}", NOT),
+        ("a/{{inputs.env}}/{{inputs.n}}", "a/prod/7", "{}", ""),
+        ("a/{{inputs.env}}/{{inputs.n}}", "a/prod/8", "{n: 8}", ""),
+        ("a/{{inputs.env}}", "a/prod", "{env: '\"stage\"'}", NOT),
+        ("a/{{inputs.env}}", "a/{{inputs.s}}", "{}", UNKNOWN),
+        ("a/{{inputs.env}}", "", "{}", NOT),
+        ("a/{{inputs.t}}", "a/1m 30s", "{}", ""),
+        ("a/{{inputs.t}}", "a/{{inputs.d}}", "{t: inputs.d}", ""),
+        ("a/{{inputs.t}}", "a/{{inputs.s}}", "{t: inputs.s}", UNKNOWN),
+        ("a/{{inputs.h}}", "a/{{inputs.q}}", "{h: inputs.q}", UNKNOWN),
+        ("a/{{default inputs.o \"x\"}}", "a/{{default inputs.q \"x\"}}", "{o: inputs.q}", ""),
+        ("a/{{upper (trim inputs.env)}}", "a/{{ upper (trim  inputs.s) }}", "{env: inputs.s}", ""),
+        ("a/{{upper inputs.env}}", "a/{{lower inputs.s}}", "{env: inputs.s}", UNKNOWN),
+        ("{{#if inputs.env}}a{{/if}}", "{{#if inputs.s}}a{{else}}{{/if}}", "{env: inputs.s}", ""),
+        ("a/{{inputs.env}}", "a/{{inputs.s}}", "{env: 'inputs.s + \"\"'}", UNKNOWN),
+        ("a/{{inputs.env}}", "a/{{inputs.s}}", "{env: steps.look.stdout}", UNKNOWN),
+    ] {
+        let lock = if own.is_empty() { String::new() } else { format!("lock: '{own}'\n") };
+        let main = format!(
+            "name: main\ninputs: {{m: {{type: map}}, s: {{type: string}}, d: {{type: duration}}, q: {{type: string, required: false}}}}\n{lock}steps:\n  \
+             - {{id: look, exec: [look], effect: read}}\n  - call: sub@^1\n    with: {with}\n"
+        );
+        let sub = format!("name: sub\ninputs: {called_inputs}\nlock: '{called}'\nsteps: [{{exec: [look], effect: read}}]\n");
+        let procedures = [&main, &sub].map(|text| super::load("p.yaml", &whole(text)));
+        let found = crate::check::check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default()).1;
+        let said: Vec<&str> = found.iter().filter(|fault| fault.code == Code::RB0322).map(|fault| fault.message.as_str()).collect();
+        match told {
+            "" => assert!(said.is_empty(), "{called} {own} {with}: {said:?}"),
+            _ => assert!(matches!(said[..], [one] if one.contains(told)), "{called} {own} {with}: {said:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_example_of_the_format_is_right() {
     let (plan, diagnostics) = judge(WHOLE);
