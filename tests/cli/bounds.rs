@@ -11,12 +11,12 @@ fn recorded(text: &str) -> usize {
 }
 
 /// A script of exactly so many bytes in the record: `line` again and again, and a comment.
-fn script(line: &str, bytes: usize, given: &str, taken: &str) -> String {
+fn script(line: &str, bytes: usize, comment: &str, [given, taken]: [&str; 2]) -> String {
     let taken = recorded(taken);
     let lines = (bytes - taken - 100) / recorded(line);
     let body = line.repeat(lines);
-    let rest = bytes - taken - recorded(&body) - "#".len() - recorded("\n");
-    format!("{body}#{}\n{given}", "x".repeat(rest))
+    let rest = bytes - taken - recorded(&body) - comment.len() - recorded("\n");
+    format!("{body}{comment}{}\n{given}", "x".repeat(rest))
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn the_longest_step_runs_and_a_longer_one_is_refused() {
     let text = |text: &str| serde_json::to_string(text).unwrap();
     // A value becomes the name of a variable, and the last line ends without a line end of its own.
     let shell = |line: &str, bytes| {
-        let script = script(line, bytes, "printf %s {{inputs.x}}", "printf %s \"${RB_1}\"");
+        let script = script(line, bytes, "#", ["printf %s {{inputs.x}}", "printf %s \"${RB_1}\""]);
         format!("run: {}", text(&script))
     };
     let shapes: [(&str, &dyn Fn(usize) -> String); 6] = [
@@ -37,7 +37,7 @@ fn the_longest_step_runs_and_a_longer_one_is_refused() {
             format!("run: {}", text(&format!("{}#{}", ": {{inputs.x}} '{{inputs.x}}'\n".repeat(lines), "x".repeat(rest))))
         }),
         ("of arguments", &|bytes| format!("exec: [echo, {}, {}]", text(&"a".repeat(bytes - 4 - 100)), text(&"\"".repeat(50)))),
-        ("of rhai", &|bytes| format!("rhai: {}", text(&script("let a = \"\";\n", bytes, "7", "7")))),
+        ("of rhai", &|bytes| format!("rhai: {}", text(&script("let a = \"\";\n", bytes, "//", ["7", "7"])))),
         ("of a message", &|bytes| format!("notify: {{to: post, message: {}}}", text(&"m".repeat(bytes)))),
     ];
     for (of, step) in shapes {

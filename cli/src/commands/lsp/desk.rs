@@ -1,14 +1,17 @@
 //! The documents that an editor has open, in the folders that they stand in. A text is read when something is asked of it, not with
 //! each keystroke.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use runbook_core::check::Catalogue as Procedures;
 use runbook_core::diagnostic::{Diagnostic, Source};
+use runbook_core::document::Document;
 use runbook_core::document::test::Test;
-use runbook_core::editor::{Around, Lines, Point};
+use runbook_core::editor::{Around, Kept, Lines, Point};
 use runbook_core::limits;
 use runbook_engine::catalogue::Catalogue;
 use serde_json::Value;
@@ -22,11 +25,25 @@ pub struct Desk {
     /// What is open, by the paths that the editor gave.
     open: BTreeMap<PathBuf, Text>,
     /// The folders that open documents stand in, as they were read, by their roots.
-    folders: BTreeMap<PathBuf, Catalogue>,
+    folders: BTreeMap<PathBuf, Folder>,
     /// Open documents whose text is another one than that of their folder.
     stale: BTreeSet<PathBuf>,
     /// Open documents whose faults are to be told.
     untold: BTreeSet<PathBuf>,
+}
+
+/// A folder, and what was found out of its files as they are.
+struct Folder {
+    catalogue: Catalogue,
+    kept: Kept,
+    /// By the names of files.
+    faults: RefCell<BTreeMap<Arc<str>, Rc<[Diagnostic]>>>,
+}
+
+impl Folder {
+    fn new(catalogue: Catalogue) -> Folder {
+        Folder { catalogue, kept: Kept::default(), faults: RefCell::default() }
+    }
 }
 
 /// A text, and the number that the editor gave this version of it.
@@ -40,6 +57,8 @@ pub struct Page<'d> {
     pub version: &'d Value,
     pub catalogue: &'d Catalogue,
     pub source: &'d Source,
+    document: Option<&'d Document>,
+    folder: &'d Folder,
     /// Whether it is a document of ours, or is about to become one.
     pub is_ours: bool,
 }
@@ -108,13 +127,14 @@ impl Desk {
         let home = Catalogue::home(path);
         if !self.folders.contains_key(home) {
             let catalogue = Catalogue::at_home(home).ok()?;
-            self.folders.insert(home.to_owned(), catalogue);
+            self.folders.insert(home.to_owned(), Folder::new(catalogue));
         }
-        let catalogue = self.folders.get_mut(home)?;
+        let folder = self.folders.get_mut(home)?;
         let stale = self.stale.iter().filter(|path| Catalogue::home(path) == home).cloned().collect::<Vec<_>>();
         for path in stale {
             if let Some(open) = self.open.get(&path) {
-                catalogue.put(&path, &open.text);
+                folder.catalogue.put(&path, &open.text);
+                (folder.kept, folder.faults) = Default::default();
             }
             self.stale.remove(&path);
         }
@@ -128,11 +148,13 @@ impl Desk {
         }
         self.read(path)?;
         let version = &self.open.get(path)?.version;
-        let catalogue = self.folders.get(Catalogue::home(path))?;
+        let folder = self.folders.get(Catalogue::home(path))?;
+        let catalogue = &folder.catalogue;
         let file = catalogue.files().iter().find(|file| file.path == path)?;
         // In a folder with a workspace, a file that does not say yet what it is.
         let begins = catalogue.workspace().is_some() && !file.source.text.contains("apiVersion:");
-        Some(Page { version, catalogue, source: &file.source, is_ours: file.is_ours() || begins })
+        let document = file.document.as_ref();
+        Some(Page { version, catalogue, source: &file.source, document, folder, is_ours: file.is_ours() || begins })
     }
 }
 
@@ -143,15 +165,22 @@ impl Page<'_> {
     }
 
     /// What `runbook check` says of it, in this environment of the workspace.
-    pub fn faults(&self, settings: &Settings) -> Vec<Diagnostic> {
-        self.catalogue.check_file(&self.source.name, &check::options(settings.environment.value.clone()))
+    pub fn faults(&self, settings: &Settings) -> Rc<[Diagnostic]> {
+        if let Some(known) = self.folder.faults.borrow().get(&self.source.name) {
+            return known.clone();
+        }
+        let options = check::options(settings.environment.value.clone());
+        let found: Rc<[Diagnostic]> = self.catalogue.check_file(&self.source.name, &options).into();
+        self.folder.faults.borrow_mut().insert(self.source.name.clone(), found.clone());
+        found
     }
 
     /// Asks something of the document and of all around it.
     pub fn ask<T>(&self, question: impl FnOnce(&Source, Around) -> T) -> T {
         let procedures = Procedures::new(self.catalogue.procedures(), self.catalogue.workspace());
         let tests: Vec<&Test> = self.catalogue.tests().collect();
-        question(self.source, Around { catalogue: &procedures, tests: &tests })
+        let around = Around { document: self.document, catalogue: &procedures, tests: &tests, kept: &self.folder.kept };
+        question(self.source, around)
     }
 
     /// The file of a source, and its text.

@@ -54,8 +54,16 @@ pub struct Survey {
     of: String,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often a procedure was gone over.
+    pub(crate) static SURVEYED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Goes over a procedure, and says which names a field at the byte `at` may use.
 pub fn survey(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions, at: Option<u32>) -> Survey {
+    #[cfg(test)]
+    SURVEYED.with(|surveyed| surveyed.set(surveyed.get() + 1));
     let survey = Survey { at, of: procedure.source.name.to_string(), ..Survey::default() };
     let mut survey = Build::new(catalogue, options, PolicyContext::default()).survey(procedure, survey);
     survey.uses.sort();

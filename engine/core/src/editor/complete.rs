@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Around;
 use super::find::Open;
 use super::outline::{self, Seen, text_of, tree};
+use super::{Around, Kept};
 use crate::check::survey::{Field, Language, survey};
 use crate::check::{CheckOptions, steps_of};
 use crate::diagnostic::{Source, Span, Spanned};
@@ -70,6 +70,9 @@ pub fn complete(source: &Source, at: u32, around: Around) -> Vec<Offer> {
         });
         let Some(seen) = found else { continue };
         let document = load(&marked).0;
+        // It is another text, of which nothing is known yet.
+        let kept = Kept::default();
+        let around = Around { document: document.as_ref(), kept: &kept, ..around };
         let place = Place { open: Open::new(&marked, document.as_ref(), around), line, at, rest };
         return place.offers(seen);
     }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::outline::{self, Seen, inside, text_of, tree};
+use super::outline::{self, Seen, inside, text_of};
 use super::{Around, Location};
-use crate::check::survey::{Name, survey};
-use crate::check::{CheckOptions, steps_of};
+use crate::check::steps_of;
+use crate::check::survey::Name;
 use crate::diagnostic::{Source, Span};
 use crate::document::test::Test;
-use crate::document::{Document, NodeKind, Procedure, Step, Verb, load};
+use crate::document::{Document, NodeKind, Procedure, Step, Verb};
 use crate::vocabulary::{Names, Referent, Type};
 
 /// Something that is declared somewhere.
@@ -30,16 +30,14 @@ pub(super) struct Open<'a> {
 
 /// Where what is named at a place is declared.
 pub fn definition(source: &Source, at: u32, around: Around) -> Option<Location> {
-    let document = load(source).0;
-    let open = Open::new(source, document.as_ref(), around);
+    let open = Open::new(source, around.document, around);
     let (target, _) = open.target(at)?;
     open.declared(&target)
 }
 
 /// Every place where what is named at a place is named, the declaration among them.
 pub fn references(source: &Source, at: u32, around: Around) -> Vec<Location> {
-    let document = load(source).0;
-    let open = Open::new(source, document.as_ref(), around);
+    let open = Open::new(source, around.document, around);
     let Some((target, _)) = open.target(at) else { return Vec::new() };
     let Target::Of(procedure, name) = &target else { return open.declared(&target).into_iter().collect() };
     places(procedure, name, around)
@@ -63,13 +61,13 @@ impl<'a> Open<'a> {
     /// What is named at a place, and where exactly its name stands.
     pub fn target(&self, at: u32) -> Option<(Target<'a>, Span)> {
         if let Some(procedure) = self.procedure {
-            let found = survey(procedure, self.around.catalogue, &CheckOptions::default(), Some(at));
+            let found = self.around.survey(procedure);
             let within = |span: &Span| span.start <= at && at <= span.end;
-            if let Some((name, span)) = found.uses.into_iter().find(|(_, span)| within(span)) {
-                return Some((Target::Of(procedure, name), span));
+            if let Some((name, span)) = found.uses.iter().find(|(_, span)| within(span)) {
+                return Some((Target::Of(procedure, name.clone()), *span));
             }
         }
-        let root = tree(self.source)?;
+        let root = self.around.tree(self.source)?;
         let seen = outline::at(&root, at)?;
         let text = seen.scalar().value.clone();
         let span = inside(seen.scalar(), self.source);
@@ -124,11 +122,13 @@ impl<'a> Open<'a> {
 
     pub fn declared(&self, target: &Target<'a>) -> Option<Location> {
         match target {
-            Target::Of(procedure, name) => declared(procedure, name).map(|span| Location::new(&procedure.source, span)),
+            Target::Of(procedure, name) => {
+                declared(procedure, name, self.around).map(|span| Location::new(&procedure.source, span))
+            }
             Target::Procedure(procedure) => Some(Location::new(&procedure.source, procedure.name.span)),
             Target::Workspace(keys, name) => {
                 let workspace = self.around.catalogue.workspace()?;
-                let root = tree(&workspace.source)?;
+                let root = self.around.tree(&workspace.source)?;
                 let NodeKind::Map(top) = &root.kind else { return None };
                 let lists = top.iter().filter(|(key, _)| keys.contains(&key.value.as_str()));
                 let names = lists.filter_map(|(_, node)| match &node.kind {
@@ -143,12 +143,12 @@ impl<'a> Open<'a> {
 }
 
 /// Where a name of a procedure is declared.
-fn declared(procedure: &Procedure, name: &Name) -> Option<Span> {
+fn declared(procedure: &Procedure, name: &Name, around: Around) -> Option<Span> {
     match name {
         Name::Input(name) => procedure.inputs.iter().find(|(id, _)| id.value.as_str() == name).map(|(id, _)| id.span),
         Name::Secret(name) => procedure.secrets.iter().find(|(id, _)| id.value.as_str() == name).map(|(id, _)| id.span),
         Name::Step(name) => {
-            let root = tree(&procedure.source)?;
+            let root = around.tree(&procedure.source)?;
             let mut found = None;
             outline::visit(&root, |seen| {
                 if let Seen::Value { of: Type::Id, key: Some(key), scalar } = seen
@@ -166,11 +166,11 @@ fn declared(procedure: &Procedure, name: &Name) -> Option<Span> {
 /// Every place that names this of a procedure: in itself, in those that call it, and in tests.
 pub(super) fn places(procedure: &Procedure, name: &Name, around: Around) -> Vec<Location> {
     let mut found: Vec<Location> =
-        declared(procedure, name).map(|span| Location::new(&procedure.source, span)).into_iter().collect();
-    let uses = survey(procedure, around.catalogue, &CheckOptions::default(), None).uses;
-    found.extend(uses.into_iter().filter(|(used, _)| used == name).map(|(_, span)| Location::new(&procedure.source, span)));
+        declared(procedure, name, around).map(|span| Location::new(&procedure.source, span)).into_iter().collect();
+    let survey = around.survey(procedure);
+    found.extend(survey.uses.iter().filter(|(used, _)| used == name).map(|(_, span)| Location::new(&procedure.source, *span)));
     let mut add = |source: &Source, span: Span| found.push(Location::new(source, span));
-    if let (Name::Step(id), Some(root)) = (name, tree(&procedure.source)) {
+    if let (Name::Step(id), Some(root)) = (name, around.tree(&procedure.source)) {
         outline::visit(&root, |seen| {
             if let Seen::Value { of: Type::Refers(Referent::Step), scalar, .. } = seen
                 && scalar.value == *id
@@ -181,7 +181,7 @@ pub(super) fn places(procedure: &Procedure, name: &Name, around: Around) -> Vec<
     }
     let mut calls = Calls::new(around);
     for test in around.tests {
-        let (Some(subject), Some(root)) = (around.tested(test), tree(&test.source)) else { continue };
+        let (Some(subject), Some(root)) = (around.tested(test), around.tree(&test.source)) else { continue };
         outline::visit(&root, |seen| match (seen, name) {
             (Seen::Name { names: Names::Steps, scalar, .. }, Name::Step(id))
             | (Seen::Value { of: Type::Refers(Referent::TestedStep), scalar, .. }, Name::Step(id)) => {
@@ -202,9 +202,8 @@ pub(super) fn places(procedure: &Procedure, name: &Name, around: Around) -> Vec<
     }
     if let Name::Input(id) = name {
         for caller in around.catalogue.names().flat_map(|name| around.catalogue.versions(name)) {
-            let Some(root) = tree(&caller.source).filter(|_| caller.source.text.contains(procedure.name.value.as_str())) else {
-                continue;
-            };
+            let names_it = caller.source.text.contains(procedure.name.value.as_str());
+            let Some(root) = names_it.then(|| around.tree(&caller.source)).flatten() else { continue };
             outline::visit(&root, |seen| {
                 if let Seen::Name { names: Names::Inputs, scalar, beside } = seen
                     && scalar.value == *id

@@ -2,11 +2,10 @@
 
 use super::Around;
 use super::find::{Open, Target};
-use super::outline::{self, Seen, tree};
-use crate::check::CheckOptions;
-use crate::check::survey::{Name, survey};
+use super::outline::{self, Seen};
+use crate::check::survey::Name;
 use crate::diagnostic::{Source, Span};
-use crate::document::{Procedure, Scalar, Step, load};
+use crate::document::{Procedure, Scalar, Step};
 use crate::expr::{Type as Of, usage_of};
 use crate::vocabulary::{Key, Names, Type};
 use crate::{markdown, prose};
@@ -23,8 +22,7 @@ pub struct Hover {
 
 /// What is to be known of what stands at byte `at` of a document.
 pub fn hover(source: &Source, at: u32, around: Around) -> Option<Hover> {
-    let document = load(source).0;
-    let open = Open::new(source, document.as_ref(), around);
+    let open = Open::new(source, around.document, around);
     if let Some((target, span)) = open.target(at) {
         let step = match &target {
             Target::Of(procedure, Name::Step(id)) => Some((procedure.name.value.to_string(), id.clone())),
@@ -32,7 +30,7 @@ pub fn hover(source: &Source, at: u32, around: Around) -> Option<Hover> {
         };
         return Some(Hover { text: of_target(&open, &target)?, span, step });
     }
-    let root = tree(source)?;
+    let root = around.tree(source)?;
     let seen = outline::at(&root, at)?;
     let span = seen.scalar().span;
     let text = match seen {
@@ -68,13 +66,13 @@ fn in_field(open: &Open, at: u32) -> Option<Hover> {
     if text.get(end..)?.starts_with('(') {
         return Some(Hover { text: format!("`{}`", usage_of(word)?), span, step: None });
     }
-    let survey = survey(open.procedure?, open.around.catalogue, &CheckOptions::default(), Some(at));
+    let field = open.around.field(open.procedure?, at)?;
     let path = match before.get(..start)?.strip_suffix("run.") {
         Some(_) => format!("run.{word}"),
         None => word.to_owned(),
     };
-    let (name, of) = survey.field?.names.into_iter().find(|(name, _)| *name == path)?;
-    Some(Hover { text: format!("`{name}`: {}", words(&of)), span, step: None })
+    let (name, of) = field.names.iter().find(|(name, _)| *name == path)?;
+    Some(Hover { text: format!("`{name}`: {}", words(of)), span, step: None })
 }
 
 fn of_target(open: &Open, target: &Target) -> Option<String> {
@@ -124,14 +122,14 @@ fn of_output(open: &Open, name: &Scalar) -> Option<(String, (String, String))> {
     let procedure = open.procedure?;
     let has_it = |step: &Step| step.outputs.iter().any(|(output, _)| output.span == name.span);
     let (id, _) = crate::check::steps_of(procedure).into_iter().find(|(_, step)| has_it(step))?;
-    let survey = survey(procedure, open.around.catalogue, &CheckOptions::default(), None);
+    let survey = open.around.survey(procedure);
     let Of::Map(Some(members)) = survey.steps.get(id)? else { return None };
     let text = format!("**`steps.{id}.{}`**: {}", name.value, words(members.get(&name.value)?));
     Some((text, (procedure.name.value.to_string(), id.to_owned())))
 }
 
 fn of_step(open: &Open, procedure: &Procedure, id: &str) -> Option<String> {
-    let survey = survey(procedure, open.around.catalogue, &CheckOptions::default(), None);
+    let survey = open.around.survey(procedure);
     let of = survey.steps.get(id)?;
     let steps = crate::check::steps_of(procedure);
     let (_, step) = steps.into_iter().find(|(known, _)| *known == id)?;

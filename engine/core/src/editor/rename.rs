@@ -41,8 +41,7 @@ const ROUNDS: usize = 8;
 
 /// The name at a place, and where it stands, if it can have another one.
 pub fn renamed(source: &Source, at: u32, around: Around) -> Option<(Span, String)> {
-    let document = load(source).0;
-    match Open::new(source, document.as_ref(), around).target(at)? {
+    match Open::new(source, around.document, around).target(at)? {
         (Target::Of(_, Name::Step(name) | Name::Input(name) | Name::Secret(name)), span) => Some((span, name)),
         _ => None,
     }
@@ -50,8 +49,7 @@ pub fn renamed(source: &Source, at: u32, around: Around) -> Option<(Span, String
 
 /// The edits that give what stands at a place another name.
 pub fn rename(source: &Source, at: u32, to: &str, around: Around) -> Result<Vec<Edit>, NotRenamed> {
-    let document = load(source).0;
-    let open = Open::new(source, document.as_ref(), around);
+    let open = Open::new(source, around.document, around);
     let Some((Target::Of(procedure, name), _)) = open.target(at) else { return Err(NotRenamed::Nothing) };
     if to.parse::<Id>().is_err() {
         return Err(NotRenamed::NoIdentifier(crate::document::clipped(to)));

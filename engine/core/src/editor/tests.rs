@@ -122,7 +122,13 @@ impl Folder {
             .collect();
         let catalogue = Catalogue::new(procedures, workspace);
         let source = self.sources.iter().find(|source| &*source.name == name).unwrap();
-        ask(source, Around { catalogue: &catalogue, tests: &tests })
+        let is_it = |document: &&Document| match document {
+            Document::Procedure(procedure) => procedure.source.name == source.name,
+            Document::Test(test) => test.source.name == source.name,
+            Document::Workspace(workspace) => workspace.source.name == source.name,
+        };
+        let document = self.documents.iter().find(is_it);
+        ask(source, Around { document, catalogue: &catalogue, tests: &tests, kept: &Kept::default() })
     }
 }
 
@@ -280,11 +286,36 @@ fn texts_of_others_are_no_markup_in_an_editor() {
                 description: |\n      <b> [x](command:y) ``a`b``\nsteps:\n  - id: one\n    name: \"*n* `m`\"\n    run: echo {{inputs.x}}\n    \
                 effect: read\n";
     let source = Source::new("book.yaml", book.to_owned());
-    let around = Around { catalogue: &Catalogue::new(&[], None), tests: &[] };
+    let document = load(&source).0;
+    let around = Around { document: document.as_ref(), catalogue: &Catalogue::new(&[], None), tests: &[], kept: &Kept::default() };
     let said = |at: &str| hover(&source, u32::try_from(book.find(at).unwrap() + 2).unwrap(), around).unwrap().text;
     let given = "**`inputs.x`**: a string, by default ``\"a `b`\\n\"``\n\n\\<b\\> \\[x\\](command:y) ``a`b``";
     assert_eq!(said("s.x}}"), given);
     assert_eq!(said("one\n").lines().next(), Some("**`steps.one`** (`run`) — \\*n\\* \\`m\\`"));
+}
+
+/// However many questions are asked of one version, it is gone over once, and its fields once each.
+#[test]
+fn what_was_found_is_kept() {
+    use crate::check::survey::SURVEYED;
+    let folder = Folder::new("", "");
+    let place = |of: &str| u32::try_from(BOOK.find(of).unwrap()).unwrap();
+    folder.with("book.yaml", |source, around| {
+        let surveyed = || SURVEYED.with(std::cell::Cell::get);
+        let before = surveyed();
+        for _ in 0..3 {
+            for at in [place("steps.look.seconds") + 7, place("inputs.host}}\n    effect") + 8, place("id: look") + 4] {
+                assert!(hover(source, at, around).is_some() && definition(source, at, around).is_some());
+                assert!(references(source, at, around).len() > 1 && renamed(source, at, around).is_some());
+            }
+            assert!(hover(source, place("outputs: {seconds") + 12, around).is_some());
+        }
+        assert_eq!(surveyed() - before, 1);
+        for at in 0..3 {
+            assert!(hover(source, place("{{item}}") + 3 + at, around).is_some());
+        }
+        assert_eq!(surveyed() - before, 2);
+    });
 }
 
 #[test]

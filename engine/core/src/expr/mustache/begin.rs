@@ -69,7 +69,10 @@ fn of_part(part: &Part, goes_on: bool, found: &mut Vec<Beginning>) -> bool {
         // A digit, or a word.
         Part::Call { helper: Helper::Len | Helper::Eq | Helper::Not, .. } => of_text("0", found),
         // Of several, each may be what it gives.
-        Part::Call { arguments, .. } => arguments.iter().fold(false, |empty, argument| of_part(argument, goes_on, found) || empty),
+        Part::Call { arguments, .. } => {
+            let empty: Vec<bool> = arguments.iter().map(|argument| of_part(argument, goes_on, found)).collect();
+            empty.contains(&true)
+        }
     }
 }
 
