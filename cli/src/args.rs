@@ -1,6 +1,7 @@
 //! The command line as it is written: every command, flag and help text. The help is the reference; the man pages and
 //! completions are made from it. Nothing is decided here.
 
+mod access;
 mod decide;
 mod docs;
 mod editors;
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 use runbook_core::id::{Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
+pub use access::{Audit, Create as TokenCreate, Token, TokenPart};
 pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
@@ -155,6 +157,14 @@ pub enum Command {
     /// SIGTERM or Ctrl-C lets steps under way end and leaves the runs to the next server; a second one stops at once, and the runs that
     /// were in the midst of a step are named (exit 5). `runbook docs serve` has all of it.
     Serve(Serve),
+
+    /// Make, list and revoke the tokens by which people and programs come to `runbook serve`
+    Token(Token),
+
+    /// Show who did what through `runbook serve`, and who was refused
+    ///
+    /// The newest first. The log is a chain: where an entry does not follow from the one before, it says so and exits 1.
+    Audit(Audit),
 
     /// Show what a run would do, without doing it
     ///

@@ -3,6 +3,7 @@
 mod ahead;
 mod anchor;
 mod attend;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -33,6 +34,7 @@ mod serve;
 mod show;
 mod store;
 mod test;
+mod token;
 mod trigger;
 mod verify;
 
@@ -57,6 +59,8 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Trigger(args) => trigger::run(&args, settings, ui),
         Command::Events(args) => events::run(&args, settings, ui),
         Command::Serve(args) => serve::run(&args, settings, ui),
+        Command::Token(args) => token::run(&args, settings, ui),
+        Command::Audit(args) => audit::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),

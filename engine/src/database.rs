@@ -16,6 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use runbook_core::limits;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use self::folder::Folder;
 use crate::journal::{Durability, JournalError, Receipt};
@@ -137,6 +139,15 @@ impl Database {
         };
         Ok(version as u64)
     }
+}
+
+/// A value as it stands in a row.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, JournalError> {
+    serde_json::to_string(value).map_err(|error| JournalError::Unwritable(error.to_string()))
+}
+
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
+    serde_json::from_str(text).map_err(|error| JournalError::Damaged { what: format!("a row cannot be read: {error}") })
 }
 
 fn connect(folder: &Folder, mode: OpenFlags, is_small: bool) -> Result<Connection, JournalError> {

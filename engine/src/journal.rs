@@ -245,6 +245,22 @@ pub struct RunRow {
     pub holder: Option<Holder>,
 }
 
+impl RunRow {
+    /// The phase as it really is: a run whose process died is not running, and one that was taken up is not parked.
+    pub fn standing(&self, now: Timestamp) -> &'static str {
+        match self.summary.phase {
+            Phase::Running | Phase::Cancelling if !self.is_held(now) => "interrupted",
+            Phase::Parked if self.is_held(now) => Phase::Running.as_str(),
+            phase => phase.as_str(),
+        }
+    }
+
+    /// Whether some process is at work on the run.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.is_live(now))
+    }
+}
+
 /// Which runs to list. The default gives the newest hundred.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFilter {

@@ -1,11 +1,13 @@
 //! The effects around [`runbook_core`]: the record of runs, the actions, people and clocks. The core decides; everything here
 //! touches the world and writes down what happened.
 
+pub mod access;
 pub mod action;
 pub mod ahead;
 pub mod anchor;
 mod beneath;
 pub mod catalogue;
+pub mod certificate;
 pub mod clock;
 pub mod database;
 pub mod dispatch;

@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod dry_run;
 pub mod guide;
 pub mod html;
+pub mod listed;
 mod man;
 pub mod markdown;
 mod prose;

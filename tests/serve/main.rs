@@ -1,5 +1,7 @@
 //! The server as senders and operators meet it: the real program, over real sockets, killed and started again.
 
+mod api;
+mod doors;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod intake;

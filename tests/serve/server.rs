@@ -124,7 +124,7 @@ impl Server {
         if listens {
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         }
-        let address = line.trim().strip_prefix("listening on http://").unwrap_or_default().to_owned();
+        let address = line.trim().split_once("://").map_or_else(String::new, |(_, address)| address.to_owned());
         Server { child, address, log }
     }
 

@@ -1,14 +1,25 @@
 //! The arguments of the server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; port 0 lets the system choose one. Only addresses of this machine itself
+    /// Where to listen; port 0 lets the system choose one. Beyond this machine only with TLS or behind a proxy, and once there is a token
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8480")]
     pub listen: SocketAddr,
+    /// The certificate to show, PEM, with those that lead to an authority behind it; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// The address of a proxy that stands before the server: only it is let in, and the last address in its `X-Forwarded-For` is that of
+    /// whoever asks; several may be given
+    #[arg(long, value_name = "ADDRESS")]
+    pub proxy: Vec<IpAddr>,
     /// How the log is written, to standard error
     #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
     pub log: LogForm,

@@ -143,7 +143,7 @@ fn inputs(plan: &Arc<Plan>, args: &Approve) -> Result<Option<Digest>, Trouble> {
 }
 
 /// A time as people give it: an instant, or how long from now.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
+pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
     if let Ok(after) = parse_duration(text) {
         return Ok(now.saturating_add(Duration::from_millis(after.as_millis() as u64)).unwrap_or(Timestamp::MAX));
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use runbook_core::policy::Ahead;
 use runbook_core::{ProcedureName, RunId};
 use runbook_engine::journal::{DecisionFilter, OpenDecision};
+use runbook_engine::report::listed;
 use serde_json::json;
 
 use super::store::Home;
@@ -48,12 +49,8 @@ fn each_open(home: &Home, run: Option<&RunId>, mut visit: impl FnMut(OpenDecisio
 
 fn object(home: &Home, decision: &OpenDecision) -> Result<serde_json::Value, Trouble> {
     let (run, _) = home.replay(&decision.run)?;
-    let request = run.decision(decision.decision).map(|d| d.request.clone());
-    Ok(json!({
-        "run": decision.run, "decision": decision.decision, "path": decision.path, "purpose": decision.purpose,
-        "asked": decision.from, "asked_at": decision.asked_at, "expires_at": decision.expires_at,
-        "request": request.as_deref(),
-    }))
+    let request = run.decision(decision.decision).map(|decision| &*decision.request);
+    Ok(listed::decision(decision, request))
 }
 
 /// All that the decisions of one run rest on.

@@ -5,7 +5,7 @@ mod replay;
 use runbook_core::trigger::Ruling;
 use runbook_engine::intake::{Arrived, EventFilter, Intake};
 use runbook_engine::journal::Commits;
-use serde_json::json;
+use runbook_engine::report::listed;
 
 use super::store::Home;
 use crate::args::{Events, EventsPart};
@@ -37,7 +37,7 @@ pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
     let found = intake.events(&filter)?;
     if args.json {
         for arrived in &found {
-            ui.data(&json(arrived).to_string())?;
+            ui.data(&listed::event(arrived).to_string())?;
         }
         return Ok(Exit::Succeeded);
     }
@@ -88,28 +88,9 @@ pub fn decision(ruling: &Ruling) -> String {
     format!("{}{}", tone.paint(word), line(rest))
 }
 
-fn json(arrived: &Arrived) -> serde_json::Value {
-    let decisions: Vec<serde_json::Value> = arrived
-        .rulings
-        .iter()
-        .map(|ruling| {
-            json!({
-                "trigger": ruling.trigger.to_string(), "procedure": ruling.trigger.procedure, "version": ruling.version,
-                "at": ruling.at, "decision": ruling.decision.word(), "why": ruling.decision.to_string(),
-                "run": ruling.decision.run(), "keys": ruling.keys,
-            })
-        })
-        .collect();
-    json!({
-        "event": arrived.number, "source": arrived.source, "received": arrived.received, "again": arrived.again,
-        "judged": arrived.judged, "about": arrived.event.key, "status": arrived.event.status, "id": arrived.event.id,
-        "type": arrived.event.kind, "decisions": decisions, "data": arrived.event.to_value().to_plain_json(),
-    })
-}
-
 fn one(arrived: &Arrived, as_json: bool, ui: &mut Ui) -> Outcome {
     if as_json {
-        ui.data(&json(arrived).to_string())?;
+        ui.data(&listed::event(arrived).to_string())?;
         return Ok(Exit::Succeeded);
     }
     let event = &arrived.event;

@@ -1,9 +1,9 @@
 //! `runbook runs`: one line per run, newest first.
 
 use runbook_engine::journal::{RunFilter, RunRow};
-use serde_json::json;
+use runbook_engine::report::listed;
 
-use super::store::{Home, phase};
+use super::store::Home;
 use crate::args::Runs;
 use crate::exit::{Exit, Outcome};
 use crate::settings::Settings;
@@ -18,15 +18,7 @@ pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let rows = home.journal.runs(&filter)?;
     if args.json {
         for row in &rows {
-            let summary = &row.summary;
-            let object = json!({
-                "run": row.run, "procedure": summary.procedure, "version": summary.version,
-                "environment": summary.environment, "requested_by": summary.requested_by,
-                "started_at": summary.started_at, "ended_at": summary.ended_at, "phase": phase(&home, row),
-                "outcome": summary.outcome, "message": summary.message, "open_decisions": row.open_decisions,
-                "events": row.seq, "head": row.head,
-            });
-            ui.data(&object.to_string())?;
+            ui.data(&listed::run(row, home.clock.now()).to_string())?;
         }
         return Ok(Exit::Succeeded);
     }
@@ -63,7 +55,7 @@ pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
 }
 
 fn standing(home: &Home, row: &RunRow) -> String {
-    match (row.summary.outcome, phase(home, row)) {
+    match (row.summary.outcome, row.standing(home.clock.now())) {
         (Some(kind), "ended") => {
             let (word, tone) = run_word(kind);
             tone.paint(word)

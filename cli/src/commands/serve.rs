@@ -1,5 +1,6 @@
 //! `runbook serve`: the server, its log, and the signals that stop it. The first one lets what is under way end, the second does not.
 
+use runbook_engine::certificate::CertificateFiles;
 use runbook_engine::people;
 use runbook_server::{Config, Left, ServeError, Server};
 use tokio::runtime::Builder;
@@ -21,18 +22,25 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let config = Config {
         listen: args.listen,
+        tls: args
+            .tls_certificate
+            .clone()
+            .zip(args.tls_key.clone())
+            .map(|(certificates, key)| CertificateFiles { certificates, key }),
+        proxies: args.proxy.clone(),
         state: settings.state.value.clone(),
         catalogue: settings.catalogue.value.clone(),
         settings: config_folder(),
         person,
         environment: std::env::vars_os().collect(),
     };
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let no_runtime = |why| Trouble::failed(format!("cannot start the runtime: {why}"));
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
     Log::begin(args.log, args.verbose, ui.printer.clone(), ui.colours());
     let served: Result<Vec<Left>, ServeTrouble> = runtime.block_on(async {
         let server = Server::open(config).await?;
-        ui.data(&format!("listening on http://{}", server.address())).map_err(ServeTrouble::Print)?;
+        ui.data(&format!("listening on {scheme}://{}", server.address())).map_err(ServeTrouble::Print)?;
         let (stop, at_once) = (CancellationToken::new(), CancellationToken::new());
         listen(stop.clone(), at_once.clone()).map_err(ServeTrouble::Signals)?;
         Ok(server.run(stop, at_once).await?)
@@ -98,7 +106,12 @@ impl ServeTrouble {
             }
             ServeTrouble::Serve(ServeError::Journal(error)) => Trouble::from(error),
             ServeTrouble::Serve(ServeError::Catalogue(error)) => Trouble::from(error),
-            ServeTrouble::Serve(error @ ServeError::NotLoopback(_)) => split(Exit::NotValid, &error.to_string()),
+            ServeTrouble::Serve(error @ (ServeError::NotSecured(_) | ServeError::NoCredential(_))) => {
+                split(Exit::NotValid, &error.to_string())
+            }
+            ServeTrouble::Serve(error @ ServeError::Tls(_)) => {
+                Trouble::not_valid(error.to_string()).next("give --tls-certificate and --tls-key the PEM files of one certificate")
+            }
             ServeTrouble::Serve(ServeError::Source(why)) => {
                 Trouble::not_valid(why).next("give the secret a value, then start again")
             }

@@ -9,7 +9,7 @@ use runbook_core::run::view::Standing;
 use runbook_core::{Run, RunId};
 use runbook_engine::journal::{Record, RunRow};
 
-use super::store::{Home, phase};
+use super::store::Home;
 use crate::args::Show;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -62,7 +62,7 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
             let (word, tone) = run_word(outcome.kind);
             format!("{}{}", tone.paint(word), why_ended(outcome))
         }
-        None => Tone::Waiting.paint(phase(home, row)),
+        None => Tone::Waiting.paint(row.standing(home.clock.now())),
     };
     row_of("run", row.run.to_string());
     let environment = summary.environment.as_ref().map(|e| format!(" in {}", line(e))).unwrap_or_default();

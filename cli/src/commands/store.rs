@@ -9,7 +9,7 @@ use runbook_core::run::event::{Identity, Means};
 use runbook_core::run::{Event, Run};
 use runbook_core::{DecisionId, RunId};
 use runbook_engine::clock::{Clock, SystemClock};
-use runbook_engine::journal::{Commits, JournalError, Owner, Phase, RunFilter, RunRow, SharedJournal, Store};
+use runbook_engine::journal::{Commits, JournalError, Owner, RunFilter, RunRow, SharedJournal, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, LocalUser};
@@ -118,16 +118,7 @@ impl Home {
 
     /// Whether some process is at work on the run.
     pub fn is_held(&self, row: &RunRow) -> bool {
-        row.holder.as_ref().is_some_and(|holder| holder.is_live(self.clock.now()))
-    }
-}
-
-/// The phase of a run as it really is: a run whose process died is not running, and one that was taken up is not parked.
-pub fn phase(home: &Home, row: &RunRow) -> &'static str {
-    match row.summary.phase {
-        Phase::Running | Phase::Cancelling if !home.is_held(row) => "interrupted",
-        Phase::Parked if home.is_held(row) => Phase::Running.as_str(),
-        phase => phase.as_str(),
+        row.is_held(self.clock.now())
     }
 }
 

@@ -203,6 +203,34 @@ pub const DELIVERY_WITHIN_MOST: Duration = Duration::from_secs(24 * 60 * 60);
 pub const TICK_LATE: Duration = Duration::from_secs(5 * 60);
 /// Characters of `cron`: the minutes of an hour, one by one, and more.
 pub const CRON_BYTES: usize = 256;
+/// How long a token lives where nobody says, and at most: whoever forgets one is not let in with it for ever.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+pub const TOKEN_LIFE_MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+/// What a token is said to be for.
+pub const TOKEN_NOTE_BYTES: usize = 200;
+/// A key that makes a write count once, and how long it is known: longer than any client tries again.
+pub const REQUEST_KEY_BYTES: usize = 128;
+pub const REQUEST_KEY_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Requests of one token to the API at once, and how many more there may be each second.
+pub const CALLS_AT_ONCE: f64 = 400.0;
+pub const CALLS_PER_SECOND: f64 = 200.0;
+/// Refusals of strangers that are written into the audit log each minute; the others are counted, so that nobody fills a disk with them.
+pub const STRANGERS_A_MINUTE: u32 = 60;
+/// The body of a request to the API.
+pub const CALL_BYTES: usize = 1024 * 1024;
+/// Lines of one answer of the API where the request does not say, and at most.
+pub const PAGE_DEFAULT: usize = 100;
+pub const PAGE: usize = 1_000;
+/// Runs that are looked at for one page of those that somebody may see.
+pub const PAGE_SCAN: usize = 20_000;
+/// Streams of events that are open at once: each is a connection.
+pub const STREAMS: usize = 1_500;
+/// How often a stream says that it is still there, and looks whether its token is still valid.
+pub const STREAM_BEAT: Duration = Duration::from_secs(15);
+/// Plans whose labels are kept in memory.
+pub const LABELS_KEPT: usize = 10_000;
+/// Entries of the audit log that are read at once.
+pub const AUDIT_PAGE: usize = 1000;
 /// How often it is counted how many events wait for a decision: up to a million are counted.
 pub const BACKLOG_LOOK: Duration = Duration::from_millis(250);
 /// Ticks at which nobody was there that are counted one by one; of more it is said that they are more.

@@ -3,6 +3,7 @@
 //! Policy only ever adds: a gate, an approver, a refusal. Nothing here can take away what a procedure itself demands.
 //! Every refusal says why, and the one next thing to do.
 
+pub mod access;
 pub mod ahead;
 mod channel;
 mod gate;

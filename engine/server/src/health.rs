@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 pub enum Topic {
     /// The catalogue as it is now cannot be served; the last good one is.
     Catalogue,
+    /// The certificate as it is now cannot be used; the last good one is.
+    Certificate,
     /// Another process decides on events.
     Dispatch,
     /// More events wait than may.
@@ -23,6 +25,7 @@ impl Topic {
     fn name(self) -> &'static str {
         match self {
             Topic::Catalogue => "catalogue",
+            Topic::Certificate => "certificate",
             Topic::Dispatch => "dispatch",
             Topic::Backlog => "backlog",
             Topic::Store => "store",

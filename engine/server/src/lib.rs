@@ -9,6 +9,7 @@
 //! what a run does next. Here stands only what a process that does not end needs beside them: bounds, queues, and the way to stop.
 //! Nothing is printed; what happens is told through `tracing`.
 
+mod api;
 mod bell;
 mod dispatching;
 mod door;
@@ -16,35 +17,46 @@ mod fetch;
 mod health;
 mod lives;
 mod metrics;
+mod peer;
 mod problem;
 mod serving;
+mod tls;
 mod web;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::{RunId, StepPath};
+use runbook_engine::access::{Access, Token};
 use runbook_engine::catalogue::{Catalogue, CatalogueError};
+use runbook_engine::certificate::CertificateFiles;
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::event::Certificates;
 use runbook_engine::intake::Intake;
 use runbook_engine::journal::{Commits, JournalError, Owner, SharedJournal, Store};
 use runbook_engine::log::{LogError, Logs};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use bell::Bell;
 use health::Health;
 use metrics::Metrics;
+use peer::Proxies;
 use serving::Serving;
+use tls::Tls;
 
 /// What a server is told.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Without it connections are in the clear.
+    pub tls: Option<CertificateFiles>,
+    /// Proxies that stand before the server: nobody else is let in, and what they say of whom they serve is believed.
+    pub proxies: Vec<IpAddr>,
     /// The folder of the records.
     pub state: PathBuf,
     /// The folder of the procedures.
@@ -61,10 +73,14 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(
-        "{0} can be reached by other machines, and this server knows nobody yet; listen on 127.0.0.1 or [::1], behind whatever lets \
-         senders in"
+        "{0} can be reached by other machines, and what they send could be read on the way; give --tls-certificate and --tls-key, or the \
+         --proxy with TLS that stands before it"
     )]
-    NotLoopback(SocketAddr),
+    NotSecured(SocketAddr),
+    #[error("{0} can be reached by other machines, and nobody has a token yet; make one with `runbook token create --for PERSON`")]
+    NoCredential(SocketAddr),
+    #[error("the certificate cannot be used: {0}")]
+    Tls(String),
     #[error("cannot listen on {address}: {why}")]
     Listen { address: SocketAddr, why: std::io::Error },
     #[error(transparent)]
@@ -95,12 +111,18 @@ struct App {
     intake: Arc<Intake>,
     logs: Logs,
     clock: Arc<dyn Clock>,
+    tls: Option<Tls>,
+    proxies: Proxies,
+    /// Who may come, and what they did.
+    access: Access,
     certificates: Certificates,
     serving: Serving,
     health: Health,
     metrics: Metrics,
     /// Rings when events came in.
     arrived: Bell,
+    /// Tells which records have grown.
+    grown: broadcast::Sender<RunId>,
     /// Stop taking anything up.
     stop: CancellationToken,
     trouble: Mutex<Option<JournalError>>,
@@ -134,9 +156,11 @@ pub struct Server {
 impl Server {
     /// Reads the catalogue, opens the records and begins to listen. To be called within a runtime.
     pub async fn open(config: Config) -> Result<Server, ServeError> {
-        if !config.listen.ip().is_loopback() {
-            return Err(ServeError::NotLoopback(config.listen));
+        let is_open = !config.listen.ip().is_loopback();
+        if is_open && config.tls.is_none() && config.proxies.is_empty() {
+            return Err(ServeError::NotSecured(config.listen));
         }
+        let tls = config.tls.clone().map(Tls::open).transpose().map_err(ServeError::Tls)?;
         runbook_engine::action::install_provider();
         let catalogue = Catalogue::open(&config.catalogue)?;
         let offer = serving::Offer::of(&catalogue, &config).map_err(|faults| match faults {
@@ -146,19 +170,29 @@ impl Server {
         let store = Store::open_with(&config.state, Commits::Together)?;
         let logs = Logs::open_in(store.handle(), store.folder())?;
         let intake = Arc::new(Intake::open(&config.state, Commits::Together)?);
+        let access = Access::open(&config.state, Commits::Together)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let is_valid = |token: &Token| token.revoked_at.is_none() && clock.now() < token.expires_at;
+        if is_open && !access.tokens()?.iter().any(is_valid) {
+            return Err(ServeError::NoCredential(config.listen));
+        }
         let refused = |why| ServeError::Listen { address: config.listen, why };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let app = Arc::new(App {
             journal: Arc::new(store),
             intake,
+            access,
             logs,
-            clock: Arc::new(SystemClock),
+            clock,
+            tls,
+            proxies: Proxies(config.proxies.iter().map(|proxy| proxy.to_canonical()).collect()),
             certificates: Certificates::native(),
             serving: Serving::new(offer),
             health: Health::default(),
             metrics: Metrics::default(),
             arrived: Bell::default(),
+            grown: broadcast::Sender::new(runbook_core::limits::RECORDS_PAGE),
             stop: CancellationToken::new(),
             trouble: Mutex::default(),
             config,
@@ -184,7 +218,7 @@ impl Server {
         });
         let (ended, has_ended) = tokio::sync::mpsc::unbounded_channel();
         let (asks, asked) = tokio::sync::mpsc::unbounded_channel();
-        let web = tokio::spawn(web::serve(app.clone(), listener));
+        let web = tokio::spawn(web::serve(app.clone(), asks.clone(), listener));
         let dispatching = tokio::spawn(dispatching::dispatch(app.clone(), has_ended, asks));
         let reloading = tokio::spawn(serving::reload(app.clone(), catalogue));
         tracing::info!(catalogue = %app.config.catalogue.display(), state = %app.config.state.display(), "serving");

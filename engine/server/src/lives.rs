@@ -190,6 +190,8 @@ impl Lives {
                     break;
                 }
                 for run in runs {
+                    // Nobody may be listening.
+                    let _ = self.app.grown.send(run.clone());
                     self.changed(run)?;
                 }
                 self.place = place;

@@ -21,6 +21,7 @@ pub struct Offer {
     sources: HashMap<String, Arc<Source>>,
     schedules: BTreeMap<String, EventSource>,
     served: Served,
+    catalogue: Arc<Catalogue>,
 }
 
 pub enum Faults {
@@ -68,7 +69,7 @@ impl Offer {
             let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
             sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
         }
-        Ok(Offer { sources, schedules, served })
+        Ok(Offer { sources, schedules, served, catalogue: Arc::new(catalogue.clone()) })
     }
 }
 
@@ -84,6 +85,10 @@ impl Serving {
 
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1.sources.get(name).cloned()
+    }
+
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).1.catalogue.clone()
     }
 
     /// With the number of its version, what triggers start, and the schedules among the sources.

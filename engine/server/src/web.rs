@@ -2,44 +2,58 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use runbook_core::limits;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::App;
+use crate::api;
 use crate::door::{self, Door};
 use crate::health::Topic;
+use crate::lives::Ask;
 use crate::metrics::CONTENT_TYPE as CONTENT_TYPE_OF_METRICS;
+use crate::peer::Peer;
 use crate::problem::Problem;
 
-fn routes(app: Arc<App>) -> Router {
+fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     let door = Arc::new(Door::new(app.clone()));
     Router::new()
         .route("/events/{source}", post(door::deliver).put(door::deliver).options(door::deliver))
         .with_state(door)
-        .merge(Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(app))
+        .merge(Router::new().route("/health", get(health)).with_state(app.clone()))
+        .merge(api::routes(app, asks))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
         })
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
 }
 
-async fn health(State(app): State<Arc<App>>) -> Response<Body> {
+/// Whoever is not on this machine learns only whether it is well.
+async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response<Body> {
     let status = if app.health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &app.health.to_json())
+    let mut told = app.health.to_json();
+    if !peer.is_here
+        && let Some(told) = told.as_object_mut()
+    {
+        told.remove("reasons");
+    }
+    json(status, &told)
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response<Body> {
+pub fn metrics(app: &App) -> Response<Body> {
     match app.intake.backlog(limits::UNJUDGED_EVENTS + 1) {
         Ok(backlog) => {
             let age = backlog.oldest.map_or(0.0, |oldest| app.clock.now().duration_since(oldest).as_secs_f64().max(0.0));
@@ -69,8 +83,8 @@ fn connections() -> usize {
 }
 
 /// Serves until the server stops; then what has begun is answered, within a bound.
-pub async fn serve(app: Arc<App>, listener: TcpListener) {
-    let routes = routes(app.clone());
+pub async fn serve(app: Arc<App>, asks: UnboundedSender<Ask>, listener: TcpListener) {
+    let routes = routes(app.clone(), asks);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(connections()));
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -88,8 +102,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
                 (listener.accept().await, place)
             } => accepted,
         };
-        let (stream, place) = match accepted {
-            (Ok((stream, _)), Ok(place)) => (stream, place),
+        let (stream, address, place) = match accepted {
+            (Ok((stream, address)), Ok(place)) => (stream, address.ip(), place),
             (Err(error), _) => {
                 // Out of descriptors, most likely: others are closed meanwhile.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -99,12 +113,34 @@ pub async fn serve(app: Arc<App>, listener: TcpListener) {
             (_, Err(_)) => break,
         };
         let _ = stream.set_nodelay(true);
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
-        let connection = graceful.watch(connection);
+        if !app.proxies.let_in(address) {
+            tracing::debug!(%address, "a connection that does not come through a proxy was closed");
+            continue;
+        }
+        let (inner, of) = (TowerToHyperService::new(routes.clone()), app.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let peer = of.proxies.peer(address, request.headers());
+            request.extensions_mut().insert(peer);
+            inner.call(request)
+        });
+        let (http, watcher) = (http.clone(), graceful.watcher());
+        let tls = app.tls.as_ref().map(|tls| tls.acceptor(&app.health));
         tokio::spawn(async move {
+            let ended = match tls {
+                None => {
+                    watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(|error| error.to_string())
+                }
+                Some(tls) => match tokio::time::timeout(limits::REQUEST_HEAD_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(|error| error.to_string())
+                    }
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(_) => Err("no TLS was begun in time".to_owned()),
+                },
+            };
             // Whoever breaks off has told us all that they wanted.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended");
+            if let Err(error) = ended {
+                tracing::debug!(error, "a connection ended");
             }
             drop(place);
         });

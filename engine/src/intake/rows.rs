@@ -5,23 +5,12 @@ use runbook_core::CloudEvent;
 use runbook_core::trigger::{Decision, Ruling};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::{Accepted, Arrived, Backlog, EventFilter, Judged, Parcel, Seen, Taken};
-use crate::database::ChangeError;
+use crate::database::{ChangeError, from_json, to_json};
 use crate::journal::JournalError;
 
 type Found<T> = Result<T, ChangeError>;
-
-fn to_json<T: Serialize>(value: &T) -> Result<String, JournalError> {
-    serde_json::to_string(value).map_err(|error| JournalError::Unwritable(error.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
-    serde_json::from_str(text)
-        .map_err(|error| JournalError::Damaged { what: format!("a row of events.db cannot be read: {error}") })
-}
 
 pub(super) fn accept(c: &Connection, source: &str, event: &CloudEvent, received: Timestamp) -> Found<Accepted> {
     let again = c

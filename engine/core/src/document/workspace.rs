@@ -27,8 +27,10 @@
 //! sources:
 //!   alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {from: vault, key: alerts/token}}}
 //! http: {allow: [10.0.0.0/8]}
+//! access: [{role: operator, to: [dba-oncall], labels: {tier: database}}]
 //! ```
 
+mod access;
 mod channel;
 mod policy;
 mod read;
@@ -41,6 +43,7 @@ use super::decode::Fields;
 use crate::diagnostic::{Source, Span, nearest};
 use crate::event_source::EventSource;
 use crate::plan::SecretSource;
+use crate::policy::access::Grant;
 use crate::policy::{ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
 
 #[derive(Clone, Debug)]
@@ -71,6 +74,8 @@ pub struct Workspace {
     pub providers: BTreeMap<String, Provider>,
     /// `http: {allow: […]}`: hosts and networks that steps may reach although they are private.
     pub http_allow: Vec<String>,
+    /// `access`: who may do what through the server.
+    pub access: Vec<Grant>,
 }
 
 /// Where the secrets of one provider come from; a procedure gives the key.

@@ -1,8 +1,8 @@
 //! People and groups, and whether one of them may decide what another asked for.
 //!
 //! A name proves nothing by itself: somebody counts as a person of the workspace only by the operating-system user
-//! that the workspace gives that person, or by a signature with one of their SSH keys. An unmapped user who happens to be
-//! called like a person is a stranger.
+//! that the workspace gives that person, by a signature with one of their SSH keys, or by a token that was made for them. An
+//! unmapped user who happens to be called like a person is a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,17 +140,27 @@ impl People {
             Means::LocalUser { user, .. } => self.by_user(user).is_some_and(|(name, _)| name == identity.person),
             // Whether the signature is theirs is looked at where it is verified.
             Means::SshKey { .. } => self.people.get(&identity.person).is_some_and(|person| !person.ssh_keys.is_empty()),
+            // The server has compared it before it said so.
+            Means::Token { .. } => self.people.contains_key(&identity.person),
             Means::Engine => false,
         }
     }
-}
 
-/// The same person, by name or by the operating-system user behind it: renaming a person in the workspace while a run
-/// waits does not make two of one.
-fn same_person(one: &Identity, other: &Identity) -> bool {
-    match (&one.means, &other.means) {
-        (Means::LocalUser { user: a, .. }, Means::LocalUser { user: b, .. }) if a == b => true,
-        _ => one.person == other.person,
+    /// The same person, by name or by the operating-system user behind it: renaming a person in the workspace while a run
+    /// waits does not make two of one, nor does coming by another means.
+    fn are_one(&self, one: &Identity, other: &Identity) -> bool {
+        if let (Means::LocalUser { user: a, .. }, Means::LocalUser { user: b, .. }) = (&one.means, &other.means)
+            && a == b
+        {
+            return true;
+        }
+        let by_user = |identity: &Identity| match &identity.means {
+            Means::LocalUser { user, .. } => self.by_user(user).map(|(name, _)| name.to_owned()),
+            _ => None,
+        };
+        let names = |identity: &Identity| [Some(identity.person.clone()), by_user(identity)];
+        let others = names(other);
+        names(one).iter().flatten().any(|name| others.iter().flatten().any(|other| name == other))
     }
 }
 
@@ -161,7 +171,7 @@ impl PolicyContext {
         if voter.means == Means::Engine {
             return Err(Refusal::NotAPerson { from: asked.from.to_vec() });
         }
-        if (asked.not_requester || asked.four_eyes) && same_person(requester, voter) {
+        if (asked.not_requester || asked.four_eyes) && self.people.are_one(requester, voter) {
             let rule = if asked.four_eyes { "a rule of the workspace (`four_eyes`)" } else { "the request (`not_requester`)" };
             let all = if asked.from.is_empty() {
                 self.people.people.keys().map(String::as_str).collect()
@@ -171,14 +181,14 @@ impl PolicyContext {
             let others = all.into_iter().filter(|name| *name != requester.person).map(str::to_owned).collect();
             return Err(Refusal::Requester { who: who(), rule, others });
         }
-        let signs = matches!(voter.means, Means::SshKey { .. });
-        if (!self.workspace || self.people.is_empty()) && !signs {
+        let is_here = matches!(voter.means, Means::LocalUser { .. });
+        if (!self.workspace || self.people.is_empty()) && is_here {
             return Ok(Standing::Alone { not_asked: asked.from.to_vec() });
         }
         if !self.people.vouches_for(voter) {
             let who = match &voter.means {
                 Means::LocalUser { user, .. } => user.clone(),
-                Means::SshKey { .. } | Means::Engine => who(),
+                Means::SshKey { .. } | Means::Token { .. } | Means::Engine => who(),
             };
             return Err(Refusal::Stranger { who, from: asked.from.to_vec() });
         }
@@ -228,6 +238,10 @@ mod tests {
 
     fn by_key(person: &str) -> Identity {
         Identity { person: person.into(), means: Means::SshKey { user: "anna".into(), host: "h".into() } }
+    }
+
+    fn by_token(person: &str) -> Identity {
+        Identity { person: person.into(), means: Means::Token { token: "t1".into() } }
     }
 
     #[test]
@@ -282,6 +296,14 @@ mod tests {
             (&dba, true, false, anna(), by_key("bob"), named()),
             (&dba, true, false, anna(), by_key("anna"), Err("Requester")),
             (&dba, false, false, anna(), by_key("cleo"), Err("Stranger")),
+            (&dba, true, false, user("old-name", "anna"), by_key("bob"), named()),
+            // By token, of whoever asked, by whatever name.
+            (&dba, true, false, anna(), by_token("bob"), named()),
+            (&dba, true, false, anna(), by_token("anna"), Err("Requester")),
+            (&dba, true, false, user("old-name", "anna"), by_token("anna"), Err("Requester")),
+            (&dba, true, false, by_token("anna"), user("new-name", "anna"), Err("Requester")),
+            (&dba, false, false, anna(), by_token("cleo"), Err("NotAsked")),
+            (&dba, false, false, anna(), by_token("dba"), Err("Stranger")),
             // A trigger asked for the run: anybody named may decide.
             (&dba, true, true, engine, anna(), named()),
         ] {

@@ -163,6 +163,8 @@ pub enum Means {
     LocalUser { user: String, host: String },
     /// An SSH key of the person: the vote carries their signature. The user and host are those of the terminal.
     SshKey { user: String, host: String },
+    /// A token that the owner of the state folder made for the person, shown to a server; its id.
+    Token { token: String },
     /// Nobody: a trigger or the engine.
     Engine,
 }

@@ -24,8 +24,26 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("channels", Type::Map(Names::Named, &Type::Shape(&CHANNEL)), "Where messages go"),
         Key::new("sources", Type::Map(Names::Named, &Type::Shape(&SOURCE)), "Where events come from"),
         Key::new("http", Type::Shape(&NETWORK), "What requests may reach"),
+        Key::new("access", Type::List(&Type::Shape(&GRANT)), "Who may do what through the server. Without it nobody"),
     ],
 );
+
+static GRANT: Shape = Shape::new(
+    "a grant",
+    &[
+        Key::new("role", Type::Word(&ROLES), "What they may do").required(),
+        Key::new("to", SOME_PEOPLE, "People and groups").required(),
+        Key::new("labels", Type::Map(Names::Any, &PLAIN), "To procedures with these labels, and their runs; to any by default"),
+    ],
+);
+
+const ROLES: [Word; 5] = [
+    Word::new("viewer", "Look"),
+    Word::new("operator", "Look, foresee, start, cancel, pause and resume"),
+    Word::new("approver", "Look, and decide what they are asked"),
+    Word::new("author", "Look, and foresee"),
+    Word::new("admin", "All of it, and the audit log"),
+];
 
 static PERSON: Shape = Shape::new(
     "a person",

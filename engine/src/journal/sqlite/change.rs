@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use runbook_core::{Digest, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::read::{self, to_json};
-use crate::database::ChangeError;
+use super::read;
+use crate::database::{ChangeError, to_json};
 use crate::journal::{
     AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase,
     Record, chain,

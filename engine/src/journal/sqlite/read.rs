@@ -6,24 +6,14 @@ use jiff::Timestamp;
 use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::database::ChangeError;
+use crate::database::{ChangeError, from_json};
 use crate::journal::{
     Ahead, AheadId, Anchor, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
 };
 use crate::message::{Answer, Letter, MessageId};
 
 type Found<T> = Result<T, ChangeError>;
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, JournalError> {
-    serde_json::to_string(value).map_err(|e| JournalError::Unwritable(e.to_string()))
-}
-
-pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
-    serde_json::from_str(text).map_err(|e| JournalError::Damaged { what: format!("a row cannot be read: {e}") })
-}
 
 pub(super) fn parse<T: FromStr>(text: &str) -> Result<T, JournalError>
 where

@@ -5,7 +5,7 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::policy::ahead::ahead_statement;
-use runbook_core::policy::{Ahead, DECISION_NAMESPACE, decision_statement};
+use runbook_core::policy::{Ahead, DECISION_NAMESPACE, Person, decision_statement};
 use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::{AttemptEnd, Failure, Identity, Means, Part, RunStarted, Timer, Vote};
 use runbook_core::run::{Command, decision};
@@ -38,6 +38,7 @@ policies:
     require: {approve: {from: [dba], within: 30m, on_timeout: escalate, not_requester: true}, four_eyes: true, signed: true}
 escalations: {ladder: {steps: [{to: [dba], after: 10m, channels: [journal]}], pace: {high: 0.5, critical: 0.2}}}
 secrets: {vault: {age: {file: secrets.age, identity: key.txt}}}
+sources: {alertmanager: {type: alertmanager, bearer: secrets.token, secrets: {token: {env: ALERTS_TOKEN}}}}
 channels:
   journal: {log: {file: messages.jsonl}}
   page: {command: [pager, "{{subject}}"]}
@@ -248,8 +249,12 @@ pub(super) async fn records(folder: &Path) -> Vec<(&'static str, String)> {
     let public = signer.trim_start_matches("bob ").trim();
     let small = crate::session::tests::plan(SMALL);
     let rest = [("stopped", false), ("rejected", true)].map(|(name, stepwise)| (name, small.clone(), stepwise));
+    let mut known = (*small).clone();
+    known.policy.workspace = true;
+    known.policy.people.people.insert("bob".to_owned(), Person::default());
+    let by_token = ("token", Arc::new(known), true);
     let mut found = Vec::new();
-    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest) {
+    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain([by_token]) {
         found.push((name, record(name, plan, stepwise, &file).await));
     }
     found
@@ -270,6 +275,7 @@ async fn record(name: &str, plan: Arc<Plan>, stepwise: bool, key: &Path) -> Stri
         environment: plan.policy.environment.as_ref().map(|environment| environment.name.clone()),
         requested_by: match name {
             "wide" => Identity { person: "alertmanager".into(), means: Means::Engine },
+            "token" => by_token(),
             _ => person("bob"),
         },
         seed: 7,
@@ -296,6 +302,10 @@ async fn record(name: &str, plan: Arc<Plan>, stepwise: bool, key: &Path) -> Stri
     String::from_utf8(text).unwrap()
 }
 
+fn by_token() -> Identity {
+    Identity { person: "bob".into(), means: Means::Token { token: "0123456789ab".into() } }
+}
+
 /// Lets the time of a question pass where others are to be asked too, and then has bob answer it, with his signature.
 fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
     let open = |decision: &&decision::Decision| decision.is_open();
@@ -303,6 +313,7 @@ fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
     let (decision, purpose, digest, step) = (asked.id, asked.purpose.clone(), asked.request.digest.clone(), asked.path.clone());
     let by = match name {
         "wide" => Identity { person: "bob".into(), means: Means::SshKey { user: "bob".into(), host: "here".into() } },
+        "token" => by_token(),
         _ => person("bob"),
     };
     if purpose == Purpose::Approve && name == "wide" {

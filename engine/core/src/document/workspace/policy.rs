@@ -46,11 +46,7 @@ fn rule(reading: &Reading, node: &Node, people: &People, environments: &[Environ
     if let Some(mut when) = fields.map("when", "`when` of a policy") {
         effect = when.word("effect", &EFFECTS).map_or(effect, |effect| effect.value);
         wanted = when.some_texts("environments");
-        for (key, node) in when.entries("labels") {
-            if let Some(value) = scalar::text(reading, node, &key.value) {
-                labels.insert(key.value.clone(), value.value);
-            }
-        }
+        labels = read::labels(&mut when);
         when.finish();
     }
     for name in wanted.iter().filter(|name| !environments.iter().any(|e| e.name == name.value)) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Provider, Workspace, channel, policy, schedule, source};
+use super::{Provider, Workspace, access, channel, policy, schedule, source};
 use crate::diagnostic::{Code, Span, nearest};
 use crate::document::decode::{Fields, Reading, scalar, step};
 use crate::document::input::is_host;
@@ -33,6 +33,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         }
         None => Vec::new(),
     };
+    let access = access::grants(&mut fields, &people);
     let workspace = Workspace {
         source: reading.source().clone(),
         span: fields.span(),
@@ -48,6 +49,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         sources,
         providers,
         http_allow,
+        access,
     };
     fields.finish();
     workspace
@@ -84,6 +86,13 @@ pub(super) fn named(reading: &Reading, name: &Scalar, what: &str) -> Option<Stri
             .help("begin with a letter or digit; then letters, digits, `.`, `_` and `-`"),
     );
     None
+}
+
+/// `labels`: those that a procedure must carry.
+pub(super) fn labels(fields: &mut Fields) -> BTreeMap<String, String> {
+    let reading = fields.reading;
+    let entries = fields.entries("labels").iter();
+    entries.filter_map(|(key, node)| Some((key.value.clone(), scalar::text(reading, node, &key.value)?.value))).collect()
 }
 
 /// Reports a name that nothing has, with the nearest that something does.

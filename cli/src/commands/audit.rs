@@ -1,0 +1,55 @@
+//! `runbook audit`: what was done through the server of this state folder, and what was refused.
+
+use runbook_core::limits;
+use runbook_engine::access::{Access, Audited};
+use runbook_engine::journal::Commits;
+use serde_json::json;
+
+use crate::args;
+use crate::exit::{Exit, Outcome};
+use crate::settings::Settings;
+use crate::ui::words::when;
+use crate::ui::{Ui, line, table};
+
+pub fn run(args: &args::Audit, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let access = Access::open(&settings.state.value, Commits::OnTheSpot)?;
+    let (mut found, mut broken_at, mut before) = (Vec::new(), None, args.before);
+    while found.len() < args.limit.get() {
+        let page = access.audited(before, (args.limit.get() - found.len()).min(limits::AUDIT_PAGE))?;
+        let Some(last) = page.entries.last() else { break };
+        before = Some(last.number);
+        broken_at = page.broken_at.or(broken_at);
+        found.extend(page.entries);
+    }
+    if args.json {
+        for entry in &found {
+            ui.data(&json!(entry).to_string())?;
+        }
+    } else if found.is_empty() {
+        ui.say("nothing was done through a server yet");
+    } else {
+        let head = ["entry", "when", "who", "what", "to", "result", "from"];
+        ui.data(&table(&head, found.iter().map(cells).collect()))?;
+    }
+    let Some(number) = broken_at else { return Ok(Exit::Succeeded) };
+    ui.say(&format!("entry {number} does not follow from the one before it: the log was changed"));
+    Ok(Exit::Failed)
+}
+
+fn cells(audited: &Audited) -> Vec<String> {
+    let entry = &audited.entry;
+    let who = match (&entry.person, &entry.token) {
+        (Some(person), Some(token)) => format!("{person} (by token {token})"),
+        (Some(person), None) => person.clone(),
+        (None, _) => "-".to_owned(),
+    };
+    let result = match &entry.detail {
+        Some(detail) => format!("{}: {detail}", entry.result),
+        None => entry.result.clone(),
+    };
+    let mut cells = vec![audited.number.to_string(), when(entry.at)];
+    cells.extend(
+        [&who, &entry.act, entry.about.as_deref().unwrap_or("-"), &result, &entry.from].map(|text| line(text).into_owned()),
+    );
+    cells
+}

@@ -1,0 +1,299 @@
+//! `/api/v1`: what people and programs ask of the server, and may.
+//!
+//! One table of operations ([`table`]) makes the routes, says which [`Act`] each needs, and is the description of the API
+//! (`openapi.json`): an operation without its act cannot be written. Here each request passes, in this order: who it is from, how many
+//! requests they make, whether some role of theirs opens the operation, whether its parameters are known, and whether it was
+//! asked for before. Whether it may be done to one procedure or run is asked where that is known. What changes something, and whatever is
+//! refused, is written into the audit log. No `GET` changes anything.
+
+mod call;
+mod caller;
+mod decisions;
+mod events;
+mod openapi;
+mod procedures;
+mod runs;
+mod steer;
+mod stream;
+mod table;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, get, on};
+use axum::{Extension, Router};
+use futures_util::StreamExt;
+use runbook_core::policy::access::Act;
+use runbook_core::{Digest, RunId, limits};
+use runbook_engine::access::{Entry, Known, Once};
+use runbook_engine::journal::JournalError;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::App;
+use crate::lives::Ask;
+use crate::peer::Peer;
+use crate::problem::Problem;
+use crate::web;
+
+pub use call::Call;
+use caller::{Caller, Counter, Strangers};
+
+const ROOT: &str = "/api/v1";
+
+/// What a request came to.
+pub struct Answer {
+    response: Response<Body>,
+    /// What it was done to, for the audit log.
+    about: Option<String>,
+    /// Kept under the key of the request, where it has one.
+    kept: Option<(StatusCode, Value)>,
+}
+
+impl Answer {
+    pub fn json(value: &Value) -> Answer {
+        Answer { response: web::json(StatusCode::OK, value), about: None, kept: None }
+    }
+
+    /// A list, and where the next page begins.
+    pub fn page(items: Vec<Value>, next: Option<String>) -> Answer {
+        Answer::json(&json!({"items": items, "next": next}))
+    }
+
+    /// Something was done.
+    pub fn done(status: StatusCode, value: Value, about: String) -> Answer {
+        Answer { response: web::json(status, &value), about: Some(about), kept: Some((status, value)) }
+    }
+
+    pub fn raw(response: Response<Body>) -> Answer {
+        Answer { response, about: None, kept: None }
+    }
+}
+
+type Answered = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+
+/// One thing that can be asked.
+pub struct Operation {
+    /// Also what the audit log calls it.
+    id: &'static str,
+    method: Method,
+    /// Below [`ROOT`].
+    path: &'static str,
+    act: Act,
+    summary: &'static str,
+    query: &'static [(&'static str, table::Kind, &'static str)],
+    /// The schema of its body.
+    body: Option<&'static str>,
+    answer: table::Gives,
+    run: fn(Call) -> Answered,
+}
+
+/// What all requests to the API share.
+pub struct Api {
+    app: Arc<App>,
+    asks: UnboundedSender<Ask>,
+    counter: Counter,
+    strangers: Strangers,
+    streams: Arc<Semaphore>,
+    labels: call::KnownLabels,
+}
+
+pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
+    let api = Arc::new(Api {
+        app,
+        asks,
+        counter: Counter::default(),
+        strangers: Strangers::default(),
+        streams: Arc::new(Semaphore::new(limits::STREAMS)),
+        labels: call::KnownLabels::default(),
+    });
+    let mut router = Router::new().route("/metrics", get(metrics));
+    for operation in table::OPERATIONS.iter() {
+        let filter = if operation.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
+        let answer = move |State(api): State<Arc<Api>>, params: RawPathParams, request: Request| async move {
+            let mut response = respond(&api, operation, &params, request).await;
+            let headers = response.headers_mut();
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        };
+        router = router.route(&format!("{ROOT}{}", operation.path), on(filter, answer));
+    }
+    router.with_state(api)
+}
+
+/// For whoever is on this machine; from elsewhere it takes a role for all procedures.
+async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response<Body> {
+    if !peer.is_here {
+        match caller::recognise(&api, &headers) {
+            Ok(caller) if caller.rights.may_everywhere(Act::View) => {}
+            Ok(caller) => {
+                let detail = format!("this needs a role of `{}` for all procedures", caller.person);
+                return Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail).into_response();
+            }
+            Err(problem) => {
+                api.strangers.refused(&api, &peer, "metrics", &problem).await;
+                return problem.into_response();
+            }
+        }
+    }
+    tokio::task::block_in_place(|| web::metrics(&api.app))
+}
+
+async fn respond(api: &Arc<Api>, operation: &'static Operation, params: &RawPathParams, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let Some(peer) = head.extensions.get::<Peer>().copied() else {
+        return Problem::later("busy", "it is not known where the request comes from", 1).into_response();
+    };
+    let caller = match caller::recognise(api, &head.headers) {
+        Ok(caller) => caller,
+        Err(problem) => {
+            api.strangers.refused(api, &peer, operation.id, &problem).await;
+            return problem.into_response();
+        }
+    };
+    let changes = head.method != Method::GET && operation.act != Act::Foresee;
+    let answered = async {
+        if !api.counter.allows(&caller.token, api.app.clock.now()) {
+            return Err(Problem::too_many());
+        }
+        if !caller.rights.may_at_all(operation.act) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "not_allowed", format!("no role of `{}` allows this", caller.person)));
+        }
+        let mut call = Call::new(api.clone(), caller.clone(), params, head.uri.query(), head.headers.clone(), operation)?;
+        if operation.body.is_some() {
+            call.body = read(body).await?;
+        }
+        match key(&head.headers)? {
+            Some(key) if changes => once(api, operation, call, key, head.uri.path()).await,
+            _ => (operation.run)(call).await,
+        }
+    };
+    let answered = answered.await;
+    let (result, about, detail) = match &answered {
+        Ok(answer) => ("done", answer.about.clone(), None),
+        Err(problem) => (problem.kind(), None, Some(problem.detail())),
+    };
+    let is_refusal = answered.as_ref().is_err_and(|problem| matches!(problem.status(), StatusCode::FORBIDDEN));
+    if changes || is_refusal {
+        let about = about.or_else(|| params.iter().next().map(|(_, value)| caller::clipped(value)));
+        let entry = Entry {
+            at: api.app.clock.now(),
+            person: Some(caller.person),
+            token: Some(caller.token),
+            from: peer.address.to_string(),
+            act: operation.id.to_owned(),
+            about,
+            result: result.to_owned(),
+            detail: detail.map(caller::clipped),
+        };
+        if let Err(error) = api.app.access.audit(entry).await {
+            tracing::error!(%error, act = operation.id, "the audit log could not be written");
+            api.app.is_fatal(&error);
+        }
+    }
+    answered.map_or_else(IntoResponse::into_response, |answer| answer.response)
+}
+
+/// A JSON object; nothing at all is one without members.
+async fn read(body: Body) -> Result<Value, Problem> {
+    let whole = async {
+        let mut whole = Vec::new();
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "broken_off", "the body ended before its end"))?;
+            if whole.len() + chunk.len() > limits::CALL_BYTES {
+                let most = limits::CALL_BYTES / 1024 / 1024;
+                let detail = format!("the body is larger than {most} MiB");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    };
+    let too_slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long");
+    let whole = tokio::time::timeout(limits::REQUEST_BODY_TIME, whole).await.map_err(too_slow)??;
+    if whole.is_empty() {
+        return Ok(json!({}));
+    }
+    let value: Value =
+        serde_json::from_slice(&whole).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(Problem::malformed("the body is not a JSON object")),
+    }
+}
+
+/// What the request is called by whoever sends it.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= limits::REQUEST_KEY_BYTES => Ok(Some(key.to_owned())),
+        _ => Err(Problem::malformed(format!("`Idempotency-Key` has 1 to {} plain characters", limits::REQUEST_KEY_BYTES))),
+    }
+}
+
+/// Does what is asked, unless it was done under this key before: then it is answered as it was then.
+async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, path: &str) -> Result<Answer, Problem> {
+    let asked = json!([operation.id, path, &call.body]);
+    let once = Once {
+        person: call.caller.person.clone(),
+        key,
+        request: Digest::of_json(&asked).map_err(|error| Problem::malformed(error.to_string()))?,
+        run: (operation.id == table::START).then(|| call.run_id.clone()),
+    };
+    let known = api.app.access.begin(once.clone(), api.app.clock.now()).await.map_err(|error| unread(api, &error))?;
+    match known {
+        Known::New | Known::Begun(None) => {}
+        // It may have been made meanwhile: under the same id it cannot be made twice.
+        Known::Begun(Some(run)) => call.run_id = run,
+        Known::Done(answer) => {
+            let status = answer["status"].as_u64().and_then(|status| StatusCode::from_u16(status as u16).ok()).unwrap_or_default();
+            let about = answer["about"].as_str().map(str::to_owned);
+            return Ok(Answer { response: web::json(status, &answer["body"]), about, kept: None });
+        }
+        Known::Other => {
+            let detail = "another request had this `Idempotency-Key`; give each its own";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", detail));
+        }
+    }
+    let answered = (operation.run)(call).await;
+    let written = match &answered {
+        Ok(Answer { kept: Some((status, body)), about, .. }) => {
+            api.app.access.done(&once, json!({"status": status.as_u16(), "body": body, "about": about})).await
+        }
+        Err(problem) if problem.status().is_client_error() => api.app.access.forget(&once).await,
+        _ => Ok(()),
+    };
+    if let Err(error) = written {
+        tracing::warn!(%error, "what a request came to could not be kept");
+    }
+    answered
+}
+
+/// What a store that cannot be read or written means for a request.
+fn unread(api: &Api, error: &JournalError) -> Problem {
+    match error {
+        JournalError::NoRun(run) => Problem::not_found(format!("there is no run `{run}`")),
+        JournalError::Damaged { .. } | JournalError::Newer { .. } | JournalError::NoPlan(_) => {
+            tracing::error!(%error, "a record cannot be read");
+            Problem::new(StatusCode::CONFLICT, "damaged", error.to_string())
+        }
+        error => {
+            api.app.is_fatal(error);
+            tracing::error!(%error, "a request could not be answered");
+            Problem::later("store", "the records cannot be read or written now; ask again", 5)
+        }
+    }
+}
+
+/// A run id that nobody has had.
+fn fresh_run(app: &App) -> RunId {
+    runbook_engine::start::draw(&*app.clock).0
+}

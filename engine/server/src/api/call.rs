@@ -1,0 +1,232 @@
+//! One request that may be answered: its caller, and its parameters as they were given.
+
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::RawPathParams;
+use axum::http::{HeaderMap, StatusCode};
+use runbook_core::policy::access::{Act, Labels};
+use runbook_core::{Digest, RunId, limits};
+use runbook_engine::journal::{Journal, JournalError, RunRow};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Api, Caller, Operation, fresh_run, unread};
+use crate::App;
+use crate::problem::Problem;
+
+pub struct Call {
+    pub api: Arc<Api>,
+    pub caller: Caller,
+    path: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
+    pub headers: HeaderMap,
+    pub body: Value,
+    /// The id of the run that it starts, where it starts one.
+    pub run_id: RunId,
+}
+
+impl Call {
+    pub fn new(
+        api: Arc<Api>,
+        caller: Caller,
+        params: &RawPathParams,
+        query: Option<&str>,
+        headers: HeaderMap,
+        operation: &Operation,
+    ) -> Result<Call, Problem> {
+        let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut given = BTreeMap::new();
+        for (name, value) in form(query.unwrap_or_default())? {
+            if !operation.query.iter().any(|(known, _, _)| *known == name) {
+                let known: Vec<&str> = operation.query.iter().map(|(known, _, _)| *known).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Problem::malformed(format!(
+                    "there is no parameter `{}`; there are: {known}",
+                    super::caller::clipped(&name)
+                )));
+            }
+            if given.insert(name.clone(), value).is_some() {
+                return Err(Problem::malformed(format!("`{name}` is given twice")));
+            }
+        }
+        let run_id = fresh_run(&api.app);
+        Ok(Call { api, caller, path, query: given, headers, body: Value::Null, run_id })
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        &self.api.app
+    }
+
+    /// A part of the address.
+    pub fn part<T: FromStr>(&self, name: &str) -> Result<T, Problem>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.path.get(name).map(String::as_str).unwrap_or_default();
+        // What cannot be a name is the name of nothing.
+        text.parse().map_err(|_| Problem::not_found(format!("there is no {name} of this name")))
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let parsed = self.text(name).map(str::parse).transpose();
+        parsed.map_err(|error| Problem::malformed(format!("`{name}`: {error}")))
+    }
+
+    /// How many lines are wanted.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        match self.parsed::<usize>("limit")? {
+            None => Ok(limits::PAGE_DEFAULT),
+            Some(limit) if (1..=limits::PAGE).contains(&limit) => Ok(limit),
+            Some(_) => Err(Problem::malformed(format!("`limit` is between 1 and {}", limits::PAGE))),
+        }
+    }
+
+    /// The body, as what it is to be.
+    pub fn asked<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_value(self.body.clone()).map_err(|error| Problem::malformed(format!("the body: {error}")))
+    }
+
+    /// Reads a store, where others do not wait for it.
+    pub fn read<T>(&self, read: impl FnOnce(&App) -> Result<T, JournalError>) -> Result<T, Problem> {
+        tokio::task::block_in_place(|| read(self.app())).map_err(|error| unread(&self.api, &error))
+    }
+
+    /// The run that is named, where the caller may see it: one that they may not is not there.
+    pub fn run(&self) -> Result<RunRow, Problem> {
+        let id: RunId = self.part("run")?;
+        let row = self.read(|app| app.journal.run(&id))?;
+        match self.sees(&row)? {
+            true => Ok(row),
+            false => Err(Problem::not_found(format!("there is no run `{id}`"))),
+        }
+    }
+
+    /// The same, where they may do this to it.
+    pub fn run_for(&self, act: Act) -> Result<RunRow, Problem> {
+        let row = self.run()?;
+        self.may(act, &*self.labels(&row)?)?;
+        Ok(row)
+    }
+
+    pub fn sees(&self, row: &RunRow) -> Result<bool, Problem> {
+        Ok(self.caller.rights.may_everywhere(Act::View) || self.caller.rights.may(Act::View, &*self.labels(row)?))
+    }
+
+    pub fn may(&self, act: Act, labels: &Labels) -> Result<(), Problem> {
+        match self.caller.rights.may(act, labels) {
+            true => Ok(()),
+            false => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "not_allowed",
+                format!("no role of `{}` allows this for procedures with these labels", self.caller.person),
+            )),
+        }
+    }
+
+    /// For what is of no procedure.
+    pub fn may_everywhere(&self, act: Act) -> Result<(), Problem> {
+        match self.caller.rights.may_everywhere(act) {
+            true => Ok(()),
+            false => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "not_allowed",
+                format!("this needs a role of `{}` for all procedures, and it has some for certain labels", self.caller.person),
+            )),
+        }
+    }
+
+    /// Those of the procedure that a run is of, as it was when the run began.
+    pub fn labels(&self, row: &RunRow) -> Result<Arc<Labels>, Problem> {
+        self.read(|app| self.api.labels.of(&*app.journal, &row.plan))
+    }
+}
+
+/// The labels of plans, of which each is large and never changes.
+#[derive(Debug, Default)]
+pub struct KnownLabels {
+    known: Mutex<HashMap<Digest, Arc<Labels>>>,
+}
+
+impl KnownLabels {
+    fn of(&self, journal: &dyn Journal, plan: &Digest) -> Result<Arc<Labels>, JournalError> {
+        #[derive(Deserialize)]
+        struct Part {
+            procedures: Vec<Labelled>,
+        }
+        #[derive(Deserialize)]
+        struct Labelled {
+            labels: Labels,
+        }
+        if let Some(labels) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(plan) {
+            return Ok(labels.clone());
+        }
+        let text = journal.plan(plan)?;
+        let damaged = |why: String| JournalError::Damaged { what: format!("the plan {plan} cannot be read: {why}") };
+        let part: Part = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let main = part.procedures.into_iter().next().ok_or_else(|| damaged("it has no procedure".to_owned()))?;
+        let labels = Arc::new(main.labels);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= limits::LABELS_KEPT {
+            known.clear();
+        }
+        known.insert(plan.clone(), labels.clone());
+        Ok(labels)
+    }
+}
+
+/// `name=value&…`, percent-encoded.
+fn form(query: &str) -> Result<Vec<(String, String)>, Problem> {
+    let decoded = |text: &str| -> Result<String, Problem> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'+' => b' ',
+                b'%' => {
+                    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                    match (digit(rest.next()), digit(rest.next())) {
+                        (Some(high), Some(low)) => (high * 16 + low) as u8,
+                        _ => return Err(Problem::malformed("a `%` in the query is not followed by two digits")),
+                    }
+                }
+                byte => byte,
+            });
+        }
+        String::from_utf8(bytes).map_err(|_| Problem::malformed("the query is not UTF-8"))
+    };
+    query
+        .split('&')
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Ok((decoded(name)?, decoded(value)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded_or_refused() {
+        let read = |query: &str| form(query).ok();
+        let pairs = |of: &[(&str, &str)]| Some(of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>());
+        assert_eq!(read(""), pairs(&[]));
+        assert_eq!(read("a=1&b=x%2Fy+z&&c"), pairs(&[("a", "1"), ("b", "x/y z"), ("c", "")]));
+        assert_eq!(read("a=b=c"), pairs(&[("a", "b=c")]));
+        for wrong in ["a=%", "a=%4", "a=%zz", "a=%ff", "%c3=1"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What waits for people, and what they say to it.
+
+use axum::http::StatusCode;
+use runbook_core::policy::access::Act;
+use runbook_core::run::decision::Choice;
+use runbook_core::run::event::{Signature, Vote};
+use runbook_core::value::{Map, Value};
+use runbook_core::{DecisionId, Digest, RunId};
+use runbook_engine::journal::DecisionFilter;
+use runbook_engine::message::Message;
+use runbook_engine::permit;
+use runbook_engine::report::listed;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::runs::replayed;
+use super::steer::{bounded, say};
+use super::{Answer, Call};
+use crate::problem::Problem;
+
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let limit = call.limit()?;
+    let after = call.text("after").map(cursor).transpose()?;
+    let mut filter = DecisionFilter { run: call.parsed::<RunId>("run")?, after, limit: limit + 1 };
+    let (mut found, mut next) = (Vec::new(), None);
+    'pages: loop {
+        let page = call.read(|app| app.journal.open_decisions(&filter))?;
+        let is_last = page.len() < filter.limit;
+        for open in page {
+            if found.len() == limit {
+                next = filter.after.as_ref().map(|(run, decision)| format!("{run}.{}", decision.0));
+                break 'pages;
+            }
+            filter.after = Some((open.run.clone(), open.decision));
+            let row = call.read(|app| app.journal.run(&open.run))?;
+            if call.sees(&row)? {
+                found.push(listed::decision(&open, None));
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(Answer::page(found, next))
+}
+
+/// Where a page of decisions ended.
+fn cursor(text: &str) -> Result<(RunId, DecisionId), Problem> {
+    let parsed = text.rsplit_once('.').and_then(|(run, decision)| Some((run.parse().ok()?, DecisionId(decision.parse().ok()?))));
+    parsed.ok_or_else(|| Problem::malformed("`after` is not the `next` of a page"))
+}
+
+pub async fn one(call: Call) -> Result<Answer, Problem> {
+    let row = call.run()?;
+    let id: DecisionId = call.part("decision")?;
+    let (run, _) = replayed(&call, &row.run)?;
+    let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
+    Ok(Answer::json(&json!({
+        "run": row.run, "decision": id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
+        "question": decision.request.question, "asked": decision.asked, "asked_at": decision.requested_at,
+        "expires_at": decision.deadline, "votes": decision.votes, "request": &*decision.request, "head": row.head,
+    })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    choice: Choice,
+    /// Of the request, as it was shown.
+    digest: Digest,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    answers: serde_json::Map<String, serde_json::Value>,
+    /// Where the workspace wants decisions signed.
+    #[serde(default)]
+    signature: Option<Signature>,
+    /// Of the record, as the voter saw it.
+    #[serde(default)]
+    head: Option<Digest>,
+}
+
+pub async fn decide(call: Call) -> Result<Answer, Problem> {
+    let Said { choice, digest, reason, answers, signature, head } = call.asked()?;
+    let row = call.run_for(Act::Decide)?;
+    let id: DecisionId = call.part("decision")?;
+    let (run, _) = replayed(&call, &row.run)?;
+    let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
+    if digest != decision.request.digest {
+        let now = decision.request.digest.short();
+        let detail = format!("what is asked now has the digest {now}, not {}: it has changed since it was shown", digest.short());
+        return Err(Problem::new(StatusCode::CONFLICT, "changed", detail));
+    }
+    let mut typed = Map::new();
+    for (name, value) in answers {
+        let wrong = |why: String| Problem::not_valid("the answers are not what was asked for", vec![format!("{name}: {why}")]);
+        let value = Value::from_plain_json(value).map_err(|error| wrong(error.to_string()))?;
+        let field = decision.request.fields.iter().find(|field| field.name.as_str() == name);
+        let value = match (&value, field) {
+            (Value::Text(text), Some(field)) => field.value.accept_text(text).map_err(|faults| wrong(faults.join("; ")))?,
+            _ => value,
+        };
+        typed.insert(name, value);
+    }
+    let vote = Vote {
+        reason: reason.map(|reason| bounded("reason", reason)).transpose()?,
+        answers: typed,
+        signature,
+        head,
+        ..Vote::new(call.caller.identity(), choice, digest)
+    };
+    // Told apart from what the run itself refuses: this person may not, another might.
+    let permitted = tokio::task::block_in_place(|| permit::permit_vote(&run, &row.run, id, &vote));
+    permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))?;
+    say(&call, &row.run, Message::Decide { decision: id, vote: Box::new(vote) }).await
+}

@@ -1,0 +1,104 @@
+//! The description of the API, made from the table of operations and the schemas of what goes in and out.
+
+use axum::http::Method;
+use runbook_core::limits;
+use serde_json::{Value, json};
+
+use super::table::{Gives, Kind, OPERATIONS};
+use super::{Answer, Call, Operation, ROOT};
+use crate::problem::Problem;
+
+/// What goes in and out, as JSON Schema.
+const SCHEMAS: &str = include_str!("schemas.json");
+
+pub async fn description(_: Call) -> Result<Answer, Problem> {
+    Ok(Answer::json(&document()))
+}
+
+/// OpenAPI 3.1.
+pub fn document() -> Value {
+    let mut paths = serde_json::Map::new();
+    for operation in &OPERATIONS {
+        let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
+        entry[operation.method.as_str().to_ascii_lowercase()] = described(operation);
+    }
+    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "runbook", "version": "1",
+            "description": "What people and programs ask of `runbook serve`. Fields may be added; none is renamed or given another meaning.",
+        },
+        "servers": [{"url": ROOT}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Made by `runbook token create`"}},
+            "schemas": schemas,
+        },
+    })
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn schema_of(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => json!({"type": "string"}),
+        Kind::Limit => json!({"type": "integer", "minimum": 1, "maximum": limits::PAGE, "default": limits::PAGE_DEFAULT}),
+        Kind::Whole => json!({"type": "integer", "minimum": 0}),
+        Kind::Boolean => json!({"type": "boolean"}),
+        Kind::RunId => reference("RunId"),
+        Kind::Phase => reference("Phase"),
+        Kind::Word => json!({"enum": ["ran", "joined", "dropped", "deferred"]}),
+    }
+}
+
+fn described(operation: &Operation) -> Value {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> =
+        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
+    parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
+        json!({"name": name, "in": "query", "description": doc, "required": *name == "step", "schema": schema_of(*kind)})
+    }));
+    if operation.method == Method::POST {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "With the same key the same request of the same person counts once, for seven days",
+            "schema": {"type": "string", "minLength": 1, "maxLength": limits::REQUEST_KEY_BYTES},
+        }));
+    }
+    let as_json = |schema: Value| json!({"application/json": {"schema": schema}});
+    let (status, content) = match operation.answer {
+        Gives::Page(of) => {
+            let list = json!({
+                "type": "object", "required": ["items", "next"],
+                "properties": {"items": {"type": "array", "items": reference(of)}, "next": {"type": ["string", "null"]}},
+            });
+            ("200", as_json(list))
+        }
+        Gives::One(of) => ("200", as_json(reference(of))),
+        Gives::Made(of) => ("201", as_json(reference(of))),
+        Gives::Stream => ("200", json!({"text/event-stream": {"schema": {"type": "string"}}})),
+        Gives::Bytes => ("200", json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
+    };
+    let problem = json!({"description": "A problem document (RFC 9457); `kind` is stable",
+        "content": {"application/problem+json": {"schema": reference("Problem")}}});
+    let mut responses = json!({
+        status: {"description": operation.summary, "content": content},
+        "default": problem,
+    });
+    if operation.answer == Gives::Bytes {
+        responses["206"] = responses["200"].clone();
+        responses["416"] = json!({"description": "There is no such part"});
+    }
+    let mut described = json!({
+        "operationId": operation.id, "summary": operation.summary, "parameters": parameters, "responses": responses,
+        "x-act": format!("{:?}", operation.act).to_ascii_lowercase(),
+    });
+    if let Some(body) = operation.body {
+        described["requestBody"] = json!({"required": false, "content": as_json(reference(body))});
+    }
+    described
+}

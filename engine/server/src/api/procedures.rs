@@ -1,0 +1,195 @@
+//! The catalogue that is served: procedures, triggers, and what a run would do.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use runbook_core::check::CheckOptions;
+use runbook_core::document::Procedure;
+use runbook_core::explore;
+use runbook_core::policy::access::{Act, Labels};
+use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::value::{Map, Value};
+use runbook_core::{Plan, ProcedureName};
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::start::{Order, StartError};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answer, Call};
+use crate::problem::Problem;
+
+/// What a run is to be of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    #[serde(default)]
+    pub environment: Option<String>,
+    #[serde(default)]
+    pub inputs: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A procedure, judged for an environment.
+pub struct Chosen {
+    pub catalogue: Arc<Catalogue>,
+    pub plan: Arc<Plan>,
+}
+
+pub fn labels(procedure: &Procedure) -> Labels {
+    procedure.labels.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect()
+}
+
+fn told(catalogue: &Catalogue, procedure: &Procedure) -> serde_json::Value {
+    let name = procedure.name.value.as_str();
+    let mut versions: Vec<_> = catalogue.procedures().filter(|p| p.name.value.as_str() == name).map(|p| p.version.value).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let text = |scalar: &Option<runbook_core::document::Scalar>| scalar.as_ref().map(|scalar| scalar.value.clone());
+    json!({
+        "name": name, "version": procedure.version.value, "versions": versions, "kind": procedure.kind.value,
+        "title": text(&procedure.title), "description": text(&procedure.description), "owner": text(&procedure.owner),
+        "impact": procedure.impact.as_ref().map(|impact| impact.value).unwrap_or_default(),
+        "labels": labels(procedure), "file": &*procedure.source.name,
+    })
+}
+
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let (catalogue, limit) = (call.app().serving.catalogue(), call.limit()?);
+    let mut names: Vec<&ProcedureName> = catalogue.procedures().map(|procedure| &procedure.name.value).collect();
+    names.sort_unstable();
+    names.dedup();
+    let after = call.text("after").unwrap_or_default();
+    let seen = |name: &&ProcedureName| name.as_str() > after;
+    let visible = names
+        .into_iter()
+        .filter(seen)
+        .filter_map(|name| catalogue.procedure(name.as_str()))
+        .filter(|procedure| call.caller.rights.may(Act::View, &labels(procedure)));
+    let mut found: Vec<&Procedure> = visible.take(limit + 1).collect();
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| last.name.value.to_string());
+    Ok(Answer::page(found.into_iter().map(|procedure| told(&catalogue, procedure)).collect(), next))
+}
+
+/// The newest version of a procedure that the caller may see.
+fn find<'c>(call: &Call, catalogue: &'c Catalogue, name: &str) -> Result<&'c Procedure, Problem> {
+    let found = catalogue.procedure(name).filter(|procedure| call.caller.rights.may(Act::View, &labels(procedure)));
+    found.ok_or_else(|| Problem::not_found(format!("there is no procedure `{}`", super::caller::clipped(name))))
+}
+
+/// The same, where the caller may do this to it and it is valid in the environment.
+pub fn choose(call: &Call, name: &str, environment: Option<String>, act: Act) -> Result<Chosen, Problem> {
+    let catalogue = call.app().serving.catalogue();
+    let procedure = find(call, &catalogue, name)?;
+    call.may(act, &labels(procedure))?;
+    if let Some(workspace) = catalogue.workspace()
+        && let Err(why) = workspace.environment(environment.as_deref())
+    {
+        return Err(Problem::not_valid(why.to_string(), Vec::new()));
+    }
+    let (plan, found) = tokio::task::block_in_place(|| catalogue.plan(procedure, &CheckOptions { environment, today: None }));
+    let Some(plan) = plan else {
+        let errors = found.iter().filter(|fault| fault.severity == runbook_core::diagnostic::Severity::Error);
+        let faults = errors.map(|fault| format!("{}: {}", fault.code.as_str(), fault.message)).collect();
+        return Err(Problem::not_valid(format!("`{name}` is not valid"), faults));
+    };
+    let plan = Arc::new(plan);
+    Ok(Chosen { catalogue, plan })
+}
+
+impl Chosen {
+    /// The first fact of a run that the caller asks for.
+    pub fn started(
+        &self,
+        call: &Call,
+        inputs: serde_json::Map<String, serde_json::Value>,
+        seed: u64,
+    ) -> Result<RunStarted, Problem> {
+        let inputs = Value::from_plain_json(serde_json::Value::Object(inputs));
+        let Ok(Value::Map(inputs)) = inputs else {
+            return Err(Problem::malformed("`inputs` holds a number that is none"));
+        };
+        let root = self.catalogue.root();
+        let order = Order {
+            plan: self.plan.clone(),
+            inputs: self.of_their_types(inputs),
+            requested_by: call.caller.identity(),
+            part: Part::Whole,
+            stepwise: false,
+            catalogue: Some(self.catalogue.digest()),
+            root: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
+        };
+        order.started(seed).map_err(|error| match error {
+            StartError::Inputs(faults) => {
+                let faults = faults.into_iter().map(|(name, fault)| format!("input `{name}`: {fault}")).collect();
+                Problem::not_valid("the inputs are not what the procedure declares", faults)
+            }
+            error => Problem::not_valid(error.to_string(), Vec::new()),
+        })
+    }
+
+    /// What JSON has no word for, a duration or a time, is written as text.
+    fn of_their_types(&self, mut inputs: Map) -> Map {
+        for spec in &self.plan.main().inputs {
+            if let Some(value) = inputs.get_mut(spec.name.as_str())
+                && let Value::Text(text) = &*value
+                && let Ok(read) = spec.value.accept_text(text)
+            {
+                *value = read;
+            }
+        }
+        inputs
+    }
+}
+
+pub async fn one(call: Call) -> Result<Answer, Problem> {
+    let catalogue = call.app().serving.catalogue();
+    let name: String = call.part("procedure")?;
+    let procedure = find(&call, &catalogue, &name)?;
+    let mut value = told(&catalogue, procedure);
+    let inputs = procedure.inputs.iter().map(|(name, input)| {
+        json!({
+            "name": name.value, "type": input.r#type.value, "required": input.required,
+            "description": input.description.as_ref().map(|text| text.value.clone()),
+        })
+    });
+    value["inputs"] = inputs.collect();
+    Ok(Answer::json(&value))
+}
+
+pub async fn dry_run(call: Call) -> Result<Answer, Problem> {
+    let Wanted { environment, inputs } = call.asked()?;
+    let name: String = call.part("procedure")?;
+    let chosen = choose(&call, &name, environment, Act::Foresee)?;
+    let started = chosen.started(&call, inputs, 0)?;
+    let now = call.app().clock.now();
+    let predicted = tokio::task::block_in_place(|| {
+        explore::dry_run(&chosen.plan, &started, now, &explore::Options::default(), &mut explore::Nothing).map(|mut predicted| {
+            chosen.catalogue.add_types(&mut predicted, &chosen.plan);
+            predicted
+        })
+    });
+    match predicted {
+        Ok(predicted) => {
+            let value = serde_json::to_value(&predicted).map_err(|error| Problem::not_valid(error.to_string(), Vec::new()))?;
+            Ok(Answer::done(StatusCode::OK, value, name))
+        }
+        Err(why) => Err(Problem::not_valid(format!("the run cannot be predicted: {why}"), Vec::new())),
+    }
+}
+
+pub async fn triggers(call: Call) -> Result<Answer, Problem> {
+    let catalogue = call.app().serving.catalogue();
+    let (_, served, _) = call.app().serving.served();
+    let visible = served.triggers().filter(|trigger| {
+        let procedure = catalogue.procedure(trigger.name.procedure.as_str());
+        procedure.is_some_and(|procedure| call.caller.rights.may(Act::View, &labels(procedure)))
+    });
+    let told = visible.map(|trigger| {
+        json!({
+            "trigger": trigger.name.to_string(), "procedure": trigger.name.procedure, "version": trigger.version,
+            "source": trigger.source, "impact": trigger.impact, "when": trigger.when.as_ref().map(|when| when.source.as_str()),
+        })
+    });
+    Ok(Answer::page(told.collect(), None))
+}

@@ -1,0 +1,300 @@
+//! Runs: lists, their steps and records, what steps wrote, and how one is started.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use futures_util::stream;
+use runbook_core::document::procedure::Version;
+use runbook_core::policy::access::Act;
+use runbook_core::run::view::StepView;
+use runbook_core::{Fact, ProcedureName, Run, RunId, StepPath, limits};
+use runbook_engine::driver::engine;
+use runbook_engine::journal::{JournalError, Phase, RunFilter, RunRow};
+use runbook_engine::log::{LogError, LogReader};
+use runbook_engine::report::listed;
+use runbook_engine::session::{self, Session, SessionError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::procedures::{Wanted, choose};
+use super::{Answer, Call, unread};
+use crate::lives::Ask;
+use crate::problem::Problem;
+
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let limit = call.limit()?;
+    let phase =
+        call.text("phase").map(|text| Phase::parse(text).ok_or_else(|| Problem::malformed(format!("there is no phase `{text}`"))));
+    let mut filter = RunFilter {
+        procedure: call.parsed::<ProcedureName>("procedure")?,
+        environment: call.text("environment").map(str::to_owned),
+        requested_by: call.text("requested_by").map(str::to_owned),
+        phase: phase.transpose()?,
+        unfinished: call.parsed::<bool>("open")?.unwrap_or(false),
+        before: call.parsed::<RunId>("before")?,
+        limit: limit + 1,
+    };
+    let now = call.app().clock.now();
+    let (mut found, mut looked_at, mut next) = (Vec::new(), 0, None);
+    'pages: loop {
+        let page = call.read(|app| app.journal.runs(&filter))?;
+        let is_last = page.len() < filter.limit;
+        for row in page {
+            if found.len() == limit || looked_at == limits::PAGE_SCAN {
+                // There may be more behind the last one that was looked at.
+                next = filter.before.as_ref().map(ToString::to_string);
+                break 'pages;
+            }
+            looked_at += 1;
+            filter.before = Some(row.run.clone());
+            if call.sees(&row)? {
+                found.push(listed::run(&row, now));
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(Answer::page(found, next))
+}
+
+pub async fn one(call: Call) -> Result<Answer, Problem> {
+    let row = call.run()?;
+    Ok(Answer::json(&listed::run(&row, call.app().clock.now())))
+}
+
+/// A run as it is recorded, read to its end.
+pub fn replayed(call: &Call, id: &RunId) -> Result<(Run, RunRow), Problem> {
+    let replayed = tokio::task::block_in_place(|| session::replay(&*call.app().journal, id, &mut |_, _| {}));
+    replayed.map_err(|error| of_session(call, error))
+}
+
+/// What trouble with the record of a run means for a request.
+pub fn of_session(call: &Call, error: SessionError) -> Problem {
+    match error {
+        SessionError::Journal(JournalError::Held { .. }) => {
+            Problem::new(StatusCode::CONFLICT, "under_way", "another process is at work on the run; ask again once it has ended")
+        }
+        SessionError::Journal(error) | SessionError::Stopped(error) => unread(&call.api, &error),
+        error @ (SessionError::Illegal(_) | SessionError::OtherPlan { .. } | SessionError::TooLong(_)) => {
+            Problem::new(StatusCode::CONFLICT, "refused", error.to_string())
+        }
+    }
+}
+
+pub async fn steps(call: Call) -> Result<Answer, Problem> {
+    let row = call.run()?;
+    let (run, _) = replayed(&call, &row.run)?;
+    Ok(Answer::page(run.steps().map(|step| shown(&step)).collect(), None))
+}
+
+fn shown(step: &StepView<'_>) -> Value {
+    json!({
+        "path": step.path(), "number": step.number(), "title": step.title(), "effect": step.step().effect,
+        "standing": step.standing(), "attempt": step.attempt(), "began": step.began(), "ended": step.ended(),
+        "message": step.note().map(|note| note.message.as_str()),
+    })
+}
+
+pub async fn records(call: Call) -> Result<Answer, Problem> {
+    let (row, limit) = (call.run()?, call.limit()?);
+    let from = call.parsed::<u64>("from")?.unwrap_or(1);
+    let page = call.read(|app| app.journal.records(&row.run, from, limit))?;
+    let next = page.last().filter(|last| last.seq < row.seq).map(|last| (last.seq + 1).to_string());
+    let lines = page.iter().map(|record| {
+        serde_json::from_str::<Value>(&record.line())
+            .map_err(|error| Problem::new(StatusCode::CONFLICT, "damaged", error.to_string()))
+    });
+    Ok(Answer::page(lines.collect::<Result<_, _>>()?, next))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    procedure: String,
+    /// Where it is given, the newest version must be this one: what was looked at is what runs.
+    #[serde(default)]
+    version: Option<Version>,
+    #[serde(default)]
+    environment: Option<String>,
+    #[serde(default)]
+    inputs: serde_json::Map<String, Value>,
+}
+
+pub async fn start(call: Call) -> Result<Answer, Problem> {
+    let Start { procedure, version, environment, inputs } = call.asked()?;
+    let Wanted { environment, inputs } = Wanted { environment, inputs };
+    let chosen = choose(&call, &procedure, environment, Act::Start)?;
+    let now = chosen.plan.main().version;
+    if version.is_some_and(|version| version != now) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "other_version",
+            format!("the version of `{procedure}` that is served is {now}"),
+        ));
+    }
+    let app = call.app().clone();
+    let (_, seed) = runbook_engine::start::draw(&*app.clock);
+    let started = chosen.started(&call, inputs, seed)?;
+    let id = call.run_id.clone();
+    let created =
+        Session::create(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), id.clone(), chosen.plan.clone(), started);
+    match created.await {
+        Ok(mut session) => {
+            // Whoever asked for it goes on with other things: it is the server's.
+            let adopted = session.adopt(engine());
+            let closed = session.close().await;
+            adopted.and(closed).map_err(|error| of_session(&call, error))?;
+        }
+        // Asked for before, under the same key.
+        Err(SessionError::Journal(JournalError::Exists(_))) => {}
+        Err(error) => return Err(of_session(&call, error)),
+    }
+    let _ = call.api.asks.send(Ask::Keep(id.clone()));
+    let row = call.read(|app| app.journal.run(&id))?;
+    let mut answer = Answer::done(StatusCode::CREATED, listed::run(&row, app.clock.now()), id.to_string());
+    if let Ok(location) = HeaderValue::try_from(format!("{}/runs/{id}", super::ROOT)) {
+        answer.response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(answer)
+}
+
+/// The last attempt of a step that was begun.
+fn last_attempt(call: &Call, id: &RunId, path: &StepPath) -> Result<Option<u32>, Problem> {
+    let mut last = None;
+    let replayed = tokio::task::block_in_place(|| {
+        session::replay(&*call.app().journal, id, &mut |_, event| {
+            if let Fact::AttemptStarted { path: of, attempt } = &event.fact
+                && of == path
+            {
+                last = Some(*attempt);
+            }
+        })
+    });
+    replayed.map_err(|error| of_session(call, error))?;
+    Ok(last)
+}
+
+pub async fn log(call: Call) -> Result<Answer, Problem> {
+    let row = call.run()?;
+    let path: StepPath = call.parsed("step")?.ok_or_else(|| Problem::malformed("`step` is missing: the path of the step"))?;
+    let attempt = match call.parsed::<u32>("attempt")? {
+        Some(attempt) => Some(attempt),
+        None => last_attempt(&call, &row.run, &path)?,
+    };
+    let nothing = || Problem::not_found(format!("nothing of step `{path}` was kept"));
+    let attempt = attempt.ok_or_else(nothing)?;
+    let cannot = |error: LogError| {
+        tracing::debug!(%error, "a log could not be read");
+        nothing()
+    };
+    let reader = call.app().logs.reader(&row.run, &path, attempt).map_err(cannot)?;
+    let length = reader.len().map_err(cannot)?;
+    let asked = match call.headers.get(header::RANGE) {
+        Some(range) => part_of(range.to_str().unwrap_or_default(), length),
+        None => Asked::All,
+    };
+    let (status, from, to) = match asked {
+        Asked::All => (StatusCode::OK, 0, length),
+        Asked::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
+        Asked::Beyond => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            content_range(&mut response, &format!("bytes */{length}"));
+            return Ok(Answer::raw(response));
+        }
+    };
+    let mut response = Response::new(Body::from_stream(chunks(reader, from, to)));
+    *response.status_mut() = status;
+    if status == StatusCode::PARTIAL_CONTENT {
+        content_range(&mut response, &format!("bytes {from}-{}/{length}", to - 1));
+    }
+    let headers = response.headers_mut();
+    // Never anything that a browser would show as its own.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, (to - from).into());
+    Ok(Answer::raw(response))
+}
+
+fn content_range(response: &mut Response<Body>, text: &str) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+}
+
+/// The bytes up to and without `to`, as they are wanted: a reader that stops reading makes nobody read ahead.
+fn chunks(reader: LogReader, from: u64, to: u64) -> impl futures_util::Stream<Item = Result<Bytes, LogError>> {
+    stream::unfold((reader, from), move |(reader, from)| async move {
+        if from >= to {
+            return None;
+        }
+        let read = tokio::task::block_in_place(|| reader.range(from, to));
+        match read {
+            // It became shorter than it was.
+            Ok(bytes) if bytes.is_empty() => None,
+            Ok(bytes) => {
+                let next = from + bytes.len() as u64;
+                Some((Ok(Bytes::from(bytes)), (reader, next)))
+            }
+            Err(error) => Some((Err(error), (reader, to))),
+        }
+    })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    All,
+    /// From, and up to without.
+    Part(u64, u64),
+    Beyond,
+}
+
+/// One range of bytes (RFC 9110); of several, or what is none, all is given.
+fn part_of(range: &str, length: u64) -> Asked {
+    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else { return Asked::All };
+    let number = |text: &str| text.parse::<u64>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let (from, to) = match (first.is_empty(), last.is_empty()) {
+        (true, _) => match number(last) {
+            Some(0) => return Asked::Beyond,
+            Some(count) => (length.saturating_sub(count), length),
+            None => return Asked::All,
+        },
+        (false, true) => match number(first) {
+            Some(from) => (from, length),
+            None => return Asked::All,
+        },
+        (false, false) => match (number(first), number(last)) {
+            (Some(from), Some(last)) if from <= last => (from, last.saturating_add(1).min(length)),
+            _ => return Asked::All,
+        },
+    };
+    if from >= length { Asked::Beyond } else { Asked::Part(from, to) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_of_bytes_is_understood() {
+        for (range, asked) in [
+            ("bytes=0-9", Asked::Part(0, 10)),
+            ("bytes=90-", Asked::Part(90, 100)),
+            ("bytes=-10", Asked::Part(90, 100)),
+            ("bytes=-1000", Asked::Part(0, 100)),
+            ("bytes=50-1000", Asked::Part(50, 100)),
+            ("bytes=0-18446744073709551615", Asked::Part(0, 100)),
+            ("bytes=100-", Asked::Beyond),
+            ("bytes=-0", Asked::Beyond),
+            ("bytes=9-0", Asked::All),
+            ("bytes=0-1,5-6", Asked::All),
+            ("bytes=+1-2", Asked::All),
+            ("lines=0-9", Asked::All),
+            ("bytes=-", Asked::All),
+            ("", Asked::All),
+        ] {
+            assert_eq!(part_of(range, 100), asked, "{range}");
+        }
+        assert_eq!(part_of("bytes=0-0", 0), Asked::Beyond);
+    }
+}

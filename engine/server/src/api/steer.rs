@@ -1,0 +1,117 @@
+//! What is said to a run that is under way: as `runbook cancel`, `pause`, `resume` and `note` say it.
+
+use axum::http::StatusCode;
+use runbook_core::policy::access::Act;
+use runbook_core::{RunId, limits};
+use runbook_engine::driver::engine;
+use runbook_engine::message::{Answer as Said, Message};
+use runbook_engine::session::{self, Session};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::runs::of_session;
+use super::{Answer, Call};
+use crate::lives::Ask;
+use crate::problem::Problem;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cancel {
+    #[serde(default)]
+    reason: String,
+    /// Take back what was done.
+    #[serde(default)]
+    undo: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    text: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// A text that a person gave, within the bounds of the record.
+pub fn bounded(name: &str, text: String) -> Result<String, Problem> {
+    match text.len() <= limits::ANSWER_BYTES {
+        true => Ok(text),
+        false => Err(Problem::not_valid(format!("`{name}` has at most {} bytes", limits::ANSWER_BYTES), Vec::new())),
+    }
+}
+
+/// Says something to a run, and returns once that is recorded.
+pub async fn say(call: &Call, run: &RunId, message: Message) -> Result<Answer, Problem> {
+    let app = call.app();
+    let said = session::deliver(app.journal.clone(), app.clock.clone(), app.owner(), run, message).await;
+    answered(call, run, said.map_err(|error| of_session(call, error))?)
+}
+
+fn answered(call: &Call, run: &RunId, said: Said) -> Result<Answer, Problem> {
+    match said {
+        Said::Accepted { seq } => {
+            let _ = call.api.asks.send(Ask::Keep(run.clone()));
+            Ok(Answer::done(StatusCode::OK, json!({"run": run, "event": seq}), run.to_string()))
+        }
+        Said::Refused { why } => Err(Problem::new(StatusCode::CONFLICT, "refused", why)),
+    }
+}
+
+pub async fn cancel(call: Call) -> Result<Answer, Problem> {
+    let Cancel { reason, undo } = call.asked()?;
+    let row = call.run_for(Act::Steer)?;
+    let message = Message::Cancel { by: call.caller.identity(), undo, reason: bounded("reason", reason)? };
+    say(&call, &row.run, message).await
+}
+
+pub async fn pause(call: Call) -> Result<Answer, Problem> {
+    let Reason { reason } = call.asked()?;
+    let row = call.run_for(Act::Steer)?;
+    say(&call, &row.run, Message::Pause { by: call.caller.identity(), reason: bounded("reason", reason)? }).await
+}
+
+pub async fn note(call: Call) -> Result<Answer, Problem> {
+    let Note { text } = call.asked()?;
+    if text.trim().is_empty() {
+        return Err(Problem::not_valid("a remark says something", Vec::new()));
+    }
+    let row = call.run_for(Act::Steer)?;
+    say(&call, &row.run, Message::Note { by: call.caller.identity(), text: bounded("text", text)? }).await
+}
+
+/// The run becomes the server's: it goes on here, whoever had parked it.
+pub async fn resume(call: Call) -> Result<Answer, Problem> {
+    let Nothing {} = call.asked()?;
+    let row = call.run_for(Act::Steer)?;
+    let app = call.app();
+    let trouble = |error| of_session(&call, error);
+    let opened = Session::open(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), &row.run).await;
+    let mut session = opened.map_err(trouble)?;
+    let said = if session.run().is_paused() {
+        session.receive(Message::Resume { by: call.caller.identity() }).map(|received| received.answer)
+    } else if session.run().outcome().is_some() {
+        Ok(Said::Refused { why: "the run has ended".to_owned() })
+    } else {
+        Ok(Said::Accepted { seq: session.run().seq() })
+    };
+    let said = said.and_then(|said| {
+        if matches!(said, Said::Accepted { .. }) {
+            session.adopt(engine())?;
+        }
+        Ok(said)
+    });
+    // Whatever came of it, the run is left to whoever takes it up.
+    let closed = session.close().await;
+    let said = said.map_err(trouble)?;
+    closed.map_err(trouble)?;
+    answered(&call, &row.run, said)
+}

@@ -1,0 +1,177 @@
+use std::time::Duration;
+
+use runbook_core::policy::access::Role;
+use serde_json::json;
+
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn entry(act: &str, seconds: i64) -> Entry {
+    Entry {
+        at: at(seconds),
+        person: Some("anna".to_owned()),
+        token: None,
+        from: "user anna".to_owned(),
+        act: act.to_owned(),
+        about: None,
+        result: "done".to_owned(),
+        detail: None,
+    }
+}
+
+struct Scene {
+    access: Access,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        Scene { access: Access::open(folder.path(), Commits::OnTheSpot).unwrap(), folder }
+    }
+
+    fn token(&self, lives: i64) -> (Token, Secret) {
+        let secret = Secret::draw();
+        let token = Token {
+            id: secret.id().to_owned(),
+            person: "anna".to_owned(),
+            scope: Scope { roles: vec![Role::Viewer], ..Scope::default() },
+            note: Some("a script".to_owned()),
+            made_at: at(0),
+            made_by: "root".to_owned(),
+            expires_at: at(lives),
+            revoked_at: None,
+        };
+        self.access.keep(token.clone(), &secret, entry("token_create", 0)).wait().unwrap();
+        (token, secret)
+    }
+}
+
+#[test]
+fn a_token_lets_in_until_it_expires_or_is_revoked_also_after_a_restart() {
+    let scene = Scene::new();
+    let (token, secret) = scene.token(100);
+    let shown: Secret = secret.expose().parse().unwrap();
+    let recognise = |seconds| scene.access.recognise(&shown, at(seconds)).unwrap();
+    assert_eq!(recognise(99), Ok(token.clone()));
+    assert_eq!(recognise(100), Err(Unrecognised::Expired));
+    let again = Access::open(scene.folder.path(), Commits::OnTheSpot).unwrap();
+    assert_eq!(again.recognise(&shown, at(99)).unwrap(), Ok(token.clone()));
+    assert!(again.revoke(&token.id, entry("token_revoke", 50)).wait().unwrap());
+    assert!(!again.revoke(&token.id, entry("token_revoke", 51)).wait().unwrap(), "twice is once");
+    assert!(!again.revoke("ffffffffffff", entry("token_revoke", 51)).wait().unwrap());
+    assert_eq!(recognise(99), Err(Unrecognised::Revoked), "the other process knows at once");
+    assert_eq!(again.tokens().unwrap(), [Token { revoked_at: Some(at(50)), ..token }]);
+}
+
+#[test]
+fn every_other_secret_is_wrong_and_nobody_learns_which_ids_there_are() {
+    let scene = Scene::new();
+    let (_, secret) = scene.token(100);
+    let text = secret.expose();
+    let wrong = |text: &str| scene.access.recognise(&text.parse().unwrap(), at(0)).unwrap();
+    for place in "rbk_".len()..text.len() {
+        let mut bytes = text.clone().into_bytes();
+        if bytes[place] == b'_' {
+            continue;
+        }
+        bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
+        assert_eq!(wrong(std::str::from_utf8(&bytes).unwrap()), Err(Unrecognised::Wrong), "place {place}");
+    }
+    for text in [
+        "",
+        "rbk_",
+        "rbk_1_2",
+        &text[1..],
+        &text[..text.len() - 1],
+        &format!("{text}0"),
+        &text.to_uppercase(),
+        &text.replace('_', "-"),
+    ] {
+        assert_eq!(text.parse::<Secret>(), Err(NoToken), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_is_nowhere_but_in_the_hands_of_whoever_has_it() {
+    let scene = Scene::new();
+    let (token, secret) = scene.token(100);
+    let text = secret.expose();
+    let (_, half) = text.rsplit_once('_').unwrap();
+    assert!(!format!("{secret:?}{token:?}{}", serde_json::to_string(&token).unwrap()).contains(half));
+    let mut read = 0;
+    for file in std::fs::read_dir(scene.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        read += bytes.len();
+        assert!(!bytes.windows(half.len()).any(|window| window == half.as_bytes()));
+    }
+    assert!(read > 4096, "{read} bytes");
+}
+
+#[test]
+fn the_audit_log_is_a_chain_in_which_any_change_is_seen() {
+    let scene = Scene::new();
+    for number in 0..5 {
+        scene.access.audit(entry("run_start", number)).wait().unwrap();
+    }
+    let page = scene.access.audited(None, 10).unwrap();
+    assert_eq!(page.broken_at, None);
+    assert_eq!(page.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+    let part = scene.access.audited(Some(4), 2).unwrap();
+    assert_eq!(
+        (part.entries.as_slice(), part.broken_at),
+        (&page.entries[2..4], None),
+        "a part is checked against what is before it"
+    );
+    let path = scene.folder.path().join("access.db");
+    for (change, broken_at) in [
+        ("UPDATE audit SET body = replace(body, 'anna', 'bob') WHERE number = 3", 3),
+        ("DELETE FROM audit WHERE number = 2", 3),
+        ("UPDATE audit SET hash = (SELECT hash FROM audit WHERE number = 1) WHERE number = 4", 4),
+    ] {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(copy.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        for file in ["access.db", "access.db-wal"] {
+            std::fs::copy(path.with_file_name(file), copy.path().join(file)).unwrap();
+        }
+        rusqlite::Connection::open(copy.path().join("access.db")).unwrap().execute(change, []).unwrap();
+        let page = Access::open(copy.path(), Commits::OnTheSpot).unwrap().audited(None, 10).unwrap();
+        assert_eq!(page.broken_at, Some(broken_at), "{change}");
+    }
+}
+
+#[test]
+fn a_write_counts_once_for_its_person_and_its_key() {
+    let scene = Scene::new();
+    let run: RunId = RunId::from_parts(1, 2);
+    let once = |person: &str, request: &str| Once {
+        person: person.to_owned(),
+        key: "k".to_owned(),
+        request: Digest::of_bytes(request.as_bytes()),
+        run: Some(run.clone()),
+    };
+    let begin = |once: Once, seconds| scene.access.begin(once, at(seconds)).wait().unwrap();
+    let anna = once("anna", "start a");
+    assert_eq!(begin(anna.clone(), 0), Known::New);
+    assert_eq!(
+        begin(Once { run: Some(RunId::from_parts(3, 4)), ..anna.clone() }, 1),
+        Known::Begun(Some(run.clone())),
+        "of the first time"
+    );
+    assert_eq!(begin(once("anna", "start b"), 1), Known::Other);
+    assert_eq!(begin(once("bob", "start b"), 1), Known::New, "another person's keys are another's");
+    scene.access.done(&anna, json!({"run": "r"})).wait().unwrap();
+    scene.access.forget(&anna).wait().unwrap();
+    assert_eq!(begin(anna.clone(), 2), Known::Done(json!({"run": "r"})), "what was done is not forgotten");
+    scene.access.forget(&once("bob", "start b")).wait().unwrap();
+    assert_eq!(begin(once("bob", "start c"), 2), Known::New);
+    let life = i64::try_from(limits().as_secs()).unwrap();
+    assert_eq!(begin(anna, life), Known::New, "its time is over");
+}
+
+fn limits() -> Duration {
+    runbook_core::limits::REQUEST_KEY_LIFE
+}
