@@ -632,16 +632,17 @@ fn what_new_and_init_write_is_valid() {
     desk.run("init").exits(0).says("kept");
     desk.run("new my-procedure").exits(0);
     desk.run("new my-procedure").exits(2).says("is there already");
+    desk.run("new my-playbook --template playbook").exits(0);
+    desk.run("check my-playbook").exits(0);
+    desk.run("check").exits(0).says("6 files checked, no faults");
+    let workspace = std::fs::read_to_string(desk.path("workspace.yaml")).unwrap();
+    let (before, escalations) = workspace.split_once("escalations:\n").unwrap();
+    std::fs::write(desk.path("workspace.yaml"), before).unwrap();
     desk.run("new lost --kind playbook").exits(0).says("add an escalation to workspace.yaml");
     std::fs::remove_file(desk.path("lost.yaml")).unwrap();
     std::fs::remove_file(desk.path("lost.test.yaml")).unwrap();
-    let workspace = std::fs::read_to_string(desk.path("workspace.yaml")).unwrap();
-    let people =
-        "people: {ann: {users: [ann]}}\ngroups: {on-call: [ann]}\nescalations: {urgent: {steps: [{to: [on-call], after: 15m}]}}\n";
-    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}{people}")).unwrap();
-    desk.run("new my-playbook --kind playbook").exits(0);
-    desk.run("check").exits(0).says("6 files checked, no faults");
-    std::fs::write(desk.path("workspace.yaml"), format!("{workspace}groups: {{on-call: [nobody]}}\n")).unwrap();
+    std::fs::write(desk.path("workspace.yaml"), format!("{before}escalations:\n{}", escalations.replace("on-call", "nobody")))
+        .unwrap();
     desk.run("check hello").exits(2).prints("workspace.yaml");
     std::fs::write(desk.path("workspace.yaml"), workspace).unwrap();
     std::fs::remove_file(desk.path("my-playbook.yaml")).unwrap();

@@ -3,22 +3,26 @@
 //!
 //! A file may stay as it was and its procedure still change: with the workspace's policy, or with what it calls.
 
+mod expected;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use runbook_core::check::CheckOptions;
 use runbook_core::compare::{Comparison, ProcedureChange, compare_in_all, successions};
-use runbook_core::diagnostic::{Diagnostic, Severity};
+use runbook_core::diagnostic::{Code, Diagnostic, Severity};
 use runbook_core::document::Procedure;
 use runbook_core::document::procedure::Version;
 use runbook_core::document::test::{Case, Test};
-use runbook_core::explore::DryRun;
+use runbook_core::explore::{self, DryRun};
 use runbook_core::policy::People;
-use runbook_core::{Digest, Plan, trial};
+use runbook_core::trial::{self, Coverage};
+use runbook_core::{Digest, Plan};
 
 use crate::catalogue::{Catalogue, has_errors};
 use crate::judged::{Environments, Judged, key};
 use crate::suite::{self, Selection};
+pub use expected::{Altered, Expected};
 
 /// A change, judged.
 #[derive(Debug, Default)]
@@ -74,7 +78,11 @@ pub struct Tests {
     pub missing: Vec<String>,
     /// Of how many.
     pub points: usize,
-    /// What each case would do, where that can be said.
+    /// Those of them that some case came to before.
+    pub uncovered: Vec<String>,
+    /// What its cases do not hold it to any more.
+    pub expected: Expected,
+    /// What each case would do, where that can be said; of a new procedure without cases, what it would do with any inputs.
     pub dry_runs: Vec<(String, DryRun)>,
     /// Those whom a dry run may name.
     pub people: People,
@@ -107,6 +115,8 @@ impl Review {
             if !procedure.tests.broken.is_empty() {
                 objections.push(format!("a test of {name} cannot be played"));
             }
+            objections.extend(procedure.ungated().then(|| format!("{name} can destroy something that nobody has approved")));
+            objections.extend(procedure.tests.fewer().map(|said| format!("{name}: {said}")));
         }
         // Told once, however many call it.
         let low = low.into_iter().map(|name| format!("the version of {name} is not raised as far as the change asks for"));
@@ -117,6 +127,16 @@ impl Review {
         objections
     }
 
+    /// What does not speak against it, and somebody should look at.
+    pub fn remarks(&self) -> Vec<String> {
+        let other = |procedure: &Reviewed| procedure.tests.expected.other.len();
+        let expects = |procedure: &Reviewed| match other(procedure) {
+            1 => format!("a case of {} expects something else than before", procedure.name),
+            cases => format!("{cases} cases of {} expect something else than before", procedure.name),
+        };
+        self.procedures.iter().filter(|procedure| other(procedure) > 0).map(expects).collect()
+    }
+
     /// As it is called among the procedures, where it is one of them.
     fn name_of(&self, change: &ProcedureChange) -> String {
         let with_version = change.new.map(|version| versioned(change.procedure.as_str(), version));
@@ -124,10 +144,41 @@ impl Review {
         known.unwrap_or_else(|| change.procedure.to_string())
     }
 
-    /// Every new finding, of whatever file.
+    /// Every new finding, of whatever file, once.
     pub fn found(&self) -> impl Iterator<Item = &Diagnostic> {
-        let of = self.procedures.iter().flat_map(|procedure| procedure.found.iter().chain(&procedure.tests.broken));
-        of.chain(&self.elsewhere)
+        let of = self.procedures.iter().flat_map(Reviewed::found);
+        let mut known = BTreeSet::new();
+        let place = |found: &Diagnostic| (key(found), found.span);
+        of.chain(&self.elsewhere).filter(move |found| known.insert(place(found)))
+    }
+}
+
+impl Reviewed {
+    /// What is new of its own file and of its tests, each finding once: what a file cannot be read for is told by both.
+    pub fn found(&self) -> impl Iterator<Item = &Diagnostic> {
+        let fresh = |broken: &&Diagnostic| !self.found.iter().any(|found| key(found) == key(broken) && found.span == broken.span);
+        self.found.iter().chain(self.tests.broken.iter().filter(fresh))
+    }
+
+    /// Whether a path on which something is destroyed without anybody's yes is new.
+    fn ungated(&self) -> bool {
+        self.found.iter().any(|found| found.code == Code::RB0601)
+    }
+}
+
+impl Tests {
+    /// What they are less than before, each in words.
+    fn fewer(&self) -> impl Iterator<Item = String> {
+        let counted = |count: usize, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(one.to_owned()),
+            count => Some(format!("{count} {many}")),
+        };
+        let gone = counted(self.expected.gone.len(), "a case is gone", "cases are gone");
+        let less = counted(self.expected.less.len(), "a case expects less than before", "cases expect less than before");
+        let uncovered = "steps and branches are covered no more";
+        let uncovered = counted(self.uncovered.len(), "a step or branch is covered no more", uncovered);
+        [gone, less, uncovered].into_iter().flatten()
     }
 }
 
@@ -157,7 +208,8 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
             if let Some(now) = &now {
                 concerned.extend(now.files.iter().cloned());
             }
-            review.procedures.extend(reviewed(label, then, now, new, options));
+            let tests = tests((old, procedures.0.copied(), then.as_ref()), (new, procedures.1.copied(), now.as_ref()), options);
+            review.procedures.extend(reviewed(label, then, now, tests, new, options));
         }
     }
     let known: BTreeSet<_> = old.check(options).iter().map(key).collect();
@@ -194,34 +246,71 @@ fn became(then: Option<&Judged>, now: Option<&Judged>) -> Option<Change> {
     })
 }
 
-fn reviewed(name: String, then: Option<Judged>, now: Option<Judged>, new: &Catalogue, options: &CheckOptions) -> Option<Reviewed> {
+fn reviewed(
+    name: String,
+    then: Option<Judged>,
+    now: Option<Judged>,
+    mut tests: Tests,
+    new: &Catalogue,
+    options: &CheckOptions,
+) -> Option<Reviewed> {
     let (before, after) = (then.as_ref().map(|j| j.found.clone()).unwrap_or_default(), now.as_ref().map(|j| &j.found));
     let found = after.map(|after| after.since(&before)).unwrap_or_default();
     let mended = after.map_or_else(|| before.all().count(), |after| after.mended_since(&before));
     let change = became(then.as_ref(), now.as_ref())?;
     let was_broken = |name: &String| then.as_ref().is_some_and(|then| then.broken_in.contains(name));
     let broken_in = now.iter().flat_map(|now| &now.broken_in).filter(|name| !was_broken(name)).cloned().collect::<Vec<_>>();
-    let mut tests = match &now {
-        Some(now) => tests(new, now, options),
-        None => Tests::default(),
-    };
     let same = match &change {
         Change::Changed(comparison, _) => comparison.is_empty(),
         // It was no better before.
         Change::Broken => then.as_ref().is_some_and(|then| then.plan.is_none()),
         _ => false,
     };
-    if same && broken_in.is_empty() && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
+    let tests_same = tests.expected == Expected::default() && tests.uncovered.is_empty();
+    if same && tests_same && broken_in.is_empty() && found.is_empty() && tests.failed.is_empty() && tests.broken.is_empty() {
         return None;
     }
-    if let Some(plan) = now.as_ref().and_then(|now| now.plan.as_ref()) {
-        tests.dry_runs = dry_runs(new, &tests.files, plan);
+    if let Some((now, plan)) = now.as_ref().and_then(|now| Some((now, now.plan.as_ref()?))).filter(|_| !same) {
+        tests.dry_runs = dry_runs(new, &tests.files, now, options);
+        if tests.dry_runs.is_empty() && matches!(change, Change::Added(_)) {
+            let any = explore::dry_run_of_any(plan).ok().map(|mut predicted| {
+                new.add_types(&mut predicted, plan);
+                ("with any inputs".to_owned(), predicted)
+            });
+            tests.dry_runs.extend(any);
+        }
     }
     let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
     Some(Reviewed { name, file, change, broken_in, found, mended, tests })
 }
 
-fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {
+/// A version with its catalogue and what is known of it, where there is one.
+type Side<'c> = (&'c Catalogue, Option<&'c Procedure>, Option<&'c Judged>);
+
+/// What the tests of the new version say, and what they say no more that those of the old one did.
+fn tests(old: Side<'_>, new: Side<'_>, options: &CheckOptions) -> Tests {
+    let Some(now) = new.2 else { return Tests::default() };
+    let mut tests = played(new.0, now, options);
+    let (Some(before), Some(after), Some(then)) = (old.1, new.1, old.2) else { return tests };
+    tests.expected = expected::compared((old.0, before), (new.0, after));
+    let text = |catalogue: &Catalogue, file: &String| catalogue.source(file).map(|source| source.text.clone());
+    let mut files = expected::files(old.0, before).chain(expected::files(new.0, after));
+    let as_before = then.digest == now.digest && files.all(|file| text(old.0, &file) == text(new.0, &file));
+    if tests.missing.is_empty() || as_before {
+        return tests;
+    }
+    let Some(plan) = &then.plan else { return tests };
+    let covered = played(old.0, then, options);
+    // What a case that fails does not come to is another matter.
+    if covered.cases > 0 && covered.failed.is_empty() && tests.failed.is_empty() {
+        let mut was: BTreeSet<String> = Coverage::of(plan).missing().map(|point| point.missing(plan)).collect();
+        was.retain(|point| !covered.missing.contains(point));
+        tests.uncovered = tests.missing.iter().filter(|missing| was.contains(*missing)).cloned().collect();
+    }
+    tests
+}
+
+fn played(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tests {
     let selection = Selection { file: Some(judged.file.as_str().into()), filter: None };
     let report = suite::play_with(catalogue, &selection, options, judged.plan.clone());
     let mut tests = Tests { cases: report.cases().count(), broken: report.faults, ..Tests::default() };
@@ -241,14 +330,28 @@ fn tests(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Test
     tests
 }
 
-/// What each case of these files would do, where that can be said.
-fn dry_runs(catalogue: &Catalogue, files: &BTreeSet<String>, plan: &Arc<Plan>) -> Vec<(String, DryRun)> {
+/// What each case of these files would do, in its own environment, where that can be said.
+fn dry_runs(catalogue: &Catalogue, files: &BTreeSet<String>, judged: &Judged, options: &CheckOptions) -> Vec<(String, DryRun)> {
+    let procedure = catalogue.procedures().find(|procedure| *procedure.source.name == *judged.file);
+    let Some(procedure) = procedure else { return Vec::new() };
+    // A case that names no environment is in that of a run which names none, as it is when it is played.
+    let mut plans: BTreeMap<Option<String>, Option<Arc<Plan>>> =
+        BTreeMap::from([(options.environment.clone(), judged.plan.clone())]);
+    let mut plan_in = |environment: Option<String>| {
+        let planned = || {
+            let options = CheckOptions { environment: environment.clone(), ..options.clone() };
+            catalogue.plan(procedure, &options).0.map(Arc::new)
+        };
+        plans.entry(environment.clone()).or_insert_with(planned).clone()
+    };
     let tests = catalogue.tests().filter(|test| files.contains(&*test.source.name));
     let cases = tests.flat_map(|test| test.cases.iter().filter(|case| !case.real).map(move |case| (test, case)));
     let dry = |(test, case): (&Test, &Case)| {
-        let mut predicted = trial::predict(&case.with(&test.defaults), plan).ok()?;
-        catalogue.add_types(&mut predicted, plan);
-        Some((case.name.value.clone(), predicted))
+        let case = case.with(&test.defaults);
+        let plan = plan_in(case.setting.environment.as_ref().map(|environment| environment.value.clone()))?;
+        let mut predicted = trial::predict(&case, &plan).ok()?;
+        catalogue.add_types(&mut predicted, &plan);
+        Some((case.name.value, predicted))
     };
     cases.filter_map(dry).collect()
 }

@@ -5,17 +5,13 @@ use std::process::Stdio;
 
 use super::Desk;
 
-const PEOPLE: &str =
-    "people: {ann: {users: [ann]}}\ngroups: {on-call: [ann]}\nescalations: {urgent: {steps: [{to: [on-call], after: 15m}]}}\n";
 const PAGE: &str =
     "# Empty the queue\n\n## Stop\n\n```sh\nqueue stop <name>\n```\n\n## Empty\n\n1. Open the console.\n2. Press *empty*.\n";
 
-/// A catalogue as `init` makes it, with somebody to escalate to.
+/// A catalogue as `init` makes it.
 fn catalogue() -> Desk {
     let desk = Desk::new(&[("page.md", PAGE)]);
     desk.run("init").exits(0);
-    let workspace = std::fs::read_to_string(desk.path("workspace.yaml")).unwrap();
-    std::fs::write(desk.path("workspace.yaml"), workspace + PEOPLE).unwrap();
     desk
 }
 

@@ -18,7 +18,7 @@ fn a_finding_is_shown_with_its_path() {
     desk.run("explore try.yaml --format markdown")
         .exits(0)
         .prints("## Every path of `try 1.0.0`\n\nwalked all 7 states; 1 finding.\n")
-        .prints("| RB0602 | `try.yaml:6:3` | what \\`drain\\` changed stays after a failure |")
+        .prints("| RB0602 | `try.yaml:6:3` | what `drain` changed stays after a failure; it failed | `drain` succeeds, then `look` fails |")
         .prints("| 2. `look` | fails or times out | ends failed | – | drain |");
     let json: serde_json::Value = serde_json::from_str(&desk.run("explore try --format json").exits(0).out).unwrap();
     assert_eq!(json["walked"], serde_json::json!({"places": 7, "complete": true}));

@@ -65,7 +65,7 @@ fn a_change_is_judged() {
     let ungated = procedure(STEPS).replace("  - id: go\n    approve: {question: Go?}\n", "");
     std::fs::write(desk.path("try.yaml"), ungated).unwrap();
     let ran = desk.run("review --against main").exits(1);
-    for said in ["the version of try is not raised", "a test of try fails"] {
+    for said in ["the version of try is not raised", "a test of try fails", "try can destroy something that nobody has approved"] {
         assert!(ran.err.contains(&format!("objection: {said}")), "{said}\n{}", ran.err);
     }
     assert!(ran.out.contains("try: still 1.0.0, a major change: the version must be at least 2.0.0"), "{}", ran.out);
@@ -75,7 +75,7 @@ fn a_change_is_judged() {
 
     let markdown = desk.run("review --against main --format markdown").exits(1).out;
     for said in
-        ["## Runbooks: 2 things speak", "| `try`<br>`try.yaml` |", "<details><summary>What it changes", "fails: it is dropped"]
+        ["## Runbooks: 3 things speak", "| `try`<br>`try.yaml` |", "<details><summary>What it changes", "fails: it is dropped"]
     {
         assert!(markdown.contains(said), "{said}\n{markdown}");
     }
@@ -293,4 +293,132 @@ fn a_comment_has_its_bound_and_says_what_is_hidden() {
         &markdown[markdown.len() - 300..]
     );
     assert_eq!(markdown.matches("<details>").count(), markdown.matches("</details>").count());
+}
+
+/// A catalogue below the top of the repository, with an environment in which changes are gated.
+const RULES: &str = "apiVersion: runbook/v1
+kind: Workspace
+name: it
+people: {ann: {}, ben: {}}
+groups: {ops: [ann]}
+environments: {staging: {default: true}, production: {production: true}}
+policies:
+- {name: asked, when: {effect: change, environments: [production]}, require: {approve: {from: [ops], within: 30m}}}
+";
+const CHANGES: &str = "steps:\n- {id: a, exec: [one], idempotent: true}\n- {id: v, exec: [look], effect: read}\n";
+const CASES: &str = "apiVersion: runbook/v1
+kind: Test
+procedure: try
+cases:
+- {name: live, environment: production, steps: {a: {}, v: {}}, answers: {a: approve}, expect: {outcome: succeeded, steps: [a, v], asked: {a: {from: [ops]}}}}
+- {name: plain, steps: {a: {}, v: {}}, expect: {outcome: succeeded}}
+";
+
+#[test]
+fn a_case_is_shown_under_the_rules_of_its_own_environment() {
+    let desk = Desk::new(&[]);
+    std::fs::create_dir(desk.path("ops")).unwrap();
+    for (name, text) in [("try.yaml", &*procedure(CHANGES)), ("try.test.yaml", CASES), ("workspace.yaml", RULES)] {
+        std::fs::write(desk.path("ops").join(name), text).unwrap();
+    }
+    git(&desk, &["init", "--quiet", "--initial-branch", "main"]);
+    git(&desk, &["add", "--all"]);
+    git(&desk, &["commit", "--quiet", "--message", "one"]);
+    std::fs::write(desk.path("ops/try.yaml"), procedure(CHANGES).replace("[one]", "[two]").replace("1.0.0", "1.1.0")).unwrap();
+    let markdown = desk.run("-C ops review --against main --format markdown").exits(0).out;
+    let (_, live) = markdown.split_once("<details><summary>Dry run: live</summary>").unwrap();
+    let (live, plain) = live.split_once("<details><summary>Dry run: plain</summary>").unwrap();
+    assert!(live.contains("## Dry run: try 1.1.0 in production") && live.contains("asked"), "{live}");
+    assert!(live.contains("ops"), "{live}");
+    assert!(plain.contains("## Dry run: try 1.1.0 in staging") && !plain.contains("asks"), "{plain}");
+    // Files are named as in the repository.
+    assert!(markdown.contains("| `try`<br>`ops/try.yaml` |"), "{markdown}");
+}
+
+#[test]
+fn tests_that_come_to_less_are_told() {
+    let desk = desk(&[("try.yaml", &procedure(CHANGES)), ("try.test.yaml", CASES), ("workspace.yaml", RULES)]);
+    let test = |change: &dyn Fn(&str) -> String| std::fs::write(desk.path("try.test.yaml"), change(CASES)).unwrap();
+    let both = |said: &str, exit: i32| {
+        let ran = desk.run("review --against main").exits(exit).says(said);
+        let markdown = desk.run("review --against main --format markdown").exits(exit).out;
+        assert!(markdown.contains(said.split_once(": ").unwrap().1), "{said}\n{markdown}");
+        ran
+    };
+    // What is asked for in addition, or under another name, speaks against nothing.
+    test(&|cases| {
+        cases.replace("expect: {outcome: succeeded}}", "expect: {outcome: succeeded, undone: []}}").replace("plain", "quiet")
+    });
+    desk.run("review --against main").exits(0).prints("no procedure means anything else");
+    test(&|cases| cases.replace(", asked: {a: {from: [ops]}}", ""));
+    both("objection: try: a case expects less than before", 1)
+        .prints("expected no more: live in try.test.yaml: asked, who is asked at a");
+    test(&|cases| cases.replace("steps: [a, v], ", "steps: [a, v], message: run, "));
+    desk.run("review --against main").exits(1).says("objection: a test of try fails");
+    test(&|cases| cases.replace("- {name: plain, steps: {a: {}, v: {}}, expect: {outcome: succeeded}}\n", ""));
+    both("objection: try: a case is gone", 1).prints("gone: plain in try.test.yaml");
+    // Another value that holds as well.
+    let within =
+        |time: &str| CASES.replace("expect: {outcome: succeeded}}", &format!("expect: {{outcome: succeeded, within: {time}}}}}"));
+    std::fs::write(desk.path("try.test.yaml"), within("1h")).unwrap();
+    git(&desk, &["commit", "--quiet", "--all", "--message", "time"]);
+    git(&desk, &["branch", "--force", "main"]);
+    test(&|_| within("2h"));
+    let ran = both("to be looked at: a case of try expects something else than before", 0);
+    ran.prints("try: means the same").prints("expected otherwise: plain in try.test.yaml: within");
+    std::fs::remove_file(desk.path("try.test.yaml")).unwrap();
+    both("objection: try: 2 cases are gone", 1);
+    // What no case comes to any more, although none is gone.
+    let condition = CHANGES.replace("effect: read}", "effect: read, if: inputs.n > 3}");
+    let with_input = procedure(&format!("inputs: {{n: {{type: integer, default: 4}}}}\n{condition}"));
+    let (skips, runs) = ("{name: plain, inputs: {n: 1}, ", "{name: plain, inputs: {n: 5}, ");
+    std::fs::write(desk.path("try.yaml"), &with_input).unwrap();
+    test(&|cases| cases.replace("{name: plain, ", skips));
+    git(&desk, &["add", "--all"]);
+    git(&desk, &["commit", "--quiet", "--message", "input"]);
+    git(&desk, &["branch", "--force", "main"]);
+    test(&|cases| cases.replace("{name: plain, ", runs));
+    let ran = both("objection: try: a step or branch is covered no more", 1);
+    ran.prints("no case skips `v`; before, one did");
+}
+
+#[test]
+fn a_new_procedure_is_shown_with_what_it_would_do() {
+    let desk = desk(&[("try.yaml", &procedure(CHANGES))]);
+    let wipes = "inputs: {disk: {type: string}}\nsteps:\n- {id: wipe, exec: [wipe, '{{inputs.disk}}'], effect: destructive, irreversible: it is old}\n- {id: v, exec: [look], effect: read}\n";
+    std::fs::write(desk.path("new.yaml"), procedure(wipes).replace("name: try", "name: new")).unwrap();
+    let ran = desk.run("review --against main").exits(1).says("objection: new can destroy something that nobody has approved");
+    ran.prints("new: new; tests: none").prints("1. wipe  [destructive]").prints("wipe '‹inputs.disk›'");
+    let markdown = desk.run("review --against main --format markdown").exits(1).out;
+    for said in [
+        "Dry run: with any inputs",
+        "wipe '‹inputs.disk›'",
+        "<details><summary>path</summary>`wipe` succeeds</details>",
+        "| 1 | wipe | destructive |",
+    ] {
+        assert!(markdown.contains(said), "{said}\n{markdown}");
+    }
+}
+
+#[test]
+fn no_more_is_given_to_github_than_it_shows() {
+    let desk = desk(&[("try.yaml", &procedure(CHANGES))]);
+    let wipe = |n: usize| format!("- {{id: w{n}, exec: [wipe, '{n}'], effect: destructive, irreversible: it is old}}\n");
+    let wipes: String = (0..14).map(wipe).collect();
+    std::fs::write(desk.path("try.yaml"), procedure(&format!("steps:\n{wipes}")).replace("1.0.0", "2.0.0")).unwrap();
+    let ran = desk.run("review --against main --format github").exits(1);
+    assert_eq!(ran.out.lines().filter(|line| line.starts_with("::warning ")).count(), 10, "{}", ran.out);
+    ran.says("because GitHub shows 10 of a kind; `runbook review` shows all as text, Markdown or SARIF");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_once() {
+    let desk = desk(&[("try.yaml", &procedure(CHANGES)), ("try.test.yaml", CASES), ("workspace.yaml", RULES)]);
+    std::fs::write(desk.path("try.yaml"), procedure(CHANGES) + "finally: [\n").unwrap();
+    let ran = desk.run("review --against main").exits(1);
+    assert_eq!(ran.out.matches("[RB0001]").count(), 1, "{}", ran.out);
+    std::fs::write(desk.path("try.yaml"), procedure(CHANGES)).unwrap();
+    std::fs::write(desk.path("try.test.yaml"), CASES.to_owned() + "defaults: [\n").unwrap();
+    let ran = desk.run("review --against main").exits(1);
+    assert_eq!(ran.out.matches("[RB0001]").count(), 1, "{}", ran.out);
 }

@@ -239,7 +239,7 @@ fn hostile_files_are_answered_in_an_editor() {
 /// What is wrong with how a file was explored: it is refused as `check` does, or it is said how far the walk went.
 fn judged_as_explored(case: &Case, output: &Output) -> Option<String> {
     let (told, aside) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let extent = told.contains("walked all") || told.contains("stopped at");
+    let extent = told.contains("walked ") || told.contains("stopped at");
     let what = match output.status.code() {
         _ if aside.contains("panicked") => "a panic",
         _ if told.chars().any(|c| (c.is_control() && c != '\n') || is_hidden(c)) => "the file reaches the terminal raw",

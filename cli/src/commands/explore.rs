@@ -45,9 +45,15 @@ fn diagnostics<'c>(walk: &Walk, chosen: &'c Chosen) -> Vec<(Diagnostic, &'c Sour
 /// How far the walk went, in words: what a reader may rely on.
 fn extent(extent: Extent) -> String {
     let places = count(extent.places as u64, "state", "states");
-    match extent.complete {
-        true => format!("walked all {places}"),
-        false => format!("stopped at {places}: what follows there is not proved"),
+    let rest = "what lies beyond is not proved";
+    match (extent.complete, extent.at_most_wrong) {
+        (true, _) => format!("walked all {places}"),
+        (false, None) => format!("stopped at {places}, before every path was walked on which nothing goes wrong; {rest}"),
+        (false, Some(0)) => format!("walked {places}: every path on which nothing goes wrong, and some others; {rest}"),
+        (false, Some(most)) => {
+            let things = if most == 1 { "one thing goes".to_owned() } else { format!("{most} things go") };
+            format!("walked {places}: every path on which at most {things} wrong, and some others; {rest}")
+        }
     }
 }
 
@@ -55,7 +61,10 @@ fn verdict(walk: &Walk) -> String {
     let extent = extent(walk.extent);
     match (walk.found as u64, walk.extent.complete) {
         (0, true) => format!("{}: {extent}, nothing found", Tone::Good.paint("explored")),
-        (0, false) => format!("{}: {extent}; nothing found until there", Tone::Warning.paint("not explored")),
+        (0, false) => {
+            let explored = if walk.extent.at_most_wrong.is_some() { "explored in part" } else { "not explored" };
+            format!("{}: {extent}; nothing was found until there", Tone::Warning.paint(explored))
+        }
         _ => format!("{}: {extent}", Tone::Warning.paint(&findings(walk))),
     }
 }
@@ -102,20 +111,23 @@ fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Str
     if !found.is_empty() {
         let rows: Vec<Vec<String>> = found
             .iter()
-            .map(|(one, source)| {
+            .zip(&walk.findings)
+            .map(|((one, source), finding)| {
                 let at = source.position(one.span.start);
                 let place = markdown::code(&format!("{}:{}:{}", source.name, at.line, at.column));
                 let help = one.help.as_deref().unwrap_or_default();
+                let why = if one.reason.is_empty() { String::new() } else { format!("; {}", one.reason) };
                 vec![
                     one.code.as_str().to_owned(),
                     place,
-                    markdown::text(&one.message),
-                    markdown::text(&one.reason),
-                    markdown::text(help),
+                    markdown::prose(&format!("{}{why}", one.message)),
+                    path(&walk.told(finding)),
+                    markdown::prose(help),
                 ]
             })
             .collect();
-        out.push_str(&format!("\n{}", markdown::table(&["code", "where", "what", "why", "what to do"], &rows)));
+        let head = ["code", "where", "what", "the shortest path that shows it", "what to do"];
+        out.push_str(&format!("\n{}", markdown::table(&head, &rows)));
     }
     if !falls.is_empty() {
         let cells = |fall: &Fall| {
@@ -127,6 +139,19 @@ fn markdown(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Str
     }
     out
 }
+
+/// A path in the cell of a table; a long one is folded.
+fn path(turns: &[String]) -> String {
+    let told = markdown::prose(&turns.join(", then "));
+    match turns.len() {
+        0 => "none".to_owned(),
+        1..=TURNS_IN_A_CELL => told,
+        many => markdown::details_within(&format!("{many} turns"), &told),
+    }
+}
+
+/// Turns that a cell of a table shows unfolded.
+const TURNS_IN_A_CELL: usize = 4;
 
 fn json(walk: &Walk, found: &[(Diagnostic, &Source)], falls: &[Fall]) -> Json {
     let main = walk.plan.main();

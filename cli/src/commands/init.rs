@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use runbook_engine::people::local_user;
+
 use super::schema;
 use crate::args::Init;
 use crate::exit::{Exit, Outcome, Trouble};
@@ -11,6 +13,7 @@ use crate::settings::{Origin, Settings};
 use crate::ui::Ui;
 use crate::ui::words::shell_word;
 
+/// `your-name` is filled in.
 const WORKSPACE: &str = include_str!("init/workspace.yaml");
 const HELLO: &str = include_str!("init/hello.yaml");
 
@@ -23,9 +26,9 @@ pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
     std::fs::create_dir_all(dir).map_err(|why| Trouble::unwritable(dir, &why))?;
     let mut say = |written, path: &Path| ui.say(&format!("{} {}", if written { "wrote" } else { "kept " }, path.display()));
     say(schema::write(dir)?, &schema::file(dir));
-    for (name, text) in [("workspace.yaml", WORKSPACE), ("hello.yaml", HELLO)] {
+    for (name, text) in [("workspace.yaml", workspace()), ("hello.yaml", HELLO.to_owned())] {
         let path = dir.join(name);
-        say(write_new(&path, &(schema::modeline(dir) + text))?, &path);
+        say(write_new(&path, &(schema::modeline(dir) + &text))?, &path);
     }
     let elsewhere = args.dir.as_ref().filter(|dir| dir.as_os_str() != ".");
     ui.next(&match elsewhere {
@@ -33,6 +36,16 @@ pub fn run(args: &Init, settings: &Settings, ui: &mut Ui) -> Outcome {
         Some(dir) => format!("cd {} && runbook exec hello", shell_word(&dir.to_string_lossy())),
     });
     Ok(Exit::Succeeded)
+}
+
+/// With whoever makes it as the one person there is yet.
+fn workspace() -> String {
+    let plain = |name: &String| {
+        let sign = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+        name.bytes().all(sign) && name.starts_with(|c: char| c.is_ascii_lowercase())
+    };
+    let user = local_user().ok().map(|user| user.user).filter(plain);
+    user.map_or_else(|| WORKSPACE.to_owned(), |user| WORKSPACE.replace("your-name", &user))
 }
 
 /// Writes a file that is not there yet. False where it is, which is left as it was.

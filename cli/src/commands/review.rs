@@ -1,18 +1,21 @@
 //! `runbook review`: what a change of the catalogue means, as one comment or as findings beside lines.
 
+use runbook_core::Effect;
 use runbook_core::diagnostic::Source;
+use runbook_core::explore::DryRun;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::report::review::{self as report, change, tests};
-use runbook_engine::report::{annotations, comparison};
-use runbook_engine::review::{Review, review};
+use runbook_engine::report::{annotations, comparison, dry_run};
+use runbook_engine::review::{Change, Review, review};
 use runbook_engine::revision::Repository;
 
+use super::test::annotate::print_to_github;
 use super::{check, diff};
 use crate::args::{self, ReviewFormat};
 use crate::exit::{Exit, Outcome};
 use crate::settings::Settings;
 use crate::ui::words::count;
-use crate::ui::{Tone, Ui, line};
+use crate::ui::{Tone, Ui, line, request, words};
 
 pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
     let root = &settings.catalogue.value;
@@ -29,12 +32,16 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
         ReviewFormat::Markdown => {
             let short: String = revision.chars().take(12).collect();
             let against = if revision == args.against { revision.clone() } else { format!("{} ({short})", args.against) };
-            ui.data(report::to_markdown(&judged, &against, source).trim_end())?;
+            ui.data(report::to_markdown(&judged, &against, prefix, source).trim_end())?;
         }
         ReviewFormat::Sarif => ui.data(&annotations::to_sarif(&report::annotations(&judged, prefix, source)).to_string())?,
-        ReviewFormat::Github => ui.raw(annotations::to_github(&report::annotations(&judged, prefix, source)).as_bytes())?,
+        ReviewFormat::Github => {
+            let all = report::annotations(&judged, prefix, source);
+            print_to_github(all, "`runbook review` shows all as text, Markdown or SARIF", ui)?;
+        }
         ReviewFormat::Gitlab => ui.data(&annotations::to_gitlab(&report::annotations(&judged, prefix, source)).to_string())?,
     }
+    judged.remarks().iter().for_each(|remark| ui.say(&format!("{}: {}", Tone::Warning.paint("to be looked at"), line(remark))));
     let objections = judged.objections();
     objections.iter().for_each(|objection| ui.say(&format!("{}: {}", Tone::Bad.paint("objection"), line(objection))));
     if objections.is_empty() {
@@ -45,13 +52,28 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::Failed)
 }
 
+/// What a new procedure would do: each step with its effect and its command.
+fn would_do(case: &str, dry: &DryRun) -> Vec<String> {
+    let mut out = vec![format!("  {}:", line(case))];
+    for shown in dry_run::lines(dry) {
+        let effect =
+            if shown.step.effect > Effect::None { format!("  [{}]", request::effect(shown.step.effect)) } else { String::new() };
+        out.push(format!("    {}. {}{effect}  {}", shown.step.number, line(&shown.path), line(&shown.verdict)));
+        out.extend(shown.step.work.iter().flat_map(words::work).map(|text| format!("    {text}")));
+    }
+    out
+}
+
 fn text<'s>(review: &Review, source: impl Fn(&str) -> Option<&'s Source>) -> String {
     let mut out = Vec::new();
     for procedure in &review.procedures {
         let tests = tests(procedure);
         let tests = if tests.is_empty() { tests } else { format!("; tests: {tests}") };
         out.push(format!("{}: {}{}", Tone::Strong.paint(&line(&procedure.name)), line(&change(procedure)), line(&tests)));
-        out.extend(procedure.tests.missing.iter().map(|missing| format!("  {}", line(missing))));
+        out.extend(report::said(&procedure.tests, "").iter().map(|said| format!("  {}", line(said))));
+        if let Change::Added(_) = procedure.change {
+            out.extend(procedure.tests.dry_runs.iter().flat_map(|(case, dry)| would_do(case, dry)));
+        }
     }
     for found in review.found() {
         let at = source(&found.source).map(|source| source.position(found.span.start)).unwrap_or_default();

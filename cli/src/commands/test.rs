@@ -1,6 +1,6 @@
 //! `runbook test`: the cases of tests, played without doing anything.
 
-mod annotate;
+pub mod annotate;
 mod junit;
 mod real;
 mod record;

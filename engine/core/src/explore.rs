@@ -14,10 +14,10 @@ mod way;
 
 pub use dry_run::{
     DryRun, Later, Longest, Nothing, Options, PredictedRequest, PredictedRung, PredictedStep, PredictedUndo, Sight, Supposed, Told,
-    UndoStep, Usual, Verdict, World, dry_run,
+    UndoStep, Usual, Verdict, World, dry_run, dry_run_of_any,
 };
 pub(crate) use dry_run::{longest, named, outputs_with, predicted_answers, predicted_result};
-pub use finding::{Finding, Kind};
+pub use finding::{Finding, Kind, PATH_NOTE};
 pub use pre_mortem::Fall;
 pub use turn::{Turn, What};
-pub use walk::{Bounds, Extent, Walk, walk, walk_within};
+pub use walk::{Bounds, Extent, Walk, smoothest, walk, walk_within};

@@ -29,6 +29,7 @@ pub use expression::Expression;
 pub use interpreters::{BEFORE_IT, COULD_BE_AN_OPTION, data_as_code};
 pub use mustache::{Beginning, Stand};
 pub use nearest::nearest;
+pub(crate) use operators::order_numbers;
 pub use quoting::{is_whole, whole_lines};
 pub use script::{Script, script_engine};
 pub use shell::{RenderedScript, ShellScript, VARIABLE_PREFIX, expansions};
@@ -65,6 +66,13 @@ pub trait Names {
     /// four where no member follows (`inputs.keys()`), are asked for whole, with `None`. The error says why there is none, in
     /// one line that names it.
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String>;
+
+    /// Whether a root that is a map has this member, where that can be said without all the others: `"lag" in steps`. True, false, or
+    /// unknown; `None` where the whole is to be asked for.
+    fn has(&self, root: &str, member: &str) -> Option<Value> {
+        let _ = (root, member);
+        None
+    }
 }
 
 /// Why an evaluation gave nothing.

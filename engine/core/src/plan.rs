@@ -6,7 +6,7 @@
 
 mod address;
 pub mod must;
-mod number;
+pub(crate) mod number;
 mod reads;
 pub(crate) mod sound;
 

@@ -190,6 +190,22 @@ fn ways_that_meet_in_the_same_state_are_one() {
     assert_eq!(dry.unknown, 40);
 }
 
+/// Whether one step has run keeps apart only the ways that differ in that, whatever else they have been through.
+#[test]
+fn a_question_after_one_step_keeps_no_others_apart() {
+    for asks in ["\"a0\" in steps", "\"a0\" !in steps", "steps?.a0 != ()", "steps?.a0?.log == ()"] {
+        let asks = format!("{}- {{id: z, if: '{asks}', exec: [z], effect: read}}\n", doubtful(40));
+        let dry = predicted(&asks, false);
+        assert_eq!((dry.complete, dry.steps.len(), dry.unknown), (true, 42, 41), "{asks}");
+    }
+    // One that is known to have run, or not to, beside one whose failure would be passed over.
+    let beside = "- {id: b, if: 1 < 2, exec: [b], effect: read}\n- {id: c, if: 1 > 2, exec: [c], effect: read}\n\
+                  - {id: d, exec: [d], effect: read, on_failure: continue}\n";
+    for (asks, expect) in [("b", "would run"), ("c", "would skip: `\"c\" in steps` does not hold")] {
+        assert_eq!(said_of_a(&format!("{beside}- {{id: a, if: '\"{asks}\" in steps', exec: [a], effect: read}}\n")), expect);
+    }
+}
+
 #[test]
 fn the_ways_are_bounded_and_that_is_said() {
     // Whether each of them has run is read at the end, so that no two ways are alike.
@@ -271,11 +287,11 @@ fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
         ("- {id: b, exec: [x], effect: read}\n- {id: a, if: steps.b.exit_code == 0, exec: [x], effect: read}\n", "would run"),
         (
             "- {id: g, on_failure: continue, group: [{id: b, exec: [x], effect: read}]}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
-            "cannot know: `\"b\" in steps` depends on steps",
+            "cannot know: `\"b\" in steps` depends on steps.b",
         ),
         (
             "- {id: b, exec: [x], irreversible: so}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
-            "cannot know: `\"b\" in steps` depends on steps",
+            "cannot know: `\"b\" in steps` depends on steps.b",
         ),
         (
             "- {id: go, approve: {question: 'Go?', within: 1h}, on_failure: continue}\n- {id: a, if: steps.go.granted, exec: [x], effect: read}\n",
@@ -291,7 +307,7 @@ fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
     }
     for (when, expect) in [
         ("run.outcome == \"succeeded\"", "cannot know: `run.outcome == \"succeeded\"` depends on run.outcome"),
-        ("'\"look\" in steps'", "cannot know: `\"look\" in steps` depends on steps"),
+        ("'\"look\" in steps'", "cannot know: `\"look\" in steps` depends on steps.look"),
         ("steps.look.exit_code == 0", "cannot know: `steps.look.exit_code == 0` depends on steps.look.exit_code"),
         ("inputs.n == 4", "would run"),
     ] {

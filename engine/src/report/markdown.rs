@@ -16,6 +16,11 @@ pub fn details(summary: &str, body: &str) -> String {
     format!("<details><summary>{summary}</summary>\n\n{}\n\n</details>\n", body.trim_end())
 }
 
+/// The same inside the cell of a table; `body` is a piece on one line.
+pub fn details_within(summary: &str, body: &str) -> String {
+    format!("<details><summary>{}</summary>{body}</details>", html::text(summary).replace('@', "@<!---->"))
+}
+
 /// A link to a page of the web or a place of this one; anything else is the text alone.
 pub fn link(text: &str, url: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'*+,;=%".contains(c);

@@ -1,10 +1,11 @@
 //! A review of a change in the forms in which it is read: one comment, and the findings for the machines that put them beside lines.
 
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
+use runbook_core::explore::PATH_NOTE;
 
 use super::annotations::Annotation;
 use super::{comparison, dry_run, markdown};
-use crate::review::{Change, Review, Reviewed};
+use crate::review::{Altered, Change, Review, Reviewed, Tests};
 
 /// What GitHub takes in one comment is 65,536 characters; with some room for whoever adds to it.
 pub const COMMENT_BYTES: usize = 60_000;
@@ -42,10 +43,10 @@ impl Kind {
     }
 }
 
-/// One comment of at most [`COMMENT_BYTES`]; what had no room is counted in it. `against` is what people call the old version, `source`
-/// gives a file by its name.
-pub fn to_markdown<'s>(review: &Review, against: &str, source: impl Fn(&str) -> Option<&'s Source>) -> String {
-    let objections = review.objections();
+/// One comment of at most [`COMMENT_BYTES`]; what had no room is counted in it. `against` is what people call the old version, `prefix`
+/// leads from the top of the repository to the catalogue, and `source` gives a file by its name.
+pub fn to_markdown<'s>(review: &Review, against: &str, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> String {
+    let (objections, remarks) = (review.objections(), review.remarks());
     let mut head = match objections.len() {
         0 => "## Runbooks: nothing speaks against this change\n\n".to_owned(),
         1 => "## Runbooks: one thing speaks against this change\n\n".to_owned(),
@@ -55,14 +56,18 @@ pub fn to_markdown<'s>(review: &Review, against: &str, source: impl Fn(&str) -> 
     if !objections.is_empty() {
         head.push('\n');
     }
+    if !remarks.is_empty() {
+        let remarks: String = remarks.iter().map(|remark| format!("- {}\n", markdown::text(remark))).collect();
+        head.push_str(&format!("To be looked at:\n\n{remarks}\n"));
+    }
     head.push_str(&format!("Compared with {}.\n", markdown::code(against)));
     head.extend(comparison::left_out(&review.not_compared).map(|said| format!("{}.\n", markdown::text(&said))));
     if review.procedures.is_empty() && review.elsewhere.is_empty() {
         head.push_str("\nNo procedure means anything else.\n");
         return head;
     }
-    head.push_str(&list(review));
-    let parts = parts(review, &source);
+    head.push_str(&list(review, prefix));
+    let parts = parts(review, prefix, &source);
     let mut order: Vec<usize> = (0..parts.len()).collect();
     order.sort_by_key(|place| parts[*place].kind);
     // The line that says what is hidden, and a heading for each procedure.
@@ -111,13 +116,13 @@ fn heading(review: &Review, place: usize) -> String {
     }
 }
 
-fn list(review: &Review) -> String {
+fn list(review: &Review, prefix: &str) -> String {
     let head = ["procedure", "change", "tests", "new findings", "plan"];
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut bytes = 0;
     for procedure in &review.procedures {
         let row = vec![
-            format!("{}<br>{}", markdown::code(&procedure.name), markdown::code(&procedure.file)),
+            format!("{}<br>{}", markdown::code(&procedure.name), markdown::code(&format!("{prefix}{}", procedure.file))),
             markdown::text(&change(procedure)),
             markdown::text(&tests(procedure)),
             markdown::text(&findings(procedure)),
@@ -186,13 +191,28 @@ fn findings(procedure: &Reviewed) -> String {
     }
 }
 
-fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> Vec<Part> {
+/// What the tests of a procedure say, each in one line: what fails, what they say no more, and what they do not come to.
+pub fn said(tests: &Tests, prefix: &str) -> Vec<String> {
+    let of = |file: &str, case: &str| format!("{case} in {prefix}{file}");
+    let failed = tests.failed.iter().map(|(file, case)| format!("fails: {}", of(file, case)));
+    let gone = tests.expected.gone.iter().map(|(file, case)| format!("gone: {}", of(file, case)));
+    let altered = |what: &str, Altered { file, case, keys }: &Altered| format!("{what}: {}: {}", of(file, case), keys.join(", "));
+    let less = tests.expected.less.iter().map(|of| altered("expected no more", of));
+    let other = tests.expected.other.iter().map(|of| altered("expected otherwise", of));
+    let missing = tests.missing.iter().map(|missing| {
+        let before = if tests.uncovered.contains(missing) { "; before, one did" } else { "" };
+        format!("{missing}{before}")
+    });
+    failed.chain(gone).chain(less).chain(other).chain(missing).collect()
+}
+
+fn parts<'s>(review: &Review, prefix: &str, source: &impl Fn(&str) -> Option<&'s Source>) -> Vec<Part> {
     let mut parts = Vec::new();
     for (place, procedure) in review.procedures.iter().enumerate() {
         let mut part = |kind: Kind, text: String| parts.push(Part { procedure: place, kind, text });
-        let found: Vec<&Diagnostic> = procedure.found.iter().chain(&procedure.tests.broken).collect();
+        let found: Vec<&Diagnostic> = procedure.found().collect();
         if !found.is_empty() {
-            part(Kind::Findings, table(&found, source));
+            part(Kind::Findings, table(&found, prefix, source));
         }
         if let Change::Changed(changed, _) = &procedure.change
             && !changed.is_empty()
@@ -200,10 +220,7 @@ fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> V
             part(Kind::Comparison, markdown::details("What it changes", &comparison::to_markdown(changed)));
         }
         let tests = &procedure.tests;
-        let failed =
-            tests.failed.iter().map(|(file, case)| format!("- fails: {} in {}\n", markdown::text(case), markdown::code(file)));
-        let missing = tests.missing.iter().map(|missing| format!("- {}\n", markdown::text(missing)));
-        let said: String = failed.chain(missing).collect();
+        let said: String = said(tests, prefix).iter().map(|said| format!("- {}\n", markdown::prose(said))).collect();
         if !said.is_empty() {
             part(Kind::Tests, markdown::details("What its tests say", &said));
         }
@@ -214,12 +231,12 @@ fn parts<'s>(review: &Review, source: &impl Fn(&str) -> Option<&'s Source>) -> V
     }
     if !review.elsewhere.is_empty() {
         let found: Vec<&Diagnostic> = review.elsewhere.iter().collect();
-        parts.push(Part { procedure: review.procedures.len(), kind: Kind::Findings, text: table(&found, source) });
+        parts.push(Part { procedure: review.procedures.len(), kind: Kind::Findings, text: table(&found, prefix, source) });
     }
     parts
 }
 
-fn table<'s>(found: &[&Diagnostic], source: &impl Fn(&str) -> Option<&'s Source>) -> String {
+fn table<'s>(found: &[&Diagnostic], prefix: &str, source: &impl Fn(&str) -> Option<&'s Source>) -> String {
     let rows: Vec<Vec<String>> = found
         .iter()
         .map(|found| {
@@ -227,13 +244,19 @@ fn table<'s>(found: &[&Diagnostic], source: &impl Fn(&str) -> Option<&'s Source>
             let severity = if found.severity == Severity::Error { "error" } else { "warning" };
             vec![
                 format!("{} {severity}", found.code.as_str()),
-                markdown::code(&format!("{}:{}:{}", found.source, at.line, at.column)),
-                markdown::text(&found.message),
-                markdown::text(found.help.as_deref().unwrap_or_default()),
+                markdown::code(&format!("{prefix}{}:{}:{}", found.source, at.line, at.column)),
+                format!("{}{}", markdown::prose(&found.message), path(found)),
+                markdown::prose(found.help.as_deref().unwrap_or_default()),
             ]
         })
         .collect();
     markdown::table(&["new", "where", "what", "what to do"], &rows)
+}
+
+/// The path that shows a finding, behind what is found, inside the cell of a table.
+fn path(found: &Diagnostic) -> String {
+    let path = found.note.as_deref().and_then(|note| note.strip_prefix(PATH_NOTE));
+    path.map(|path| markdown::details_within("path", &markdown::prose(path))).unwrap_or_default()
 }
 
 /// The findings, for machines that put them beside lines. `prefix` leads from the top of the repository to the catalogue.

@@ -14,6 +14,22 @@ use crate::exit::Trouble;
 use crate::ui::words::count;
 use crate::ui::{Tone, Ui};
 
+/// What GitHub shows; how much more there is, and what shows that, is said aside.
+pub fn print_to_github(all: Vec<Annotation>, elsewhere: &str, ui: &mut Ui) -> Result<(), Trouble> {
+    let (shown, hidden) = shown_by_github(all);
+    ui.raw(to_github(&shown).as_bytes())?;
+    for (level, many) in hidden {
+        let what = match level {
+            Level::Error => count(many as u64, "error", "errors"),
+            Level::Warning => count(many as u64, "warning", "warnings"),
+            Level::Notice => count(many as u64, "place that no case comes to", "places that no case comes to"),
+        };
+        let hidden = Tone::Warning.paint("hidden");
+        ui.say(&format!("{hidden}: {what}, because GitHub shows {GITHUB_SHOWN} of a kind; {elsewhere}"));
+    }
+    Ok(())
+}
+
 pub fn print(form: Annotations, parts: &[(&Catalogue, Report)], coverage: bool, ui: &mut Ui) -> Result<(), Trouble> {
     let mut all = Vec::new();
     for (catalogue, report) in parts {
@@ -29,19 +45,7 @@ pub fn print(form: Annotations, parts: &[(&Catalogue, Report)], coverage: bool, 
     all.retain(|one| seen.insert((one.file.clone(), one.from, one.title.clone(), one.message.clone())));
     match form {
         Annotations::Github => {
-            let (shown, hidden) = shown_by_github(all);
-            ui.raw(to_github(&shown).as_bytes())?;
-            for (level, many) in hidden {
-                let what = match level {
-                    Level::Error => count(many as u64, "error", "errors"),
-                    Level::Warning => count(many as u64, "warning", "warnings"),
-                    Level::Notice => count(many as u64, "place that no case comes to", "places that no case comes to"),
-                };
-                let hidden = Tone::Warning.paint("hidden");
-                ui.say(&format!(
-                    "{hidden}: {what}, because GitHub shows {GITHUB_SHOWN} of a kind; `runbook test --coverage` shows all"
-                ));
-            }
+            print_to_github(all, "`runbook test --coverage` shows all", ui)?;
         }
         Annotations::Gitlab => ui.data(&to_gitlab(&all).to_string())?,
     }

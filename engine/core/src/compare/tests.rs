@@ -127,6 +127,7 @@ fn how_far_each_change_asks_the_version_to_be_raised() {
     let step = |keys: &str| format!("steps:\n- {{id: x, exec: [a], {keys}}}\n");
     let asks = |keys: &str| format!("steps:\n- {{id: q, approve: {{question: Go?{keys}}}}}\n- {{id: x, exec: [a], {READ}}}\n");
     let with = |keys: &str| format!("{keys}{}", step(READ));
+    let takes = |spec: &str| with(&format!("inputs: {{n: {{{spec}, required: true}}}}\n"));
     let change = "effect: change, irreversible: it is only a test";
     let undone = "effect: change, undo: {exec: [b]}";
     for (old, new, needs) in [
@@ -162,6 +163,18 @@ fn how_far_each_change_asks_the_version_to_be_raised() {
             with("inputs: {n: {type: integer, default: 5}}\n"),
             Raise::Minor,
         ),
+        (takes("type: integer, max: 5"), takes("type: integer, max: 9"), Raise::Minor),
+        (takes("type: integer, max: 9"), takes("type: integer, max: 5"), Raise::Major),
+        (takes("type: integer, min: 1"), takes("type: integer, min: 0"), Raise::Minor),
+        (takes("type: integer, min: 0"), takes("type: integer, min: 1"), Raise::Major),
+        (takes("type: integer, min: 0, max: 9"), takes("type: integer, min: 1, max: 20"), Raise::Major),
+        (takes("type: number, max: 5"), takes("type: number, max: 5.5"), Raise::Minor),
+        (takes("type: number, max: 5.5"), takes("type: number, max: 5"), Raise::Major),
+        (takes("type: duration, max: 90s"), takes("type: duration, max: 2m"), Raise::Minor),
+        (takes("type: duration, max: 2m"), takes("type: duration, max: 90s"), Raise::Major),
+        (takes("type: string, pattern: '[a-z]+'"), takes("type: string"), Raise::Minor),
+        (takes("type: string"), takes("type: string, pattern: '[a-z]+'"), Raise::Major),
+        (takes("type: string, pattern: '[a-z]+'"), takes("type: string, pattern: '[a-z0-9]+'"), Raise::Major),
         (asks(""), asks("").replace("approve: {question: Go?}", "exec: [a], effect: read"), Raise::Major),
         (asks("").replace("approve: {question: Go?}", "exec: [a], effect: read"), asks(""), Raise::Minor),
         (with("lock: a\n"), with(""), Raise::Major),

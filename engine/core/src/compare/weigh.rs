@@ -4,14 +4,17 @@
 //! Whether one condition is weaker than another cannot be told, so a condition that held something back and is another one now counts
 //! as gone.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::part::{Measure, OF_PLACES, Part};
 use super::people::asks_others;
 use super::{Raise, outside};
 use crate::effect::Effect;
+use crate::expr::order_numbers;
 use crate::plan::{OnFailure, Plan, Step, ValueSpec, Verb};
 use crate::policy::Gate;
+use crate::value::Value;
 
 /// How far a change asks a version to be raised, and why where that is not plain.
 pub(super) type Weight = (Raise, Option<&'static str>);
@@ -249,12 +252,25 @@ fn is_narrower(then: &ValueSpec, now: &ValueSpec) -> bool {
     };
     let choices =
         !now.choices.is_empty() && (then.choices.is_empty() || then.choices.iter().any(|choice| !now.choices.contains(choice)));
-    // Whether one bound lies within another is a question of their types; a new one is taken to be narrower.
-    let bound = |then: &Option<crate::value::Value>, now: &Option<crate::value::Value>| now.is_some() && then != now;
+    // A bound that cannot be held against the one before is taken to be narrower.
+    let bound = |then: &Option<Value>, now: &Option<Value>, wider: Ordering| match (then, now) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(then), Some(now)) => order(now, then).is_none_or(|order| order != Ordering::Equal && order != wider),
+    };
     then.r#type != now.r#type
         || items
         || choices
         || (now.pattern.is_some() && then.pattern != now.pattern)
-        || bound(&then.min, &now.min)
-        || bound(&then.max, &now.max)
+        || bound(&then.min, &now.min, Ordering::Less)
+        || bound(&then.max, &now.max, Ordering::Greater)
+}
+
+fn order(one: &Value, other: &Value) -> Option<Ordering> {
+    match (one, other) {
+        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => order_numbers(one, other),
+        (Value::Duration(one), Value::Duration(other)) => Some(one.cmp(other)),
+        (Value::Time(one), Value::Time(other)) => Some(one.cmp(other)),
+        _ => None,
+    }
 }

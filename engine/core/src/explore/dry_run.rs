@@ -21,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::walk;
 use crate::document::procedure::Version;
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
@@ -267,12 +268,17 @@ pub fn dry_run(
 ) -> Result<DryRun, IllegalEvent> {
     let mut first = Way::new(Run::new(plan.clone()), now, options.examples);
     first.record(Fact::RunStarted(Box::new(started.clone())))?;
-    let walked = match walk(plan, first.clone(), world, false)? {
+    let walked = match follow(plan, first.clone(), world, false)? {
         Some(walked) => walked,
         // Ways were taken for one that would take back different changes, and one of them does: once more, with these apart.
-        None => walk(plan, first, world, true)?.unwrap_or_default(),
+        None => follow(plan, first, world, true)?.unwrap_or_default(),
     };
     Ok(told(plan, started, &walked))
+}
+
+/// The same of whatever inputs there may be, with nothing known but the procedure.
+pub fn dry_run_of_any(plan: &Arc<Plan>) -> Result<DryRun, IllegalEvent> {
+    dry_run(plan, &walk::started(plan), Timestamp::UNIX_EPOCH, &Options::default(), &mut Nothing)
 }
 
 /// What may still be spent, by all ways together.
@@ -312,7 +318,7 @@ impl Walked {
 
 /// Follows every way to its end. Those that stand first go on first, so that ways meet again where they can. `None` where what an undo
 /// takes back turned out to matter, and was not looked at.
-fn walk(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Option<Walked>, IllegalEvent> {
+fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Option<Walked>, IllegalEvent> {
     let (reads, hours) = (Reads::of(plan), plan.policy.has_hours());
     let mut budget = Budget { events: limits::RUN_EVENTS, steps: limits::DRY_RUN_STEPS, bytes: limits::DRY_RUN_BYTES };
     let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();

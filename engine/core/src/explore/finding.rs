@@ -6,6 +6,9 @@ use crate::diagnostic::{Code, Diagnostic, Source, Span};
 use crate::limits;
 use crate::plan::{Origin, Plan, StepIx};
 
+/// What stands before the path in the note of a diagnostic.
+pub const PATH_NOTE: &str = "path: ";
+
 /// A danger, on the shortest path that shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -13,6 +16,8 @@ pub struct Finding {
     /// The place that the path leads to, and the turn after it.
     pub(super) at: u32,
     pub(super) turn: Option<Turn>,
+    /// The turns of that path.
+    pub(super) path: Vec<Turn>,
     /// What the run says of it.
     pub(super) why: String,
 }
@@ -153,7 +158,7 @@ impl Walk {
             .help(finding.help(&self.plan));
         match self.told(finding).join(", then ") {
             path if path.is_empty() => told,
-            path => told.note(format!("path: {path}")),
+            path => told.note(format!("{PATH_NOTE}{path}")),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::turn::{Turn, What};
 use super::walk::Walk;
 use crate::id::StepPath;
 use crate::limits;
+use crate::plan::number::order;
 use crate::plan::{Step, StepIx, Verb};
 use crate::run::event::OutcomeKind;
 
@@ -65,7 +66,7 @@ pub struct Fall {
 type Way<'w> = (u32, &'w Turn, u32);
 
 impl Walk {
-    /// In the order of the file; not more than [`EXPLORE_FALLS`](limits::EXPLORE_FALLS).
+    /// In the order of their numbers, what is of the whole run at the end; not more than [`EXPLORE_FALLS`](limits::EXPLORE_FALLS).
     pub fn pre_mortem(&self) -> Vec<Fall> {
         // The way on which everything goes well, by its places.
         let mut good: BTreeMap<u32, usize> = BTreeMap::new();
@@ -77,13 +78,12 @@ impl Walk {
         }
         let left = Left::of(self);
         let ahead = Ahead::of(self, &left);
-        // That the time of the run is over is of no step, whichever it says.
-        let of_a_step = |turn: &Turn| turn.what != What::RunsOut || *turn != Turn::of_the_run(What::RunsOut);
-        let mut ways: BTreeMap<(StepIx, What, bool), Vec<Way<'_>>> = BTreeMap::new();
+        // A step of a procedure that is called twice is two; one that is done for several items is one.
+        let mut ways: BTreeMap<(StepPath, StepIx, What), Vec<Way<'_>>> = BTreeMap::new();
         for (from, place) in (0..).zip(&self.places) {
             let falls = |turn: &Turn| turn.what.is_fall() && !is_well(&self.plan, turn);
             for (turn, to) in place.on.iter().chain(&place.others).filter(|(turn, _)| falls(turn)) {
-                ways.entry((turn.step, turn.what, of_a_step(turn))).or_default().push((from, turn, *to));
+                ways.entry((turn.path.without_indexes(), turn.step, turn.what)).or_default().push((from, turn, *to));
             }
         }
         // Of several places at which a step goes wrong, the last one where all has gone well.
@@ -117,7 +117,7 @@ impl Walk {
             fall
         };
         let mut falls: Vec<Fall> = worse.into_iter().map(fall).collect();
-        falls.sort_by_key(|fall| (self.plan.step(fall.step).at.clone(), fall.step, fall.when.first().copied()));
+        falls.sort_by_cached_key(|fall| (order(&fall.number), fall.path.clone(), fall.when.first().copied()));
         falls.dedup_by(|next, fall| {
             let same = fall.follows_as(next);
             if same {

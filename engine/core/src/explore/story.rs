@@ -119,24 +119,25 @@ impl Story {
         }
     }
 
-    /// As bytes, without what has been reported: that makes no difference any more.
+    /// What one finding each would tell, without those that were reported: each of them goes on, and is done with, by itself.
+    pub fn loose(&self, reported: impl Fn(Told) -> bool) -> BTreeSet<Told> {
+        let all = self.unverified.map(Told::Unverified).into_iter().chain(self.hidden.iter().copied().map(Told::Hidden));
+        all.filter(|told| !reported(*told)).collect()
+    }
+
+    /// The rest as bytes, without what has been reported: that makes no difference any more.
     pub fn write(&self, reported: impl Fn(Told) -> bool, bytes: &mut Vec<u8>) {
         bytes.extend([u8::from(self.approved), u8::from(self.mended)]);
         for path in &self.touched {
             bytes.extend(path.as_str().as_bytes());
             bytes.push(0);
         }
-        let unverified = self.unverified.filter(|step| !reported(Told::Unverified(*step)));
-        bytes.extend(unverified.map_or(u32::MAX, |step| step.0).to_le_bytes());
-        for step in self.hidden.iter().filter(|step| !reported(Told::Hidden(**step))) {
-            bytes.extend(step.0.to_le_bytes());
-        }
         self.watch.write(|number| reported(Told::Broken(number)), bytes);
     }
 }
 
 /// A part of a story that one finding tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
     Unverified(StepIx),
     Hidden(StepIx),

@@ -2,8 +2,9 @@
 //! ends unknown, each decision is granted, rejected and expires, each condition that is not known goes both ways.
 //!
 //! Ways that can only go on alike are merged, so that a procedure without branches is walked in time that grows with its length.
-//! What is found is found on a shortest path. The walk is bounded in places and in work; where it comes to its bound it says
-//! so, and says nothing of what lies behind.
+//! What is found is found on a shortest path. The walk is bounded in places and in work. Where it comes to its bound it begins anew, with
+//! the paths on which nothing goes wrong, then those on which one thing does, and so on; it says how far it came so, and says nothing
+//! of what lies behind.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::finding::{Finding, Kind};
+use super::left::is_well;
 use super::must::Watch;
 use super::story::{Story, Told};
 use super::turn::{Turn, What};
@@ -19,7 +21,7 @@ use crate::document::procedure::ProcedureKind;
 use crate::id::Digest;
 use crate::limits;
 use crate::plan::{Plan, StepIx, Verb};
-use crate::run::essence::Reads;
+use crate::run::essence::{Reads, UndoOrder};
 use crate::run::event::{Identity, Means, OutcomeKind, Part, RunStarted};
 use crate::run::{Fact, IllegalEvent, Run};
 use crate::value::Value;
@@ -43,6 +45,19 @@ pub struct Extent {
     pub places: usize,
     /// False where the walk came to its bound: what follows there is not proved.
     pub complete: bool,
+    /// Of a walk that is not complete: every path was walked on which at most so many things go wrong. Where branches run side by side,
+    /// their changes are taken back in one of the orders in which they can have been made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most_wrong: Option<u32>,
+}
+
+/// Which paths are walked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    /// Those with the fewest turns.
+    Shortest,
+    /// Those on which the fewest things go wrong.
+    Smoothest,
 }
 
 /// A state at which something is decided, or at which the run has ended.
@@ -80,26 +95,43 @@ pub fn walk(plan: &Arc<Plan>) -> Result<Walk, IllegalEvent> {
 }
 
 pub fn walk_within(plan: &Arc<Plan>, bounds: Bounds) -> Result<Walk, IllegalEvent> {
-    let mut walker = Walker::new(plan, bounds);
-    walker.begin()?;
-    while let Some((from, way, choices)) = walker.open.pop_front() {
-        walker.held = walker.held.saturating_sub(way.run.weight());
-        walker.expand(from, way, &choices)?;
-        if walker.spent() {
-            walker.complete = false;
-            break;
-        }
+    let shortest = Walker::new(plan, bounds, First::Shortest).walk()?;
+    if shortest.extent.complete {
+        return Ok(shortest);
     }
-    Ok(walker.finish())
+    let mut walk = smoothest(plan, bounds)?;
+    let known: BTreeSet<Kind> = walk.findings.iter().map(|finding| finding.kind).collect();
+    walk.extent.complete = false;
+    let more = shortest.findings.into_iter().filter(|finding| !known.contains(&finding.kind));
+    walk.findings.extend(more);
+    Ok(walk.in_order())
+}
+
+/// Walks the paths in the order of how many things go wrong on them.
+pub fn smoothest(plan: &Arc<Plan>, bounds: Bounds) -> Result<Walk, IllegalEvent> {
+    Walker::new(plan, bounds, First::Smoothest).walk()
+}
+
+/// A state that was met.
+struct Met {
+    place: u32,
+    /// How many things had gone wrong.
+    wrong: u32,
+    /// What else was there that a finding may tell.
+    loose: BTreeSet<Told>,
 }
 
 struct Walker {
     bounds: Bounds,
+    first: First,
     plan: Arc<Plan>,
     reads: Reads,
     places: Vec<Place>,
-    open: VecDeque<(u32, Way, Vec<Choice>)>,
-    known: HashMap<Digest, u32>,
+    /// By how many things have gone wrong, where these are counted.
+    open: BTreeMap<u32, VecDeque<(u32, Way, Vec<Choice>)>>,
+    known: HashMap<Digest, Vec<Met>>,
+    /// How many things have gone wrong on the way that is gone on with.
+    wrong: u32,
     findings: BTreeMap<Kind, Finding>,
     reached: BTreeSet<StepIx>,
     branches: BTreeSet<(StepIx, u32)>,
@@ -108,29 +140,53 @@ struct Walker {
     /// Undos that have been tried in this state of what they read.
     tried: BTreeSet<Digest>,
     complete: bool,
+    /// Some way did not come to its next choice.
+    unsettled: bool,
     /// Parts of runs copied so far, and those that wait for their turn.
     work: usize,
     held: usize,
 }
 
 impl Walker {
-    fn new(plan: &Arc<Plan>, bounds: Bounds) -> Walker {
+    fn new(plan: &Arc<Plan>, bounds: Bounds, first: First) -> Walker {
         Walker {
             bounds,
+            first,
             plan: plan.clone(),
             reads: Reads::of(plan),
             places: Vec::new(),
-            open: VecDeque::new(),
+            open: BTreeMap::new(),
             known: HashMap::new(),
+            wrong: 0,
             findings: BTreeMap::new(),
             reached: BTreeSet::new(),
             branches: BTreeSet::new(),
             matters: BTreeMap::new(),
             tried: BTreeSet::new(),
             complete: true,
+            unsettled: false,
             work: 0,
             held: 0,
         }
+    }
+
+    fn walk(mut self) -> Result<Walk, IllegalEvent> {
+        self.begin()?;
+        while let Some(mut level) = self.open.first_entry() {
+            let wrong = *level.key();
+            let Some((from, way, choices)) = level.get_mut().pop_front() else {
+                level.remove();
+                continue;
+            };
+            self.wrong = wrong;
+            self.held = self.held.saturating_sub(way.run.weight());
+            self.expand(from, way, &choices)?;
+            if self.spent() {
+                self.complete = false;
+                break;
+            }
+        }
+        Ok(self.finish())
     }
 
     fn begin(&mut self) -> Result<(), IllegalEvent> {
@@ -140,7 +196,7 @@ impl Walker {
         let Some(choices) = self.settled(&mut way)? else { return Ok(()) };
         self.arrive(0, &way, &choices);
         self.look(&mut way, 0, None)?;
-        self.open.push_back((0, way, choices));
+        self.open.entry(0).or_default().push_back((0, way, choices));
         Ok(())
     }
 
@@ -150,6 +206,7 @@ impl Walker {
 
     fn settled(&mut self, way: &mut Way) -> Result<Option<Vec<Choice>>, IllegalEvent> {
         let choices = way.settle()?;
+        self.unsettled |= choices.is_none();
         self.complete &= choices.is_some();
         Ok(choices)
     }
@@ -178,7 +235,8 @@ impl Walker {
             let answered = self.is_approval(choice).then(|| next.run.essence(&self.reads, &next.assumed).0);
             self.look(&mut next, from, Some(&choice.turn))?;
             self.work += std::mem::take(&mut next.cost);
-            let to = self.place(from, &choice.turn, next, after);
+            let worsens = self.first == First::Smoothest && number > 0 && !is_well(&self.plan, &choice.turn);
+            let to = self.place(from, &choice.turn, next, after, self.wrong + u32::from(worsens));
             answers.extend(answered.map(|essence| (choice.turn.step, choice.turn.what, essence, to)));
             if choice.turn.what == What::Fails && !choice.turn.path.as_str().contains("~verify") {
                 failed = Some((choice.turn.step, to));
@@ -208,28 +266,35 @@ impl Walker {
     }
 
     /// The place that a way has come to: a known one, or a new one to go on from.
-    fn place(&mut self, from: u32, turn: &Turn, way: Way, choices: Vec<Choice>) -> u32 {
-        let (mut essence, own) = way.run.essence(&self.reads, &way.assumed);
+    fn place(&mut self, from: u32, turn: &Turn, way: Way, choices: Vec<Choice>, wrong: u32) -> u32 {
+        let order = if self.first == First::Shortest { UndoOrder::AsMade } else { UndoOrder::Any };
+        let (mut essence, own) = way.run.essence_with(&self.reads, &way.assumed, order);
         self.work += essence.len() / 8;
         let state = essence.get(..own).map(Digest::of_bytes);
-        way.story.write(|told| self.findings.contains_key(&Kind::from(told)), &mut essence);
-        let key = Digest::of_bytes(&essence);
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+        let reported = |told| self.findings.contains_key(&Kind::from(told));
+        way.story.write(reported, &mut essence);
+        let loose = way.story.loose(reported);
+        let met = self.known.entry(Digest::of_bytes(&essence)).or_default();
+        // Each of them goes on by itself, so they need not have been there together.
+        let before: Vec<&Met> = met.iter().filter(|met| met.wrong <= wrong).collect();
+        if let Some(first) = before.iter().find(|met| met.loose == loose).or(before.first())
+            && loose.iter().all(|told| before.iter().any(|met| met.loose.contains(told)))
+        {
+            return first.place;
         }
         let ix = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.known.insert(key, ix);
+        met.push(Met { place: ix, wrong, loose });
         self.places.push(Place { came: Some((from, turn.clone())), state, ..Place::default() });
         self.arrive(ix, &way, &choices);
         if !choices.is_empty() {
             self.held += way.run.weight();
-            self.open.push_back((ix, way, choices));
+            self.open.entry(wrong).or_default().push_back((ix, way, choices));
         }
         ix
     }
 
     fn find(&mut self, kind: Kind, at: u32, turn: Option<&Turn>, why: String) {
-        let finding = || Finding { kind, at, turn: turn.cloned(), why };
+        let finding = || Finding { kind, at, turn: turn.cloned(), path: Vec::new(), why };
         self.findings.entry(kind).or_insert_with(finding);
     }
 
@@ -313,13 +378,16 @@ impl Walker {
         if self.complete {
             self.unreached();
         }
-        let extent = Extent { places: self.places.len(), complete: self.complete };
-        let mut findings: Vec<Finding> = self.findings.into_values().collect();
-        let found = findings.len();
-        findings.sort_by_key(|finding| finding.kind.step().is_some());
-        findings.truncate(limits::DIAGNOSTICS);
-        findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
-        Walk { plan: self.plan, findings, found, extent, places: self.places }
+        // Where it was cut, what is open with the fewest things wrong was not gone on with.
+        let cut = self.open.keys().next().map_or(self.wrong, |open| self.wrong.min(*open));
+        let walked = if self.complete { Some(self.wrong) } else { cut.checked_sub(1) };
+        let at_most_wrong = walked.filter(|_| self.first == First::Smoothest && !self.unsettled);
+        let extent = Extent { places: self.places.len(), complete: self.complete, at_most_wrong };
+        let findings: Vec<Finding> = self.findings.into_values().collect();
+        let mut walk = Walk { plan: self.plan, findings, found: 0, extent, places: self.places };
+        let paths: Vec<Vec<Turn>> = walk.findings.iter().map(|finding| walk.turns_of(finding)).collect();
+        walk.findings.iter_mut().zip(paths).for_each(|(finding, path)| finding.path = path);
+        walk.in_order()
     }
 
     /// Whether all that follows two places is the same: how a part has ended may be asked by nobody.
@@ -386,9 +454,23 @@ impl Walker {
 impl Walk {
     /// The turns of the path to a finding.
     pub fn path(&self, finding: &Finding) -> Vec<Turn> {
+        finding.path.clone()
+    }
+
+    fn turns_of(&self, finding: &Finding) -> Vec<Turn> {
         let mut turns: Vec<Turn> = self.turns_to(finding.at).into_iter().cloned().collect();
         turns.extend(finding.turn.clone());
         turns
+    }
+
+    /// With its findings counted, as many of them as are told, in the order of the file.
+    fn in_order(mut self) -> Walk {
+        let findings = &mut self.findings;
+        self.found = self.found.max(findings.len());
+        findings.sort_by_key(|finding| finding.kind.step().is_some());
+        findings.truncate(limits::DIAGNOSTICS);
+        findings.sort_by_key(|finding| (finding.origin(&self.plan), finding.kind.code()));
+        self
     }
 
     /// The shortest way to a place.
@@ -405,7 +487,7 @@ impl Walk {
 }
 
 /// A run whose inputs may be anything.
-fn started(plan: &Plan) -> RunStarted {
+pub(super) fn started(plan: &Plan) -> RunStarted {
     let main = plan.main();
     let unknown = |name: &str| Value::Unknown(format!("inputs.{name}"));
     RunStarted {

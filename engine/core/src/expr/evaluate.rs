@@ -103,6 +103,7 @@ impl Evaluation<'_> {
                 let branch = if self.truth(condition, parameters, "`if`")? { then } else { otherwise };
                 self.value(branch, parameters)?
             }
+            Kind::Binary(Operator::In, a, b) if let Some(has) = self.has(a, b) => Cow::Owned(has),
             Kind::Binary(operator, a, b) => {
                 let a = self.known(a, parameters)?;
                 // Whether a map has a key does not rest on its values.
@@ -164,6 +165,12 @@ impl Evaluation<'_> {
             let _ = cell.set(value);
         }
         cell.get().map(Cow::Borrowed).ok_or_else(|| fault("a name without a value".to_owned()))
+    }
+
+    /// Whether a name that is a map has a member, where the names say so without the whole.
+    fn has(&self, member: &Node, of: &Node) -> Option<Value> {
+        let (name, member) = self.tree.membership(member, of)?;
+        self.names.has(&name.root, member)
     }
 
     fn truth(&self, node: &Node, parameters: &[&Value], wanted_by: &str) -> Result<bool, Stop> {

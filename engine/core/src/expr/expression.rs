@@ -44,6 +44,11 @@ impl Expression {
         self.tree().map(|tree| tree.references()).unwrap_or_default()
     }
 
+    /// Every name that its value rests on: `steps.lag` of `"lag" in steps`, which mentions `steps`.
+    pub fn reads(&self) -> Vec<Reference> {
+        self.tree().map(|tree| tree.reads()).unwrap_or_default()
+    }
+
     /// The name that it is, with its members, where it is nothing else.
     pub fn name(&self) -> Option<Reference> {
         self.tree().ok().and_then(|tree| tree.path_of(&tree.root))

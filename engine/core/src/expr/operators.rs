@@ -276,7 +276,7 @@ fn different(a: &Value, b: &Value) -> String {
 }
 
 /// Exact also beyond 2^53, where an integer is not a floating-point number.
-fn order_numbers(a: &Value, b: &Value) -> Option<Ordering> {
+pub(crate) fn order_numbers(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Int(x), Value::Int(y)) => Some(x.cmp(y)),
         (Value::Int(x), Value::Float(y)) => order_mixed(*x, *y),

@@ -117,6 +117,38 @@ impl Tree {
         }
     }
 
+    /// The same, where what is asked for in a whole is that part alone: `"lag" in steps` rests on `steps.lag`.
+    pub fn reads(&self) -> Vec<Reference> {
+        let mut found = Vec::new();
+        self.collect_reads(&self.root, &mut found);
+        found
+    }
+
+    fn collect_reads(&self, node: &Node, found: &mut Vec<Reference>) {
+        let member = match &node.kind {
+            Kind::Binary(Operator::In, member, of) => self.membership(member, of),
+            _ => None,
+        };
+        match (member, self.path_of(node)) {
+            (Some((name, member)), _) => {
+                found.push(Reference { path: vec![name.root.clone(), member.to_owned()], offset: node.offset });
+            }
+            (None, Some(reference)) => found.push(reference),
+            (None, None) => node.children().into_iter().for_each(|child| self.collect_reads(child, found)),
+        }
+    }
+
+    /// Of `"lag" in steps`: the name, and what is asked for in it.
+    pub fn membership<'n>(&'n self, member: &'n Node, of: &Node) -> Option<(&'n Name, &'n str)> {
+        let name = if let Kind::Name(index) = of.kind { self.names.get(index)? } else { return None };
+        match &member.kind {
+            Kind::Literal(Value::Text(member)) if name.member.is_none() && NAMESPACES.contains(&name.root.as_str()) => {
+                Some((name, member.as_str()))
+            }
+            _ => None,
+        }
+    }
+
     /// The reference that `node` is, if it is a name and members of it and nothing else.
     pub fn path_of(&self, node: &Node) -> Option<Reference> {
         match &node.kind {

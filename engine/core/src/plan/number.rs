@@ -28,6 +28,22 @@ impl Plan {
     }
 }
 
+/// Where a number stands among others, for sorting: what takes a step back, and what looks at it, comes right behind it; what has no
+/// number comes last.
+pub(crate) fn order(number: &str) -> Vec<[u32; 4]> {
+    if number.is_empty() {
+        return vec![[u32::MAX; 4]];
+    }
+    let part = |part: &str| {
+        let digits = part.trim_start_matches(['V', 'U']);
+        let letters = part.strip_suffix(digits).unwrap_or_default();
+        let (step, of) = digits.split_once('-').unwrap_or((digits, "0"));
+        let number = |text: &str| text.parse().unwrap_or(u32::MAX);
+        [number(step), u32::from(letters.ends_with('U')), number(of), u32::from(letters.starts_with('V'))]
+    };
+    number.split('.').map(part).collect()
+}
+
 struct Writer<'p> {
     plan: &'p Plan,
     /// Within the procedure that a step stands in.
@@ -169,6 +185,8 @@ steps:
         ] {
             assert_eq!(plan.number_at(&path.parse().unwrap()).as_deref(), Some(number), "{path}");
         }
+        let sorted = ["1", "V1", "U1", "VU1", "2", "U2-1", "VU2-1", "U2-2", "9", "9.1", "9.2", "9.U2", "9.10", "10", "11", ""];
+        assert!(sorted.is_sorted_by_key(|number| super::order(number)), "{:?}", sorted.map(super::order));
         let numbers = super::Writer::whole(&plan);
         assert!(numbers.iter().all(|number| !number.is_empty()), "{numbers:?}");
     }

@@ -15,8 +15,8 @@ impl Step {
         self.condition.iter().chain(when).chain(checked.iter().map(|assertion| &assertion.that))
     }
 
-    /// Every name that the step itself mentions, in no order that matters.
-    pub fn references(&self) -> Vec<Reference> {
+    /// Every name that the step itself reads, in no order that matters.
+    pub fn reads(&self) -> Vec<Reference> {
         let mut found = Found::default();
         found.texts(self.name.iter().chain(&self.why).chain(&self.by_hand).chain(&self.dir));
         found.expressions(self.condition.iter().chain(self.outputs.iter().map(|(_, value)| value)));
@@ -62,7 +62,7 @@ impl Found {
     }
 
     fn expressions<'e>(&mut self, expressions: impl IntoIterator<Item = &'e Expression>) {
-        expressions.into_iter().for_each(|expression| self.0.extend(expression.references()));
+        expressions.into_iter().for_each(|expression| self.0.extend(expression.reads()));
     }
 
     fn verb(&mut self, verb: &Verb) {

@@ -22,6 +22,13 @@ pub(crate) struct Reads {
     steps: Vec<(Last, Last)>,
 }
 
+/// Whether two states differ that have made the same changes in another order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UndoOrder {
+    AsMade,
+    Any,
+}
+
 /// What is read of a list, at places counted from 1.
 #[derive(Clone, Debug, Default)]
 struct Last {
@@ -75,7 +82,7 @@ impl Reads {
             let end = usize::MAX;
             let mut after = Last::default();
             for (_, output) in &procedure.outputs {
-                after.add(&output.references(), end);
+                after.add(&output.reads(), end);
             }
             let finally = reads.list(plan, BlockRef::Finally(ix), &procedure.finally);
             after.join(&finally, end);
@@ -119,7 +126,7 @@ impl Reads {
     fn step(&mut self, plan: &Plan, ix: StepIx) -> Last {
         let step = plan.step(ix);
         let mut own = Last::default();
-        own.add(&step.references(), 1);
+        own.add(&step.reads(), 1);
         own.judges = step.conditions().map(|condition| (condition.source.trim().to_owned(), 1)).collect();
         let mut last = own.clone();
         let again = matches!(step.verb, Verb::Each(_) | Verb::Repeat { .. } | Verb::Wait(_) | Verb::Parallel { .. });
@@ -184,8 +191,12 @@ impl Run {
     /// The state as bytes: equal where whatever can follow is the same. Behind the given place stands only how parts have ended that
     /// still go on, which may turn out to make no difference.
     pub(crate) fn essence(&self, reads: &Reads, assumed: &Assumed) -> (Vec<u8>, usize) {
+        self.essence_with(reads, assumed, UndoOrder::AsMade)
+    }
+
+    pub(crate) fn essence_with(&self, reads: &Reads, assumed: &Assumed, order: UndoOrder) -> (Vec<u8>, usize) {
         let mut essence = Essence::of(self, reads);
-        essence.whole();
+        essence.whole(order);
         essence.assumed(assumed);
         let own = essence.bytes.len();
         essence.bytes.append(&mut essence.ends);
@@ -300,7 +311,7 @@ impl<'r> Essence<'r> {
         }
     }
 
-    fn whole(&mut self) {
+    fn whole(&mut self, order: UndoOrder) {
         let run = self.run;
         let outcome = run.outcome.as_ref().map(|outcome| outcome.kind);
         self.put(outcome.map_or(0, |kind| kind as u8 + 1));
@@ -324,8 +335,12 @@ impl<'r> Essence<'r> {
             let asked = run.asked.contains_key(&asker) || run.wants.contains_key(&Key::Request(asker));
             self.put(u8::from(asked));
         }
-        for undoable in &run.undoable {
-            let (step, scope) = (run.node(undoable.node).step, run.node(undoable.node).scope);
+        let mut undoable: Vec<NodeIx> = run.undoable.iter().map(|undoable| undoable.node).collect();
+        if order == UndoOrder::Any {
+            undoable.sort_by_key(|node| &run.node(*node).path);
+        }
+        for node in undoable {
+            let (step, scope) = (run.node(node).step, run.node(node).scope);
             self.number(step.0 as usize);
             self.scope(scope);
             self.names(BlockRef::Undo(step), 0, scope);

@@ -105,7 +105,7 @@ impl Reads {
         let mut last = Last::default();
         for (place, ix) in list.iter().enumerate() {
             let step = plan.step(*ix);
-            last.names(place, &step.references());
+            last.names(place, &step.reads());
             last.conditions.extend(step.conditions().map(|condition| (condition.source.trim().to_owned(), place)));
             if !step.gates.is_empty() || matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) {
                 last.asks = Some(place);
@@ -298,7 +298,7 @@ impl Run {
         for (number, frame) in (0..).zip(&self.frames).filter(|(_, frame)| frame.stage != Stage::Closed) {
             let mine = rest.entry(FrameIx(number)).or_default();
             let outputs = &self.plan.procedure(frame.procedure).outputs;
-            outputs.iter().for_each(|(_, value)| mine.beside.names(0, &value.references()));
+            outputs.iter().for_each(|(_, value)| mine.beside.names(0, &value.reads()));
             let stages =
                 [(Stage::OnFailure, BlockRef::OnFailure(frame.procedure)), (Stage::Finally, BlockRef::Finally(frame.procedure))];
             mine.left.extend(stages.into_iter().filter(|(stage, _)| frame.stage < *stage).map(|(_, block)| (block, 0)));
@@ -313,7 +313,7 @@ impl Run {
             // Of what goes through its parts once, only the rest of the part under way is left, which is another lane's.
             let once = matches!(step.verb, Verb::Group(_) | Verb::Choose(_) | Verb::Call { .. });
             if once && self.node(node).state == State::Open {
-                step.outputs.iter().for_each(|(_, value)| mine.beside.names(0, &value.references()));
+                step.outputs.iter().for_each(|(_, value)| mine.beside.names(0, &value.reads()));
                 mine.left.extend([(BlockRef::Undo(self.node(node).step), 0), (lane.block, lane.next)]);
             } else {
                 mine.left.push((lane.block, lane.next.saturating_sub(1)));

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use crate::expr::Names;
 use crate::id::Id;
-use crate::plan::Step;
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -55,13 +54,29 @@ impl InScope<'_> {
     /// Whether a real run could have something else here than this prediction has: what a step gives may be absent after a failure that
     /// the run survives, and after an end that nobody saw.
     fn may_differ(&self) -> bool {
-        let uncertain = |step: &Step| !step.idempotent && step.verb.acts() && step.effect.changes();
         let present = |view: &StepView<'_>| self.step(view.step().id.as_ref().map_or("", |id| id.as_str())).is_ok();
-        let survived = |view: &StepView<'_>| uncertain(view.step()) || self.run.survives_failure(view.path());
-        self.is_after_failures() || self.run.steps().any(|view| present(&view) && survived(&view))
+        self.is_after_failures() || self.run.steps().any(|view| present(&view) && self.may_fail(&view))
     }
 
-    /// Everything that has given something here: `"lag" in steps` asks whether a step has run.
+    /// Whether what a step gives here may be absent in a real run that goes on.
+    fn may_fail(&self, view: &StepView<'_>) -> bool {
+        let step = view.step();
+        let uncertain = !step.idempotent && step.verb.acts() && step.effect.changes();
+        uncertain || self.run.survives_failure(view.path())
+    }
+
+    /// Whether the step of this id has given something here; unknown where a real run could have it otherwise than this prediction.
+    fn has_step(&self, name: &str) -> Value {
+        if self.lenient {
+            return Value::Unknown("steps".to_owned());
+        }
+        let there = self.step(name).is_ok();
+        let own = |view: &StepView<'_>| view.step().id.as_ref().is_some_and(|id| id.as_str() == name);
+        let differs = || self.is_after_failures() || there && self.run.steps().any(|view| own(&view) && self.may_fail(&view));
+        if self.run.is_predicted() && differs() { Value::Unknown(format!("steps.{name}")) } else { Value::Bool(there) }
+    }
+
+    /// Everything that has given something here.
     fn steps(&self) -> Map {
         let mut found = Map::new();
         let mut at = Some(self.scope);
@@ -120,6 +135,10 @@ fn uncertain(value: &Value, id: &Id) -> Value {
 }
 
 impl Names for InScope<'_> {
+    fn has(&self, root: &str, member: &str) -> Option<Value> {
+        (root == "steps").then(|| self.has_step(member))
+    }
+
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
         let whole = |map: Map| Ok(Value::Map(map));
         match (root, member) {

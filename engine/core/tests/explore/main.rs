@@ -430,10 +430,40 @@ finally:
             "swap~verify[1]/swapped times out: goes on with tell; ends succeeded | whoever may operate about swap | drain, swap, tell",
             "tell fails or times out: goes on with look; ends succeeded |  | drain, swap, perhaps a part of tell",
             "look fails or times out: runs ~on_failure/page; ends failed |  | drain, swap, tell, ~on_failure/page",
-            "~on_failure/page fails or times out: takes back perhaps drain; ends failed or rolled_back |  | perhaps drain, perhaps swap, perhaps tell, perhaps a part of ~on_failure/page",
             "~finally/tidy fails or times out: ends succeeded |  | drain, swap, tell",
+            "~on_failure/page fails or times out: takes back perhaps drain; ends failed or rolled_back |  | perhaps drain, perhaps swap, perhaps tell, perhaps a part of ~on_failure/page",
         ]
     );
+}
+
+/// A procedure that is called twice has each of its steps twice: every one has its rows, in the order of the numbers.
+#[test]
+fn a_pre_mortem_tells_of_each_call() {
+    let inner = "apiVersion: runbook/v1\nkind: Runbook\nname: inner\nversion: 1.0.0\nsteps:\n- {id: i, exec: [i], idempotent: true, undo: {exec: [back]}}\n- {id: j, exec: [j], effect: read}\n";
+    let rows = |steps: &str| -> Vec<String> {
+        let main = format!("apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\nsteps:\n{steps}");
+        let walk = walked(&plan_among(&[("test.yaml", &main), ("inner.yaml", inner)]));
+        let row = |fall: &runbook_core::explore::Fall| format!("{} {} {}", fall.number, fall.path, fall.when());
+        walk.pre_mortem().iter().map(row).filter(|row| !row.contains("~undo")).collect()
+    };
+    let calls =
+        "- {id: l3, call: inner@^1}\n- {id: r3, call: inner@^1, on_failure: rollback}\n- {id: v, exec: [v], effect: read}\n";
+    let fails = "fails or times out";
+    let many: String = (0..8).map(|n| format!("- {{id: a{n}, set: {{x: '1'}}}}\n")).collect();
+    assert_eq!(
+        rows(&format!("{many}{calls}")),
+        [
+            format!("9.1 l3/i {fails}"),
+            format!("9.2 l3/j {fails}"),
+            format!("10.1 r3/i {fails}"),
+            format!("10.2 r3/j {fails}"),
+            format!("11 v {fails}"),
+        ]
+    );
+    let beside = "- parallel:\n    l: [{id: l3, call: inner@^1}]\n    r: [{id: r3, call: inner@^1}]\n";
+    let beside = rows(&format!("{beside}- {{id: v, exec: [v], effect: read}}\n"));
+    let paths: Vec<&str> = beside.iter().filter_map(|row| row.split(' ').nth(1)).collect();
+    assert_eq!(paths, ["parallel-1.l/l3/i", "parallel-1.l/l3/j", "parallel-1.r/r3/i", "parallel-1.r/r3/j", "v"]);
 }
 
 /// However conditions turn out, what a row says is left is all that may be.
@@ -467,6 +497,42 @@ fn the_bound_is_stated() {
     for bounds in [Bounds { places: 10, ..all }, Bounds { work: 5_000, ..all }, Bounds { held: 50, ..all }] {
         let walk = walk_within(&plan, bounds).unwrap();
         assert!(!walk.extent.complete && walk.extent.places < 20, "{:?}", walk.extent);
+        assert_eq!(walk.extent.at_most_wrong, None);
         assert_eq!(found(&walk), Vec::<String>::new());
     }
+}
+
+/// Steps of which several may fail, and it goes on: what each left behind is told by itself, so that not every set of them is a state.
+#[test]
+fn failures_that_are_passed_over_do_not_multiply() {
+    let steps = |count: usize| {
+        let passed = |n| format!("- {{id: s{n}, exec: [s, '{n}'], idempotent: true, on_failure: continue}}\n");
+        let steps: String = (0..count).map(passed).collect();
+        format!("steps:\n{steps}- {{id: wipe, exec: [wipe], effect: destructive, irreversible: it is old}}\n")
+    };
+    let walk = walked(&plan(&steps(40)));
+    assert!(walk.extent.complete, "{:?}", walk.extent);
+    assert_eq!(walk.findings.iter().filter(|finding| finding.kind.code() == Code::RB0609).count(), 40);
+    assert_eq!(walk.findings.iter().filter(|finding| finding.kind.code() == Code::RB0601).count(), 1);
+}
+
+/// What is beyond the bound is walked with the least that can go wrong first.
+#[test]
+fn beyond_its_bound_a_walk_begins_with_what_goes_well() {
+    let branch = |b: usize| {
+        let steps: Vec<String> = (0..3)
+            .map(|n| format!("{{id: b{b}_{n}, exec: [go, '{b}', '{n}'], undo: {{exec: [back]}}, on_failure: rollback}}"))
+            .collect();
+        format!("    b{b}: [{}]\n", steps.join(", "))
+    };
+    let branches: String = (0..3).map(branch).collect();
+    let wipe = "- {id: wipe, exec: [wipe], effect: destructive, irreversible: it is old}\n";
+    let plan = plan(&format!("steps:\n- id: all\n  parallel:\n{branches}{wipe}"));
+    let walk = walk_within(&plan, Bounds { places: 3_000, ..Bounds::default() }).unwrap();
+    assert!(!walk.extent.complete && walk.extent.at_most_wrong >= Some(1), "{:?}", walk.extent);
+    let codes: Vec<(Code, usize)> = walk.findings.iter().map(|finding| (finding.kind.code(), walk.path(finding).len())).collect();
+    assert!(codes.contains(&(Code::RB0601, 10)) && codes.contains(&(Code::RB0602, 10)), "{codes:?}");
+    let falls = walk.pre_mortem();
+    let last = falls.iter().find(|fall| fall.path.as_str() == "wipe" && fall.when().starts_with("fails")).unwrap();
+    assert_eq!(last.left.len(), 9, "{last:?}");
 }
