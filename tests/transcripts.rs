@@ -90,6 +90,17 @@ fn retell(page: &str, stage: &Stage) -> String {
             stage.save(&shown);
             continue;
         }
+        // A file that the commands have made, as a quotation: whatever shows the page renders it.
+        if let Some(name) = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(".md -->")) {
+            let end = format!("<!-- end of {name}.md -->");
+            lines.by_ref().take_while(|line| *line != end).for_each(drop);
+            let file = std::fs::read_to_string(stage.dir.join(format!("{name}.md"))).expect("a file that was made");
+            for line in scrub.clean(&file).lines() {
+                let _ = writeln!(told, "{}", format!("> {line}").trim_end());
+            }
+            let _ = writeln!(told, "{end}");
+            continue;
+        }
         if line != "```console" {
             continue;
         }

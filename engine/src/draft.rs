@@ -33,8 +33,10 @@ pub struct Draft {
     pub text: String,
     /// Steps whose effect nobody has confirmed yet.
     pub open: usize,
-    /// Names of secrets whose values stood in the source, or that it leaves open.
+    /// Names of the secrets that it declares: their values stood in the source, or it leaves them open.
     pub secrets: Vec<String>,
+    /// How many values were left out without a secret in their place: they stood where nothing uses them.
+    pub left_out: usize,
     /// Inputs that the source leaves open.
     pub inputs: Vec<String>,
 }
@@ -203,7 +205,13 @@ fn finished(name: &ProcedureName, from: &str, procedure: &Procedure, names: &Nam
     if let Some(refused) = beyond(&found) {
         return Err(refused);
     }
-    Ok(Draft { text: source.text.to_string(), open, secrets: names.secrets.values().cloned().collect(), inputs: written.inputs })
+    Ok(Draft {
+        text: source.text.to_string(),
+        open,
+        left_out: names.secrets.len() - written.secrets.len(),
+        secrets: written.secrets,
+        inputs: written.inputs,
+    })
 }
 
 /// The first error, in the words of the check.

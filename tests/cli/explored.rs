@@ -61,7 +61,7 @@ fn a_policy_demands_of_every_path() {
     let labelled = procedure(DRAIN).replace("version: 1.0.0\n", "version: 1.0.0\nlabels: {tier: database}\n");
     let workspace = format!("{WORKSPACE}{POLICIES}");
     let desk = Desk::new(&[("try.yaml", &labelled), ("workspace.yaml", &workspace)]);
-    let broken = "in `try` a step of effect `change` begins on some path without that before a step `approve` succeeds";
+    let broken = "in `try` on some path a step of effect `change` begins, and no step `approve` has succeeded before";
     desk.run("explore try -e production")
         .exits(1)
         .prints(&format!("error[RB0610]: {broken}: so the policy `asked` says"))

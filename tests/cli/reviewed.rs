@@ -42,7 +42,7 @@ fn a_policy_that_is_new_is_held_against_every_procedure() {
     let policies = "policies: [{name: never, require: {must: [{never: {effect: destructive}}]}}]\n";
     std::fs::write(desk.path("workspace.yaml"), format!("{workspace}{policies}")).unwrap();
     let ran = desk.run("review --against main").exits(1).says("objection: try breaks what it says of itself");
-    ran.prints("workspace.yaml:4:43[RB0610] in `try` a step of effect `destructive` begins on some path");
+    ran.prints("workspace.yaml:4:43[RB0610] in `try` on some path a step of effect `destructive` begins");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn what_is_found_in_one_environment_alone_is_told_with_its_name() {
     let must = "policies: [{name: never, when: {environments: [test]}, require: {must: [{never: {effect: destructive}}]}}]\n";
     std::fs::write(desk.path("workspace.yaml"), format!("{WORKSPACE}{environments}{must}")).unwrap();
     let ran = desk.run("review --against main").exits(1).says("objection: try breaks what it says of itself (1 new)");
-    ran.prints("[RB0610] in `try` a step of effect `destructive` begins on some path, which must never be: so the policy `never` says (in test)");
+    ran.prints("[RB0610] in `try` on some path a step of effect `destructive` begins, which must never be: so the policy `never` says (in test)");
     // More approvals than a plan can have.
     let names: Vec<String> = (0..150).map(|n| format!("{n:03}-{}", "x".repeat(56))).collect();
     let many: String = (0..1_000).map(|n| format!("- {{id: s{n}, exec: [a], effect: change, irreversible: t}}\n")).collect();

@@ -4,6 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use runbook_core::check::CheckOptions;
+use runbook_core::explore::Verdict;
+use runbook_core::trial;
+use runbook_engine::catalogue::Catalogue;
+use runbook_engine::report::dry_run;
 
 use super::{APPROVAL, Desk, procedure};
 
@@ -138,7 +145,8 @@ fn what_is_shipped_is_tested() {
         let there = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let is_procedure = |path: &PathBuf| {
             path.extension().is_some_and(|e| e == "yaml")
-                && std::fs::read_to_string(path).is_ok_and(|text| text.contains("\nkind: Runbook\n"))
+                && std::fs::read_to_string(path)
+                    .is_ok_and(|text| ["Runbook", "Playbook"].iter().any(|kind| text.contains(&format!("\nkind: {kind}\n"))))
         };
         let names: BTreeSet<String> =
             there.filter(is_procedure).map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
@@ -161,4 +169,41 @@ fn what_is_shipped_is_tested() {
         }
         assert_eq!(names, covered, "{}", folder.display());
     }
+}
+
+/// Every case of every procedure that is shipped is predicted in every form, and what the prediction says would run and be skipped is
+/// what the case then does.
+#[test]
+fn what_is_shipped_is_predicted_with_each_of_its_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
+    let examples = std::fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let mut predicted = 0;
+    for folder in examples.filter(|path| path.is_dir()).chain([root.join("runbooks")]) {
+        let catalogue = Catalogue::open(&folder).unwrap();
+        for test in catalogue.tests() {
+            let (Some(procedure), _) = catalogue.tested(test) else { panic!("{}", test.source.name) };
+            for case in test.cases.iter().filter(|case| !case.real) {
+                let case = case.with(&test.defaults);
+                let environment = case.setting.environment.as_ref().map(|environment| environment.value.clone());
+                let (plan, found) = catalogue.plan(procedure, &CheckOptions { environment, ..CheckOptions::default() });
+                let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
+                let name = format!("{}: {}", test.source.name, case.name.value);
+                let dry = trial::predict(&case, &plan).unwrap_or_else(|why| panic!("{name}: {why}"));
+                assert!(dry.complete && !dry.steps.is_empty() && !dry.outcomes.is_empty(), "{name}");
+                let people = &plan.policy.people;
+                for page in [dry_run::to_markdown(&dry, people), dry_run::to_html(&dry, people)] {
+                    assert!(dry.steps.iter().all(|step| page.contains(&step.number)), "{name}\n{page}");
+                }
+                let played = trial::play(&case, &test.source, &plan);
+                assert!(played.passed(), "{name}: {:#?}", played.faults);
+                for step in &dry.steps {
+                    let began = played.run.find_step(&step.path).is_some_and(|view| view.work().is_some());
+                    let skipped = matches!(step.verdict, Verdict::WouldSkip { .. });
+                    assert!(!(began && skipped), "{name}: {} would be skipped, and was not", step.path);
+                }
+                predicted += 1;
+            }
+        }
+    }
+    assert!(predicted > 50, "{predicted}");
 }

@@ -180,6 +180,8 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
         let skipped = matches!(step.verdict, Verdict::WouldSkip { .. });
         let mut marks = Vec::new();
         marks.extend((step.effect > Effect::None).then(|| request::effect(step.effect)));
+        let where_to = (!skipped && step.effect > Effect::None && !step.targets.is_empty()).then(|| step.targets.join(", "));
+        marks.extend(where_to.map(|targets| line(&targets).into_owned()));
         marks.extend(step.longest.filter(|_| !skipped).map(|longest| match longest {
             Longest::Time(time) => format!("at most {}", format_duration(time)),
             Longest::Unknown => "how long cannot be known".to_owned(),
@@ -209,6 +211,7 @@ pub fn show(predicted: &DryRun, plan: &Plan, started: &RunStarted, ui: &mut Ui, 
     }
     out.push(report::summary(predicted));
     if to == To::Data {
+        out.extend(predicted.longest.iter().map(|longest| format!("the whole takes at most: {longest}")));
         out.extend(predicted.lock.iter().map(|lock| format!("lock {}", line(lock))));
         out.push(Tone::Quiet.paint(&line(&report::proviso(predicted))));
         out.push(format!("digest {}", predicted.digest));

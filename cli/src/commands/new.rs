@@ -112,6 +112,8 @@ fn told(draft: &Draft, ui: &mut Ui) {
             "what looked like a secret was not written: {}; say in the file where each comes from",
             draft.secrets.join(", ")
         ));
+    } else if draft.left_out > 0 {
+        ui.say("what looked like a secret was not written");
     }
 }
 

@@ -594,3 +594,86 @@ fn a_whole_takes_what_its_parts_take() {
     let longest: Vec<String> = told.steps.iter().filter_map(|step| step.longest).map(|longest| longest.to_string()).collect();
     assert_eq!(longest, ["30s", "5s"]);
 }
+
+/// Each step is told, also where no way comes to it; what only a failure leads to is not claimed.
+#[test]
+fn what_no_way_comes_to_is_told() {
+    let exec = |id: &str, rest: &str| format!("{{id: {id}, exec: [{id}], effect: read{rest}}}");
+    let list = |steps: &[String]| steps.iter().map(|step| format!("- {step}\n")).collect::<String>();
+    let steps = list(&[
+        exec("a", ", if: inputs.n > 3, next: c"),
+        exec("b", ""),
+        exec("c", ""),
+        format!("{{id: h, choose: [{{when: inputs.n > 3, steps: [{}]}}, {{otherwise: [{}]}}]}}", exec("x", ""), exec("y", "")),
+        format!(
+            "{{id: k, choose: [{{when: inputs.n > 5, steps: [{}]}}, {{when: inputs.n > 3, steps: [{}]}}]}}",
+            exec("u", ""),
+            exec("v", "")
+        ),
+        format!("{{id: g, if: 1 > 2, group: [{}]}}", exec("z", "")),
+        format!("{{id: e, each: {{in: '[]', steps: [{}]}}}}", exec("i", "")),
+        "{id: end, if: inputs.n > 3, finish: {outcome: failed, message: 'it is {{inputs.n}}'}}".to_owned(),
+        exec("d", ""),
+        format!("{{id: p, parallel: {{l: [{}], r: [{}]}}}}", exec("l1", ""), exec("r1", "")),
+    ]);
+    let dry = predicted(&format!("{steps}finally:\n- {}\n", exec("f", "")), false);
+    let ends = "`end` ends the run";
+    assert_eq!(
+        told(&dry),
+        format!(
+            "a: would run\nb: would skip: `a` goes on with `c`\nc: would run\nh: would run\nh/x: would run\n\
+             h/y: would skip: `h` takes branch 1\nk: would run\nk/u: would skip: `inputs.n > 5` does not hold\nk/v: would run\n\
+             g: would skip: `1 > 2` does not hold\ng/z: would skip: `g` is skipped\ne: would run\ne[0]/i: would skip: `e` has no items\n\
+             end: would run\nd: would skip: {ends}\np: would skip: {ends}\np.l/l1: would skip: {ends}\np.r/r1: would skip: {ends}\n\
+             ~finally/f: would run\n"
+        )
+    );
+    let end = dry.steps.iter().find(|step| step.path.as_str() == "end").unwrap().ends.clone().unwrap();
+    assert_eq!((end.what, end.message.as_str()), ("the run", "it is 4"));
+    let numbers: Vec<&str> = dry.steps.iter().map(|step| step.number.as_str()).collect();
+    assert_eq!(numbers[..6], ["1", "2", "3", "4", "5", "6"]);
+    // Where some way comes to it, or only a failure does, nobody knows.
+    for (steps, expect) in [
+        (vec![exec("b", ", if: inputs.n > 3, next: c"), exec("a", ""), exec("c", "")], "would skip: `b` goes on with `c`"),
+        (
+            vec![exec("b", ", if: inputs.n > 3, next: c, on_failure: continue"), exec("a", ""), exec("c", "")],
+            "cannot know: only a failure of `b` leads here: `b` goes on with `c`",
+        ),
+        (
+            vec![exec("q", ", on_failure: {next: a}"), exec("b", ", if: inputs.n > 3, next: c"), exec("a", ""), exec("c", "")],
+            "cannot know: only a failure of `q` leads here: `b` goes on with `c`",
+        ),
+        (
+            vec![
+                format!(
+                    "{{id: g, on_failure: continue, group: [{}, {{id: end, if: inputs.n > 3, finish: {{outcome: succeeded}}}}]}}",
+                    exec("q", "")
+                ),
+                exec("a", ""),
+            ],
+            "cannot know: only a failure of `g` leads here: `end` ends the run",
+        ),
+        (vec!["{id: sure, check: [{that: inputs.n > 5}]}".to_owned(), exec("a", "")], "would skip: `sure` fails"),
+        (
+            vec![
+                exec("b", ", outputs: {n: result.stdout.len()}"),
+                "{id: end, if: steps.b.n > 3, finish: {outcome: succeeded}}".to_owned(),
+                exec("a", ""),
+            ],
+            "cannot know: `steps.b.n > 3` depends on steps.b.n",
+        ),
+    ] {
+        assert_eq!(said_of_a(&list(&steps)), expect, "{steps:#?}");
+    }
+}
+
+/// The whole takes what its steps take, one after the other, at most the time that it has.
+#[test]
+fn how_long_the_whole_takes_is_told() {
+    let step = |id: &str, rest: &str| format!("- {{id: {id}, exec: [{id}], effect: read, timeout: 5m{rest}}}\n");
+    let steps = step("a", "") + &step("b", "");
+    let longest = |steps: &str| predicted(steps, false).longest.map(|longest| longest.to_string());
+    assert_eq!(longest(&steps).as_deref(), Some("10m"));
+    assert_eq!(longest(&format!("{steps}finally:\n{}", step("f", ""))).as_deref(), Some("15m"));
+    assert_eq!(longest(&format!("{steps}timeout: 7m\nfinally:\n{}", step("f", ""))).as_deref(), Some("12m"));
+}

@@ -16,6 +16,7 @@ pub(super) const GATE: &str = "draft";
 pub(super) struct Written {
     pub text: String,
     pub inputs: Vec<String>,
+    pub secrets: Vec<String>,
 }
 
 pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure, names: &Names) -> Written {
@@ -73,7 +74,9 @@ pub(super) fn procedure(name: &ProcedureName, from: &str, procedure: &Procedure,
     }
     out.push_str("\nsteps:\n");
     out.push_str(&steps);
-    Written { text: out, inputs: inputs.into_iter().map(|(id, _)| id.clone()).collect() }
+    let named = |all: Vec<&String>| all.into_iter().cloned().collect();
+    let (inputs, secrets) = (inputs.iter().map(|(id, _)| *id).collect(), secrets.iter().map(|(_, id)| *id).collect());
+    Written { text: out, inputs: named(inputs), secrets: named(secrets) }
 }
 
 /// Each `inputs.name` and `secrets.name` of a text.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::document::step::Shell;
+use runbook_core::document::step::{FinishOutcome, Shell};
 use runbook_core::effect::Effect;
-use runbook_core::explore::{DryRun, PredictedRequest, PredictedStep, PredictedUndo, Supposed, Verdict};
+use runbook_core::explore::{DryRun, PredictedEnd, PredictedRequest, PredictedStep, PredictedUndo, Supposed, Verdict};
 use runbook_core::markdown::quoted;
 use runbook_core::policy::People;
 use runbook_core::run::decision::Purpose;
@@ -25,6 +25,7 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
         return said;
     }
     said.extend(step.repeats.as_ref().map(|repeats| ours("repeats", repeats)));
+    said.extend(step.ends.as_ref().map(|end| text("ends", ending(end))));
     for asked in &step.requests {
         said.push(ours("asks", request(asked, people)));
         let question = asked.request.question.trim().to_owned();
@@ -71,6 +72,16 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     }
     said.extend(step.notes.iter().map(|note| ours("note", note)));
     said
+}
+
+/// What a `finish` ends, how, and what it says.
+fn ending(end: &PredictedEnd) -> String {
+    let outcome = match end.outcome {
+        FinishOutcome::Succeeded => "succeeded",
+        FinishOutcome::Failed => "failed",
+    };
+    let says = if end.message.is_empty() { String::new() } else { format!(": {}", end.message.trim()) };
+    format!("{}, {outcome}{says}", end.what)
 }
 
 /// Who is asked, how many must agree, how long they have, what follows, and by which rule.
@@ -172,7 +183,11 @@ pub fn summary(dry: &DryRun) -> String {
     }
     let ways = if dry.ways == 1 { "one way".to_owned() } else { format!("{} ways", dry.ways) };
     let complete = if dry.complete { "" } else { ", and more that were not followed" };
-    format!("{ways}{complete}; ends {}; {} unknown", ends.join(" or ").replace('_', " "), dry.unknown)
+    let ends = match ends.as_slice() {
+        [] => "followed to no end".to_owned(),
+        ends => format!("ends {}", ends.join(" or ").replace('_', " ")),
+    };
+    format!("{ways}{complete}; {ends}; {} unknown", dry.unknown)
 }
 
 /// What the whole rests on, in a sentence.

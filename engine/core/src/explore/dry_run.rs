@@ -11,6 +11,7 @@
 //! makes them fail; what happens otherwise is not part of a dry run.
 
 mod longest;
+mod passed;
 mod seen;
 mod way;
 
@@ -23,6 +24,7 @@ use serde::{Serialize, Serializer};
 
 use super::walk;
 use crate::document::procedure::Version;
+use crate::document::step::FinishOutcome;
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
@@ -123,7 +125,7 @@ pub struct DryRun {
     /// The lock that a run holds from its start to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
-    /// The time of the whole run, where the procedure bounds it.
+    /// What the whole run takes at most: its steps one after the other, or the time that the procedure has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Longest>,
     /// In the order in which they stand.
@@ -169,6 +171,9 @@ pub struct PredictedStep {
     /// How often its parts are done, where that is not once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<String>,
+    /// What it ends, where it is a `finish`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<PredictedEnd>,
     /// Where it acts: this machine, the host of a request, channels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
@@ -223,6 +228,15 @@ pub struct PredictedRung {
     pub within: Duration,
 }
 
+/// What a `finish` does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PredictedEnd {
+    /// `the run`, or `the called procedure`.
+    pub what: &'static str,
+    pub outcome: FinishOutcome,
+    pub message: String,
+}
+
 /// What takes a step back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -273,6 +287,10 @@ pub fn dry_run(
         // Ways were taken for one that would take back different changes, and one of them does: once more, with these apart.
         None => follow(plan, first, world, true)?.unwrap_or_default(),
     };
+    let mut walked = walked;
+    if walked.cut.is_none() {
+        passed::add(plan, &mut walked.history);
+    }
     Ok(told(plan, started, &walked))
 }
 
@@ -431,7 +449,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         step
     };
     let mut steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
-    longest::of_wholes(plan, &mut steps, &walked.history, walked.cut.is_none());
+    let whole = longest::of_wholes(plan, &mut steps, &walked.history, walked.cut.is_none());
     let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     let mut dry = DryRun {
         procedure: started.procedure.clone(),
@@ -441,7 +459,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         digest: Digest::of_bytes(b""),
         inputs: started.inputs.clone(),
         lock: started.lock.clone(),
-        longest: plan.main().timeout.map(Longest::Time),
+        longest: whole,
         steps,
         outcomes: walked.outcomes.clone(),
         ways: walked.ways,
@@ -491,6 +509,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         verdict: seen.verdict(),
         fails: seen.fails().cloned(),
         repeats: shown.and_then(|doing| doing.repeats.clone()),
+        ends: shown.and_then(|doing| doing.ends.clone()),
         targets: work.as_ref().map(targets).unwrap_or_default(),
         secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
         // Of ways that have become one, the one that takes the longest.

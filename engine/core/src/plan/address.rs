@@ -13,6 +13,11 @@ impl Plan {
     }
 
     /// The same, with the calls that lead to it, the outermost first.
+    /// How many calls a path leads through.
+    pub(crate) fn calls_to(&self, path: &StepPath) -> usize {
+        self.found_at(path).map_or(0, |(calls, _)| calls.len())
+    }
+
     pub(super) fn found_at(&self, path: &StepPath) -> Option<(Vec<StepIx>, StepIx)> {
         let path = path.without_indexes();
         let mut segments = path.as_str().split('/').peekable();

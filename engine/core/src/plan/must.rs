@@ -63,12 +63,12 @@ impl Must {
     /// What is wrong where a path does not keep it, in one line.
     fn broken(&self, plan: &Plan) -> String {
         match &self.rule {
-            Rule::Never { moment, after: None } => format!("{} on some path, which must never be", moment.words(plan)),
+            Rule::Never { moment, after: None } => format!("on some path {}, which must never be", moment.words(plan)),
             Rule::Never { moment, after: Some(after) } => {
-                format!("{} on some path where before {}, which must never be", moment.words(plan), after.words(plan))
+                format!("on some path {} after {}, which must never be", moment.words(plan), after.words(plan))
             }
             Rule::AlwaysBefore { moment, comes } => {
-                format!("{} on some path without that before {}", moment.words(plan), comes.words(plan))
+                format!("on some path {}, and {} before", moment.words(plan), comes.absent(plan))
             }
         }
     }
@@ -96,6 +96,18 @@ impl Moment {
             Moment::Effect(effect, moment) => format!("a step of effect `{effect}` {}", moment.word()),
             Moment::Verb(verb, moment) => format!("a step `{verb}` {}", moment.word()),
             Moment::Run(end) => format!("the run ends {}", end.word()),
+        }
+    }
+}
+
+impl Moment {
+    /// That it has not come.
+    fn absent(&self, plan: &Plan) -> String {
+        match self {
+            Moment::Step(ix, moment) => format!("`{}` {}", plan.step(*ix).label, moment.absent().0),
+            Moment::Effect(effect, moment) => format!("no step of effect `{effect}` {}", moment.absent().1),
+            Moment::Verb(verb, moment) => format!("no step `{verb}` {}", moment.absent().1),
+            Moment::Run(end) => format!("the run has not ended {}", end.word()),
         }
     }
 }
@@ -144,6 +156,19 @@ impl StepMoment {
             StepMoment::Failed => "fails",
             StepMoment::Unknown => "ends unknown",
             StepMoment::Skipped => "is skipped",
+        }
+    }
+}
+
+impl StepMoment {
+    /// That it has not come: of one step, and behind `no step`.
+    fn absent(self) -> (&'static str, &'static str) {
+        match self {
+            StepMoment::Begins => ("has not begun", "has begun"),
+            StepMoment::Succeeded => ("has not succeeded", "has succeeded"),
+            StepMoment::Failed => ("has not failed", "has failed"),
+            StepMoment::Unknown => ("has not ended unknown", "has ended unknown"),
+            StepMoment::Skipped => ("was not skipped", "was skipped"),
         }
     }
 }

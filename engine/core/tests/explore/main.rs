@@ -122,8 +122,8 @@ fn properties_are_judged() {
     let (_, section) = reference.split_once("\n## Every path\n").unwrap();
     let example = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(found(&walked(&plan_of(example))), Vec::<String>::new());
-    let after = "a step of effect change begins on some path where before backup fails, which must never be";
-    let before = "restart begins on some path without that before a step approve succeeds";
+    let after = "on some path a step of effect change begins after backup fails, which must never be";
+    let before = "on some path restart begins, and no step approve has succeeded before";
     for (from, to, expect) in [
         ("run: make-backup\n", "run: make-backup\n    on_failure: continue\n", vec![format!("RB0610: {after} [backup fails, go is granted, restart succeeds]")]),
         ("within: 1h}\n", "within: 1h}\n    if: 1 > 2\n", vec![
@@ -131,10 +131,10 @@ fn properties_are_judged() {
             "RB0605: no path comes to go []".to_owned(),
         ]),
         ("never: {effect: change}\n    after: {step: backup, ends: failed}", "never: {run: failed}", vec![
-            "RB0610: the run ends failed on some path, which must never be [backup fails]".to_owned(),
+            "RB0610: on some path the run ends failed, which must never be [backup fails]".to_owned(),
         ]),
         ("comes: {verb: approve}", "comes: {step: backup, ends: failed}", vec![
-            "RB0610: restart begins on some path without that before backup fails [backup succeeds, go is granted, restart succeeds]".to_owned(),
+            "RB0610: on some path restart begins, and backup has not failed before [backup succeeds, go is granted, restart succeeds]".to_owned(),
         ]),
     ] {
         assert!(example.contains(from), "{from}");
@@ -374,9 +374,7 @@ fn a_moment_of_an_effect_or_a_verb_is_of_the_step_itself() {
     let never = found(&walk("{never: {effect: read, ends: failed}, after: {step: go}}"));
     assert_eq!(
         never,
-        [
-            "RB0610: a step of effect read fails on some path where before go succeeds, which must never be [go succeeds, up[1]/p fails]"
-        ]
+        ["RB0610: on some path a step of effect read fails after go succeeds, which must never be [go succeeds, up[1]/p fails]"]
     );
 }
 

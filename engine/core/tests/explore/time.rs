@@ -96,8 +96,8 @@ fn a_wait_for_a_time_may_have_none_left() {
     // What surely takes too long is no turn, but the end of the run.
     let steps =
         |for_: &str| format!("must: [{{never: {{run: failed}}}}]\nsteps:\n- {{id: nap, wait: {{for: {for_}, within: 1h}}}}\n");
-    shows(&steps("2h"), &["RB0610: the run ends failed on some path, which must never be []"]);
-    shows(&steps("1h"), &["RB0610: the run ends failed on some path, which must never be []"]);
+    shows(&steps("2h"), &["RB0610: on some path the run ends failed, which must never be []"]);
+    shows(&steps("1h"), &["RB0610: on some path the run ends failed, which must never be []"]);
     shows(&steps("59m"), &[]);
 }
 

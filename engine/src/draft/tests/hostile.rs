@@ -128,7 +128,7 @@ proptest! {
             Ok(draft) => {
                 prop_assert!(scripts(&draft).iter().all(|script| is_whole(script)), "{}", draft.text);
                 prop_assert_eq!(lay_out(&Source::new("try.yaml", draft.text.as_str())).unwrap(), draft.text.clone());
-                if draft.secrets.is_empty() {
+                if draft.secrets.is_empty() && draft.left_out == 0 {
                     // Words that a link in a heading holds apart may stand together.
                     let text_of = draft.text.to_lowercase().replace('_', "");
                     let has = |word: &String| pages::words_of(&draft).contains(word) || text_of.contains(word.as_str());

@@ -179,6 +179,18 @@ fn secrets_of_a_page_are_not_written() {
     assert!(draft.text.contains("run: mysql -u root -p\"${PASSWORD}\" < a.sql"), "{}", draft.text);
 }
 
+/// A part of a secret looks like one too, and stands nowhere by itself.
+#[test]
+fn a_secret_that_is_told_stands_in_the_draft() {
+    let draft = markdown(
+        "## Ask\n\n```sh\ncurl -H \"Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcabcabcabc\" https://u:pass@x.org/\n```\n",
+    );
+    let declared: Vec<&str> =
+        draft.text.lines().filter_map(|line| line.trim().split_once(": {env: ")).map(|(name, _)| name).collect();
+    assert_eq!(draft.secrets, declared, "{}", draft.text);
+    assert_eq!(declared.len(), 2, "{}", draft.text);
+}
+
 #[test]
 fn what_no_reader_can_see_is_left_out_and_said() {
     let draft = markdown("\u{feff}## A\u{200b}\r\n\r\n```sh\r\nls\u{a0}-l\r\n```\r\n");

@@ -104,8 +104,9 @@ fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
     delays.fold(timeout.saturating_mul(retry.attempts), Duration::saturating_add)
 }
 
-/// Says of each step that holds others how long these take at most. `complete`: whether all that may be done is among the steps.
-pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &History, complete: bool) {
+/// Says of each step that holds others how long these take at most, and how long all of them do. `complete`: whether all that may be done
+/// is among the steps.
+pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &History, complete: bool) -> Option<Longest> {
     let mut whole =
         Whole { plan, places: BTreeMap::new(), steps, history, rounds: BTreeMap::new(), complete, found: BTreeMap::new() };
     whole.places = whole.steps.iter().enumerate().map(|(place, step)| (step.path.clone(), place)).collect();
@@ -119,12 +120,15 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
             whole.found.insert(path, longest);
         }
     }
+    let main = plan.main();
+    let all = whole.list(&main.body, "").within(main.timeout).then(whole.list(&main.finally, "~finally"));
     let found = whole.found;
     for step in steps {
         if let Some(longest) = found.get(&step.path).filter(|longest| **longest != Longest::NONE) {
             step.longest = Some(*longest);
         }
     }
+    Some(all).filter(|all| *all != Longest::NONE)
 }
 
 struct Whole<'p> {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PredictedRequest, PredictedUndo, Verdict};
+use super::{PredictedEnd, PredictedRequest, PredictedUndo, Verdict};
 use crate::id::StepPath;
 use crate::plan::StepIx;
 use crate::run::task::Work;
@@ -56,6 +56,7 @@ pub(super) struct Doing {
     pub undo: PredictedUndo,
     /// How often it is done, where that is not once.
     pub repeats: Option<String>,
+    pub ends: Option<PredictedEnd>,
     /// Of an `each`, how many items are done one after the other, together or in parts; nothing where that is not known.
     pub waves: Option<Vec<u32>>,
     pub notes: Vec<String>,
@@ -117,7 +118,7 @@ impl Seen {
     }
 
     /// In the order of the plan.
-    fn order(&self, other: &Seen) -> Ordering {
+    pub fn order(&self, other: &Seen) -> Ordering {
         (&self.place, &self.path).cmp(&(&other.place, &other.path))
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::passed;
 use super::seen::{self, Doing, History, Parts, Seen};
-use super::{Budget, Later, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
+use super::{Budget, Later, PredictedEnd, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::markdown::quoted;
 use crate::plan::{InputSpec, OnFailure, Step, StepIx, Verb, WaitFor};
@@ -414,6 +415,13 @@ impl Way {
             },
             undo: undo_of(view.step(), view.undo()),
             repeats: repeats(view.step(), prospect),
+            ends: match &prospect.resolution {
+                Resolution::Finish { outcome, message } => {
+                    let what = passed::ended(self.run.plan(), path);
+                    Some(PredictedEnd { what, outcome: *outcome, message: message.clone() })
+                }
+                _ => None,
+            },
             waves: match &prospect.resolution {
                 Resolution::Items { waves, .. } if prospect.because.is_none() => Some(waves.clone()),
                 _ => None,

@@ -1,0 +1,237 @@
+//! Steps that no way comes to: behind a jump, in a branch that is not taken, behind what surely ends the list. They would be skipped,
+//! and are told like all others; where a failure could bring a run to them all the same, that is what cannot be known.
+
+use std::collections::BTreeMap;
+
+use super::seen::{History, Parts, Seen};
+use crate::id::StepPath;
+use crate::limits;
+use crate::plan::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb};
+
+/// Why no way comes to a step.
+#[derive(Clone)]
+enum Why {
+    Never(String),
+    /// Only a failure leads there.
+    Perhaps(String),
+}
+
+/// Adds every step that no way has come to, where all ways were followed to their ends.
+pub(super) fn add(plan: &Plan, history: &mut History) {
+    let seen = history.iter().map(|seen| ((seen.path.clone(), seen.step), &**seen)).collect();
+    let mut passed = Passed { plan, seen, found: Vec::new(), room: limits::DRY_RUN_STEPS.saturating_sub(history.len()) };
+    let main = plan.main();
+    passed.list(&main.body, "", &[0], None);
+    passed.list(&main.finally, "~finally", &[FINALLY], None);
+    let found = passed.found;
+    if !found.is_empty() {
+        history.extend(found.into_iter().map(Into::into));
+        history.sort_by(|one, other| one.order(other));
+    }
+}
+
+/// Where what tidies up stands among the lists of a procedure.
+const FINALLY: u32 = 3;
+
+struct Passed<'p> {
+    plan: &'p Plan,
+    /// By path and step: branches of one `choose` may have steps of one path.
+    seen: BTreeMap<(StepPath, StepIx), &'p Seen>,
+    found: Vec<Seen>,
+    /// How many more are told.
+    room: usize,
+}
+
+impl<'p> Passed<'p> {
+    /// The steps of a list that begins at a place; `why`: no way comes to any of them.
+    fn list(&mut self, list: &'p [StepIx], prefix: &str, place: &[u32], why: Option<&Why>) {
+        for (number, ix) in (1..).zip(list) {
+            let path = StepPath::within(prefix, &self.plan.step(*ix).label);
+            match self.at(prefix, *ix) {
+                Some(seen) => self.seen_step(seen),
+                None => {
+                    let Some(why) = why.cloned().or_else(|| self.why(list, number as usize - 1, prefix)) else { continue };
+                    let place: Vec<u32> = place.iter().copied().chain([number]).collect();
+                    self.unseen_step(*ix, path, place, &why);
+                }
+            }
+        }
+    }
+
+    /// What was seen of a step whose path begins like this.
+    fn at(&self, prefix: &str, ix: StepIx) -> Option<&'p Seen> {
+        self.seen.get(&(StepPath::within(prefix, &self.plan.step(ix).label), ix)).copied()
+    }
+
+    /// Whether some way has come to a list: to its first step.
+    fn begun(&self, prefix: &str, list: &[StepIx]) -> bool {
+        list.first().is_some_and(|ix| self.at(prefix, *ix).is_some())
+    }
+
+    fn unseen_step(&mut self, ix: StepIx, path: StepPath, place: Vec<u32>, why: &Why) {
+        if self.room == 0 {
+            return;
+        }
+        self.room -= 1;
+        let (skipped, doubt) = match why {
+            Why::Never(why) => (Some(why.clone()), None),
+            Why::Perhaps(why) => (None, Some(why.clone())),
+        };
+        self.found.push(Seen {
+            place: place.clone(),
+            path: path.clone(),
+            step: ix,
+            number: self.plan.number_at(&path).unwrap_or_default(),
+            always: true,
+            parts: Parts::Known,
+            skipped,
+            doubt,
+            does: Vec::new(),
+        });
+        self.whole(ix, &path, &place, why);
+    }
+
+    /// All that stands inside a step that no way comes to.
+    fn whole(&mut self, ix: StepIx, path: &StepPath, place: &[u32], why: &Why) {
+        for (list, prefix, number) in self.lists(ix, path) {
+            let place: Vec<u32> = place.iter().copied().chain([number]).collect();
+            self.list(list, &prefix, &place, Some(why));
+        }
+    }
+
+    fn seen_step(&mut self, seen: &'p Seen) {
+        let (path, place) = (&seen.path, &seen.place);
+        if seen.does.is_empty() {
+            // Where it is skipped on every way, so is what stands inside it.
+            if seen.skipped.is_some() && seen.doubt.is_none() && seen.always {
+                self.whole(seen.step, path, place, &Why::Never(format!("`{}` is skipped", path.label())));
+            }
+            return;
+        }
+        for (list, prefix, number) in self.lists(seen.step, path) {
+            let place: Vec<u32> = place.iter().copied().chain([number]).collect();
+            match self.begun(&prefix, list) {
+                true => self.list(list, &prefix, &place, None),
+                false => {
+                    let why = self.not_begun(seen, number);
+                    why.iter().for_each(|why| self.list(list, &prefix, &place, Some(why)));
+                }
+            }
+        }
+    }
+
+    /// The lists inside a step, each with what its paths begin with and its number among them. Of items and rounds, those that were seen.
+    fn lists(&self, ix: StepIx, path: &StepPath) -> Vec<(&'p [StepIx], String, u32)> {
+        let times = |list: &'p [StepIx], first: u32| -> Vec<(&'p [StepIx], String, u32)> {
+            let begun = |n: &u32| self.begun(&format!("{path}[{n}]"), list);
+            let seen: Vec<u32> = (first..).take_while(begun).collect();
+            let all = if seen.is_empty() { vec![first] } else { seen };
+            all.into_iter().map(|n| (list, format!("{path}[{n}]"), n)).collect()
+        };
+        let plan: &'p Plan = self.plan;
+        match &plan.step(ix).verb {
+            Verb::Group(body) => vec![(body, path.to_string(), 0)],
+            Verb::Repeat { body, .. } => times(body, 1),
+            Verb::Each(each) => times(&each.body, 0),
+            Verb::Choose(branches) => (0..).zip(branches).map(|(n, branch)| (&*branch.body, path.to_string(), n)).collect(),
+            Verb::Parallel { branches, .. } => {
+                (0..).zip(branches).map(|(n, (name, body))| (&**body, format!("{path}.{name}"), n)).collect()
+            }
+            Verb::Call { procedure: ProcedureIx(number), .. } => {
+                let Some(called) = plan.procedures.get(*number as usize) else { return Vec::new() };
+                vec![(&*called.body, path.to_string(), 0), (&*called.finally, format!("{path}/~finally"), FINALLY)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Why a step that runs never begins this list of its own.
+    fn not_begun(&self, seen: &Seen, number: u32) -> Option<Why> {
+        let label = seen.path.label();
+        let step = self.plan.step(seen.step);
+        if seen.fails().is_some() && seen.always {
+            return Some(Why::Never(format!("`{label}` fails")));
+        }
+        match &step.verb {
+            Verb::Choose(branches) => {
+                let when = branches.get(number as usize).and_then(|branch| branch.when.as_ref());
+                let taken = |n: u32| branches.get(n as usize).is_some_and(|branch| self.begun(seen.path.as_str(), &branch.body));
+                let other = (0..number).find(|n| taken(*n));
+                Some(Why::Never(match (other, when) {
+                    (Some(other), _) => format!("`{label}` takes branch {}", other + 1),
+                    (None, Some(when)) => format!("`{}` does not hold", when.source.trim()),
+                    (None, None) => format!("`{label}` takes another branch"),
+                }))
+            }
+            Verb::Each(_) => Some(Why::Never(format!("`{label}` has no items"))),
+            _ => None,
+        }
+    }
+
+    /// What keeps every way from the step at this place of a list that was begun.
+    fn why(&self, list: &[StepIx], place: usize, prefix: &str) -> Option<Why> {
+        let before = list.get(..place)?;
+        let position = |target: StepIx| list.iter().position(|ix| *ix == target);
+        let mut why = None;
+        for ix in before {
+            let step = self.plan.step(*ix);
+            let Some(seen) = self.at(prefix, *ix).filter(|seen| !seen.does.is_empty()) else { continue };
+            let jumps = step.next.filter(|next| position(*next).is_some_and(|to| to > place));
+            let goes_on = matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
+            why = why.or_else(|| match (&step.verb, jumps) {
+                _ if seen.fails().is_some() && !goes_on => Some(format!("`{}` fails", step.label)),
+                (Verb::Finish { .. }, _) => Some(format!("`{}` ends {}", step.label, ended(self.plan, &seen.path))),
+                (_, Some(next)) => Some(format!("`{}` goes on with `{}`", step.label, self.plan.step(next).label)),
+                _ if step.verb.is_container() => self.end_within(&seen.path),
+                _ => None,
+            });
+        }
+        let why = why?;
+        // After a failure that is passed over, or leads elsewhere, a run may come here nevertheless.
+        let leads_here = |ix: &&StepIx| {
+            let step = self.plan.step(**ix);
+            let here = match step.on_failure {
+                OnFailure::Next(target) => position(target).is_some_and(|to| to <= place),
+                OnFailure::Continue => step.next.is_some() || step.verb.is_container(),
+                _ => false,
+            };
+            here || (step.verb.is_container() && self.bears_failures(step))
+        };
+        Some(match before.iter().find(leads_here) {
+            Some(ix) => Why::Perhaps(format!("only a failure of `{}` leads here: {why}", self.plan.step(*ix).label)),
+            None => Why::Never(why),
+        })
+    }
+
+    /// The step inside a whole that ends more than the whole.
+    fn end_within(&self, whole: &StepPath) -> Option<String> {
+        let inside =
+            |path: &StepPath| path.as_str().strip_prefix(whole.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']));
+        let called = |path: &StepPath| self.plan.calls_to(path);
+        let depth = called(whole);
+        let goes_on = |step: &Step| matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
+        let mut within = self.seen.values().filter(|seen| inside(&seen.path) && !seen.does.is_empty());
+        within.find_map(|seen| match (self.plan.step(seen.step), &seen.path) {
+            (step, path) if seen.fails().is_some() && !goes_on(step) => Some(format!("`{}` fails", path.label())),
+            (Step { verb: Verb::Finish { .. }, .. }, path) if called(path) == depth => {
+                Some(format!("`{}` ends {}", path.label(), ended(self.plan, path)))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether something in a step may fail, and what holds it goes on.
+    fn bears_failures(&self, step: &Step) -> bool {
+        let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+        tolerates
+            || step.inner().iter().any(|ix| {
+                let step = self.plan.step(*ix);
+                matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) || self.bears_failures(step)
+            })
+    }
+}
+
+/// What a `finish` at this path ends.
+pub(super) fn ended(plan: &Plan, path: &StepPath) -> &'static str {
+    if plan.calls_to(path) == 0 { "the run" } else { "the called procedure" }
+}
