@@ -74,9 +74,12 @@ fn a_change_is_judged() {
     assert!(!ran.out.contains("later"), "{}", ran.out);
 
     let markdown = desk.run("review --against main --format markdown").exits(1).out;
-    for said in
-        ["## Runbooks: 3 things speak", "| `try`<br>`try.yaml` |", "<details><summary>What it changes", "fails: it is dropped"]
-    {
+    for said in [
+        "## Runbooks: 3 things speak",
+        "| `try`<br>`try.yaml` |",
+        "<details><summary>What it changes",
+        "fails: `it is dropped` in `try.test.yaml`",
+    ] {
         assert!(markdown.contains(said), "{said}\n{markdown}");
     }
     let github = desk.run("review --against main --format github").exits(1).out;
@@ -352,11 +355,11 @@ fn tests_that_come_to_less_are_told() {
     desk.run("review --against main").exits(0).prints("no procedure means anything else");
     test(&|cases| cases.replace(", asked: {a: {from: [ops]}}", ""));
     both("objection: try: a case expects less than before", 1)
-        .prints("expected no more: live in try.test.yaml: asked, who is asked at a");
+        .prints("expected no more: `live` in `try.test.yaml`: asked, who is asked at a");
     test(&|cases| cases.replace("steps: [a, v], ", "steps: [a, v], message: run, "));
     desk.run("review --against main").exits(1).says("objection: a test of try fails");
     test(&|cases| cases.replace("- {name: plain, steps: {a: {}, v: {}}, expect: {outcome: succeeded}}\n", ""));
-    both("objection: try: a case is gone", 1).prints("gone: plain in try.test.yaml");
+    both("objection: try: a case is gone", 1).prints("gone: `plain` in `try.test.yaml`");
     // Another value that holds as well.
     let within =
         |time: &str| CASES.replace("expect: {outcome: succeeded}}", &format!("expect: {{outcome: succeeded, within: {time}}}}}"));
@@ -365,7 +368,7 @@ fn tests_that_come_to_less_are_told() {
     git(&desk, &["branch", "--force", "main"]);
     test(&|_| within("2h"));
     let ran = both("to be looked at: a case of try expects something else than before", 0);
-    ran.prints("try: means the same").prints("expected otherwise: plain in try.test.yaml: within");
+    ran.prints("try: means the same").prints("expected otherwise: `plain` in `try.test.yaml`: within");
     std::fs::remove_file(desk.path("try.test.yaml")).unwrap();
     both("objection: try: 2 cases are gone", 1);
     // What no case comes to any more, although none is gone.

@@ -2,6 +2,7 @@
 
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 use runbook_core::explore::PATH_NOTE;
+use runbook_core::markdown::quoted;
 
 use super::annotations::Annotation;
 use super::{comparison, dry_run, markdown};
@@ -193,7 +194,7 @@ fn findings(procedure: &Reviewed) -> String {
 
 /// What the tests of a procedure say, each in one line: what fails, what they say no more, and what they do not come to.
 pub fn said(tests: &Tests, prefix: &str) -> Vec<String> {
-    let of = |file: &str, case: &str| format!("{case} in {prefix}{file}");
+    let of = |file: &str, case: &str| format!("{} in {}", quoted(case), quoted(&format!("{prefix}{file}")));
     let failed = tests.failed.iter().map(|(file, case)| format!("fails: {}", of(file, case)));
     let gone = tests.expected.gone.iter().map(|(file, case)| format!("gone: {}", of(file, case)));
     let altered = |what: &str, Altered { file, case, keys }: &Altered| format!("{what}: {}: {}", of(file, case), keys.join(", "));

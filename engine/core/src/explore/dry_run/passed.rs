@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::seen::{History, Parts, Seen};
 use crate::id::StepPath;
 use crate::limits;
+use crate::markdown::quoted;
 use crate::plan::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb};
 
 /// Why no way comes to a step.
@@ -159,7 +160,7 @@ impl<'p> Passed<'p> {
                 let other = (0..number).find(|n| taken(*n));
                 Some(Why::Never(match (other, when) {
                     (Some(other), _) => format!("`{label}` takes branch {}", other + 1),
-                    (None, Some(when)) => format!("`{}` does not hold", when.source.trim()),
+                    (None, Some(when)) => format!("{} does not hold", quoted(when.source.trim())),
                     (None, None) => format!("`{label}` takes another branch"),
                 }))
             }
