@@ -4,8 +4,8 @@
 //! What a person may do is not kept here: that is the workspace's business ([`Grant`](runbook_core::policy::access::Grant)), so that
 //! taking a role from somebody takes it from all their tokens.
 //!
-//! The audit log is a chain as that of a run is: each entry's hash is over the one before it and its own bytes. Nothing in it is
-//! changed or removed.
+//! The audit log is a chain as that of a run is: each entry's hash is over the one before it, its number and its own bytes. Nothing in it
+//! is changed or removed.
 
 mod rows;
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::database::{Commits, Database, Schema};
-use crate::journal::{Durability, JournalError, Receipt, chain};
+use crate::journal::{Durability, JournalError, Receipt};
 
 const SCHEMA: Schema = Schema {
     file: "access.db",
@@ -135,14 +135,14 @@ impl FromStr for Secret {
 }
 
 /// Why whoever shows a token is not let in. Whether there is one of this id is told to nobody who does not have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unrecognised {
     #[error("the token is not one of this server")]
     Wrong,
     #[error("the token has expired; let whoever runs the server make another with `runbook token create`")]
-    Expired,
+    Expired(Box<Token>),
     #[error("the token was revoked")]
-    Revoked,
+    Revoked(Box<Token>),
 }
 
 /// Something that somebody did, or was refused. Bounded by whoever writes it.
@@ -252,38 +252,41 @@ impl Access {
         let kept = found.as_ref().map_or_else(|| Digest::of_bytes(b""), |(_, kept)| kept.clone());
         let is_right = bool::from(kept.as_str().as_bytes().ct_eq(hash.as_str().as_bytes()));
         Ok(match found {
-            Some((token, _)) if is_right && token.revoked_at.is_some() => Err(Unrecognised::Revoked),
-            Some((token, _)) if is_right && token.expires_at <= now => Err(Unrecognised::Expired),
+            Some((token, _)) if is_right && token.revoked_at.is_some() => Err(Unrecognised::Revoked(Box::new(token))),
+            Some((token, _)) if is_right && token.expires_at <= now => Err(Unrecognised::Expired(Box::new(token))),
             Some((token, _)) if is_right => Ok(token),
             _ => Err(Unrecognised::Wrong),
         })
     }
 
-    /// Whether whoever came with this token before may still do so.
-    pub fn is_valid(&self, id: &str, now: Timestamp) -> Result<bool, JournalError> {
+    /// A token whose secret was shown before, where it still lets in.
+    pub fn valid(&self, id: &str, now: Timestamp) -> Result<Option<Token>, JournalError> {
         let found = self.database.read(|c| rows::token(c, id))?;
-        Ok(found.is_some_and(|(token, _)| token.revoked_at.is_none() && now < token.expires_at))
+        Ok(found.map(|(token, _)| token).filter(|token| token.revoked_at.is_none() && now < token.expires_at))
     }
 
-    /// Writes down what somebody did or was refused. On the disk with the next change that is synced, or some seconds later.
+    /// Writes down what somebody did or was refused.
     pub fn audit(&self, entry: Entry) -> Receipt<()> {
-        self.database.submit(Durability::Visible, move |c| rows::audit(c, &entry))
+        self.database.submit(Durability::Synced, move |c| rows::audit(c, &entry))
     }
 
     /// At most `limit` entries before number `before`, the newest first.
     pub fn audited(&self, before: Option<u64>, limit: usize) -> Result<AuditPage, JournalError> {
-        let (mut rows, previous) = self.database.read(|c| rows::audited(c, before, limit))?;
-        let mut head = previous;
+        let rows::Part { rows, previous, written } = self.database.read(|c| rows::audited(c, before, limit))?;
+        let (mut last, mut head) = previous;
         let mut broken_at = None;
         let mut entries = Vec::with_capacity(rows.len());
         // In the order in which they were written.
-        rows.reverse();
-        for row in rows {
-            if chain::link(&head, &row.body) != row.hash {
+        for row in rows.into_iter().rev() {
+            if row.number != last + 1 || rows::link(&head, row.number, &row.body) != row.hash {
                 broken_at.get_or_insert(row.number);
             }
-            head = row.hash.clone();
+            (last, head) = (row.number, row.hash.clone());
             entries.push(Audited { number: row.number, entry: crate::database::from_json(&row.body)?, hash: row.hash });
+        }
+        // Those that were taken from the end.
+        if before.is_none() && last != written {
+            broken_at.get_or_insert(last + 1);
         }
         entries.reverse();
         Ok(AuditPage { entries, broken_at })

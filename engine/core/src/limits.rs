@@ -214,8 +214,10 @@ pub const REQUEST_KEY_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Requests of one token to the API at once, and how many more there may be each second.
 pub const CALLS_AT_ONCE: f64 = 400.0;
 pub const CALLS_PER_SECOND: f64 = 200.0;
-/// Refusals of strangers that are written into the audit log each minute; the others are counted, so that nobody fills a disk with them.
-pub const STRANGERS_A_MINUTE: u32 = 60;
+/// Refusals of one token, and of all strangers together, that are written into the audit log each minute; the others are counted.
+pub const REFUSALS_A_MINUTE: u32 = 60;
+/// Requests to the API that read a whole record, or walk a procedure, at once: each may take a tenth of a second.
+pub const HEAVY_CALLS: usize = 4;
 /// The body of a request to the API.
 pub const CALL_BYTES: usize = 1024 * 1024;
 /// Lines of one answer of the API where the request does not say, and at most.

@@ -17,11 +17,13 @@ mod steer;
 mod stream;
 mod table;
 
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -43,9 +45,12 @@ use crate::problem::Problem;
 use crate::web;
 
 pub use call::Call;
-use caller::{Caller, Counter, Strangers};
+use caller::{Caller, Counter, Refusals};
 
 const ROOT: &str = "/api/v1";
+
+/// What stands in an address, by name.
+type Parts = BTreeMap<String, String>;
 
 /// What a request came to.
 pub struct Answer {
@@ -99,9 +104,13 @@ pub struct Api {
     app: Arc<App>,
     asks: UnboundedSender<Ask>,
     counter: Counter,
-    strangers: Strangers,
+    refusals: Refusals,
+    /// Requests that read a whole record, or walk a procedure.
+    heavy: Semaphore,
     streams: Arc<Semaphore>,
     labels: call::KnownLabels,
+    /// Writes with a key that are under way, by person and key.
+    under_way: Mutex<HashSet<(String, String)>>,
 }
 
 pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
@@ -109,15 +118,24 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         app,
         asks,
         counter: Counter::default(),
-        strangers: Strangers::default(),
-        streams: Arc::new(Semaphore::new(limits::STREAMS)),
+        refusals: Refusals::default(),
+        heavy: Semaphore::new(limits::HEAVY_CALLS),
+        streams: Arc::new(Semaphore::new(limits::STREAMS.min(web::connections() / 2))),
         labels: call::KnownLabels::default(),
+        under_way: Mutex::default(),
     });
     let mut router = Router::new().route("/metrics", get(metrics));
     for operation in table::OPERATIONS.iter() {
         let filter = if operation.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
-        let answer = move |State(api): State<Arc<Api>>, params: RawPathParams, request: Request| async move {
-            let mut response = respond(&api, operation, &params, request).await;
+        let answer = move |State(api): State<Arc<Api>>, params: Result<RawPathParams, RawPathParamsRejection>, request: Request| async move {
+            // What is no text is the name of nothing.
+            let parts: Parts = params.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            // What has begun is done and written down to its end, also where whoever asked has gone.
+            let responded = api.app.clone().calls.spawn(async move { respond(&api, operation, parts, request).await }).await;
+            let mut response = responded.unwrap_or_else(|_| {
+                let detail = "the request could not be answered, and whether it was done is not known; look before you ask again";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", detail).into_response()
+            });
             let headers = response.headers_mut();
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -135,10 +153,13 @@ async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, 
             Ok(caller) if caller.rights.may_everywhere(Act::View) => {}
             Ok(caller) => {
                 let detail = format!("this needs a role of `{}` for all procedures", caller.person);
-                return Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail).into_response();
+                let problem = Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail);
+                let entry = Entry { person: Some(caller.person), token: Some(caller.token), ..stranger(&api, &peer, "metrics") };
+                api.refusals.write_down(&api, entry, &problem).await;
+                return problem.into_response();
             }
-            Err(problem) => {
-                api.strangers.refused(&api, &peer, "metrics", &problem).await;
+            Err((problem, whose)) => {
+                api.refusals.write_down(&api, caller::named(stranger(&api, &peer, "metrics"), whose), &problem).await;
                 return problem.into_response();
             }
         }
@@ -146,19 +167,19 @@ async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, 
     tokio::task::block_in_place(|| web::metrics(&api.app))
 }
 
-async fn respond(api: &Arc<Api>, operation: &'static Operation, params: &RawPathParams, request: Request) -> Response<Body> {
+async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let Some(peer) = head.extensions.get::<Peer>().copied() else {
         return Problem::later("busy", "it is not known where the request comes from", 1).into_response();
     };
     let caller = match caller::recognise(api, &head.headers) {
         Ok(caller) => caller,
-        Err(problem) => {
-            api.strangers.refused(api, &peer, operation.id, &problem).await;
+        Err((problem, whose)) => {
+            api.refusals.write_down(api, caller::named(stranger(api, &peer, operation.id), whose), &problem).await;
             return problem.into_response();
         }
     };
-    let changes = head.method != Method::GET && operation.act != Act::Foresee;
+    let changes = operation.method != Method::GET && operation.act != Act::Foresee;
     let answered = async {
         if !api.counter.allows(&caller.token, api.app.clock.now()) {
             return Err(Problem::too_many());
@@ -166,7 +187,7 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, params: &RawPath
         if !caller.rights.may_at_all(operation.act) {
             return Err(Problem::new(StatusCode::FORBIDDEN, "not_allowed", format!("no role of `{}` allows this", caller.person)));
         }
-        let mut call = Call::new(api.clone(), caller.clone(), params, head.uri.query(), head.headers.clone(), operation)?;
+        let mut call = Call::new(api.clone(), caller.clone(), parts.clone(), head.uri.query(), head.headers.clone(), operation)?;
         if operation.body.is_some() {
             call.body = read(body).await?;
         }
@@ -176,29 +197,47 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, params: &RawPath
         }
     };
     let answered = answered.await;
-    let (result, about, detail) = match &answered {
-        Ok(answer) => ("done", answer.about.clone(), None),
-        Err(problem) => (problem.kind(), None, Some(problem.detail())),
+    let about = match &answered {
+        Ok(answer) => answer.about.clone(),
+        Err(_) => None,
     };
-    let is_refusal = answered.as_ref().is_err_and(|problem| matches!(problem.status(), StatusCode::FORBIDDEN));
-    if changes || is_refusal {
-        let about = about.or_else(|| params.iter().next().map(|(_, value)| caller::clipped(value)));
-        let entry = Entry {
-            at: api.app.clock.now(),
-            person: Some(caller.person),
-            token: Some(caller.token),
-            from: peer.address.to_string(),
-            act: operation.id.to_owned(),
-            about,
-            result: result.to_owned(),
-            detail: detail.map(caller::clipped),
-        };
-        if let Err(error) = api.app.access.audit(entry).await {
-            tracing::error!(%error, act = operation.id, "the audit log could not be written");
-            api.app.is_fatal(&error);
-        }
+    let entry = Entry {
+        at: api.app.clock.now(),
+        person: Some(caller.person),
+        token: Some(caller.token),
+        from: peer.address.to_string(),
+        act: operation.id.to_owned(),
+        about: about.or_else(|| parts.values().next().map(|part| caller::clipped(part))),
+        result: "done".to_owned(),
+        detail: None,
+    };
+    match &answered {
+        Ok(_) if changes => write_down(api, entry).await,
+        Err(problem) if changes || problem.status() == StatusCode::FORBIDDEN => api.refusals.write_down(api, entry, problem).await,
+        _ => {}
     }
     answered.map_or_else(IntoResponse::into_response, |answer| answer.response)
+}
+
+/// What somebody asked whom nobody knows.
+fn stranger(api: &Api, peer: &Peer, act: &str) -> Entry {
+    Entry {
+        at: api.app.clock.now(),
+        person: None,
+        token: None,
+        from: peer.address.to_string(),
+        act: act.to_owned(),
+        about: None,
+        result: String::new(),
+        detail: None,
+    }
+}
+
+async fn write_down(api: &Api, entry: Entry) {
+    if let Err(error) = api.app.access.audit(entry).await {
+        tracing::error!(%error, "the audit log could not be written");
+        api.app.is_fatal(&error);
+    }
 }
 
 /// A JSON object; nothing at all is one without members.
@@ -239,6 +278,26 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
+/// A write with a key, from when it is looked at until it has come to something.
+struct UnderWay<'a> {
+    api: &'a Api,
+    key: (String, String),
+}
+
+impl UnderWay<'_> {
+    fn begin<'a>(api: &'a Api, once: &Once) -> Option<UnderWay<'a>> {
+        let key = (once.person.clone(), once.key.clone());
+        let is_first = api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        is_first.then_some(UnderWay { api, key })
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.api.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
 /// Does what is asked, unless it was done under this key before: then it is answered as it was then.
 async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, path: &str) -> Result<Answer, Problem> {
     let asked = json!([operation.id, path, &call.body]);
@@ -248,16 +307,22 @@ async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, pat
         request: Digest::of_json(&asked).map_err(|error| Problem::malformed(error.to_string()))?,
         run: (operation.id == table::START).then(|| call.run_id.clone()),
     };
+    let Some(_under_way) = UnderWay::begin(api, &once) else {
+        let detail = "a request with this `Idempotency-Key` is under way; ask again once it was answered";
+        return Err(Problem::new(StatusCode::CONFLICT, "under_way", detail));
+    };
     let known = api.app.access.begin(once.clone(), api.app.clock.now()).await.map_err(|error| unread(api, &error))?;
+    let is_new = known == Known::New;
     match known {
         Known::New | Known::Begun(None) => {}
-        // It may have been made meanwhile: under the same id it cannot be made twice.
-        Known::Begun(Some(run)) => call.run_id = run,
-        Known::Done(answer) => {
-            let status = answer["status"].as_u64().and_then(|status| StatusCode::from_u16(status as u16).ok()).unwrap_or_default();
-            let about = answer["about"].as_str().map(str::to_owned);
-            return Ok(Answer { response: web::json(status, &answer["body"]), about, kept: None });
+        Known::Begun(Some(run)) => {
+            call.run_id = run;
+            // Whoever was to answer was killed. What was asked may not be allowed any more, and was done all the same.
+            if let Some(answer) = runs::begun(&call)? {
+                return Ok(answer);
+            }
         }
+        Known::Done(answer) => return again(&call, operation, &answer),
         Known::Other => {
             let detail = "another request had this `Idempotency-Key`; give each its own";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", detail));
@@ -268,7 +333,8 @@ async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, pat
         Ok(Answer { kept: Some((status, body)), about, .. }) => {
             api.app.access.done(&once, json!({"status": status.as_u16(), "body": body, "about": about})).await
         }
-        Err(problem) if problem.status().is_client_error() => api.app.access.forget(&once).await,
+        // What was begun before may have been done.
+        Err(problem) if is_new && problem.status().is_client_error() => api.app.access.forget(&once).await,
         _ => Ok(()),
     };
     if let Err(error) = written {
@@ -277,10 +343,30 @@ async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, pat
     answered
 }
 
+/// The answer of the first time, for whoever still may.
+fn again(call: &Call, operation: &Operation, answer: &Value) -> Result<Answer, Problem> {
+    let about = answer["about"].as_str().unwrap_or_default();
+    if let Ok(run) = about.parse::<RunId>() {
+        let row = call.read(|app| app.journal.run(&run))?;
+        if !call.sees(&row)? {
+            return Err(Problem::not_found(format!("there is no run `{run}`")));
+        }
+        call.may(operation.act, &*call.labels(&row)?)?;
+    }
+    let status = answer["status"].as_u64().and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
+    let status = status.unwrap_or_default();
+    let mut response = web::json(status, &answer["body"]);
+    if status == StatusCode::CREATED {
+        runs::locate(&mut response, about);
+    }
+    Ok(Answer { response, about: Some(about.to_owned()), kept: None })
+}
+
 /// What a store that cannot be read or written means for a request.
 fn unread(api: &Api, error: &JournalError) -> Problem {
     match error {
         JournalError::NoRun(run) => Problem::not_found(format!("there is no run `{run}`")),
+        JournalError::TooLarge { .. } | JournalError::Unwritable(_) => Problem::not_valid(error.to_string(), Vec::new()),
         JournalError::Damaged { .. } | JournalError::Newer { .. } | JournalError::NoPlan(_) => {
             tracing::error!(%error, "a record cannot be read");
             Problem::new(StatusCode::CONFLICT, "damaged", error.to_string())

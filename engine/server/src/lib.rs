@@ -41,6 +41,7 @@ use runbook_engine::log::{LogError, Logs};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use bell::Bell;
 use health::Health;
@@ -123,6 +124,8 @@ struct App {
     arrived: Bell,
     /// Tells which records have grown.
     grown: broadcast::Sender<RunId>,
+    /// Requests to the API that were begun: they are done to their end, whoever has gone.
+    calls: TaskTracker,
     /// Stop taking anything up.
     stop: CancellationToken,
     trouble: Mutex<Option<JournalError>>,
@@ -193,6 +196,7 @@ impl Server {
             metrics: Metrics::default(),
             arrived: Bell::default(),
             grown: broadcast::Sender::new(runbook_core::limits::RECORDS_PAGE),
+            calls: TaskTracker::new(),
             stop: CancellationToken::new(),
             trouble: Mutex::default(),
             config,
@@ -231,6 +235,12 @@ impl Server {
                 () = at_once.cancelled() => part.abort(),
                 () = tokio::time::sleep_until(until) => part.abort(),
             }
+        }
+        app.calls.close();
+        tokio::select! {
+            () = app.calls.wait() => {}
+            () = at_once.cancelled() => {}
+            () = tokio::time::sleep_until(until) => {}
         }
         told.abort();
         let trouble = app.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();

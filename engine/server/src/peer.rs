@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 
@@ -26,13 +26,20 @@ impl Proxies {
     pub fn peer(&self, address: IpAddr, headers: &HeaderMap) -> Peer {
         let address = address.to_canonical();
         if !self.0.contains(&address) {
-            return Peer { address, is_here: address.is_loopback() };
+            // Whoever speaks for others is a proxy that nobody named here: those whom it serves may be anywhere.
+            let speaks_for_others = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
+            return Peer { address, is_here: address.is_loopback() && !speaks_for_others };
         }
         // Each proxy adds whom it saw at the end.
         let named = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
-        let named = named.and_then(|value| value.rsplit(',').next()).and_then(|last| last.trim().parse::<IpAddr>().ok());
+        let named = named.and_then(|value| value.rsplit(',').next()).and_then(|last| address_in(last.trim()));
         Peer { address: named.map_or(address, |named| named.to_canonical()), is_here: false }
     }
+}
+
+/// An address, with or without a port.
+fn address_in(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
 
 #[cfg(test)]
@@ -54,12 +61,16 @@ mod tests {
             ("10.0.0.1", &["unknown"], "10.0.0.1", false),
             ("127.0.0.1", &["192.0.2.7"], "192.0.2.7", false),
             ("192.0.2.9", &["127.0.0.1"], "192.0.2.9", false),
-            ("::1", &["192.0.2.7"], "::1", true),
+            ("10.0.0.1", &["192.0.2.7:4711"], "192.0.2.7", false),
+            ("10.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7", false),
+            ("::1", &[], "::1", true),
+            ("::1", &["192.0.2.7"], "::1", false),
         ] {
             let expected = Peer { address: address.parse().unwrap(), is_here };
             assert_eq!(proxies.peer(from.parse().unwrap(), &headers(forwarded)), expected, "{from} {forwarded:?}");
         }
-        assert!(Proxies::default().peer("127.0.0.1".parse().unwrap(), &headers(&["192.0.2.7"])).is_here);
+        assert!(Proxies::default().peer("127.0.0.1".parse().unwrap(), &headers(&[])).is_here);
+        assert!(!Proxies::default().peer("127.0.0.1".parse().unwrap(), &headers(&["192.0.2.7"])).is_here);
         for (from, is_let_in) in [("10.0.0.1", true), ("127.0.0.1", true), ("::1", true), ("192.0.2.9", false)] {
             assert_eq!(proxies.let_in(from.parse().unwrap()), is_let_in, "{from}");
         }

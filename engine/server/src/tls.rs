@@ -35,7 +35,9 @@ impl Tls {
         if now.looked.elapsed() >= limits::RELOAD_LOOK {
             now.looked = Instant::now();
             let stamps = self.files.stamps();
-            if stamps != now.stamps {
+            if stamps == now.stamps {
+                health.well(Topic::Certificate);
+            } else {
                 match self.files.read() {
                     Ok(config) => {
                         (now.acceptor, now.stamps) = (TlsAcceptor::from(Arc::new(config)), stamps);

@@ -76,7 +76,7 @@ pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
 }
 
 /// How many connections are open at once: the other half of what the system allows to open is for steps and records.
-fn connections() -> usize {
+pub fn connections() -> usize {
     let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let half = allowed.and_then(|allowed| usize::try_from(allowed / 2).ok()).unwrap_or(usize::MAX);
     limits::CONNECTIONS.min(half)

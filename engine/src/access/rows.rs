@@ -63,35 +63,67 @@ pub(super) fn tokens(c: &Connection) -> Found<Vec<Token>> {
     Ok(tokens)
 }
 
-/// The hash of the entry before `before`, or what stands before the first.
-fn hash_before(c: &Connection, before: i64) -> Found<Digest> {
-    let hash: Option<String> = c
-        .prepare_cached("SELECT hash FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT 1")?
-        .query_row([before], |row| row.get(0))
+/// The hash of an entry that follows `previous`.
+pub(super) fn link(previous: &Digest, number: u64, body: &str) -> Digest {
+    chain::link(previous, &format!("{number} {body}"))
+}
+
+/// The number and the hash of the entry before `before`, or what stands before the first.
+fn last_before(c: &Connection, before: i64) -> Found<(u64, Digest)> {
+    let last: Option<(i64, String)> = c
+        .prepare_cached("SELECT number, hash FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT 1")?
+        .query_row([before], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(hash.map_or_else(|| Ok(Digest::of_bytes(GENESIS.as_bytes())), |hash| parse(&hash))?)
+    match last {
+        Some((number, hash)) => Ok((u64::try_from(number).unwrap_or_default(), parse(&hash)?)),
+        None => Ok((0, Digest::of_bytes(GENESIS.as_bytes()))),
+    }
+}
+
+/// How many entries there ever were.
+fn written(c: &Connection) -> Found<u64> {
+    let seq: Option<i64> =
+        c.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'audit'")?.query_row([], |row| row.get(0)).optional()?;
+    Ok(seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default())
 }
 
 pub(super) fn audit(c: &Connection, entry: &Entry) -> Found<()> {
     let body = to_json(entry)?;
-    let hash = chain::link(&hash_before(c, i64::MAX)?, &body);
-    c.prepare_cached("INSERT INTO audit (body, hash) VALUES (?1, ?2)")?.execute([&body, hash.as_str()])?;
+    let (_, head) = last_before(c, i64::MAX)?;
+    // Never that of an entry which was there before.
+    let number = written(c)? + 1;
+    let hash = link(&head, number, &body);
+    c.prepare_cached("INSERT INTO audit (number, body, hash) VALUES (?1, ?2, ?3)")?.execute(params![
+        i64::try_from(number).unwrap_or(i64::MAX),
+        body,
+        hash.as_str()
+    ])?;
     Ok(())
 }
 
-/// The newest first, and the hash of what stands before the oldest of them.
-pub(super) fn audited(c: &Connection, before: Option<u64>, limit: usize) -> Found<(Vec<AuditRow>, Digest)> {
+/// A part of the audit log.
+pub(super) struct Part {
+    /// The newest first.
+    pub rows: Vec<AuditRow>,
+    /// The number and the hash of what stands before the oldest of them.
+    pub previous: (u64, Digest),
+    /// The number of the last entry that was ever written.
+    pub written: u64,
+}
+
+pub(super) fn audited(c: &Connection, before: Option<u64>, limit: usize) -> Found<Part> {
     let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit.min(limits::AUDIT_PAGE)).unwrap_or(i64::MAX);
+    let written = written(c)?;
     let mut statement = c.prepare_cached("SELECT number, body, hash FROM audit WHERE number < ?1 ORDER BY number DESC LIMIT ?2")?;
     let rows = statement.query_map([before, limit], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, String>(2)?)))?;
     let rows: Vec<(i64, String, String)> = rows.collect::<Result<_, _>>()?;
-    let previous = hash_before(c, rows.last().map_or(before, |row| row.0))?;
+    let previous = last_before(c, rows.last().map_or(before, |row| row.0))?;
     let rows = rows.into_iter().map(|(number, body, hash)| {
         let number = u64::try_from(number).unwrap_or_default();
         Ok(AuditRow { number, body, hash: parse(&hash)? })
     });
-    Ok((rows.collect::<Found<_>>()?, previous))
+    Ok(Part { rows: rows.collect::<Found<_>>()?, previous, written })
 }
 
 pub(super) fn begin(c: &Connection, once: &Once, now: Timestamp) -> Found<Known> {

@@ -57,14 +57,18 @@ fn a_token_lets_in_until_it_expires_or_is_revoked_also_after_a_restart() {
     let shown: Secret = secret.expose().parse().unwrap();
     let recognise = |seconds| scene.access.recognise(&shown, at(seconds)).unwrap();
     assert_eq!(recognise(99), Ok(token.clone()));
-    assert_eq!(recognise(100), Err(Unrecognised::Expired));
+    assert_eq!(recognise(100), Err(Unrecognised::Expired(Box::new(token.clone()))));
     let again = Access::open(scene.folder.path(), Commits::OnTheSpot).unwrap();
     assert_eq!(again.recognise(&shown, at(99)).unwrap(), Ok(token.clone()));
+    assert_eq!(again.valid(&token.id, at(99)).unwrap(), Some(token.clone()));
+    assert_eq!(again.valid(&token.id, at(100)).unwrap(), None);
     assert!(again.revoke(&token.id, entry("token_revoke", 50)).wait().unwrap());
     assert!(!again.revoke(&token.id, entry("token_revoke", 51)).wait().unwrap(), "twice is once");
     assert!(!again.revoke("ffffffffffff", entry("token_revoke", 51)).wait().unwrap());
-    assert_eq!(recognise(99), Err(Unrecognised::Revoked), "the other process knows at once");
-    assert_eq!(again.tokens().unwrap(), [Token { revoked_at: Some(at(50)), ..token }]);
+    let revoked = Token { revoked_at: Some(at(50)), ..token };
+    assert_eq!(recognise(99), Err(Unrecognised::Revoked(Box::new(revoked.clone()))), "the other process knows at once");
+    assert_eq!(again.valid(&revoked.id, at(99)).unwrap(), None);
+    assert_eq!(again.tokens().unwrap(), [revoked]);
 }
 
 #[test]
@@ -130,6 +134,10 @@ fn the_audit_log_is_a_chain_in_which_any_change_is_seen() {
     for (change, broken_at) in [
         ("UPDATE audit SET body = replace(body, 'anna', 'bob') WHERE number = 3", 3),
         ("DELETE FROM audit WHERE number = 2", 3),
+        ("DELETE FROM audit WHERE number = 1", 2),
+        ("DELETE FROM audit WHERE number > 3", 4),
+        ("DELETE FROM audit", 1),
+        ("UPDATE audit SET number = 9 WHERE number = 5", 9),
         ("UPDATE audit SET hash = (SELECT hash FROM audit WHERE number = 1) WHERE number = 4", 4),
     ] {
         let copy = tempfile::tempdir().unwrap();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::RawPathParams;
 use axum::http::{HeaderMap, StatusCode};
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{Digest, RunId, limits};
@@ -12,15 +11,17 @@ use runbook_engine::journal::{Journal, JournalError, RunRow};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::SemaphorePermit;
 
-use super::{Api, Caller, Operation, fresh_run, unread};
+use super::{Api, Caller, Operation, Parts, fresh_run, unread};
 use crate::App;
 use crate::problem::Problem;
 
 pub struct Call {
     pub api: Arc<Api>,
     pub caller: Caller,
-    path: BTreeMap<String, String>,
+    path: Parts,
     query: BTreeMap<String, String>,
     pub headers: HeaderMap,
     pub body: Value,
@@ -32,12 +33,11 @@ impl Call {
     pub fn new(
         api: Arc<Api>,
         caller: Caller,
-        params: &RawPathParams,
+        path: Parts,
         query: Option<&str>,
         headers: HeaderMap,
         operation: &Operation,
     ) -> Result<Call, Problem> {
-        let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut given = BTreeMap::new();
         for (name, value) in form(query.unwrap_or_default())? {
             if !operation.query.iter().any(|(known, _, _)| *known == name) {
@@ -91,14 +91,26 @@ impl Call {
         }
     }
 
-    /// The body, as what it is to be.
-    pub fn asked<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_value(self.body.clone()).map_err(|error| Problem::malformed(format!("the body: {error}")))
+    /// The body, as what it is to be; once.
+    pub fn asked<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        serde_json::from_value(self.body.take()).map_err(|error| Problem::malformed(format!("the body: {error}")))
     }
 
     /// Reads a store, where others do not wait for it.
     pub fn read<T>(&self, read: impl FnOnce(&App) -> Result<T, JournalError>) -> Result<T, Problem> {
         tokio::task::block_in_place(|| read(self.app())).map_err(|error| unread(&self.api, &error))
+    }
+
+    /// Waits until it may do what takes long.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.api.heavy.acquire().await.ok()
+    }
+
+    /// Does what takes long, or may have to wait for a disk, where others do not wait for it.
+    pub async fn apart<T>(&self, work: impl Future<Output = T>) -> T {
+        let _turn = self.turn().await;
+        tokio::task::block_in_place(|| Handle::current().block_on(work))
     }
 
     /// The run that is named, where the caller may see it: one that they may not is not there.
@@ -119,7 +131,16 @@ impl Call {
     }
 
     pub fn sees(&self, row: &RunRow) -> Result<bool, Problem> {
-        Ok(self.caller.rights.may_everywhere(Act::View) || self.caller.rights.may(Act::View, &*self.labels(row)?))
+        if self.caller.rights.may_everywhere(Act::View) {
+            return Ok(true);
+        }
+        let labels = tokio::task::block_in_place(|| self.api.labels.of(&*self.app().journal, &row.plan));
+        match labels {
+            Ok(labels) => Ok(self.caller.rights.may(Act::View, &labels)),
+            // What cannot be read has no labels.
+            Err(error) if error.is_of_one_run() => Ok(false),
+            Err(error) => Err(unread(&self.api, &error)),
+        }
     }
 
     pub fn may(&self, act: Act, labels: &Labels) -> Result<(), Problem> {

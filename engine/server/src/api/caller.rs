@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
+use runbook_core::document::Workspace;
 use runbook_core::limits;
-use runbook_core::policy::access::Rights;
+use runbook_core::policy::access::{Act, Labels, Rights};
 use runbook_core::run::event::{Identity, Means};
-use runbook_engine::access::{Entry, Secret, Unrecognised};
+use runbook_engine::access::{Entry, Secret, Token, Unrecognised};
 
 use super::{Api, unread};
-use crate::peer::Peer;
 use crate::problem::Problem;
 
 /// Whoever asks.
@@ -30,32 +30,53 @@ impl Caller {
     }
 }
 
-pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// Where they are not let in: why, and whose token it was that they rightly have.
+pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, (Problem, Option<Box<Token>>)> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let (shown, more) = (shown.next(), shown.next());
     let Some(shown) = shown else {
-        return Err(Problem::stranger("no_credential", "show a token: `Authorization: Bearer rbk_…`"));
+        return Err((Problem::stranger("no_credential", "show a token: `Authorization: Bearer rbk_…`"), None));
     };
-    let wrong = || Problem::stranger("wrong_credential", Unrecognised::Wrong.to_string());
+    let wrong = || (Problem::stranger("wrong_credential", Unrecognised::Wrong.to_string()), None);
     let text = shown.to_str().ok().filter(|_| more.is_none()).and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
     let secret: Secret = text.and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?;
     let app = &api.app;
-    let known =
-        tokio::task::block_in_place(|| app.access.recognise(&secret, app.clock.now())).map_err(|error| unread(api, &error))?;
-    let token = known.map_err(|why| match why {
-        Unrecognised::Wrong => wrong(),
-        Unrecognised::Expired => Problem::stranger("expired", why.to_string()),
-        Unrecognised::Revoked => Problem::stranger("revoked", why.to_string()),
+    let known = tokio::task::block_in_place(|| app.access.recognise(&secret, app.clock.now()))
+        .map_err(|error| (unread(api, &error), None))?;
+    let token = known.map_err(|why| {
+        let told = why.to_string();
+        match why {
+            Unrecognised::Wrong => wrong(),
+            Unrecognised::Expired(token) => (Problem::stranger("expired", told), Some(token)),
+            Unrecognised::Revoked(token) => (Problem::stranger("revoked", told), Some(token)),
+        }
     })?;
-    let catalogue = app.serving.catalogue();
-    let rights = catalogue
-        .workspace()
-        .map(|workspace| Rights::of(&workspace.access, &workspace.people, &token.person, &token.scope))
-        .unwrap_or_default();
+    let rights = rights(api, &token);
     Ok(Caller { person: token.person, token: token.id, rights })
+}
+
+/// With whose token it was.
+pub fn named(entry: Entry, whose: Option<Box<Token>>) -> Entry {
+    match whose {
+        Some(token) => Entry { person: Some(token.person), token: Some(token.id), ..entry },
+        None => entry,
+    }
+}
+
+/// By the workspace as it is now.
+fn rights(api: &Api, token: &Token) -> Rights {
+    let catalogue = api.app.serving.catalogue();
+    let of = |workspace: &Workspace| Rights::of(&workspace.access, &workspace.people, &token.person, &token.scope);
+    catalogue.workspace().map(of).unwrap_or_default()
+}
+
+/// Whether whoever came with this token before may still do this to what has these labels.
+pub fn still_may(api: &Api, token: &str, act: Act, labels: &Labels) -> bool {
+    let found = api.app.access.valid(token, api.app.clock.now());
+    found.is_ok_and(|found| found.is_some_and(|token| rights(api, &token).may(act, labels)))
 }
 
 /// A text that a stranger chose, short enough for the audit log.
@@ -88,48 +109,44 @@ impl Counter {
     }
 }
 
-/// Requests of those whom nobody knows, of which the audit log takes so many a minute.
+/// What was refused, of which the audit log takes so many a minute of each token, and of all strangers together: nobody fills a disk so.
 #[derive(Debug, Default)]
-pub struct Strangers {
-    minute: Mutex<(Option<Timestamp>, u32, u64)>,
+pub struct Refusals {
+    minutes: Mutex<HashMap<String, Minute>>,
 }
 
-impl Strangers {
+#[derive(Debug, Default)]
+struct Minute {
+    begun: Option<Timestamp>,
+    written: u32,
+    left_out: u64,
+}
+
+impl Refusals {
     /// How many were left out since the last one that was written down; `None` where this one is left out too.
-    fn takes(&self, now: Timestamp) -> Option<u64> {
-        let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begun, written, left_out) = &mut *minute;
-        if begun.is_none_or(|begun| now.duration_since(begun).as_secs() >= 60 || now < begun) {
-            (*begun, *written) = (Some(now), 0);
+    fn takes(&self, who: &str, now: Timestamp) -> Option<u64> {
+        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = minutes.entry(who.to_owned()).or_default();
+        if minute.begun.is_none_or(|begun| now.duration_since(begun).as_secs() >= 60 || now < begun) {
+            (minute.begun, minute.written) = (Some(now), 0);
         }
-        if *written >= limits::STRANGERS_A_MINUTE {
-            *left_out += 1;
+        if minute.written >= limits::REFUSALS_A_MINUTE {
+            minute.left_out += 1;
             return None;
         }
-        *written += 1;
-        Some(std::mem::take(left_out))
+        minute.written += 1;
+        Some(std::mem::take(&mut minute.left_out))
     }
 
-    pub async fn refused(&self, api: &Api, peer: &Peer, act: &str, problem: &Problem) {
-        let app = &api.app;
-        let now = app.clock.now();
-        let Some(left_out) = self.takes(now) else { return };
-        tracing::info!(act, kind = problem.kind(), "a request was refused");
-        let detail = (left_out > 0).then(|| format!("and {left_out} more that are not listed"));
-        let entry = Entry {
-            at: now,
-            person: None,
-            token: None,
-            from: peer.address.to_string(),
-            act: act.to_owned(),
-            about: None,
-            result: problem.kind().to_owned(),
-            detail,
-        };
-        if let Err(error) = app.access.audit(entry).await {
-            tracing::error!(%error, "the audit log could not be written");
-            app.is_fatal(&error);
+    pub async fn write_down(&self, api: &Api, entry: Entry, problem: &Problem) {
+        let Some(left_out) = self.takes(entry.token.as_deref().unwrap_or_default(), entry.at) else { return };
+        tracing::info!(act = entry.act, kind = problem.kind(), "a request was refused");
+        let mut detail = clipped(problem.detail());
+        if left_out > 0 {
+            detail.push_str(&format!(" (and {left_out} more refusals that are not listed)"));
         }
+        let entry = Entry { result: problem.kind().to_owned(), detail: Some(detail), ..entry };
+        super::write_down(api, entry).await;
     }
 }
 
@@ -158,13 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn strangers_fill_no_log_and_are_counted() {
-        let strangers = Strangers::default();
-        let most = limits::STRANGERS_A_MINUTE;
-        assert!((0..most).all(|_| strangers.takes(at(0)) == Some(0)));
-        assert!((0..7).all(|_| strangers.takes(at(59_000)).is_none()));
-        assert_eq!(strangers.takes(at(60_000)), Some(7));
-        assert_eq!(strangers.takes(at(60_001)), Some(0));
+    fn refusals_fill_no_log_and_are_counted() {
+        let refusals = Refusals::default();
+        let most = limits::REFUSALS_A_MINUTE;
+        assert!((0..most).all(|_| refusals.takes("", at(0)) == Some(0)));
+        assert!((0..7).all(|_| refusals.takes("", at(59_000)).is_none()));
+        assert_eq!(refusals.takes("t", at(59_000)), Some(0), "each token for itself");
+        assert_eq!(refusals.takes("", at(60_000)), Some(7));
+        assert_eq!(refusals.takes("", at(60_001)), Some(0));
     }
 
     #[test]

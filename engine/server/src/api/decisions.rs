@@ -5,7 +5,7 @@ use runbook_core::policy::access::Act;
 use runbook_core::run::decision::Choice;
 use runbook_core::run::event::{Signature, Vote};
 use runbook_core::value::{Map, Value};
-use runbook_core::{DecisionId, Digest, RunId};
+use runbook_core::{DecisionId, Digest, RunId, limits};
 use runbook_engine::journal::DecisionFilter;
 use runbook_engine::message::Message;
 use runbook_engine::permit;
@@ -21,19 +21,21 @@ use crate::problem::Problem;
 pub async fn list(call: Call) -> Result<Answer, Problem> {
     let limit = call.limit()?;
     let after = call.text("after").map(cursor).transpose()?;
-    let mut filter = DecisionFilter { run: call.parsed::<RunId>("run")?, after, limit: limit + 1 };
-    let (mut found, mut next) = (Vec::new(), None);
+    let sees_all = call.caller.rights.may_everywhere(Act::View);
+    let page = if sees_all { limit + 1 } else { limits::RECORDS_PAGE };
+    let mut filter = DecisionFilter { run: call.parsed::<RunId>("run")?, after, limit: page };
+    let (mut found, mut looked_at, mut next) = (Vec::new(), 0, None);
     'pages: loop {
         let page = call.read(|app| app.journal.open_decisions(&filter))?;
         let is_last = page.len() < filter.limit;
         for open in page {
-            if found.len() == limit {
+            if found.len() == limit || looked_at == limits::PAGE_SCAN {
                 next = filter.after.as_ref().map(|(run, decision)| format!("{run}.{}", decision.0));
                 break 'pages;
             }
             filter.after = Some((open.run.clone(), open.decision));
-            let row = call.read(|app| app.journal.run(&open.run))?;
-            if call.sees(&row)? {
+            looked_at += 1;
+            if sees_all || call.sees(&call.read(|app| app.journal.run(&open.run))?)? {
                 found.push(listed::decision(&open, None));
             }
         }
@@ -53,7 +55,7 @@ fn cursor(text: &str) -> Result<(RunId, DecisionId), Problem> {
 pub async fn one(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
     let id: DecisionId = call.part("decision")?;
-    let (run, _) = replayed(&call, &row.run)?;
+    let (run, _) = replayed(&call, &row.run).await?;
     let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
     Ok(Answer::json(&json!({
         "run": row.run, "decision": id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
@@ -80,11 +82,11 @@ struct Said {
     head: Option<Digest>,
 }
 
-pub async fn decide(call: Call) -> Result<Answer, Problem> {
+pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
     let Said { choice, digest, reason, answers, signature, head } = call.asked()?;
     let row = call.run_for(Act::Decide)?;
     let id: DecisionId = call.part("decision")?;
-    let (run, _) = replayed(&call, &row.run)?;
+    let (run, _) = replayed(&call, &row.run).await?;
     let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
     if digest != decision.request.digest {
         let now = decision.request.digest.short();

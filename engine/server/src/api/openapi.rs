@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use runbook_core::limits;
+use runbook_core::policy::access::Act;
 use serde_json::{Value, json};
 
 use super::table::{Gives, Kind, OPERATIONS};
@@ -62,7 +63,7 @@ fn described(operation: &Operation) -> Value {
     parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
         json!({"name": name, "in": "query", "description": doc, "required": *name == "step", "schema": schema_of(*kind)})
     }));
-    if operation.method == Method::POST {
+    if operation.method == Method::POST && operation.act != Act::Foresee {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "description": "With the same key the same request of the same person counts once, for seven days",
@@ -72,10 +73,13 @@ fn described(operation: &Operation) -> Value {
     let as_json = |schema: Value| json!({"application/json": {"schema": schema}});
     let (status, content) = match operation.answer {
         Gives::Page(of) => {
-            let list = json!({
+            let mut list = json!({
                 "type": "object", "required": ["items", "next"],
                 "properties": {"items": {"type": "array", "items": reference(of)}, "next": {"type": ["string", "null"]}},
             });
+            if of == "Entry" {
+                list["properties"]["broken_at"] = json!({"type": ["integer", "null"]});
+            }
             ("200", as_json(list))
         }
         Gives::One(of) => ("200", as_json(reference(of))),
@@ -98,7 +102,8 @@ fn described(operation: &Operation) -> Value {
         "x-act": format!("{:?}", operation.act).to_ascii_lowercase(),
     });
     if let Some(body) = operation.body {
-        described["requestBody"] = json!({"required": false, "content": as_json(reference(body))});
+        let required = matches!(body, "Start" | "Vote" | "Note");
+        described["requestBody"] = json!({"required": required, "content": as_json(reference(body))});
     }
     described
 }

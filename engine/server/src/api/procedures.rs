@@ -157,12 +157,13 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&value))
 }
 
-pub async fn dry_run(call: Call) -> Result<Answer, Problem> {
+pub async fn dry_run(mut call: Call) -> Result<Answer, Problem> {
     let Wanted { environment, inputs } = call.asked()?;
     let name: String = call.part("procedure")?;
     let chosen = choose(&call, &name, environment, Act::Foresee)?;
     let started = chosen.started(&call, inputs, 0)?;
     let now = call.app().clock.now();
+    let _turn = call.turn().await;
     let predicted = tokio::task::block_in_place(|| {
         explore::dry_run(&chosen.plan, &started, now, &explore::Options::default(), &mut explore::Nothing).map(|mut predicted| {
             chosen.catalogue.add_types(&mut predicted, &chosen.plan);

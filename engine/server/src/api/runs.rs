@@ -14,6 +14,7 @@ use runbook_engine::report::listed;
 use runbook_engine::session::{self, Session, SessionError};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::procedures::{Wanted, choose};
 use super::{Answer, Call, unread};
@@ -31,7 +32,8 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
         phase: phase.transpose()?,
         unfinished: call.parsed::<bool>("open")?.unwrap_or(false),
         before: call.parsed::<RunId>("before")?,
-        limit: limit + 1,
+        // Of those whom some runs are hidden from, few may be left of many.
+        limit: if call.caller.rights.may_everywhere(Act::View) { limit + 1 } else { limits::RECORDS_PAGE },
     };
     let now = call.app().clock.now();
     let (mut found, mut looked_at, mut next) = (Vec::new(), 0, None);
@@ -63,7 +65,8 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
 }
 
 /// A run as it is recorded, read to its end.
-pub fn replayed(call: &Call, id: &RunId) -> Result<(Run, RunRow), Problem> {
+pub async fn replayed(call: &Call, id: &RunId) -> Result<(Run, RunRow), Problem> {
+    let _turn = call.turn().await;
     let replayed = tokio::task::block_in_place(|| session::replay(&*call.app().journal, id, &mut |_, _| {}));
     replayed.map_err(|error| of_session(call, error))
 }
@@ -83,7 +86,7 @@ pub fn of_session(call: &Call, error: SessionError) -> Problem {
 
 pub async fn steps(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
-    let (run, _) = replayed(&call, &row.run)?;
+    let (run, _) = replayed(&call, &row.run).await?;
     Ok(Answer::page(run.steps().map(|step| shown(&step)).collect(), None))
 }
 
@@ -120,7 +123,7 @@ struct Start {
     inputs: serde_json::Map<String, Value>,
 }
 
-pub async fn start(call: Call) -> Result<Answer, Problem> {
+pub async fn start(mut call: Call) -> Result<Answer, Problem> {
     let Start { procedure, version, environment, inputs } = call.asked()?;
     let Wanted { environment, inputs } = Wanted { environment, inputs };
     let chosen = choose(&call, &procedure, environment, Act::Start)?;
@@ -136,30 +139,48 @@ pub async fn start(call: Call) -> Result<Answer, Problem> {
     let (_, seed) = runbook_engine::start::draw(&*app.clock);
     let started = chosen.started(&call, inputs, seed)?;
     let id = call.run_id.clone();
-    let created =
-        Session::create(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), id.clone(), chosen.plan.clone(), started);
-    match created.await {
-        Ok(mut session) => {
-            // Whoever asked for it goes on with other things: it is the server's.
-            let adopted = session.adopt(engine());
-            let closed = session.close().await;
-            adopted.and(closed).map_err(|error| of_session(&call, error))?;
-        }
-        // Asked for before, under the same key.
-        Err(SessionError::Journal(JournalError::Exists(_))) => {}
-        Err(error) => return Err(of_session(&call, error)),
-    }
+    let create = async {
+        let (journal, clock) = (app.journal.clone(), app.clock.clone());
+        let mut session =
+            Session::create(journal, clock, app.owner(), Vec::new(), id.clone(), chosen.plan.clone(), started).await?;
+        // Whoever asked for it goes on with other things: it is the server's.
+        let adopted = session.adopt(engine());
+        let closed = session.close().await;
+        adopted.and(closed)
+    };
+    call.apart(create).await.map_err(|error| of_session(&call, error))?;
+    made(&call)
+}
+
+/// The run that was asked for under this key before, where it was made.
+pub fn begun(call: &Call) -> Result<Option<Answer>, Problem> {
+    let found = call.read(|app| match app.journal.run(&call.run_id) {
+        Ok(_) => Ok(true),
+        Err(JournalError::NoRun(_)) => Ok(false),
+        Err(error) => Err(error),
+    })?;
+    found.then(|| made(call)).transpose()
+}
+
+fn made(call: &Call) -> Result<Answer, Problem> {
+    let id = &call.run_id;
     let _ = call.api.asks.send(Ask::Keep(id.clone()));
-    let row = call.read(|app| app.journal.run(&id))?;
-    let mut answer = Answer::done(StatusCode::CREATED, listed::run(&row, app.clock.now()), id.to_string());
-    if let Ok(location) = HeaderValue::try_from(format!("{}/runs/{id}", super::ROOT)) {
-        answer.response.headers_mut().insert(header::LOCATION, location);
-    }
+    let row = call.read(|app| app.journal.run(id))?;
+    let mut answer = Answer::done(StatusCode::CREATED, listed::run(&row, call.app().clock.now()), id.to_string());
+    locate(&mut answer.response, id.as_str());
     Ok(answer)
 }
 
+/// Says where a run is that was made.
+pub fn locate(response: &mut Response<Body>, run: &str) {
+    if let Ok(location) = HeaderValue::try_from(format!("{}/runs/{run}", super::ROOT)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+}
+
 /// The last attempt of a step that was begun.
-fn last_attempt(call: &Call, id: &RunId, path: &StepPath) -> Result<Option<u32>, Problem> {
+async fn last_attempt(call: &Call, id: &RunId, path: &StepPath) -> Result<Option<u32>, Problem> {
+    let _turn = call.turn().await;
     let mut last = None;
     let replayed = tokio::task::block_in_place(|| {
         session::replay(&*call.app().journal, id, &mut |_, event| {
@@ -179,7 +200,7 @@ pub async fn log(call: Call) -> Result<Answer, Problem> {
     let path: StepPath = call.parsed("step")?.ok_or_else(|| Problem::malformed("`step` is missing: the path of the step"))?;
     let attempt = match call.parsed::<u32>("attempt")? {
         Some(attempt) => Some(attempt),
-        None => last_attempt(&call, &row.run, &path)?,
+        None => last_attempt(&call, &row.run, &path).await?,
     };
     let nothing = || Problem::not_found(format!("nothing of step `{path}` was kept"));
     let attempt = attempt.ok_or_else(nothing)?;
@@ -203,7 +224,9 @@ pub async fn log(call: Call) -> Result<Answer, Problem> {
             return Ok(Answer::raw(response));
         }
     };
-    let mut response = Response::new(Body::from_stream(chunks(reader, from, to)));
+    let place = call.api.streams.clone().try_acquire_owned();
+    let place = place.map_err(|_| Problem::later("busy", "as many streams are open as fit; ask again", 5))?;
+    let mut response = Response::new(Body::from_stream(chunks(reader, from, to, place)));
     *response.status_mut() = status;
     if status == StatusCode::PARTIAL_CONTENT {
         content_range(&mut response, &format!("bytes {from}-{}/{length}", to - 1));
@@ -223,8 +246,13 @@ fn content_range(response: &mut Response<Body>, text: &str) {
 }
 
 /// The bytes up to and without `to`, as they are wanted: a reader that stops reading makes nobody read ahead.
-fn chunks(reader: LogReader, from: u64, to: u64) -> impl futures_util::Stream<Item = Result<Bytes, LogError>> {
-    stream::unfold((reader, from), move |(reader, from)| async move {
+fn chunks(
+    reader: LogReader,
+    from: u64,
+    to: u64,
+    place: OwnedSemaphorePermit,
+) -> impl futures_util::Stream<Item = Result<Bytes, LogError>> {
+    stream::unfold((reader, from, place), move |(reader, from, place)| async move {
         if from >= to {
             return None;
         }
@@ -234,9 +262,9 @@ fn chunks(reader: LogReader, from: u64, to: u64) -> impl futures_util::Stream<It
             Ok(bytes) if bytes.is_empty() => None,
             Ok(bytes) => {
                 let next = from + bytes.len() as u64;
-                Some((Ok(Bytes::from(bytes)), (reader, next)))
+                Some((Ok(Bytes::from(bytes)), (reader, next, place)))
             }
-            Err(error) => Some((Err(error), (reader, to))),
+            Err(error) => Some((Err(error), (reader, to, place))),
         }
     })
 }

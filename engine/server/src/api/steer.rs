@@ -4,8 +4,9 @@ use axum::http::StatusCode;
 use runbook_core::policy::access::Act;
 use runbook_core::{RunId, limits};
 use runbook_engine::driver::engine;
+use runbook_engine::journal::Phase;
 use runbook_engine::message::{Answer as Said, Message};
-use runbook_engine::session::{self, Session};
+use runbook_engine::session::{self, Session, SessionError};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -52,7 +53,7 @@ pub fn bounded(name: &str, text: String) -> Result<String, Problem> {
 /// Says something to a run, and returns once that is recorded.
 pub async fn say(call: &Call, run: &RunId, message: Message) -> Result<Answer, Problem> {
     let app = call.app();
-    let said = session::deliver(app.journal.clone(), app.clock.clone(), app.owner(), run, message).await;
+    let said = call.apart(session::deliver(app.journal.clone(), app.clock.clone(), app.owner(), run, message)).await;
     answered(call, run, said.map_err(|error| of_session(call, error))?)
 }
 
@@ -66,20 +67,20 @@ fn answered(call: &Call, run: &RunId, said: Said) -> Result<Answer, Problem> {
     }
 }
 
-pub async fn cancel(call: Call) -> Result<Answer, Problem> {
+pub async fn cancel(mut call: Call) -> Result<Answer, Problem> {
     let Cancel { reason, undo } = call.asked()?;
     let row = call.run_for(Act::Steer)?;
     let message = Message::Cancel { by: call.caller.identity(), undo, reason: bounded("reason", reason)? };
     say(&call, &row.run, message).await
 }
 
-pub async fn pause(call: Call) -> Result<Answer, Problem> {
+pub async fn pause(mut call: Call) -> Result<Answer, Problem> {
     let Reason { reason } = call.asked()?;
     let row = call.run_for(Act::Steer)?;
     say(&call, &row.run, Message::Pause { by: call.caller.identity(), reason: bounded("reason", reason)? }).await
 }
 
-pub async fn note(call: Call) -> Result<Answer, Problem> {
+pub async fn note(mut call: Call) -> Result<Answer, Problem> {
     let Note { text } = call.asked()?;
     if text.trim().is_empty() {
         return Err(Problem::not_valid("a remark says something", Vec::new()));
@@ -89,19 +90,24 @@ pub async fn note(call: Call) -> Result<Answer, Problem> {
 }
 
 /// The run becomes the server's: it goes on here, whoever had parked it.
-pub async fn resume(call: Call) -> Result<Answer, Problem> {
+pub async fn resume(mut call: Call) -> Result<Answer, Problem> {
     let Nothing {} = call.asked()?;
     let row = call.run_for(Act::Steer)?;
-    let app = call.app();
-    let trouble = |error| of_session(&call, error);
-    let opened = Session::open(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), &row.run).await;
-    let mut session = opened.map_err(trouble)?;
+    let said = call.apart(resumed(&call, &row.run)).await.map_err(|error| of_session(&call, error))?;
+    answered(&call, &row.run, said)
+}
+
+async fn resumed(call: &Call, run: &RunId) -> Result<Said, SessionError> {
+    let (app, by) = (call.app(), call.caller.identity());
+    let mut session = Session::open(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), run).await?;
+    let is_parked = app.journal.run(run)?.summary.phase == Phase::Parked;
     let said = if session.run().is_paused() {
-        session.receive(Message::Resume { by: call.caller.identity() }).map(|received| received.answer)
-    } else if session.run().outcome().is_some() {
-        Ok(Said::Refused { why: "the run has ended".to_owned() })
+        session.receive(Message::Resume { by }).map(|received| received.answer)
+    } else if is_parked {
+        // The record says who took it up, and then whose it is.
+        session.adopt(by).map(|_| Said::Accepted { seq: session.run().seq() })
     } else {
-        Ok(Said::Accepted { seq: session.run().seq() })
+        Ok(Said::Refused { why: "the run is neither paused nor parked".to_owned() })
     };
     let said = said.and_then(|said| {
         if matches!(said, Said::Accepted { .. }) {
@@ -111,7 +117,6 @@ pub async fn resume(call: Call) -> Result<Answer, Problem> {
     });
     // Whatever came of it, the run is left to whoever takes it up.
     let closed = session.close().await;
-    let said = said.map_err(trouble)?;
-    closed.map_err(trouble)?;
-    answered(&call, &row.run, said)
+    let said = said?;
+    closed.map(|()| said)
 }

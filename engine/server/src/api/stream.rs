@@ -1,40 +1,45 @@
 //! The record of a run as it grows, as server-sent events: each has the number of its event as its id, so that a client that lost the
 //! connection goes on where it was.
 //!
-//! Nothing is kept for a slow reader: a page is read when the one before has gone out.
+//! Of what a slow reader has not read, a few records are kept: a page is read when the one before has gone out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use futures_util::stream::unfold;
+use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{RunId, limits};
 use runbook_engine::journal::{JournalError, Phase, Record};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 
-use super::{Answer, Api, Call};
+use super::{Answer, Api, Call, caller};
 use crate::problem::Problem;
 
 /// Records that are read at once for a stream.
-const PAGE: usize = 100;
+const PAGE: usize = 16;
 
 struct Following {
     api: Arc<Api>,
     run: RunId,
     token: String,
+    labels: Arc<Labels>,
     grown: Receiver<RunId>,
     /// The event that comes next.
     next: u64,
     ready: VecDeque<Record>,
-    has_ended: bool,
+    /// When it is looked next whether they still may.
+    beat: Instant,
     _place: OwnedSemaphorePermit,
 }
 
 pub async fn stream(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
+    let labels = call.labels(&row)?;
     let last: Option<u64> = match call.headers.get("last-event-id").map(|id| id.to_str().map(str::parse)) {
         None => None,
         Some(Ok(Ok(last))) => Some(last),
@@ -44,15 +49,22 @@ pub async fn stream(call: Call) -> Result<Answer, Problem> {
         (Some(last), _) => last.saturating_add(1),
         (None, from) => from.unwrap_or(1),
     };
+    if last.is_some() && next > row.seq && row.summary.phase == Phase::Ended {
+        // A client that comes again after each end is told that this one is for good.
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(Answer::raw(response));
+    }
     let place = call.api.streams.clone().try_acquire_owned();
     let place = place.map_err(|_| Problem::later("busy", "as many streams are open as fit; ask again", 5))?;
     let following = Following {
         grown: call.app().grown.subscribe(),
         run: row.run,
         token: call.caller.token.clone(),
+        labels,
         next,
         ready: VecDeque::new(),
-        has_ended: false,
+        beat: Instant::now() + limits::STREAM_BEAT,
         _place: place,
         api: call.api,
     };
@@ -68,15 +80,23 @@ impl Following {
     /// What is sent next; `None` at the end.
     async fn told(&mut self) -> Option<Bytes> {
         loop {
+            let is_beat = Instant::now() >= self.beat;
+            if is_beat {
+                self.beat = Instant::now() + limits::STREAM_BEAT;
+                if !tokio::task::block_in_place(|| caller::still_may(&self.api, &self.token, Act::View, &self.labels)) {
+                    return None;
+                }
+            }
             if let Some(record) = self.ready.pop_front() {
                 self.next = record.seq + 1;
-                self.has_ended |= record.kind == "run_finished";
                 return Some(format!("id: {}\nevent: {}\ndata: {}\n\n", record.seq, record.kind, record.line()).into());
             }
             let app = &self.api.app;
             let read = tokio::task::block_in_place(|| {
+                // Before the records: what ends a run is one of them.
+                let has_ended = app.journal.run(&self.run)?.summary.phase == Phase::Ended;
                 let records = app.journal.records(&self.run, self.next, PAGE)?;
-                let is_over = records.is_empty() && app.journal.run(&self.run)?.summary.phase == Phase::Ended;
+                let is_over = has_ended && records.is_empty();
                 Ok::<_, JournalError>((records, is_over))
             });
             match read {
@@ -85,6 +105,7 @@ impl Following {
                     self.ready = records.into();
                     continue;
                 }
+                Ok(_) if is_beat => return Some(Bytes::from_static(b":\n\n")),
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(run = %self.run, %error, "a stream ends");
@@ -93,10 +114,7 @@ impl Following {
             }
             tokio::select! {
                 () = app.stop.cancelled() => return None,
-                () = tokio::time::sleep(limits::STREAM_BEAT) => {
-                    let is_valid = tokio::task::block_in_place(|| app.access.is_valid(&self.token, app.clock.now()));
-                    return is_valid.is_ok_and(|is_valid| is_valid).then(|| Bytes::from_static(b":\n\n"));
-                }
+                () = tokio::time::sleep_until(self.beat) => {}
                 () = Self::has_grown(&mut self.grown, &self.run) => {}
             }
         }
