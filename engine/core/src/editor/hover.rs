@@ -66,6 +66,9 @@ fn in_field(open: &Open, at: u32) -> Option<Hover> {
     if text.get(end..)?.starts_with('(') {
         return Some(Hover { text: format!("`{}`", usage_of(word)?), span, step: None });
     }
+    if let Some((text, step)) = output_read(open, before.get(..start)?, word) {
+        return Some(Hover { text, span, step: Some(step) });
+    }
     let field = open.around.field(open.procedure?, at)?;
     let path = match before.get(..start)?.strip_suffix("run.") {
         Some(_) => format!("run.{word}"),
@@ -122,9 +125,25 @@ fn of_output(open: &Open, name: &Scalar) -> Option<(String, (String, String))> {
     let procedure = open.procedure?;
     let has_it = |step: &Step| step.outputs.iter().any(|(output, _)| output.span == name.span);
     let (id, _) = crate::check::steps_of(procedure).into_iter().find(|(_, step)| has_it(step))?;
+    given(open, procedure, id, &name.value)
+}
+
+/// An output where it is read: `word` stands behind `before`.
+fn output_read(open: &Open, before: &str, word: &str) -> Option<(String, (String, String))> {
+    let before = before.strip_suffix('.')?;
+    let start = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+    let (before, id) = before.split_at_checked(start)?;
+    let front = before.strip_suffix("steps.")?;
+    // As `inputs.steps.x` would.
+    let is_root = !front.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    is_root.then(|| given(open, open.procedure?, id, word)).flatten()
+}
+
+/// What a step gives under a name; with the step.
+fn given(open: &Open, procedure: &Procedure, id: &str, name: &str) -> Option<(String, (String, String))> {
     let survey = open.around.survey(procedure);
     let Of::Map(Some(members)) = survey.steps.get(id)? else { return None };
-    let text = format!("**`steps.{id}.{}`**: {}", name.value, words(members.get(&name.value)?));
+    let text = format!("**`steps.{id}.{name}`**: {}", words(members.get(name)?));
     Some((text, (procedure.name.value.to_string(), id.to_owned())))
 }
 
