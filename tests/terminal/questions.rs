@@ -57,8 +57,8 @@ fn the_start_is_asked_for_once_with_its_effects() {
         );
         let mut terminal = desk.terminal("exec try");
         terminal
-            .sees("[change, at most 1h]")
-            .sees("[destructive, at most 1h]")
+            .sees("[change, this machine, at most 1h]")
+            .sees("[destructive, this machine, at most 1h]")
             .sees("sh: touch it")
             .sees("exec: rm it")
             .sees("2 steps change something; destructive: exec-2")
