@@ -2,8 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use clap::{Args, Subcommand, ValueEnum};
-use runbook_core::policy::access;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use runbook_core::policy::access::Role;
 
 #[derive(Debug, Args)]
 pub struct Token {
@@ -30,7 +31,7 @@ pub struct Create {
     #[arg(long = "for", value_name = "PERSON")]
     pub person: String,
     /// Only what this role may; several may be given [default: all that the person may]
-    #[arg(long, value_name = "ROLE", value_enum)]
+    #[arg(long, value_name = "ROLE", value_parser = role())]
     pub role: Vec<Role>,
     /// Only for procedures with this label; several may be given
     #[arg(long, value_name = "NAME=VALUE")]
@@ -56,25 +57,10 @@ pub struct Revoke {
     pub id: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Role {
-    Viewer,
-    Operator,
-    Approver,
-    Author,
-    Admin,
-}
-
-impl From<Role> for access::Role {
-    fn from(role: Role) -> access::Role {
-        match role {
-            Role::Viewer => access::Role::Viewer,
-            Role::Operator => access::Role::Operator,
-            Role::Approver => access::Role::Approver,
-            Role::Author => access::Role::Author,
-            Role::Admin => access::Role::Admin,
-        }
-    }
+/// A role by its name.
+fn role() -> impl TypedValueParser<Value = Role> {
+    let known = PossibleValuesParser::new(Role::ALL.map(Role::name));
+    known.try_map(|name| Role::ALL.into_iter().find(|role| role.name() == name).ok_or("no such role"))
 }
 
 #[derive(Debug, Args)]

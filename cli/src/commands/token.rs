@@ -68,7 +68,7 @@ fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
         };
         labels.insert(name.to_owned(), value.to_owned());
     }
-    let scope = Scope { roles: args.role.iter().map(|role| (*role).into()).collect(), labels };
+    let scope = Scope { roles: args.role.clone(), labels };
     let now = SystemClock.now();
     let expires_at = moment(&args.expires, now)?;
     let latest = now.saturating_add(limits::TOKEN_LIFE_MOST).unwrap_or(Timestamp::MAX);

@@ -154,12 +154,12 @@ async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, 
             Ok(caller) => {
                 let detail = format!("this needs a role of `{}` for all procedures", caller.person);
                 let problem = Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail);
-                let entry = Entry { person: Some(caller.person), token: Some(caller.token), ..stranger(&api, &peer, "metrics") };
+                let entry = Entry { person: Some(caller.person), token: Some(caller.token), ..entry(&api, &peer, "metrics") };
                 api.refusals.write_down(&api, entry, &problem).await;
                 return problem.into_response();
             }
             Err((problem, whose)) => {
-                api.refusals.write_down(&api, caller::named(stranger(&api, &peer, "metrics"), whose), &problem).await;
+                api.refusals.write_down(&api, caller::named(entry(&api, &peer, "metrics"), whose), &problem).await;
                 return problem.into_response();
             }
         }
@@ -175,7 +175,7 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
     let caller = match caller::recognise(api, &head.headers) {
         Ok(caller) => caller,
         Err((problem, whose)) => {
-            api.refusals.write_down(api, caller::named(stranger(api, &peer, operation.id), whose), &problem).await;
+            api.refusals.write_down(api, caller::named(entry(api, &peer, operation.id), whose), &problem).await;
             return problem.into_response();
         }
     };
@@ -197,19 +197,12 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
         }
     };
     let answered = answered.await;
-    let about = match &answered {
-        Ok(answer) => answer.about.clone(),
-        Err(_) => None,
-    };
+    let about = answered.as_ref().ok().and_then(|answer| answer.about.clone());
     let entry = Entry {
-        at: api.app.clock.now(),
         person: Some(caller.person),
         token: Some(caller.token),
-        from: peer.address.to_string(),
-        act: operation.id.to_owned(),
         about: about.or_else(|| parts.values().next().map(|part| caller::clipped(part))),
-        result: "done".to_owned(),
-        detail: None,
+        ..entry(api, &peer, operation.id)
     };
     match &answered {
         Ok(_) if changes => write_down(api, entry).await,
@@ -219,8 +212,8 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
     answered.map_or_else(IntoResponse::into_response, |answer| answer.response)
 }
 
-/// What somebody asked whom nobody knows.
-fn stranger(api: &Api, peer: &Peer, act: &str) -> Entry {
+/// What somebody did of whom only the address is known.
+fn entry(api: &Api, peer: &Peer, act: &str) -> Entry {
     Entry {
         at: api.app.clock.now(),
         person: None,
@@ -228,7 +221,7 @@ fn stranger(api: &Api, peer: &Peer, act: &str) -> Entry {
         from: peer.address.to_string(),
         act: act.to_owned(),
         about: None,
-        result: String::new(),
+        result: "done".to_owned(),
         detail: None,
     }
 }
@@ -347,10 +340,7 @@ async fn once(api: &Api, operation: &Operation, mut call: Call, key: String, pat
 fn again(call: &Call, operation: &Operation, answer: &Value) -> Result<Answer, Problem> {
     let about = answer["about"].as_str().unwrap_or_default();
     if let Ok(run) = about.parse::<RunId>() {
-        let row = call.read(|app| app.journal.run(&run))?;
-        if !call.sees(&row)? {
-            return Err(Problem::not_found(format!("there is no run `{run}`")));
-        }
+        let row = call.visible(&run)?;
         call.may(operation.act, &*call.labels(&row)?)?;
     }
     let status = answer["status"].as_u64().and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());

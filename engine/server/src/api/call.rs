@@ -115,8 +115,12 @@ impl Call {
 
     /// The run that is named, where the caller may see it: one that they may not is not there.
     pub fn run(&self) -> Result<RunRow, Problem> {
-        let id: RunId = self.part("run")?;
-        let row = self.read(|app| app.journal.run(&id))?;
+        self.visible(&self.part("run")?)
+    }
+
+    /// The run of this id, on the same terms.
+    pub fn visible(&self, id: &RunId) -> Result<RunRow, Problem> {
+        let row = self.read(|app| app.journal.run(id))?;
         match self.sees(&row)? {
             true => Ok(row),
             false => Err(Problem::not_found(format!("there is no run `{id}`"))),

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::procedures::{Wanted, choose};
+use super::procedures::choose;
 use super::{Answer, Call, unread};
 use crate::lives::Ask;
 use crate::problem::Problem;
@@ -125,7 +125,6 @@ struct Start {
 
 pub async fn start(mut call: Call) -> Result<Answer, Problem> {
     let Start { procedure, version, environment, inputs } = call.asked()?;
-    let Wanted { environment, inputs } = Wanted { environment, inputs };
     let chosen = choose(&call, &procedure, environment, Act::Start)?;
     let now = chosen.plan.main().version;
     if version.is_some_and(|version| version != now) {
