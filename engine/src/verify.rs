@@ -194,7 +194,7 @@ impl<'e> Walk<'e> {
         if seq != expected {
             return Err(Fault::Order { expected, found: seq });
         }
-        if record.run != self.id || chain::link(&self.head, &record.bytes()) != record.hash {
+        if record.run != self.id || !record.follows(&self.head) {
             return Err(Fault::Chain { seq });
         }
         let event = record.decode(self.format).map_err(|e| Fault::Unreadable { seq, why: e.to_string() })?;

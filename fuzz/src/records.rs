@@ -226,7 +226,7 @@ impl Book {
             let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
             let (run, at, kind, body) = (self.run.clone(), text("at"), text("kind"), body.to_string());
             let mut record = Record { run, seq, at, kind, body, hash: head.clone() };
-            record.hash = chain::link(&head, &record.bytes());
+            record.hash = chain::link(&head, &[&record.bytes()]);
             head = record.hash.clone();
             records.push(record);
         }

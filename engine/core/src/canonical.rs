@@ -9,16 +9,33 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 
+use crate::value::EXACT;
+
+/// Canonical JSON.
+pub struct Written {
+    pub text: String,
+    /// Whether the text surely reads back as the same value: not where it has a fraction, `1.0` being written as `1`, or an
+    /// integer that a double cannot hold.
+    pub exact: bool,
+}
+
 /// The canonical JSON of `value`.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, serde_json::Error> {
-    let mut text = Vec::new();
+    write(value).map(|written| written.text)
+}
+
+/// The canonical JSON of `value`, and whether it reads back as the same.
+pub fn write<T: Serialize + ?Sized>(value: &T) -> Result<Written, serde_json::Error> {
+    let (mut text, mut exact) = (Vec::new(), true);
     // A formatter is told the writer anew for each word and cannot go back in it, so this one has the text itself.
-    value.serialize(&mut Serializer::with_formatter(io::sink(), Canonical { text: &mut text, open: Vec::new() }))?;
-    String::from_utf8(text).map_err(serde::ser::Error::custom)
+    let formatter = Canonical { text: &mut text, exact: &mut exact, open: Vec::new() };
+    value.serialize(&mut Serializer::with_formatter(io::sink(), formatter))?;
+    Ok(Written { text: String::from_utf8(text).map_err(serde::ser::Error::custom)?, exact })
 }
 
 struct Canonical<'t> {
     text: &'t mut Vec<u8>,
+    exact: &'t mut bool,
     /// The objects that are being written, the innermost last.
     open: Vec<Vec<Member>>,
 }
@@ -30,7 +47,8 @@ struct Member {
 }
 
 impl Canonical<'_> {
-    fn number(&mut self, number: f64) -> io::Result<()> {
+    fn number(&mut self, number: f64, exact: bool) -> io::Result<()> {
+        *self.exact &= exact;
         self.text.extend_from_slice(ryu_js::Buffer::new().format(number).as_bytes());
         Ok(())
     }
@@ -80,10 +98,11 @@ macro_rules! alike {
     )*};
 }
 
-macro_rules! numbers {
+macro_rules! integers {
     ($($name:ident($type:ty);)*) => {$(
         fn $name<W: ?Sized + io::Write>(&mut self, _: &mut W, number: $type) -> io::Result<()> {
-            self.number(number as f64)
+            let double = number as f64;
+            self.number(double, double.abs() < EXACT as f64)
         }
     )*};
 }
@@ -102,7 +121,7 @@ impl Formatter for Canonical<'_> {
         begin_object_value();
     }
 
-    numbers! {
+    integers! {
         write_i8(i8);
         write_i16(i16);
         write_i32(i32);
@@ -113,12 +132,18 @@ impl Formatter for Canonical<'_> {
         write_u32(u32);
         write_u64(u64);
         write_u128(u128);
-        write_f32(f32);
-        write_f64(f64);
+    }
+
+    fn write_f32<W: ?Sized + io::Write>(&mut self, _: &mut W, number: f32) -> io::Result<()> {
+        self.number(number.into(), false)
+    }
+
+    fn write_f64<W: ?Sized + io::Write>(&mut self, _: &mut W, number: f64) -> io::Result<()> {
+        self.number(number, false)
     }
 
     fn write_number_str<W: ?Sized + io::Write>(&mut self, _: &mut W, number: &str) -> io::Result<()> {
-        self.number(number.parse().map_err(io::Error::other)?)
+        self.number(number.parse().map_err(io::Error::other)?, false)
     }
 
     fn write_raw_fragment<W: ?Sized + io::Write>(&mut self, _: &mut W, _: &str) -> io::Result<()> {
@@ -205,6 +230,21 @@ mod tests {
             a: u64,
         }
         assert_eq!(to_string(&Prefix { longer: 1, a: 2 }).unwrap(), r#"{"a":2,"a!":1}"#);
+    }
+
+    #[test]
+    fn what_does_not_read_back_is_told() {
+        for (value, exact) in [
+            (json!({"b": [1, -1, 9_007_199_254_740_991_u64], "a": "1.5"}), true),
+            (json!([1.0]), false),
+            (json!([0.1]), false),
+            (json!([9_007_199_254_740_993_u64]), false),
+            (json!([i64::MIN]), false),
+        ] {
+            let written = write(&value).unwrap();
+            assert_eq!(written.exact, exact, "{value}");
+            assert!(!exact || serde_json::from_str::<Value>(&written.text).unwrap() == value, "{value}");
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -236,10 +236,10 @@ impl Digest {
     }
 
     /// Of some bytes one behind the other.
-    pub fn of_parts<const N: usize>(parts: [&[u8]; N]) -> Digest {
+    pub fn of_parts<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Digest {
         use sha2::Digest as _;
         let mut digest = sha2::Sha256::new();
-        parts.iter().for_each(|part| digest.update(part));
+        parts.into_iter().for_each(|part| digest.update(part));
         Digest::from_sha256(digest.finalize().into())
     }
 

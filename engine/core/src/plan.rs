@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::{self, Written};
 use crate::diagnostic::Position;
 use crate::document::input::InputType;
 use crate::document::procedure::{Impact, ProcedureKind, Version};
@@ -374,6 +375,14 @@ impl Plan {
 
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Digest::of_json(self)
+    }
+
+    /// The text that is recorded, and the digest. The text is the canonical JSON, which the digest covers byte by byte, or
+    /// where this would read back as another plan, other JSON of the same plan.
+    pub fn recorded(&self) -> Result<(String, Digest), serde_json::Error> {
+        let Written { text, exact } = canonical::write(self)?;
+        let digest = Digest::of_bytes(text.as_bytes());
+        Ok((if exact { text } else { serde_json::to_string(self)? }, digest))
     }
 
     /// `file:line:column`, as errors show it.

@@ -134,7 +134,7 @@ fn number(n: &serde_json::Number) -> Result<Value, InvalidValue> {
 }
 
 /// The largest integer up to which a double holds every one.
-const EXACT: u64 = 1 << 53;
+pub(crate) const EXACT: u64 = 1 << 53;
 
 impl From<Value> for serde_json::Value {
     fn from(value: Value) -> serde_json::Value {

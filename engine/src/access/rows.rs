@@ -65,7 +65,7 @@ pub(super) fn tokens(c: &Connection) -> Found<Vec<Token>> {
 
 /// The hash of an entry that follows `previous`.
 pub(super) fn link(previous: &Digest, number: u64, body: &str) -> Digest {
-    chain::link(previous, &format!("{number} {body}"))
+    chain::link(previous, &[&format!("{number} {body}")])
 }
 
 /// The number and the hash of the entry before `before`, or what stands before the first.

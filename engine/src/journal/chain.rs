@@ -11,7 +11,7 @@ pub fn genesis(format: u32, run: &RunId) -> Digest {
     Digest::of_bytes(format!("runbook journal {format} {run}").as_bytes())
 }
 
-/// The hash of an event that follows `previous`. `bytes` is the event as JSON, without its hash.
-pub fn link(previous: &Digest, bytes: &str) -> Digest {
-    Digest::of_parts([previous.as_str().as_bytes(), bytes.as_bytes()])
+/// The hash of an event that follows `previous`. `parts`, one behind the other, are the event as JSON, without its hash.
+pub fn link(previous: &Digest, parts: &[&str]) -> Digest {
+    Digest::of_parts([previous.as_str()].iter().chain(parts).map(|part| part.as_bytes()))
 }

@@ -48,7 +48,7 @@ impl Record {
     /// Writes an event down, as the one after `previous`.
     pub fn encode(event: &Event, previous: &Digest) -> Result<Record, JournalError> {
         let text = serde_json::to_string(event).map_err(|e| JournalError::Unwritable(e.to_string()))?;
-        let hash = chain::link(previous, &text);
+        let hash = chain::link(previous, &[&text]);
         let record = Record::split(&text, hash).map_err(|e| JournalError::Unwritable(e.to_string()))?;
         if record.body.len() > limits::EVENT_BYTES {
             return Err(JournalError::TooLarge { seq: event.seq, kind: record.kind, bytes: record.body.len() });
@@ -87,6 +87,16 @@ impl Record {
     pub fn bytes(&self) -> String {
         let Record { run, seq, at, kind, body, .. } = self;
         format!(r#"{{"run":"{run}","seq":{seq},"at":"{at}","kind":"{kind}","body":{body}}}"#)
+    }
+
+    /// Whether the hash is that of the event after `previous`.
+    pub fn follows(&self, previous: &Digest) -> bool {
+        // The same as `bytes`, without writing it out.
+        let Record { run, seq, at, kind, body, hash } = self;
+        let seq = seq.to_string();
+        let parts =
+            [r#"{"run":""#, run.as_str(), r#"","seq":"#, &seq, r#","at":""#, at, r#"","kind":""#, kind, r#"","body":"#, body, "}"];
+        chain::link(previous, &parts) == *hash
     }
 
     /// The whole line, without a line end.
@@ -160,7 +170,7 @@ mod tests {
             assert_eq!(record.bytes(), serde_json::to_string(&event).unwrap());
             assert_eq!(Record::from_line(&record.line()).unwrap(), record);
             assert_eq!(record.decode(FORMAT).unwrap(), event);
-            assert_eq!(record.hash, chain::link(&chain::genesis(FORMAT, &event.run), &record.bytes()));
+            assert_eq!(record.hash, chain::link(&chain::genesis(FORMAT, &event.run), &[&record.bytes()]));
         }
     }
 

@@ -49,7 +49,7 @@ impl Entry {
     fn check(&self, run: &RunId, records: &[Record]) -> Result<(), JournalError> {
         let mut head = self.head(run);
         for (last, record) in (self.records.len() as u64..).zip(records) {
-            if record.seq != last + 1 || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
+            if record.seq != last + 1 || record.run != *run || !record.follows(&head) {
                 return Err(JournalError::OutOfOrder { run: run.clone(), last, found: record.seq });
             }
             head = record.hash.clone();

@@ -217,7 +217,7 @@ fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
         for (before, after) in heads.iter().filter(|_| record.kind == "decided") {
             record.body = record.body.replace(before.as_str(), after.as_str());
         }
-        record.hash = chain::link(&previous, &record.bytes());
+        record.hash = chain::link(&previous, &[&record.bytes()]);
         heads.push((old.hash, record.hash.clone()));
         anew.push(record.line());
     }
@@ -285,7 +285,7 @@ async fn a_record_made_anew_fails_by_its_meaning_or_its_anchors() {
         for record in &records {
             let mut record = record.clone();
             edit(&mut record);
-            record.hash = chain::link(&head, &record.bytes());
+            record.hash = chain::link(&head, &[&record.bytes()]);
             head = record.hash.clone();
             out.push(record.line());
         }

@@ -81,7 +81,7 @@ fn insert(c: &Connection, run: &RunId, records: &[Record]) -> Changed<()> {
     let (mut last, mut head): (u64, Digest) = (read::count(last)?, read::parse(&head)?);
     let mut statement = c.prepare_cached("INSERT INTO events (run, seq, at, kind, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for record in records {
-        if Some(record.seq) != last.checked_add(1) || record.run != *run || chain::link(&head, &record.bytes()) != record.hash {
+        if Some(record.seq) != last.checked_add(1) || record.run != *run || !record.follows(&head) {
             return Err(JournalError::OutOfOrder { run: run.clone(), last, found: record.seq }.into());
         }
         last = record.seq;

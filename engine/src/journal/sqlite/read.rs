@@ -121,7 +121,7 @@ pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> F
             at: row.get(1)?,
             kind: row.get(2)?,
             body: row.get(3)?,
-            hash: parse(&row.get::<_, String>(4)?)?,
+            hash: parse(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
         })
     })
 }

@@ -184,7 +184,7 @@ fn many_writers_share_commits_and_lose_nothing() {
         let records = reopened.records(&id(n), 1, 100).unwrap();
         let mut head = chain::genesis(FORMAT, &id(n));
         for record in &records {
-            head = chain::link(&head, &record.bytes());
+            head = chain::link(&head, &[&record.bytes()]);
             assert_eq!(record.hash, head);
         }
         assert_eq!(records.len(), 11);
