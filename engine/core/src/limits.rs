@@ -279,10 +279,10 @@ pub const DRY_RUN_STEPS: usize = 12_000;
 
 /// Places of a plan that an exploration goes to before it stops, and says so.
 pub const EXPLORE_PLACES: usize = 50_000;
-/// Parts of runs that an exploration copies: bounds its time, at some 25 ns for each.
-pub const EXPLORE_WORK: usize = 20_000_000;
-/// Parts of runs that an exploration holds at once: bounds its memory, at some 130 bytes for each.
-pub const EXPLORE_HELD: usize = 800_000;
+/// Parts of runs that each walk of an exploration copies: bounds its time, at some 15 ns for each.
+pub const EXPLORE_WORK: usize = 12_000_000;
+/// Parts of runs that an exploration holds at once: bounds its memory, at some 270 bytes for each.
+pub const EXPLORE_HELD: usize = 300_000;
 /// Events between two places where something is decided.
 pub const EXPLORE_AT_ONCE: usize = 100_000;
 /// Parts of a run that go on in any order; of more at once, the first and the last do.

@@ -13,6 +13,7 @@ pub(crate) mod essence;
 pub mod event;
 mod future;
 mod names;
+mod paths;
 mod preview;
 mod prospect;
 mod resolve;
@@ -40,6 +41,7 @@ use crate::id::{DecisionId, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};
 use decision::Decision;
 use event::{Identity, Outcome, OutcomeKind, Resolution, RunStarted, StepOutcome, Timer};
+use paths::Paths;
 use state::{
     End, FailKind, Frame, FrameIx, Lane, LaneIx, Node, NodeIx, Scope, ScopeIx, ScopeKind, Stage, State, Undoable, Unwinding,
 };
@@ -63,12 +65,12 @@ pub struct Run {
     started: Option<Arc<RunStarted>>,
     started_at: Option<Timestamp>,
     frames: Vec<Frame>,
-    /// Shared among the copies of a run until one of them changes its own: predictions copy runs at every turn.
+    /// Shared among the copies of a run, as the decisions are, until one of them changes its own: predictions copy runs at every turn.
     nodes: Vec<Arc<Node>>,
     lanes: Vec<Lane>,
     scopes: Vec<Scope>,
-    by_path: BTreeMap<StepPath, NodeIx>,
-    decisions: Vec<Decision>,
+    by_path: Paths,
+    decisions: Vec<Arc<Decision>>,
     /// Open decisions by whose question they answer.
     asked: BTreeMap<Asker, DecisionId>,
     undoable: Vec<Undoable>,
@@ -141,7 +143,7 @@ impl Run {
             nodes: Vec::new(),
             lanes: Vec::new(),
             scopes: Vec::new(),
-            by_path: BTreeMap::new(),
+            by_path: Paths::default(),
             decisions: Vec::new(),
             asked: BTreeMap::new(),
             undoable: Vec::new(),
@@ -192,7 +194,7 @@ impl Run {
 
     /// Whether the state still wants this command answered: one that was given earlier may have lost its object.
     pub fn wants(&self, command: &Command) -> bool {
-        let node = |path: &StepPath, key: fn(NodeIx) -> Key| self.by_path.get(path).map(|node| key(*node));
+        let node = |path: &StepPath, key: fn(NodeIx) -> Key| self.by_path.get(path).map(key);
         let key = match command {
             Command::TakeLock { .. } => Some(Key::Lock),
             Command::Resolve { path } => node(path, Key::Resolve),
@@ -368,13 +370,13 @@ impl Run {
 
     /// Runs `change` on the node at `path`; [`allows`](Run::allows) has made sure that there is one.
     fn at(&mut self, path: &StepPath, change: impl FnOnce(&mut Run, NodeIx)) {
-        if let Some(node) = self.by_path.get(path).copied() {
+        if let Some(node) = self.by_path.get(path) {
             change(self, node);
         }
     }
 
     fn find(&self, path: &StepPath) -> Result<NodeIx, String> {
-        self.by_path.get(path).copied().ok_or_else(|| format!("there is no step `{path}` under way"))
+        self.by_path.get(path).ok_or_else(|| format!("there is no step `{path}` under way"))
     }
 
     fn wanting(&self, path: &StepPath, key: fn(NodeIx) -> Key) -> Result<NodeIx, String> {

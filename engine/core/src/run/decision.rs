@@ -244,12 +244,12 @@ pub enum Verdict {
 }
 
 impl Run {
-    pub fn decisions(&self) -> &[Decision] {
+    pub fn decisions(&self) -> &[Arc<Decision>] {
         &self.decisions
     }
 
     pub fn decision(&self, id: DecisionId) -> Option<&Decision> {
-        self.decisions.get((id.0 as usize).checked_sub(1)?)
+        self.decisions.get((id.0 as usize).checked_sub(1)?).map(|decision| &**decision)
     }
 
     /// What a decision asks of whoever takes it, by its request and by the rules of the workspace.
@@ -319,7 +319,7 @@ impl Run {
         let Ok(asker) = self.asker(path, purpose) else { return };
         self.unwant(&Key::Request(asker));
         let deadline = request.within.map(|within| self.time_after(within));
-        self.decisions.push(Decision {
+        self.decisions.push(Arc::new(Decision {
             id,
             asker,
             path: path.cloned(),
@@ -331,7 +331,7 @@ impl Run {
             asked: request.from.clone(),
             votes: Vec::new(),
             standing: Standing::Open,
-        });
+        }));
         self.asked.insert(asker, id);
         if let Asker::Node(node) = asker {
             let node = self.node_mut(node);
@@ -361,7 +361,7 @@ impl Run {
     }
 
     fn decision_mut(&mut self, id: DecisionId) -> Option<&mut Decision> {
-        self.decisions.get_mut((id.0 as usize).checked_sub(1)?)
+        self.decisions.get_mut((id.0 as usize).checked_sub(1)?).map(Arc::make_mut)
     }
 
     pub(super) fn close_decision(&mut self, id: DecisionId, standing: Standing) {

@@ -340,7 +340,7 @@ impl Run {
     /// Where the step at `path` stands: greater than where any step stands that surely comes before it.
     pub fn place(&self, path: &StepPath) -> Vec<u32> {
         let mut place = Vec::new();
-        let mut lane = self.by_path.get(path).map(|node| self.node(*node).lane);
+        let mut lane = self.by_path.get(path).map(|node| self.node(node).lane);
         while let Some(ix) = lane {
             let here = self.lane(ix);
             let list = match (here.block, &self.scope(here.scope).kind) {
@@ -375,7 +375,7 @@ impl Run {
 
     /// The call that the step at `path` stands in, the innermost.
     pub fn call_around(&self, path: &StepPath) -> Option<&StepPath> {
-        let mut at = self.by_path.get(path).copied();
+        let mut at = self.by_path.get(path);
         while let Some(node) = at {
             let Owner::Node(owner) = self.lane(self.node(node).lane).owner else { return None };
             if matches!(self.step_of(owner).verb, Verb::Call { .. }) {
@@ -388,7 +388,7 @@ impl Run {
 
     /// Whether its procedure goes on if this step fails, so that what reads it may find another result than that of a success.
     pub fn survives_failure(&self, path: &StepPath) -> bool {
-        let mut at = self.by_path.get(path).copied();
+        let mut at = self.by_path.get(path);
         while let Some(node) = at {
             let step = self.step_of(node);
             let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);

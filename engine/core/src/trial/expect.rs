@@ -1,6 +1,7 @@
 //! What was expected of a case, held against what happened. Every expectation that does not hold is told, not only the first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::select;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Spanned, nearest};
@@ -316,7 +317,7 @@ impl<'r> Judge<'r> {
     }
 
     fn asked(&mut self, name: &Scalar, expected: &Asked) {
-        let fits = |decision: &&Decision| {
+        let fits = |decision: &&Arc<Decision>| {
             let path = decision.path.as_ref();
             let rule = match (&expected.rule, &decision.purpose) {
                 (Some(wanted), Purpose::Gate { rule }) => wanted.value == *rule,

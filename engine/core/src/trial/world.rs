@@ -1,5 +1,7 @@
 //! A case as the world of a dry run: what its stand-ins and answers say is known, and everything else is not.
 
+use std::sync::Arc;
+
 use super::play::{OPERATOR, reason};
 use super::select;
 use super::stand_in::{End, come_to, stand_in, whole};
@@ -30,7 +32,7 @@ impl StandIns<'_> {
         let path = decision.path.as_ref()?;
         let answers = select::best(&self.0.setting.answers, path)?;
         let of = whole(run, path);
-        let same = |other: &&Decision| other.path.as_ref().is_some_and(|path| whole(run, path) == of);
+        let same = |other: &&Arc<Decision>| other.path.as_ref().is_some_and(|path| whole(run, path) == of);
         let said: usize = run.decisions().iter().filter(same).map(|other| other.votes.len()).sum();
         answers.get(said..)
     }

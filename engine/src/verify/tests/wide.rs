@@ -6,9 +6,9 @@ use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::policy::ahead::ahead_statement;
 use runbook_core::policy::{Ahead, DECISION_NAMESPACE, Person, decision_statement};
+use runbook_core::run::Command;
 use runbook_core::run::decision::{Choice, Purpose};
 use runbook_core::run::event::{AttemptEnd, Failure, Identity, Means, Part, RunStarted, Timer, Vote};
-use runbook_core::run::{Command, decision};
 use runbook_core::{Map, Value};
 
 use super::golden::{exits, go};
@@ -308,8 +308,12 @@ fn by_token() -> Identity {
 
 /// Lets the time of a question pass where others are to be asked too, and then has bob answer it, with his signature.
 fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
-    let open = |decision: &&decision::Decision| decision.is_open();
-    let asked = session.run().decisions().iter().find(open).unwrap_or_else(|| panic!("{name}: {:?}", session.run().pending()));
+    let asked = session
+        .run()
+        .decisions()
+        .iter()
+        .find(|decision| decision.is_open())
+        .unwrap_or_else(|| panic!("{name}: {:?}", session.run().pending()));
     let (decision, purpose, digest, step) = (asked.id, asked.purpose.clone(), asked.request.digest.clone(), asked.path.clone());
     let by = match name {
         "wide" => Identity { person: "bob".into(), means: Means::SshKey { user: "bob".into(), host: "here".into() } },
