@@ -86,7 +86,7 @@ impl Tag {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Piece, mustaches, parse, parse_parts};
+    use super::super::{Compiler, Piece, join, mustaches, parse, template};
     use super::parts;
 
     /// As one part, and in its parts.
@@ -96,13 +96,19 @@ mod tests {
             Err(crate::expr::ParseError { .. }) => Err("refused".to_owned()),
         };
         let found = mustaches(source).unwrap_or_default();
-        [shown(parse_parts(source, found, std::iter::once(0..source.len()).collect())), shown(parse(source))]
+        let whole = template(source, 0..source.len()).and_then(|whole| {
+            let mut pieces = Vec::new();
+            join(&mut pieces, Compiler::of(source, found).pieces(&whole)?);
+            Ok(pieces)
+        });
+        [shown(whole), shown(parse(source))]
     }
 
     #[test]
     fn a_text_in_parts_means_the_same() {
         for source in [
             "{{a}} {{b}}\n",
+            "x\n {{ a.b }} }\n{{a.b_c.d}}}} {{true.a}}",
             "a\n{{#if a}}\nb\n{{/if}}\n{{c}}{{d}} \n {{! x }} \n{{e}}",
             "{{#if a}}b{{/if}}\n  {{#if c}}\n d {{e}} {{f}}\n {{else}}\n{{/if}}",
             "{{a}}  {{#if b}}\n{{/if}}",
@@ -146,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_in_parts_means_the_same(pieces in proptest::collection::vec(proptest::sample::select(vec![
-            "{{a}}", "{{b.c}}", "{{~d}}", "{{e~}}", "{{#if a}}", "{{/if}}", "{{else}}", "{{! c }}", "{{!-- }} --}}", "{{upper a}}",
+            "{{a}}", "{{b.c}}", "{{ b.c }}", "{{b.c_1}}", "{{b.1}}", "{{true.a}}", "{{~d}}", "{{e~}}", "{{#if a}}", "{{/if}}", "{{else}}", "{{! c }}", "{{!-- }} --}}", "{{upper a}}",
             "{{#each l}}", "{{/each}}", " ", "  ", "\n", "\n", "x", "\t", "\\", "\\{{", "}}", "é", "\r\n", "{{eq a \"}} {{\"}}", "\\\n", "\\\\",
         ]), 0..14)) {
             let source = pieces.concat();
