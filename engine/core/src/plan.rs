@@ -5,6 +5,7 @@
 //! Steps stand in one arena and blocks list them in order; a run refers to both by index.
 
 mod address;
+mod jumps;
 pub mod must;
 pub(crate) mod number;
 mod reads;

@@ -302,6 +302,23 @@ fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
             "cannot know: `steps.e.len() > 1` depends on steps.e",
         ),
         ("- {id: a, exec: [x, '{{run.requested_by}}'], effect: read}\n", "cannot know: it depends on run.requested_by"),
+        // Where a failure leads past a step, or to one that a success jumps over.
+        (
+            "- {id: b, exec: [x], effect: read, on_failure: {next: a}}\n- {id: c, exec: [x], effect: read}\n- {id: a, if: '!(\"c\" in steps)', exec: [x], effect: read}\n",
+            "cannot know: `!(\"c\" in steps)` depends on steps.c",
+        ),
+        (
+            "- {id: b, exec: [x], effect: read, on_failure: {next: d}}\n- {id: c, exec: [x], effect: read, next: a}\n- {id: d, exec: [x], effect: read}\n- {id: a, if: '\"d\" in steps', exec: [x], effect: read}\n",
+            "cannot know: `\"d\" in steps` depends on steps.d",
+        ),
+        (
+            "- {id: b, exec: [x], effect: read, on_failure: continue, next: a}\n- {id: d, set: {n: 1}}\n- {id: a, exec: [x, '{{steps.d.n}}'], effect: read}\n",
+            "cannot know: it depends on steps.d",
+        ),
+        (
+            "- {id: b, exec: [x], effect: read, on_failure: {next: c}}\n- {id: c, exec: [x], effect: read}\n- {id: a, if: '\"c\" in steps', exec: [x], effect: read}\n",
+            "would run",
+        ),
     ] {
         assert_eq!(said_of_a(steps), expect, "{steps}");
     }

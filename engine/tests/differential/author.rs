@@ -125,16 +125,33 @@ impl Author {
     fn steps(&mut self, depth: u32, known: &mut Vec<Given>) -> Vec<Json> {
         let count = 1 + self.dice.roll(3);
         let mut steps: Vec<Json> = (0..count).map(|_| self.step(depth, known)).collect();
-        let last = steps.last().and_then(|step| step["id"].as_str()).map(str::to_owned);
-        let before = steps.len() - 1;
-        for step in steps.iter_mut().take(before) {
+        let jumps = self.dice.one_in(9);
+        if jumps {
+            self.fail_over(&mut steps, known);
+        }
+        let targets: Vec<Json> = steps.iter().map(|step| step["id"].clone()).collect();
+        let last = steps.len() - 1;
+        for (place, step) in steps.iter_mut().enumerate().take(last) {
             let plain = EXCEPT_FINISH.iter().all(|verb| step.get(verb).is_none());
-            if let (Some(last), true) = (&last, plain && step.get("on_failure").is_none() && self.dice.one_in(8)) {
+            if plain && step.get("on_failure").is_none() && self.dice.one_in(if jumps { 2 } else { 8 }) {
+                let target = place + 1 + self.dice.roll(last - place);
+                let Some(target) = targets.get(target) else { continue };
                 let key = self.dice.pick(&["on_failure", "next"]);
-                step[key] = if key == "next" { json!(last) } else { json!({"next": last}) };
+                step[key] = if key == "next" { json!(target) } else { json!({"next": target}) };
             }
         }
         steps
+    }
+
+    /// Before the others a step that fails and goes on with one of them, and behind them one that asks which of them were done.
+    fn fail_over(&mut self, steps: &mut Vec<Json>, known: &[Given]) {
+        let ids: Vec<String> = steps.iter().filter_map(|step| step["id"].as_str()).map(str::to_owned).collect();
+        let mut fails = json!({"id": self.id(), "exec": ["./note", "1", "no"], "effect": "read"});
+        fails["on_failure"] = json!({"next": self.dice.pick(&ids)});
+        let mut asks = self.program(known);
+        asks["if"] = json!(format!("\"{}\" in steps", self.dice.pick(&ids)));
+        steps.insert(0, fails);
+        steps.push(asks);
     }
 
     /// A name with a value, as an expression: of a step before, an input, an item.

@@ -7,7 +7,7 @@ use crate::id::Id;
 use crate::value::{Map, Value};
 
 use super::Run;
-use super::state::{End, ScopeIx, ScopeKind, Stage};
+use super::state::{End, Scope, ScopeIx, ScopeKind, Stage};
 use super::view::StepView;
 
 pub(super) struct InScope<'a> {
@@ -22,22 +22,31 @@ pub(super) struct InScope<'a> {
 }
 
 impl InScope<'_> {
-    fn step(&self, name: &str) -> Result<Value, String> {
-        let Ok(id) = name.parse::<Id>() else { return Err(format!("`{name}` is not the id of a step")) };
+    /// From the innermost to that of the procedure.
+    fn scopes(&self) -> impl Iterator<Item = &Scope> {
         let mut at = Some(self.scope);
-        let mut why = None;
-        while let Some(ix) = at {
-            let scope = self.run.scope(ix);
-            if let Some(value) = scope.steps.get(&id) {
-                return Ok(if self.is_after_failures() { uncertain(value, &id) } else { (**value).clone() });
-            }
-            why = why.or_else(|| scope.absent.get(&id));
+        std::iter::from_fn(move || {
+            let scope = self.run.scope(at?);
             at = match scope.kind {
                 ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
                 ScopeKind::Procedure { .. } => None,
             };
+            Some(scope)
+        })
+    }
+
+    /// What the step of this id has given here.
+    fn given(&self, id: &Id) -> Option<&Value> {
+        self.scopes().find_map(|scope| scope.steps.get(id)).map(|value| &**value)
+    }
+
+    fn step(&self, name: &str) -> Result<Value, String> {
+        let Ok(id) = name.parse::<Id>() else { return Err(format!("`{name}` is not the id of a step")) };
+        if let Some(value) = self.given(&id) {
+            return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
         }
-        if self.lenient && why.is_none() {
+        let why = self.scopes().find_map(|scope| scope.absent.get(&id));
+        if self.lenient && why.is_none() || self.is_jumped(Some(&id), false) || self.is_after_survived() {
             return Ok(Value::Unknown(format!("steps.{id}")));
         }
         Err(match why {
@@ -51,11 +60,24 @@ impl InScope<'_> {
         self.run.is_predicted() && self.run.frame_of(self.scope).stage != Stage::Body
     }
 
+    /// The same where the body goes on after some failures, and may so come to steps that this prediction has not come to.
+    fn is_after_survived(&self) -> bool {
+        self.is_after_failures() && self.run.plan.survives_failures(self.run.frame_of(self.scope).procedure)
+    }
+
     /// Whether a real run could have something else here than this prediction has: what a step gives may be absent after a failure that
     /// the run survives, and after an end that nobody saw.
     fn may_differ(&self) -> bool {
-        let present = |view: &StepView<'_>| self.step(view.step().id.as_ref().map_or("", |id| id.as_str())).is_ok();
-        self.is_after_failures() || self.run.steps().any(|view| present(&view) && self.may_fail(&view))
+        let present = |view: &StepView<'_>| view.step().id.as_ref().is_some_and(|id| self.given(id).is_some());
+        self.is_after_failures()
+            || [true, false].iter().any(|there| self.is_jumped(None, *there))
+            || self.run.steps().any(|view| present(&view) && self.may_fail(&view))
+    }
+
+    /// Whether this is a prediction, and a step that fails in a real run can make a difference to whether the step of this id, or any,
+    /// has given something, because of where it leads.
+    fn is_jumped(&self, id: Option<&Id>, there: bool) -> bool {
+        self.run.is_predicted() && self.run.plan.is_jumped(self.run.frame_of(self.scope).procedure, id, there)
     }
 
     /// Whether what a step gives here may be absent in a real run that goes on.
@@ -70,25 +92,22 @@ impl InScope<'_> {
         if self.lenient {
             return Value::Unknown("steps".to_owned());
         }
-        let there = self.step(name).is_ok();
-        let own = |view: &StepView<'_>| view.step().id.as_ref().is_some_and(|id| id.as_str() == name);
-        let differs = || self.is_after_failures() || there && self.run.steps().any(|view| own(&view) && self.may_fail(&view));
+        let Ok(id) = name.parse::<Id>() else { return Value::Bool(false) };
+        let there = self.given(&id).is_some();
+        let own = |view: &StepView<'_>| view.step().id.as_ref() == Some(&id);
+        let differs = || {
+            self.is_after_failures()
+                || self.is_jumped(Some(&id), there)
+                || there && self.run.steps().any(|view| own(&view) && self.may_fail(&view))
+        };
         if self.run.is_predicted() && differs() { Value::Unknown(format!("steps.{name}")) } else { Value::Bool(there) }
     }
 
     /// Everything that has given something here.
     fn steps(&self) -> Map {
         let mut found = Map::new();
-        let mut at = Some(self.scope);
-        while let Some(ix) = at {
-            let scope = self.run.scope(ix);
-            for (id, value) in scope.steps.iter() {
-                found.entry(id.as_str().to_owned()).or_insert_with(|| (**value).clone());
-            }
-            at = match scope.kind {
-                ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
-                ScopeKind::Procedure { .. } => None,
-            };
+        for (id, value) in self.scopes().flat_map(|scope| &scope.steps) {
+            found.entry(id.as_str().to_owned()).or_insert_with(|| (**value).clone());
         }
         found
     }
