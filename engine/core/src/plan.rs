@@ -32,8 +32,11 @@ pub use number::inside;
 /// The version of the machine's meaning that this build writes. Plans of every earlier version still run, as they were meant:
 ///
 /// - 1: an `each` whose time was over while its last item was under way had succeeded.
-/// - 2: it has failed.
-pub const SEMANTICS: u32 = 2;
+/// - 2: it has failed. The time of a call whose body it ended skipped the `on_failure` of the called procedure, and that of a run, or of
+///   anything around a call, stopped an `on_failure` that ran.
+/// - 3: a time ends bodies: the `on_failure` and `finally` of each procedure run after it, to their own limits. What holds a call that
+///   tidies up when the time of that is over has no longer succeeded.
+pub const SEMANTICS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepIx(pub u32);

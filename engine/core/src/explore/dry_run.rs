@@ -125,7 +125,7 @@ pub struct DryRun {
     /// The lock that a run holds from its start to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock: Option<String>,
-    /// What the whole run takes at most: its steps one after the other, or the time that the procedure has.
+    /// What the whole run takes at most: its steps one after the other, or the time that the procedure has, and what follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Longest>,
     /// In the order in which they stand.

@@ -456,7 +456,7 @@ impl Run {
     /// Ends a container, from how the part that decides has ended.
     fn close_container(&mut self, node: NodeIx, end: Option<End>) {
         if let Some(kind) = self.node(node).stopping
-            && matches!(end, Some(End::Stopped | End::Failed { rollback: false, .. }))
+            && (matches!(end, Some(End::Stopped | End::Failed { rollback: false, .. })) || self.ended_late(kind, end.as_ref()))
         {
             let failure = self.node(node).note.clone().unwrap_or_else(|| stopped_failure(kind));
             return self.fail(node, kind, failure);
@@ -474,6 +474,11 @@ impl Run {
             }
             Some(End::Failed { kind, failure, step, rollback }) => self.fail_through(node, kind, failure, step, rollback),
         }
+    }
+
+    /// Whether all in a container came to its end, after its own time was over.
+    fn ended_late(&self, kind: FailKind, end: Option<&End>) -> bool {
+        self.times_end_bodies() && kind == FailKind::TimedOut && matches!(end, None | Some(End::Completed))
     }
 
     fn container_result(&self, node: NodeIx) -> Value {
@@ -564,8 +569,8 @@ impl Run {
     /// One stage of a frame has ended: which comes next?
     pub(super) fn stage_ended(&mut self, ix: FrameIx, end: End) {
         let stage = self.frame(ix).stage;
-        if stage == Stage::Body && self.frame(ix).end.is_none() {
-            self.frame_mut(ix).end = Some(end);
+        if stage == Stage::Body {
+            self.body_ended(ix, end);
         }
         let own = self.frame(ix).caller.is_none();
         let failed = matches!(self.frame(ix).end, Some(End::Failed { .. } | End::Finished { failed: true, .. }));
@@ -582,6 +587,29 @@ impl Run {
             Stage::Finally | Stage::Closed => Stage::Closed,
         };
         self.open_stage(ix, next);
+    }
+
+    /// The end of a body is that of its time, and how the frame ends, unless it was told before.
+    fn body_ended(&mut self, ix: FrameIx, end: End) {
+        if self.times_end_bodies() {
+            let timer = match self.frame(ix).caller {
+                None => Timer::Run,
+                Some(node) => Timer::Step { path: self.node(node).path.clone() },
+            };
+            self.unwant(&Key::Wake(timer));
+        }
+        let called = self.frame(ix).caller.is_some();
+        match (&mut self.frame_mut(ix).end, end) {
+            // A step that is to be followed by a rollback was stopped, and nobody knows whether it did its work.
+            (Some(End::Failed { kind, rollback, .. }), End::Failed { kind: of, rollback: true, .. }) if called => {
+                *rollback = true;
+                if *kind == FailKind::Cancelled {
+                    *kind = of;
+                }
+            }
+            (Some(_), _) => {}
+            (none, end) => *none = Some(end),
+        }
     }
 
     fn frame_closed(&mut self, ix: FrameIx) {

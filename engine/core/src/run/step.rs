@@ -13,7 +13,7 @@ use crate::value::{Map, Value};
 use super::decision::Purpose;
 use super::event::{AttemptEnd, Evaluated, Failure, Resolution, StepOutcome, Timer};
 use super::schedule::{Halt, stopped_failure};
-use super::state::{BlockRef, Doubt, End, FailKind, Inner, NodeIx, Owner, Stage, State, Undoable};
+use super::state::{BlockRef, Doubt, End, FailKind, FrameIx, Inner, NodeIx, Owner, Stage, State, Undoable};
 use super::{Asker, Command, Key, Run};
 
 impl Run {
@@ -590,6 +590,11 @@ impl Run {
                 if !(group && halt == Halt::Drain) {
                     self.node_mut(node).stopping.get_or_insert(kind);
                 }
+                if self.times_end_bodies() && halt != Halt::Drain {
+                    // It is stopped already, whenever its own time would be over.
+                    let path = self.node(node).path.clone();
+                    self.unwant(&Key::Wake(Timer::Step { path }));
+                }
                 self.halt_parts(node, halt);
             }
             (_, halt) => {
@@ -602,15 +607,32 @@ impl Run {
         }
     }
 
-    /// Stops what is inside a step; the `finally` of a called procedure runs on.
+    /// Stops what is inside a step. No time that is over stops what a called procedure does about a failure, nor what tidies up.
     pub(super) fn halt_parts(&mut self, node: NodeIx, halt: Halt) {
-        let spared = match self.node(node).inner {
-            Inner::Call(frame) => self.frame(frame).stage == Stage::Finally,
-            _ => false,
-        };
-        if !spared {
-            self.halt_lanes(node, halt);
+        let Inner::Call(frame) = self.node(node).inner else { return self.halt_lanes(node, halt) };
+        let late = self.times_end_bodies() && halt != Halt::Drain && self.cancel.is_none();
+        match self.frame(frame).stage {
+            Stage::Finally => {}
+            Stage::OnFailure if late => {}
+            Stage::Body if late => {
+                self.body_timed_out(node, frame);
+                self.halt_lanes(node, halt);
+            }
+            _ => self.halt_lanes(node, halt),
         }
+    }
+
+    /// A body that is stopped because a time is over has failed, as that of the run itself has.
+    fn body_timed_out(&mut self, node: NodeIx, frame: FrameIx) {
+        let kind = self.node(node).stopping.unwrap_or(FailKind::Cancelled);
+        let failure = self.node(node).note.clone().unwrap_or_else(|| stopped_failure(kind));
+        let step = self.node(node).path.clone();
+        self.frame_mut(frame).end.get_or_insert(End::Failed { kind, failure, step, rollback: false });
+    }
+
+    /// Whether a time is that of a body, and what follows a body has limits of its own.
+    pub(super) fn times_end_bodies(&self) -> bool {
+        self.plan.semantics >= 3
     }
 }
 

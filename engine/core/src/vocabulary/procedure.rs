@@ -53,7 +53,11 @@ const SECRETS_KEY: Key = Key::new("secrets", SECRETS, "Secrets by name, each wit
 const LOCK: Key = Key::new("lock", Type::Text, "Two runs with the same lock never overlap: the second waits. Text of inputs");
 const CONCURRENT: Key =
     Key::new("concurrency", Type::Shape(&CONCURRENCY), "What a second run with the same key does; checked, without effect yet");
-const TIMEOUT: Key = Key::new("timeout", Type::Duration, "Of the whole run; then what runs is stopped, and the run has failed");
+const TIMEOUT: Key = Key::new(
+    "timeout",
+    Type::Duration,
+    "Of the body of a run, from its start on; then what runs is stopped, the run has failed, and `on_failure` and `finally` run",
+);
 const DEFAULTS_KEY: Key = Key::new("defaults", Type::Shape(&DEFAULTS), "What every step has that does not say otherwise");
 const MUST: Key = Key::new("must", PROPERTIES, "Properties that every path keeps");
 const BODY: Key = Key::new("steps", STEPS, "The body").required();

@@ -99,7 +99,7 @@ pub(crate) static STEP: Shape = Shape::new(
         Key::new(
             "timeout",
             Type::Duration,
-            "Of one attempt; of verbs that do not act, of the whole step. By default 1 h for verbs that act",
+            "Of one attempt; of a call, of the body of the called procedure; of other verbs, of the whole step. By default 1 h for verbs that act",
         ),
         Key::new("retry", Type::Shape(&RETRY), "How often it is tried again where it fails"),
         Key::new("on_failure", ON_FAILURE, "What follows where it fails for good: `stop` by default"),

@@ -65,7 +65,6 @@ impl Author {
         let timed = depth == 0 && self.dice.one_in(6);
         self.timed |= timed;
         let steps = self.list(depth);
-        let apart = depth == 0 || !self.timed;
         let aside = |id: &str, command| Step {
             id: format!("{id}{tag}"),
             does: Does::Change { command, repeatable: true, undo: Undo::None, attempts: 1, script: false, verify: Verify::None },
@@ -76,9 +75,8 @@ impl Author {
         };
         Procedure {
             steps,
-            // What a call does about a failure, and in the end, is stopped or goes on in ways of its own where a time is over.
-            mends: (self.dice.one_in(if depth == 0 { 5 } else { 2 }) && apart).then(|| aside("mend", 7)),
-            tidies: (self.dice.one_in(if depth == 0 { 5 } else { 3 }) && apart).then(|| aside("tidy", 8)),
+            mends: self.dice.one_in(if depth == 0 { 5 } else { 2 }).then(|| aside("mend", 7)),
+            tidies: self.dice.one_in(if depth == 0 { 5 } else { 3 }).then(|| aside("tidy", 8)),
             inputs: self.inputs,
             lock: self.dice.one_in(4),
             timed,

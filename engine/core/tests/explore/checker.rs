@@ -50,6 +50,8 @@ struct Path {
     on: Option<String>,
     /// Whatever it is in whose time may run out, the outermost first, by name; the run itself has none.
     clocks: Vec<Option<String>>,
+    /// The time that came while a call did what follows its body, which that does not end; whether the outermost step has a `by_hand`.
+    over: Option<(usize, bool)>,
     /// Nobody knows whether a step did its work.
     doubtful: bool,
 }
@@ -383,7 +385,7 @@ impl Checker {
                         }
                         self.beside(Head::of(one), Head::of(other), Sides::STRICT, path, &mut ended);
                     }
-                    Does::Call(procedure) => self.frame(procedure, false, path, &mut ended),
+                    Does::Call(procedure) => self.frame(procedure, Some(depth), path, &mut ended),
                     Does::Approve(quorum) => self.approve(quorum, step, path, &mut ended),
                     Does::Ask { within } => self.ask(step, *within, path, &mut ended),
                     Does::Manual { within, undo } => self.by_hand(step, *within, undo, path, &mut ended),
@@ -408,11 +410,13 @@ impl Checker {
     /// `before`: how much had been changed, and how many times could run out, before it began.
     fn ended(&mut self, step: &Step, before: (usize, usize), mut path: Path, end: End, then: Then<'_>) {
         let (touched, depth) = before;
+        let call = matches!(step.does, Does::Call(_));
         path.clocks.truncate(depth);
+        path.over = path.over.filter(|(clock, _)| *clock < depth).map(|(clock, _)| (clock, step.by_hand));
         let (told, rollback, rejected) = match end {
             End::Done => {
                 self.moment(&mut path, step, When::Succeeded);
-                return then(self, path, end);
+                return self.unless_over(step, path, end, then);
             }
             End::Finished { well } => {
                 let well = well || matches!(step.does, Does::Finish(_));
@@ -421,14 +425,17 @@ impl Checker {
             }
             // Something around it has no time left.
             End::Late { clock, rollback, .. } if clock < depth => {
+                let clock = path.over.take().map_or(clock, |(clock, _)| clock);
                 return then(self, path, End::Late { clock, told: step.by_hand, rollback });
             }
             End::Late { rollback, .. } => {
-                if !rollback {
+                if !rollback || call {
                     self.moment(&mut path, step, When::Failed);
                 }
                 (false, rollback, false)
             }
+            // It has failed, and was stopped before anybody was told.
+            End::Failed { rollback: false, .. } if path.over.is_some() => return self.unless_over(step, path, end, then),
             End::Failed { told, rollback, rejected } => {
                 self.moment(&mut path, step, When::Failed);
                 (told, rollback, rejected)
@@ -440,10 +447,19 @@ impl Checker {
                 path.hidden.insert(step.id.clone());
                 path.unseen = None;
             }
-            return then(self, path, End::Done);
+            return self.unless_over(step, path, End::Done, then);
         }
         let rollback = rollback || step.policy == Policy::Rollback;
-        then(self, path, End::Failed { told: told || step.by_hand, rollback, rejected });
+        let failed = End::Failed { told: told || step.by_hand, rollback, rejected };
+        if rollback { then(self, path, failed) } else { self.unless_over(step, path, failed, then) }
+    }
+
+    /// A step has ended, and what it stands in is stopped where a time around that is over.
+    fn unless_over(&mut self, step: &Step, mut path: Path, end: End, then: Then<'_>) {
+        match path.over.take() {
+            Some((clock, _)) => then(self, path, End::Late { clock, told: step.by_hand, rollback: false }),
+            None => then(self, path, end),
+        }
     }
 
     /// Each time that may run out now, outside a step that is in doubt. `begun`: attempts that have begun by then.
@@ -452,7 +468,7 @@ impl Checker {
     }
 
     fn late_in(&mut self, begun: &[(Option<u64>, &Step)], rollback: bool, path: &Path, then: Then<'_>) {
-        if self.slip == Slip::TimesNeverCome {
+        if self.slip == Slip::TimesNeverCome || path.list != List::Body {
             return;
         }
         for clock in 0..path.clocks.len() {
@@ -468,6 +484,23 @@ impl Checker {
         }
     }
 
+    /// Each time that may run out while a procedure does what follows its body: it ends no such thing, and nothing goes on behind it.
+    fn over(&mut self, path: &Path) -> Vec<Path> {
+        if self.slip == Slip::TimesNeverCome || path.list == List::Body {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for clock in 0..path.clocks.len() {
+            let name = path.clocks[clock].clone().unwrap_or_else(|| "run".to_owned());
+            (&name, "over").hash(&mut self.told);
+            let mut late = path.turn();
+            late.clocks.truncate(clock);
+            late.over = Some((clock, false));
+            all.push(late.falls(name, "runs out of time"));
+        }
+        all
+    }
+
     fn looked(&self, path: &mut Path) {
         if self.slip != Slip::LooksAreBlind {
             path.unseen = None;
@@ -477,7 +510,7 @@ impl Checker {
 
     fn whole(&mut self, book: &Book) {
         let path = Path { come: vec![false; self.musts.len()], ..Path::default() };
-        self.frame(&book.main, true, path, &mut |checker, mut path, end| {
+        self.frame(&book.main, None, path, &mut |checker, mut path, end| {
             checker.paths += 1;
             let ends = match end {
                 _ if path.left_to_people || path.doubtful => "needs_attention",

@@ -5,6 +5,7 @@
 mod author;
 mod brute;
 mod checker;
+mod longest;
 mod small;
 mod time;
 

@@ -36,7 +36,7 @@ fn a_deadline_stops_what_it_is_of() {
     );
 }
 
-/// What tidies up in a call is not stopped by the time of the call, and comes to its end.
+/// What tidies up in a call is not stopped by the time of the call, which is over with its body.
 #[test]
 fn a_deadline_does_not_stop_what_tidies_up() {
     let main =
@@ -48,7 +48,7 @@ fn a_deadline_does_not_stop_what_tidies_up() {
     assert_eq!(
         told,
         [
-            "all runs out of time: ends succeeded or failed",
+            "all runs out of time: ends failed",
             "all/go fails or times out: ends failed",
             "all/~finally/tidy fails or times out: ends succeeded",
         ]

@@ -270,13 +270,13 @@ fn an_each_that_ran_out_of_time_has_the_outcome_of_its_version() {
         written["semantics"] = semantics.into();
         serde_json::from_value::<runbook_core::Plan>(written)
     };
-    for (semantics, outcome) in [(1, Succeeded), (2, Failed)] {
+    for (semantics, outcome) in [(1, Succeeded), (2, Failed), (3, Failed)] {
         let mut rig = Rig::new(of(semantics).unwrap().into());
         rig.settle();
         assert!(rig.start_attempt() && rig.fire(true));
         rig.go(|_, _, _| ok());
         assert_eq!(rig.run.outcome().map(|outcome| outcome.kind), Some(outcome), "{semantics}");
     }
-    let newer = of(3).unwrap_err().to_string();
+    let newer = of(runbook_core::plan::SEMANTICS + 1).unwrap_err().to_string();
     assert!(newer.contains("use a newer `runbook`"), "{newer}");
 }

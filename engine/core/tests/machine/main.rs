@@ -12,4 +12,5 @@ mod flow;
 mod random;
 mod rig;
 mod table;
+mod timed;
 mod unwinding;

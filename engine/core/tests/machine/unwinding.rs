@@ -335,19 +335,6 @@ fn nothing_that_fails_in_finally_keeps_the_rest_of_it_from_running() {
 }
 
 #[test]
-fn a_timed_out_run_stops_what_it_does_about_a_failure() {
-    let steps = "timeout: 10s\nsteps:\n- {id: a, exec: [a], effect: read}\non_failure:\n- {wait: {for: 1h, within: 2h}}\nfinally:\n- {id: last, exec: [last], effect: read}\n";
-    let mut rig = Rig::new(plan(&procedure(steps)));
-    rig.settle();
-    rig.start_attempt();
-    rig.end_attempt(failed());
-    rig.settle();
-    rig.fire(true);
-    rig.go(|_, _, _| ok());
-    assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), ("a ~finally/last", Failed));
-}
-
-#[test]
 fn a_whole_that_is_stopped_ends_once() {
     // Stopping `each` ends it while the parallel around it is still stopping its other branches.
     let steps = "steps:

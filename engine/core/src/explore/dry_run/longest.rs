@@ -12,7 +12,7 @@ use super::{PredictedRequest, PredictedStep, Verdict};
 use crate::document::step::{OnTimeout, Retry};
 use crate::id::StepPath;
 use crate::limits;
-use crate::plan::{Plan, Step, StepIx, Verb};
+use crate::plan::{Plan, Procedure, Step, StepIx, Verb};
 use crate::value::format_duration;
 
 /// The longest time that a step can take, the time for people to answer included.
@@ -43,11 +43,6 @@ impl Longest {
             Longest::Time(time) => Longest::Time(time.saturating_mul(count)),
             other => other,
         }
-    }
-
-    /// It is stopped then.
-    fn within(self, timeout: Option<Duration>) -> Longest {
-        timeout.map_or(self, |timeout| self.min(Longest::Time(timeout)))
     }
 }
 
@@ -116,12 +111,12 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
         let Some(step) = whole.steps.get(place) else { continue };
         if plan.step(step.step).verb.is_container() && !matches!(step.verdict, Verdict::WouldSkip { .. }) {
             let (path, ix) = (step.path.clone(), step.step);
-            let longest = whole.inside(place, ix, &path).within(plan.step(ix).timeout);
+            let longest = whole.inside(place, ix, &path);
             whole.found.insert(path, longest);
         }
     }
     let main = plan.main();
-    let all = whole.list(&main.body, "").within(main.timeout).then(whole.list(&main.finally, "~finally"));
+    let all = whole.procedure(main, main.timeout, "");
     let found = whole.found;
     for step in steps {
         if let Some(longest) = found.get(&step.path).filter(|longest| **longest != Longest::NONE) {
@@ -169,7 +164,89 @@ impl Whole<'_> {
         steps.iter().fold(Longest::NONE, |sum, ix| sum.then(self.step(*ix, prefix)))
     }
 
+    /// The same where a time that is over leads there, even if no way that is shown does.
+    fn comes(&self, steps: &[StepIx], prefix: &str) -> Longest {
+        let one = |ix: &StepIx| {
+            let step = self.plan.step(*ix);
+            let shown = self.places.contains_key(&StepPath::within(prefix, &step.label));
+            match &step.verb {
+                _ if shown => self.step(*ix, prefix),
+                Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Longest::Unknown,
+                verb if verb.is_container() => Longest::Unknown,
+                _ => longest(step, &[], None).unwrap_or(Longest::NONE),
+            }
+        };
+        steps.iter().fold(Longest::NONE, |sum, ix| sum.then(one(ix)))
+    }
+
+    /// Its body, to the end of its time, and what follows that.
+    fn procedure(&self, of: &Procedure, timeout: Option<Duration>, path: &str) -> Longest {
+        let beside = |list: &str| if path.is_empty() { list.to_owned() } else { format!("{path}/{list}") };
+        let body = self.list(&of.body, path);
+        let mends = match timeout.is_some_and(|timeout| body > Longest::Time(timeout)) {
+            true => self.comes(&of.on_failure, &beside("~on_failure")),
+            false => self.list(&of.on_failure, &beside("~on_failure")),
+        };
+        let body = stopped(body, timeout, || self.after_stop(&of.body, path));
+        body.then(mends).then(self.list(&of.finally, &beside("~finally")))
+    }
+
+    /// What one of these steps still does when it is stopped: no time ends what called procedures do about that.
+    fn after_stop(&self, steps: &[StepIx], prefix: &str) -> Longest {
+        steps.iter().map(|ix| self.step_after_stop(*ix, prefix)).max().unwrap_or(Longest::NONE)
+    }
+
+    fn step_after_stop(&self, ix: StepIx, prefix: &str) -> Longest {
+        let step = self.plan.step(ix);
+        let path = StepPath::within(prefix, &step.label);
+        let Some(place) = self.places.get(&path) else {
+            let unknown = step.verb.is_container() && !self.complete;
+            return if unknown { Longest::Unknown } else { Longest::NONE };
+        };
+        let inside = |body: &[StepIx], inner: &str| self.after_stop(body, inner);
+        match &step.verb {
+            _ if self.steps.get(*place).is_some_and(|step| matches!(step.verdict, Verdict::WouldSkip { .. })) => Longest::NONE,
+            Verb::Group(body) => inside(body, path.as_str()),
+            Verb::Choose(branches) => branches.iter().map(|b| inside(&b.body, path.as_str())).max().unwrap_or(Longest::NONE),
+            Verb::Parallel { branches, .. } => {
+                branches.iter().map(|(name, body)| inside(body, &format!("{path}.{name}"))).max().unwrap_or(Longest::NONE)
+            }
+            Verb::Each(each) => {
+                let most = self.steps.len();
+                let items = (0..most).map(|item| format!("{path}[{item}]"));
+                let shown = items.take_while(|item| self.is_shown(&each.body, item));
+                shown.map(|item| inside(&each.body, &item)).max().unwrap_or(Longest::NONE)
+            }
+            Verb::Repeat { body, .. } => {
+                let rounds = self.rounds.get(path.as_str()).into_iter().flatten();
+                rounds.map(|round| inside(body, &format!("{path}[{round}]"))).max().unwrap_or(Longest::NONE)
+            }
+            Verb::Call { procedure, .. } => {
+                let called = self.plan.procedure(*procedure);
+                let mends = self.comes(&called.on_failure, &format!("{path}/~on_failure"));
+                let tidies = self.list(&called.finally, &format!("{path}/~finally"));
+                inside(&called.body, path.as_str()).then(mends).then(tidies)
+            }
+            _ => Longest::NONE,
+        }
+    }
+
+    fn is_shown(&self, steps: &[StepIx], prefix: &str) -> bool {
+        steps.iter().any(|ix| self.places.contains_key(&StepPath::within(prefix, &self.plan.step(*ix).label)))
+    }
+
     fn inside(&self, place: usize, ix: StepIx, path: &StepPath) -> Longest {
+        let step = self.plan.step(ix);
+        match &step.verb {
+            Verb::Call { procedure, .. } => self.procedure(self.plan.procedure(*procedure), step.timeout, path.as_str()),
+            _ => {
+                let prefix = path.as_str().rsplit_once('/').map_or("", |(prefix, _)| prefix);
+                stopped(self.parts(place, ix, path), step.timeout, || self.step_after_stop(ix, prefix))
+            }
+        }
+    }
+
+    fn parts(&self, place: usize, ix: StepIx, path: &StepPath) -> Longest {
         match &self.plan.step(ix).verb {
             Verb::Group(body) => self.list(body, path.as_str()),
             Verb::Choose(branches) => branches.iter().map(|b| self.list(&b.body, path.as_str())).max().unwrap_or(Longest::NONE),
@@ -199,14 +276,16 @@ impl Whole<'_> {
                 let pauses = every.unwrap_or_default().saturating_mul(times.saturating_sub(1));
                 round.times(*times).then(Longest::Time(pauses))
             }
-            Verb::Call { procedure, .. } => {
-                let called = self.plan.procedure(*procedure);
-                let body = self.list(&called.body, path.as_str());
-                let list = |steps: &[StepIx], part: &str| self.list(steps, &format!("{path}/{part}"));
-                body.then(list(&called.on_failure, "~on_failure")).then(list(&called.finally, "~finally"))
-            }
             _ => Longest::NONE,
         }
+    }
+}
+
+/// At most its time, and what a stop does not end.
+fn stopped(whole: Longest, timeout: Option<Duration>, after_stop: impl FnOnce() -> Longest) -> Longest {
+    match timeout {
+        Some(timeout) if whole > Longest::Time(timeout) => whole.min(Longest::Time(timeout).then(after_stop())),
+        _ => whole,
     }
 }
 

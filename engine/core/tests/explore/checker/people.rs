@@ -116,6 +116,9 @@ impl Checker {
             self.find(format!("RB0608 {}", step.id), path.turns);
         }
         self.late(&[], &path, then);
+        for late in self.over(&path) {
+            self.gated(number, step, late, then);
+        }
         for (path, end) in self.answers(number, step, quorum, &path) {
             match end {
                 End::Done => self.gated(number + 1, step, path, then),

@@ -6,19 +6,26 @@ use super::super::small::{Procedure, Step, When};
 use super::{ANYBODY, Checker, End, FINISHED, List, On, Path, Slip, Then, readable};
 
 impl Checker {
-    /// A procedure to its end; what takes back is done in the outermost.
-    pub(super) fn frame(&mut self, of: &Procedure, main: bool, mut path: Path, then: Then<'_>) {
+    /// A procedure to its end; what takes back is done in the outermost. `around`: of a call, how many times there are around it.
+    pub(super) fn frame(&mut self, of: &Procedure, around: Option<usize>, mut path: Path, then: Then<'_>) {
+        let main = around.is_none();
         if main && of.timed {
             path.clocks.push(None);
         }
         self.list(&of.steps, path, &mut |checker, mut path, end| {
+            // Its time is that of its body.
+            path.clocks.truncate(around.unwrap_or(0));
             let end = match end {
                 End::Finished { well: true } => End::Done,
                 End::Finished { well: false } => FINISHED,
-                // What a call does about a failure it does about its own.
-                End::Late { .. } if !main => return then(checker, path, end),
-                End::Late { told, .. } => {
-                    path.clocks.clear();
+                End::Late { clock, .. } if !main => {
+                    path.clocks.truncate(clock);
+                    end
+                }
+                End::Late { told, .. } => End::Failed { told, rollback: false, rejected: false },
+                // The time of the run was over before.
+                _ if main && path.over.is_some() => {
+                    let (_, told) = path.over.take().unwrap_or_default();
                     End::Failed { told, rollback: false, rejected: false }
                 }
                 end => end,
@@ -29,16 +36,11 @@ impl Checker {
             let mut closes = |checker: &mut Checker, path: Path| {
                 checker.aside(of.tidies.as_ref(), List::Finally, path, &mut |checker, path| then(checker, path, end));
             };
-            let mut mended = |checker: &mut Checker, mut path: Path| {
-                if main {
-                    path.clocks.clear();
+            let mut mended = |checker: &mut Checker, path: Path| match end {
+                End::Failed { rollback: true, .. } if main && checker.slip != Slip::RollbackLeaves => {
+                    checker.take_back(path, &mut closes);
                 }
-                match end {
-                    End::Failed { rollback: true, .. } if main && checker.slip != Slip::RollbackLeaves => {
-                        checker.take_back(path, &mut closes);
-                    }
-                    _ => closes(checker, path),
-                }
+                _ => closes(checker, path),
             };
             match end {
                 End::Done => mended(checker, path),
@@ -52,16 +54,10 @@ impl Checker {
         let Some(step) = step else { return then(self, path) };
         self.reached.insert(step.id.clone());
         self.acts(step, Path { list, ..path }, &mut |checker, mut path, end| {
-            match end {
-                // It was stopped, and nothing says that it did anything.
-                End::Late { .. } => {}
-                end => {
-                    let now = if matches!(end, End::Done) { When::Succeeded } else { When::Failed };
-                    checker.moment(&mut path, step, now);
-                    // Where even that fails, at least it was thought of.
-                    path.mended |= list == List::OnFailure && !(checker.slip == Slip::CallsMendNothing && step.id != "mend");
-                }
-            }
+            let now = if matches!(end, End::Done) { When::Succeeded } else { When::Failed };
+            checker.moment(&mut path, step, now);
+            // Where even that fails, at least it was thought of.
+            path.mended |= list == List::OnFailure && !(checker.slip == Slip::CallsMendNothing && step.id != "mend");
             then(checker, Path { list: List::Body, ..path });
         });
     }

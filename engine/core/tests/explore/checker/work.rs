@@ -17,6 +17,9 @@ impl Checker {
     /// An attempt beside which nothing goes on.
     fn alone(&mut self, step: &Step, path: Path, again: bool, then: Then<'_>) {
         self.late(&[(path.item, step)], &path, then);
+        for late in self.over(&path) {
+            self.alone(step, late, again, then);
+        }
         self.attempt(step, path, again, then);
     }
 
