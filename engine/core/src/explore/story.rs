@@ -66,7 +66,7 @@ impl Story {
             _ => {}
         }
         for view in run.just_ended() {
-            self.step_ended(view, run);
+            self.step_ended(view, run, fact);
         }
         // Both matter to a run that succeeds.
         if run.is_lost() {
@@ -84,7 +84,7 @@ impl Story {
         }
     }
 
-    fn step_ended(&mut self, view: StepView<'_>, run: &Run) {
+    fn step_ended(&mut self, view: StepView<'_>, run: &Run, by: &Fact) {
         let (step, path) = (view.step(), view.path());
         let Standing::Ended(outcome) = view.standing() else { return };
         // What people did themselves has no attempts.
@@ -100,7 +100,7 @@ impl Story {
                 self.mended = true;
             }
             StepOutcome::Succeeded if takes_back(path) || beside(path, "~finally") => {}
-            StepOutcome::Succeeded if looks(step) => {
+            StepOutcome::Succeeded if looks(step) && !is_left(view, by) => {
                 self.unverified = None;
                 self.hidden.clear();
             }
@@ -158,6 +158,12 @@ fn looks(step: &Step) -> bool {
         Verb::Wait(_) => polls(step),
         _ => false,
     }
+}
+
+/// Whether it is a loop that a `finish` in it has ended before its condition held.
+fn is_left(view: StepView<'_>, by: &Fact) -> bool {
+    let judged = matches!(by, Fact::ConditionJudged { path, .. } | Fact::StepConcluded { path, .. } if path == view.path());
+    matches!(view.step().verb, Verb::Repeat { .. }) && !judged
 }
 
 /// Whether a step stands, at any depth, in the list of this name.

@@ -184,7 +184,7 @@ impl Way {
     }
 
     /// Whether a timer is a delay during which nothing else is decided: neither a deadline, nor the time until a wait looks again, nor
-    /// a wait for a time in something whose own time may come first.
+    /// a wait for a time beside something else, or in something whose own time may come first.
     fn only_waits(&self, timer: &Timer) -> bool {
         match timer {
             Timer::Retry { .. } => true,
@@ -193,7 +193,10 @@ impl Way {
                 let comes_first = |deadline: &Timer, at: Timestamp| {
                     matches!(deadline, Timer::Step { path: of } if of == path) || own.is_some_and(|own| own < at)
                 };
-                self.deadlines(&self.run.pending()).iter().all(|(deadline, at)| comes_first(deadline, *at))
+                let pending = self.run.pending();
+                // What is ready beside it does not wait for that.
+                let beside = pending.iter().any(|command| matches!(command, Command::Perform { .. } | Command::Await { .. }));
+                !beside && self.deadlines(&pending).iter().all(|(deadline, at)| comes_first(deadline, *at))
             }
             Timer::Wait { path, .. } => self.step(path).is_some_and(|s| matches!(s.verb, Verb::Repeat { .. })),
             _ => false,
@@ -471,17 +474,32 @@ impl Way {
         }
     }
 
-    /// Those of these attempts, which are ready, that an event stops: the others go on.
+    /// Those of these attempts, which are ready, that an event stops once they have begun: the others go on, or do not begin any more.
     fn stopped_by(&mut self, fact: &Fact, ready: &[(StepPath, u32)]) -> Result<Vec<(StepPath, u32)>, IllegalEvent> {
         if ready.is_empty() {
             return Ok(Vec::new());
         }
+        let after = self.after([fact.clone()])?;
+        let goes_on = |(path, attempt): &&(StepPath, u32)| after.wants(&Command::Perform { path: path.clone(), attempt: *attempt });
+        let gone: Vec<(StepPath, u32)> = ready.iter().filter(|one| !goes_on(one)).cloned().collect();
+        if gone.is_empty() {
+            return Ok(gone);
+        }
+        let begin = gone.iter().map(|(path, attempt)| Fact::AttemptStarted { path: path.clone(), attempt: *attempt });
+        let after = self.after(begin.chain([fact.clone()]))?;
+        let stopped = |(path, attempt): &(StepPath, u32)| after.wants(&Command::Stop { path: path.clone(), attempt: *attempt });
+        Ok(gone.into_iter().filter(stopped).collect())
+    }
+
+    /// The run as it would be after these facts.
+    fn after(&mut self, facts: impl IntoIterator<Item = Fact>) -> Result<Run, IllegalEvent> {
         self.cost += self.run.weight();
         let mut after = self.run.clone();
         let run = self.run.id().cloned().unwrap_or_else(RunId::explored);
-        after.apply(&Event { run, seq: self.run.seq() + 1, at: self.now, fact: fact.clone() })?;
-        let goes_on = |(path, attempt): &&(StepPath, u32)| after.wants(&Command::Perform { path: path.clone(), attempt: *attempt });
-        Ok(ready.iter().filter(|one| !goes_on(one)).cloned().collect())
+        for fact in facts {
+            after.apply(&Event { run: run.clone(), seq: after.seq() + 1, at: self.now, fact })?;
+        }
+        Ok(after)
     }
 
     /// An attempt from its begin to its end. One that fails does so as often as it is tried.

@@ -474,7 +474,7 @@ impl<'r> Essence<'r> {
         }
     }
 
-    /// A scope by the order in which it is met; the first time with what its item is.
+    /// A scope by the order in which it is met; the first time with what its item is, or by which call it is.
     fn scope(&mut self, ix: ScopeIx) {
         if let Some(number) = self.scopes.iter().position(|known| *known == ix) {
             return self.number(number);
@@ -482,9 +482,20 @@ impl<'r> Essence<'r> {
         self.scopes.push(ix);
         self.number(self.scopes.len());
         let scope = self.run.scope(ix);
-        if let ScopeKind::Item { item, index, .. } = &scope.kind {
-            self.value(item);
-            self.number(*index as usize);
+        match &scope.kind {
+            ScopeKind::Item { item, index, .. } => {
+                self.value(item);
+                self.number(*index as usize);
+            }
+            // Two calls of one procedure are two.
+            ScopeKind::Procedure { frame } => {
+                if let Some(caller) = self.run.frame(*frame).caller {
+                    let call = self.run.node(caller);
+                    self.number(call.step.0 as usize);
+                    self.scope(call.scope);
+                }
+            }
+            ScopeKind::Round => {}
         }
         if let Some(parent) = scope.parent {
             self.scope(parent);

@@ -36,15 +36,15 @@ pub struct Author {
     /// The first input of the procedure that is being written.
     inputs: u64,
     calls: bool,
-    /// Whatever is written now may be stopped because the time of something around it is over.
-    timed: bool,
+    /// What the procedure itself calls, and may call once more, with the id of the call.
+    called: Option<(String, Procedure)>,
 }
 
 impl Author {
     pub fn book(seed: u64) -> Book {
         let dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut author =
-            Author { dice, ids: 0, left: 5, before: Vec::new(), own: Vec::new(), inputs: 0, calls: true, timed: false };
+            Author { dice, ids: 0, left: 5, before: Vec::new(), own: Vec::new(), inputs: 0, calls: true, called: None };
         // The first throws of neighbouring seeds are alike.
         for _ in 0..20 {
             author.dice.roll(2);
@@ -63,7 +63,6 @@ impl Author {
 
     fn procedure(&mut self, tag: &str, depth: u64) -> Procedure {
         let timed = depth == 0 && self.dice.one_in(6);
-        self.timed |= timed;
         let steps = self.list(depth);
         let aside = |id: &str, command| Step {
             id: format!("{id}{tag}"),
@@ -119,14 +118,20 @@ impl Author {
         let inner = depth < 2 && self.left > 0;
         let id = self.id();
         // Of what holds steps.
-        let around = self.timed;
         let timed = self.dice.one_in(4);
-        self.timed |= timed;
-        let does = match self.dice.roll(if inner { 31 } else { 18 }) {
+        let again = if self.inputs == 0 && self.dice.one_in(2) { self.called.take() } else { None };
+        if let Some((first, procedure)) = again {
+            let id = format!("again{}", self.ids);
+            if let Some(own) = self.own.last_mut() {
+                own.clone_from(&id);
+            }
+            return self.with_policy(id, Does::Again(first, Box::new(procedure)), timed);
+        }
+        let does = match self.dice.roll(if inner { 36 } else { 18 }) {
             0 | 1 => Does::Read,
             2..=6 => self.change(&id),
             7 | 8 => Does::Destroy(self.verify(&id)),
-            9..=11 => Does::Approve(self.quorum()),
+            9..=11 | 35 => Does::Approve(self.quorum()),
             12 => Does::Ask { within: !self.dice.one_in(4) },
             13 => {
                 let undo = if self.dice.one_in(2) { Undo::Plain } else { Undo::None };
@@ -147,18 +152,26 @@ impl Author {
                 Does::Choose(input, body, otherwise)
             }
             22 | 23 => {
-                let beside = self.dice.one_in(2);
+                let beside = self.dice.one_in(4);
                 let failures = self.dice.roll(if beside { 2 } else { 3 });
                 Does::Each { failures, beside, body: self.apart(beside) }
             }
             24 | 25 => Does::Repeat(1 + self.dice.roll(3), self.apart(false)),
-            26..=28 if self.calls => self.call(&id, depth),
+            26..=29 if self.calls => self.call(&id, depth),
+            30 => Does::Each { failures: self.dice.roll(2), beside: true, body: self.apart(true) },
             _ => {
                 let locked = self.dice.one_in(2);
                 let (one, other) = (self.branch(locked), self.branch(locked));
                 Does::Parallel(one, other)
             }
         };
+        if matches!(does, Does::Read | Does::Change { .. }) {
+            self.before.push(id.clone());
+        }
+        self.with_policy(id, does, timed)
+    }
+
+    fn with_policy(&mut self, id: String, does: Does, timed: bool) -> Step {
         let policy = match self.dice.roll(6) {
             0 | 1 => Policy::Continue,
             2 => Policy::Rollback,
@@ -169,10 +182,6 @@ impl Author {
             1 | 2 => Runs::If(self.inputs + self.dice.roll(2)),
             _ => Runs::Always,
         };
-        if matches!(does, Does::Read | Does::Change { .. }) {
-            self.before.push(id.clone());
-        }
-        self.timed = around;
         let step = Step { id, does, policy, by_hand: self.dice.one_in(4), runs, timed: false };
         Step { timed: timed && !step.inside().is_empty(), ..step }
     }
@@ -208,6 +217,7 @@ impl Author {
         (self.inputs, self.calls) = (2, false);
         let procedure = self.procedure(&format!("_{id}"), depth + 1);
         (self.inputs, self.before) = (0, before);
+        self.called = Some((id.to_owned(), procedure.clone()));
         Does::Call(Box::new(procedure))
     }
 
@@ -221,14 +231,21 @@ impl Author {
         Branch { steps, call: id.map(|id| (id, self.dice.roll(2))) }
     }
 
-    /// One or two plain steps that run beside others, or again and again: nothing in them waits for people, but for gates.
+    /// One or two steps that run beside others, or again and again: nothing in them asks people, but gates do.
     fn apart(&mut self, beside: bool) -> Vec<Step> {
         let before = self.before.clone();
         let count = 1 + self.dice.roll(2);
-        let steps = (0..count).map(|_| {
+        let mut steps = Vec::new();
+        for _ in 0..count {
             let id = self.id();
-            let does = match self.dice.roll(3) {
-                0 => Does::Read,
+            let does = match self.dice.roll(9) {
+                0..=2 => Does::Read,
+                3 | 4 => match self.dice.roll(6) {
+                    // Where it stands first, nothing beside it begins.
+                    0 | 1 if !steps.is_empty() => Does::Finish(self.dice.one_in(2)),
+                    1..=3 => Does::Sleep(Sleep::Short),
+                    _ => Does::Poll(self.dice.one_in(2).then(|| format!("p{id}"))),
+                },
                 _ => {
                     let undo = if self.dice.one_in(3) { Undo::None } else { Undo::Plain };
                     let repeatable = beside || self.dice.one_in(2);
@@ -243,9 +260,11 @@ impl Author {
                 }
             };
             let policy = [Policy::Stop, Policy::Continue, Policy::Rollback][self.dice.roll(3) as usize];
-            Step { id, does, policy, by_hand: self.dice.one_in(4), runs: Runs::Always, timed: false }
-        });
-        let steps = steps.collect();
+            steps.push(Step { id, does, policy, by_hand: self.dice.one_in(4), runs: Runs::Always, timed: false });
+            if steps.last().is_some_and(ends) {
+                break;
+            }
+        }
         self.before = before;
         steps
     }
@@ -282,7 +301,8 @@ fn ends(step: &Step) -> bool {
     step.runs == Runs::Always
         && match &step.does {
             Does::Finish(_) => true,
-            Does::Group(body) => all(body),
+            Does::Group(body) | Does::Repeat(_, body) => all(body),
+            Does::Parallel(one, other) => [one, other].iter().any(|branch| branch.call.is_none() && all(&branch.steps)),
             Does::Choose(_, body, Some(otherwise)) => all(body) && all(otherwise),
             _ => false,
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::author::Author;
-use super::checker::{Checker, Found, PATHS, Slip, checked, pair, tagged};
+use super::checker::{AGAIN, Checker, Found, PATHS, Slip, checked, pair, tagged};
 use super::small::{Book, Branch, Does, OnTimeout, Quorum, Sleep, Step, Verify};
 use super::{plan_among, walked};
 use runbook_core::StepPath;
@@ -83,8 +83,22 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
                 Does::Each { beside: true, failures: 1.., .. } => drop(forms.insert("max_failures of items at once")),
                 Does::Each { beside: true, .. } => drop(forms.insert("items at once")),
                 Does::Each { failures: 1.., .. } => drop(forms.insert("max_failures")),
-                Does::Parallel(one, other) if called(one) && called(other) => drop(forms.insert("locks")),
+                Does::Parallel(one, other) => {
+                    forms.extend((called(one) && called(other)).then_some("locks"));
+                    for step in one.steps.iter().chain(&other.steps).filter(|step| reached.contains(&step.id)) {
+                        match step.does {
+                            Does::Finish(_) => drop(forms.insert("finish beside")),
+                            Does::Sleep(_) => drop(forms.insert("wait for beside")),
+                            Does::Poll(_) => drop(forms.insert("wait until beside")),
+                            _ => {}
+                        }
+                    }
+                }
+                Does::Again(..) => drop(forms.insert("a second call")),
                 Does::Call(procedure) => {
+                    if step.timed && procedure.mends.is_some() {
+                        forms.insert("timeout of a call with on_failure");
+                    }
                     forms.insert("call");
                     if procedure.mends.as_ref().is_some_and(|step| reached.contains(&step.id)) {
                         forms.insert("on_failure of a call");
@@ -127,7 +141,12 @@ fn forms(book: &Book, reached: &BTreeSet<String>, forms: &mut BTreeSet<&'static 
     }
 }
 
-const FORMS: [&str; 38] = [
+const FORMS: [&str; 43] = [
+    "a second call",
+    "timeout of a call with on_failure",
+    "finish beside",
+    "wait for beside",
+    "wait until beside",
     "a script",
     "a quorum",
     "no end",
@@ -211,8 +230,10 @@ fn name(path: &str) -> String {
     if let Some((of, look)) = path.split_once("~verify") {
         return name(of).replacen(name(of).split(' ').next().unwrap(), look.rsplit('/').next().unwrap(), 1);
     }
-    let id = path.rsplit(['/', '.']).next().unwrap();
-    tagged(id, path.split_once('[').map(|(_, rest)| rest.split(']').next().unwrap().parse().unwrap()))
+    let (around, id) = path.rsplit_once(['/', '.']).unwrap_or(("", path));
+    let again = around.split(['/', '.']).any(|of| of.starts_with("again"));
+    let id = format!("{id}{}", if again { AGAIN } else { "" });
+    tagged(&id, path.split_once('[').map(|(_, rest)| rest.split(']').next().unwrap().parse().unwrap()))
 }
 
 #[test]

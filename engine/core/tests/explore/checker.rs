@@ -32,6 +32,8 @@ struct Path {
     touched: Vec<String>,
     /// The item of a loop that it is in, or the round.
     item: Option<u64>,
+    /// It is in a procedure that is called again.
+    again: bool,
     list: List,
     /// What is there, by name.
     there: BTreeSet<String>,
@@ -70,7 +72,16 @@ pub type Fall = (String, &'static str);
 
 impl Path {
     fn name(&self, step: &Step) -> String {
-        tagged(&step.id, self.item)
+        self.tagged(&step.id, self.item)
+    }
+
+    fn tagged(&self, id: &str, item: Option<u64>) -> String {
+        tagged(&self.called(id), item)
+    }
+
+    /// A step, apart from the same one of the first call of its procedure.
+    fn called(&self, id: &str) -> String {
+        format!("{id}{}", if self.again { AGAIN } else { "" })
     }
 
     fn turn(&self) -> Path {
@@ -99,6 +110,9 @@ impl Path {
         Path { worse: self.worse + 1, last: None, ..self.clone() }
     }
 }
+
+/// What stands behind the id of a step whose procedure is called again.
+pub const AGAIN: &str = " again";
 
 pub fn tagged(id: &str, item: Option<u64>) -> String {
     format!("{id}{}", item.map(|item| format!(" of item {item}")).unwrap_or_default())
@@ -287,6 +301,8 @@ impl Checker {
 
     /// `turn`: whether this takes a turn of its own, where it is not known.
     fn input(&mut self, number: u64, turn: bool, path: Path, then: &mut dyn FnMut(&mut Checker, Path, bool)) {
+        // Each call is given its own.
+        let number = if path.again { number + 10 } else { number };
         if let Some(known) = path.inputs.get(&number).copied().filter(|_| self.slip != Slip::InputsChangeTheirMind) {
             return then(self, path, known);
         }
@@ -383,9 +399,15 @@ impl Checker {
                             self.reached.extend(branch.call.iter().map(|(id, _)| id.clone()));
                             self.moment_of(&mut path, branch.call.as_ref(), When::Begins);
                         }
-                        self.beside(Head::of(one), Head::of(other), Sides::STRICT, path, &mut ended);
+                        self.beside([Head::of(one), Head::of(other)], Sides::STRICT, path, &mut ended);
                     }
                     Does::Call(procedure) => self.frame(procedure, Some(depth), path, &mut ended),
+                    Does::Again(_, procedure) => {
+                        path.again = true;
+                        let mut outside =
+                            |checker: &mut Checker, path: Path, end: End| ended(checker, Path { again: false, ..path }, end);
+                        self.frame(procedure, Some(depth), path, &mut outside);
+                    }
                     Does::Approve(quorum) => self.approve(quorum, step, path, &mut ended),
                     Does::Ask { within } => self.ask(step, *within, path, &mut ended),
                     Does::Manual { within, undo } => self.by_hand(step, *within, undo, path, &mut ended),
@@ -410,7 +432,7 @@ impl Checker {
     /// `before`: how much had been changed, and how many times could run out, before it began.
     fn ended(&mut self, step: &Step, before: (usize, usize), mut path: Path, end: End, then: Then<'_>) {
         let (touched, depth) = before;
-        let call = matches!(step.does, Does::Call(_));
+        let call = matches!(step.does, Does::Call(_) | Does::Again(..));
         path.clocks.truncate(depth);
         path.over = path.over.filter(|(clock, _)| *clock < depth).map(|(clock, _)| (clock, step.by_hand));
         let (told, rollback, rejected) = match end {
@@ -606,7 +628,7 @@ fn unreached(steps: &[Step], checker: &mut Checker) {
             Does::Change { verify: Verify::Step(id), .. } if !checker.reached.contains(id) => {
                 checker.find(format!("RB0605 {id}"), 0);
             }
-            Does::Call(_) => {}
+            Does::Call(_) | Does::Again(..) => {}
             Does::Parallel(one, other) => {
                 let own = [one, other].into_iter().filter(|branch| branch.call.is_none());
                 own.for_each(|branch| unreached(&branch.steps, checker));

@@ -56,6 +56,8 @@ pub enum Does {
     },
     Parallel(Branch, Branch),
     Call(Box<Procedure>),
+    /// The procedure that the call of this id calls, once more.
+    Again(String, Box<Procedure>),
 }
 
 /// A list that runs beside another; where it is that of a called procedure, the id of the call, and the number of its lock.
@@ -201,13 +203,19 @@ impl Step {
         }
     }
 
+    /// How many steps stand in one another. What is around has more time than whatever is in it together, as the checker takes it.
+    fn levels(&self) -> u32 {
+        let inside = self.inside().into_iter().flatten().map(Step::levels).max();
+        inside.map_or(0, |levels| levels + 1)
+    }
+
     /// The lists of steps inside.
     pub fn inside(&self) -> Vec<&[Step]> {
         match &self.does {
             Does::Group(body) | Does::Each { body, .. } | Does::Repeat(_, body) => vec![body],
             Does::Choose(_, body, otherwise) => std::iter::once(body).chain(otherwise).map(Vec::as_slice).collect(),
             Does::Parallel(one, other) => vec![&one.steps, &other.steps],
-            Does::Call(procedure) => {
+            Does::Call(procedure) | Does::Again(_, procedure) => {
                 let aside = [&procedure.mends, &procedure.tidies].into_iter().flatten().map(std::slice::from_ref);
                 [procedure.steps.as_slice()].into_iter().chain(aside).collect()
             }
@@ -272,7 +280,7 @@ fn called(list: &[Step], files: &mut Vec<(String, String)>) {
                     if let Some((id, _)) = &branch.call {
                         let procedure = json!({
                             "apiVersion": "runbook/v1", "kind": "Runbook", "name": format!("of-{id}"), "version": "1.0.0",
-                            "inputs": {"n": {"type": "integer"}},
+                            "inputs": {"n": {"type": "integer"}, "done": {"type": "boolean"}},
                             "lock": "disk/{{inputs.n}}",
                             "steps": steps(&branch.steps),
                         });
@@ -282,7 +290,10 @@ fn called(list: &[Step], files: &mut Vec<(String, String)>) {
             }
             _ => {}
         }
-        step.inside().into_iter().for_each(|list| called(list, files));
+        // What is called again has its files already.
+        if !matches!(step.does, Does::Again(..)) {
+            step.inside().into_iter().for_each(|list| called(list, files));
+        }
     }
 }
 
@@ -303,7 +314,7 @@ impl Procedure {
             document["finally"] = json!([step(tidies)]);
         }
         if self.timed {
-            document["timeout"] = json!("4h");
+            document["timeout"] = json!("40000h");
         }
         if self.lock {
             document["lock"] = json!(format!("whole/{name}"));
@@ -454,17 +465,18 @@ fn step(step: &Step) -> Json {
             },
         }),
         Does::Parallel(one, other) => json!({"parallel": {"one": branch(one), "other": branch(other)}}),
-        Does::Call(procedure) => {
+        Does::Call(procedure) | Does::Again(_, procedure) => {
             let mut with = json!({"hosts": "inputs.hosts", "done": "inputs.done", "pause": "inputs.pause"});
             for (number, given) in [(procedure.inputs, "inputs.b0"), (procedure.inputs + 1, "inputs.b1")] {
                 with[format!("b{number}")] = json!(given);
             }
-            json!({"call": format!("of-{}@^1", step.id), "with": with})
+            let of = if let Does::Again(first, _) = &step.does { first } else { &step.id };
+            json!({"call": format!("of-{of}@^1"), "with": with})
         }
     };
     json["id"] = json!(step.id);
     if step.timed {
-        json["timeout"] = json!("3h");
+        json["timeout"] = json!(format!("{}h", 3 * 10_u32.pow(step.levels())));
     }
     match step.policy {
         Policy::Stop => {}
@@ -484,7 +496,9 @@ fn step(step: &Step) -> Json {
 
 fn branch(branch: &Branch) -> Json {
     match &branch.call {
-        Some((id, lock)) => json!([{"id": id, "call": format!("of-{id}@^1"), "with": {"n": lock.to_string()}}]),
+        Some((id, lock)) => {
+            json!([{"id": id, "call": format!("of-{id}@^1"), "with": {"n": lock.to_string(), "done": "inputs.done"}}])
+        }
         None => steps(&branch.steps),
     }
 }

@@ -193,3 +193,60 @@ fn a_verify_that_is_a_condition_looks() {
         "{rows:#?}"
     );
 }
+
+/// What ends a loop before its condition held has looked at nothing.
+#[test]
+fn a_finish_in_a_loop_looks_at_nothing() {
+    let steps = |inner: &str| {
+        format!(
+            "steps:\n- {{id: more, repeat: {{until: inputs.n > 3, times: 2, steps: [{{id: go, exec: [go], idempotent: true}}, {inner}]}}}}\n"
+        )
+    };
+    let unverified = |inner: &str| {
+        let found = found(&walked(&plan(&steps(inner))));
+        found.iter().filter(|told| told.starts_with("RB0604")).count()
+    };
+    assert_eq!(unverified("{finish: {outcome: succeeded, message: Enough.}, if: inputs.n > 5}"), 1);
+    assert_eq!(unverified("{exec: [more], idempotent: true}"), 0);
+}
+
+/// The end of a wait in one branch keeps what is ready in the other from beginning; it does not leave it half done.
+#[test]
+fn a_wait_that_runs_out_beside_a_change_ends_the_run() {
+    let rows = falls(
+        "steps:
+- parallel:
+    a: [{id: nap, wait: {until: inputs.n > 3, within: 1h}, on_failure: rollback}]
+    b: [{id: y, exec: [y], idempotent: true, undo: {exec: [back], idempotent: true}}, {id: z, exec: [z], effect: read}]
+",
+    );
+    let nap: Vec<&String> = rows.iter().filter(|row| row.starts_with("parallel-1.a/nap ")).collect();
+    assert_eq!(nap, ["parallel-1.a/nap runs out of time: takes back perhaps parallel-1.b/y; ends rolled_back | "]);
+}
+
+/// What is ready beside a wait begins before the time of that has come.
+#[test]
+fn a_wait_holds_nothing_up_beside_it() {
+    let steps = "steps:
+- parallel:
+    a: [{id: nap, wait: {for: 5m}}, {finish: {outcome: failed, message: Enough.}}]
+    b: [{id: y, exec: [y], undo: {id: back, exec: [back]}}]
+";
+    let found = found(&walked(&plan(steps)));
+    assert!(!found.iter().any(|told| told.starts_with("RB0605")), "{found:#?}");
+    let ends = |row: &&String| row.contains("y fails or times out: ends failed");
+    assert_eq!(falls(steps).iter().filter(ends).count(), 1, "{:#?}", falls(steps));
+}
+
+/// Two calls of one procedure leave two things behind, each of its own.
+#[test]
+fn two_calls_of_one_procedure_are_told_apart() {
+    let main = "apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\ninputs: {n: {type: integer}}\nsteps:\n- {id: one, call: inner@^1, with: {n: inputs.n}}\n- {id: two, call: inner@^1, with: {n: inputs.n + 1}}\n- {id: sure, exec: [look], effect: read, on_failure: rollback}\n";
+    let inner = "apiVersion: runbook/v1\nkind: Runbook\nname: inner\nversion: 1.0.0\ninputs: {n: {type: integer}}\nsteps:\n- {id: go, if: inputs.n > 3, exec: [go], idempotent: true, undo: {exec: [back], idempotent: true}}\n";
+    let walk = walked(&super::plan_among(&[("test.yaml", main), ("inner.yaml", inner)]));
+    let rows: Vec<String> =
+        walk.pre_mortem().iter().map(|fall| format!("{} {}: {}", fall.path, fall.when(), fall.leaves())).collect();
+    let undo: Vec<&String> = rows.iter().filter(|row| row.contains("~undo")).collect();
+    // The second is taken back first; where that fails, by hand, and the first after it.
+    assert_eq!(undo, ["one/go~undo/exec-1 fails or times out: ", "two/go~undo/exec-1 fails or times out: "], "{rows:#?}");
+}

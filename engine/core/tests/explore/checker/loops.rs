@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use super::super::small::{Does, Policy, Runs, Sleep, Step, When};
 use super::beside::{Head, Sides};
-use super::{Checker, End, FAILED, Path, Slip, Then, tagged};
+use super::{Checker, End, FAILED, Path, Slip, Then};
 
 impl Checker {
     /// An item of a loop, and those after it. `so_far`: how many have failed, and how the first did.
@@ -35,14 +35,14 @@ impl Checker {
             let path = path.turn();
             (&step.id, round).hash(&mut checker.told);
             let mut holds = path.clone();
-            holds.works(step.id.clone());
+            holds.works(path.called(&step.id));
             checker.looked(&mut holds);
             then(checker, holds, End::Done);
             // Two rounds, and then past the last one.
             if round < times.min(2) && checker.slip != Slip::OneRound {
                 checker.round(round + 1, times, step, body, path.clone(), then);
             }
-            then(checker, path.falls(step.id.clone(), "never holds"), FAILED);
+            then(checker, path.falls(path.called(&step.id), "never holds"), FAILED);
         });
     }
 
@@ -61,7 +61,7 @@ impl Checker {
         self.late(&[(path.item, &probe)], &path, then);
         let mut path = path.turn();
         self.moment(&mut path, &probe, When::Begins);
-        let name = tagged(id, Some(1));
+        let name = path.tagged(id, Some(path.item.unwrap_or(1)));
         let mut looked = path.clone();
         looked.works(name.clone());
         self.looked(&mut looked);
@@ -83,7 +83,7 @@ impl Checker {
         self.out_of_time(step, path, then);
     }
 
-    fn out_of_time(&mut self, step: &Step, path: Path, then: Then<'_>) {
+    pub(super) fn out_of_time(&mut self, step: &Step, path: Path, then: Then<'_>) {
         if self.slip != Slip::WaitsAlwaysEnd {
             then(self, path.falls(path.name(step), "runs out of time"), FAILED);
         }
@@ -92,7 +92,7 @@ impl Checker {
     /// Two items at once, of which so many may fail.
     pub(super) fn items_beside(&mut self, tolerated: u64, body: &[Step], path: Path, then: Then<'_>) {
         let tolerated = if self.slip == Slip::NothingIsTolerated { 0 } else { tolerated };
-        self.beside(Head::item(body, 0), Head::item(body, 1), Sides { tolerated, ..Sides::STRICT }, path, then);
+        self.beside([Head::item(body, 0), Head::item(body, 1)], Sides { tolerated, ..Sides::STRICT }, path, then);
     }
 
     /// A wait for a time, of which there is an hour at most.

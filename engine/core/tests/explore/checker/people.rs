@@ -101,7 +101,7 @@ impl Checker {
         yes.asks("ops", &path.name(step));
         yes.works(path.name(step));
         if path.list == List::OnFailure {
-            yes.since.insert(format!("runs {}", step.id));
+            yes.since.insert(format!("runs {}", path.called(&step.id)));
         }
         let mut answers = vec![(yes, End::Done)];
         if self.slip != Slip::GatesAreOpen {

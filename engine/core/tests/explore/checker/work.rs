@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use super::super::small::{Does, Policy, Step, Undo, Verify, When};
 use super::loops::looks;
-use super::{ANYBODY, Checker, End, FAILED, List, Path, Slip, Then, readable, tagged};
+use super::{ANYBODY, Checker, End, FAILED, List, Path, Slip, Then, readable};
 
 impl Checker {
     pub(super) fn acts(&mut self, step: &Step, path: Path, then: Then<'_>) {
@@ -40,11 +40,11 @@ impl Checker {
         let mut path = path.turn();
         self.starts(step, &mut path);
         let mut printed = path.clone();
-        printed.printed.insert(step.id.clone());
+        printed.printed.insert(path.called(&step.id));
         let mut works = printed.clone();
         works.works(works.name(step));
         if works.list == List::OnFailure {
-            works.since.insert(format!("runs {}", step.id));
+            works.since.insert(format!("runs {}", path.called(&step.id)));
         }
         self.succeed(step, works, then);
         // It fails, or runs out of time: a turn of its own, and the same follows.
@@ -80,7 +80,7 @@ impl Checker {
         self.unsure(step, &[(path.item, &probe)], &path, then);
         let mut path = path.turn();
         self.moment(&mut path, &probe, When::Begins);
-        let name = tagged(id, path.item);
+        let name = path.tagged(id, path.item);
         let mut happened = path.clone();
         happened.since.insert("looks".to_owned());
         self.looked(&mut happened);
@@ -101,7 +101,7 @@ impl Checker {
         self.unsure(step, &[], &path, then);
         let mut asked = path.turn();
         if self.slip == Slip::DoneIsPrinted {
-            asked.printed.insert(step.id.clone());
+            asked.printed.insert(path.called(&step.id));
         }
         let mut done = asked.clone();
         done.asks(ANYBODY, &done.name(step));
@@ -129,8 +129,12 @@ impl Checker {
         match &step.does {
             Does::Change { undo, .. } if *undo != Undo::None => {
                 path.unseen = Some(step.id.clone());
+                let undo = match undo {
+                    Undo::Reads(id) => Undo::Reads(path.called(id)),
+                    plain => plain.clone(),
+                };
                 path.changes.push((step.id.clone(), path.name(step), undo.clone()));
-                if !readable(undo, &path) {
+                if !readable(&undo, &path) {
                     self.find(format!("RB0603 {}", step.id), path.turns);
                 }
             }
