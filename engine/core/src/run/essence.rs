@@ -341,7 +341,8 @@ impl<'r> Essence<'r> {
         }
         for node in undoable {
             let (step, scope) = (run.node(node).step, run.node(node).scope);
-            self.number(step.0 as usize);
+            // What two calls of one procedure leave, or two rounds, is not the same.
+            self.text(run.node(node).path.as_str());
             self.scope(scope);
             self.names(BlockRef::Undo(step), 0, scope);
         }
@@ -474,7 +475,7 @@ impl<'r> Essence<'r> {
         }
     }
 
-    /// A scope by the order in which it is met; the first time with what its item is, or by which call it is.
+    /// A scope by the order in which it is met; the first time with what its item is.
     fn scope(&mut self, ix: ScopeIx) {
         if let Some(number) = self.scopes.iter().position(|known| *known == ix) {
             return self.number(number);
@@ -482,20 +483,9 @@ impl<'r> Essence<'r> {
         self.scopes.push(ix);
         self.number(self.scopes.len());
         let scope = self.run.scope(ix);
-        match &scope.kind {
-            ScopeKind::Item { item, index, .. } => {
-                self.value(item);
-                self.number(*index as usize);
-            }
-            // Two calls of one procedure are two.
-            ScopeKind::Procedure { frame } => {
-                if let Some(caller) = self.run.frame(*frame).caller {
-                    let call = self.run.node(caller);
-                    self.number(call.step.0 as usize);
-                    self.scope(call.scope);
-                }
-            }
-            ScopeKind::Round => {}
+        if let ScopeKind::Item { item, index, .. } = &scope.kind {
+            self.value(item);
+            self.number(*index as usize);
         }
         if let Some(parent) = scope.parent {
             self.scope(parent);

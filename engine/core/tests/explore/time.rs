@@ -250,3 +250,20 @@ fn two_calls_of_one_procedure_are_told_apart() {
     // The second is taken back first; where that fails, by hand, and the first after it.
     assert_eq!(undo, ["one/go~undo/exec-1 fails or times out: ", "two/go~undo/exec-1 fails or times out: "], "{rows:#?}");
 }
+
+/// Of two rounds, that one is taken back which changed something.
+#[test]
+fn two_rounds_are_told_apart() {
+    let rows = falls(
+        "steps:
+- id: more
+  repeat:
+    until: inputs.n > 3
+    times: 3
+    steps: [{id: go, exec: [go], idempotent: true, on_failure: continue, undo: {exec: [back], idempotent: true}}]
+- choose: [{when: inputs.n > 5, steps: [{id: nap, wait: {for: 2h, within: 1h}, on_failure: rollback}]}]
+",
+    );
+    let first = rows.iter().find(|row| row.starts_with("more[1]/go fails")).unwrap();
+    assert!(first.contains("takes back perhaps more[2]/go;"), "{first}");
+}
