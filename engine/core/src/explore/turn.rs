@@ -32,6 +32,8 @@ pub enum What {
     Succeeds,
     Fails,
     TimesOut,
+    /// It fails before there is anything to give: no such program, no connection.
+    GivesNothing,
     EndsUnknown,
     /// The time of a step that is not one attempt, or of the run.
     RunsOut,
@@ -51,8 +53,8 @@ pub enum What {
 impl What {
     /// Whether it is a turn for the worse that a pre-mortem tells of.
     pub(super) fn is_fall(self) -> bool {
-        use What::{DoesNotHold, EndsUnknown, Expires, Fails, NeverHolds, Rejected, RunsOut, TimesOut};
-        matches!(self, Fails | TimesOut | EndsUnknown | Rejected | Expires | NeverHolds | RunsOut | DoesNotHold)
+        use What::{DoesNotHold, EndsUnknown, Expires, Fails, GivesNothing, NeverHolds, Rejected, RunsOut, TimesOut};
+        matches!(self, Fails | GivesNothing | TimesOut | EndsUnknown | Rejected | Expires | NeverHolds | RunsOut | DoesNotHold)
     }
 
     /// Whether the step at which it is taken does something then.
@@ -64,6 +66,7 @@ impl What {
     pub(super) fn fall(self) -> &'static str {
         match self {
             What::Fails => "fails",
+            What::GivesNothing => "cannot begin",
             What::TimesOut => "times out",
             What::EndsUnknown => "ends unknown",
             What::Rejected => "is rejected",
@@ -101,6 +104,7 @@ impl Turn {
             What::LooksAgain => format!("`{path}` looks again"),
             What::Succeeds => format!("`{path}` succeeds"),
             What::Fails => format!("`{path}` fails"),
+            What::GivesNothing => format!("`{path}` cannot begin, and gives nothing"),
             What::TimesOut => format!("`{path}` times out"),
             What::EndsUnknown => format!("nobody knows how `{path}` ended"),
             What::RunsOut => format!("the time of `{path}` runs out"),

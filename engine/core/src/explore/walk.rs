@@ -205,7 +205,12 @@ impl Walker {
     }
 
     fn settled(&mut self, way: &mut Way) -> Result<Option<Vec<Choice>>, IllegalEvent> {
-        let choices = way.settle()?;
+        let mut choices = way.settle()?;
+        // Whether a failed step has given something matters to those alone who ask for it.
+        if let Some(choices) = &mut choices {
+            let read = |step: StepIx| self.plan.step(step).id.as_ref().is_some_and(|id| self.reads.anywhere(id));
+            choices.retain(|choice| choice.turn.what != What::GivesNothing || read(choice.turn.step));
+        }
         self.unsettled |= choices.is_none();
         self.complete &= choices.is_some();
         Ok(choices)
@@ -229,6 +234,7 @@ impl Walker {
             }
             let last = number + 1 == choices.len();
             let Some(mut next) = (if last { way.take() } else { way.clone() }) else { continue };
+            let nothing = next.times_out_with_nothing(&choice.turn.path);
             self.work += if last { 1 } else { next.run.weight() };
             next.take(choice)?;
             let Some(after) = self.settled(&mut next)? else { continue };
@@ -238,7 +244,8 @@ impl Walker {
             let worsens = self.first == First::Smoothest && number > 0 && !is_well(&self.plan, &choice.turn);
             let to = self.place(from, &choice.turn, next, after, self.wrong + u32::from(worsens));
             answers.extend(answered.map(|essence| (choice.turn.step, choice.turn.what, essence, to)));
-            if choice.turn.what == What::Fails && !choice.turn.path.as_str().contains("~verify") {
+            let alike = choice.turn.what == What::Fails || choice.turn.what == What::GivesNothing && nothing;
+            if alike && !choice.turn.path.as_str().contains("~verify") {
                 failed = Some((choice.turn.step, to));
             }
             self.lead(from, number, choice, to);

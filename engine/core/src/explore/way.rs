@@ -317,10 +317,13 @@ impl Way {
             return vec![(Resolution::Items { items, waves }, What::Runs)];
         }
         let stand_in: Vec<Value> = (0..most).map(|n| Value::Unknown(format!("{}[{n}]", each.r#as))).collect();
+        // Batches may begin with one item; and unless all are of one, some begin side by side.
         let one_by_one = !each.batches.is_empty() && !matches!(each.batches.as_slice(), [BatchSize::Percent(p)] if *p >= 100.0);
+        let at_once = each.batches.is_empty() || each.batches.iter().any(|size| !matches!(size, BatchSize::Count(1)));
         let size = u32::try_from(most).unwrap_or(1);
-        let waves = if one_by_one { vec![1; most] } else { vec![size] };
-        let mut ways = vec![(Resolution::Items { items: stand_in, waves }, What::Runs)];
+        let waves = [one_by_one.then(|| vec![1; most]), at_once.then(|| vec![size])].into_iter().flatten();
+        let mut ways: Vec<(Resolution, What)> =
+            waves.map(|waves| (Resolution::Items { items: stand_in.clone(), waves }, What::Runs)).collect();
         if open {
             ways.push((Resolution::Items { items: Vec::new(), waves: Vec::new() }, What::Empty));
         }
@@ -394,6 +397,7 @@ impl Way {
                 let ends = [
                     (What::Succeeds, true),
                     (What::Fails, true),
+                    (What::GivesNothing, may_give_nothing(task)),
                     (What::TimesOut, can_time_out(task)),
                     // What does no harm a second time is simply done again.
                     (What::EndsUnknown, !repeatable),
@@ -510,7 +514,11 @@ impl Way {
             let end = match what {
                 What::Succeeds => AttemptEnd::Succeeded { result: predicted_result(task, path.label()) },
                 What::Fails => AttemptEnd::Failed { failure: failure("it failed"), result: failed_result(task, path) },
-                What::TimesOut => AttemptEnd::TimedOut { failure: failure("its time was over"), result: failed_result(task, path) },
+                What::GivesNothing => AttemptEnd::Failed { failure: failure("it could not begin"), result: Value::Null },
+                What::TimesOut => {
+                    let result = if self.times_out_with_nothing(path) { Value::Null } else { failed_result(task, path) };
+                    AttemptEnd::TimedOut { failure: failure("its time was over"), result }
+                }
                 _ => AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() },
             };
             self.record(Fact::AttemptFinished { path: path.clone(), attempt, end })?;
@@ -521,6 +529,12 @@ impl Way {
             attempt += 1;
             self.fire(|timer| matches!(timer, Timer::Retry { path: of, .. } if of == path))?;
         }
+    }
+
+    /// Whether a time that runs out leaves nothing of the attempt: a program has said something by then, a request has no answer.
+    pub fn times_out_with_nothing(&self, path: &StepPath) -> bool {
+        let work = self.run.find_step(path).and_then(|view| view.work().cloned());
+        work.is_some_and(|work| matches!(work.task, Task::Http(_)))
     }
 
     /// Lets the first such time come. False if there is none.
@@ -663,8 +677,16 @@ fn can_time_out(task: Option<&Task>) -> bool {
     }
 }
 
-/// What a failed attempt gives: as much as one that succeeds, with another exit code.
+/// Whether an attempt may fail before it gives anything, where others that fail give something.
+fn may_give_nothing(task: Option<&Task>) -> bool {
+    matches!(task, Some(Task::Run { .. } | Task::Exec { .. } | Task::Http(_)))
+}
+
+/// What a failed attempt gives: as much as one that succeeds, with another exit code; a script in Rhai nothing.
 fn failed_result(task: Option<&Task>, path: &StepPath) -> Value {
+    if let Some(Task::Rhai { .. }) = task {
+        return Value::Null;
+    }
     match predicted_result(task, path.label()) {
         Value::Map(mut result) if result.contains_key("exit_code") => {
             result.insert("exit_code".to_owned(), Value::Int(1));

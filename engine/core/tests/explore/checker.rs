@@ -169,6 +169,8 @@ pub enum Slip {
     LooksAreBlind,
     BranchesTakeTurns,
     DoneIsPrinted,
+    /// Whatever fails has printed something.
+    FailuresPrint,
     InputsChangeTheirMind,
     GroupsHideNothing,
     GatesAreOpen,

@@ -116,6 +116,41 @@ fn the_examples_of_the_pages_are_what_they_say() {
     }
 }
 
+#[test]
+fn what_cannot_begin_gives_nothing() {
+    let probe = "- {id: probe, exec: [probe], effect: read, on_failure: continue}\n";
+    let wipe = "- {id: wipe, if: '!(\"probe\" in steps)', exec: [wipe], effect: destructive, irreversible: it is old}\n";
+    let path = "[probe cannot begin, and gives nothing, wipe succeeds]";
+    shows(
+        &format!("must:\n- never: {{effect: destructive}}\nsteps:\n{probe}{wipe}{LOOK}"),
+        &[
+            &format!("RB0610: on some path a step of effect destructive begins, which must never be {path}"),
+            &format!("RB0601: wipe destroys something, and nobody has approved before {path}"),
+        ],
+    );
+    let lacks = "RB0603: what takes drain back may have nothing to read";
+    for (reads, verb) in [("exit_code", "exec: [probe]"), ("stdout", "run: probe"), ("status", "http: {url: https://a.example}")] {
+        let undo = format!("undo: {{exec: [enable, '{{{{steps.probe.{reads}}}}}']}}");
+        let steps = format!(
+            "steps:\n- {{id: probe, {verb}, effect: read, on_failure: continue}}\n- {{id: drain, exec: [drain], {undo}, by_hand: Do it.}}\n- {{id: look, exec: [look], effect: read, by_hand: Do it.}}\n"
+        );
+        shows(&steps, &[&format!("{lacks} [probe cannot begin, and gives nothing, drain succeeds]")]);
+    }
+    let script = "steps:\n- {id: probe, rhai: '#{n: 1}', effect: read, on_failure: continue}\n- {id: drain, exec: [drain], undo: {exec: [enable, '{{steps.probe.n}}']}, by_hand: Do it.}\n- {id: look, exec: [look], effect: read, by_hand: Do it.}\n";
+    shows(script, &[&format!("{lacks} [probe fails, drain succeeds]")]);
+}
+
+#[test]
+fn the_items_of_a_batch_run_side_by_side() {
+    for (batches, expect) in [("[2]", true), ("[1, 2]", true), ("[50%, 100%]", true), ("[1]", false)] {
+        let steps = format!(
+            "steps:\n- each: {{in: inputs.hosts, as: host, batches: {batches}, steps: [{{id: drain, exec: [drain], idempotent: true}}]}}\n{LOOK}"
+        );
+        let codes: Vec<&str> = walked(&plan(&steps)).findings.iter().map(|finding| finding.kind.code().as_str()).collect();
+        assert_eq!(codes.contains(&"RB0607"), expect, "{batches}: {codes:?}");
+    }
+}
+
 /// The example of the reference keeps its properties, and does not where what they rest on is taken away.
 #[test]
 fn properties_are_judged() {

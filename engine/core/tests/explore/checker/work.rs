@@ -49,6 +49,10 @@ impl Checker {
         self.succeed(step, works, then);
         // It fails, or runs out of time: a turn of its own, and the same follows.
         then(self, printed.falls(path.name(step), "fails"), FAILED);
+        // It fails before it has printed anything, which matters to what reads it.
+        if self.read.contains(&step.id) && self.slip != Slip::FailuresPrint {
+            then(self, path.falls(path.name(step), "cannot begin"), FAILED);
+        }
         let (repeatable, verify) = match &step.does {
             Does::Change { repeatable, verify, .. } => (*repeatable, verify),
             Does::Destroy(verify) => (false, verify),
