@@ -6,6 +6,7 @@ mod finding;
 mod left;
 mod must;
 mod pre_mortem;
+mod shows;
 mod story;
 mod target;
 mod turn;

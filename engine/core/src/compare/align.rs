@@ -129,6 +129,30 @@ impl<'p> Layout<'p> {
         false
     }
 
+    /// Whether a step is part of what takes another one back.
+    fn undoes(&self, number: usize) -> bool {
+        self.lists_around(number).any(|list| list.slot == "~undo")
+    }
+
+    /// The lists that a step stands in, the innermost first.
+    fn lists_around(&self, number: usize) -> impl Iterator<Item = &List> {
+        let of = |number: usize| self.lists.get(self.steps.get(number)?.list);
+        std::iter::successors(of(number), move |list| of(list.of?))
+    }
+
+    /// Of each step whether it stands around one that the other version has too, and that changes something or holds something back.
+    fn around(&self, pairs: &Pairs) -> Vec<bool> {
+        let mut around = vec![false; self.steps.len()];
+        for number in (0..self.steps.len()).rev() {
+            let placed = &self.steps[number];
+            let matters = pairs.of_new.contains_key(&number) && (placed.holds || placed.step.effect >= Effect::Change);
+            if let Some(owner) = self.owner(number) {
+                around[owner] |= around[number] || matters;
+            }
+        }
+        around
+    }
+
     fn highest_effect(&self) -> Effect {
         self.steps.iter().map(|placed| placed.step.effect).max().unwrap_or_default()
     }
@@ -154,15 +178,17 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> 
     let stays = unmoved(old, new, &pairs, &lists);
     let mut unguarded = unguarded(old, new, &pairs, &lists, &stays);
     let (holding, highest) = (old.holding(), old.highest_effect());
+    let around = new.around(&pairs);
     let mut changes = Vec::new();
     for (number, placed) in new.steps.iter().enumerate() {
         let Some(before) = pairs.of_new.get(&number) else {
             let gates = both.gates(None, Some(placed.ix), &|_, _, _| (Raise::None, None));
-            changes.push(whole(placed, Fate::Added, gates, weigh::added(placed.step, highest)));
+            changes.push(whole(placed, Fate::Added, gates, weigh::added(placed.step, highest, around[number])));
             continue;
         };
         let then = &old.steps[*before];
-        let of = weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held: holding[*before] };
+        let (held, undoes) = (holding[*before], new.undoes(number));
+        let of = weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held, undoes };
         let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::step(&of, what, old, new);
         let mut parts = changed(&then.parts, &placed.parts, &weigh);
         parts.extend(both.gates(Some(then.ix), Some(placed.ix), &weigh));
@@ -173,11 +199,11 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> 
         }
         let mut weights: Vec<Weight> = parts.iter().map(|part| (part.needs, part.because)).collect();
         if moved {
-            weights.push(weigh::moved(placed.holds));
+            weights.push(weigh::moved(placed.holds, reordered(old, new, &pairs, *before, number)));
         }
         if then.step.verb.key() != placed.step.verb.key() {
             // Another step under the same name.
-            weights.extend([weigh::removed(then.step, then.holds), weigh::added(placed.step, highest)]);
+            weights.extend([weigh::removed(then.step, then.holds), weigh::added(placed.step, highest, false)]);
         }
         // Of several reasons the one that is told.
         let (needs, because) = weights.into_iter().max_by_key(|(needs, because)| (*needs, because.is_some())).unwrap_or_default();
@@ -267,6 +293,33 @@ fn unguarded(
         parts
     };
     new.steps.iter().enumerate().map(of_step).collect()
+}
+
+/// Whether a step that changes something and another one that does came one after the other, and come the other way round, or side
+/// by side.
+fn reordered(old: &Layout, new: &Layout, pairs: &Pairs, then: usize, now: usize) -> bool {
+    let changes = |layout: &Layout, number: usize| layout.steps[number].step.effect >= Effect::Change;
+    if !changes(new, now) || !changes(old, then) {
+        return false;
+    }
+    let (before, after) = (&old.steps[then], &new.steps[now]);
+    let turned = new.lists[after.list].steps.iter().filter(|other| changes(new, **other)).any(|other| {
+        let was = pairs.of_new.get(other).map(|number| &old.steps[*number]);
+        let was = was.filter(|was| was.list == before.list);
+        was.is_some_and(|was| (was.place < before.place) != (new.steps[*other].place < after.place) && *other != now)
+    });
+    let parallels = |layout: &Layout, number: usize| -> Vec<usize> {
+        let owners = layout.lists_around(number).filter_map(|list| list.of);
+        owners.filter(|owner| matches!(layout.steps[*owner].step.verb, Verb::Parallel { .. })).collect()
+    };
+    // Another branch of what it runs in now changes something that it did not run beside.
+    let beside = |parallel: usize| {
+        let own = new.lists.iter().enumerate().filter(|(_, list)| list.of == Some(parallel));
+        let mut others =
+            own.filter(|(_, list)| !list.slot.starts_with('~') && !new.lists_around(now).any(|own| std::ptr::eq(own, *list)));
+        others.any(|(_, list)| list.steps.iter().any(|step| changes(new, *step) && pairs.of_new.contains_key(step)))
+    };
+    turned || parallels(new, now).into_iter().filter(|owner| !pairs.of_new.contains_key(owner)).any(beside)
 }
 
 /// A step that only one version has.

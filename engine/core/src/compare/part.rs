@@ -367,12 +367,12 @@ fn verb(plan: &Plan, verb: &Verb, parts: &mut Parts) {
         }
         Verb::Parallel { branches, max_parallel } => {
             parts.say("branches", lines(&mut branches.iter().map(|(name, _)| name.as_str())));
-            parts.say("at once", max_parallel.to_string());
+            parts.measured("at once", max_parallel.to_string(), Measure::Count((*max_parallel).into()));
         }
         Verb::Each(each) => {
             parts.say("items", &each.items.source);
             parts.say("as", each.r#as.as_str());
-            parts.say("at once", each.max_parallel.to_string());
+            parts.measured("at once", each.max_parallel.to_string(), Measure::Count(each.max_parallel.into()));
             if !each.batches.is_empty() {
                 parts.say("batches", word(&each.batches));
             }

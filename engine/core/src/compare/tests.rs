@@ -666,3 +666,5 @@ fn where_messages_and_requests_may_go_is_compared_without_secrets() {
     let comparison = between((&tells("ops"), AROUND), (&tells("other"), AROUND));
     assert_eq!(told(&comparison)[0], "channel other: – → the record alone (none)");
 }
+
+mod loosened;

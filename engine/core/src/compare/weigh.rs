@@ -34,12 +34,17 @@ pub(super) struct Steps<'p> {
     pub new: &'p Step,
     /// Whether it, or anything in it, held back what stands behind it.
     pub held: bool,
+    /// Whether it takes another step back, or is part of what does.
+    pub undoes: bool,
 }
 
 pub(super) const WIDER: &str = "it may run where it did not";
 const PASSED: &str = "what it held back may go on";
 const OTHERS: &str = "others may decide";
 const SILENCE: &str = "silence means something else";
+const SOMETIMES: &str = "it holds back only sometimes";
+const AT_ONCE: &str = "more of it may go wrong at once";
+const STOPS_NOTHING: &str = "its failure stops nothing";
 
 pub(super) const fn plainly(raise: Raise) -> Weight {
     (raise, None)
@@ -89,9 +94,10 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
     let kind = what.split(' ').next().unwrap_or(what);
     match (what, kind) {
         ("effect", _) if count.is_gt() => major("it can do more harm"),
-        ("if", _) if of.held && !is_gone => major("it holds back only sometimes"),
+        ("if" | "items", _) if of.held && !is_gone => major(SOMETIMES),
+        ("if", _) if of.undoes && !is_gone => major("it takes back only sometimes"),
         ("if", _) if changes && !is_new => major(WIDER),
-        ("branches", _) if matches!(of.new.verb, Verb::Choose(_)) && of.held => major("it holds back only sometimes"),
+        ("branches", _) if matches!(of.new.verb, Verb::Choose(_)) && of.held => major(SOMETIMES),
         ("branches", _) if matches!(of.new.verb, Verb::Choose(_)) && changes => major(WIDER),
         ("approvals", _) if count.is_lt() => major("fewer people must agree"),
         ("asked", _) if others(of.plans, old, new) => major(OTHERS),
@@ -99,6 +105,7 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         ("not the requester", _) if is_gone => major("whoever asks may decide"),
         ("undo", _) if is_gone => major("it is no longer taken back"),
         ("verify", _) if is_gone => major("nothing tells whether it took place"),
+        ("verify", _) if !is_new => major("what did not take place may pass for done"),
         ("idempotent", _) if is_new => major("it may run again unasked"),
         ("on failure", _) => on_failure(of.old.on_failure, of.new.on_failure),
         ("outcome", _) => major("the run ends in another way"),
@@ -107,7 +114,8 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         ("expected status", _) if takes_more(old, new) => major("what failed may succeed"),
         ("until" | "wait until", _) => major(PASSED),
         ("failures tolerated", _) if count.is_gt() => major("more of it may fail before it stops"),
-        ("batches", _) if changes && !is_new => major("more of it may go wrong at once"),
+        ("batches", _) if changes && !is_new => major(AT_ONCE),
+        ("at once", _) if changes && count.is_gt() => major(AT_ONCE),
         ("procedure", _) if of.old_calls_another() && (of.held || of.old.effect >= Effect::Change) => major(DONE),
         (_, "gate") => gate(of.plans, old, new),
         (_, "assertion") if is_gone => major(PASSED),
@@ -115,6 +123,7 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         (_, "assertion") if !is_new => plainly(Raise::Patch),
         (_, "field") => value(old, new, "whoever answers does not know of it", "later steps read it"),
         (_, "output") if is_gone => major("it may be read elsewhere"),
+        ("irreversible", _) if !is_new && !is_gone => plainly(Raise::Patch),
         ("name" | "why" | "by hand" | "owner" | "example", _) => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
     }
@@ -122,8 +131,16 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
 
 const DONE: &str = "what it did is no longer done";
 
-pub(super) fn added(step: &Step, highest: Effect) -> Weight {
-    if step.effect > highest { major("it can do more harm than any step before") } else { plainly(Raise::Minor) }
+/// `around`: whether it stands around steps that were there before, and change something or hold something back.
+pub(super) fn added(step: &Step, highest: Effect, around: bool) -> Weight {
+    let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+    if step.effect > highest {
+        major("it can do more harm than any step before")
+    } else if around && (tolerates || !stops(step.on_failure)) {
+        major(STOPS_NOTHING)
+    } else {
+        plainly(Raise::Minor)
+    }
 }
 
 /// `holds`: whether it holds back what stands behind it. What stood in a step says itself that it is gone; not so in a call.
@@ -138,8 +155,15 @@ pub(super) fn removed(step: &Step, holds: bool) -> Weight {
     }
 }
 
-pub(super) fn moved(holds: bool) -> Weight {
-    if holds { major("it holds back other steps than before") } else { plainly(Raise::Minor) }
+/// `order`: whether it and another step that changes something come in another order than before, or in none.
+pub(super) fn moved(holds: bool, order: bool) -> Weight {
+    if holds {
+        major("it holds back other steps than before")
+    } else if order {
+        major("changes are made in another order")
+    } else {
+        plainly(Raise::Minor)
+    }
 }
 
 impl Steps<'_> {
@@ -152,10 +176,13 @@ impl Steps<'_> {
     }
 }
 
+fn stops(on_failure: OnFailure) -> bool {
+    matches!(on_failure, OnFailure::Stop | OnFailure::Rollback)
+}
+
 fn on_failure(old: OnFailure, new: OnFailure) -> Weight {
-    let stops = |it| matches!(it, OnFailure::Stop | OnFailure::Rollback);
     match (old, new) {
-        (old, new) if stops(old) && !stops(new) => major("its failure stops nothing"),
+        (old, new) if stops(old) && !stops(new) => major(STOPS_NOTHING),
         (OnFailure::Rollback, _) => major("its failure takes nothing back"),
         _ => plainly(Raise::Minor),
     }
