@@ -425,3 +425,22 @@ fn a_file_that_cannot_be_read_is_told_once() {
     let ran = desk.run("review --against main").exits(1);
     assert_eq!(ran.out.matches("[RB0001]").count(), 1, "{}", ran.out);
 }
+
+#[test]
+fn of_many_objections_a_comment_names_some() {
+    let text = |n: usize, word: &str| {
+        procedure(&format!("steps:\n  - id: a\n    exec: [{word}]\n    effect: read\n"))
+            .replace("name: try", &format!("name: restart-of-the-frontend-node-of-the-payments-service-{n}"))
+    };
+    let files: Vec<(String, String)> = (0..400).map(|n| (format!("p{n}.yaml"), text(n, "old"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let desk = desk(&files);
+    for n in 0..400 {
+        std::fs::write(desk.path(&format!("p{n}.yaml")), text(n, "new")).unwrap();
+    }
+    let markdown = desk.run("review --against main --format markdown").exits(1).out;
+    assert!(markdown.len() <= 60_001, "{}", markdown.len());
+    assert!(markdown.starts_with("## Runbooks: 400 things speak against this change\n"), "{}", &markdown[..200]);
+    let named = markdown.matches("\n- the version of restart").count();
+    assert!(markdown.contains(&format!("\n- and {} more; `runbook review` names each\n", 400 - named)), "{named}");
+}

@@ -500,6 +500,30 @@ fn a_long_list_is_told_in_part() {
     assert!(found[0].message.ends_with("/part and 10 more"), "{found:#?}");
 }
 
+#[test]
+fn what_is_expected_of_a_step_is_expected_of_all_its_items() {
+    let items = "  - {id: all, each: {in: '[1, 2]', as: one, steps: [{id: part, exec: [touch, 'f{{one}}'], effect: read, on_failure: continue}]}}";
+    let rounds = "  - {id: again, repeat: {times: 2, until: 'steps.part.exit_code == 0', steps: [{id: part, exec: [touch, f1], effect: read, on_failure: continue}]}}";
+    let once = "steps: {part: [{fails: no}, ok]}\n";
+    for (of, given, expect, said) in [
+        (items, "", "{commands: {part: [touch, f1]}}", &["`all[1]/part` would run [\"touch\",\"f2\"]"][..]),
+        (items, "", "{commands: {part: touch}}", &[]),
+        (items, "", "{commands: {'all[1]/part': [touch, f2]}}", &[]),
+        (items, "steps: {part: ok}\n", "{gives: {part: {exit_code: 0}}}", &[]),
+        (
+            items,
+            "steps: {'all[0]/part': {exit_code: 7}, 'all[1]/part': ok}\n",
+            "{gives: {part: {exit_code: 0}}}",
+            &["`all[0]/part` gives {\"exit_code\":7,\"stderr\":\"\",\"stdout\":\"\"}"],
+        ),
+        (rounds, once, "{commands: {part: [touch, f1]}, gives: {part: {exit_code: 0}}}", &[]),
+    ] {
+        let faults = tried_on(&steps(of), &format!("{given}expect: {expect}")).faults;
+        let found: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        assert_eq!(found, said, "{of} {given} {expect}");
+    }
+}
+
 /// What all cases share is there once, however many there are.
 #[test]
 fn defaults_are_not_multiplied_by_cases() {

@@ -12,6 +12,8 @@ use crate::review::{Altered, Change, Review, Reviewed, Tests};
 pub const COMMENT_BYTES: usize = 60_000;
 /// What the list of all procedures may take of it.
 const LIST_BYTES: usize = 15_000;
+/// Of what speaks against it, and of what is to be looked at, each.
+const ITEMS_BYTES: usize = 8_000;
 
 /// A part of the comment that can be left out.
 struct Part {
@@ -53,16 +55,15 @@ pub fn to_markdown<'s>(review: &Review, against: &str, prefix: &str, source: imp
         1 => "## Runbooks: one thing speaks against this change\n\n".to_owned(),
         many => format!("## Runbooks: {many} things speak against this change\n\n"),
     };
-    head.extend(objections.iter().map(|objection| format!("- {}\n", markdown::text(objection))));
-    if !objections.is_empty() {
-        head.push('\n');
-    }
+    head.push_str(&items(&objections));
     if !remarks.is_empty() {
-        let remarks: String = remarks.iter().map(|remark| format!("- {}\n", markdown::text(remark))).collect();
-        head.push_str(&format!("To be looked at:\n\n{remarks}\n"));
+        head.push_str(&format!("To be looked at:\n\n{}", items(&remarks)));
     }
     head.push_str(&format!("Compared with {}.\n", markdown::code(against)));
-    head.extend(comparison::left_out(&review.not_compared).map(|said| format!("{}.\n", markdown::text(&said))));
+    head.extend(comparison::left_out(&review.not_compared).map(|said| match markdown::text(&said) {
+        long if long.len() > ITEMS_BYTES => format!("{} environments are not compared.\n", review.not_compared.len()),
+        said => format!("{said}.\n"),
+    }));
     if review.procedures.is_empty() && review.elsewhere.is_empty() {
         head.push_str("\nNo procedure means anything else.\n");
         return head;
@@ -106,6 +107,23 @@ pub fn to_markdown<'s>(review: &Review, against: &str, prefix: &str, source: imp
             COMMENT_BYTES / 1000,
             hidden.join(", ")
         ));
+    }
+    out
+}
+
+/// As many of them as have room, and how many more there are.
+fn items(all: &[String]) -> String {
+    let mut out = String::new();
+    for (shown, one) in all.iter().enumerate() {
+        let item = format!("- {}\n", markdown::text(one));
+        if out.len() + item.len() > ITEMS_BYTES {
+            out.push_str(&format!("- and {} more; `runbook review` names each\n", all.len() - shown));
+            break;
+        }
+        out.push_str(&item);
+    }
+    if !out.is_empty() {
+        out.push('\n');
     }
     out
 }

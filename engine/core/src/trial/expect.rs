@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::real::without_rounds;
 use super::select;
 use crate::diagnostic::{Code, Diagnostic, Source, Span, Spanned, nearest};
 use crate::document::Scalar;
@@ -251,30 +252,47 @@ impl<'r> Judge<'r> {
     }
 
     fn command(&mut self, name: &Scalar, expected: &Spanned<Command>) {
-        let work = self.called(&name.value).into_iter().find_map(|view| view.work().cloned());
-        let Some(work) = work else {
+        let views = self.called(&name.value).into_iter();
+        let works: Vec<_> = views.filter_map(|view| Some((view.path().clone(), view.work()?.clone()))).collect();
+        if works.is_empty() {
             return self.tell(name.span, format!("`{}` did nothing", name.value));
-        };
-        let shown = shown(&work);
-        let holds = match (&expected.value, &work.task) {
-            (Command::Argv(wanted), Task::Exec { argv }) => wanted == argv,
-            (Command::Argv(_), _) => false,
-            (Command::Part(part), _) => shown.contains(part.trim()),
-        };
-        if !holds {
-            let exact = match &work.task {
-                Task::Exec { argv } => serde_json::to_string(argv).unwrap_or_default(),
-                _ => shown.trim().to_owned(),
+        }
+        // One name may be that of several items, and of several rounds.
+        let several = works.len() > 1;
+        for (path, work) in works {
+            let shown = shown(&work);
+            let holds = match (&expected.value, &work.task) {
+                (Command::Argv(wanted), Task::Exec { argv }) => wanted == argv,
+                (Command::Argv(_), _) => false,
+                (Command::Part(part), _) => shown.contains(part.trim()),
             };
-            self.tell(expected.span, format!("`{}` would run {}", name.value, exact.replace('\n', "; ")));
+            if !holds {
+                let exact = match &work.task {
+                    Task::Exec { argv } => serde_json::to_string(argv).unwrap_or_default(),
+                    _ => shown.trim().to_owned(),
+                };
+                let of = if several { path.as_str() } else { name.value.as_str() };
+                return self.tell(expected.span, format!("`{of}` would run {}", exact.replace('\n', "; ")));
+            }
         }
     }
 
     fn gives(&mut self, name: &Scalar, expected: &Spanned<Value>) {
-        let given = self.called(&name.value).last().and_then(StepView::gives);
-        match given {
-            Some(found) => self.value(&format!("`{}` gives", name.value), expected, &found),
-            None => self.tell(name.span, format!("`{}` gives nothing", name.value)),
+        // Of several rounds, what the last one gives is read afterwards; of several items, what each gives.
+        let mut last: BTreeMap<String, (StepPath, Option<Value>)> = BTreeMap::new();
+        for view in self.called(&name.value) {
+            last.insert(without_rounds(self.run.plan(), view.path()), (view.path().clone(), view.gives()));
+        }
+        let several = last.len() > 1;
+        if last.is_empty() {
+            self.tell(name.span, format!("`{}` gives nothing", name.value));
+        }
+        for (path, given) in last.into_values() {
+            let of = if several { path.as_str() } else { name.value.as_str() };
+            match given {
+                Some(found) => self.value(&format!("`{of}` gives"), expected, &found),
+                None => self.tell(name.span, format!("`{of}` gives nothing")),
+            }
         }
     }
 

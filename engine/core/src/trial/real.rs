@@ -116,7 +116,7 @@ impl Script {
 
     /// How the next attempt of a step ends and when, where something stands in for it. `work` is that of the attempt.
     pub fn stands_in(&mut self, path: &StepPath, work: &Work, plan: &Plan) -> Option<(AttemptEnd, Duration)> {
-        let begun = self.begun.entry(named(plan, path)).or_default();
+        let begun = self.begun.entry(without_rounds(plan, path)).or_default();
         *begun += 1;
         let given = stand_in(&self.case, path, *begun - 1)?;
         match come_to(Some(given), Some(work), path) {
@@ -163,7 +163,7 @@ impl Script {
 }
 
 /// As [`whole`], by the plan alone.
-fn named(plan: &Plan, path: &StepPath) -> String {
+pub(super) fn without_rounds(plan: &Plan, path: &StepPath) -> String {
     let is_each = |label: &str| plan.steps.iter().any(|step| step.label == label && matches!(step.verb, Verb::Each(_)));
     let mut out = String::new();
     for piece in path.as_str().split_inclusive(']') {
