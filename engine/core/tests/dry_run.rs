@@ -221,11 +221,13 @@ fn the_ways_are_bounded_and_that_is_said() {
     let claimed: Vec<&str> =
         dry.steps.iter().filter(|s| !matches!(s.verdict, Verdict::CannotKnow { .. })).map(|s| s.path.as_str()).collect();
     assert_eq!(claimed, ["look"]);
+    // All steps are told: also those that none of the ways came to that were followed.
+    assert_eq!((dry.steps.len(), dry.unfollowed_from.unwrap().as_str(), dry.more_steps), (20, "a8", false));
     let list = format!("[{}]", vec!["0"; 200].join(", "));
     let inner = format!("- {{id: f, each: {{in: '{list}', steps: [{{id: a, set: {{x: item}}}}]}}}}");
     let dry = predicted(&format!("- {{id: e, each: {{in: '{list}', steps: [{}]}}}}\n", inner.trim_start_matches("- ")), false);
     assert!(!dry.complete);
-    assert_eq!(dry.steps.len(), runbook_core::limits::DRY_RUN_STEPS);
+    assert_eq!((dry.steps.len(), dry.more_steps), (runbook_core::limits::DRY_RUN_STEPS, true));
 }
 
 #[test]

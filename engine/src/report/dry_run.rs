@@ -182,12 +182,17 @@ pub fn summary(dry: &DryRun) -> String {
         }
     }
     let ways = if dry.ways == 1 { "one way".to_owned() } else { format!("{} ways", dry.ways) };
-    let complete = if dry.complete { "" } else { ", and more that were not followed" };
+    let from = dry.unfollowed_from.as_ref().map(|path| format!(": nothing is claimed from {} on", quoted(path.as_str())));
+    let complete = match dry.complete {
+        true => String::new(),
+        false => format!(", and more that were not followed{}", from.unwrap_or_default()),
+    };
+    let more = if dry.more_steps { "; there are more steps than are shown" } else { "" };
     let ends = match ends.as_slice() {
         [] => "followed to no end".to_owned(),
         ends => format!("ends {}", ends.join(" or ").replace('_', " ")),
     };
-    format!("{ways}{complete}; {ends}; {} unknown", dry.unknown)
+    format!("{ways}{complete}; {ends}; {} unknown{more}", dry.unknown)
 }
 
 /// What the whole rests on, in a sentence.

@@ -136,6 +136,12 @@ pub struct DryRun {
     pub ways: u64,
     /// False where there is more than was followed: from the first such place on nothing is claimed.
     pub complete: bool,
+    /// That place: the first step of which nothing is claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfollowed_from: Option<StepPath>,
+    /// There are more steps than are told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub more_steps: bool,
     /// Steps of which something cannot be known: those whose verdict says so.
     pub unknown: usize,
     /// The case of a test that says what would not be known; filled in by whoever has it.
@@ -288,9 +294,7 @@ pub fn dry_run(
         None => follow(plan, first, world, true)?.unwrap_or_default(),
     };
     let mut walked = walked;
-    if walked.cut.is_none() {
-        passed::add(plan, &mut walked.history);
-    }
+    walked.all_told = passed::add(plan, &mut walked.history, walked.cut.as_deref());
     Ok(told(plan, started, &walked))
 }
 
@@ -324,6 +328,8 @@ struct Walked {
     ways: u64,
     /// The first place where a way was not followed further: what is said from there on is not final.
     cut: Option<Vec<u32>>,
+    /// False where there are more steps than are told.
+    all_told: bool,
 }
 
 impl Walked {
@@ -444,12 +450,14 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         let mut step = predicted(plan, seen);
         let is_final = walked.cut.as_ref().is_none_or(|cut| seen.place < *cut);
         if !is_final && !matches!(step.verdict, Verdict::CannotKnow { .. }) {
-            step.verdict = Verdict::CannotKnow { because: "more ways lead here than were followed".to_owned() };
+            step.verdict = Verdict::CannotKnow { because: passed::UNFOLLOWED.to_owned() };
         }
         step
     };
     let mut steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
-    let whole = longest::of_wholes(plan, &mut steps, &walked.history, walked.cut.is_none());
+    let cut = walked.cut.as_ref().map(|cut| walked.history.partition_point(|seen| seen.place < *cut));
+    let unfollowed_from = cut.and_then(|cut| steps.get(cut)).map(|step| step.path.clone());
+    let whole = longest::of_wholes(plan, &mut steps, &walked.history, cut);
     let unknown = steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     let mut dry = DryRun {
         procedure: started.procedure.clone(),
@@ -464,6 +472,8 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         outcomes: walked.outcomes.clone(),
         ways: walked.ways,
         complete: walked.cut.is_none(),
+        unfollowed_from,
+        more_steps: !walked.all_told,
         unknown,
         supposes: None,
     };

@@ -99,11 +99,12 @@ fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
     delays.fold(timeout.saturating_mul(retry.attempts), Duration::saturating_add)
 }
 
-/// Says of each step that holds others how long these take at most, and how long all of them do. `complete`: whether all that may be done
-/// is among the steps.
-pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &History, complete: bool) -> Option<Longest> {
-    let mut whole =
-        Whole { plan, places: BTreeMap::new(), steps, history, rounds: BTreeMap::new(), complete, found: BTreeMap::new() };
+/// Says of each step that holds others how long these take at most, and how long all of them do. `cut`: the number of the first step of
+/// which nothing is claimed.
+pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &History, cut: Option<usize>) -> Option<Longest> {
+    let (complete, claimed) = (cut.is_none(), cut.unwrap_or(steps.len()));
+    let (places, rounds, found) = Default::default();
+    let mut whole = Whole { plan, places, steps, history, rounds, complete, claimed, found };
     whole.places = whole.steps.iter().enumerate().map(|(place, step)| (step.path.clone(), place)).collect();
     whole.look_for_rounds();
     // The innermost first: what stands inside a step stands behind it.
@@ -111,7 +112,7 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
         let Some(step) = whole.steps.get(place) else { continue };
         if plan.step(step.step).verb.is_container() && !matches!(step.verdict, Verdict::WouldSkip { .. }) {
             let (path, ix) = (step.path.clone(), step.step);
-            let longest = whole.inside(place, ix, &path);
+            let longest = if place < whole.claimed { whole.inside(place, ix, &path) } else { Longest::Unknown };
             whole.found.insert(path, longest);
         }
     }
@@ -134,6 +135,8 @@ struct Whole<'p> {
     /// Of each `repeat`, the rounds that are shown.
     rounds: BTreeMap<String, BTreeSet<u32>>,
     complete: bool,
+    /// How many of the steps come before anything that is not claimed.
+    claimed: usize,
     found: BTreeMap<StepPath, Longest>,
 }
 
@@ -152,7 +155,7 @@ impl Whole<'_> {
     /// Of one step; none where no way comes to it, or it is skipped.
     fn step(&self, ix: StepIx, prefix: &str) -> Longest {
         let path = StepPath::within(prefix, &self.plan.step(ix).label);
-        match self.places.get(&path).and_then(|place| self.steps.get(*place)) {
+        match self.places.get(&path).and_then(|place| self.steps.get(*place).filter(|_| *place < self.claimed)) {
             None if self.complete => Longest::NONE,
             None => Longest::Unknown,
             Some(step) if matches!(step.verdict, Verdict::WouldSkip { .. }) => Longest::NONE,

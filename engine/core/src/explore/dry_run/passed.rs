@@ -17,18 +17,24 @@ enum Why {
     Perhaps(String),
 }
 
-/// Adds every step that no way has come to, where all ways were followed to their ends.
-pub(super) fn add(plan: &Plan, history: &mut History) {
+/// What is said of what stands where not every way was followed.
+pub(super) const UNFOLLOWED: &str = "more ways lead here than were followed";
+
+/// Adds every step that no way has come to. `cut`: the first place from which on not every way was followed. False where there are more
+/// steps than are told.
+pub(super) fn add(plan: &Plan, history: &mut History, cut: Option<&[u32]>) -> bool {
     let seen = history.iter().map(|seen| ((seen.path.clone(), seen.step), &**seen)).collect();
-    let mut passed = Passed { plan, seen, found: Vec::new(), room: limits::DRY_RUN_STEPS.saturating_sub(history.len()) };
+    let room = limits::DRY_RUN_STEPS.saturating_sub(history.len());
+    let mut passed = Passed { plan, seen, found: Vec::new(), room, all: true, cut };
     let main = plan.main();
     passed.list(&main.body, "", &[0], None);
     passed.list(&main.finally, "~finally", &[FINALLY], None);
-    let found = passed.found;
+    let (found, all) = (passed.found, passed.all);
     if !found.is_empty() {
         history.extend(found.into_iter().map(Into::into));
         history.sort_by(|one, other| one.order(other));
     }
+    all
 }
 
 /// Where what tidies up stands among the lists of a procedure.
@@ -39,8 +45,10 @@ struct Passed<'p> {
     /// By path and step: branches of one `choose` may have steps of one path.
     seen: BTreeMap<(StepPath, StepIx), &'p Seen>,
     found: Vec<Seen>,
-    /// How many more are told.
+    /// How many more are told, and whether these were all.
     room: usize,
+    all: bool,
+    cut: Option<&'p [u32]>,
 }
 
 impl<'p> Passed<'p> {
@@ -51,12 +59,21 @@ impl<'p> Passed<'p> {
             match self.at(prefix, *ix) {
                 Some(seen) => self.seen_step(seen),
                 None => {
-                    let Some(why) = why.cloned().or_else(|| self.why(list, number as usize - 1, prefix)) else { continue };
                     let place: Vec<u32> = place.iter().copied().chain([number]).collect();
+                    let why = match self.unfollowed(&place) {
+                        None => why.cloned().or_else(|| self.why(list, number as usize - 1, prefix)),
+                        unfollowed => unfollowed,
+                    };
+                    let Some(why) = why else { continue };
                     self.unseen_step(*ix, path, place, &why);
                 }
             }
         }
+    }
+
+    /// Whether what stands at a place may be come to by ways that were not followed.
+    fn unfollowed(&self, place: &[u32]) -> Option<Why> {
+        self.cut.filter(|cut| place >= *cut).map(|_| Why::Perhaps(UNFOLLOWED.to_owned()))
     }
 
     /// What was seen of a step whose path begins like this.
@@ -71,6 +88,7 @@ impl<'p> Passed<'p> {
 
     fn unseen_step(&mut self, ix: StepIx, path: StepPath, place: Vec<u32>, why: &Why) {
         if self.room == 0 {
+            self.all = false;
             return;
         }
         self.room -= 1;
@@ -103,6 +121,9 @@ impl<'p> Passed<'p> {
     fn seen_step(&mut self, seen: &'p Seen) {
         let (path, place) = (&seen.path, &seen.place);
         if seen.does.is_empty() {
+            if let Some(why) = self.unfollowed(place) {
+                return self.whole(seen.step, path, place, &why);
+            }
             // Where it is skipped on every way, so is what stands inside it.
             if seen.skipped.is_some() && seen.doubt.is_none() && seen.always {
                 self.whole(seen.step, path, place, &Why::Never(format!("`{}` is skipped", path.label())));
@@ -114,7 +135,7 @@ impl<'p> Passed<'p> {
             match self.begun(&prefix, list) {
                 true => self.list(list, &prefix, &place, None),
                 false => {
-                    let why = self.not_begun(seen, number);
+                    let why = self.unfollowed(&place).or_else(|| self.not_begun(seen, number));
                     why.iter().for_each(|why| self.list(list, &prefix, &place, Some(why)));
                 }
             }
