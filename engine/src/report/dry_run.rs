@@ -187,7 +187,7 @@ pub fn summary(dry: &DryRun) -> String {
         true => String::new(),
         false => format!(", and more that were not followed{}", from.unwrap_or_default()),
     };
-    let more = if dry.more_steps { "; there are more steps than are shown" } else { "" };
+    let more = if dry.more_steps { "; there may be more steps than are shown" } else { "" };
     let ends = match ends.as_slice() {
         [] => "followed to no end".to_owned(),
         ends => format!("ends {}", ends.join(" or ").replace('_', " ")),

@@ -139,7 +139,7 @@ pub struct DryRun {
     /// That place: the first step of which nothing is claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfollowed_from: Option<StepPath>,
-    /// There are more steps than are told.
+    /// There may be more steps than are told.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more_steps: bool,
     /// Steps of which something cannot be known: those whose verdict says so.
@@ -294,7 +294,7 @@ pub fn dry_run(
         None => follow(plan, first, world, true)?.unwrap_or_default(),
     };
     let mut walked = walked;
-    walked.all_told = passed::add(plan, &mut walked.history, walked.cut.as_deref());
+    walked.all_told &= passed::add(plan, &mut walked.history, walked.cut.as_deref());
     Ok(told(plan, started, &walked))
 }
 
@@ -328,7 +328,7 @@ struct Walked {
     ways: u64,
     /// The first place where a way was not followed further: what is said from there on is not final.
     cut: Option<Vec<u32>>,
-    /// False where there are more steps than are told.
+    /// False where there may be more steps than are told.
     all_told: bool,
 }
 
@@ -404,6 +404,8 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
             fresh.extend(ways);
         }
     }
+    // Items and rounds that were not come to are not told.
+    walked.all_told = !budget.is_spent();
     let mut ways = done.iter();
     if let Some(first) = ways.next() {
         walked.history = ways.fold(first.seen.clone(), |history, way| seen::join(&history, &way.seen));
