@@ -38,6 +38,20 @@ fn what_cannot_be_read_is_left_and_told() {
     desk.run("fmt tyr").exits(2).says("there is no procedure");
 }
 
+/// Where an anchor stands, the order of keys is left; that is said once for each map, with where and why, and `--check` means the same.
+#[test]
+fn an_order_that_is_left_is_told() {
+    let bound = procedure("steps:\n  - effect: read\n    id: go\n    exec: &go [go]\n");
+    let desk = Desk::new(&[("try.yaml", &bound)]);
+    for line in ["fmt --check", "fmt", "fmt --check"] {
+        desk.run(line)
+            .exits(0)
+            .says("try.yaml:6: the order of these keys is left as it is, because `&go` stands among them")
+            .says("in form: 1 file");
+    }
+    assert_eq!(std::fs::read_to_string(desk.path("try.yaml")).unwrap(), bound);
+}
+
 #[test]
 fn standard_input_is_printed_in_its_form() {
     let desk = Desk::new(&[]);

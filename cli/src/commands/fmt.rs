@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use runbook_core::diagnostic::Source;
-use runbook_core::layout::{Unlaid, lay_out};
+use runbook_core::layout::{self, Unlaid};
 use runbook_core::limits;
 use runbook_engine::catalogue::{self, Catalogue};
 
@@ -88,8 +88,13 @@ fn one(file: &catalogue::File, check: bool, ui: &mut Ui, tally: &mut Tally) -> R
 
 /// The text of a document in its canonical form, or what is said of why there is none.
 fn laid_out(source: &Source, name: &str, ui: &mut Ui) -> Option<String> {
-    match lay_out(source) {
-        Ok(text) => return Some(text),
+    match layout::laid_out(source) {
+        Ok(laid) => {
+            for left in &laid.left {
+                ui.say(&format!("{}: {left}", Tone::Warning.paint(&format!("{name}:{}", left.line))));
+            }
+            return Some(laid.text);
+        }
         Err(Unlaid::Unread(found)) => check::show(&found.into_sorted(), source, ui),
         Err(why) => ui.say(&format!("{}: left as it is, because {why}", Tone::Warning.paint(name))),
     }

@@ -14,6 +14,7 @@ use crate::diagnostic::{Code, Diagnostics, Source, Span};
 use crate::document::decode::Reading;
 use crate::document::{Node, NodeKind, yaml};
 use crate::limits;
+use crate::markdown::quoted;
 
 /// Why a document is left as it is.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +29,39 @@ pub enum Unlaid {
     Unkept(&'static str),
 }
 
+/// A document in its canonical form.
+#[derive(Debug)]
+pub struct Laid {
+    pub text: String,
+    pub left: Vec<LeftOrder>,
+}
+
+/// A map whose keys are not in canonical order, because an anchor or alias stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOrder {
+    /// Where it began in what was read, from 1.
+    pub line: usize,
+    /// `&name` or `*name`, the first of them.
+    pub bound: String,
+}
+
+impl std::fmt::Display for LeftOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bound = quoted(&self.bound);
+        write!(
+            f,
+            "the order of these keys is left as it is, because {bound} stands among them; without it they can be put in order"
+        )
+    }
+}
+
 /// The text of a document in its canonical form.
 pub fn lay_out(source: &Source) -> Result<String, Unlaid> {
+    laid_out(source).map(|laid| laid.text)
+}
+
+/// A document in its canonical form, with what of it has another order.
+pub fn laid_out(source: &Source) -> Result<Laid, Unlaid> {
     let text = &*source.text;
     let crlf = text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r'));
     let (mark, body) = text.strip_prefix('\u{feff}').map_or(("", text), |body| ("\u{feff}", body));
@@ -44,7 +76,13 @@ pub fn lay_out(source: &Source) -> Result<String, Unlaid> {
         return Err(Unlaid::Foreign);
     }
     let page = read::page(&plain.text).ok_or(Unlaid::Unkept("its comments cannot be told from its values"))?;
-    let written = write::page(&page, text_of(&tree, "kind")).map_err(Unlaid::Unkept)?;
+    let (written, left) = write::page(&page, text_of(&tree, "kind")).map_err(Unlaid::Unkept)?;
+    let line = |key: &str| {
+        // The key is a part of the text.
+        let before = (key.as_ptr() as usize).saturating_sub(plain.text.as_ptr() as usize);
+        1 + plain.text.get(..before).map_or(0, |before| before.matches('\n').count())
+    };
+    let left = left.iter().map(|left| LeftOrder { line: line(left.key), bound: left.bound.to_owned() }).collect();
     let again = Source::new(source.name.clone(), &*written);
     let same = parsed(&again).is_ok_and(|other| says_the_same(&tree, &other))
         && read::page(&written).is_some_and(|other| page.comments() == other.comments());
@@ -52,7 +90,7 @@ pub fn lay_out(source: &Source) -> Result<String, Unlaid> {
         return Err(Unlaid::Unkept("laid out it would say something else"));
     }
     let written = if crlf { written.replace('\n', "\r\n") } else { written };
-    Ok(format!("{mark}{written}"))
+    Ok(Laid { text: format!("{mark}{written}"), left })
 }
 
 /// The tree of a text without any fault of YAML.

@@ -190,3 +190,29 @@ proptest! {
         }
     }
 }
+
+/// A map with an anchor keeps the order of its keys, which is said where another order is the canonical one.
+#[test]
+fn an_order_that_is_left_is_told() {
+    let head = "apiVersion: runbook/v1\nkind: Runbook\nname: a\nversion: 1.0.0\n";
+    let told = |steps: &str| {
+        let text = format!("{head}{steps}");
+        let laid = laid_out(&Source::new("a.yaml", text.as_str())).unwrap();
+        let again = laid_out(&Source::new("a.yaml", laid.text.as_str())).unwrap();
+        assert_eq!((&again.text, again.left.len()), (&laid.text, laid.left.len()), "{text}");
+        laid.left.into_iter().map(|left| (left.line, left.bound)).collect::<Vec<_>>()
+    };
+    let left = |line, bound: &str| vec![(line, bound.to_owned())];
+    assert_eq!(told("steps:\n- effect: read\n  id: go\n  exec: [go]\n"), []);
+    // In order already.
+    assert_eq!(told("steps:\n- id: go\n  exec: &go [go]\n  effect: read\n"), []);
+    assert_eq!(told("steps:\n- effect: read\n  id: go\n  exec: &go [go]\n"), left(6, "&go"));
+    assert_eq!(told("steps:\n- {effect: read, id: go, exec: &go [go]}\n- id: b\n  exec: *go\n  effect: read\n"), left(6, "&go"));
+    assert_eq!(told("steps:\n# why\n- {id: a, exec: &go [go]}\n-\n  # of it\n  exec: *go\n  id: b\n"), left(10, "*go"));
+    // Windows writes lines otherwise, and begins with a mark.
+    let text = format!("\u{feff}{head}steps:\n- effect: read\n  exec: &go [go]\n").replace('\n', "\r\n");
+    let laid = laid_out(&Source::new("a.yaml", text.as_str())).unwrap();
+    assert_eq!(laid.left.first().map(|left| left.line), Some(6));
+    // The outermost as well.
+    assert_eq!(told("on_failure: &x\n- exec: [go]\n  effect: read\nsteps:\n- id: b\n  exec: [b]\n  effect: read\n"), left(1, "&x"));
+}

@@ -8,8 +8,16 @@ const STEP: usize = 2;
 
 type Result<T = ()> = std::result::Result<T, &'static str>;
 
-pub(super) fn page(page: &Page, kind: Option<&str>) -> Result<String> {
-    let mut writer = Writer { out: String::new(), kept: false };
+/// A map whose keys stay in the order in which they were written.
+pub(super) struct Left<'t> {
+    /// Its first key.
+    pub key: &'t str,
+    /// The first anchor or alias in it.
+    pub bound: &'t str,
+}
+
+pub(super) fn page<'t>(page: &Page<'t>, kind: Option<&str>) -> Result<(String, Vec<Left<'t>>)> {
+    let mut writer = Writer { out: String::new(), kept: false, left: Vec::new() };
     for (n, line) in page.head.iter().enumerate() {
         writer.line(line, 0, n == 0);
     }
@@ -22,16 +30,17 @@ pub(super) fn page(page: &Page, kind: Option<&str>) -> Result<String> {
         }
         _ => return Err("a document is a map"),
     }
-    Ok(writer.out)
+    Ok((writer.out, writer.left))
 }
 
-struct Writer {
+struct Writer<'t> {
     out: String,
     /// Whether what was written last would take an empty line behind it for its own.
     kept: bool,
+    left: Vec<Left<'t>>,
 }
 
-impl Writer {
+impl<'t> Writer<'t> {
     fn indent(&mut self, by: usize) {
         self.out.extend(std::iter::repeat_n(' ', by));
     }
@@ -67,7 +76,15 @@ impl Writer {
 
     /// The entries of a collection, each on lines of its own. With `begun`, the line on which the first one stands has been begun, and
     /// the comments before it have been written.
-    fn entries(&mut self, collection: &Collection, is_map: bool, of: Option<&'static Type>, indent: usize, begun: bool) -> Result {
+    fn entries(
+        &mut self,
+        collection: &Collection<'t>,
+        is_map: bool,
+        of: Option<&'static Type>,
+        indent: usize,
+        begun: bool,
+    ) -> Result {
+        self.left.extend(left(collection, of));
         for (n, entry) in ordered(collection, of).into_iter().enumerate() {
             let begun = begun && n == 0;
             if !begun {
@@ -101,7 +118,7 @@ impl Writer {
     }
 
     /// The comments before the first entry of what begins on the line of its `-`: they stand above it.
-    fn first_lines(&mut self, part: &Part, of: Option<&'static Type>, indent: usize, mut first: bool) {
+    fn first_lines(&mut self, part: &Part<'t>, of: Option<&'static Type>, indent: usize, mut first: bool) {
         let (Body::List(collection) | Body::Map(collection)) = &part.body else { return };
         if !part.is_compact() {
             return;
@@ -117,7 +134,7 @@ impl Writer {
         }
     }
 
-    fn key(&mut self, key: &Part) -> Result {
+    fn key(&mut self, key: &Part<'t>) -> Result {
         if !key.anchor.is_empty() {
             self.out.push_str(key.anchor);
             self.out.push(' ');
@@ -134,7 +151,7 @@ impl Writer {
     }
 
     /// What stands behind a key or a `-`, to the end of its last line.
-    fn value(&mut self, part: &Part, of: Option<&'static Type>, indent: usize, is_item: bool) -> Result {
+    fn value(&mut self, part: &Part<'t>, of: Option<&'static Type>, indent: usize, is_item: bool) -> Result {
         let of = of.map(|of| of.of(form(&part.body)));
         if !part.anchor.is_empty() {
             self.out.extend([" ", part.anchor]);
@@ -199,7 +216,7 @@ impl Writer {
     }
 
     /// A value on one line.
-    fn flow(&mut self, part: &Part, of: Option<&'static Type>) -> Result {
+    fn flow(&mut self, part: &Part<'t>, of: Option<&'static Type>) -> Result {
         let (collection, is_map) = match &part.body {
             Body::Absent => return Ok(()),
             Body::Alias(text) | Body::Scalar(text) => {
@@ -210,6 +227,7 @@ impl Writer {
             Body::List(collection) => (collection, false),
             Body::Map(collection) => (collection, true),
         };
+        self.left.extend(left(collection, of));
         self.out.push(if is_map { '{' } else { '[' });
         for (n, entry) in ordered(collection, of).into_iter().enumerate() {
             if n > 0 {
@@ -229,27 +247,27 @@ impl Writer {
     }
 }
 
-impl Part<'_> {
+impl<'t> Part<'t> {
     /// Whether it may begin on the line of its `-`.
     fn is_compact(&self) -> bool {
         let collection = matches!(&self.body, Body::List(collection) | Body::Map(collection) if !collection.is_inline());
         collection && self.anchor.is_empty() && self.opening.is_none() && self.closing.is_none()
     }
 
-    /// Whether an anchor or alias stands in it: then the order of what is around it matters.
-    fn is_bound(&self) -> bool {
-        !self.anchor.is_empty()
-            || match &self.body {
-                Body::Alias(_) => true,
-                Body::List(collection) | Body::Map(collection) => collection.entries.iter().any(Entry::is_bound),
-                _ => false,
-            }
+    /// The first anchor or alias in it: with one, the order of what is around it matters.
+    fn bound(&self) -> Option<&'t str> {
+        match &self.body {
+            _ if !self.anchor.is_empty() => Some(self.anchor),
+            Body::Alias(alias) => Some(alias),
+            Body::List(collection) | Body::Map(collection) => collection.entries.iter().find_map(Entry::bound),
+            _ => None,
+        }
     }
 }
 
-impl Entry<'_> {
-    fn is_bound(&self) -> bool {
-        self.value.is_bound() || self.key.as_ref().is_some_and(Part::is_bound)
+impl<'t> Entry<'t> {
+    fn bound(&self) -> Option<&'t str> {
+        self.key.as_ref().and_then(Part::bound).or_else(|| self.value.bound())
     }
 
     fn name(&self) -> &str {
@@ -284,11 +302,27 @@ fn of_entry(entry: &Entry, of: Option<&'static Type>) -> Option<&'static Type> {
 
 /// The entries in their canonical order.
 fn ordered<'p, 't>(collection: &'p Collection<'t>, of: Option<&'static Type>) -> Vec<&'p Entry<'t>> {
+    match collection.entries.iter().any(|entry| entry.bound().is_some()) {
+        true => collection.entries.iter().collect(),
+        false => sorted(collection, of),
+    }
+}
+
+fn sorted<'p, 't>(collection: &'p Collection<'t>, of: Option<&'static Type>) -> Vec<&'p Entry<'t>> {
     let mut entries: Vec<&Entry> = collection.entries.iter().collect();
-    if let Some(shape) = of.and_then(Type::shape)
-        && !entries.iter().any(|entry| entry.is_bound())
-    {
+    if let Some(shape) = of.and_then(Type::shape) {
         entries.sort_by_key(|entry| shape.rank(entry.name()));
     }
     entries
+}
+
+/// Of a map that would be in another order, were nothing bound in it.
+fn left<'t>(collection: &Collection<'t>, of: Option<&'static Type>) -> Option<Left<'t>> {
+    let bound = collection.entries.iter().find_map(Entry::bound)?;
+    let moved = sorted(collection, of).into_iter().zip(&collection.entries).any(|(one, other)| !std::ptr::eq(one, other));
+    let first = collection.entries.iter().find_map(|entry| match &entry.key.as_ref()?.body {
+        Body::Scalar(key) => Some(*key),
+        _ => None,
+    });
+    first.filter(|_| moved).map(|key| Left { key, bound })
 }
