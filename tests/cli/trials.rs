@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use runbook_core::check::CheckOptions;
 use runbook_core::explore::Verdict;
+use runbook_core::run::event::{OutcomeKind, StepOutcome};
+use runbook_core::run::view::{Standing, StepView};
 use runbook_core::trial;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::report::dry_run;
@@ -177,7 +179,7 @@ fn what_is_shipped_is_tested() {
 fn what_is_shipped_is_predicted_with_each_of_its_cases() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
     let examples = std::fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
-    let mut predicted = 0;
+    let (mut predicted, mut ran, mut smooth_ones) = (0, 0, 0);
     for folder in examples.filter(|path| path.is_dir()).chain([root.join("runbooks")]) {
         let catalogue = Catalogue::open(&folder).unwrap();
         for test in catalogue.tests() {
@@ -196,14 +198,33 @@ fn what_is_shipped_is_predicted_with_each_of_its_cases() {
                 }
                 let played = trial::play(&case, &test.source, &plan);
                 assert!(played.passed(), "{name}: {:#?}", played.faults);
+                let ended = |view: &StepView<'_>| if let Standing::Ended(outcome) = view.standing() { Some(outcome) } else { None };
+                // Nothing went otherwise than a dry run takes it.
+                let smooth = played.run.outcome().is_some_and(|outcome| outcome.kind == OutcomeKind::Succeeded)
+                    && played.run.steps().all(|view| matches!(ended(&view), Some(StepOutcome::Succeeded | StepOutcome::Skipped)));
                 for step in &dry.steps {
-                    let began = played.run.find_step(&step.path).is_some_and(|view| view.work().is_some());
-                    let skipped = matches!(step.verdict, Verdict::WouldSkip { .. });
-                    assert!(!(began && skipped), "{name}: {} would be skipped, and was not", step.path);
+                    let view = played.run.find_step(&step.path);
+                    let began = view.as_ref().is_some_and(|view| view.work().is_some());
+                    match step.verdict {
+                        Verdict::WouldSkip { .. } => {
+                            assert!(!began, "{name}: {} would be skipped, and was not", step.path);
+                        }
+                        Verdict::WouldRun => {
+                            let end = view.as_ref().and_then(ended);
+                            assert_ne!(end, Some(StepOutcome::Skipped), "{name}: {} would run, and was skipped", step.path);
+                            assert!(!smooth || end.is_some(), "{name}: {} would run, and did not", step.path);
+                            if let Some(work) = view.as_ref().and_then(|view| view.work()) {
+                                assert_eq!(Some(&**work), step.work.as_ref(), "{name}: {}", step.path);
+                                ran += 1;
+                            }
+                        }
+                        Verdict::CannotKnow { .. } => {}
+                    }
                 }
+                smooth_ones += usize::from(smooth);
                 predicted += 1;
             }
         }
     }
-    assert!(predicted > 50, "{predicted}");
+    assert!(predicted > 50 && ran > 100 && smooth_ones > 10, "{predicted} {ran} {smooth_ones}");
 }
