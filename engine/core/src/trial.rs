@@ -21,6 +21,7 @@ use crate::document::clipped;
 use crate::document::test::{Case, StandInEnd};
 use crate::explore::{DryRun, Options, dry_run};
 use crate::limits;
+use crate::markdown::quoted;
 use crate::plan::Plan;
 use crate::run::{Event, Run};
 
@@ -119,7 +120,7 @@ struct Incomplete {
 
 impl Incomplete {
     fn told(self, case: &Case, source: &Source) -> Diagnostic {
-        let message = format!("`{}` cannot be played: {}", case.name.value, self.message);
+        let message = format!("{} cannot be played: {}", quoted(&case.name.value), self.message);
         Diagnostic::new(Code::RB0502, source, self.at.unwrap_or(case.name.span), message).help(self.help)
     }
 }

@@ -629,3 +629,21 @@ proptest! {
         let _ = parse_json(&source);
     }
 }
+
+/// What is not ours stands in a message between signs of its own, so that Markdown and HTML show it as it is.
+#[test]
+fn messages_quote_what_they_name() {
+    use runbook_core::prose::{Piece, message};
+    let names = fixture();
+    for (source, named) in [
+        ("inputs.tags[\"a`b\"]", vec!["inputs.tags[\"a`b\"]", "a`b", "tier"]),
+        ("inputs.name.matches(\"`(\")", vec!["inputs.name.matches(\"`(\")", "`("]),
+        ("inputs.tags[\"`\"] + \"``\"", vec!["inputs.tags[\"`\"] + \"``\"", "`", "tier"]),
+    ] {
+        let error = Expression::parse(source, Origin::default()).unwrap().evaluate(&names).map(|_| ()).unwrap_err().message;
+        let pieces = message(&error);
+        let code: Vec<&str> =
+            pieces.iter().filter_map(|piece| if let Piece::Code(code) = piece { Some(code.as_str()) } else { None }).collect();
+        assert_eq!(code.get(..named.len()), Some(&*named), "{error}");
+    }
+}

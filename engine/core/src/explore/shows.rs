@@ -4,6 +4,7 @@ use super::story::changes;
 use super::target::target;
 use super::turn::What;
 use super::way::{Choice, Way};
+use crate::markdown::quoted;
 use crate::plan::StepIx;
 use crate::run::Command;
 use crate::run::decision::Purpose;
@@ -50,7 +51,7 @@ impl Way {
                 for (call, lock) in one.locks() {
                     let same = locks.iter().find(|(by, held)| *held == lock && by.path() != call.path());
                     if let Some((by, _)) = same {
-                        clashes.push((call.step_ix(), by.step_ix(), format!("both need the lock `{lock}`")));
+                        clashes.push((call.step_ix(), by.step_ix(), format!("both need the lock {}", quoted(&lock))));
                     }
                 }
             }

@@ -11,6 +11,7 @@ use super::operators::{Operator, named};
 use super::syntax::{Kind, Node, Tree};
 use super::{Names, nearest};
 use crate::limits;
+use crate::markdown::quoted;
 use crate::value::{Map, Value};
 
 /// Why an evaluation ended early.
@@ -259,7 +260,7 @@ impl Evaluation<'_> {
     /// The written form of a reference, or what it is.
     fn described(&self, node: &Node) -> String {
         match self.tree.path_of(node) {
-            Some(reference) => format!("`{}`", reference.path.join(".")),
+            Some(reference) => quoted(&reference.path.join(".")),
             None => "this value".to_owned(),
         }
     }
@@ -281,13 +282,13 @@ pub(super) fn member_of<'v>(
 ) -> Result<Cow<'v, Value>, String> {
     let missing = |map: &Map| {
         let near = match nearest(name, map.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => format!("did you mean {}?", quoted(near)),
             None if map.is_empty() => "it is empty".to_owned(),
             None => {
-                format!("it has {}", map.keys().take(8).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "))
+                format!("it has {}", map.keys().take(8).map(|key| quoted(key)).collect::<Vec<_>>().join(", "))
             }
         };
-        format!("{} has no member `{name}`; {near}", described())
+        format!("{} has no member {}; {near}", described(), quoted(name))
     };
     match of {
         Cow::Borrowed(Value::Map(map)) => match map.get(name) {
@@ -303,7 +304,7 @@ pub(super) fn member_of<'v>(
         of => match (of.as_ref(), functions::part(&of, name)) {
             (Value::Null, _) if optional => Ok(Cow::Owned(Value::Null)),
             (_, Some(part)) => Ok(Cow::Owned(part)),
-            (other, None) => Err(format!("{} is {}, which has no member `{name}`", described(), named(other))),
+            (other, None) => Err(format!("{} is {}, which has no member {}", described(), named(other), quoted(name))),
         },
     }
 }

@@ -10,6 +10,7 @@ use super::evaluate::{Stop, evaluate};
 use super::syntax::{self, Tree};
 use super::types::{self, Type, TypeFault, TypeFaultKind, Types};
 use super::{EvalError, Names, ParseError, Reference};
+use crate::markdown::quoted;
 use crate::plan::Origin;
 use crate::value::Value;
 
@@ -76,7 +77,10 @@ impl Expression {
     }
 
     fn error(&self, message: String, offset: usize) -> EvalError {
-        EvalError { message: format!("`{}`: {message}", shortened(&self.source)), at: super::place(&self.at, &self.source, offset) }
+        EvalError {
+            message: format!("{}: {message}", quoted(&shortened(&self.source))),
+            at: super::place(&self.at, &self.source, offset),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::text::{number_text, plain_text};
 use super::types::Type;
 use super::{parse_json, to_json};
 use crate::limits;
+use crate::markdown;
 use crate::value::{Value, parse_duration};
 
 pub(super) type Call = fn(&[&Value]) -> Result<Value, String>;
@@ -235,8 +236,8 @@ fn matches(a: &[&Value]) -> Result<Value, String> {
         .backtrack_limit(limits::PATTERN_BACKTRACK)
         .delegate_size_limit(limits::PATTERN_PROGRAM_BYTES)
         .build()
-        .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))?;
-    regex.is_match(text.as_str()).map(Value::Bool).map_err(|error| format!("`{pattern}`: {error}"))
+        .map_err(|error| format!("{} is not a regular expression: {error}", markdown::quoted(pattern)))?;
+    regex.is_match(text.as_str()).map(Value::Bool).map_err(|error| format!("{}: {error}", markdown::quoted(pattern)))
 }
 
 fn parse_int(a: &[&Value]) -> Result<Value, String> {

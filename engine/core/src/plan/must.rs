@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Origin, Plan, StepIx};
 pub use crate::document::must::{RunEnd, StepMoment};
 use crate::effect::Effect;
+use crate::markdown::quoted;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Must {
@@ -55,7 +56,7 @@ impl Plan {
             return Some(must.broken(self));
         }
         let of = self.policy_must.get(number.checked_sub(own)?)?;
-        Some(format!("in `{}` {}: so the policy `{}` says", self.main().name, of.must.broken(self), of.policy))
+        Some(format!("in `{}` {}: so the policy {} says", self.main().name, of.must.broken(self), quoted(&of.policy)))
     }
 }
 

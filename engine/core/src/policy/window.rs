@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PolicyContext;
 use crate::limits;
+use crate::markdown::quoted;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -46,10 +47,10 @@ pub struct Closed {
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` may not be changed now: {}", self.environment, self.reason)?;
+        write!(f, "{} may not be changed now: {}", quoted(&self.environment), self.reason)?;
         match self.opens_at {
             Some(at) => write!(f, "; changes may start again at {at}"),
-            None => write!(f, "; no later time is free, so change the windows of `{}` in workspace.yaml", self.environment),
+            None => write!(f, "; no later time is free, so change the windows of {} in workspace.yaml", quoted(&self.environment)),
         }
     }
 }

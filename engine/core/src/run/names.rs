@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::expr::Names;
 use crate::id::Id;
+use crate::markdown::quoted;
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -41,7 +42,7 @@ impl InScope<'_> {
     }
 
     fn step(&self, name: &str) -> Result<Value, String> {
-        let Ok(id) = name.parse::<Id>() else { return Err(format!("`{name}` is not the id of a step")) };
+        let Ok(id) = name.parse::<Id>() else { return Err(format!("{} is not the id of a step", quoted(name))) };
         if let Some(value) = self.given(&id) {
             return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
         }
@@ -167,7 +168,7 @@ impl Names for InScope<'_> {
             ("result", _) => self.result.cloned().ok_or_else(|| "`result` is known only in `outputs` and `expect`".to_owned()),
             ("inputs", Some(name)) => {
                 let inputs = &self.run.frame_of(self.scope).inputs;
-                inputs.get(name).cloned().ok_or_else(|| format!("there is no input `{name}`"))
+                inputs.get(name).cloned().ok_or_else(|| format!("there is no input {}", quoted(name)))
             }
             ("inputs", None) => whole(self.run.frame_of(self.scope).inputs.clone()),
             ("steps", Some(name)) => self.step(name),
@@ -175,7 +176,7 @@ impl Names for InScope<'_> {
                 Ok(Value::Unknown("steps".to_owned()))
             }
             ("steps", None) => whole(self.steps()),
-            ("run", Some(name)) => self.run_member(name).ok_or_else(|| format!("`run` has no `{name}`")),
+            ("run", Some(name)) => self.run_member(name).ok_or_else(|| format!("`run` has no {}", quoted(name))),
             ("run", None) => {
                 let names = ["id", "name", "version", "started_at", "requested_by", "environment", "outcome"];
                 whole(names.iter().filter_map(|n| Some(((*n).to_owned(), self.run_member(n)?))).collect())
@@ -201,7 +202,7 @@ impl Names for InScope<'_> {
                         ScopeKind::Procedure { .. } => None,
                     };
                 }
-                Err(format!("there is no `{name}` here"))
+                Err(format!("there is no {} here", quoted(name)))
             }
         }
     }

@@ -210,7 +210,7 @@ impl Run {
                 EnvValue::Secret(id) => secret(id),
                 EnvValue::Expression(expression) => EnvText::Plain(text_of(&expression.evaluate(names)?).ok_or_else(|| {
                     let source = expression.source.trim();
-                    let way_out = format!("write `{source} ?? \"…\"`, or ask first whether there is one");
+                    let way_out = format!("write {}, or ask first whether there is one", quoted(&format!("{source} ?? \"…\"")));
                     error(expression, format!("`{name}` in `env` is nothing, and nothing is no text: {way_out}"))
                 })?),
             };
@@ -370,7 +370,7 @@ fn error(expression: &Expression, message: String) -> EvalError {
 }
 
 fn unknown(expression: &Expression, name: &str) -> EvalError {
-    error(expression, format!("`{name}` cannot be known"))
+    error(expression, format!("{} cannot be known", quoted(name)))
 }
 
 fn http_task(http: &Http, names: &InScope<'_>, secret: &dyn Fn(&Id) -> EnvText) -> Result<HttpTask, EvalError> {

@@ -2,6 +2,7 @@
 
 use crate::document::input::accept_all;
 use crate::expr::{Destination, Names};
+use crate::markdown::quoted;
 use crate::plan::Plan;
 use crate::value::{Map, Value};
 
@@ -59,7 +60,7 @@ pub(crate) struct Given<'a>(pub &'a Map);
 impl Names for Given<'_> {
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {
         match (root, member) {
-            ("inputs", Some(name)) => self.0.get(name).cloned().ok_or_else(|| format!("there is no input `{name}`")),
+            ("inputs", Some(name)) => self.0.get(name).cloned().ok_or_else(|| format!("there is no input {}", quoted(name))),
             ("inputs", None) => Ok(Value::Map(self.0.clone())),
             _ => Err(format!("`{root}` is not known before the run starts")),
         }

@@ -10,6 +10,7 @@ use crate::document::Scalar;
 use crate::document::test::{Asked, Case, Command, Ended};
 use crate::id::StepPath;
 use crate::limits;
+use crate::markdown::quoted;
 use crate::plan::Verb;
 use crate::run::decision::{Choice, Decision, Purpose};
 use crate::run::event::{AttemptEnd, Resolution, StepOutcome};
@@ -136,7 +137,7 @@ impl<'r> Judge<'r> {
     fn message(&mut self, part: &Scalar) {
         let found = self.run.outcome().map_or("", |outcome| outcome.message.as_str());
         if !found.contains(part.value.trim()) {
-            self.tell(part.span, format!("the message of the outcome is `{}`", found.trim()));
+            self.tell(part.span, format!("the message of the outcome is {}", quoted(found.trim())));
         }
     }
 
@@ -369,7 +370,7 @@ impl<'r> Judge<'r> {
         if let Some(part) = &expected.question
             && !decision.request.question.contains(part.value.trim())
         {
-            self.tell(part.span, format!("the question is `{}`", decision.request.question.trim()));
+            self.tell(part.span, format!("the question is {}", quoted(decision.request.question.trim())));
         }
     }
 }

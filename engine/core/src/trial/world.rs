@@ -8,6 +8,7 @@ use super::stand_in::{End, come_to, stand_in, whole};
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{Later, Sight, Told, World};
 use crate::id::StepPath;
+use crate::markdown::quoted;
 use crate::plan::{Verb, WaitFor};
 use crate::run::Run;
 use crate::run::decision::{Choice, Decision};
@@ -41,7 +42,7 @@ impl StandIns<'_> {
 impl World for StandIns<'_> {
     fn attempt(&mut self, run: &Run, path: &StepPath, _: Sight) -> Told {
         let Some(given) = self.given(run, path) else { return Told::default() };
-        let note = Some(format!("what it comes to is taken from the case `{}`", self.0.name.value));
+        let note = Some(format!("what it comes to is taken from the case {}", quoted(&self.0.name.value)));
         if given.end == StandInEnd::Example {
             return Told { end: None, note };
         }
