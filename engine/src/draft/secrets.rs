@@ -145,6 +145,7 @@ const OPTIONS: &[(&[&str], &str, Option<char>)] = &[
     (&["http", "https"], "-a", Some(':')),
     (&["smbclient", "rpcclient", "smbmap"], "-U", Some('%')),
     (&["doctl"], "-t", None),
+    (&["openssl"], "-k", None),
     (&["gh"], "-b", None),
 ];
 /// Long options with a user before the secret.
@@ -204,8 +205,9 @@ pub(super) fn find(command: &str, of: Of) -> Vec<Found> {
     let quoted = Quoted::new(command);
     addresses(&quoted, &mut found);
     shapes(command, &mut found);
-    if of != Of::Prose {
-        named(&quoted, &mut found);
+    match of {
+        Of::Prose => said(command, &mut found),
+        Of::Command | Of::Data => named(&quoted, &mut found),
     }
     if of == Of::Command {
         let words = words(command);
@@ -385,6 +387,59 @@ fn named(quoted: &Quoted, found: &mut Vec<Found>) {
     }
 }
 
+/// Words by which people name a secret before they write it down.
+const SAID: &[&str] =
+    &["password", "passwort", "passphrase", "passcode", "passwd", "pw", "pwd", "pass", "pin", "secret", "token", "key"];
+/// What stands between the name and the secret.
+const IS: &[&str] = &[":", "=", "|", "is", "ist", "lautet"];
+
+/// `the password is hunter2!`, `Token: **a1b2c3d4**`. A word that has nothing but letters is taken for one of the sentence, unless it
+/// stands in backticks or quotes.
+fn said(text: &str, found: &mut Vec<Found>) {
+    let is_mark = |c: char| "*_`\"'|".contains(c);
+    let words: Vec<Range<usize>> = text.split_inclusive(char::is_whitespace).fold(Vec::new(), |mut words, word| {
+        let start = words.last().map_or(0, |last: &Range<usize>| last.end);
+        words.push(start..start + word.len());
+        words
+    });
+    for (n, word) in words.iter().enumerate() {
+        let whole = text.get(word.clone()).unwrap_or_default().trim_end();
+        let (name, attached) = whole.split_once([':', '=']).map_or((whole, None), |(name, rest)| (name, Some(rest)));
+        let name = name.trim_matches(is_mark).to_ascii_lowercase();
+        if !SAID.contains(&name.as_str()) {
+            continue;
+        }
+        let rest = attached.filter(|rest| !rest.trim_matches(is_mark).is_empty());
+        let value = match rest {
+            Some(rest) => Some(word.start + whole.len() - rest.len()..word.start + whole.len()),
+            None => {
+                let behind = words.get(n + 1..).unwrap_or_default().iter();
+                let plain = |word: &Range<usize>| text.get(word.clone()).unwrap_or_default().trim();
+                let mut signs = usize::from(attached.is_some());
+                let skipped = behind.skip_while(|word| {
+                    let sign = IS.contains(&plain(word));
+                    signs += usize::from(sign);
+                    sign || plain(word).is_empty()
+                });
+                let next = skipped.take(1).next().cloned();
+                next.filter(|_| signs > 0).map(|next| next.start..next.start + plain(&next).len())
+            }
+        };
+        let Some(value) = value else { continue };
+        let written = text.get(value.clone()).unwrap_or_default();
+        let start = value.start + written.len() - written.trim_start_matches(is_mark).len();
+        let inner = written.trim_start_matches(is_mark).trim_end_matches(['.', ',', ';', ')']).trim_end_matches(is_mark);
+        let inner = inner.trim_end_matches(['.', ',', ';', ')']);
+        let closes = written.trim_end_matches(['.', ',', ';', ')']).ends_with(is_mark);
+        let is_marked = start > value.start && closes && !written.starts_with('|');
+        let is_odd = inner.bytes().any(|b| b.is_ascii_digit() || b"!@#$%^&+=?".contains(&b))
+            || inner.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && inner.bytes().any(|b| b.is_ascii_lowercase());
+        if inner.len() >= 4 && (is_odd || is_marked) {
+            found.push(Found::new(start..start + inner.len(), if name.contains("pass") { "password" } else { &name }));
+        }
+    }
+}
+
 /// `--password value`, `-pvalue`, `-u user:value`.
 fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     let text = |span: &Range<usize>| command.get(span.clone()).unwrap_or_default();
@@ -392,15 +447,20 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     // The entries of the table whose program has come, and whether what comes next sets something.
     let mut of_program = [false; OPTIONS.len()];
     let (mut sets, mut is_vault, mut asks) = (false, false, false);
+    let is_end = |end: usize, start: usize| command.get(end..start).is_some_and(|between| between.contains(['\n', ';', '|', '&']));
     let mut end = 0;
     for (n, word) in words.iter().enumerate() {
-        if command.get(end..word.start).is_some_and(|between| between.contains(['\n', ';', '|', '&'])) {
+        if is_end(end, word.start) {
             // Another command.
             (of_program, sets, is_vault, asks) = ([false; OPTIONS.len()], false, false, false);
         }
         end = word.end;
         let option = text(word);
-        let next = words.get(n + 1).map(|next| inside(command, next.clone()));
+        // The words behind it, to the end of its command.
+        let behind = words.get(n + 1..).unwrap_or_default();
+        let length = words.get(n..).unwrap_or_default().windows(2).take_while(|two| !is_end(two[0].end, two[1].start)).count();
+        let behind = behind.get(..length).unwrap_or_default();
+        let next = behind.first().map(|next| inside(command, next.clone()));
         let is_long = option.starts_with("--") && !option.contains('=');
         let is_plain = option.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         let is_key = is_long || (is_plain && (sets || matches!(option, "-storepass" | "-keypass" | "-passphrase")));
@@ -452,9 +512,25 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
         // Behind `-p` alone it asks.
         asks |= program.starts_with("mysql") || program.starts_with("mariadb");
         if matches!(program, "add_user" | "change_password" | "htpasswd" | "obscure")
-            && let Some(last) = words.last().filter(|_| words.len() > n + 1)
+            && let Some(last) = behind.last()
         {
             push(inside(command, last.clone()), "password");
+        }
+        // `user/password@service`.
+        if matches!(program, "sqlplus" | "rman" | "expdp" | "impdp")
+            && let Some(login) =
+                behind.iter().find(|word| text(word).contains('/') && !text(word).starts_with(['/', '@', '-', '.']))
+        {
+            let user = text(login).find('/').unwrap_or_default();
+            let length = text(login).rfind('@').filter(|at| *at > user).unwrap_or(text(login).len());
+            push(login.start + user + 1..login.start + length, "password");
+        }
+        // `net use DRIVE /user:NAME PASSWORD`.
+        if program == "use"
+            && let Some(user) = behind.iter().position(|word| text(word).starts_with("/user:"))
+            && let Some(password) = behind.get(user + 1)
+        {
+            push(password.clone(), "password");
         }
         if is_vault
             && program == "login"

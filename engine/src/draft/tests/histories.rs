@@ -131,6 +131,10 @@ fn secrets_are_never_written() {
         ("echo 'CANARY' | sudo -S systemctl restart web", ""),
         ("docker login --password-stdin <<< CANARY", ""),
         ("sshpass -p CANARY ssh db-1 uptime", "sshpass -p \"${PASSWORD}\" ssh db-1 uptime"),
+        ("openssl enc -aes-256-cbc -k CANARY -in x", "openssl enc -aes-256-cbc -k \"${PASSWORD}\" -in x"),
+        ("sqlplus scott/CANARY@db @a.sql", "sqlplus scott/\"${PASSWORD}\"@db @a.sql"),
+        ("rabbitmqctl change_password guest CANARY", "rabbitmqctl change_password guest \"${PASSWORD}\""),
+        ("net use x: /user:me CANARY", ""),
         ("redis-cli -a CANARY flushall", "redis-cli -a \"${PASSWORD}\" flushall"),
         ("ldapsearch -x -w CANARY -b dc=a", "ldapsearch -x -w \"${PASSWORD}\" -b dc=a"),
         (
@@ -218,6 +222,7 @@ fn what_is_no_secret_stays() {
         "gcloud compute ssl-certificates create a --certificate a.pem --private-key key.pem",
         "aws iam upload-server-certificate --private-key 'file://a.example.key'",
         "curl https://a.example/KubePersistentVolumeFillingUp2026",
+        "sqlplus / as sysdba",
     ] {
         let draft = history(command);
         let step = steps(&draft).remove(0);

@@ -179,6 +179,40 @@ fn secrets_of_a_page_are_not_written() {
     assert!(draft.text.contains("run: mysql -u root -p\"${PASSWORD}\" < a.sql"), "{}", draft.text);
 }
 
+#[test]
+fn a_secret_that_the_prose_tells_is_not_written() {
+    for said in [
+        "The admin password: `Wint3r2024!`.",
+        "password: Wint3r2024!",
+        "Password: **Wint3r2024!**",
+        "The password is Wint3r2024! now",
+        "Passwort: Wint3r2024!",
+        "pw = Wint3r2024!, as ever",
+        "password=Wint3r2024!",
+        "The token is \"Wint3r2024!\".",
+    ] {
+        let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));
+        assert!(!draft.text.contains("Wint3r") && !draft.text.contains("2024"), "{said}:\n{}", draft.text);
+    }
+    for said in ["The password is rotated daily.", "Password: see the vault.", "The token is `kubectl get secret`.", "Secret: none"]
+    {
+        let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));
+        assert!(draft.text.contains(said), "{said}:\n{}", draft.text);
+    }
+}
+
+/// The words of the next line belong to the next command.
+#[test]
+fn a_secret_at_the_end_of_a_line_is_that_of_its_command() {
+    let draft = markdown(
+        "## Do\n\n```sh\naws configure set aws_secret_access_key AKSECRETVALUE1234567\nuptime -p\nhtpasswd -b f user hunter22\nls x\n```\n",
+    );
+    for kept in ["uptime -p", "ls x", "htpasswd -b f user \"${PASSWORD"] {
+        assert!(draft.text.contains(kept), "{kept}:\n{}", draft.text);
+    }
+    assert!(!draft.text.contains("SECRETVALUE") && !draft.text.contains("hunter22"), "{}", draft.text);
+}
+
 /// A part of a secret looks like one too, and stands nowhere by itself.
 #[test]
 fn a_secret_that_is_told_stands_in_the_draft() {
