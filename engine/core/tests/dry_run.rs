@@ -280,6 +280,39 @@ fn what_an_undo_takes_back_is_kept_apart_where_it_matters() {
 }
 
 #[test]
+fn what_stands_beside_an_end_is_not_known() {
+    let end = "finish: {outcome: succeeded}";
+    for (beside, expect) in [(end, "cannot know: `end` may end the run before it"), ("exec: [x], effect: read", "would run")] {
+        let steps = format!(
+            "- parallel:\n    one:\n    - {{id: x, exec: [x], effect: read}}\n    - {{id: end, {beside}}}\n    two:\n    - {{id: y, exec: [y], effect: read}}\n    - {{id: a, exec: [x], effect: read}}\n"
+        );
+        let told = told(&predicted(&steps, false));
+        let said = |path: &str| told.lines().find_map(|line| line.strip_prefix(&format!("parallel-1.{path}: ")).map(str::to_owned));
+        assert_eq!(said("two/a").as_deref(), Some(expect), "{told}");
+        assert_eq!(said("two/y").as_deref(), Some("would run"), "{told}");
+    }
+}
+
+#[test]
+fn items_and_branches_behind_an_end_are_told() {
+    let each = "- id: e\n  each:\n    in: '[1, 2, 3]'\n    as: one\n    steps:\n    - {id: bad, check: [{that: one > 1}]}\n    - {id: b, exec: [x], effect: read}\n";
+    let one_by_one = told(&predicted(each, false));
+    for line in ["e[0]/b: would skip: `bad` fails", "e[1]/bad: would skip: `bad` fails", "e[2]/b: would skip: `bad` fails"] {
+        assert!(one_by_one.contains(line), "{line}:\n{one_by_one}");
+    }
+    let bears = told(&predicted(
+        &each
+            .replace("as: one", "as: one\n    max_failures: 1")
+            .replace("bad, check: [{that: one > 1}]", "bad, if: inputs.n > 0, finish: {outcome: failed}"),
+        false,
+    ));
+    assert!(bears.contains("e[1]/bad: cannot know: only a failure in `e` leads here: `bad` ends the run"), "{bears}");
+    let branches = "- id: p\n  max_parallel: 1\n  parallel:\n    one:\n    - {id: bad, check: [{that: 1 > 2}]}\n    two:\n    - {id: b, exec: [x], effect: read}\n";
+    let branches = told(&predicted(branches, false));
+    assert!(branches.contains("p.two/b: would skip: `bad` fails"), "{branches}");
+}
+
+#[test]
 fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
     for (steps, expect) in [
         (

@@ -28,7 +28,7 @@ use crate::document::step::FinishOutcome;
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
-use crate::plan::{Plan, StepIx};
+use crate::plan::{Plan, StepIx, Verb};
 use crate::run::decision::{Decision, Purpose, Request};
 use crate::run::event::{AttemptEnd, Outcome, RunStarted, Vote};
 use crate::run::task::{SecretName, Task, Work};
@@ -457,6 +457,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         step
     };
     let mut steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
+    doubt_beside_ends(plan, &walked.history, &mut steps);
     let cut = walked.cut.as_ref().map(|cut| walked.history.partition_point(|seen| seen.place < *cut));
     let unfollowed_from = cut.and_then(|cut| steps.get(cut)).map(|step| step.path.clone());
     let whole = longest::of_wholes(plan, &mut steps, &walked.history, cut);
@@ -493,6 +494,45 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
     }
     dry.unknown = dry.steps.iter().filter(|step| matches!(step.verdict, Verdict::CannotKnow { .. })).count();
     dry
+}
+
+/// What runs side by side with a `finish` may be ended by it before its turn comes: how long anything takes is not known.
+fn doubt_beside_ends(plan: &Plan, history: &History, steps: &mut [PredictedStep]) {
+    let ends = history.iter().filter(|seen| matches!(plan.step(seen.step).verb, Verb::Finish { .. }) && !seen.does.is_empty());
+    for end in ends {
+        let path = end.path.as_str();
+        for (at, _) in path.match_indices('/') {
+            let own = path.get(..at).unwrap_or_default();
+            let whole = if own.ends_with(']') {
+                own.rfind('[')
+            } else {
+                own.rfind('.').filter(|dot| !own.get(*dot..).is_some_and(|rest| rest.contains('/')))
+            };
+            let Some(whole) = whole.and_then(|whole| own.get(..whole)) else { continue };
+            let Some(around) = history.iter().find(|seen| seen.path.as_str() == whole) else { continue };
+            // The first steps begin before anything can end.
+            let (at_once, first): (bool, Vec<StepIx>) = match &plan.step(around.step).verb {
+                Verb::Parallel { branches, max_parallel } => {
+                    let begun = branches.iter().take(*max_parallel as usize);
+                    (true, begun.filter_map(|(_, body)| body.first().copied()).collect())
+                }
+                Verb::Each(each) => (each.max_parallel > 1, Vec::new()),
+                _ => (false, Vec::new()),
+            };
+            if !at_once || plan.calls_to(&around.path) != plan.calls_to(&end.path) {
+                continue;
+            }
+            let inside = |step: &StepPath, list: &str, next: &[char]| {
+                step.as_str().strip_prefix(list).is_some_and(|rest| rest.starts_with(next))
+            };
+            for step in steps.iter_mut().filter(|step| inside(&step.path, whole, &['.', '[']) && !inside(&step.path, own, &['/'])) {
+                if step.verdict == Verdict::WouldRun && !first.contains(&step.step) {
+                    let because = format!("`{}` may end {} before it", end.path.label(), passed::ended(plan, &end.path));
+                    step.verdict = Verdict::CannotKnow { because };
+                }
+            }
+        }
+    }
 }
 
 fn digest(dry: &DryRun) -> Option<Digest> {

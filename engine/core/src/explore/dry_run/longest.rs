@@ -117,7 +117,7 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
         }
     }
     let main = plan.main();
-    let all = whole.procedure(main, main.timeout, "");
+    let all = whole.procedure(main, main.timeout, "").then(whole.undone());
     let found = whole.found;
     for step in steps {
         if let Some(longest) = found.get(&step.path).filter(|longest| **longest != Longest::NONE) {
@@ -150,6 +150,14 @@ impl Whole<'_> {
                 }
             }
         }
+    }
+
+    /// Of what is surely taken back, or perhaps: it has no end by the time of the run.
+    fn undone(&self) -> Longest {
+        let undo =
+            |step: &&PredictedStep| step.path.as_str().contains("~undo") && !matches!(step.verdict, Verdict::WouldSkip { .. });
+        let shown = self.steps.iter().take(self.claimed).filter(undo);
+        shown.fold(Longest::NONE, |sum, step| sum.then(step.longest.unwrap_or(Longest::NONE)))
     }
 
     /// Of one step; none where no way comes to it, or it is skipped.

@@ -142,19 +142,20 @@ impl<'p> Passed<'p> {
         }
     }
 
-    /// The lists inside a step, each with what its paths begin with and its number among them. Of items and rounds, those that were seen.
+    /// The lists inside a step, each with what its paths begin with and its number among them. Of rounds, those that were seen; of items,
+    /// all where they are known.
     fn lists(&self, ix: StepIx, path: &StepPath) -> Vec<(&'p [StepIx], String, u32)> {
-        let times = |list: &'p [StepIx], first: u32| -> Vec<(&'p [StepIx], String, u32)> {
-            let begun = |n: &u32| self.begun(&format!("{path}[{n}]"), list);
-            let seen: Vec<u32> = (first..).take_while(begun).collect();
-            let all = if seen.is_empty() { vec![first] } else { seen };
-            all.into_iter().map(|n| (list, format!("{path}[{n}]"), n)).collect()
+        let times = |list: &'p [StepIx], first: u32, count: u32| -> Vec<(&'p [StepIx], String, u32)> {
+            let begun = |n: u32| self.begun(&format!("{path}[{n}]"), list);
+            let seen = (first..).take_while(|n| begun(*n)).last().map_or(first, |last| last + 1);
+            let all = first..seen.max(first + count.max(1));
+            all.map(|n| (list, format!("{path}[{n}]"), n)).collect()
         };
         let plan: &'p Plan = self.plan;
         match &plan.step(ix).verb {
             Verb::Group(body) => vec![(body, path.to_string(), 0)],
-            Verb::Repeat { body, .. } => times(body, 1),
-            Verb::Each(each) => times(&each.body, 0),
+            Verb::Repeat { body, .. } => times(body, 1, 0),
+            Verb::Each(each) => times(&each.body, 0, self.items(ix, path)),
             Verb::Choose(branches) => (0..).zip(branches).map(|(n, branch)| (&*branch.body, path.to_string(), n)).collect(),
             Verb::Parallel { branches, .. } => {
                 (0..).zip(branches).map(|(n, (name, body))| (&**body, format!("{path}.{name}"), n)).collect()
@@ -185,9 +186,22 @@ impl<'p> Passed<'p> {
                     (None, None) => format!("`{label}` takes another branch"),
                 }))
             }
-            Verb::Each(_) => Some(Why::Never(format!("`{label}` has no items"))),
+            Verb::Each(_) if self.items(seen.step, &seen.path) == 0 => Some(Why::Never(format!("`{label}` has no items"))),
+            // Something in the items or branches before it ended the whole.
+            Verb::Each(_) | Verb::Parallel { .. } => self.end_within(&seen.path).map(|why| match self.bears_failures(step) {
+                true => Why::Perhaps(format!("only a failure in `{label}` leads here: {why}")),
+                false => Why::Never(why),
+            }),
             _ => None,
         }
+    }
+
+    /// How many items a step has, where that is known.
+    fn items(&self, ix: StepIx, path: &StepPath) -> u32 {
+        let seen = self.seen.get(&(path.clone(), ix));
+        let counts = seen.into_iter().flat_map(|seen| &seen.does).filter_map(|doing| doing.waves.as_ref());
+        let most = u32::try_from(self.room).unwrap_or(u32::MAX);
+        counts.map(|waves| waves.iter().fold(0, |sum: u32, wave| sum.saturating_add(*wave))).max().unwrap_or(0).min(most)
     }
 
     /// What keeps every way from the step at this place of a list that was begun.
