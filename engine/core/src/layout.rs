@@ -77,10 +77,13 @@ pub fn laid_out(source: &Source) -> Result<Laid, Unlaid> {
     }
     let page = read::page(&plain.text).ok_or(Unlaid::Unkept("its comments cannot be told from its values"))?;
     let (written, left) = write::page(&page, text_of(&tree, "kind")).map_err(Unlaid::Unkept)?;
-    let line = |key: &str| {
-        // The key is a part of the text.
+    // They come in the order of the text, of which each key is a part.
+    let (mut counted, mut lines) = (0, 1);
+    let mut line = |key: &str| {
         let before = (key.as_ptr() as usize).saturating_sub(plain.text.as_ptr() as usize);
-        1 + plain.text.get(..before).map_or(0, |before| before.matches('\n').count())
+        lines += plain.text.get(counted..before).map_or(0, |between| between.matches('\n').count());
+        counted = counted.max(before);
+        lines
     };
     let left = left.iter().map(|left| LeftOrder { line: line(left.key), bound: left.bound.to_owned() }).collect();
     let again = Source::new(source.name.clone(), &*written);

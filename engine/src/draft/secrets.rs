@@ -391,7 +391,7 @@ fn named(quoted: &Quoted, found: &mut Vec<Found>) {
 const SAID: &[&str] =
     &["password", "passwort", "passphrase", "passcode", "passwd", "pw", "pwd", "pass", "pin", "secret", "token", "key"];
 /// What stands between the name and the secret.
-const IS: &[&str] = &[":", "=", "|", "is", "ist", "lautet"];
+const IS: &[&str] = &[":", "=", "|", "is", "was", "ist", "war", "lautet"];
 
 /// `the password is hunter2!`, `Token: **a1b2c3d4**`. A word that has nothing but letters is taken for one of the sentence, unless it
 /// stands in backticks or quotes.
@@ -417,7 +417,8 @@ fn said(text: &str, found: &mut Vec<Found>) {
                 let plain = |word: &Range<usize>| text.get(word.clone()).unwrap_or_default().trim();
                 let mut signs = usize::from(attached.is_some());
                 let skipped = behind.skip_while(|word| {
-                    let sign = IS.contains(&plain(word));
+                    let said = plain(word);
+                    let sign = IS.contains(&said) || IS.contains(&said.trim_end_matches([':', '=']));
                     signs += usize::from(sign);
                     sign || plain(word).is_empty()
                 });
@@ -448,6 +449,15 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     let mut of_program = [false; OPTIONS.len()];
     let (mut sets, mut is_vault, mut asks) = (false, false, false);
     let is_end = |end: usize, start: usize| command.get(end..start).is_some_and(|between| between.contains(['\n', ';', '|', '&']));
+    // Of each word, the last one of its command.
+    let mut ends: Vec<usize> = (0..words.len()).collect();
+    for (n, two) in words.windows(2).enumerate().rev() {
+        if let [one, other] = two
+            && !is_end(one.end, other.start)
+        {
+            ends[n] = ends[n + 1];
+        }
+    }
     let mut end = 0;
     for (n, word) in words.iter().enumerate() {
         if is_end(end, word.start) {
@@ -457,9 +467,7 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
         end = word.end;
         let option = text(word);
         // The words behind it, to the end of its command.
-        let behind = words.get(n + 1..).unwrap_or_default();
-        let length = words.get(n..).unwrap_or_default().windows(2).take_while(|two| !is_end(two[0].end, two[1].start)).count();
-        let behind = behind.get(..length).unwrap_or_default();
+        let behind = ends.get(n).and_then(|end| words.get(n + 1..=*end)).unwrap_or_default();
         let next = behind.first().map(|next| inside(command, next.clone()));
         let is_long = option.starts_with("--") && !option.contains('=');
         let is_plain = option.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -518,19 +526,24 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
         }
         // `user/password@service`.
         if matches!(program, "sqlplus" | "rman" | "expdp" | "impdp")
-            && let Some(login) =
-                behind.iter().find(|word| text(word).contains('/') && !text(word).starts_with(['/', '@', '-', '.']))
+            && let Some(login) = behind.iter().find(|word| !text(word).starts_with('-') && text(word) != "target")
         {
-            let user = text(login).find('/').unwrap_or_default();
-            let length = text(login).rfind('@').filter(|at| *at > user).unwrap_or(text(login).len());
-            push(login.start + user + 1..login.start + length, "password");
+            let login = inside(command, login.clone());
+            let written = text(&login);
+            if let Some(user) = written.find('/').filter(|user| *user > 0 && !written.starts_with(['@', '.'])) {
+                let length = written.rfind('@').filter(|at| *at > user).unwrap_or(written.len());
+                push(login.start + user + 1..login.start + length, "password");
+            }
         }
         // `net use DRIVE /user:NAME PASSWORD`.
         if program == "use"
             && let Some(user) = behind.iter().position(|word| text(word).starts_with("/user:"))
-            && let Some(password) = behind.get(user + 1)
         {
-            push(password.clone(), "password");
+            let before = user.checked_sub(1).and_then(|before| behind.get(before));
+            let before = before.filter(|word| !text(word).ends_with(':') && !text(word).starts_with("\\\\"));
+            for password in before.into_iter().chain(behind.get(user + 1)) {
+                push(password.clone(), "password");
+            }
         }
         if is_vault
             && program == "login"

@@ -115,7 +115,7 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         ("until" | "wait until", _) => major(PASSED),
         ("failures tolerated", _) if count.is_gt() => major("more of it may fail before it stops"),
         ("batches", _) if changes && !is_new => major(AT_ONCE),
-        ("at once", _) if changes && count.is_gt() => major(AT_ONCE),
+        ("at once", _) if changes && count.is_gt() && measure(new) > 1 => major(AT_ONCE),
         ("procedure", _) if of.old_calls_another() && (of.held || of.old.effect >= Effect::Change) => major(DONE),
         (_, "gate") => gate(of.plans, old, new),
         (_, "assertion") if is_gone => major(PASSED),

@@ -37,7 +37,7 @@ use crate::value::{Map, format_duration};
 
 pub use longest::Longest;
 pub(crate) use longest::longest;
-use seen::{History, Seen};
+use seen::{History, Parts, Seen};
 use way::{Next, Way};
 pub(crate) use way::{named, outputs_with, predicted_answers, predicted_result};
 
@@ -509,23 +509,35 @@ fn doubt_beside_ends(plan: &Plan, history: &History, steps: &mut [PredictedStep]
                 own.rfind('.').filter(|dot| !own.get(*dot..).is_some_and(|rest| rest.contains('/')))
             };
             let Some(whole) = whole.and_then(|whole| own.get(..whole)) else { continue };
-            let Some(around) = history.iter().find(|seen| seen.path.as_str() == whole) else { continue };
-            // The first steps begin before anything can end.
-            let (at_once, first): (bool, Vec<StepIx>) = match &plan.step(around.step).verb {
-                Verb::Parallel { branches, max_parallel } => {
-                    let begun = branches.iter().take(*max_parallel as usize);
-                    (true, begun.filter_map(|(_, body)| body.first().copied()).collect())
-                }
-                Verb::Each(each) => (each.max_parallel > 1, Vec::new()),
-                _ => (false, Vec::new()),
+            let at_once = |seen: &&Arc<Seen>| match &plan.step(seen.step).verb {
+                Verb::Parallel { .. } => true,
+                Verb::Each(each) => each.max_parallel > 1,
+                _ => false,
             };
-            if !at_once || plan.calls_to(&around.path) != plan.calls_to(&end.path) {
+            let Some(around) = history.iter().find(|seen| seen.path.as_str() == whole && at_once(seen)) else { continue };
+            // Of items that are shown once, for all of them, each may be ended by another.
+            let pattern = around.parts == Parts::Pattern;
+            // What acts begins together with what acts, before that can end anything.
+            let acts = |ix: &StepIx| plan.step(*ix).verb.acts() && plan.step(*ix).gates.is_empty();
+            let first: Vec<StepIx> = match &plan.step(around.step).verb {
+                Verb::Parallel { branches, max_parallel } => {
+                    let of_end = own.get(whole.len() + 1..);
+                    let begun = branches.iter().take(*max_parallel as usize).filter_map(|(name, body)| Some((name, body.first()?)));
+                    let begun: Vec<_> = begun.filter(|(_, first)| acts(first)).collect();
+                    let late = begun.iter().any(|(name, _)| Some(name.as_str()) == of_end);
+                    begun.into_iter().filter(|_| late).map(|(_, first)| *first).collect()
+                }
+                _ => Vec::new(),
+            };
+            if plan.calls_to(&around.path) != plan.calls_to(&end.path) {
                 continue;
             }
             let inside = |step: &StepPath, list: &str, next: &[char]| {
                 step.as_str().strip_prefix(list).is_some_and(|rest| rest.starts_with(next))
             };
-            for step in steps.iter_mut().filter(|step| inside(&step.path, whole, &['.', '[']) && !inside(&step.path, own, &['/'])) {
+            let beside =
+                |step: &StepPath| inside(step, whole, &['.', '[']) && *step != end.path && (pattern || !inside(step, own, &['/']));
+            for step in steps.iter_mut().filter(|step| beside(&step.path)) {
                 if step.verdict == Verdict::WouldRun && !first.contains(&step.step) {
                     let because = format!("`{}` may end {} before it", end.path.label(), passed::ended(plan, &end.path));
                     step.verdict = Verdict::CannotKnow { because };

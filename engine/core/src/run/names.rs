@@ -47,7 +47,7 @@ impl InScope<'_> {
             return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
         }
         let why = self.scopes().find_map(|scope| scope.absent.get(&id));
-        if self.lenient && why.is_none() || self.is_jumped(Some(&id), false) || self.is_after_survived() {
+        if self.lenient && why.is_none() || self.is_jumped(Some(&id)) || self.is_after_survived() {
             return Ok(Value::Unknown(format!("steps.{id}")));
         }
         Err(match why {
@@ -70,15 +70,13 @@ impl InScope<'_> {
     /// the run survives, and after an end that nobody saw.
     fn may_differ(&self) -> bool {
         let present = |view: &StepView<'_>| view.step().id.as_ref().is_some_and(|id| self.given(id).is_some());
-        self.is_after_failures()
-            || [true, false].iter().any(|there| self.is_jumped(None, *there))
-            || self.run.steps().any(|view| present(&view) && self.may_fail(&view))
+        self.is_after_failures() || self.is_jumped(None) || self.run.steps().any(|view| present(&view) && self.may_fail(&view))
     }
 
     /// Whether this is a prediction, and a step that fails in a real run can make a difference to whether the step of this id, or any,
     /// has given something, because of where it leads.
-    fn is_jumped(&self, id: Option<&Id>, there: bool) -> bool {
-        self.run.is_predicted() && self.run.plan.is_jumped(self.run.frame_of(self.scope).procedure, id, there)
+    fn is_jumped(&self, id: Option<&Id>) -> bool {
+        self.run.is_predicted() && self.run.plan.is_jumped(self.run.frame_of(self.scope).procedure, id)
     }
 
     /// Whether what a step gives here may be absent in a real run that goes on.
@@ -98,7 +96,7 @@ impl InScope<'_> {
         let own = |view: &StepView<'_>| view.step().id.as_ref() == Some(&id);
         let differs = || {
             self.is_after_failures()
-                || self.is_jumped(Some(&id), there)
+                || self.is_jumped(Some(&id))
                 || there && self.run.steps().any(|view| own(&view) && self.may_fail(&view))
         };
         if self.run.is_predicted() && differs() { Value::Unknown(format!("steps.{name}")) } else { Value::Bool(there) }

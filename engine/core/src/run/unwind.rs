@@ -27,7 +27,7 @@ impl Run {
 
     pub(super) fn run_timed_out(&mut self) {
         match self.frames.first().map(|f| f.stage) {
-            // The run has failed already; what it does about that is stopped as well.
+            // The run has failed already; by the semantics of older plans, what it does about that is stopped as well.
             Some(Stage::OnFailure) => return self.halt_body(FailKind::Cancelled),
             Some(Stage::Body) if self.frames[0].end.is_none() => {}
             _ => return,

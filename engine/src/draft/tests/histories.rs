@@ -135,6 +135,7 @@ fn secrets_are_never_written() {
         ("sqlplus scott/CANARY@db @a.sql", "sqlplus scott/\"${PASSWORD}\"@db @a.sql"),
         ("rabbitmqctl change_password guest CANARY", "rabbitmqctl change_password guest \"${PASSWORD}\""),
         ("net use x: /user:me CANARY", ""),
+        ("net use x: \\\\srv\\share CANARY /user:me", ""),
         ("redis-cli -a CANARY flushall", "redis-cli -a \"${PASSWORD}\" flushall"),
         ("ldapsearch -x -w CANARY -b dc=a", "ldapsearch -x -w \"${PASSWORD}\" -b dc=a"),
         (
@@ -223,6 +224,7 @@ fn what_is_no_secret_stays() {
         "aws iam upload-server-certificate --private-key 'file://a.example.key'",
         "curl https://a.example/KubePersistentVolumeFillingUp2026",
         "sqlplus / as sysdba",
+        "sqlplus -s /nolog a/b.sql",
     ] {
         let draft = history(command);
         let step = steps(&draft).remove(0);

@@ -190,6 +190,8 @@ fn a_secret_that_the_prose_tells_is_not_written() {
         "pw = Wint3r2024!, as ever",
         "password=Wint3r2024!",
         "The token is \"Wint3r2024!\".",
+        "The password is: Wint3r2024!",
+        "The new password was Wint3r2024!",
     ] {
         let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));
         assert!(!draft.text.contains("Wint3r") && !draft.text.contains("2024"), "{said}:\n{}", draft.text);

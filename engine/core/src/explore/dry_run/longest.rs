@@ -183,6 +183,8 @@ impl Whole<'_> {
             match &step.verb {
                 _ if shown => self.step(*ix, prefix),
                 Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Longest::Unknown,
+                _ if !step.gates.is_empty() => Longest::Unknown,
+                Verb::Wait(wait) => wait.within.or(step.timeout).map_or(Longest::Unknown, Longest::Time),
                 verb if verb.is_container() => Longest::Unknown,
                 _ => longest(step, &[], None).unwrap_or(Longest::NONE),
             }

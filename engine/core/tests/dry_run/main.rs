@@ -1,5 +1,7 @@
 //! The dry run as a table: a procedure, what is known before it runs, and what is said of each step.
 
+mod doubts;
+
 use std::sync::Arc;
 
 use runbook_core::check::{Catalogue, CheckOptions, check};
@@ -277,96 +279,6 @@ fn what_an_undo_takes_back_is_kept_apart_where_it_matters() {
         "{}",
         told(&dry)
     );
-}
-
-#[test]
-fn what_stands_beside_an_end_is_not_known() {
-    let end = "finish: {outcome: succeeded}";
-    for (beside, expect) in [(end, "cannot know: `end` may end the run before it"), ("exec: [x], effect: read", "would run")] {
-        let steps = format!(
-            "- parallel:\n    one:\n    - {{id: x, exec: [x], effect: read}}\n    - {{id: end, {beside}}}\n    two:\n    - {{id: y, exec: [y], effect: read}}\n    - {{id: a, exec: [x], effect: read}}\n"
-        );
-        let told = told(&predicted(&steps, false));
-        let said = |path: &str| told.lines().find_map(|line| line.strip_prefix(&format!("parallel-1.{path}: ")).map(str::to_owned));
-        assert_eq!(said("two/a").as_deref(), Some(expect), "{told}");
-        assert_eq!(said("two/y").as_deref(), Some("would run"), "{told}");
-    }
-}
-
-#[test]
-fn items_and_branches_behind_an_end_are_told() {
-    let each = "- id: e\n  each:\n    in: '[1, 2, 3]'\n    as: one\n    steps:\n    - {id: bad, check: [{that: one > 1}]}\n    - {id: b, exec: [x], effect: read}\n";
-    let one_by_one = told(&predicted(each, false));
-    for line in ["e[0]/b: would skip: `bad` fails", "e[1]/bad: would skip: `bad` fails", "e[2]/b: would skip: `bad` fails"] {
-        assert!(one_by_one.contains(line), "{line}:\n{one_by_one}");
-    }
-    let bears = told(&predicted(
-        &each
-            .replace("as: one", "as: one\n    max_failures: 1")
-            .replace("bad, check: [{that: one > 1}]", "bad, if: inputs.n > 0, finish: {outcome: failed}"),
-        false,
-    ));
-    assert!(bears.contains("e[1]/bad: cannot know: only a failure in `e` leads here: `bad` ends the run"), "{bears}");
-    let branches = "- id: p\n  max_parallel: 1\n  parallel:\n    one:\n    - {id: bad, check: [{that: 1 > 2}]}\n    two:\n    - {id: b, exec: [x], effect: read}\n";
-    let branches = told(&predicted(branches, false));
-    assert!(branches.contains("p.two/b: would skip: `bad` fails"), "{branches}");
-}
-
-#[test]
-fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
-    for (steps, expect) in [
-        (
-            "- {id: b, exec: [x], effect: read, on_failure: continue}\n- {id: a, if: steps.b.exit_code == 0, exec: [x], effect: read}\n",
-            "cannot know: `steps.b.exit_code == 0` depends on steps.b.exit_code",
-        ),
-        ("- {id: b, exec: [x], effect: read}\n- {id: a, if: steps.b.exit_code == 0, exec: [x], effect: read}\n", "would run"),
-        (
-            "- {id: g, on_failure: continue, group: [{id: b, exec: [x], effect: read}]}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
-            "cannot know: `\"b\" in steps` depends on steps.b",
-        ),
-        (
-            "- {id: b, exec: [x], irreversible: so}\n- {id: a, if: '\"b\" in steps', exec: [x], effect: read}\n",
-            "cannot know: `\"b\" in steps` depends on steps.b",
-        ),
-        (
-            "- {id: go, approve: {question: 'Go?', within: 1h}, on_failure: continue}\n- {id: a, if: steps.go.granted, exec: [x], effect: read}\n",
-            "cannot know: `steps.go.granted` depends on steps.go.granted",
-        ),
-        (
-            "- {id: e, each: {in: '[1, 2]', max_failures: 1, steps: [{id: q, exec: [q], effect: read}]}}\n- {id: a, if: steps.e.len() > 1, exec: [x], effect: read}\n",
-            "cannot know: `steps.e.len() > 1` depends on steps.e",
-        ),
-        ("- {id: a, exec: [x, '{{run.requested_by}}'], effect: read}\n", "cannot know: it depends on run.requested_by"),
-        // Where a failure leads past a step, or to one that a success jumps over.
-        (
-            "- {id: b, exec: [x], effect: read, on_failure: {next: a}}\n- {id: c, exec: [x], effect: read}\n- {id: a, if: '!(\"c\" in steps)', exec: [x], effect: read}\n",
-            "cannot know: `!(\"c\" in steps)` depends on steps.c",
-        ),
-        (
-            "- {id: b, exec: [x], effect: read, on_failure: {next: d}}\n- {id: c, exec: [x], effect: read, next: a}\n- {id: d, exec: [x], effect: read}\n- {id: a, if: '\"d\" in steps', exec: [x], effect: read}\n",
-            "cannot know: `\"d\" in steps` depends on steps.d",
-        ),
-        (
-            "- {id: b, exec: [x], effect: read, on_failure: continue, next: a}\n- {id: d, set: {n: 1}}\n- {id: a, exec: [x, '{{steps.d.n}}'], effect: read}\n",
-            "cannot know: it depends on steps.d",
-        ),
-        (
-            "- {id: b, exec: [x], effect: read, on_failure: {next: c}}\n- {id: c, exec: [x], effect: read}\n- {id: a, if: '\"c\" in steps', exec: [x], effect: read}\n",
-            "would run",
-        ),
-    ] {
-        assert_eq!(said_of_a(steps), expect, "{steps}");
-    }
-    for (when, expect) in [
-        ("run.outcome == \"succeeded\"", "cannot know: `run.outcome == \"succeeded\"` depends on run.outcome"),
-        ("'\"look\" in steps'", "cannot know: `\"look\" in steps` depends on steps.look"),
-        ("steps.look.exit_code == 0", "cannot know: `steps.look.exit_code == 0` depends on steps.look.exit_code"),
-        ("inputs.n == 4", "would run"),
-    ] {
-        let dry = predicted(&format!("{LOOK}finally:\n- {{id: a, if: {when}, exec: [x], effect: read}}\n"), false);
-        let told = told(&dry);
-        assert_eq!(told.lines().find_map(|line| line.strip_prefix("~finally/a: ")), Some(expect), "{told}");
-    }
 }
 
 /// Knows what `look` gives, and whether that would be another later.
