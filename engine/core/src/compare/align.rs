@@ -119,14 +119,7 @@ impl<'p> Layout<'p> {
 
     /// Whether a step takes another one back, or looks after it: it goes where that one goes.
     fn is_beside(&self, number: usize) -> bool {
-        let mut list = &self.lists[self.steps[number].list];
-        while let Some(owner) = list.of {
-            if list.slot.starts_with('~') {
-                return true;
-            }
-            list = &self.lists[self.steps[owner].list];
-        }
-        false
+        self.lists_around(number).any(|list| list.of.is_some() && list.slot.starts_with('~'))
     }
 
     /// Whether a step is part of what takes another one back.

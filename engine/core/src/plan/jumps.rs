@@ -1,6 +1,7 @@
 //! Where a failure that its procedure survives leads a run past steps, or to steps that a success jumps over.
 
-use super::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
+use super::number::inside;
+use super::{OnFailure, Plan, ProcedureIx, StepIx, Verb};
 use crate::id::Id;
 
 impl Plan {
@@ -17,7 +18,7 @@ impl Plan {
     fn jumps_in(&self, list: &[StepIx], id: Option<&Id>, mut behind: bool) -> bool {
         list.iter().map(|ix| self.step(*ix)).any(|step| {
             let own = id.map_or(step.id.is_some(), |id| step.id.as_ref() == Some(id));
-            let found = behind && own || lists(step).into_iter().any(|inside| self.jumps_in(inside, id, behind));
+            let found = behind && own || inside(step).into_iter().any(|list| self.jumps_in(list, id, behind));
             behind |= match step.on_failure {
                 OnFailure::Next(_) => true,
                 // A step that has failed goes on with the one behind it, and not with its `next`.
@@ -37,22 +38,7 @@ impl Plan {
         list.iter().map(|ix| self.step(*ix)).any(|step| {
             let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
             let goes_on = tolerates || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
-            goes_on || lists(step).into_iter().any(|inside| self.bears_failures(inside))
+            goes_on || inside(step).into_iter().any(|list| self.bears_failures(list))
         })
-    }
-}
-
-/// The lists of steps that a step does.
-fn lists(step: &Step) -> Vec<&[StepIx]> {
-    match &step.verb {
-        Verb::Group(body) | Verb::Repeat { body, .. } => vec![body],
-        Verb::Each(each) => vec![&each.body],
-        Verb::Choose(branches) => branches.iter().map(|branch| branch.body.as_slice()).collect(),
-        Verb::Parallel { branches, .. } => branches.iter().map(|(_, body)| body.as_slice()).collect(),
-        Verb::Wait(wait) => match &wait.what {
-            WaitFor::Until { probe: Some(probe), .. } => vec![std::slice::from_ref(probe)],
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
     }
 }
