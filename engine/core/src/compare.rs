@@ -6,7 +6,9 @@
 //! stand between the same neighbours.
 
 mod align;
+mod deciders;
 mod guard;
+mod order;
 mod outside;
 mod part;
 mod people;
@@ -18,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use self::align::Layout;
+use self::deciders::Deciders;
 use self::part::Part;
 pub use self::rules::Rules;
 use self::weigh::{Plans, Weight};
@@ -191,7 +194,7 @@ pub fn compare(old: &Plan, new: &Plan) -> Comparison {
 
 /// The same, in all environments: a change is told once, with the names of those in which it is one, if it is none in others.
 pub fn compare_in_all(old: Subject, new: Subject) -> Comparison {
-    let both = Both { old, new, rules: rules::side_by_side(old.rules, new.rules) };
+    let both = Both { old, new, rules: rules::side_by_side(old.rules, new.rules), deciders: Deciders::of(old.plan) };
     let side = |plan: &Plan| Side { procedure: plan.main().name.clone(), version: plan.main().version, digest: plan.digest().ok() };
     let mut procedures = Vec::new();
     // Those that were asked for are compared whatever their names are.
@@ -261,6 +264,8 @@ struct Both<'p> {
     old: Subject<'p>,
     new: Subject<'p>,
     rules: Vec<rules::Pair<'p>>,
+    /// Of the old version.
+    deciders: Deciders,
 }
 
 impl<'p> Both<'p> {
@@ -270,8 +275,8 @@ impl<'p> Both<'p> {
 
     /// Absent where nothing is another, the version included.
     fn procedure(&self, old: &'p Procedure, new: &'p Procedure, called: bool) -> Option<ProcedureChange> {
-        let plans = self.plans();
-        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, what, old, new);
+        let (plans, deciders) = (self.plans(), self.deciders.in_procedure(self.old.plan, old));
+        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, &deciders, what, old, new);
         let mut parts = changed(&part::of_procedure(plans.old, old, called), &part::of_procedure(plans.new, new, called), &weigh);
         if !called {
             parts.extend(changed(&outside::of_triggers(self.old.triggers), &outside::of_triggers(self.new.triggers), &weigh));
@@ -286,7 +291,7 @@ impl<'p> Both<'p> {
         let people = changed(&self.old.people(old, &before), &self.new.people(new, &now), &weigh);
         // Whoever is named no longer is told of where they were named.
         parts.extend(people.into_iter().filter(|part| part.new.is_some()));
-        let steps = align::steps(self, &before, &now);
+        let steps = align::steps(self, &before, &now, &deciders);
         if parts.is_empty() && steps.is_empty() && old.version == new.version {
             return None;
         }

@@ -413,8 +413,8 @@ pub const ARGUMENT_BYTES: usize = 128 * 1024;
 pub const APPROVERS: u32 = 20;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
-/// Pairs of steps without an id that two versions of one list are looked through for those that stayed; beyond, they are paired in
-/// their order.
+/// Pairs of steps that two versions are looked through for: those without an id that stayed, beyond which they are paired in
+/// their order, and changes that come in another order, beyond which they are taken to.
 pub const COMPARED_PAIRS: usize = 4_000_000;
 /// People named of a group where two versions of it are compared.
 pub const COMPARED_PEOPLE: usize = 50;

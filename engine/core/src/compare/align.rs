@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use super::deciders::Names;
 use super::guard::{self, Calls, Guards};
+use super::order::Order;
 use super::part::{self, Part};
 use super::weigh::{self, Weight};
 use super::{Both, Fate, PartChange, Raise, StepChange, changed};
@@ -128,7 +130,7 @@ impl<'p> Layout<'p> {
     }
 
     /// The lists that a step stands in, the innermost first.
-    fn lists_around(&self, number: usize) -> impl Iterator<Item = &List> {
+    pub fn lists_around(&self, number: usize) -> impl Iterator<Item = &List> {
         let of = |number: usize| self.lists.get(self.steps.get(number)?.list);
         std::iter::successors(of(number), move |list| of(list.of?))
     }
@@ -153,8 +155,9 @@ impl<'p> Layout<'p> {
 
 /// Who is who, both ways.
 #[derive(Default)]
-struct Pairs {
-    of_new: BTreeMap<usize, usize>,
+pub(super) struct Pairs {
+    /// Steps of the old version, by those of the new one.
+    pub of_new: BTreeMap<usize, usize>,
     of_old: BTreeMap<usize, usize>,
 }
 
@@ -166,12 +169,13 @@ impl Pairs {
 }
 
 /// What became of each step, in the order of the new version; what was removed stands last.
-pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> {
+pub(super) fn steps(both: &Both, old: &Layout, new: &Layout, deciders: &Names) -> Vec<StepChange> {
     let (pairs, lists) = pairs(old, new);
     let stays = unmoved(old, new, &pairs, &lists);
     let mut unguarded = unguarded(old, new, &pairs, &lists, &stays);
     let (holding, highest) = (old.holding(), old.highest_effect());
     let around = new.around(&pairs);
+    let order = Order::of(old, new, &pairs);
     let mut changes = Vec::new();
     for (number, placed) in new.steps.iter().enumerate() {
         let Some(before) = pairs.of_new.get(&number) else {
@@ -181,7 +185,8 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> 
         };
         let then = &old.steps[*before];
         let (held, undoes) = (holding[*before], new.undoes(number));
-        let of = weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held, undoes };
+        let of =
+            weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held, undoes, deciders, called: &both.deciders };
         let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::step(&of, what, old, new);
         let mut parts = changed(&then.parts, &placed.parts, &weigh);
         parts.extend(both.gates(Some(then.ix), Some(placed.ix), &weigh));
@@ -192,7 +197,7 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout) -> Vec<StepChange> 
         }
         let mut weights: Vec<Weight> = parts.iter().map(|part| (part.needs, part.because)).collect();
         if moved {
-            weights.push(weigh::moved(placed.holds, reordered(old, new, &pairs, *before, number)));
+            weights.push(weigh::moved(placed.holds, order.is_another(number)));
         }
         if then.step.verb.key() != placed.step.verb.key() {
             // Another step under the same name.
@@ -286,33 +291,6 @@ fn unguarded(
         parts
     };
     new.steps.iter().enumerate().map(of_step).collect()
-}
-
-/// Whether a step that changes something and another one that does came one after the other, and come the other way round, or side
-/// by side.
-fn reordered(old: &Layout, new: &Layout, pairs: &Pairs, then: usize, now: usize) -> bool {
-    let changes = |layout: &Layout, number: usize| layout.steps[number].step.effect >= Effect::Change;
-    if !changes(new, now) || !changes(old, then) {
-        return false;
-    }
-    let (before, after) = (&old.steps[then], &new.steps[now]);
-    let turned = new.lists[after.list].steps.iter().filter(|other| changes(new, **other)).any(|other| {
-        let was = pairs.of_new.get(other).map(|number| &old.steps[*number]);
-        let was = was.filter(|was| was.list == before.list);
-        was.is_some_and(|was| (was.place < before.place) != (new.steps[*other].place < after.place) && *other != now)
-    });
-    let parallels = |layout: &Layout, number: usize| -> Vec<usize> {
-        let owners = layout.lists_around(number).filter_map(|list| list.of);
-        owners.filter(|owner| matches!(layout.steps[*owner].step.verb, Verb::Parallel { .. })).collect()
-    };
-    // Another branch of what it runs in now changes something that it did not run beside.
-    let beside = |parallel: usize| {
-        let own = new.lists.iter().enumerate().filter(|(_, list)| list.of == Some(parallel));
-        let mut others =
-            own.filter(|(_, list)| !list.slot.starts_with('~') && !new.lists_around(now).any(|own| std::ptr::eq(own, *list)));
-        others.any(|(_, list)| list.steps.iter().any(|step| changes(new, *step) && pairs.of_new.contains_key(step)))
-    };
-    turned || parallels(new, now).into_iter().filter(|owner| !pairs.of_new.contains_key(owner)).any(beside)
 }
 
 /// A step that only one version has.

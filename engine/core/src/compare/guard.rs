@@ -58,7 +58,6 @@ impl<'p> Calls<'p> {
 
 /// What each step of a layout holds back.
 pub(super) struct Guards {
-    /// By number of the step: when it is read, and when what stands in it has been.
     spans: Vec<Range<usize>>,
     /// By number of the step: what it holds back.
     behind: Vec<Vec<Range<usize>>>,
@@ -83,7 +82,8 @@ impl Guards {
     }
 }
 
-fn spans(layout: &Layout) -> Vec<Range<usize>> {
+/// Of each step when it is read, and when what stands in it has been.
+pub(super) fn spans(layout: &Layout) -> Vec<Range<usize>> {
     let mut sizes = vec![1; layout.steps.len()];
     // Whatever stands in a step has a greater number.
     for number in (0..layout.steps.len()).rev() {

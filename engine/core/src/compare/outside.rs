@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Raise;
+use super::deciders::Names;
 use super::part::{Measure, Part, window, word};
-use super::weigh::{Weight, major, plainly};
+use super::weigh::{DECIDES, Weight, major, plainly};
 use crate::document::procedure::{Beyond, OnResolved, Second};
 use crate::expr::{Expression, Template};
 use crate::id::Digest;
@@ -179,7 +180,7 @@ const FEWER: &str = "events start it no longer";
 const ELSEWHERE: &str = "what an event starts is in another environment";
 
 /// Of a trigger: what lets more events through loosens what held them back, and whoever relied on one that went waits in vain.
-pub(super) fn trigger(old: Option<&Part>, new: Option<&Part>) -> Weight {
+pub(super) fn trigger(deciders: &Names, old: Option<&Part>, new: Option<&Part>) -> Weight {
     fn trigger(part: Option<&Part>) -> Option<&Trigger> {
         match &part?.measure {
             Measure::Trigger(trigger) => Some(trigger),
@@ -215,9 +216,20 @@ pub(super) fn trigger(old: Option<&Part>, new: Option<&Part>) -> Weight {
         major(ELSEWHERE)
     } else if looser {
         major(MORE)
+    } else if gives_otherwise(deciders, then, now) {
+        major(DECIDES)
     } else {
         plainly(Raise::Minor)
     }
+}
+
+/// Whether an input that decides is given as something else, or no longer, or now.
+fn gives_otherwise(deciders: &Names, then: &Trigger, now: &Trigger) -> bool {
+    let given = |trigger: &Trigger| {
+        let decides = trigger.inputs.iter().filter(|(name, _)| deciders.input(name.as_str()));
+        decides.map(|(name, value)| (name.as_str().to_owned(), value.source.trim().to_owned())).collect::<BTreeSet<_>>()
+    };
+    given(then) != given(now)
 }
 
 /// Whether a limit lets through, at any time, more than another did.

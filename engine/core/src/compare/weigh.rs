@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
+use super::deciders::{Deciders, Names};
 use super::part::{Measure, OF_PLACES, Part};
 use super::people::asks_others;
 use super::{Raise, outside};
@@ -36,6 +37,9 @@ pub(super) struct Steps<'p> {
     pub held: bool,
     /// Whether it takes another step back, or is part of what does.
     pub undoes: bool,
+    /// What decided in the old version: in this procedure, and in those that it called.
+    pub deciders: &'p Names,
+    pub called: &'p Deciders,
 }
 
 pub(super) const WIDER: &str = "it may run where it did not";
@@ -45,6 +49,7 @@ const SILENCE: &str = "silence means something else";
 const SOMETIMES: &str = "it holds back only sometimes";
 const AT_ONCE: &str = "more of it may go wrong at once";
 const STOPS_NOTHING: &str = "its failure stops nothing";
+pub(super) const DECIDES: &str = "it decides whether something is held back, or changed";
 
 pub(super) const fn plainly(raise: Raise) -> Weight {
     (raise, None)
@@ -55,13 +60,16 @@ pub(super) const fn major(because: &'static str) -> Weight {
 }
 
 /// Of a part of the procedure itself, and of what the workspace's rules ask for in all of it.
-pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
+pub(super) fn procedure(plans: Plans, deciders: &Names, what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
     let (is_new, is_gone) = (old.is_none(), new.is_none());
-    let kind = what.split(' ').next().unwrap_or(what);
+    let (kind, name) = what.split_once(' ').unwrap_or((what, ""));
     match kind {
         "name" => major("callers know it by another name"),
         "kind" => major("it is started in another way"),
-        "input" => value(old, new, "callers do not give it", "callers give it"),
+        "input" => match value(old, new, "callers do not give it", "callers give it") {
+            (Raise::Minor, None) if deciders.input(name) && is_other_ungiven(old, new) => major(DECIDES),
+            weight => weight,
+        },
         "output" if is_gone => major("callers read it"),
         "secret" if is_new => major("whoever runs it must have it"),
         "lock" if !is_new => major("another run may go on beside it"),
@@ -74,7 +82,7 @@ pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Optio
         "must" | "policy" if !is_new => plainly(Raise::Patch),
         "four" if is_gone => major("whoever asks may decide"),
         "signed" if is_gone => major("nobody signs a decision any more"),
-        "trigger" => outside::trigger(old, new),
+        "trigger" => outside::trigger(deciders, old, new),
         // Where it goes whom a change of something else brings in.
         "channel" if is_new => plainly(Raise::None),
         _ if what == outside::HTTP_ALLOW => outside::network(old, new),
@@ -91,7 +99,7 @@ pub(super) fn procedure(plans: Plans, what: &str, old: Option<&Part>, new: Optio
 pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part>) -> Weight {
     let (is_new, is_gone) = (old.is_none(), new.is_none());
     let (count, changes) = (measure(new).cmp(&measure(old)), of.new.effect >= Effect::Change);
-    let kind = what.split(' ').next().unwrap_or(what);
+    let (kind, name) = what.split_once(' ').unwrap_or((what, ""));
     match (what, kind) {
         ("effect", _) if count.is_gt() => major("it can do more harm"),
         ("if" | "items", _) if of.held && !is_gone => major(SOMETIMES),
@@ -123,6 +131,8 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         (_, "assertion") if !is_new => plainly(Raise::Patch),
         (_, "field") => value(old, new, "whoever answers does not know of it", "later steps read it"),
         (_, "output") if is_gone => major("it may be read elsewhere"),
+        (_, "output" | "value") if of.deciders.member(of.old.id.as_ref(), name) => major(DECIDES),
+        (_, "with") if of.gives_what_decides(name) => major(DECIDES),
         ("irreversible", _) if !is_new && !is_gone => plainly(Raise::Patch),
         ("name" | "why" | "by hand" | "owner" | "example", _) => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
@@ -173,6 +183,11 @@ impl Steps<'_> {
             _ => None,
         };
         name(self.plans.old, self.old) != name(self.plans.new, self.new)
+    }
+
+    /// Whether an input of the procedure that it called decides there.
+    fn gives_what_decides(&self, input: &str) -> bool {
+        matches!(&self.old.verb, Verb::Call { procedure, .. } if self.called.called(*procedure).input(input))
     }
 }
 
@@ -243,6 +258,16 @@ fn gate(plans: Plans, old: Option<&Part>, new: Option<&Part>) -> Weight {
         }
         _ => plainly(Raise::Minor),
     }
+}
+
+/// Whether an input that nobody gives is something else than before. Where one of the two has to be given there is nothing to compare.
+fn is_other_ungiven(old: Option<&Part>, new: Option<&Part>) -> bool {
+    let ungiven = |part: Option<&Part>| match part.map(|part| &part.measure) {
+        Some(Measure::Input(spec)) if spec.default.is_none() && spec.required => None,
+        Some(Measure::Input(spec)) => Some(spec.default.clone().unwrap_or(Value::Null)),
+        _ => None,
+    };
+    ungiven(old).zip(ungiven(new)).is_some_and(|(then, now)| then != now)
 }
 
 /// Of an input or a field: `unknown` where nobody gives it yet, `known` where somebody does.
