@@ -105,7 +105,9 @@ impl Author {
             "outputs": {"n": "inputs.n + 1"},
         });
         if self.dice.one_in(3) {
-            procedure["on_failure"] = json!([self.program(&known)]);
+            // Now and then with conditions and jumps of its own.
+            let steps = if self.dice.one_in(2) { vec![self.program(&known)] } else { self.steps(2, &mut known.clone()) };
+            procedure["on_failure"] = json!(steps);
         }
         if self.dice.one_in(2) {
             let mut last = self.program(&known);

@@ -53,7 +53,8 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
     tally.ways += dry.ways;
     let said: BTreeMap<&str, &PredictedStep> = dry.steps.iter().map(|step| (step.path.as_str(), step)).collect();
     let mut wrong = Vec::new();
-    let mut fault = happened.fault;
+    // Whether anything went wrong, and whether anything did that was not foretold to.
+    let (mut fault, mut surprise) = (happened.fault, happened.fault);
     let mut resolved: BTreeSet<&str> = BTreeSet::new();
     let mut works: BTreeMap<&str, &Work> = BTreeMap::new();
     let mut run = Run::new(plan.clone());
@@ -72,15 +73,15 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
                 }
                 match foretold(&said, path) {
                     Some(step) => judge(step, path, resolution, fault, &mut wrong, tally),
-                    // What comes up only after a failure is not part of a dry run.
-                    None if fault => {}
-                    None if ["~undo", "~verify", "~on_failure"].iter().any(|beside| path.as_str().contains(beside)) => {}
+                    // What comes up only after a failure that nobody could foresee is not part of a dry run.
+                    None if surprise => {}
                     // Nor is what stands on ways that were not followed, and that is said.
                     None if !dry.complete => {}
                     None => wrong.push(format!("{path}: it was not foretold, and came to {resolution:?}")),
                 }
                 // What runs beside it may never come up.
-                fault |= matches!(resolution, Resolution::Finish { .. }) && path.as_str().contains(['.', '[']);
+                let ends_others = matches!(resolution, Resolution::Finish { .. }) && path.as_str().contains(['.', '[']);
+                (fault, surprise) = (fault || ends_others, surprise || ends_others);
             }
             Fact::DecisionRequested { path: Some(path), purpose, request, .. } => {
                 let step = foretold(&said, path).filter(|step| step.verdict == Verdict::WouldRun);
@@ -120,6 +121,18 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
             _ => {}
         }
         fault |= run.steps().any(failed);
+        // A whole is foretold to fail for what a part of it is foretold to.
+        let why = |step: &StepView<'_>| step.note().map_or("", |note| note.message.as_str()).to_owned();
+        let failures: Vec<(&StepPath, String)> =
+            run.steps().filter(|step| failed(*step)).map(|step| (step.path(), why(&step))).collect();
+        let told = |path: &StepPath| foretold(&said, path).is_some_and(|said| said.fails.is_some());
+        let sure: Vec<&(&StepPath, String)> = failures.iter().filter(|(path, _)| told(path)).collect();
+        let is_inside = |part: &StepPath, whole: &StepPath| {
+            part.as_str().strip_prefix(whole.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[', '.']))
+        };
+        let is_sure =
+            |path: &StepPath, why: &str| sure.iter().any(|(part, of)| is_inside(part, path) && why.ends_with(of.as_str()));
+        surprise |= failures.iter().any(|(path, why)| !is_sure(path, why));
     }
     for (path, given) in &happened.notes {
         match works.get(path.as_str()) {

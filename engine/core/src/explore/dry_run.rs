@@ -333,6 +333,14 @@ struct Walked {
 }
 
 impl Walked {
+    /// Follows a way no further that stands at a place. What it has come past so far was on a way all the same, and with what it still
+    /// held back for later, nothing from there on is final.
+    fn leave(&mut self, way: &Way, place: Vec<u32>) {
+        self.history = if self.history.is_empty() { way.seen.clone() } else { seen::join(&self.history, &way.seen) };
+        self.ways = self.ways.saturating_add(way.count);
+        self.cut_at(way.places_ahead().fold(place, |first, place| first.min(place)));
+    }
+
     fn cut_at(&mut self, place: Vec<u32>) {
         if self.cut.as_ref().is_none_or(|first| place < *first) {
             self.cut = Some(place);
@@ -362,7 +370,7 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
                     let waiting = open.values().map(Vec::len).sum::<usize>();
                     let room = limits::DRY_RUN_PATHS.saturating_sub(waiting).max(1);
                     for path in paths.drain(room.min(paths.len())..) {
-                        walked.cut_at(way.run.place(&path));
+                        walked.leave(&way, way.run.place(&path));
                     }
                     // A way is as large as what it came past: the one of the last path, mostly the only one, is not copied.
                     let Some(last) = paths.pop() else {
@@ -386,31 +394,27 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
         let mut here = meet(here, &reads, hours, undo);
         if walked.cut.is_some() && here.len() > limits::DRY_RUN_REST {
             // Nothing is final any more: a few ways show what else there is.
-            here.truncate(limits::DRY_RUN_REST);
-            walked.cut_at(place.clone());
+            for (_, way) in here.drain(limits::DRY_RUN_REST..) {
+                walked.leave(&way, place.clone());
+            }
         }
         for (path, way) in here {
             let waiting = open.values().map(Vec::len).sum::<usize>() + fresh.len();
             if budget.is_spent() {
-                walked.cut_at(place.clone());
-                done.push(way);
+                walked.leave(&way, place.clone());
                 continue;
             }
             let mut ways = way.resolve(&path, &mut budget)?;
             if waiting + ways.len() > limits::DRY_RUN_PATHS {
-                walked.cut_at(place.clone());
-                ways.truncate(1);
+                ways.drain(1..).for_each(|way| walked.leave(&way, place.clone()));
             }
             fresh.extend(ways);
         }
     }
     // Items and rounds that were not come to are not told.
     walked.all_told = !budget.is_spent();
-    let mut ways = done.iter();
-    if let Some(first) = ways.next() {
-        walked.history = ways.fold(first.seen.clone(), |history, way| seen::join(&history, &way.seen));
-    }
     for way in &done {
+        walked.history = if walked.history.is_empty() { way.seen.clone() } else { seen::join(&walked.history, &way.seen) };
         walked.ways = walked.ways.saturating_add(way.count);
         if let Some(outcome) = way.run.outcome()
             && !walked.outcomes.contains(outcome)

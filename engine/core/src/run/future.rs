@@ -340,9 +340,14 @@ impl Run {
     /// Where the step at `path` stands: greater than where any step stands that surely comes before it.
     pub fn place(&self, path: &StepPath) -> Vec<u32> {
         let mut place = Vec::new();
-        let mut lane = self.by_path.get(path).map(|node| self.node(node).lane);
-        while let Some(ix) = lane {
-            let here = self.lane(ix);
+        let mut at = self.by_path.get(path);
+        while let Some(node) = at {
+            let here = self.lane(self.node(node).lane);
+            // Of a step that is over, the list has gone on.
+            let next = match here.current == Some(node) {
+                true => here.next,
+                false => self.place_in_list(here.block, self.node(node).step),
+            };
             let list = match (here.block, &self.scope(here.scope).kind) {
                 (BlockRef::Branch(_, branch), _) => branch,
                 (BlockRef::Inner(_), ScopeKind::Item { index, .. }) => *index,
@@ -353,12 +358,12 @@ impl Run {
             };
             let round = match here.owner {
                 Owner::Node(owner) => match self.node(owner).inner {
-                    Inner::Rounds { round, .. } => round,
+                    Inner::Rounds { round, .. } => number_of(&here.prefix).unwrap_or(round),
                     _ => 0,
                 },
                 _ => 0,
             };
-            place.extend([u32::try_from(here.next).unwrap_or(u32::MAX), list.max(round)]);
+            place.extend([u32::try_from(next).unwrap_or(u32::MAX), list.max(round)]);
             if here.owner == Owner::Undo {
                 // The last change is taken back first.
                 let of = here.prefix.rsplit_once("~undo").and_then(|(path, _)| path.parse().ok());
@@ -367,7 +372,7 @@ impl Run {
                 place.extend(backwards.iter().rev().map(|part| u32::MAX - part));
                 place.push(list);
             }
-            lane = if let Owner::Node(owner) = here.owner { Some(self.node(owner).lane) } else { None };
+            at = if let Owner::Node(owner) = here.owner { Some(owner) } else { None };
         }
         place.reverse();
         place
@@ -401,6 +406,11 @@ impl Run {
         }
         false
     }
+}
+
+/// That of a round or an item, at the end of what the paths in it begin with.
+fn number_of(prefix: &str) -> Option<u32> {
+    prefix.strip_suffix(']')?.rsplit_once('[')?.1.parse().ok()
 }
 
 /// Whether people who are asked are shown something of it.

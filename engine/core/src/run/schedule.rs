@@ -66,6 +66,14 @@ impl Run {
         }
     }
 
+    /// Where a step stands in a list, from 1.
+    pub(super) fn place_in_list(&self, block: BlockRef, step: StepIx) -> usize {
+        match block {
+            BlockRef::One(_) => 1,
+            list => self.list(list).iter().position(|ix| *ix == step).map_or(0, |place| place + 1),
+        }
+    }
+
     pub(super) fn open_lane(&mut self, owner: Owner, block: BlockRef, scope: ScopeIx, prefix: impl Into<Arc<str>>) -> LaneIx {
         let ix = LaneIx(self.lanes.len() as u32);
         self.lanes.push(Lane { owner, block, next: 0, scope, prefix: prefix.into(), current: None, closing: false, ended: false });

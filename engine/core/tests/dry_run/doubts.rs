@@ -35,6 +35,56 @@ fn items_and_branches_behind_an_end_are_told() {
     assert!(branches.contains("p.two/b: would skip: `bad` fails"), "{branches}");
 }
 
+/// What comes up only after a failure is told whole where that is sure.
+#[test]
+fn what_a_sure_failure_leads_to_is_told_with_all_its_steps() {
+    let beside = "- {id: a, if: inputs.n == 4, exec: [x], effect: read, next: c}\n- {id: b, exec: [x], effect: read}\n- {id: c, choose: [{when: inputs.n > 4, steps: [{id: d, exec: [x], effect: read}]}]}\n- {id: e, if: inputs.n > 4, group: [{id: f, exec: [x], effect: read}]}\n";
+    let fails = "- {id: bad, check: [{that: inputs.n > 4}]}\n";
+    let lines = |prefix: &str| {
+        [
+            "a: would run",
+            "b: cannot know: only a failure of `a` leads here: `a` goes on with `c`",
+            "c: would run",
+            "c/d: would skip: `inputs.n > 4` does not hold",
+            "e: would skip: `inputs.n > 4` does not hold",
+            "e/f: would skip: `e` is skipped",
+        ]
+        .map(|line| format!("{prefix}/{line}"))
+        .to_vec()
+    };
+    let own = told(&predicted(&format!("{fails}on_failure:\n{beside}"), false));
+    assert_eq!(own.lines().skip(1).collect::<Vec<_>>(), lines("~on_failure"));
+    // Without a failure there is nothing to tell, where the call is skipped as where it is not.
+    let well = told(&predicted(&format!("{}on_failure:\n{beside}", fails.replace("> 4", "== 4")), false));
+    assert_eq!(well, "bad: would run\n");
+    // What tidies up goes on after a failure too.
+    let last = told(&predicted(&format!("- {{id: x, exec: [x], effect: read}}\nfinally:\n{beside}"), false));
+    assert_eq!(last.lines().skip(1).collect::<Vec<_>>(), lines("~finally"));
+    // And what takes back.
+    let undo = "- id: m\n  exec: [x]\n  undo:\n  - {id: u, if: inputs.n > 4, group: [{id: v, exec: [x], idempotent: true}]}\n";
+    let undo = told(&predicted(&format!("{undo}{}", fails.replace("]}\n", "], on_failure: rollback}\n")), false));
+    assert!(
+        undo.contains("m~undo/u: would skip: `inputs.n > 4` does not hold\nm~undo/u/v: would skip: `u` is skipped\n"),
+        "{undo}"
+    );
+}
+
+#[test]
+fn the_last_change_is_taken_back_first() {
+    let change = |id: &str| format!("{{id: {id}, exec: [x], undo: {{exec: [back, {id}]}}}}");
+    let steps = format!(
+        "- {}\n- {{id: g, group: [{}, {}]}}\n- {{id: e, each: {{in: '[1, 2]', steps: [{}]}}}}\n- {{id: r, repeat: {{until: inputs.n > 5, times: 2, steps: [{}]}}, on_failure: rollback}}\n",
+        change("a"),
+        change("b"),
+        change("c"),
+        change("d"),
+        change("f"),
+    );
+    let dry = predicted(&steps, false);
+    let undone: Vec<&str> = dry.steps.iter().filter_map(|step| step.path.as_str().strip_suffix("~undo/exec-1")).collect();
+    assert_eq!(undone, ["r[2]/f", "r[1]/f", "e[1]/d", "e[0]/d", "g/c", "g/b", "a"]);
+}
+
 #[test]
 fn what_a_failure_would_change_is_not_known_where_a_run_goes_on_after_it() {
     for (steps, expect) in [

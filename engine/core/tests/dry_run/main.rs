@@ -223,6 +223,15 @@ fn the_ways_are_bounded_and_that_is_said() {
     let claimed: Vec<&str> =
         dry.steps.iter().filter(|s| !matches!(s.verdict, Verdict::CannotKnow { .. })).map(|s| s.path.as_str()).collect();
     assert_eq!(claimed, ["look"]);
+    // What a way has come past that is followed no further was on a way all the same.
+    let branches: String = (0..9)
+        .map(|n| format!("- choose: [{{when: steps.look.size > {n}, steps: [{{id: a{n}, exec: [a], effect: read}}]}}, {{otherwise: [{{id: b{n}, exec: [b], effect: read}}]}}]\n"))
+        .collect();
+    let chosen = predicted(&format!("{LOOK}{branches}{reading}"), false);
+    assert!(!chosen.complete);
+    let skipped: Vec<&str> =
+        chosen.steps.iter().filter(|s| matches!(s.verdict, Verdict::WouldSkip { .. })).map(|s| s.path.as_str()).collect();
+    assert_eq!(skipped, [""; 0]);
     // All steps are told: also those that none of the ways came to that were followed.
     assert_eq!((dry.steps.len(), dry.unfollowed_from.unwrap().as_str(), dry.more_steps), (20, "a8", false));
     let list = format!("[{}]", vec!["0"; 200].join(", "));

@@ -28,6 +28,7 @@ pub(super) fn add(plan: &Plan, history: &mut History, cut: Option<&[u32]>) -> bo
     let mut passed = Passed { plan, seen, found: Vec::new(), room, all: true, cut };
     let main = plan.main();
     passed.list(&main.body, "", &[0], None);
+    passed.beside(&main.on_failure, "~on_failure");
     passed.list(&main.finally, "~finally", &[FINALLY], None);
     let (found, all) = (passed.found, passed.all);
     if !found.is_empty() {
@@ -86,6 +87,14 @@ impl<'p> Passed<'p> {
         list.first().is_some_and(|ix| self.at(prefix, *ix).is_some())
     }
 
+    /// What comes up only after a failure: told where some way has come to it.
+    fn beside(&mut self, list: &'p [StepIx], prefix: &str) {
+        let first = list.first().and_then(|ix| self.at(prefix, *ix));
+        if let Some((_, place)) = first.and_then(|first| first.place.split_last()) {
+            self.list(list, prefix, place, None);
+        }
+    }
+
     fn unseen_step(&mut self, ix: StepIx, path: StepPath, place: Vec<u32>, why: &Why) {
         if self.room == 0 {
             self.all = false;
@@ -129,6 +138,12 @@ impl<'p> Passed<'p> {
                 self.whole(seen.step, path, place, &Why::Never(format!("`{}` is skipped", path.label())));
             }
             return;
+        }
+        let plan: &'p Plan = self.plan;
+        let step = plan.step(seen.step);
+        self.beside(&step.undo, &format!("{path}~undo"));
+        if let Verb::Call { procedure, .. } = &step.verb {
+            self.beside(&plan.procedure(*procedure).on_failure, &format!("{path}/~on_failure"));
         }
         for (list, prefix, number) in self.lists(seen.step, path) {
             let place: Vec<u32> = place.iter().copied().chain([number]).collect();
@@ -208,12 +223,14 @@ impl<'p> Passed<'p> {
     fn why(&self, list: &[StepIx], place: usize, prefix: &str) -> Option<Why> {
         let before = list.get(..place)?;
         let position = |target: StepIx| list.iter().position(|ix| *ix == target);
+        // There each goes on after a failure, with the next one.
+        let beside = prefix.ends_with("~on_failure") || prefix.ends_with("~finally");
         let mut why = None;
         for ix in before {
             let step = self.plan.step(*ix);
             let Some(seen) = self.at(prefix, *ix).filter(|seen| !seen.does.is_empty()) else { continue };
             let jumps = step.next.filter(|next| position(*next).is_some_and(|to| to > place));
-            let goes_on = matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
+            let goes_on = beside || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
             why = why.or_else(|| match (&step.verb, jumps) {
                 _ if seen.fails().is_some() && !goes_on => Some(format!("`{}` fails", step.label)),
                 (Verb::Finish { .. }, _) => Some(format!("`{}` ends {}", step.label, ended(self.plan, &seen.path))),
@@ -227,6 +244,7 @@ impl<'p> Passed<'p> {
         let leads_here = |ix: &&StepIx| {
             let step = self.plan.step(**ix);
             let here = match step.on_failure {
+                _ if beside => step.next.is_some() || step.verb.is_container(),
                 OnFailure::Next(target) => position(target).is_some_and(|to| to <= place),
                 OnFailure::Continue => step.next.is_some() || step.verb.is_container(),
                 _ => false,

@@ -120,6 +120,14 @@ impl Way {
         }
     }
 
+    /// Where the steps stand that it would come to next, those that it holds back among them.
+    pub fn places_ahead(&self) -> impl Iterator<Item = Vec<u32>> {
+        self.run.wanted().filter_map(|command| match command {
+            Command::Resolve { path } | Command::Conclude { path } | Command::Judge { path, .. } => Some(self.run.place(path)),
+            _ => None,
+        })
+    }
+
     /// Whether `other` never comes up once the step at `path` has ended.
     fn ends_too(&self, path: &StepPath, other: &StepPath) -> bool {
         let Some(view) = self.run.find_step(path) else { return true };
