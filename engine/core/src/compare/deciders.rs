@@ -78,7 +78,8 @@ impl<'p> Search<'p> {
 
     /// Notes what the conditions in a block read; whether it holds back what stands behind it.
     fn block(&mut self, block: &'p [StepIx], undoes: bool, open: &mut Vec<Reference>) -> bool {
-        block.iter().fold(false, |holds, ix| self.step(self.plan.step(*ix), undoes, open) || holds)
+        let holding: Vec<bool> = block.iter().map(|ix| self.step(self.plan.step(*ix), undoes, open)).collect();
+        holding.contains(&true)
     }
 
     fn step(&mut self, step: &'p Step, undoes: bool, open: &mut Vec<Reference>) -> bool {
