@@ -151,6 +151,26 @@ pub(crate) fn steps_of(procedure: &Procedure) -> Vec<(&str, &Step)> {
     (0..tree.len()).filter_map(step).collect()
 }
 
+/// What the calls of a procedure name, as they are written.
+pub(crate) fn calls_of(procedure: &Procedure) -> Vec<&str> {
+    let tree = tree::Tree::new(procedure);
+    let called = |ix| match tree.get(ix).map(|node| &node.step.verb.value) {
+        Some(crate::document::Verb::Call(call)) => Some(call.procedure.value.as_str()),
+        _ => None,
+    };
+    (0..tree.len()).filter_map(called).collect()
+}
+
+/// The steps with an id that the one at a byte of its file may go on with.
+pub(crate) fn steps_behind(procedure: &Procedure, at: u32) -> Vec<(&str, &Step)> {
+    let tree = tree::Tree::new(procedure);
+    let holds = |ix: &usize| tree.get(*ix).is_some_and(|node| node.step.span.start <= at && at <= node.step.span.end);
+    // Whatever stands in a step has a greater number.
+    let Some(step) = (0..tree.len()).rev().find(holds) else { return Vec::new() };
+    let behind = (step + 1..tree.siblings(step).end).filter_map(|ix| tree.get(ix));
+    behind.filter_map(|node| Some((node.step.id.as_ref()?.value.as_str(), node.step))).collect()
+}
+
 /// Judges what a test says about other files: its procedure and its environments exist. What its cases say of steps is judged
 /// where they are played.
 pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {

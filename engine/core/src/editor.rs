@@ -13,6 +13,7 @@ mod kept;
 mod lines;
 mod outline;
 mod rename;
+mod typed;
 
 pub use complete::{Offer, OfferKind, complete};
 pub use find::{definition, references};

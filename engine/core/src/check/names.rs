@@ -311,7 +311,7 @@ impl<'c> Checked<'_, 'c> {
         }
     }
 
-    fn in_finally(&self, place: Place) -> bool {
+    pub(super) fn in_finally(&self, place: Place) -> bool {
         self.tree.around(place).last().map_or(Some(place.slot), |(outermost, _)| self.tree.get(outermost).map(|n| n.slot))
             == Some(Slot::Finally)
     }

@@ -175,7 +175,8 @@ impl Checked<'_, '_> {
                     add(format!("steps.{id}"), "steps", Some(id));
                 }
             }
-            names::RUN.iter().for_each(|member| add(format!("run.{member}"), "run", Some(member)));
+            let known = names::RUN.iter().filter(|member| **member != "outcome" || self.in_finally(scope.place));
+            known.for_each(|member| add(format!("run.{member}"), "run", Some(member)));
         }
         if scope.sort != Sort::Lock {
             add("now".to_owned(), "now", None);

@@ -3,13 +3,14 @@
 //! A mark is put where something is being typed, and what the document then says of the mark is what could stand there. So a
 //! document need not be right, nor whole: it is enough that the mark can be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::find::Open;
 use super::outline::{self, Seen, text_of, tree};
+use super::typed::Typed;
 use super::{Around, Kept};
 use crate::check::survey::{Field, Language, survey};
-use crate::check::{CheckOptions, steps_of};
+use crate::check::{CheckOptions, calls_of, steps_behind, steps_of};
 use crate::diagnostic::{Source, Span, Spanned};
 use crate::document::step::Verb;
 use crate::document::{Input, Node, Procedure, Scalar, Step, load};
@@ -113,6 +114,11 @@ impl Place<'_> {
             Seen::Value { of: Type::Boolean, .. } => {
                 ["true", "false"].iter().map(|word| self.offer(word, OfferKind::Word, String::new(), "")).collect()
             }
+            Seen::Value { of: Type::Refers(Referent::Step), key: Some(Key { name: "next", .. }), .. } => {
+                let behind =
+                    self.open.procedure.map(|procedure| steps_behind(procedure, u32::try_from(self.at).unwrap_or(u32::MAX)));
+                self.steps(&behind.unwrap_or_default())
+            }
             Seen::Value { of: Type::Refers(referent), .. } => self.referents(*referent),
             Seen::Value { of: Type::Expression | Type::Text | Type::Shell | Type::Script | Type::Json, key, .. } => {
                 let credential = key.is_some_and(|key| matches!(key.name, "env" | "headers"));
@@ -168,16 +174,11 @@ impl Place<'_> {
         let workspace = catalogue.workspace();
         let one = |name: &str, what: &str| self.offer(name, OfferKind::Name, what.to_owned(), "");
         match referent {
-            Referent::Step | Referent::TestedStep => {
-                let steps = self.open.subject().map(steps_of).unwrap_or_default();
-                let offer = |(id, step): &(&str, &Step)| {
-                    let name = step.name.as_ref().map(|name| markdown::text_in_editor(&name.value)).unwrap_or_default();
-                    self.offer(id, OfferKind::Name, step.verb.value.key().to_owned(), &name)
-                };
-                steps.iter().map(offer).collect()
-            }
+            Referent::Step | Referent::TestedStep => self.steps(&self.open.subject().map(steps_of).unwrap_or_default()),
             Referent::Procedure => {
                 let newest = catalogue.names().filter_map(|name| catalogue.newest(name));
+                // Whatever leads back to it would be called in a circle.
+                let newest = newest.filter(|procedure| self.open.procedure.is_none_or(|own| !self.calls(procedure, own)));
                 let offer = |procedure: &Procedure| {
                     let doc = procedure.title.as_ref().map(|title| markdown::text_in_editor(&title.value)).unwrap_or_default();
                     let version = procedure.version.value;
@@ -211,6 +212,29 @@ impl Place<'_> {
         }
     }
 
+    fn steps(&self, steps: &[(&str, &Step)]) -> Vec<Offer> {
+        let offer = |(id, step): &(&str, &Step)| {
+            let name = step.name.as_ref().map(|name| markdown::text_in_editor(&name.value)).unwrap_or_default();
+            self.offer(id, OfferKind::Name, step.verb.value.key().to_owned(), &name)
+        };
+        steps.iter().map(offer).collect()
+    }
+
+    /// Whether a procedure is another one, or calls it, itself or through others.
+    fn calls(&self, procedure: &Procedure, other: &Procedure) -> bool {
+        let (mut known, mut open) = (BTreeSet::new(), vec![procedure]);
+        while let Some(procedure) = open.pop() {
+            if procedure.name.value == other.name.value {
+                return true;
+            }
+            if known.insert(procedure.name.value.as_str()) {
+                let called = calls_of(procedure).into_iter();
+                open.extend(called.filter_map(|call| self.open.around.called(call)));
+            }
+        }
+        false
+    }
+
     /// The names and functions of the small languages.
     fn in_field(&self, credential: bool) -> Vec<Offer> {
         let Some(procedure) = self.open.procedure else { return Vec::new() };
@@ -224,9 +248,14 @@ impl Place<'_> {
         }
         let written = before.len() - before.trim_end_matches(|c: char| is_word(c) || "._?[]\"".contains(c)).len();
         let path = before.get(before.len() - written..).unwrap_or_default();
-        let mut offers = match path.rsplit_once('.') {
-            Some((path, _)) => self.members(&field, path.trim_end_matches('?'), is_text),
-            None => field.names.iter().map(|(name, of)| self.of_type(name, OfferKind::Name, of)).collect(),
+        let typed = Typed::new(&field, if is_text { "" } else { before });
+        let mut offers: Vec<Offer> = match path.rsplit_once('.') {
+            Some((path, _)) => self.members(&field, path.trim_end_matches('?'), (!is_text).then_some(&typed)),
+            None => {
+                let names = field.names.iter().map(|(name, of)| (name.as_str(), of));
+                let own = typed.parameters.iter().rev().map(|(name, of)| (*name, of));
+                own.chain(names).map(|(name, of)| self.of_type(name, OfferKind::Name, of)).collect()
+            }
         };
         if !path.contains('.') {
             let helpers = helpers().filter(|_| is_text);
@@ -247,8 +276,8 @@ impl Place<'_> {
         offer
     }
 
-    /// The members of a path, and the functions of what it gives.
-    fn members(&self, field: &Field, path: &str, is_text: bool) -> Vec<Offer> {
+    /// The members of a path, and in an expression, the functions of what stands before the dot.
+    fn members(&self, field: &Field, path: &str, expression: Option<&Typed>) -> Vec<Offer> {
         let below = format!("{path}.");
         let mut offers: Vec<Offer> = Vec::new();
         for (name, of) in &field.names {
@@ -259,7 +288,7 @@ impl Place<'_> {
         if !offers.is_empty() {
             return offers;
         }
-        let Some(of) = type_at(field, path) else { return offers };
+        let Some(of) = expression.and_then(Typed::receiver).or_else(|| type_at(field, path)) else { return offers };
         let known: BTreeMap<&str, Of> = match &of {
             Of::Map(Some(members)) => members.iter().map(|(name, of)| (name.as_str(), of.clone())).collect(),
             Of::Duration => ["seconds", "minutes", "hours", "days", "ms"].map(|name| (name, Of::Number)).into(),
@@ -269,7 +298,7 @@ impl Place<'_> {
             _ => BTreeMap::new(),
         };
         offers.extend(known.iter().map(|(name, of)| self.of_type(name, OfferKind::Member, of)));
-        if !is_text {
+        if expression.is_some() {
             for (name, usage) in functions_of(&of).filter(|(_, usage)| usage.contains('.')) {
                 let mut offer = self.offer(name, OfferKind::Function, usage.to_owned(), "");
                 offer.span = self.typed(is_word);

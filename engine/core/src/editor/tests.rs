@@ -137,6 +137,7 @@ fn marked(name: &str, from: &str, with: &str) -> (Folder, u32) {
     let own = match name {
         "book.yaml" => BOOK,
         "book.test.yaml" => TEST,
+        "other.yaml" => OTHER,
         _ => WORKSPACE,
     };
     let text = own.replacen(from, with, 1);
@@ -169,8 +170,6 @@ fn what_could_stand_at_a_place() {
         ("{type: host, desc", "{▮type: host, desc", "type", ""),
         ("web-1}", "web-1, ▮}", "pattern required", "type default"),
         ("web-1}", "web-1, p▮", "pattern", ""),
-        ("{next: last}", "{next: ▮}", "look last each_host", "inner2"),
-        ("call: other@^1", "call: ▮", "other book", ""),
         ("with: {host: inputs.host}", "with: {▮}", "host", "hosts"),
         ("from: dba", "from: ▮", "dba ann", "ops"),
         ("from: dba", "from: [ann, ▮]", "dba", "ops"),
@@ -205,6 +204,51 @@ fn what_could_stand_at_a_place() {
         }
         for label in not.split_whitespace() {
             assert!(!labels.contains(&label), "{with:?} has {label}: {labels:?}");
+        }
+    }
+}
+
+/// Nothing is offered that `check` would refuse.
+#[test]
+fn only_what_may_stand_there_is_offered() {
+    let jumps = "  - id: one\n    group:\n      - id: in_one\n        set: {a: '1'}\n        next: ▮\n      - id: in_two\n        set: {a: '1'}\n";
+    let others = "  - id: last\n";
+    for (from, with, offered, not) in [
+        ("{next: last}", "{next: ▮}", "last", "look each_host inner"),
+        ("    effect: read\n    outputs", "    effect: read\n    next: ▮\n    outputs", "each_host last", "look inner"),
+        (others, &*format!("{jumps}{others}"), "in_two", "in_one one last look"),
+        ("call: other@^1", "call: ▮", "other", "book"),
+        ("if: '\"look\"", "if: 'run.▮ && \"look\"", "started_at environment", "outcome"),
+        ("  - id: last\n", "  - id: last\n    name: \"{{run.▮}}\"\n", "started_at", "outcome"),
+        // Behind calls, and with what closures are given.
+        ("steps.look.seconds > 5.0", "inputs.hosts.filter(|h| h != \"a b\").▮", "len first", "trim round"),
+        ("steps.look.seconds > 5.0", "inputs.hosts.filter(|h| h.▮)", "trim len", "round sort"),
+        ("steps.look.seconds > 5.0", "inputs.hosts.filter(|h| ▮)", "h inputs.host steps.look", ""),
+        ("steps.look.seconds > 5.0", "steps.each_host.all(|h| h.▮)", "keys get", "trim"),
+        ("steps.look.seconds > 5.0", "inputs.hosts.map(|h| h.len()).any(|n| n.▮)", "abs", "trim"),
+        ("steps.look.seconds > 5.0", "inputs.host.trim().▮", "len to_upper", "sort"),
+        ("steps.look.seconds > 5.0", "\"a b\".▮", "len to_upper", "sort"),
+    ] {
+        let (folder, at) = marked("book.yaml", from, with);
+        let offers = folder.with("book.yaml", |source, around| complete(source, at, around));
+        let labels: Vec<&str> = offers.iter().map(|offer| offer.label.as_str()).collect();
+        for label in offered.split_whitespace() {
+            assert!(labels.contains(&label), "{with:?} lacks {label}: {labels:?}");
+        }
+        for label in not.split_whitespace() {
+            assert!(!labels.contains(&label), "{with:?} has {label}: {labels:?}");
+        }
+    }
+    // What tidies up knows how the run ended, and what would lead back is not called.
+    for (name, from, with, offered) in [
+        ("book.yaml", "within: 1h}\n", "within: 1h}\nfinally:\n  - set: {a: run.▮}\n", Some("outcome")),
+        ("other.yaml", "    effect: read\n", "    effect: read\n  - call: ▮\n", None),
+    ] {
+        let (folder, at) = marked(name, from, with);
+        let offers = folder.with(name, |source, around| complete(source, at, around));
+        match offered {
+            Some(label) => assert!(offers.iter().any(|offer| offer.label == label), "{with}: {offers:?}"),
+            None => assert_eq!(offers, [], "{with}"),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! *would be skipped* never does. That it comes there at all takes people who agree and steps that succeed, unless what is known already
 //! makes them fail; what happens otherwise is not part of a dry run.
 
+mod beside;
 mod longest;
 mod passed;
 mod seen;
@@ -28,7 +29,7 @@ use crate::document::step::FinishOutcome;
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
-use crate::plan::{Plan, StepIx, Verb};
+use crate::plan::{Plan, StepIx};
 use crate::run::decision::{Decision, Purpose, Request};
 use crate::run::event::{AttemptEnd, Outcome, RunStarted, Vote};
 use crate::run::task::{SecretName, Task, Work};
@@ -37,7 +38,7 @@ use crate::value::{Map, format_duration};
 
 pub use longest::Longest;
 pub(crate) use longest::longest;
-use seen::{History, Parts, Seen};
+use seen::{History, Seen};
 use way::{Next, Way};
 pub(crate) use way::{named, outputs_with, predicted_answers, predicted_result};
 
@@ -461,7 +462,7 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
         step
     };
     let mut steps: Vec<PredictedStep> = walked.history.iter().map(claimed).collect();
-    doubt_beside_ends(plan, &walked.history, &mut steps);
+    beside::doubt(plan, &walked.history, &mut steps);
     let cut = walked.cut.as_ref().map(|cut| walked.history.partition_point(|seen| seen.place < *cut));
     let unfollowed_from = cut.and_then(|cut| steps.get(cut)).map(|step| step.path.clone());
     let whole = longest::of_wholes(plan, &mut steps, &walked.history, cut);
@@ -500,57 +501,6 @@ fn told(plan: &Plan, started: &RunStarted, walked: &Walked) -> DryRun {
     dry
 }
 
-/// What runs side by side with a `finish` may be ended by it before its turn comes: how long anything takes is not known.
-fn doubt_beside_ends(plan: &Plan, history: &History, steps: &mut [PredictedStep]) {
-    let ends = history.iter().filter(|seen| matches!(plan.step(seen.step).verb, Verb::Finish { .. }) && !seen.does.is_empty());
-    for end in ends {
-        let path = end.path.as_str();
-        for (at, _) in path.match_indices('/') {
-            let own = path.get(..at).unwrap_or_default();
-            let whole = if own.ends_with(']') {
-                own.rfind('[')
-            } else {
-                own.rfind('.').filter(|dot| !own.get(*dot..).is_some_and(|rest| rest.contains('/')))
-            };
-            let Some(whole) = whole.and_then(|whole| own.get(..whole)) else { continue };
-            let at_once = |seen: &&Arc<Seen>| match &plan.step(seen.step).verb {
-                Verb::Parallel { .. } => true,
-                Verb::Each(each) => each.max_parallel > 1,
-                _ => false,
-            };
-            let Some(around) = history.iter().find(|seen| seen.path.as_str() == whole && at_once(seen)) else { continue };
-            // Of items that are shown once, for all of them, each may be ended by another.
-            let pattern = around.parts == Parts::Pattern;
-            // What acts begins together with what acts, before that can end anything.
-            let acts = |ix: &StepIx| plan.step(*ix).verb.acts() && plan.step(*ix).gates.is_empty();
-            let first: Vec<StepIx> = match &plan.step(around.step).verb {
-                Verb::Parallel { branches, max_parallel } => {
-                    let of_end = own.get(whole.len() + 1..);
-                    let begun = branches.iter().take(*max_parallel as usize).filter_map(|(name, body)| Some((name, body.first()?)));
-                    let begun: Vec<_> = begun.filter(|(_, first)| acts(first)).collect();
-                    let late = begun.iter().any(|(name, _)| Some(name.as_str()) == of_end);
-                    begun.into_iter().filter(|_| late).map(|(_, first)| *first).collect()
-                }
-                _ => Vec::new(),
-            };
-            if plan.calls_to(&around.path) != plan.calls_to(&end.path) {
-                continue;
-            }
-            let inside = |step: &StepPath, list: &str, next: &[char]| {
-                step.as_str().strip_prefix(list).is_some_and(|rest| rest.starts_with(next))
-            };
-            let beside =
-                |step: &StepPath| inside(step, whole, &['.', '[']) && *step != end.path && (pattern || !inside(step, own, &['/']));
-            for step in steps.iter_mut().filter(|step| beside(&step.path)) {
-                if step.verdict == Verdict::WouldRun && !first.contains(&step.step) {
-                    let because = format!("`{}` may end {} before it", end.path.label(), passed::ended(plan, &end.path));
-                    step.verdict = Verdict::CannotKnow { because };
-                }
-            }
-        }
-    }
-}
-
 fn digest(dry: &DryRun) -> Option<Digest> {
     let mut json = serde_json::to_value(dry).ok()?;
     json.as_object_mut()?.remove("digest");
@@ -562,6 +512,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let shown = seen.does.first();
     let work = shown.and_then(|doing| doing.work.clone());
     let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
+    let verdict = seen.verdict();
     let mut notes: Vec<String> = Vec::new();
     for note in seen.does.iter().flat_map(|doing| &doing.notes) {
         if !notes.contains(note) {
@@ -574,7 +525,6 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         why: shown.and_then(|doing| doing.why.clone()),
         verb: step.verb.key(),
         effect: step.effect,
-        verdict: seen.verdict(),
         fails: seen.fails().cloned(),
         repeats: shown.and_then(|doing| doing.repeats.clone()),
         ends: shown.and_then(|doing| doing.ends.clone()),
@@ -582,9 +532,11 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
         // Of ways that have become one, the one that takes the longest.
         longest: match seen.does.as_slice() {
-            [] => longest(step, &[], None),
+            [] if matches!(verdict, Verdict::WouldSkip { .. }) => longest(step, &[], None),
+            [] => longest::unseen(step),
             all => all.iter().map(|doing| longest(step, &doing.requests, doing.waits)).max().flatten(),
         },
+        verdict,
         work,
         requests,
         undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),

@@ -649,4 +649,15 @@ fn how_long_the_whole_takes_is_told() {
     assert_eq!(longest(&steps).as_deref(), Some("10m"));
     assert_eq!(longest(&format!("{steps}finally:\n{}", step("f", ""))).as_deref(), Some("15m"));
     assert_eq!(longest(&format!("{steps}timeout: 7m\nfinally:\n{}", step("f", ""))).as_deref(), Some("12m"));
+    // What a failure alone leads to has its time too.
+    let over = |inside: &str| format!("{}- {{id: m, {inside}}}\n{}", step("a", ", next: b, on_failure: {next: m}"), step("b", ""));
+    for (inside, expect) in [
+        ("approve: {question: Go?, within: 20m}", "30m"),
+        ("ask: {question: Go?, fields: {x: {type: string}}}", "without end"),
+        ("each: {in: '[1, 2]', steps: [{exec: [m], effect: read, timeout: 1m}]}", "cannot be known"),
+        ("repeat: {until: inputs.n > 1, times: 3, steps: [{exec: [m], effect: read, timeout: 1m}]}", "13m"),
+        ("group: [{manual: {do: It., within: 7m}}]", "17m"),
+    ] {
+        assert_eq!(longest(&over(inside)).as_deref(), Some(expect), "{inside}");
+    }
 }

@@ -89,6 +89,23 @@ pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<
     (own.is_some() || !requests.is_empty()).then_some(asked)
 }
 
+/// The same of a step that no way comes to, where a failure may: whom it asks is then known by the plan alone.
+pub(super) fn unseen(step: &Step) -> Option<Longest> {
+    let asks = match &step.verb {
+        Verb::Approve(approve) => Some((approve.within, approve.on_timeout)),
+        Verb::Ask(ask) => Some((ask.within, ask.on_timeout)),
+        Verb::Manual(manual) => Some((manual.within, manual.on_timeout)),
+        _ => None,
+    };
+    let asked = asks.into_iter().chain(step.gates.iter().map(|gate| (gate.within, gate.on_timeout)));
+    let time = |asked| match asked {
+        (None, _) => Longest::WithoutEnd,
+        (Some(_), OnTimeout::Escalate) => Longest::Unknown,
+        (Some(within), OnTimeout::Fail | OnTimeout::Reject) => Longest::Time(within),
+    };
+    asked.fold(longest(step, &[], None), |sum, asked| Some(sum.unwrap_or(Longest::NONE).then(time(asked))))
+}
+
 /// Every attempt to its timeout, and the whole back-off between them.
 fn attempts(timeout: Duration, retry: Option<&Retry>) -> Duration {
     let Some(retry) = retry else { return timeout };
@@ -182,11 +199,9 @@ impl Whole<'_> {
             let shown = self.places.contains_key(&StepPath::within(prefix, &step.label));
             match &step.verb {
                 _ if shown => self.step(*ix, prefix),
-                Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Longest::Unknown,
-                _ if !step.gates.is_empty() => Longest::Unknown,
                 Verb::Wait(wait) => wait.within.or(step.timeout).map_or(Longest::Unknown, Longest::Time),
                 verb if verb.is_container() => Longest::Unknown,
-                _ => longest(step, &[], None).unwrap_or(Longest::NONE),
+                _ => unseen(step).unwrap_or(Longest::NONE),
             }
         };
         steps.iter().fold(Longest::NONE, |sum, ix| sum.then(one(ix)))
@@ -269,7 +284,9 @@ impl Whole<'_> {
             }
             Verb::Each(each) => {
                 let ways = self.history.get(place).map(|seen| seen.does.as_slice()).unwrap_or_default();
-                let all = ways.iter().map(|doing| match &doing.waves {
+                // Where no way comes to it, nobody knows its items either.
+                let ways = if ways.is_empty() { vec![None] } else { ways.iter().map(|doing| doing.waves.as_ref()).collect() };
+                let all = ways.into_iter().map(|waves| match waves {
                     Some(waves) => {
                         let mut items = (0_u32..).map(|item| self.list(&each.body, &format!("{path}[{item}]")));
                         let wave = |size: &u32| side_by_side(items.by_ref().take(*size as usize), each.max_parallel as usize);
