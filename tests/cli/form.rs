@@ -50,6 +50,16 @@ fn an_order_that_is_left_is_told() {
             .says("in form: 1 file");
     }
     assert_eq!(std::fs::read_to_string(desk.path("try.yaml")).unwrap(), bound);
+    // Of many, the first are named, and the others counted.
+    let steps: String = (0..50).map(|n| format!("  - effect: read\n    id: a{n}\n    exec: &a{n} [go]\n")).collect();
+    let desk = Desk::new(&[("many.yaml", &procedure(&format!("steps:\n{steps}")))]);
+    let told = desk
+        .run("fmt --check")
+        .exits(0)
+        .says("`&a2` stands among them")
+        .says("many.yaml: the order is left in 47 more maps too")
+        .err;
+    assert_eq!(told.matches("the order of these keys").count(), 3, "{told}");
 }
 
 #[test]

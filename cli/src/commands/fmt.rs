@@ -90,8 +90,13 @@ fn one(file: &catalogue::File, check: bool, ui: &mut Ui, tally: &mut Tally) -> R
 fn laid_out(source: &Source, name: &str, ui: &mut Ui) -> Option<String> {
     match layout::laid_out(source) {
         Ok(laid) => {
-            for left in &laid.left {
+            for left in laid.left.iter().take(limits::LEFT_NAMED) {
                 ui.say(&format!("{}: {left}", Tone::Warning.paint(&format!("{name}:{}", left.line))));
+            }
+            let more = laid.left.len().saturating_sub(limits::LEFT_NAMED) as u64;
+            if more > 0 {
+                let maps = count(more, "more map", "more maps");
+                ui.say(&format!("{}: the order is left in {maps} too, for the same reason", Tone::Warning.paint(name)));
             }
             return Some(laid.text);
         }

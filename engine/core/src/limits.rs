@@ -413,6 +413,8 @@ pub const ARGUMENT_BYTES: usize = 128 * 1024;
 pub const APPROVERS: u32 = 20;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
+/// Maps of one file named whose order `fmt` leaves as it is.
+pub const LEFT_NAMED: usize = 3;
 /// Pairs of steps that two versions are looked through for: those without an id that stayed, beyond which they are paired in
 /// their order, and changes that come in another order, beyond which they are taken to.
 pub const COMPARED_PAIRS: usize = 4_000_000;

@@ -2,6 +2,8 @@
 //! stand in a URL, by their shape, or by what reads them. What is wrongly taken for one costs an author a minute; what is missed stands in a
 //! file for ever, so doubt counts as a secret.
 
+mod said;
+
 use std::ops::Range;
 
 /// A value that must not be written, and what to call it.
@@ -150,6 +152,8 @@ const OPTIONS: &[(&[&str], &str, Option<char>)] = &[
 ];
 /// Long options with a user before the secret.
 const USERS: &[&str] = &["--user", "--proxy-user", "--auth"];
+/// Programs of Oracle, which take `user/password@service`.
+const ORACLE: &[&str] = &["sqlplus", "rman", "expdp", "impdp", "sqlldr"];
 /// What reads a secret from the standard input of its pipe.
 const READERS: &[&str] = &[
     "--password-stdin",
@@ -206,7 +210,7 @@ pub(super) fn find(command: &str, of: Of) -> Vec<Found> {
     addresses(&quoted, &mut found);
     shapes(command, &mut found);
     match of {
-        Of::Prose => said(command, &mut found),
+        Of::Prose => said::find(command, &mut found),
         Of::Command | Of::Data => named(&quoted, &mut found),
     }
     if of == Of::Command {
@@ -387,60 +391,6 @@ fn named(quoted: &Quoted, found: &mut Vec<Found>) {
     }
 }
 
-/// Words by which people name a secret before they write it down.
-const SAID: &[&str] =
-    &["password", "passwort", "passphrase", "passcode", "passwd", "pw", "pwd", "pass", "pin", "secret", "token", "key"];
-/// What stands between the name and the secret.
-const IS: &[&str] = &[":", "=", "|", "is", "was", "ist", "war", "lautet"];
-
-/// `the password is hunter2!`, `Token: **a1b2c3d4**`. A word that has nothing but letters is taken for one of the sentence, unless it
-/// stands in backticks or quotes.
-fn said(text: &str, found: &mut Vec<Found>) {
-    let is_mark = |c: char| "*_`\"'|".contains(c);
-    let words: Vec<Range<usize>> = text.split_inclusive(char::is_whitespace).fold(Vec::new(), |mut words, word| {
-        let start = words.last().map_or(0, |last: &Range<usize>| last.end);
-        words.push(start..start + word.len());
-        words
-    });
-    for (n, word) in words.iter().enumerate() {
-        let whole = text.get(word.clone()).unwrap_or_default().trim_end();
-        let (name, attached) = whole.split_once([':', '=']).map_or((whole, None), |(name, rest)| (name, Some(rest)));
-        let name = name.trim_matches(is_mark).to_ascii_lowercase();
-        if !SAID.contains(&name.as_str()) {
-            continue;
-        }
-        let rest = attached.filter(|rest| !rest.trim_matches(is_mark).is_empty());
-        let value = match rest {
-            Some(rest) => Some(word.start + whole.len() - rest.len()..word.start + whole.len()),
-            None => {
-                let behind = words.get(n + 1..).unwrap_or_default().iter();
-                let plain = |word: &Range<usize>| text.get(word.clone()).unwrap_or_default().trim();
-                let mut signs = usize::from(attached.is_some());
-                let skipped = behind.skip_while(|word| {
-                    let said = plain(word);
-                    let sign = IS.contains(&said) || IS.contains(&said.trim_end_matches([':', '=']));
-                    signs += usize::from(sign);
-                    sign || plain(word).is_empty()
-                });
-                let next = skipped.take(1).next().cloned();
-                next.filter(|_| signs > 0).map(|next| next.start..next.start + plain(&next).len())
-            }
-        };
-        let Some(value) = value else { continue };
-        let written = text.get(value.clone()).unwrap_or_default();
-        let start = value.start + written.len() - written.trim_start_matches(is_mark).len();
-        let inner = written.trim_start_matches(is_mark).trim_end_matches(['.', ',', ';', ')']).trim_end_matches(is_mark);
-        let inner = inner.trim_end_matches(['.', ',', ';', ')']);
-        let closes = written.trim_end_matches(['.', ',', ';', ')']).ends_with(is_mark);
-        let is_marked = start > value.start && closes && !written.starts_with('|');
-        let is_odd = inner.bytes().any(|b| b.is_ascii_digit() || b"!@#$%^&+=?".contains(&b))
-            || inner.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && inner.bytes().any(|b| b.is_ascii_lowercase());
-        if inner.len() >= 4 && (is_odd || is_marked) {
-            found.push(Found::new(start..start + inner.len(), if name.contains("pass") { "password" } else { &name }));
-        }
-    }
-}
-
 /// `--password value`, `-pvalue`, `-u user:value`.
 fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     let text = |span: &Range<usize>| command.get(span.clone()).unwrap_or_default();
@@ -448,6 +398,8 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
     // The entries of the table whose program has come, and whether what comes next sets something.
     let mut of_program = [false; OPTIONS.len()];
     let (mut sets, mut is_vault, mut asks) = (false, false, false);
+    // Whether what a later line says may be read by a program of Oracle.
+    let mut is_oracle = false;
     let is_end = |end: usize, start: usize| command.get(end..start).is_some_and(|between| between.contains(['\n', ';', '|', '&']));
     // Of each word, the last one of its command.
     let mut ends: Vec<usize> = (0..words.len()).collect();
@@ -524,16 +476,11 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
         {
             push(inside(command, last.clone()), "password");
         }
-        // `user/password@service`.
-        if matches!(program, "sqlplus" | "rman" | "expdp" | "impdp")
-            && let Some(login) = behind.iter().find(|word| !text(word).starts_with('-') && text(word) != "target")
-        {
-            let login = inside(command, login.clone());
-            let written = text(&login);
-            if let Some(user) = written.find('/').filter(|user| *user > 0 && !written.starts_with(['@', '.'])) {
-                let length = written.rfind('@').filter(|at| *at > user).unwrap_or(written.len());
-                push(login.start + user + 1..login.start + length, "password");
-            }
+        is_oracle |= ORACLE.contains(&program);
+        let connects = || matches!(program.to_ascii_lowercase().as_str(), "connect" | "conn");
+        if ORACLE.contains(&program) || is_oracle && connects() {
+            let logins = logins(command, behind);
+            logins.into_iter().for_each(|span| push(span, "password"));
         }
         // `net use DRIVE /user:NAME PASSWORD`.
         if program == "use"
@@ -552,6 +499,32 @@ fn options(command: &str, words: &[Range<usize>], found: &mut Vec<Found>) {
             push(next, "token");
         }
     }
+}
+
+/// The passwords of `user/password@service` among the words behind a program that takes such logins. A word may be a path instead, but not where
+/// it comes first, names a service, or stands behind a word that a login belongs to.
+fn logins(command: &str, words: &[Range<usize>]) -> Vec<Range<usize>> {
+    let text = |word: &Range<usize>| command.get(word.clone()).unwrap_or_default();
+    let (mut found, mut expected) = (Vec::new(), true);
+    for word in words {
+        let whole = inside(command, word.clone());
+        let named = text(&whole).to_ascii_lowercase().find("userid=").map_or(0, |at| at + "userid=".len());
+        let login = inside(command, whole.start + named..whole.end);
+        let written = text(&login);
+        let user = written.find('/').filter(|user| *user > 0 && !written.starts_with(['@', '.', '-', '=']));
+        let is_name = |user: &usize| written.get(..*user).is_some_and(|user| !user.contains([' ', '=', ':']));
+        if let Some(user) = user.filter(is_name) {
+            let service = written.rfind('@').filter(|at| *at > user);
+            if expected || named > 0 || service.is_some() {
+                found.push(login.start + user + 1..login.start + service.unwrap_or(written.len()));
+            }
+            expected = false;
+        }
+        expected |= matches!(written.to_ascii_lowercase().as_str(), "target" | "catalog" | "auxiliary" | "connect" | "conn");
+        // A script has arguments of its own.
+        expected &= !written.starts_with('@') && written != "/" && written != "/nolog";
+    }
+    found
 }
 
 /// `scheme://user:value@host`.

@@ -54,6 +54,7 @@ pub(super) fn procedure(history: &Commands, names: &mut Names) -> Procedure {
         notes: Vec::new(),
         env: BTreeMap::new(),
         last: String::new(),
+        before: None,
     };
     // First of all every secret: what is one in one command is one in all.
     for command in &history.commands {
@@ -91,10 +92,16 @@ struct Session<'n> {
     env: BTreeMap<String, String>,
     /// The command of the last step: what was typed again at once, because it failed or to look again, is one step.
     last: String,
+    /// The command before, whatever became of it.
+    before: Option<String>,
 }
 
 impl Session<'_> {
     fn command(&mut self, command: &str) {
+        let before = self.before.replace(command.to_owned());
+        if refers_back(command) {
+            return self.refers(command, before.as_deref());
+        }
         if let Some(note) = command.strip_prefix('#').filter(|note| !note.contains('\n')) {
             let note = script::shown(note.trim_start_matches('#').trim(), Of::Command, self.names);
             self.notes.extend((!note.is_empty()).then_some(note));
@@ -118,6 +125,16 @@ impl Session<'_> {
             }
             _ => self.step(command),
         }
+    }
+
+    /// `sudo !!`: what that was, the shell knew, and a guess must not be run.
+    fn refers(&mut self, command: &str, before: Option<&str>) {
+        let shown = self.short(command);
+        let before =
+            before.map(|before| self.short(before)).map(|before| format!(" (the last one was `{before}`)")).unwrap_or_default();
+        self.said.push(format!(
+            "left out: `{shown}`; what it takes from an earlier command{before} only that shell knew: write out what was done, if it was"
+        ));
     }
 
     fn leave_out(&mut self, command: &str) {
@@ -248,6 +265,27 @@ impl Session<'_> {
         step.why = std::mem::take(&mut self.notes);
         self.steps.push(step);
     }
+}
+
+/// Whether a command takes words from earlier ones, as bash and zsh let it: `!!`, `sudo !$`, `!systemctl`, `^old^new`.
+fn refers_back(command: &str) -> bool {
+    let designates = |word: &str| {
+        let behind = word.strip_prefix('!').and_then(|rest| rest.chars().next());
+        behind.is_some_and(|c| c.is_ascii_alphanumeric() || "!$*^-?:#".contains(c))
+    };
+    let substitutes = command.strip_prefix('^').is_some_and(|rest| rest.contains('^'));
+    let mut words = secrets::words(command).into_iter().filter_map(|word| command.get(word));
+    // A test such as `[[ !a ]]` is none, and neither is a pattern of `find` or a rule of a firewall.
+    substitutes
+        || words.any(|word| matches!(word, "!!" | "!$" | "!*" | "!^") || word.starts_with("!!") || word.starts_with("!$"))
+        || first_words(command).any(designates)
+}
+
+/// The words at which commands begin, behind `sudo` and the like.
+fn first_words(command: &str) -> impl Iterator<Item = &str> {
+    command
+        .split(['\n', ';', '|', '&'])
+        .filter_map(|part| part.split_whitespace().find(|word| !matches!(*word, "sudo" | "time" | "nohup" | "exec")))
 }
 
 fn is_assignment(word: &str) -> bool {

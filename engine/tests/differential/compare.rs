@@ -38,7 +38,7 @@ impl Tally {
             self.open,
             self.unfolded * 4,
             self.faults * 4,
-            self.without * 7,
+            self.without * 9,
             self.gates * 2,
             self.secrets * 2,
         ];

@@ -133,6 +133,11 @@ fn secrets_are_never_written() {
         ("sshpass -p CANARY ssh db-1 uptime", "sshpass -p \"${PASSWORD}\" ssh db-1 uptime"),
         ("openssl enc -aes-256-cbc -k CANARY -in x", "openssl enc -aes-256-cbc -k \"${PASSWORD}\" -in x"),
         ("sqlplus scott/CANARY@db @a.sql", "sqlplus scott/\"${PASSWORD}\"@db @a.sql"),
+        ("sqlplus -L -M \"HTML ON\" scott/CANARY @a.sql b/c", "sqlplus -L -M \"HTML ON\" scott/\"${PASSWORD}\" @a.sql b/c"),
+        ("rman target / catalog rman/CANARY@cat", "rman target / catalog rman/\"${PASSWORD}\"@cat"),
+        ("impdp directory=/data/x userid=system/CANARY", "impdp directory=/data/x userid=system/\"${PASSWORD}\""),
+        ("sqlldr control=a/b.ctl userid=scott/CANARY@db", "sqlldr control=a/b.ctl userid=scott/\"${PASSWORD}\"@db"),
+        ("sqlplus /nolog <<EOF\nconnect scott/CANARY@db\nEOF", ""),
         ("rabbitmqctl change_password guest CANARY", "rabbitmqctl change_password guest \"${PASSWORD}\""),
         ("net use x: /user:me CANARY", ""),
         ("net use x: \\\\srv\\share CANARY /user:me", ""),
@@ -207,6 +212,35 @@ fn exported_secrets_come_from_where_a_person_says() {
     }
 }
 
+/// What a shell took from an earlier command is not known, and no step runs a guess.
+#[test]
+fn what_refers_to_an_earlier_command_is_left_out_and_said() {
+    let draft =
+        history("systemctl stop web\nsudo !!\nrm -r /srv/old\nls !$\n!systemctl\n^stop^start\ncat a | sudo !tee\ntouch b\n");
+    assert_eq!(
+        steps(&draft),
+        ["systemctl_stop_web: run systemctl stop web", "rm: run rm -r /srv/old", "touch_b: run touch b"],
+        "{}",
+        draft.text
+    );
+    let said: String = draft.text.lines().map(|line| line.trim().trim_start_matches("# ")).collect::<Vec<_>>().join(" ");
+    for left in [
+        "left out: `sudo !!`; what it takes from an earlier command (the last one was `systemctl stop web`) only that shell knew",
+        "left out: `ls !$`; what it takes from an earlier command (the last one was `rm -r /srv/old`)",
+        "left out: `!systemctl`;",
+        "left out: `^stop^start`;",
+        "left out: `cat a | sudo !tee`;",
+    ] {
+        assert!(said.contains(left), "{left}:\n{}", draft.text);
+    }
+    for command in
+        ["! grep -q a b", "echo 'sudo !!'", "awk '!seen[$0]++' a", "[ ! -f a ]", "find . ! -name a", "echo done!", "test a != b"]
+    {
+        let draft = history(&format!("{command}\ntouch b\n"));
+        assert_eq!(steps(&draft).len(), 2, "{command}: {}", draft.text);
+    }
+}
+
 #[test]
 fn what_is_no_secret_stays() {
     for command in [
@@ -225,6 +259,8 @@ fn what_is_no_secret_stays() {
         "curl https://a.example/KubePersistentVolumeFillingUp2026",
         "sqlplus / as sysdba",
         "sqlplus -s /nolog a/b.sql",
+        "sqlplus / @a.sql b/c",
+        "rman target / cmdfile a/b.rcv",
     ] {
         let draft = history(command);
         let step = steps(&draft).remove(0);

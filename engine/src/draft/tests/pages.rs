@@ -203,6 +203,53 @@ fn a_secret_that_the_prose_tells_is_not_written() {
     }
 }
 
+#[test]
+fn a_secret_of_several_words_is_not_written() {
+    for said in [
+        "The password is \"horse battery staple\".",
+        "Passphrase: **horse battery staple**",
+        "Password: `horse battery staple`, for all.",
+        "The passphrase is 'horse battery staple' now",
+        "Password: horse battery st4ple",
+        "pass = horse battery staple!",
+    ] {
+        let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));
+        assert!(!draft.text.contains("horse") && !draft.text.contains("battery"), "{said}:\n{}", draft.text);
+    }
+    for said in [
+        "The password is rotated every 90 days.",
+        "Password: see the vault, path kv.",
+        "The **password** is rotated by the **vault**.",
+    ] {
+        let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));
+        assert!(draft.text.contains(said), "{said}:\n{}", draft.text);
+    }
+}
+
+#[test]
+fn a_secret_in_the_column_of_a_table_is_not_written() {
+    for table in [
+        "| user | password |\n|------|----------|\n| app | CANARYplain |\n| web | `CANARY two` |\n",
+        "user | Root password | host\n:---|:---:|---\napp | **CANARY9** | db1\nb\\|c | CANARY | db2\n",
+        "| API token | for |\n| --- | --- |\n| CANARY-123 | all |\n",
+        "| PIN | door |\n|-|-|\n| CANARY1 | north |\n",
+        "> | user | passwd |\n> |---|---|\n> | app | CANARY |\n",
+    ] {
+        let draft = markdown(&format!("## Do\n\n{table}\n```sh\nuptime\n```\n"));
+        assert!(!draft.text.contains("CANARY"), "{table}:\n{}", draft.text);
+    }
+    for table in [
+        "| key | value |\n|---|---|\n| port | eighty80 |\n",
+        "| token | meaning |\n|---|---|\n| HOST | where it runs |\n",
+        "| password file | owner |\n|---|---|\n| /etc/app9 | root |\n",
+        "| user | password |\n|---|---|\n| app | in the vault |\n",
+    ] {
+        let draft = markdown(&format!("## Do\n\n{table}\n```sh\nuptime\n```\n"));
+        let kept = table.lines().last().unwrap();
+        assert!(draft.text.contains(kept), "{kept}:\n{}", draft.text);
+    }
+}
+
 /// The words of the next line belong to the next command.
 #[test]
 fn a_secret_at_the_end_of_a_line_is_that_of_its_command() {
