@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use runbook_core::explore::{DryRun, Nothing, Options, PredictedStep, Verdict, dry_run};
+use runbook_core::explore::{DryRun, Longest, Nothing, Options, PredictedStep, Verdict, dry_run};
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::event::{Fact, Resolution, StepOutcome};
 use runbook_core::run::task::{EnvText, Task, Work};
@@ -108,6 +109,9 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
                     wrong.push(format!("{path}: {named} gates were named before it, and it was asked at {asked}"));
                 }
             }
+            Fact::RunFinished { .. } if !surprise && took_too_long(&dry, event.at.duration_since(now)) => {
+                wrong.push(format!("it took until {}, and was said to take at most {:?}", event.at, dry.longest));
+            }
             Fact::RunFinished { outcome } if !fault => {
                 if dry.complete && !dry.outcomes.iter().any(|named| named.kind == outcome.kind) {
                     wrong.push(format!("it ended {:?}, and that was not named", outcome.kind));
@@ -158,6 +162,16 @@ pub fn compare(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<
     tally.cut += usize::from(!dry.complete);
     *(if fault { &mut tally.faults } else { &mut tally.without }) += 1;
     wrong
+}
+
+/// Nobody waits for people or processes here, only for times.
+fn took_too_long(dry: &DryRun, took: jiff::SignedDuration) -> bool {
+    let took = Duration::try_from(took).unwrap_or_default();
+    match dry.longest {
+        Some(Longest::Time(most)) => took > most,
+        None => took > Duration::ZERO,
+        Some(Longest::Unknown | Longest::WithoutEnd) => false,
+    }
 }
 
 /// What was said of a step: of a loop that is shown once, for all its rounds and items.

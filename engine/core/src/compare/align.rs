@@ -109,14 +109,20 @@ impl<'p> Layout<'p> {
 
     /// Of each step whether it, or anything in it, holds something back.
     fn holding(&self) -> Vec<bool> {
-        let mut holding: Vec<bool> = self.steps.iter().map(|placed| placed.holds).collect();
+        let inside = self.around_some(|number| self.steps[number].holds, |list| !list.slot.starts_with('~'));
+        inside.into_iter().zip(&self.steps).map(|(inside, placed)| inside || placed.holds).collect()
+    }
+
+    /// Of each step whether some such step stands in it, in lists that count.
+    fn around_some(&self, is: impl Fn(usize) -> bool, counts: impl Fn(&List) -> bool) -> Vec<bool> {
+        let mut around = vec![false; self.steps.len()];
         // Whatever stands in a step has a greater number.
         for number in (0..self.steps.len()).rev() {
-            if let Some(owner) = self.owner(number).filter(|_| !self.lists[self.steps[number].list].slot.starts_with('~')) {
-                holding[owner] |= holding[number];
+            if let Some(owner) = self.owner(number).filter(|_| counts(&self.lists[self.steps[number].list])) {
+                around[owner] |= around[number] || is(number);
             }
         }
-        holding
+        around
     }
 
     /// Whether a step takes another one back, or looks after it: it goes where that one goes.
@@ -137,15 +143,11 @@ impl<'p> Layout<'p> {
 
     /// Of each step whether it stands around one that the other version has too, and that changes something or holds something back.
     fn around(&self, pairs: &Pairs) -> Vec<bool> {
-        let mut around = vec![false; self.steps.len()];
-        for number in (0..self.steps.len()).rev() {
+        let matters = |number: usize| {
             let placed = &self.steps[number];
-            let matters = pairs.of_new.contains_key(&number) && (placed.holds || placed.step.effect >= Effect::Change);
-            if let Some(owner) = self.owner(number) {
-                around[owner] |= around[number] || matters;
-            }
-        }
-        around
+            pairs.of_new.contains_key(&number) && (placed.holds || placed.step.effect >= Effect::Change)
+        };
+        self.around_some(matters, |_| true)
     }
 
     fn highest_effect(&self) -> Effect {
