@@ -101,7 +101,7 @@ pub fn records_to<'j>(
     let mut page = Vec::new().into_iter();
     std::iter::from_fn(move || {
         if page.len() == 0 {
-            match journal.records(run, next.filter(|next| *next <= last)?, limits::RECORDS_PAGE) {
+            match journal.records(run, next.filter(|next| *next <= last)?, limits::REPLAY_PAGE) {
                 Ok(found) => page = found.into_iter(),
                 Err(error) => return Some(Err(error)),
             }

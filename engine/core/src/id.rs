@@ -246,13 +246,13 @@ impl Digest {
     /// A digest that was computed elsewhere, piece by piece.
     pub fn from_sha256(bytes: [u8; 32]) -> Digest {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for byte in bytes {
-            text.push(char::from(HEX[usize::from(byte >> 4)]));
-            text.push(char::from(HEX[usize::from(byte & 15)]));
+        let mut text = [0; 71];
+        let (kind, digits) = text.split_at_mut(7);
+        kind.copy_from_slice(b"sha256:");
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+            *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
         }
-        Digest(text)
+        Digest(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The digest of the canonical JSON (RFC 8785) of `value`.

@@ -381,6 +381,8 @@ pub const EXPORT_LINE: u64 = 256 * 1024 * 1024;
 pub const LOG_RANGE: u64 = 1024 * 1024;
 /// Records that are read at once.
 pub const RECORDS_PAGE: usize = 1_000;
+/// The same where they are gone through one after the other: few enough that their memory is used again, and not fetched anew.
+pub const REPLAY_PAGE: usize = 128;
 /// Bytes of one entry of the user database.
 pub const PASSWD_BYTES: usize = 64 * 1024;
 

@@ -169,6 +169,11 @@ impl Scenario {
         self.strikes.is_empty() && self.troubles.is_empty() && self.jumps.is_empty()
     }
 
+    /// Whether a process is neither struck nor has trouble with its disk.
+    pub fn spares(&self, who: Who) -> bool {
+        self.strikes.iter().all(|strike| strike.who != who) && self.troubles.iter().all(|(of, _, _)| *of != who)
+    }
+
     fn break_things(&mut self, seed: u64) {
         let mut dice = Dice::of(seed, "faults");
         for process in 1..=dice.between(1, 6) as u32 {

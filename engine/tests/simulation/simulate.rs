@@ -37,6 +37,8 @@ pub struct Shift {
     /// When it began to drive, and when it was gone.
     pub from: u64,
     pub to: u64,
+    /// Whether nothing is thrown at it.
+    pub spared: bool,
 }
 
 /// An event that a process saw to be on the disk.
@@ -292,6 +294,7 @@ impl Simulation<'_> {
         let engine = Engine {
             run,
             process,
+            spared: self.scenario.spares(who),
             patience,
             handle: handle.clone(),
             plan: self.plan.clone(),
@@ -381,6 +384,7 @@ fn note_end(shifts: &Mutex<Vec<Shift>>, process: u32, now: u64) {
 struct Engine {
     run: RunId,
     process: u32,
+    spared: bool,
     patience: Patience,
     handle: Arc<Handle>,
     plan: Arc<Plan>,
@@ -413,8 +417,8 @@ impl Engine {
             Session::create(journal, clock.clone(), owner, vec![Box::new(ear)], self.run.clone(), self.plan.clone(), started)
                 .await?
         };
-        let (run, process, from) = (self.run.to_string(), self.process, self.time.ms());
-        self.shifts.lock().expect("nothing panics with it").push(Shift { run, process, from, to: 0 });
+        let (run, process, spared, from) = (self.run.to_string(), self.process, self.spared, self.time.ms());
+        self.shifts.lock().expect("nothing panics with it").push(Shift { run, process, from, to: 0, spared });
         let (wishing, wishes) = tokio::sync::mpsc::unbounded_channel();
         let performer = Arc::new(Hands { world: self.world.clone(), handle: self.handle.clone() });
         let world = DriverWorld { performer, wishes };

@@ -131,6 +131,40 @@ fn a_newer_or_foreign_database_is_refused() {
     }
 }
 
+/// Databases of the first version had no column for who vouches for an anchor.
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let (state, path) = (store.folder().to_owned(), store.database.path().to_owned());
+    let lease = store.create(new_run(&id(1), "p", &Owner::named("ada", 1))).wait().unwrap();
+    let row = store.run(&id(1)).unwrap();
+    store.append(adding(&lease, more(&id(1), "p", row.seq, &row.head, 3))).wait().unwrap();
+    let anchor = Anchor { run: id(1), seq: row.seq, head: row.head.clone(), at: at(1), place: "a message".into(), signed: None };
+    store.anchor(anchor.clone()).wait().unwrap();
+    let before = (store.run(&id(1)).unwrap(), store.records(&id(1), 1, 100).unwrap());
+    drop(store);
+
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("ALTER TABLE anchors DROP COLUMN signed; PRAGMA user_version = 1").unwrap();
+    let tables = |database: &Connection| -> Vec<Option<String>> {
+        let mut statement = database.prepare("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' ORDER BY name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let first = Connection::open_in_memory().unwrap();
+    first.execute_batch(schema::SCHEMA.migrations[0]).unwrap();
+    assert_eq!(tables(&old), tables(&first));
+    drop(old);
+
+    let store = Store::open(&state).unwrap();
+    assert_eq!((store.run(&id(1)).unwrap(), store.records(&id(1), 1, 100).unwrap()), before);
+    assert_eq!(store.anchors(&id(1)).unwrap(), [anchor.clone()]);
+    let by = crate::journal::SignedHead { by: "ada".into(), armoured: "of hers".into() };
+    let signed = Anchor { signed: Some(by), ..anchor.clone() };
+    store.anchor(signed.clone()).wait().unwrap();
+    assert_eq!(store.anchors(&id(1)).unwrap(), [anchor, signed]);
+}
+
 #[test]
 fn what_one_store_writes_another_reads_at_once() {
     for commits in [Commits::Together, Commits::OnTheSpot] {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use runbook_core::Value;
+use runbook_core::plan::SEMANTICS;
 use runbook_core::run::Command;
 use runbook_core::run::event::{AttemptEnd, Failure, Timer};
 
@@ -44,10 +45,14 @@ fn kind(fact: &Fact) -> &'static str {
 
 const KINDS: usize = 18;
 
+fn header(file: &str) -> crate::journal::export::Header {
+    serde_json::from_str(file.lines().next().unwrap()).unwrap()
+}
+
 /// What an export comes to: every event's kind, how each step and decision stands, and the end.
 fn meaning(file: &str, kinds: &mut BTreeSet<&'static str>) -> String {
     let lines: Vec<&str> = file.lines().collect();
-    let header: crate::journal::export::Header = serde_json::from_str(lines[0]).unwrap();
+    let header = header(file);
     let mut run = Run::new(Arc::new(serde_json::from_value(header.plan).unwrap()));
     let mut told = String::new();
     for line in &lines[1..lines.len() - 1] {
@@ -70,7 +75,7 @@ fn meaning(file: &str, kinds: &mut BTreeSet<&'static str>) -> String {
 #[test]
 fn every_recorded_journal_is_still_sound_and_means_what_it_meant() {
     let mut kinds = BTreeSet::new();
-    let mut formats = BTreeSet::new();
+    let (mut formats, mut semantics) = (BTreeSet::new(), BTreeSet::new());
     for file in std::fs::read_dir(journals()).unwrap() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "jsonl") {
@@ -83,8 +88,10 @@ fn every_recorded_journal_is_still_sound_and_means_what_it_meant() {
         let meant = std::fs::read_to_string(path.with_extension("txt")).unwrap();
         assert_eq!(meaning(&text, &mut kinds), meant, "{}", path.display());
         formats.insert(path.file_name().unwrap().to_string_lossy().split('-').next().unwrap().parse::<u32>().unwrap());
+        semantics.insert(header(&text).plan["semantics"].as_u64().unwrap());
         assert_eq!(other(&[], &[path]), ["whole"]);
     }
+    assert_eq!(semantics, (1..=SEMANTICS.into()).collect(), "write a journal of the new meaning: CONTRIBUTING says how");
     assert_eq!(formats, (1..=FORMAT).collect());
     assert_eq!(kinds.len(), KINDS, "no journal holds what is not among {kinds:?}");
 }
@@ -294,6 +301,9 @@ async fn write_journals() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in wide::records(folder.path()).await {
         write(name, &text);
+    }
+    for (name, text) in versions::records().await {
+        write(&name, &text);
     }
     for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());

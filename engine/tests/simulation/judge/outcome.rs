@@ -14,7 +14,10 @@ pub fn judge(case: &Case<'_>) -> Result<(), String> {
     let kind = line.body["outcome"]["kind"].as_str().unwrap_or_default();
     let cancelled = body.iter().any(|line| line.kind == "cancel_requested");
     let timed_out = body.iter().any(|line| line.kind == "timer_fired" && line.case("timer") == "run");
-    let bad: Vec<(&str, String)> = body.iter().filter_map(|line| failure(case, line)).collect();
+    let mut bad: Vec<(&str, String)> = body.iter().filter_map(|line| failure(case, line)).collect();
+    bad.extend(refused(body));
+    // A `finish` ends what goes on beside it, and the run as it says.
+    let finished = body.iter().any(|line| line.case("resolution") == "finish");
     let wrong = |why: &str| format!("{}: the run ends {kind}, {why}", line.seq);
     match kind {
         "succeeded" => {
@@ -25,8 +28,17 @@ pub fn judge(case: &Case<'_>) -> Result<(), String> {
             let fatal = bad
                 .iter()
                 .filter(|(path, what)| !(whole(path) && what.starts_with("the time")))
-                .find(|(path, _)| is_outermost(path) && !tolerated(case, path) && !mended(body, path));
-            must(fatal.is_none(), || wrong(&format!("and {fatal:?}")))
+                .find(|(path, _)| (is_outermost(path) || !finished) && ends_all(case, path) && !mended(body, path));
+            must(fatal.is_none(), || wrong(&format!("and {fatal:?}")))?;
+            let open = still_asked(body).find(|(path, _)| (is_outermost(path) || !finished) && ends_all(case, path));
+            must(open.is_none(), || wrong(&format!("and {open:?} was never answered")))
+        }
+        _ if let Some((_, what)) = bad.iter().find(|(path, _)| is_for_rollback(case, path) && !mended(body, path))
+            && !cancelled
+            && !timed_out
+            && !finished =>
+        {
+            must(matches!(kind, "rolled_back" | "needs_attention"), || wrong(&format!("{what}, and nothing was taken back")))
         }
         "failed" => must(!bad.is_empty() || timed_out || finishes_badly(body), || wrong("and nothing failed")),
         "rejected" => {
@@ -51,6 +63,53 @@ pub fn judge(case: &Case<'_>) -> Result<(), String> {
 
 fn is_outermost(path: &str) -> bool {
     !path.is_empty() && !path.contains(['/', '[', '.', '~'])
+}
+
+/// Whether all is to be taken back where this step fails.
+fn is_for_rollback(case: &Case<'_>, path: &str) -> bool {
+    is_outermost(path) && case.step(path).is_some_and(|step| step.on_failure == OnFailure::Rollback)
+}
+
+/// What was asked, and where: of which decisions, and whether they were answered.
+fn asked(body: &[Line]) -> impl Iterator<Item = (&str, &str, usize)> {
+    let asked = body.iter().enumerate().filter(|(_, line)| line.kind == "decision_requested");
+    asked.filter_map(|(place, line)| Some((line.body["decision"].as_str()?, line.path(), place)))
+}
+
+/// Steps of which somebody said no, or nobody anything in time.
+fn refused(body: &[Line]) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    for (decision, path, place) in asked(body) {
+        let purpose = case_of(&body[place].body["purpose"]);
+        let no = body.iter().find(|line| line.body["decision"] == decision && line.body["vote"]["choice"] == "reject");
+        let late = body.iter().find(|line| line.body["timer"]["decision"]["decision"] == decision);
+        let late = late.filter(|_| body[place].body["request"]["on_timeout"] != "escalate");
+        if let Some(no) = no.or(late).filter(|_| matches!(purpose, "approve" | "ask" | "manual" | "gate" | "step")) {
+            found.push((path, format!("{path} was not granted (event {})", no.seq)));
+        }
+    }
+    found
+}
+
+/// Decisions that were never answered, and of what.
+fn still_asked(body: &[Line]) -> impl Iterator<Item = (&str, &str)> {
+    let answered = |decision: &str| {
+        body.iter().any(|line| {
+            line.kind != "decision_requested" && line.body["decision"] == decision
+                || line.body["timer"]["decision"]["decision"] == decision
+        })
+    };
+    asked(body).filter(move |(decision, _, _)| !answered(decision)).map(|(decision, path, _)| (path, decision))
+}
+
+/// Whether the run has failed where this step has: nothing around it lives with that.
+fn ends_all(case: &Case<'_>, path: &str) -> bool {
+    let lives_with_it = |whole: &str| match case.step(whole).map(|step| &step.verb) {
+        Some(Verb::Each { failures: 1.., .. } | Verb::WaitUntil { .. }) => true,
+        _ => tolerated(case, whole),
+    };
+    let mut around = path.match_indices(['/', '[', '.']).map(|(at, _)| &path[..at]);
+    !path.is_empty() && !path.contains('~') && !tolerated(case, path) && !around.any(lives_with_it)
 }
 
 fn tolerated(case: &Case<'_>, path: &str) -> bool {

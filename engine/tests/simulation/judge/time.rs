@@ -1,5 +1,5 @@
-//! Time: nothing that waits goes on too soon, whatever the clock does; and where the scenario is calm, nothing comes later
-//! than a look around after it was due.
+//! Time: nothing that waits goes on too soon, whatever the clock does; and where the clock runs as it should, nothing comes later
+//! than a look around after it was due, or after the first process began that nothing was thrown at.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +25,11 @@ pub fn judge(case: &Case<'_>) -> Result<(), String> {
     nothing_goes_on_past_its_time(case)
 }
 
-/// From when on a process was at work that must have seen what is due at this time; nothing where the scenario is not calm.
+/// From when on a process was at work that must have seen what is due at this time; nothing where there was none.
 fn at_work(case: &Case<'_>, due: i64) -> Option<i64> {
     let shifts = case.history.shifts.iter().filter(|shift| shift.run == case.run);
-    let seen = shifts.filter(|shift| ORIGIN + shift.to as i64 >= due + LATE).map(|shift| ORIGIN + shift.from as i64).min();
-    seen.filter(|_| case.scenario.is_calm())
+    let able = shifts.filter(|shift| shift.spared && ORIGIN + shift.to as i64 >= due + LATE);
+    able.map(|shift| ORIGIN + shift.from as i64).min().filter(|_| case.scenario.jumps.is_empty())
 }
 
 struct Due {
@@ -143,7 +143,7 @@ fn case_within(line: &Line) -> Option<i64> {
     Some(within["secs"].as_i64()? * 1_000 + within["nanos"].as_i64()? / 1_000_000)
 }
 
-/// In a calm scenario nothing goes on inside a step, or in the run, whose time is over.
+/// While a process is at work that nothing was thrown at, nothing goes on inside a step, or in the run, whose time is over.
 fn nothing_goes_on_past_its_time(case: &Case<'_>) -> Result<(), String> {
     let fired: Vec<&str> = case
         .lines
