@@ -27,6 +27,7 @@ pub struct Book {
     pub verified: &'static [&'static str],
     /// Steps that none but an approval of `go` lets through.
     pub gated: &'static [&'static str],
+    pub outcome: &'static str,
 }
 
 /// Some of each kind: small enough to try every place of it.
@@ -35,6 +36,7 @@ pub const SHORT: Book = Book {
 kind: Runbook
 name: crash
 version: 1.0.0
+lock: crash
 steps:
 - {id: first, run: 'echo first >> ~/count', undo: {run: 'echo un-first >> ~/count', idempotent: true}}
 - id: hosts
@@ -62,6 +64,7 @@ finally:
     repeatable: &["r1", "flaky", "un-first", "un-a1", "last"],
     verified: &["seen"],
     gated: &["a1", "seen", "bad"],
+    outcome: "rolled_back",
 };
 
 /// About thirty effects.
@@ -110,6 +113,7 @@ finally:
     repeatable: &["r2", "flaky", "un-first", "un-a1", "un-a2", "un-a3", "last"],
     verified: &["seen"],
     gated: &["a1", "a2", "seen", "a3", "a4", "a5", "bad"],
+    outcome: "rolled_back",
 };
 
 /// One of which so much is recorded before the gate that the process which waits there empties the journal's log, and another
@@ -137,6 +141,7 @@ finally:
     repeatable: &["un-first", "un-a1", "last"],
     verified: &[],
     gated: &["a1", "a2", "bad"],
+    outcome: "rolled_back",
 };
 
 /// One that ends well, and can be taken back.
@@ -151,6 +156,7 @@ steps:
     repeatable: &["un-first"],
     verified: &[],
     gated: &[],
+    outcome: "succeeded",
 };
 
 impl Book {
@@ -262,6 +268,19 @@ impl Desk {
         Ran::of(line, &self.command(line, fault, None).output().expect("the program starts"))
     }
 
+    /// `strace` over a command of this case, which it takes as its last arguments: what it sees goes into a file.
+    pub fn traced(&self, command: &Command, seen: &Path) -> Command {
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-y", "-qq", "-e", "signal=none", "-o"]).arg(seen);
+        // The library goes before the program, not before the tracer.
+        traced.env_clear().current_dir(self.scratch.path());
+        for (name, value) in command.get_envs() {
+            traced.arg("-E").arg(format!("{}={}", name.display(), value.expect("it is set").display()));
+        }
+        traced.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        traced
+    }
+
     /// From now on a process may be there while the case settles.
     pub fn spare(&self, id: u32) {
         self.spared.store(id, Ordering::Relaxed);
@@ -318,6 +337,12 @@ impl Desk {
             })?;
             events.collect()
         };
+        self.copied(read).unwrap_or_default()
+    }
+
+    /// The locks that are held.
+    pub fn locks(&self) -> Vec<String> {
+        let read = |c: &Connection| c.prepare("SELECT lock FROM locks")?.query_map([], |row| row.get(0))?.collect();
         self.copied(read).unwrap_or_default()
     }
 

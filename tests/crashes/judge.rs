@@ -16,7 +16,6 @@ const ROUNDS: usize = 20;
 /// What a run comes to where nothing goes wrong, and how many places it has.
 pub struct Calm {
     counts: BTreeMap<String, u32>,
-    outcome: String,
     calls: u64,
     changes: u64,
     copies: u64,
@@ -28,11 +27,11 @@ impl Calm {
         let desk = Desk::new(book);
         let asked = recover(&desk).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(asked, 0, "a calm run knows how its steps end");
+        assert_eq!(outcome(&desk.record()).as_deref(), Some(book.outcome));
         let counted = |place| Control::counted(&desk.control, place);
         assert!(counted(Place::Change) > 100, "the fault layer does not stand before the program: is it linked with glibc?");
         Calm {
             counts: desk.counted(),
-            outcome: outcome(&desk.record()).expect("it ended"),
             calls: counted(Place::Call),
             changes: counted(Place::Change),
             copies: counted(Place::Copy),
@@ -254,8 +253,11 @@ fn intents(desk: &Desk, record: &[Event]) -> Result<(), String> {
 /// The whole of a run that has ended, against what was recorded of it `before`.
 pub fn judge(desk: &Desk, calm: &Calm, before: &[Event]) -> Result<(), String> {
     let record = desk.record();
-    if outcome(&record).as_ref() != Some(&calm.outcome) {
-        return Err(format!("it ended {:?}, and calmly it ends {}", outcome(&record), calm.outcome));
+    if outcome(&record).as_deref() != Some(desk.book.outcome) {
+        return Err(format!("it ended {:?}, and was to end {}", outcome(&record), desk.book.outcome));
+    }
+    if !desk.locks().is_empty() {
+        return Err(format!("it has ended, and holds {:?}", desk.locks()));
     }
     if record.get(..before.len()) != Some(before) {
         return Err("something recorded was lost".to_owned());

@@ -5,6 +5,7 @@
 //! A run of the tests plays a sample drawn from a seed; `CRASHES=all` plays every case, and `CRASHES_FAULT` one of them again. Time is
 //! never waited for: faults strike at counted calls, and clocks run ahead where a lease is to end.
 
+mod creations;
 mod desk;
 mod folder;
 #[path = "../harness/mod.rs"]
@@ -13,8 +14,6 @@ mod judge;
 mod layer;
 mod owners;
 mod power;
-
-use std::process::Command;
 
 use desk::{Book, Desk, EXEC, LONG, LOUD, SHORT, UNDONE};
 use judge::{Calm, Seen, every, play};
@@ -55,11 +54,11 @@ fn matrix(book: &'static Book, place: Place, faults: &[What], most: usize) -> Ve
     let places = (1..=last).flat_map(|at| faults.iter().map(move |what| Fault { what: *what, place, at }));
     let seen = every(sample(places.collect(), most, 1), |fault| {
         let seen = play(book, &calm, fault)?;
-        // One run makes some calls more or less than another, and may not come to the last of them.
         if seen.struck || fault.at * 5 > last * 4 { Ok(seen) } else { Err("it never struck".to_owned()) }
     });
     tell(&format!("{faults:?} at {last} places of a run of {} effects", calm.effects()), &seen);
-    assert!(alone() || struck(&seen) * 10 >= seen.len() * 9, "only {} of {} faults struck", struck(&seen), seen.len());
+    // What comes to the disk together depends on the moment, and with it how many calls there are: the last fifth may not be reached.
+    assert!(alone() || struck(&seen) * 5 >= seen.len() * 4, "only {} of {} faults struck", struck(&seen), seen.len());
     seen
 }
 
@@ -94,15 +93,8 @@ fn passes_the_layer(desk: &Desk, line: &str, code: i32, least: usize) {
     let ours = desk.command(line, None, Some(&trace));
     let calls = "trace=write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,sync_file_range,msync,syncfs,sync,rename,renameat,renameat2,\
                  unlink,unlinkat,truncate,ftruncate,fallocate,copy_file_range,sendfile,splice";
-    let mut traced = Command::new("strace");
-    traced.args(["-f", "-y", "-qq", "-e", calls, "-e", "signal=none", "-o"]).arg(&seen);
-    // The library goes before the program, not before the tracer.
-    traced.env_clear().current_dir(desk.join("."));
-    for (name, value) in ours.get_envs() {
-        traced.arg("-E").arg(format!("{}={}", name.display(), value.expect("it is set").display()));
-    }
-    traced.arg(ours.get_program()).args(ours.get_args());
-    traced.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let mut traced = desk.traced(&ours, &seen);
+    traced.args(["-e", calls]).arg(ours.get_program()).args(ours.get_args());
     let ran = traced.output().expect("it starts; tests/setup.sh installs strace");
     assert_eq!(ran.status.code(), Some(code), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
     let seen = std::fs::read_to_string(&seen).expect("a trace");

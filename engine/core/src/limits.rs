@@ -282,7 +282,7 @@ pub const EXPLORE_PLACES: usize = 50_000;
 /// Parts of runs that each walk of an exploration copies: bounds its time, at some 15 ns for each.
 pub const EXPLORE_WORK: usize = 12_000_000;
 /// Parts of runs that an exploration holds at once: bounds its memory, at some 270 bytes for each.
-pub const EXPLORE_HELD: usize = 300_000;
+pub const EXPLORE_HELD: usize = 200_000;
 /// Events between two places where something is decided.
 pub const EXPLORE_AT_ONCE: usize = 100_000;
 /// Parts of a run that go on in any order; of more at once, the first and the last do.
