@@ -83,7 +83,7 @@ fn every_folder_and_every_log_that_is_made_fails_or_is_the_last() {
     assert!(logs >= 1 && makings.len() >= logs + 3, "the state folder, that of the logs and that of the run: {makings:?}");
     let calm = Calm::of(&SHORT);
     let blows = ["error=EIO", "error=ENOSPC", "error=EDQUOT", "signal=KILL"];
-    let faults = makings.iter().flat_map(|(call, nth)| blows.map(|blow| Fault { call: *call, nth: *nth, blow }));
+    let faults = makings.iter().flat_map(|&(call, nth)| blows.map(|blow| Fault { call, nth, blow }));
     let seen = every(sample(faults.collect(), usize::MAX, 1), |fault| play(&calm, fault));
     tell(&format!("{} calls that make a folder or a log", makings.len()), &seen);
     assert!(alone() || struck(&seen) == seen.len(), "only {} of {} faults struck", struck(&seen), seen.len());

@@ -7,22 +7,40 @@ use std::path::{Path, PathBuf};
 use crate::program::Prepared;
 use crate::{PAIRS, Reach, Row, median, quiet};
 
+/// The value of every flood's `KEY`.
+const SECRET: &str = "Sup3r/1+S3cret'value-7919";
 const MIB: u64 = 1024 * 1024;
 /// What a log keeps.
 const KEPT: u64 = 1024 * MIB;
 
 pub fn lines(folder: &Path) -> Row {
     const LINE: &str = "2026-11-21T05:00:00Z INFO replica billing-3 lag 42.0 s, 1234 of 5678 done";
-    let measured = Some(slowed(folder, "lines", &format!("yes {LINE}"), format!("{LINE}\n").as_bytes()));
+    let piece = format!("{LINE}\n");
+    let measured = Some(slowed(folder, "lines", &format!("yes {LINE}"), piece.len() as u64, piece.as_bytes()));
     Row {
         what: "a child that writes lines", against: "| cat > file, its own time", measured, unit: "×", reach: Reach::AtMost(1.5)
     }
 }
 
 pub fn one_line(folder: &Path) -> Row {
-    let measured = Some(slowed(folder, "one-line", "cat /dev/zero", b"\0"));
+    let measured = Some(slowed(folder, "one-line", "cat /dev/zero", 1, b"\0"));
     Row {
         what: "a child that writes one line",
+        against: "| cat > file, its own time",
+        measured,
+        unit: "×",
+        reach: Reach::AtMost(1.5),
+    }
+}
+
+/// Two in each line: what is almost the secret, and the secret.
+pub fn secrets(folder: &Path) -> Row {
+    let almost = &SECRET[..SECRET.len() - 1];
+    let line = |secret: &str| format!("2026-11-21T05:00:00Z INFO {almost}! did not log in, {secret} did");
+    let (written, kept) = (line(SECRET).len() as u64 + 1, line("***") + "\n");
+    let measured = Some(slowed(folder, "secrets", &format!("yes \"{}\"", line("$KEY")), written, kept.as_bytes()));
+    Row {
+        what: "a child that writes secrets",
         against: "| cat > file, its own time",
         measured,
         unit: "×",
@@ -65,7 +83,7 @@ impl Flood {
             folder,
             &name,
             &format!(
-                "- run: |\n    {script}\n  effect: read\n  secrets: {{key: {{command: [echo, \"Sup3r/1+S3cret'value-7919\"]}}}}\n  env: {{KEY: secrets.key}}\n"
+                "- run: |\n    {script}\n  effect: read\n  secrets: {{key: {{command: [echo, \"{SECRET}\"]}}}}\n  env: {{KEY: secrets.key}}\n"
             ),
         );
         let logs = crate::state(folder, &name).join("logs");
@@ -101,14 +119,15 @@ impl Flood {
     }
 }
 
-/// How many times longer the child takes than where it writes the same into a file.
-fn slowed(folder: &Path, name: &str, source: &str, piece: &[u8]) -> f64 {
-    let flood = Flood::new(folder, name, source, 256 * MIB);
+/// How many times longer the child takes than where it writes the same into a file. Of so many bytes that it writes, this piece is kept.
+fn slowed(folder: &Path, name: &str, source: &str, written: u64, piece: &[u8]) -> f64 {
+    let pieces = 256 * MIB / written;
+    let flood = Flood::new(folder, name, source, pieces * written);
     let into_file = flood.script.replacen("; echo", " | cat >copy; echo", 1);
     let ratios = (0..=PAIRS).map(|_| {
         flood.prepared.exec();
         let ours = flood.took();
-        flood.assert_kept(256 * MIB, piece);
+        flood.assert_kept(pieces * piece.len() as u64, piece);
         fs::remove_dir_all(&flood.logs).expect("the logs go");
         quiet("sh", &["-c", &into_file], &flood.prepared.folder);
         ours / flood.took()

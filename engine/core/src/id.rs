@@ -84,7 +84,7 @@ impl FromStr for ProcedureName {
 /// ids sort by age.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RunId(String);
+pub struct RunId([u8; 26]);
 
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -97,7 +97,7 @@ impl RunId {
             *place = CROCKFORD[(bits & 31) as usize];
             bits >>= 5;
         }
-        RunId(text.iter().map(|b| char::from(*b)).collect())
+        RunId(text)
     }
 
     /// The id of a run that is only predicted: it has none yet, and `run.id` is unknown in it.
@@ -115,11 +115,12 @@ impl RunId {
     }
 
     pub fn is_predicted(&self) -> bool {
-        self.0.bytes().all(|b| b == b'0')
+        self.0.iter().all(|b| *b == b'0')
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        // All of it is of that alphabet.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -127,10 +128,9 @@ impl FromStr for RunId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<RunId, InvalidId> {
-        if text.len() == 26 && text.bytes().all(|b| CROCKFORD.contains(&b)) {
-            Ok(RunId(text.to_owned()))
-        } else {
-            Err(InvalidId { text: text.to_owned(), expected: "a run id: 26 lower-case letters and digits" })
+        match <[u8; 26]>::try_from(text.as_bytes()) {
+            Ok(bytes) if bytes.iter().all(|b| CROCKFORD.contains(b)) => Ok(RunId(bytes)),
+            _ => Err(InvalidId { text: text.to_owned(), expected: "a run id: 26 lower-case letters and digits" }),
         }
     }
 }
@@ -237,22 +237,17 @@ impl Digest {
 
     /// Of some bytes one behind the other.
     pub fn of_parts<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Digest {
-        use sha2::Digest as _;
-        let mut digest = sha2::Sha256::new();
-        parts.into_iter().for_each(|part| digest.update(part));
-        Digest::from_sha256(digest.finalize().into())
+        Digest::from_sha256(sha256(parts))
+    }
+
+    /// Whether it is that of some bytes one behind the other.
+    pub fn is_of_parts<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> bool {
+        self.0.as_bytes() == written(sha256(parts))
     }
 
     /// A digest that was computed elsewhere, piece by piece.
     pub fn from_sha256(bytes: [u8; 32]) -> Digest {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 71];
-        let (kind, digits) = text.split_at_mut(7);
-        kind.copy_from_slice(b"sha256:");
-        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-            *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-        }
-        Digest(String::from_utf8_lossy(&text).into_owned())
+        Digest(String::from_utf8_lossy(&written(bytes)).into_owned())
     }
 
     /// The digest of the canonical JSON (RFC 8785) of `value`.
@@ -268,6 +263,24 @@ impl Digest {
     pub fn short(&self) -> &str {
         &self.0[7..19]
     }
+}
+
+fn sha256<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
+    use sha2::Digest as _;
+    let mut digest = sha2::Sha256::new();
+    parts.into_iter().for_each(|part| digest.update(part));
+    digest.finalize().into()
+}
+
+fn written(sha256: [u8; 32]) -> [u8; 71] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 71];
+    let (kind, digits) = text.split_at_mut(7);
+    kind.copy_from_slice(b"sha256:");
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(sha256) {
+        *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+    }
+    text
 }
 
 impl FromStr for Digest {
@@ -286,13 +299,13 @@ impl FromStr for Digest {
 macro_rules! text_id {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
         }
         impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(self.as_str()) }
         }
         impl From<$name> for String {
-            fn from(id: $name) -> String { id.0.to_string() }
+            fn from(id: $name) -> String { id.as_str().to_owned() }
         }
         impl TryFrom<String> for $name {
             type Error = InvalidId;

@@ -70,6 +70,8 @@ pub struct Run {
     lanes: Vec<Lane>,
     scopes: Vec<Scope>,
     by_path: Paths,
+    /// The step that was begun last, or that the last event was about: mostly the next one is about the same.
+    at_hand: Option<NodeIx>,
     decisions: Vec<Arc<Decision>>,
     /// Open decisions by whose question they answer.
     asked: BTreeMap<Asker, DecisionId>,
@@ -144,6 +146,7 @@ impl Run {
             lanes: Vec::new(),
             scopes: Vec::new(),
             by_path: Paths::default(),
+            at_hand: None,
             decisions: Vec::new(),
             asked: BTreeMap::new(),
             undoable: Vec::new(),
@@ -194,7 +197,7 @@ impl Run {
 
     /// Whether the state still wants this command answered: one that was given earlier may have lost its object.
     pub fn wants(&self, command: &Command) -> bool {
-        let node = |path: &StepPath, key: fn(NodeIx) -> Key| self.by_path.get(path).map(key);
+        let node = |path: &StepPath, key: fn(NodeIx) -> Key| self.node_at(path).map(key);
         let key = match command {
             Command::TakeLock { .. } => Some(Key::Lock),
             Command::Resolve { path } => node(path, Key::Resolve),
@@ -370,13 +373,20 @@ impl Run {
 
     /// Runs `change` on the node at `path`; [`allows`](Run::allows) has made sure that there is one.
     fn at(&mut self, path: &StepPath, change: impl FnOnce(&mut Run, NodeIx)) {
-        if let Some(node) = self.by_path.get(path) {
+        if let Some(node) = self.node_at(path) {
+            self.at_hand = Some(node);
             change(self, node);
         }
     }
 
+    /// The last step that was begun at this path.
+    fn node_at(&self, path: &StepPath) -> Option<NodeIx> {
+        let at_hand = self.at_hand.filter(|node| self.node(*node).path == *path);
+        at_hand.or_else(|| self.by_path.get(path))
+    }
+
     fn find(&self, path: &StepPath) -> Result<NodeIx, String> {
-        self.by_path.get(path).ok_or_else(|| format!("there is no step `{path}` under way"))
+        self.node_at(path).ok_or_else(|| format!("there is no step `{path}` under way"))
     }
 
     fn wanting(&self, path: &StepPath, key: fn(NodeIx) -> Key) -> Result<NodeIx, String> {

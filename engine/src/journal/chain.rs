@@ -11,7 +11,16 @@ pub fn genesis(format: u32, run: &RunId) -> Digest {
     Digest::of_bytes(format!("runbook journal {format} {run}").as_bytes())
 }
 
+/// Whether a hash is that of an event that follows `previous`.
+pub fn is_link(hash: &Digest, previous: &Digest, parts: &[&str]) -> bool {
+    hash.is_of_parts(bytes(previous, parts))
+}
+
 /// The hash of an event that follows `previous`. `parts`, one behind the other, are the event as JSON, without its hash.
 pub fn link(previous: &Digest, parts: &[&str]) -> Digest {
-    Digest::of_parts([previous.as_str()].iter().chain(parts).map(|part| part.as_bytes()))
+    Digest::of_parts(bytes(previous, parts))
+}
+
+fn bytes<'p>(previous: &'p Digest, parts: &'p [&'p str]) -> impl Iterator<Item = &'p [u8]> {
+    std::iter::once(previous.as_str()).chain(parts.iter().copied()).map(str::as_bytes)
 }

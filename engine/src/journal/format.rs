@@ -96,7 +96,7 @@ impl Record {
         let seq = seq.to_string();
         let parts =
             [r#"{"run":""#, run.as_str(), r#"","seq":"#, &seq, r#","at":""#, at, r#"","kind":""#, kind, r#"","body":"#, body, "}"];
-        chain::link(previous, &parts) == *hash
+        chain::is_link(hash, previous, &parts)
     }
 
     /// The whole line, without a line end.

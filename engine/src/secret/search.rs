@@ -17,6 +17,8 @@ pub struct Search {
     jumps: Vec<u8>,
     /// Which bytes a text begins with.
     first: [bool; 256],
+    /// The texts that begin with the same two bytes, by these, in order.
+    alike: Vec<(usize, Range<usize>)>,
 }
 
 impl Search {
@@ -37,8 +39,16 @@ impl Search {
                 *seen = true;
             }
         }
+        let mut alike: Vec<(usize, Range<usize>)> = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let pair = text.get(..2).and_then(pair_of).unwrap_or_default();
+            match alike.last_mut() {
+                Some((last, places)) if *last == pair => places.end = place + 1,
+                _ => alike.push((pair, place..place + 1)),
+            }
+        }
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or_default();
-        Search { texts, window, longest, jumps, first }
+        Search { texts, window, longest, jumps, first, alike }
     }
 
     pub fn len(&self) -> usize {
@@ -77,11 +87,12 @@ impl Search {
         if !self.may_begin(rest) {
             return None;
         }
-        let after = self.texts.partition_point(|text| text.as_slice() <= rest);
+        let pair = rest.get(..2).and_then(pair_of)?;
+        let alike = self.alike.binary_search_by_key(&pair, |(pair, _)| *pair).ok().and_then(|at| self.alike.get(at));
+        let alike = alike.and_then(|(_, places)| self.texts.get(places.clone())).unwrap_or_default();
         // In this order, those that `rest` begins with come before it, the longest last.
-        let before = self.texts.get(..after).unwrap_or_default().iter().rev();
-        let near = before.take_while(|text| text.get(..2) == rest.get(..2));
-        near.map(|text| text.as_slice()).find(|text| rest.starts_with(text)).map(<[u8]>::len)
+        let before = alike.get(..alike.partition_point(|text| text.as_slice() <= rest)).unwrap_or_default();
+        before.iter().rev().find(|text| rest.starts_with(text)).map(|text| text.len())
     }
 
     fn may_begin(&self, rest: &[u8]) -> bool {

@@ -188,7 +188,8 @@ struct Forgery {
     passes: [bool; 3],
 }
 
-/// Every event left out, doubled, put after the next or before all others; every end cut off; and the whole made anew.
+/// Every event left out, doubled, put after the next or before all others, and some after all others, again at the end and backwards;
+/// every end cut off; and the whole made anew.
 fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let (body, tail) = (&lines[..lines.len() - 1], lines.last().unwrap());
@@ -217,6 +218,11 @@ fn forgeries(text: &str, forger: &Path) -> Vec<Forgery> {
             add(format!("{place} before all others"), with(&first), [false; 3]);
         }
         add(format!("{place} twice"), with(&|lines| lines.insert(place, lines[place].clone())), [false; 3]);
+        if place % 10 == 1 && place < last {
+            add(format!("{place} after all others"), with(&|lines| lines[place..].rotate_left(1)), [false; 3]);
+            add(format!("{place} again at the end"), with(&|lines| lines.push(lines[place].clone())), [false; 3]);
+            add(format!("backwards from {place}"), with(&|lines| lines[place..].reverse()), [false; 3]);
+        }
     }
     add("cut, with the anchors".into(), closed(&body[..last], &kept), [false; 3]);
     let mut other = body.to_vec();

@@ -340,7 +340,7 @@ impl Run {
     /// Where the step at `path` stands: greater than where any step stands that surely comes before it.
     pub fn place(&self, path: &StepPath) -> Vec<u32> {
         let mut place = Vec::new();
-        let mut at = self.by_path.get(path);
+        let mut at = self.node_at(path);
         while let Some(node) = at {
             let here = self.lane(self.node(node).lane);
             // Of a step that is over, the list has gone on.
@@ -380,7 +380,7 @@ impl Run {
 
     /// The call that the step at `path` stands in, the innermost.
     pub fn call_around(&self, path: &StepPath) -> Option<&StepPath> {
-        let mut at = self.by_path.get(path);
+        let mut at = self.node_at(path);
         while let Some(node) = at {
             let Owner::Node(owner) = self.lane(self.node(node).lane).owner else { return None };
             if matches!(self.step_of(owner).verb, Verb::Call { .. }) {
@@ -393,7 +393,7 @@ impl Run {
 
     /// Whether its procedure goes on if this step fails, so that what reads it may find another result than that of a success.
     pub fn survives_failure(&self, path: &StepPath) -> bool {
-        let mut at = self.by_path.get(path);
+        let mut at = self.node_at(path);
         while let Some(node) = at {
             let step = self.step_of(node);
             let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);

@@ -78,7 +78,7 @@ impl Run {
     /// What the step at `path`, which wants to be resolved, may do: one prospect where that is sure, one for each possibility
     /// where it rests on something unknown.
     pub fn prospects(&self, path: &StepPath, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
-        let Some(node) = self.by_path.get(path) else { return Vec::new() };
+        let Some(node) = self.node_at(path) else { return Vec::new() };
         // At the step's own turn: what has run is known by then, so that what has not is absent.
         let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
         let Some(condition) = &self.step_of(node).condition else { return self.doing(node, &names, now, assumed) };

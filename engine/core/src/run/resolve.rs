@@ -31,7 +31,7 @@ impl Run {
 
     /// What the step at `path`, which wants to be resolved, will do. `None` where it does not want to.
     pub fn resolve(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
-        let node = self.by_path.get(path)?;
+        let node = self.node_at(path)?;
         self.wants.get(&Key::Resolve(node))?;
         let resolution = self.resolution(node, now).unwrap_or_else(|error| Resolution::Fail { error: self.failure(error) });
         Some(Fact::StepResolved { path: path.clone(), resolution })
@@ -153,7 +153,7 @@ impl Run {
     /// Why an attempt that is ready may not start after all: it waited for people, for its turn or for a retry, and a window has
     /// closed meanwhile. `None` where it may.
     pub fn too_late(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
-        let node = self.by_path.get(path)?;
+        let node = self.node_at(path)?;
         self.wants.get(&Key::Perform(node))?;
         let error = self.may_start(node, now).err()?;
         Some(Fact::StepResolved { path: path.clone(), resolution: Resolution::Fail { error: self.failure(error) } })
@@ -239,7 +239,7 @@ impl Run {
 
     /// The outputs of a step that has done its work, evaluated. `None` where none are wanted.
     pub fn conclude(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
-        let node = self.by_path.get(path)?;
+        let node = self.node_at(path)?;
         self.wants.get(&Key::Conclude(node))?;
         let outputs = match self.outputs_of(node, now) {
             Ok(outputs) => Evaluated::Value(outputs),
@@ -311,7 +311,7 @@ impl Run {
 
     /// The condition that wants to be judged at a step.
     fn judged(&self, path: &StepPath) -> Option<(&Expression, NodeIx)> {
-        let node = self.by_path.get(path)?;
+        let node = self.node_at(path)?;
         self.wants.get(&Key::Judge(node))?;
         let step = self.step_of(node);
         let in_doubt = matches!(self.node(node).state, State::InDoubt(_));

@@ -121,6 +121,7 @@ impl Run {
         let path = StepPath::within(&self.lane(lane).prefix, label);
         let ix = NodeIx(self.nodes.len() as u32);
         self.by_path.insert(path.clone(), ix);
+        self.at_hand = Some(ix);
         self.nodes.push(Arc::new(Node {
             step,
             path,

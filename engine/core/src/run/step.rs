@@ -254,7 +254,7 @@ impl Run {
     fn verification(&self, node: NodeIx) -> Option<NodeIx> {
         let Some(Verify::Step(step)) = self.step_of(node).verify else { return None };
         let prefix = format!("{}~verify[{}]", self.node(node).path, self.node(node).verifications);
-        self.by_path.get(&StepPath::within(&prefix, &self.plan.step(step).label))
+        self.node_at(&StepPath::within(&prefix, &self.plan.step(step).label))
     }
 
     /// An attempt of unknown end turned out to have done its work.

@@ -226,7 +226,7 @@ impl Run {
     }
 
     pub fn find_step(&self, path: &StepPath) -> Option<StepView<'_>> {
-        self.by_path.get(path).map(|node| StepView { run: self, node })
+        self.node_at(path).map(|node| StepView { run: self, node })
     }
 
     /// Attempts that are under way by the record: after a crash, their end is unknown.
@@ -241,14 +241,14 @@ impl Run {
             Owner::Node(around) => Some(around),
             Owner::Frame(_) | Owner::Undo => None,
         };
-        let first = self.by_path.get(path).and_then(outer);
+        let first = self.node_at(path).and_then(outer);
         std::iter::successors(first, move |node| outer(*node)).map(|node| StepView { run: self, node })
     }
 
     /// Whether the author says what a person does where the step at `path` ends the run: there, or around it. An end that is a step
     /// of its own says so itself.
     pub(crate) fn is_told(&self, path: &StepPath) -> bool {
-        let mut at = self.by_path.get(path);
+        let mut at = self.node_at(path);
         while let Some(node) = at {
             let step = self.step_of(node);
             if step.by_hand.is_some() || matches!(step.verb, Verb::Finish { .. }) {

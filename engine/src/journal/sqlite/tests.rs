@@ -158,7 +158,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
 
     let store = Store::open(&state).unwrap();
     assert_eq!((store.run(&id(1)).unwrap(), store.records(&id(1), 1, 100).unwrap()), before);
-    assert_eq!(store.anchors(&id(1)).unwrap(), [anchor.clone()]);
+    assert_eq!(store.anchors(&id(1)).unwrap(), std::slice::from_ref(&anchor));
     let by = crate::journal::SignedHead { by: "ada".into(), armoured: "of hers".into() };
     let signed = Anchor { signed: Some(by), ..anchor.clone() };
     store.anchor(signed.clone()).wait().unwrap();

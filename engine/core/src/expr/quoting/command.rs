@@ -95,9 +95,10 @@ impl Command {
 
     /// The names that it makes integers, or names of other variables.
     fn evaluated(&self) -> impl Iterator<Item = &str> {
-        let place = command_place(&self.words).unwrap_or(self.words.len());
-        let declares =
-            self.words.get(place).is_some_and(|word| ["declare", "typeset", "local", "readonly"].contains(&word.as_str()));
+        let declares = |word: &String| ["declare", "typeset", "local", "readonly"].contains(&word.as_str());
+        // To look for the command takes longer.
+        let place = self.words.iter().any(declares).then(|| command_place(&self.words)).flatten().unwrap_or(self.words.len());
+        let declares = self.words.get(place).is_some_and(declares);
         let behind = self.words.get(place..).unwrap_or_default();
         let evaluates = behind.iter().any(|word| word.strip_prefix('-').is_some_and(|option| option.contains(['i', 'n'])));
         let names = behind.iter().skip(1).filter(move |_| declares && evaluates);
