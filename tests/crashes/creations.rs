@@ -1,5 +1,5 @@
 //! The folders of the state folder and the logs in it are made by calls that no library stands before: `strace` lets each of them fail,
-//! or be the last that the program makes.
+//! or kills the program where it comes to it.
 
 use std::fmt;
 
@@ -28,6 +28,19 @@ fn makes(line: &str, call: &str, state: &str) -> bool {
     line.contains(state) && !line.contains("journal.db") && (call != "openat" || line.contains("O_CREAT"))
 }
 
+/// The calls of the program itself in the order in which they began, each with its answer, as far as there was one.
+fn calls(trace: &str) -> Vec<String> {
+    let program = trace.split_whitespace().next().unwrap_or_default();
+    let mut calls: Vec<String> = Vec::new();
+    for line in trace.lines().filter_map(|line| line.strip_prefix(program)).map(str::trim_start) {
+        match (line.starts_with("<... "), calls.last_mut()) {
+            (true, Some(begun)) => begun.push_str(line),
+            _ => calls.push(line.to_owned()),
+        }
+    }
+    calls
+}
+
 /// Which calls of the program make something, by their number among all of their name.
 fn makings() -> Vec<(&'static str, usize)> {
     let desk = Desk::new(&SHORT);
@@ -38,14 +51,12 @@ fn makings() -> Vec<(&'static str, usize)> {
     let ran = traced.output().expect("it starts; tests/setup.sh installs strace");
     assert_eq!(ran.status.code(), Some(3), "{}", String::from_utf8_lossy(&ran.stderr));
     let (seen, state) = (std::fs::read_to_string(&seen).expect("a trace"), desk.state.to_string_lossy().into_owned());
-    let program = seen.split_whitespace().next().expect("it was seen");
     let mut found = Vec::new();
     let mut counts = [0; CALLS.len()];
-    for line in seen.lines().filter_map(|line| line.strip_prefix(program)) {
-        let line = line.trim_start();
+    for line in calls(&seen) {
         let Some(which) = CALLS.iter().position(|call| line.starts_with(&format!("{call}("))) else { continue };
         counts[which] += 1;
-        if makes(line, CALLS[which], &state) {
+        if makes(&line, CALLS[which], &state) {
             found.push((CALLS[which], counts[which]));
         }
     }
@@ -60,10 +71,10 @@ fn play(calm: &Calm, fault: Fault) -> Result<Seen, String> {
     let inject = format!("inject={}:{}:when={}", fault.call, fault.blow, fault.nth);
     traced.args(["-e", &format!("trace={}", fault.call), "-e", &inject]).arg(ours.get_program()).args(ours.get_args());
     let ran = crate::desk::Ran::of(EXEC, &traced.output().expect("it starts"));
-    let trace = std::fs::read_to_string(&seen).unwrap_or_default();
+    let calls = calls(&std::fs::read_to_string(&seen).unwrap_or_default());
     let kills = fault.blow == "signal=KILL";
-    let is_it = |line: &str| makes(line, fault.call, &state) && (kills || line.contains("INJECTED"));
-    let struck = trace.lines().any(is_it) && (!kills || ran.signal == Some(9));
+    let hit = if kills { calls.last() } else { calls.iter().find(|call| call.contains("INJECTED")) };
+    let struck = hit.is_some_and(|call| makes(call, fault.call, &state)) && (!kills || ran.signal == Some(9));
     let told = !kills && clear(&ran, &state)?;
     desk.settle();
     let before = desk.record();

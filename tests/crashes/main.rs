@@ -54,11 +54,10 @@ fn matrix(book: &'static Book, place: Place, faults: &[What], most: usize) -> Ve
     let places = (1..=last).flat_map(|at| faults.iter().map(move |what| Fault { what: *what, place, at }));
     let seen = every(sample(places.collect(), most, 1), |fault| {
         let seen = play(book, &calm, fault)?;
+        // What comes to the disk together depends on the moment, and with it how many calls there are.
         if seen.struck || fault.at * 5 > last * 4 { Ok(seen) } else { Err("it never struck".to_owned()) }
     });
     tell(&format!("{faults:?} at {last} places of a run of {} effects", calm.effects()), &seen);
-    // What comes to the disk together depends on the moment, and with it how many calls there are: the last fifth may not be reached.
-    assert!(alone() || struck(&seen) * 5 >= seen.len() * 4, "only {} of {} faults struck", struck(&seen), seen.len());
     seen
 }
 
@@ -78,6 +77,7 @@ fn tell(what: &str, seen: &[Seen]) {
 fn every_change_of_the_state_folder_passes_the_layer() {
     let desk = Desk::new(&SHORT);
     passes_the_layer(&desk, EXEC, 3, 50);
+    assert_eq!(desk.locks(), ["crash"], "while it waits for an approval");
     passes_the_layer(&desk, &desk.approval("last", "d1"), 0, 2);
     passes_the_layer(&desk, "resume last --yes", 1, 30);
     let desk = Desk::new(&UNDONE);

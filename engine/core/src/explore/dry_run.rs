@@ -339,7 +339,7 @@ impl Walked {
     fn leave(&mut self, way: &Way, place: Vec<u32>) {
         self.history = if self.history.is_empty() { way.seen.clone() } else { seen::join(&self.history, &way.seen) };
         self.ways = self.ways.saturating_add(way.count);
-        self.cut_at(way.places_ahead().fold(place, |first, place| first.min(place)));
+        self.cut_at(way.first_place_ahead(place));
     }
 
     fn cut_at(&mut self, place: Vec<u32>) {
@@ -385,7 +385,8 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
                 }
                 Next::Nothing => {
                     if way.run.outcome().is_none() {
-                        walked.cut_at(way.seen.last().map(|seen| seen.place.clone()).unwrap_or_default());
+                        let last = way.seen.last().map(|seen| seen.place.clone()).unwrap_or_default();
+                        walked.cut_at(way.first_place_ahead(last));
                     }
                     done.push(way);
                 }
@@ -407,7 +408,7 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
             }
             let mut ways = way.resolve(&path, &mut budget)?;
             if waiting + ways.len() > limits::DRY_RUN_PATHS {
-                ways.drain(1..).for_each(|way| walked.leave(&way, place.clone()));
+                ways.drain(1.min(ways.len())..).for_each(|way| walked.leave(&way, place.clone()));
             }
             fresh.extend(ways);
         }

@@ -657,6 +657,8 @@ fn how_long_the_whole_takes_is_told() {
         ("each: {in: '[1, 2]', steps: [{exec: [m], effect: read, timeout: 1m}]}", "cannot be known"),
         ("repeat: {until: inputs.n > 1, times: 3, steps: [{exec: [m], effect: read, timeout: 1m}]}", "13m"),
         ("group: [{manual: {do: It., within: 7m}}]", "17m"),
+        ("wait: {for: 7m}", "cannot be known"),
+        ("wait: {for: 7m, within: 9m}", "19m"),
     ] {
         assert_eq!(longest(&over(inside)).as_deref(), Some(expect), "{inside}");
     }

@@ -81,7 +81,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
 }
 
 /// A secret of several words that begins with this one: up to the mark that ends it, or, behind a sign, the rest of a short line in which a
-/// later word is none of a sentence.
+/// word is none of a sentence.
 fn phrase(text: &str, first: &Range<usize>, behind_sign: bool) -> Option<Range<usize>> {
     let rest = text.get(first.start..)?;
     let line = rest.lines().next()?;
@@ -95,7 +95,7 @@ fn phrase(text: &str, first: &Range<usize>, behind_sign: bool) -> Option<Range<u
     }
     let line = line.split('|').next()?.trim_end_matches(|c: char| c.is_whitespace() || ".,;)".contains(c) || is_mark(c));
     let mut words = line.split_whitespace();
-    let is_phrase = behind_sign && !words.next().is_some_and(is_odd) && words.clone().count() < PHRASE_WORDS && words.any(is_odd);
+    let is_phrase = behind_sign && (2..=PHRASE_WORDS).contains(&words.clone().count()) && words.any(is_odd);
     is_phrase.then(|| first.start..first.start + line.len())
 }
 

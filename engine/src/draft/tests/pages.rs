@@ -211,6 +211,7 @@ fn a_secret_of_several_words_is_not_written() {
         "Password: `horse battery staple`, for all.",
         "The passphrase is 'horse battery staple' now",
         "Password: horse battery st4ple",
+        "Password: c0rrect horse battery staple",
         "pass = horse battery staple!",
     ] {
         let draft = markdown(&format!("{said}\n\n```sh\nuptime\n```\n"));

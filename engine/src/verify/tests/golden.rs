@@ -91,7 +91,7 @@ fn every_recorded_journal_is_still_sound_and_means_what_it_meant() {
         semantics.insert(header(&text).plan["semantics"].as_u64().unwrap());
         assert_eq!(other(&[], &[path]), ["whole"]);
     }
-    assert_eq!(semantics, (1..=SEMANTICS.into()).collect(), "write a journal of the new meaning: CONTRIBUTING says how");
+    assert_eq!(semantics, (1..=SEMANTICS.into()).collect(), "write a journal of the new meaning: `versions.rs` says how");
     assert_eq!(formats, (1..=FORMAT).collect());
     assert_eq!(kinds.len(), KINDS, "no journal holds what is not among {kinds:?}");
 }
@@ -285,7 +285,8 @@ pub(super) fn exits(code: i64) -> AttemptEnd {
 }
 
 /// `cargo test -p runbook-engine --lib -- --ignored write_journals` adds journals of today's format, for a format that is new or
-/// a kind of event, a case or a member that is: those stand in a journal of another name. Those that are there stay as they are.
+/// a kind of event, a case or a member that is: those stand in a journal of another name; and for a new meaning of the machine, once
+/// what changed decides in the run of `versions.rs`. Those that are there stay as they are.
 #[tokio::test]
 #[ignore = "writes tests/journals"]
 async fn write_journals() {

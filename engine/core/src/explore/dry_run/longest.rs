@@ -12,7 +12,7 @@ use super::{PredictedRequest, PredictedStep, Verdict};
 use crate::document::step::{OnTimeout, Retry};
 use crate::id::StepPath;
 use crate::limits;
-use crate::plan::{Plan, Procedure, Step, StepIx, Verb};
+use crate::plan::{Plan, Procedure, Step, StepIx, Verb, WaitFor};
 use crate::value::format_duration;
 
 /// The longest time that a step can take, the time for people to answer included.
@@ -103,7 +103,14 @@ pub(super) fn unseen(step: &Step) -> Option<Longest> {
         (Some(_), OnTimeout::Escalate) => Longest::Unknown,
         (Some(within), OnTimeout::Fail | OnTimeout::Reject) => Longest::Time(within),
     };
-    asked.fold(longest(step, &[], None), |sum, asked| Some(sum.unwrap_or(Longest::NONE).then(time(asked))))
+    let own = match &step.verb {
+        // How long it waits is a value.
+        Verb::Wait(wait) if matches!(wait.what, WaitFor::Duration(_)) && wait.within.or(step.timeout).is_none() => {
+            Some(Longest::Unknown)
+        }
+        _ => longest(step, &[], None),
+    };
+    asked.fold(own, |sum, asked| Some(sum.unwrap_or(Longest::NONE).then(time(asked))))
 }
 
 /// Every attempt to its timeout, and the whole back-off between them.

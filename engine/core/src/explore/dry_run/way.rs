@@ -120,12 +120,13 @@ impl Way {
         }
     }
 
-    /// Where the steps stand that it would come to next, those that it holds back among them.
-    pub fn places_ahead(&self) -> impl Iterator<Item = Vec<u32>> {
-        self.run.wanted().filter_map(|command| match command {
+    /// The first of this place and of where the steps stand that it would come to next, those that it holds back among them.
+    pub fn first_place_ahead(&self, place: Vec<u32>) -> Vec<u32> {
+        let ahead = self.run.wanted().filter_map(|command| match command {
             Command::Resolve { path } | Command::Conclude { path } | Command::Judge { path, .. } => Some(self.run.place(path)),
             _ => None,
-        })
+        });
+        ahead.fold(place, |first, place| first.min(place))
     }
 
     /// Whether `other` never comes up once the step at `path` has ended.
