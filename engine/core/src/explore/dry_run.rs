@@ -337,9 +337,14 @@ impl Walked {
     /// Follows a way no further that stands at a place. What it has come past so far was on a way all the same, and with what it still
     /// held back for later, nothing from there on is final.
     fn leave(&mut self, way: &Way, place: Vec<u32>) {
+        self.count(way);
+        self.cut_at(way.first_place_ahead(place));
+    }
+
+    /// Adds what a way has come past.
+    fn count(&mut self, way: &Way) {
         self.history = if self.history.is_empty() { way.seen.clone() } else { seen::join(&self.history, &way.seen) };
         self.ways = self.ways.saturating_add(way.count);
-        self.cut_at(way.first_place_ahead(place));
     }
 
     fn cut_at(&mut self, place: Vec<u32>) {
@@ -416,8 +421,7 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
     // Items and rounds that were not come to are not told.
     walked.all_told = !budget.is_spent();
     for way in &done {
-        walked.history = if walked.history.is_empty() { way.seen.clone() } else { seen::join(&walked.history, &way.seen) };
-        walked.ways = walked.ways.saturating_add(way.count);
+        walked.count(way);
         if let Some(outcome) = way.run.outcome()
             && !walked.outcomes.contains(outcome)
         {

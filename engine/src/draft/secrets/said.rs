@@ -61,7 +61,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Found>) {
             }
         };
         let Some(value) = value else { continue };
-        let hint = if name.contains("pass") { "password" } else { &name };
+        let hint = hint(&name);
         if PHRASES.contains(&name.as_str())
             && let Some(phrase) = phrase(text, &value, behind_sign)
         {
@@ -142,8 +142,12 @@ fn told(text: &str, cell: Range<usize>, name: &str) -> Option<Found> {
     let is_marked = written.trim().starts_with(['`', '"', '\'']) && inner.len() < written.trim().len();
     let is_pass = PHRASES.iter().any(|said| name.contains(said)) || name == "pin";
     let plain = is_pass && (is_marked || !inner.contains(char::is_whitespace));
-    let hint = if name.contains("pass") { "password" } else { name };
-    (inner.len() >= 4 && (plain || is_odd(inner))).then(|| Found::new(start..start + inner.len(), hint))
+    (inner.len() >= 4 && (plain || is_odd(inner))).then(|| Found::new(start..start + inner.len(), hint(name)))
+}
+
+/// What the secret of such a name is called in a draft.
+fn hint(name: &str) -> &str {
+    if name.contains("pass") { "password" } else { name }
 }
 
 /// The cells of a row of a table that begins at a byte.
