@@ -15,18 +15,19 @@ mod people;
 mod rules;
 mod weigh;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use self::align::Layout;
-use self::deciders::Deciders;
+use self::deciders::{Deciders, Names};
 use self::part::Part;
 pub use self::rules::Rules;
 use self::weigh::{Plans, Weight};
 use crate::document::procedure::Version;
 use crate::id::{Digest, ProcedureName};
-use crate::plan::{Plan, Procedure, StepIx};
+use crate::plan::{Plan, Procedure, ProcedureIx, Step, StepIx, Verb};
 use crate::trigger::Trigger;
 
 /// How much a change asks of a version.
@@ -194,7 +195,8 @@ pub fn compare(old: &Plan, new: &Plan) -> Comparison {
 
 /// The same, in all environments: a change is told once, with the names of those in which it is one, if it is none in others.
 pub fn compare_in_all(old: Subject, new: Subject) -> Comparison {
-    let both = Both { old, new, rules: rules::side_by_side(old.rules, new.rules), deciders: Deciders::of(old.plan) };
+    let (rules, deciders) = (rules::side_by_side(old.rules, new.rules), Deciders::of(old.plan));
+    let both = Both { old, new, rules, deciders, loosened: RefCell::default() };
     let side = |plan: &Plan| Side { procedure: plan.main().name.clone(), version: plan.main().version, digest: plan.digest().ok() };
     let mut procedures = Vec::new();
     // Those that were asked for are compared whatever their names are.
@@ -266,6 +268,8 @@ struct Both<'p> {
     rules: Vec<rules::Pair<'p>>,
     /// Of the old version.
     deciders: Deciders,
+    /// Which called procedures do to their callers what asks for a major version, as they are in both versions.
+    loosened: RefCell<BTreeMap<(ProcedureIx, ProcedureIx), bool>>,
 }
 
 impl<'p> Both<'p> {
@@ -275,8 +279,9 @@ impl<'p> Both<'p> {
 
     /// Absent where nothing is another, the version included.
     fn procedure(&self, old: &'p Procedure, new: &'p Procedure, called: bool) -> Option<ProcedureChange> {
-        let (plans, deciders) = (self.plans(), self.deciders.in_procedure(self.old.plan, old));
-        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, &deciders, what, old, new);
+        let (plans, nothing) = (self.plans(), Names::default());
+        let deciders = self.deciders.in_procedure(self.old.plan, old).unwrap_or(&nothing);
+        let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::procedure(plans, deciders, what, old, new);
         let mut parts = changed(&part::of_procedure(plans.old, old, called), &part::of_procedure(plans.new, new, called), &weigh);
         if !called {
             parts.extend(changed(&outside::of_triggers(self.old.triggers), &outside::of_triggers(self.new.triggers), &weigh));
@@ -291,7 +296,7 @@ impl<'p> Both<'p> {
         let people = changed(&self.old.people(old, &before), &self.new.people(new, &now), &weigh);
         // Whoever is named no longer is told of where they were named.
         parts.extend(people.into_iter().filter(|part| part.new.is_some()));
-        let steps = align::steps(self, &before, &now, &deciders);
+        let steps = align::steps(self, &before, &now, deciders);
         if parts.is_empty() && steps.is_empty() && old.version == new.version {
             return None;
         }
@@ -308,6 +313,28 @@ impl<'p> Both<'p> {
             needs,
             raised,
         })
+    }
+
+    /// Whether another version of a procedure that a step calls does what would ask the caller for a major version, too. What it takes
+    /// and gives, the caller sees to; and a version that was not raised for it is told by itself.
+    fn is_loosened(&self, old: &Step, new: &Step) -> bool {
+        let (Verb::Call { procedure: then, .. }, Verb::Call { procedure: now, .. }) = (&old.verb, &new.verb) else { return false };
+        if let Some(known) = self.loosened.borrow().get(&(*then, *now)) {
+            return *known;
+        }
+        let (before, after) = (self.old.plan.procedure(*then), self.new.plan.procedure(*now));
+        let is_other = before.name == after.name && before.version != after.version;
+        let change = if is_other { self.procedure(before, after, true) } else { None };
+        let is_told = |part: &PartChange| {
+            let is_between = ["input ", "output "].iter().any(|kind| part.what.starts_with(kind));
+            part.needs == Raise::Major
+                && (!(is_between || matches!(&*part.what, "lock" | "kind")) || part.because == Some(weigh::DECIDES))
+        };
+        let is = change
+            .filter(|change| change.raised == Raised::Enough)
+            .is_some_and(|change| change.steps.iter().any(|step| step.needs == Raise::Major) || change.parts.iter().any(is_told));
+        self.loosened.borrow_mut().insert((*then, *now), is);
+        is
     }
 
     /// What became of the approvals that policies add to a step; of one that only one version has, they are all another.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::deciders::Names;
-use super::guard::{self, Calls, Guards};
+use super::guard::{self, Calls, Guards, Way};
 use super::order::Order;
 use super::part::{self, Part};
 use super::weigh::{self, Weight};
@@ -175,6 +175,7 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout, deciders: &Names) -
     let (pairs, lists) = pairs(old, new);
     let stays = unmoved(old, new, &pairs, &lists);
     let mut unguarded = unguarded(old, new, &pairs, &lists, &stays);
+    unread(old, new, &pairs, deciders, &mut unguarded);
     let (holding, highest) = (old.holding(), old.highest_effect());
     let around = new.around(&pairs);
     let order = Order::of(old, new, &pairs);
@@ -187,8 +188,9 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout, deciders: &Names) -
         };
         let then = &old.steps[*before];
         let (held, undoes) = (holding[*before], new.undoes(number));
-        let of =
-            weigh::Steps { plans: both.plans(), old: then.step, new: placed.step, held, undoes, deciders, called: &both.deciders };
+        let calls_looser = both.is_loosened(then.step, placed.step);
+        let (plans, ix) = (both.plans(), then.ix);
+        let of = weigh::Steps { plans, ix, old: then.step, new: placed.step, held, undoes, calls_looser, deciders };
         let weigh = |what: &str, old: Option<&Part>, new: Option<&Part>| weigh::step(&of, what, old, new);
         let mut parts = changed(&then.parts, &placed.parts, &weigh);
         parts.extend(both.gates(Some(then.ix), Some(placed.ix), &weigh));
@@ -264,12 +266,6 @@ fn unguarded(
         (new.steps[number].holds && stays.contains(&number)).then_some((guard, number))
     };
     let guards: Vec<(usize, usize)> = before.all().filter_map(stayed).collect();
-    let part = |what: &str, mut lost: Vec<String>, because| {
-        let more = lost.split_off(lost.len().min(limits::COMPARED_GUARDS)).len();
-        lost.extend((more > 0).then(|| format!("and {more} more")));
-        let (what, old) = (what.to_owned(), Some(lost.join(", ")));
-        PartChange { what, old, new: None, environments: Vec::new(), needs: Raise::Major, because: Some(because) }
-    };
     let mut told = vec![false; new.steps.len()];
     let of_step = |(number, placed): (usize, &Placed)| {
         // What stands around it stands before what is in it.
@@ -282,17 +278,66 @@ fn unguarded(
         let lost = guards.iter().filter(|(g, h)| before.holds_back(*g, then) && !now.holds_back(*h, number));
         let lost: Vec<String> = lost.map(|(_, guard)| new.steps[*guard].path.clone()).collect();
         let mut parts = Vec::new();
-        parts.extend((!lost.is_empty()).then(|| part("held back by", lost, "it can run without that")));
+        parts.extend((!lost.is_empty()).then(|| part("held back by", lost, Vec::new(), "it can run without that")));
         if !lists.contains(&(old.steps[then].list, placed.list)) {
-            let mut conditions = guard::conditions(new, number);
+            let around = |layout, number| {
+                guard::conditions(layout, number, |_| false).into_iter().map(|(_, text)| text).collect::<BTreeSet<_>>()
+            };
+            let mut conditions = around(new, number);
             conditions.extend(placed.step.condition.as_ref().map(|condition| condition.source.clone()));
-            let lost: Vec<String> = guard::conditions(old, then).difference(&conditions).cloned().collect();
-            parts.extend((!lost.is_empty()).then(|| part("under", lost, weigh::WIDER)));
+            let lost: Vec<String> = around(old, then).difference(&conditions).cloned().collect();
+            parts.extend((!lost.is_empty()).then(|| part("under", lost, Vec::new(), weigh::WIDER)));
         }
         told[number] = !parts.is_empty();
         parts
     };
     new.steps.iter().enumerate().map(of_step).collect()
+}
+
+/// What decides whether a step has run where it is read, and is another now although each of its conditions is said as before: it stands
+/// among other ones, or is passed over.
+fn unread(old: &Layout, new: &Layout, pairs: &Pairs, deciders: &Names, parts: &mut [Vec<PartChange>]) {
+    let numbers: HashMap<StepIx, usize> = old.steps.iter().enumerate().map(|(number, placed)| (placed.ix, number)).collect();
+    for (now, then) in &pairs.of_new {
+        for reader in deciders.readers(old.steps[*then].ix) {
+            // Whoever reads it no more is another condition.
+            let reader = match reader.map(|reader| numbers.get(&reader).and_then(|then| Some((*then, *pairs.of_old.get(then)?)))) {
+                Some(None) => continue,
+                Some(known) => known,
+                None => None,
+            };
+            let before = Way::of(old, *then, reader.map(|(then, _)| then));
+            let after = Way::of(new, *now, reader.map(|(_, now)| now));
+            let texts = |way: &Way| way.conditions.iter().map(|(_, text)| text.clone()).collect::<BTreeSet<_>>();
+            let (was, is) = (texts(&before), texts(&after));
+            // What became of a condition that stands where it stood is told of the step that it is of.
+            let stood: BTreeSet<_> = before.conditions.iter().map(|(owner, _)| owner.map(Some)).collect();
+            let then_of = |owner: usize| pairs.of_new.get(&owner).copied();
+            let stands: BTreeSet<_> = after.conditions.iter().map(|(owner, _)| owner.map(then_of)).collect();
+            if was != is && stood != stands {
+                let (lost, more) = (was.difference(&is).cloned().collect(), is.difference(&was).cloned().collect());
+                parts[*now].push(part("under", lost, more, weigh::DECIDES));
+            }
+            let passed = |number: &&usize| pairs.of_new.get(*number).is_none_or(|then| !before.jumpers.contains(then));
+            let passed: Vec<String> = after.jumpers.iter().filter(passed).map(|number| new.steps[*number].path.clone()).collect();
+            if !passed.is_empty() {
+                parts[*now].push(part("passed over by", Vec::new(), passed, weigh::DECIDES));
+            }
+            if parts[*now].iter().any(|part| part.because == Some(weigh::DECIDES)) {
+                break;
+            }
+        }
+    }
+}
+
+fn part(what: &str, lost: Vec<String>, come: Vec<String>, because: &'static str) -> PartChange {
+    let named = |mut names: Vec<String>| {
+        let more = names.split_off(names.len().min(limits::COMPARED_GUARDS)).len();
+        names.extend((more > 0).then(|| format!("and {more} more")));
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let (what, old, new) = (what.to_owned(), named(lost), named(come));
+    PartChange { what, old, new, environments: Vec::new(), needs: Raise::Major, because: Some(because) }
 }
 
 /// A step that only one version has.

@@ -1,6 +1,6 @@
 //! What decides whether something is held back, or a change is made: the inputs and the values of steps that such a condition reads,
-//! itself or through others. Whoever changes what an input is where nobody gives it, or what a step says, changes that condition
-//! without touching it.
+//! itself or through others, and what those come from: whether such a step runs at all, the items that a loop goes through, the
+//! outputs of a called procedure. Whoever changes one of these changes that condition without touching it.
 //!
 //! What a program, a server or a person says is not looked behind: only a run can tell what it is.
 
@@ -10,96 +10,216 @@ use std::rc::Rc;
 use super::guard::Calls;
 use crate::effect::Effect;
 use crate::expr::{Expression, Reference};
-use crate::id::Id;
-use crate::plan::{Plan, Procedure, ProcedureIx, Step, StepIx, Verb, Verify, WaitFor};
+use crate::plan::{Plan, Procedure, ProcedureIx, StepIx, Verb, Verify, WaitFor, inside};
 
 /// Of each procedure of a plan, by its number.
-pub(super) struct Deciders(Vec<Rc<Names>>);
+pub(super) struct Deciders(Vec<Names>);
 
-/// The names of one procedure that decide.
-#[derive(Debug, Default)]
+/// What decides in one procedure.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     inputs: BTreeSet<String>,
-    /// A member of what a step gives, or all of it.
-    steps: BTreeSet<(String, Option<String>)>,
+    /// Its outputs, where a caller reads them.
+    outputs: BTreeSet<String>,
+    /// Which step reads which; of an output of the procedure there is none.
+    readers: BTreeSet<(StepIx, Option<StepIx>)>,
+    /// What is read of them: a member, or all of it.
+    read: BTreeSet<Member>,
+    /// The same of what the verbs of steps give, beneath their `outputs`.
+    values: BTreeSet<Member>,
+    /// What else of a step decides, as a comparison calls it: `if`, `branches`, `items`, `script`.
+    parts: BTreeSet<(StepIx, &'static str)>,
+    /// Inputs of the procedure that a step calls.
+    given: BTreeSet<(StepIx, String)>,
+    /// Outputs of called procedures.
+    called: BTreeSet<(ProcedureIx, String)>,
 }
+
+type Member = (StepIx, Option<String>);
 
 impl Names {
     pub fn input(&self, name: &str) -> bool {
         self.inputs.contains(name)
     }
 
-    /// Whether this member of what a step gives decides.
-    pub fn member(&self, step: Option<&Id>, member: &str) -> bool {
-        let read = |member| step.is_some_and(|id| self.steps.contains(&(id.as_str().to_owned(), member)));
-        read(None) || read(Some(member.to_owned()))
+    pub fn output(&self, name: &str) -> bool {
+        self.outputs.contains(name)
     }
+
+    /// Who reads a step, if what it gives decides, or whether it ran.
+    pub fn readers(&self, step: StepIx) -> impl Iterator<Item = Option<StepIx>> {
+        self.readers.range((step, None)..).take_while(move |(read, _)| *read == step).map(|(_, by)| *by)
+    }
+
+    /// Whether one of a step's `outputs` decides.
+    pub fn output_of(&self, step: StepIx, name: &str) -> bool {
+        has(&self.read, step, name)
+    }
+
+    /// Whether a member of what its verb gives decides.
+    pub fn value_of(&self, step: StepIx, name: &str) -> bool {
+        has(&self.values, step, name)
+    }
+
+    pub fn part(&self, step: StepIx, what: &str) -> bool {
+        self.parts.contains(&(step, what))
+    }
+
+    /// Whether an input that a call gives decides there, or what the call gives back of it does here.
+    pub fn given(&self, step: StepIx, input: &str) -> bool {
+        self.given.contains(&(step, input.to_owned()))
+    }
+
+    fn add(&mut self, other: &Names) {
+        self.inputs.extend(other.inputs.iter().cloned());
+        self.readers.extend(&other.readers);
+        self.read.extend(other.read.iter().cloned());
+        self.values.extend(other.values.iter().cloned());
+        self.parts.extend(&other.parts);
+        self.given.extend(other.given.iter().cloned());
+    }
+}
+
+fn has(members: &BTreeSet<Member>, step: StepIx, name: &str) -> bool {
+    members.contains(&(step, None)) || members.contains(&(step, Some(name.to_owned())))
 }
 
 impl Deciders {
     pub fn of(plan: &Plan) -> Deciders {
-        let mut search = Search { plan, calls: Calls::of(plan), known: HashMap::new(), behind: HashMap::new() };
-        let all = (0..).zip(&plan.procedures).map(|(number, _)| search.of(ProcedureIx(number)));
-        Deciders(all.collect())
+        let mut search = Search::of(plan);
+        let mut all: Vec<Names> =
+            (0..).zip(&plan.procedures).map(|(number, _)| (*search.own(ProcedureIx(number))).clone()).collect();
+        // What a caller reads decides in the procedure that it is read of.
+        let mut open: Vec<_> = all.iter().flat_map(|names| names.called.clone()).collect();
+        let mut known = BTreeSet::new();
+        while let Some((procedure, output)) = open.pop() {
+            if !known.insert((procedure, output.clone())) {
+                continue;
+            }
+            let behind = search.behind(procedure, &output);
+            open.extend(behind.called.iter().cloned());
+            if let Some(names) = all.get_mut(procedure.0 as usize) {
+                names.add(&behind);
+                names.outputs.insert(output);
+            }
+        }
+        Deciders(all)
     }
 
-    pub fn called(&self, procedure: ProcedureIx) -> Rc<Names> {
-        self.0.get(procedure.0 as usize).cloned().unwrap_or_default()
-    }
-
-    pub fn in_procedure(&self, plan: &Plan, procedure: &Procedure) -> Rc<Names> {
+    /// Of a procedure of that plan.
+    pub fn in_procedure(&self, plan: &Plan, procedure: &Procedure) -> Option<&Names> {
         let place = plan.procedures.iter().position(|other| std::ptr::eq(other, procedure));
-        place.and_then(|place| self.0.get(place)).cloned().unwrap_or_default()
+        place.and_then(|place| self.0.get(place))
     }
 }
+
+/// Where a step stands: what it stands in, and the list there.
+type Home<'p> = (Option<StepIx>, &'p [StepIx]);
 
 struct Search<'p> {
     plan: &'p Plan,
     calls: Calls<'p>,
-    known: HashMap<ProcedureIx, Rc<Names>>,
-    /// The inputs behind an output of a procedure.
-    behind: HashMap<(ProcedureIx, &'p str), Rc<BTreeSet<String>>>,
+    /// Of each step of the plan.
+    homes: Vec<Home<'p>>,
+    /// The steps of each procedure.
+    ids: Vec<BTreeMap<&'p str, StepIx>>,
+    own: HashMap<ProcedureIx, Rc<Names>>,
+    /// What decides in a procedure because of one of its outputs.
+    behind: HashMap<(ProcedureIx, String), Rc<Names>>,
+}
+
+/// What was found in one procedure, and what is still to be followed: each name with the step that reads it.
+struct Trail {
+    procedure: ProcedureIx,
+    found: Names,
+    open: Vec<(Option<StepIx>, Reference)>,
+}
+
+impl Trail {
+    fn new(procedure: ProcedureIx) -> Trail {
+        Trail { procedure, found: Names::default(), open: Vec::new() }
+    }
+
+    fn read<'e>(&mut self, by: StepIx, expressions: impl IntoIterator<Item = &'e Expression>) {
+        self.open.extend(expressions.into_iter().flat_map(Expression::reads).map(|reference| (Some(by), reference)));
+    }
+
+    /// A part of a step that decides, and what is written there.
+    fn part<'e>(&mut self, of: StepIx, what: &'static str, expressions: impl IntoIterator<Item = &'e Expression>) {
+        if self.found.parts.insert((of, what)) {
+            self.read(of, expressions);
+        }
+    }
 }
 
 impl<'p> Search<'p> {
-    fn of(&mut self, ix: ProcedureIx) -> Rc<Names> {
-        if let Some(known) = self.known.get(&ix) {
+    fn of(plan: &'p Plan) -> Search<'p> {
+        let mut homes: Vec<Home> = vec![(None, &[]); plan.steps.len()];
+        let mut ids = Vec::new();
+        for procedure in &plan.procedures {
+            let mut open: Vec<Home> =
+                [&procedure.body, &procedure.on_failure, &procedure.finally].map(|block| (None, block.as_slice())).to_vec();
+            let mut found = BTreeMap::new();
+            while let Some(home) = open.pop() {
+                for ix in home.1 {
+                    let step = plan.step(*ix);
+                    homes[ix.0 as usize] = home;
+                    found.extend(step.id.as_ref().map(|id| (id.as_str(), *ix)));
+                    open.extend(inside(step).into_iter().chain([step.undo.as_slice()]).map(|list| (Some(*ix), list)));
+                    if let Some(Verify::Step(look)) = &step.verify {
+                        open.push((Some(*ix), std::slice::from_ref(look)));
+                    }
+                }
+            }
+            ids.push(found);
+        }
+        Search { plan, calls: Calls::of(plan), homes, ids, own: HashMap::new(), behind: HashMap::new() }
+    }
+
+    /// What the conditions of a procedure itself rest on.
+    fn own(&mut self, ix: ProcedureIx) -> Rc<Names> {
+        if let Some(known) = self.own.get(&ix) {
             return known.clone();
         }
-        let (plan, mut open) = (self.plan, Vec::new());
+        let (plan, mut trail) = (self.plan, Trail::new(ix));
         let procedure = plan.procedure(ix);
         for block in [&procedure.body, &procedure.on_failure, &procedure.finally] {
-            self.block(block, false, &mut open);
+            self.block(block, false, &mut trail);
         }
-        let names = Rc::new(self.names_behind(procedure, open));
-        self.known.insert(ix, names.clone());
+        let names = Rc::new(self.followed(trail));
+        self.own.insert(ix, names.clone());
+        names
+    }
+
+    /// What an output of a procedure rests on.
+    fn behind(&mut self, ix: ProcedureIx, output: &str) -> Rc<Names> {
+        let key = (ix, output.to_owned());
+        if let Some(known) = self.behind.get(&key) {
+            return known.clone();
+        }
+        let mut trail = Trail::new(ix);
+        let values = self.plan.procedure(ix).outputs.iter().filter(|(name, _)| name.as_str() == output);
+        trail.open.extend(values.flat_map(|(_, value)| value.reads()).map(|reference| (None, reference)));
+        let names = Rc::new(self.followed(trail));
+        self.behind.insert(key, names.clone());
         names
     }
 
     /// Notes what the conditions in a block read; whether it holds back what stands behind it.
-    fn block(&mut self, block: &'p [StepIx], undoes: bool, open: &mut Vec<Reference>) -> bool {
-        let holding: Vec<bool> = block.iter().map(|ix| self.step(self.plan.step(*ix), undoes, open)).collect();
+    fn block(&mut self, block: &'p [StepIx], undoes: bool, trail: &mut Trail) -> bool {
+        let holding: Vec<bool> = block.iter().map(|ix| self.step(*ix, undoes, trail)).collect();
         holding.contains(&true)
     }
 
-    fn step(&mut self, step: &'p Step, undoes: bool, open: &mut Vec<Reference>) -> bool {
+    fn step(&mut self, ix: StepIx, undoes: bool, trail: &mut Trail) -> bool {
+        let step = self.plan.step(ix);
         let mut holds = self.calls.holds_back(step);
-        let mut inside = |block: &'p [StepIx]| holds |= self.block(block, undoes, open);
-        match &step.verb {
-            Verb::Group(body) | Verb::Repeat { body, .. } => inside(body),
-            Verb::Each(each) => inside(&each.body),
-            Verb::Choose(branches) => branches.iter().for_each(|branch| inside(&branch.body)),
-            Verb::Parallel { branches, .. } => branches.iter().for_each(|(_, body)| inside(body)),
-            Verb::Wait(wait) => {
-                if let WaitFor::Until { probe: Some(probe), .. } = &wait.what {
-                    inside(std::slice::from_ref(probe));
-                }
-            }
-            _ => {}
+        for list in inside(step) {
+            holds |= self.block(list, undoes, trail);
         }
-        self.block(&step.undo, true, open);
+        self.block(&step.undo, true, trail);
         if let Some(Verify::Step(look)) = &step.verify {
-            self.block(std::slice::from_ref(look), undoes, open);
+            self.block(std::slice::from_ref(look), undoes, trail);
         }
         let (mut read, changes) = (Vec::new(), step.effect >= Effect::Change);
         if holds || changes || undoes {
@@ -119,79 +239,155 @@ impl<'p> Search<'p> {
                 }
             }
             Verb::Http(http) => read.extend(&http.expect),
-            Verb::Call { procedure, with } => {
-                let names = self.of(*procedure);
-                read.extend(with.iter().filter(|(name, _)| names.input(name.as_str())).map(|(_, value)| value));
+            Verb::Call { procedure, .. } => {
+                let inputs = self.own(*procedure);
+                self.gives(ix, &inputs.inputs, trail);
             }
             _ => {}
         }
-        open.extend(read.into_iter().flat_map(Expression::reads));
+        trail.read(ix, read);
         holds
     }
 
-    /// Everything in a procedure that these references rest on.
-    fn names_behind(&mut self, procedure: &'p Procedure, mut open: Vec<Reference>) -> Names {
-        let steps = self.by_id(procedure);
-        let mut names = Names::default();
-        while let Some(reference) = open.pop() {
+    /// Everything that the names of a trail rest on.
+    fn followed(&mut self, mut trail: Trail) -> Names {
+        let plan = self.plan;
+        while let Some((by, reference)) = trail.open.pop() {
             let mut path = reference.path.into_iter();
             match (path.next().as_deref(), path.next(), path.next()) {
-                (Some("inputs"), Some(name), _) => _ = names.inputs.insert(name),
+                (Some("inputs"), Some(name), _) => _ = trail.found.inputs.insert(name),
                 (Some("inputs"), None, _) => {
-                    names.inputs.extend(procedure.inputs.iter().map(|input| input.name.as_str().to_owned()));
+                    let inputs = &plan.procedure(trail.procedure).inputs;
+                    trail.found.inputs.extend(inputs.iter().map(|input| input.name.as_str().to_owned()));
                 }
-                (Some("steps"), Some(id), member) => {
-                    let Some(step) = steps.get(id.as_str()).copied() else { continue };
-                    if names.steps.insert((id, member.clone())) {
-                        self.behind_step(step, member.as_deref(), &mut open);
+                (Some("steps"), id, member) => {
+                    let Some(ids) = self.ids.get(trail.procedure.0 as usize) else { continue };
+                    let steps: Vec<StepIx> = match id {
+                        Some(id) => ids.get(id.as_str()).copied().into_iter().collect(),
+                        None => ids.values().copied().collect(),
+                    };
+                    steps.into_iter().for_each(|ix| self.step_is_read(ix, member.clone(), by, &mut trail));
+                }
+                (Some("result"), member, _) => {
+                    if let Some(by) = by {
+                        self.value_is_read(by, member, &mut trail);
                     }
+                }
+                (Some(name), ..) => {
+                    let each = |ix: &StepIx| matches!(&plan.step(*ix).verb, Verb::Each(each) if name == "index" || each.r#as.as_str() == name);
+                    let around = std::iter::successors(by.and_then(|by| self.owner(by)), |ix| self.owner(*ix)).find(each);
+                    if let Some(around) = around {
+                        self.items(around, &mut trail);
+                    }
+                }
+                (None, ..) => {}
+            }
+        }
+        trail.found
+    }
+
+    fn home(&self, ix: StepIx) -> Home<'p> {
+        self.homes.get(ix.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn owner(&self, ix: StepIx) -> Option<StepIx> {
+        self.home(ix).0
+    }
+
+    fn items(&self, ix: StepIx, trail: &mut Trail) {
+        if let Verb::Each(each) = &self.plan.step(ix).verb {
+            trail.part(ix, "items", [&each.items]);
+        }
+    }
+
+    /// What a step rests on that is read, whether it ran included.
+    fn step_is_read(&mut self, ix: StepIx, member: Option<String>, by: Option<StepIx>, trail: &mut Trail) {
+        if trail.found.readers.insert((ix, by)) {
+            self.run_of(ix, by, trail);
+        }
+        if !trail.found.read.insert((ix, member.clone())) {
+            return;
+        }
+        let outputs = self.plan.step(ix).outputs.iter();
+        let mut read = outputs.filter(|(name, _)| member.as_deref().is_none_or(|member| name.as_str() == member)).peekable();
+        // They lie over what the verb gives.
+        let is_covered = member.is_some() && read.peek().is_some();
+        trail.read(ix, read.map(|(_, value)| value));
+        if !is_covered {
+            self.value_is_read(ix, member, trail);
+        }
+    }
+
+    /// What decides whether a step has run where its reader does: nothing that stands around both. What an `each` gives is read as a
+    /// whole, or in the same item.
+    fn run_of(&self, ix: StepIx, by: Option<StepIx>, trail: &mut Trail) {
+        let around_reader: Vec<StepIx> = std::iter::successors(by, |by| self.owner(*by)).collect();
+        let mut at = ix;
+        loop {
+            trail.part(at, "if", &self.plan.step(at).condition);
+            let (owner, list) = self.home(at);
+            for jumper in self.jumpers(list, at, &around_reader) {
+                trail.part(jumper, "if", &self.plan.step(jumper).condition);
+            }
+            let Some(owner) = owner.filter(|owner| !around_reader.contains(owner)) else { return };
+            match &self.plan.step(owner).verb {
+                Verb::Each(_) => return,
+                Verb::Choose(branches) => {
+                    trail.part(owner, "branches", branches.iter().filter_map(|branch| branch.when.as_ref()));
                 }
                 _ => {}
             }
+            at = owner;
         }
-        names
     }
 
-    fn by_id(&self, procedure: &Procedure) -> BTreeMap<&'p str, &'p Step> {
-        let mut open: Vec<StepIx> =
-            [&procedure.body, &procedure.on_failure, &procedure.finally].into_iter().flatten().copied().collect();
-        let mut found = BTreeMap::new();
-        while let Some(ix) = open.pop() {
-            let step = self.plan.step(ix);
-            found.extend(step.id.as_ref().map(|id| (id.as_str(), step)));
-            open.extend(step.inner());
-        }
-        found
+    /// The steps of a list from which a run can go on behind one of them without it, and come by a reader.
+    fn jumpers(&self, list: &'p [StepIx], over: StepIx, around_reader: &[StepIx]) -> Vec<StepIx> {
+        let place = |step: StepIx| list.iter().position(|other| *other == step);
+        let Some(at) = place(over) else { return Vec::new() };
+        let reader = around_reader.iter().find_map(|step| place(*step)).unwrap_or(list.len());
+        let lands = |to: StepIx| place(to).is_some_and(|to| to > at && to <= reader);
+        list.iter().take(at).copied().filter(|before| self.plan.step(*before).jumps().any(lands)).collect()
     }
 
-    /// What a step rests on that is read, whether it is there included.
-    fn behind_step(&mut self, step: &'p Step, member: Option<&str>, open: &mut Vec<Reference>) {
-        let is_read = |name: &Id| member.is_none_or(|member| name.as_str() == member);
-        let mut read: Vec<&Expression> = step.condition.iter().collect();
-        let outputs = step.outputs.iter().filter(|(name, _)| is_read(name));
-        read.extend(outputs.map(|(_, value)| value));
-        match &step.verb {
-            Verb::Set(values) => read.extend(values.iter().filter(|(name, _)| is_read(name)).map(|(_, value)| value)),
-            Verb::Rhai(script) => open.extend(script.references()),
-            Verb::Call { procedure, with } => {
+    /// What a member of that rests on which the verb of a step gives.
+    fn value_is_read(&mut self, ix: StepIx, member: Option<String>, trail: &mut Trail) {
+        if !trail.found.values.insert((ix, member.clone())) {
+            return;
+        }
+        let is_read = |name: &str| member.as_deref().is_none_or(|member| name == member);
+        match &self.plan.step(ix).verb {
+            Verb::Set(values) => trail.read(ix, values.iter().filter(|(name, _)| is_read(name.as_str())).map(|(_, value)| value)),
+            Verb::Rhai(script) => {
+                trail.found.parts.insert((ix, "script"));
+                trail.open.extend(script.references().into_iter().map(|reference| (Some(ix), reference)));
+            }
+            Verb::Each(each) => {
+                self.items(ix, trail);
+                let mut open: Vec<&[StepIx]> = vec![&each.body];
+                while let Some(list) = open.pop() {
+                    for inner in list {
+                        open.extend(inside(self.plan.step(*inner)));
+                        self.step_is_read(*inner, None, Some(ix), trail);
+                    }
+                }
+            }
+            Verb::Call { procedure, .. } => {
                 let outputs = &self.plan.procedure(*procedure).outputs;
-                for (output, value) in outputs.iter().filter(|(name, _)| is_read(name)) {
-                    let inputs = self.behind_output(*procedure, output, value);
-                    read.extend(with.iter().filter(|(name, _)| inputs.contains(name.as_str())).map(|(_, value)| value));
+                for (output, _) in outputs.iter().filter(|(name, _)| is_read(name.as_str())) {
+                    trail.found.called.insert((*procedure, output.as_str().to_owned()));
+                    let behind = self.behind(*procedure, output.as_str());
+                    self.gives(ix, &behind.inputs, trail);
                 }
             }
             _ => {}
         }
-        open.extend(read.into_iter().flat_map(Expression::reads));
     }
 
-    fn behind_output(&mut self, ix: ProcedureIx, output: &'p Id, value: &'p Expression) -> Rc<BTreeSet<String>> {
-        if let Some(known) = self.behind.get(&(ix, output.as_str())) {
-            return known.clone();
-        }
-        let names = self.names_behind(self.plan.procedure(ix), value.reads());
-        let inputs = Rc::new(names.inputs);
-        self.behind.insert((ix, output.as_str()), inputs.clone());
-        inputs
+    /// Inputs of a called procedure that decide, and what the call gives for them.
+    fn gives(&self, ix: StepIx, inputs: &BTreeSet<String>, trail: &mut Trail) {
+        let Verb::Call { with, .. } = &self.plan.step(ix).verb else { return };
+        trail.found.given.extend(inputs.iter().map(|input| (ix, input.clone())));
+        trail.read(ix, with.iter().filter(|(name, _)| inputs.contains(name.as_str())).map(|(_, value)| value));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::align::Layout;
-use crate::plan::{Block, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
+use crate::plan::{Block, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
 
 /// Which procedures of a plan hold back whoever calls them.
 pub(super) struct Calls<'p> {
@@ -115,8 +115,7 @@ fn jumps(layout: &Layout) -> Vec<Vec<(usize, usize)>> {
     let places: HashMap<StepIx, usize> = layout.steps.iter().map(|placed| (placed.ix, placed.place)).collect();
     let of_step = |number: &usize| {
         let placed = &layout.steps[*number];
-        let failed = if let OnFailure::Next(to) = placed.step.on_failure { Some(to) } else { None };
-        let to = [placed.step.next, failed].into_iter().flatten().filter_map(|to| places.get(&to).copied());
+        let to = placed.step.jumps().filter_map(|to| places.get(&to).copied());
         to.map(|to| (placed.place, to)).collect::<Vec<_>>()
     };
     layout.lists.iter().map(|list| list.steps.iter().flat_map(of_step).collect()).collect()
@@ -146,24 +145,57 @@ fn behind(layout: &Layout, spans: &[Range<usize>], jumps: &[Vec<(usize, usize)>]
     }
 }
 
-/// The conditions around a step, as they are written.
-pub(super) fn conditions(layout: &Layout, number: usize) -> BTreeSet<String> {
-    let (mut at, mut found) = (number, BTreeSet::new());
+/// A condition around a step, as it is written, and the step that it is of.
+type Condition = (Option<usize>, String);
+
+/// The conditions around a step, up to something that stands around it.
+pub(super) fn conditions(layout: &Layout, number: usize, up_to: impl Fn(usize) -> bool) -> Vec<Condition> {
+    let (mut at, mut found) = (number, Vec::new());
     loop {
         let list = &layout.lists[layout.steps[at].list];
         let Some(owner) = list.of else {
             if list.slot == "~on_failure" {
-                found.insert("a failure".to_owned());
+                found.push((None, "a failure".to_owned()));
             }
             return found;
         };
+        if up_to(owner) {
+            return found;
+        }
         let step = layout.steps[owner].step;
-        found.extend(step.condition.as_ref().map(|condition| condition.source.clone()));
+        found.extend(step.condition.as_ref().map(|condition| (Some(owner), condition.source.clone())));
         if let Verb::Choose(branches) = &step.verb {
             let place = list.slot.parse().unwrap_or(usize::MAX);
             let when = branches.get(place).and_then(|branch| branch.when.as_ref());
-            found.insert(when.map_or_else(|| format!("otherwise, in {}", step.label), |when| when.source.clone()));
+            let text = when.map_or_else(|| format!("otherwise, in {}", step.label), |when| when.source.clone());
+            found.push((Some(owner), text));
         }
         at = owner;
+    }
+}
+
+/// On what it depends whether a step has run where a reader of it does: the conditions around it, and the steps that go on behind it
+/// without it. Whatever stands around both counts for neither.
+pub(super) struct Way {
+    pub conditions: Vec<Condition>,
+    pub jumpers: BTreeSet<usize>,
+}
+
+impl Way {
+    pub fn of(layout: &Layout, number: usize, reader: Option<usize>) -> Way {
+        let around_reader: Vec<usize> = std::iter::successors(reader, |reader| layout.owner(*reader)).collect();
+        let is_common = |owner: usize| around_reader.contains(&owner) || matches!(layout.steps[owner].step.verb, Verb::Each(_));
+        let (mut at, mut jumpers) = (Some(number), BTreeSet::new());
+        while let Some(over) = at {
+            let (placed, list) = (&layout.steps[over], &layout.lists[layout.steps[over].list]);
+            let reader = around_reader.iter().find(|reader| layout.steps[**reader].list == placed.list);
+            let last = reader.map_or(usize::MAX, |reader| layout.steps[*reader].place);
+            let place = |to: StepIx| list.steps.iter().position(|number| layout.steps[*number].ix == to);
+            let lands = |to: StepIx| place(to).is_some_and(|to| to > placed.place && to <= last);
+            let before = list.steps.iter().take(placed.place).copied();
+            jumpers.extend(before.filter(|number| layout.steps[*number].step.jumps().any(lands)));
+            at = list.of.filter(|owner| !is_common(*owner));
+        }
+        Way { conditions: conditions(layout, number, is_common), jumpers }
     }
 }

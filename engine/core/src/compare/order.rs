@@ -89,17 +89,24 @@ impl Side<'_, '_> {
     }
 
     fn is_in_parallel(&self, number: usize) -> bool {
-        self.layout.lists_around(number).filter_map(|list| list.of).any(|owner| self.at_once(owner))
+        let mut owners = self.layout.lists_around(number).filter_map(|list| list.of);
+        owners.any(|owner| self.in_branches(owner) || self.in_items(owner))
     }
 
-    fn at_once(&self, owner: usize) -> bool {
+    fn in_branches(&self, owner: usize) -> bool {
         matches!(self.layout.steps[owner].step.verb, Verb::Parallel { max_parallel, .. } if max_parallel > 1)
+    }
+
+    /// One item's last step may stand beside another's first.
+    fn in_items(&self, owner: usize) -> bool {
+        matches!(&self.layout.steps[owner].step.verb, Verb::Each(each) if each.max_parallel > 1)
     }
 
     /// How one step comes to another.
     fn relation(&self, one: usize, other: usize) -> Relation {
         let (mine, others) = (self.ways_in(one), self.ways_in(other));
         let common = mine.iter().zip(&others).take_while(|(a, b)| a == b).count();
+        let items = mine[..common].iter().filter_map(|list| self.layout.lists[*list].of).any(|owner| self.in_items(owner));
         let (mine, others) = (&mine[common..], &others[common..]);
         let looks_after = |list: &usize| self.layout.lists[*list].of.is_some() && self.layout.lists[*list].slot.starts_with('~');
         if one == other || mine.iter().chain(others).any(looks_after) {
@@ -107,8 +114,9 @@ impl Side<'_, '_> {
         }
         let owner = |lists: &[usize]| lists.first().and_then(|list| self.layout.lists[*list].of);
         match owner(mine).filter(|mine| owner(others) == Some(*mine)) {
+            _ if items => Relation::Beside,
             Some(whole) if matches!(self.layout.steps[whole].step.verb, Verb::Choose(_)) => Relation::Apart,
-            Some(whole) if self.at_once(whole) => Relation::Beside,
+            Some(whole) if self.in_branches(whole) => Relation::Beside,
             _ if self.spans[one].start < self.spans[other].start => Relation::Before,
             _ => Relation::After,
         }

@@ -7,13 +7,13 @@
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
-use super::deciders::{Deciders, Names};
+use super::deciders::Names;
 use super::part::{Measure, OF_PLACES, Part};
 use super::people::asks_others;
 use super::{Raise, outside};
 use crate::effect::Effect;
 use crate::expr::order_numbers;
-use crate::plan::{OnFailure, Plan, Step, ValueSpec, Verb};
+use crate::plan::{OnFailure, Plan, Step, StepIx, ValueSpec, Verb};
 use crate::policy::Gate;
 use crate::value::Value;
 
@@ -31,15 +31,18 @@ pub(super) struct Plans<'p> {
 #[derive(Clone, Copy)]
 pub(super) struct Steps<'p> {
     pub plans: Plans<'p>,
+    /// In the old version.
+    pub ix: StepIx,
     pub old: &'p Step,
     pub new: &'p Step,
     /// Whether it, or anything in it, held back what stands behind it.
     pub held: bool,
     /// Whether it takes another step back, or is part of what does.
     pub undoes: bool,
-    /// What decided in the old version: in this procedure, and in those that it called.
+    /// Whether it calls another version of the same procedure, which was loosened.
+    pub calls_looser: bool,
+    /// What decided in the old version.
     pub deciders: &'p Names,
-    pub called: &'p Deciders,
 }
 
 pub(super) const WIDER: &str = "it may run where it did not";
@@ -71,6 +74,7 @@ pub(super) fn procedure(plans: Plans, deciders: &Names, what: &str, old: Option<
             weight => weight,
         },
         "output" if is_gone => major("callers read it"),
+        "output" if deciders.output(name) => major(DECIDES),
         "secret" if is_new => major("whoever runs it must have it"),
         "lock" if !is_new => major("another run may go on beside it"),
         "escalation" if is_gone => major("nobody is asked next"),
@@ -125,14 +129,18 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         ("batches", _) if changes && !is_new => major(AT_ONCE),
         ("at once", _) if changes && count.is_gt() && measure(new) > 1 => major(AT_ONCE),
         ("procedure", _) if of.old_calls_another() && (of.held || of.old.effect >= Effect::Change) => major(DONE),
+        ("procedure", _) if of.old_calls_another() && of.deciders.readers(of.ix).next().is_some() => major(DECIDES),
+        ("procedure", _) if of.calls_looser => major("what it calls was raised as far"),
         (_, "gate") => gate(of.plans, old, new),
         (_, "assertion") if is_gone => major(PASSED),
         // Only what is said where it does not hold.
         (_, "assertion") if !is_new => plainly(Raise::Patch),
         (_, "field") => value(old, new, "whoever answers does not know of it", "later steps read it"),
         (_, "output") if is_gone => major("it may be read elsewhere"),
-        (_, "output" | "value") if of.deciders.member(of.old.id.as_ref(), name) => major(DECIDES),
-        (_, "with") if of.gives_what_decides(name) => major(DECIDES),
+        (_, "output") if of.deciders.output_of(of.ix, name) => major(DECIDES),
+        (_, "value") if of.deciders.value_of(of.ix, name) => major(DECIDES),
+        (_, "with") if of.deciders.given(of.ix, name) => major(DECIDES),
+        ("if" | "branches" | "items" | "script", _) if of.deciders.part(of.ix, what) => major(DECIDES),
         ("irreversible", _) if !is_new && !is_gone => plainly(Raise::Patch),
         ("name" | "why" | "by hand" | "owner" | "example", _) => plainly(Raise::Patch),
         _ => plainly(Raise::Minor),
@@ -144,10 +152,13 @@ const DONE: &str = "what it did is no longer done";
 /// `around`: whether it stands around steps that were there before, and change something or hold something back.
 pub(super) fn added(step: &Step, highest: Effect, around: bool) -> Weight {
     let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+    let at_once = matches!(&step.verb, Verb::Each(each) if each.max_parallel > 1);
     if step.effect > highest {
         major("it can do more harm than any step before")
     } else if around && (tolerates || !stops(step.on_failure)) {
         major(STOPS_NOTHING)
+    } else if around && at_once && step.effect >= Effect::Change {
+        major(AT_ONCE)
     } else {
         plainly(Raise::Minor)
     }
@@ -183,11 +194,6 @@ impl Steps<'_> {
             _ => None,
         };
         name(self.plans.old, self.old) != name(self.plans.new, self.new)
-    }
-
-    /// Whether an input of the procedure that it called decides there.
-    fn gives_what_decides(&self, input: &str) -> bool {
-        matches!(&self.old.verb, Verb::Call { procedure, .. } if self.called.called(*procedure).input(input))
     }
 }
 

@@ -1,8 +1,16 @@
 //! Where a failure that its procedure survives leads a run past steps, or to steps that a success jumps over.
 
 use super::number::inside;
-use super::{OnFailure, Plan, ProcedureIx, StepIx, Verb};
+use super::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb};
 use crate::id::Id;
+
+impl Step {
+    /// Where a success of the step leads, and where its failure does, if that is not the step behind it.
+    pub(crate) fn jumps(&self) -> impl Iterator<Item = StepIx> {
+        let failed = if let OnFailure::Next(to) = self.on_failure { Some(to) } else { None };
+        self.next.into_iter().chain(failed)
+    }
+}
 
 impl Plan {
     /// Whether a run of the procedure's body in which a step fails can come to have what the step of this id gives where one in which

@@ -89,6 +89,19 @@ fn changes_come_in_their_order() {
         (&[BACKUP, MIGRATE], &[&parallel], &["p.a/backup", "p.b/migrate"]),
         (&[BACKUP, LOOK], &[&calm], &[]),
     ]);
+    let each = |keys: &str, steps: &str| format!("- id: e\n  each:\n    in: '[1, 2]'\n{keys}    steps:\n    {steps}");
+    let both = format!("{BACKUP}    {MIGRATE}");
+    let many = "    max_parallel: 3\n";
+    hold(&[
+        // One item's last step beside another's first.
+        (&[BACKUP, MIGRATE], &[&each(many, &both)], &["e", "e/backup", "e/migrate"]),
+        (&[BACKUP, MIGRATE], &[&each("    batches: [1, 2]\n", &both)], &["e", "e/backup", "e/migrate"]),
+        (&[BACKUP, MIGRATE], &[&each("", &both)], &[]),
+        (&[BACKUP, LOOK], &[&each(many, LOOK), BACKUP], &[]),
+        // It is not beside anything, but more of it is done at once.
+        (&[BACKUP, MIGRATE], &[BACKUP, &each(many, MIGRATE)], &["e"]),
+        (&[&each(many, &both)], &[BACKUP, MIGRATE], &[]),
+    ]);
 }
 
 /// Nobody touches the condition, and it is another one all the same.
@@ -160,4 +173,184 @@ fn what_decides_in_a_called_procedure_decides_where_it_is_given() {
         plan(&[&text("1.0.0", &format!("{head}{steps}")), called], None)
     };
     assert_eq!(major(&compare(&given("1"), &given("2"))), ["input n", "input w"]);
+}
+
+/// Nobody touches the condition, nor what it reads, and what it reads is there at other times, or is another all the same.
+#[test]
+fn what_is_read_rests_on_what_stands_around_it() {
+    let head = |spec: &str| format!("inputs: {{{spec}, n: {{type: integer, default: 1}}}}\nsteps:\n");
+    let sure = |default: bool| head(&format!("sure: {{type: boolean, default: {default}}}"));
+    let hosts = |default: &str| head(&format!("hosts: {{type: list, items: {{type: string}}, default: [{default}]}}"));
+    let (go, set) = ("- {id: go, if: '\"p\" in steps', manual: Do.}\n", "{id: p, set: {a: '1'}}");
+    let group = format!("- {{id: g, if: inputs.sure, group: [{set}]}}\n");
+    let fork = format!("- {{id: g, if: inputs.sure, parallel: {{l: [{set}], r: [{{id: q, set: {{b: '1'}}}}]}}}}\n");
+    let choose = format!("- {{id: g, choose: [{{when: inputs.sure, steps: [{set}]}}]}}\n");
+    let deep = format!("- {{id: g, choose: [{{when: inputs.sure, steps: [{{id: h, group: [{set}]}}]}}]}}\n");
+    let jump = format!("- {{id: j, if: inputs.sure, set: {{b: '1'}}, next: go}}\n- {set}\n");
+    for steps in [&group, &fork, &choose, &deep, &jump] {
+        for (reader, expect) in [(go, vec!["input sure"]), (LOOK, vec![])] {
+            let text = |default| format!("{}{steps}{}{MIGRATE}", sure(default), reader.replace("look", "go"));
+            assert_eq!(major(&compared(&text(true), &text(false))), expect, "{steps}{reader}");
+        }
+    }
+    // Of the items of an `each`: as many as there are, each by itself, and where it stands among them.
+    let each = |items: &str, inside: &str| format!("- {{id: e, each: {{in: {items}, as: h, steps: [{inside}]}}}}\n");
+    let ok = "{id: p, set: {ok: h != \"x\"}}";
+    let all = "- {id: go, check: [{that: 'steps.e.all(|r| r.p.ok)'}]}\n";
+    let some = |when: &str| format!("{{id: m, if: '{when}', exec: [m], undo: {{exec: [b]}}}}");
+    let nested = format!("{{id: f, each: {{in: '[h]', as: k, steps: [{}]}}}}", some("k != \"x\""));
+    for (steps, expect) in [
+        (format!("{}{all}{MIGRATE}", each("inputs.hosts", ok)), vec!["input hosts"]),
+        (format!("{}{LOOK}{MIGRATE}", each("inputs.hosts", ok)), vec![]),
+        (each("inputs.hosts", &some("h != \"a\"")), vec!["input hosts"]),
+        (each("inputs.hosts", &some("index > 0")), vec!["input hosts"]),
+        (each("inputs.hosts", &nested), vec!["input hosts"]),
+        (each("inputs.hosts", &some("inputs.n > 0")), vec![]),
+    ] {
+        let text = |default: &str| format!("{}{steps}", hosts(default));
+        assert_eq!(major(&compared(&text("a"), &text("b"))), expect, "{steps}");
+    }
+    let (a, b) = ("'[\"a\"]'", "'[\"b\"]'");
+    let value = |value: &str| format!("{{id: p, set: {{ok: '{value}'}}}}");
+    let plain = format!("- {set}\n");
+    let otherwise = |condition: &str| plain.replace("id: p", &format!("id: p, if: {condition}"));
+    let jumps = |next: &str| format!("- {{id: j, if: inputs.n > 5, set: {{b: '1'}}{next}}}\n");
+    let at_end = format!("{}- {{id: end, set: {{c: '1'}}}}\n", MIGRATE);
+    hold(&[
+        (&[&each(a, ok), all, MIGRATE], &[&each(b, ok), all, MIGRATE], &["e items"]),
+        (&[&each(a, &some("h != \"a\""))], &[&each(b, &some("h != \"a\""))], &["e items"]),
+        (&[&each(a, &some("true"))], &[&each(b, &some("true"))], &[]),
+        (&[&each(a, &value("h != \"x\"")), all, MIGRATE], &[&each(a, &value("true")), all, MIGRATE], &["e/p value ok"]),
+        // The condition itself is said otherwise, or is new, gone, or elsewhere.
+        (&[&otherwise("inputs.n > 1"), go, MIGRATE], &[&otherwise("inputs.n > 2"), go, MIGRATE], &["p if"]),
+        (&[&plain, go, MIGRATE], &[&otherwise("inputs.n > 2"), go, MIGRATE], &["p if"]),
+        (&[&otherwise("inputs.n > 1"), go, MIGRATE], &[&plain, go, MIGRATE], &["p if"]),
+        (&[&plain, LOOK, MIGRATE], &[&otherwise("inputs.n > 2"), LOOK, MIGRATE], &[]),
+        (&[&plain, go, MIGRATE], &[&group.replace("sure", "n > 1"), go, MIGRATE], &["g/p under"]),
+        (&[&plain, go, MIGRATE], &[&group.replace("if: inputs.sure, ", ""), go, MIGRATE], &[]),
+        (&[&plain, LOOK, MIGRATE], &[&group.replace("sure", "n > 1"), LOOK, MIGRATE], &[]),
+        (&[&group.replace("sure", "n > 1"), go, MIGRATE], &[&group.replace("sure", "n > 2"), go, MIGRATE], &["g if"]),
+        (&[&choose.replace("sure", "n > 1"), go, MIGRATE], &[&choose.replace("sure", "n > 2"), go, MIGRATE], &["g branches"]),
+        // It is passed over, and its reader is not.
+        (&[&jumps(""), &plain, go, &at_end], &[&jumps(", next: go"), &plain, go, &at_end], &["p passed over by"]),
+        (&[&plain, go, &at_end], &[&jumps(", next: go"), &plain, go, &at_end], &["p passed over by"]),
+        (&[&jumps(", next: go"), &plain, go, &at_end], &[&jumps(""), &plain, go, &at_end], &[]),
+        (&[&jumps(""), &plain, go, &at_end], &[&jumps(", next: end"), &plain, go, &at_end], &[]),
+    ]);
+}
+
+#[test]
+fn what_a_called_procedure_gives_decides_in_it() {
+    let called = |name: &str, step: &str, output: &str| {
+        let inputs = "inputs: {word: {type: string, default: x}, other: {type: string, default: y}}";
+        format!(
+            "apiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: 1.0.0\n{inputs}\nsteps:\n- {{id: x, {step}}}\noutputs: {{word: {output}, other: inputs.other}}\n"
+        )
+    };
+    let set = "set: {v: inputs.word}";
+    let b = called("b", set, "steps.x.v");
+    let through = |with: &str| called("t", &format!("call: b@^1{with}"), "steps.x.word");
+    let main = |call: &str, read: &str| {
+        let inputs = "inputs: {w: {type: string, default: x}}";
+        text("1.0.0", &format!("{inputs}\nsteps:\n- {{id: c, call: {call}}}\n- {{id: go, {read}}}\n{MIGRATE}"))
+    };
+    let check = "check: [{that: steps.c.word == \"x\"}]";
+    let asked = "if: steps.c.word == \"x\", approve: {question: Go?, within: 1h}";
+    let covered = "outputs: {word: result.other}";
+    let calls = |with: &str| main(&format!("b@^1, with: {{{with}}}"), check);
+    for (old, new, expect) in [
+        // What the call gives the procedure.
+        (vec![calls("word: '\"x\"'"), b.clone()], vec![calls("word: '\"y\"'"), b.clone()], vec!["c with word"]),
+        (vec![calls("word: '\"x\"'"), b.clone()], vec![calls("other: '\"y\"'"), b.clone()], vec!["c with word"]),
+        (vec![calls("other: '\"x\"'"), b.clone()], vec![calls("other: '\"y\"'"), b.clone()], vec![]),
+        // What it does with it.
+        (
+            vec![main("b@^1", check), b.clone()],
+            vec![main("b@^1", check), called("b", "set: {v: '\"x\"'}", "steps.x.v")],
+            vec!["x value v"],
+        ),
+        (
+            vec![main("b@^1", asked), b.clone()],
+            vec![main("b@^1", asked), called("b", "set: {v: '\"x\"'}", "steps.x.v")],
+            vec!["x value v"],
+        ),
+        (vec![main("b@^1", check), b.clone()], vec![main("b@^1", check), called("b", set, "inputs.word")], vec!["output word"]),
+        (
+            vec![main("b@^1", check), b.clone()],
+            vec![main("b@^1", check), b.replace("default: x", "default: z")],
+            vec!["input word"],
+        ),
+        (vec![main("b@^1", check), b.clone()], vec![main("b@^1", check), b.replace("default: y", "default: z")], vec![]),
+        (
+            vec![main("b@^1", "exec: [a], effect: read"), b.clone()],
+            vec![main("b@^1", "exec: [a], effect: read"), called("b", set, "inputs.word")],
+            vec![],
+        ),
+        // Through a call in between.
+        (
+            vec![main("t@^1", check), through(", with: {word: inputs.word}"), b.clone()],
+            vec![main("t@^1", check), through(", with: {word: inputs.other}"), b.clone()],
+            vec!["x with word"],
+        ),
+        (
+            vec![main("t@^1", check), through(""), b.clone()],
+            vec![main("t@^1", check), through(""), called("b", "set: {v: '\"x\"'}", "steps.x.v")],
+            vec!["x value v"],
+        ),
+        // What the caller makes of it.
+        (
+            vec![main(&format!("b@^1, {covered}"), check), b.clone()],
+            vec![main("b@^1, outputs: {word: result.word}", check), b.clone()],
+            vec!["c output word"],
+        ),
+        (
+            vec![main(&format!("b@^1, {covered}"), check), b.clone()],
+            vec![main(&format!("b@^1, {covered}"), check), b.replace("default: y", "default: z")],
+            vec!["input other"],
+        ),
+        (
+            vec![main(&format!("b@^1, {covered}"), check), b.clone()],
+            vec![main(&format!("b@^1, {covered}"), check), called("b", "set: {v: '\"x\"'}", "steps.x.v")],
+            vec![],
+        ),
+        // Another procedure.
+        (vec![main("b@^1", check), b.clone()], vec![main("d@^1", check), called("d", set, "steps.x.v")], vec!["c procedure"]),
+    ] {
+        let plan = |texts: &[String]| plan(&texts.iter().map(String::as_str).collect::<Vec<_>>(), None);
+        assert_eq!(major(&compare(&plan(&old), &plan(&new))), expect, "{old:#?}\n{new:#?}");
+    }
+}
+
+#[test]
+fn another_version_of_what_is_called_loosens_its_callers() {
+    let called = |name: &str, version: &str, rest: &str| {
+        format!("apiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: {version}\n{rest}")
+    };
+    let gate = "- {id: go, approve: {question: Go?, within: 1h}}\n";
+    let b = |version: &str, steps: &[&str]| called("b", version, &format!("steps:\n{}", steps.concat()));
+    let t = |version: &str, of: &str| called("t", version, &format!("steps:\n- {{id: x, call: b@^{of}}}\n"));
+    let takes = |version: &str, input: &str| {
+        called(
+            "b",
+            version,
+            &format!("inputs: {{{input}: {{type: string, default: x}}}}\nlock: l-{{{{inputs.{input}}}}}\nsteps:\n{MIGRATE}"),
+        )
+    };
+    let main = |call: &str| text("1.0.0", &format!("steps:\n- {{id: c, call: {call}}}\n"));
+    for (old, new, expect) in [
+        (vec![main("b@^1"), b("1.0.0", &[gate, MIGRATE])], vec![main("b@^2"), b("2.0.0", &[MIGRATE])], vec!["c procedure", "go"]),
+        (vec![main("b@^1"), b("1.0.0", &[MIGRATE])], vec![main("b@^2"), b("2.0.0", &[gate, MIGRATE])], vec![]),
+        // What it takes is between the two.
+        (vec![main("b@^1"), takes("1.0.0", "w")], vec![main("b@^2"), takes("2.0.0", "v")], vec!["lock", "input w"]),
+        // It should have been raised itself.
+        (vec![main("b@^1"), b("1.0.0", &[gate, MIGRATE])], vec![main("b@^1"), b("1.1.0", &[MIGRATE])], vec!["go"]),
+        (
+            vec![main("t@^1"), t("1.0.0", "1"), b("1.0.0", &[gate, MIGRATE])],
+            vec![main("t@^2"), t("2.0.0", "2"), b("2.0.0", &[MIGRATE])],
+            vec!["c procedure", "go", "x procedure"],
+        ),
+    ] {
+        let plan = |texts: &[String]| plan(&texts.iter().map(String::as_str).collect::<Vec<_>>(), None);
+        assert_eq!(major(&compare(&plan(&old), &plan(&new))), expect, "{old:#?}\n{new:#?}");
+    }
 }
