@@ -11,6 +11,7 @@ mod interactive;
 mod markdown;
 mod names;
 mod outline;
+mod recall;
 mod script;
 mod secrets;
 mod session;

@@ -15,6 +15,7 @@ use runbook_core::expr::whole_lines;
 use runbook_core::limits;
 
 use super::interactive::{begins_as_commands, leans_on_others, opens_root, opens_session, reads_as_commands, steers_its_shell};
+use super::recall::{self, refers_back};
 use super::script::outdented;
 
 /// Languages of what a console shows: commands behind prompts, and what they print.
@@ -25,6 +26,7 @@ const SHELLS: &[&str] = &["sh", "bash", "shell", "zsh", "ksh", "dash", "ash", "s
 const ENDLESS: &str = "where a command in it ends cannot be told";
 const MIXED: &str = "lines without a prompt stand before the first prompt";
 const DOUBTFUL: &str = "whether `# ` is the prompt of root or begins a comment cannot be told";
+const REFERS: &str = "it takes words from an earlier command (`!`), which only the shell that it was typed into knew";
 const IDLE: &str = "all that it does is to open or to end a shell";
 const AS_ROOT: &str = "confirm: it was typed at the prompt of root (`#`), so it has to run as root";
 const COMMENTED: &str =
@@ -65,13 +67,17 @@ pub(super) fn parts(of: &str, text: &str) -> Vec<Part> {
     match kind(&language(of), text) {
         Kind::Script => {
             let text = text.trim_matches('\n').trim_end();
+            if refers_back(text) {
+                return vec![Part::new(Err(REFERS), text, None)];
+            }
             let is_doubtful = !SHELLS.contains(&language(of).as_str()) && text.lines().any(is_command_or_comment);
             vec![Part::new(Ok(text.to_owned()), text, is_doubtful.then(|| COMMENTED.to_owned()))]
         }
         Kind::Session(prompts) => {
             let text = outdented(text);
             let parts = joined(Reader::read(&text, prompts), &text);
-            if parts.is_empty() { vec![Part::new(Err(IDLE), text.trim_matches('\n').trim_end(), None)] } else { parts }
+            let nothing = if text.contains('!') { REFERS } else { IDLE };
+            if parts.is_empty() { vec![Part::new(Err(nothing), text.trim_matches('\n').trim_end(), None)] } else { parts }
         }
         Kind::Unclear(reason) => vec![Part::new(Err(reason), text.trim_matches('\n').trim_end(), None)],
     }
@@ -364,6 +370,8 @@ impl<'t> Reader<'t> {
         } else if matches!(command.trim(), "exit" | "logout") && !self.is_elsewhere {
             self.prompts.is_hash &= self.prompts.column == 0 && self.pieces.is_empty();
             self.left_out.push(format!("left out: `{command}`, which ends a shell"));
+        } else if refers_back(&command) {
+            self.left_out.push(recall::left_out(&command, None));
         } else if !command.trim().is_empty() {
             self.is_elsewhere |= opens_session(&command);
             match self.text.get(begun..typed).map(str::trim).filter(|prompt| prompt.contains('@')) {

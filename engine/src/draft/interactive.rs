@@ -326,7 +326,7 @@ pub(super) fn steers_its_shell(script: &str) -> bool {
 
 /// Whether it means something only behind the command before it.
 pub(super) fn leans_on_others(script: &str) -> bool {
-    ["$?", "$!", "$_", "!!", "!$"].iter().any(|sign| script.contains(sign))
+    ["$?", "$!", "$_"].iter().any(|sign| script.contains(sign))
         || commands(script).any(|words| matches!(program(&words), "wait" | "fg" | "bg" | "jobs" | "disown"))
 }
 

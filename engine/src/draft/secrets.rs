@@ -287,7 +287,19 @@ fn is_value(text: &str) -> bool {
 
 /// The words of a command, as byte ranges, quotes included.
 pub(super) fn words(command: &str) -> Vec<Range<usize>> {
+    let (mut words, mut at) = (Vec::new(), 0);
+    while let Some(rest) = command.get(at..).filter(|rest| !rest.is_empty()) {
+        let (found, end) = line(rest);
+        words.extend(found.into_iter().map(|word| word.start + at..word.end + at));
+        at += end + 1;
+    }
+    words
+}
+
+/// The same of its first line, and where that ends: in a quote, or behind a backslash, no line does.
+pub(super) fn line(command: &str) -> (Vec<Range<usize>>, usize) {
     let (mut words, mut start, mut quote, mut escaped) = (Vec::new(), None, None, false);
+    let mut end = command.len();
     for (at, c) in command.char_indices() {
         match quote {
             _ if escaped => escaped = false,
@@ -295,6 +307,10 @@ pub(super) fn words(command: &str) -> Vec<Range<usize>> {
             Some(open) if c == open => quote = None,
             Some(_) => {}
             None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == '\n' => {
+                end = at;
+                break;
+            }
             None if c.is_whitespace() || "|;&<>()".contains(c) => {
                 words.extend(start.take().map(|start| start..at));
                 continue;
@@ -303,8 +319,8 @@ pub(super) fn words(command: &str) -> Vec<Range<usize>> {
         }
         start.get_or_insert(at);
     }
-    words.extend(start.map(|start| start..command.len()));
-    words
+    words.extend(start.map(|start| start..end));
+    (words, end)
 }
 
 /// Without the quotes that a whole word stands in.

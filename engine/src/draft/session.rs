@@ -9,7 +9,7 @@ use super::history::Commands;
 use super::interactive::{needs_terminal, seems_to_look, title};
 use super::names::Names;
 use super::secrets::{self, Of, is_secret_name};
-use super::{Procedure, Step, Work, script};
+use super::{Procedure, Step, Work, recall, script};
 
 /// Commands that leave nothing behind, and that nobody would write into a procedure.
 const ASIDE: &[&str] = &[
@@ -99,7 +99,7 @@ struct Session<'n> {
 impl Session<'_> {
     fn command(&mut self, command: &str) {
         let before = self.before.replace(command.to_owned());
-        if refers_back(command) {
+        if recall::refers_back(command) {
             return self.refers(command, before.as_deref());
         }
         if let Some(note) = command.strip_prefix('#').filter(|note| !note.contains('\n')) {
@@ -127,14 +127,10 @@ impl Session<'_> {
         }
     }
 
-    /// `sudo !!`: what that was, the shell knew, and a guess must not be run.
     fn refers(&mut self, command: &str, before: Option<&str>) {
         let shown = self.short(command);
-        let before =
-            before.map(|before| self.short(before)).map(|before| format!(" (the last one was `{before}`)")).unwrap_or_default();
-        self.said.push(format!(
-            "left out: `{shown}`; what it takes from an earlier command{before} only that shell knew: write out what was done, if it was"
-        ));
+        let before = before.map(|before| self.short(before));
+        self.said.push(recall::left_out(&shown, before.as_deref()));
     }
 
     fn leave_out(&mut self, command: &str) {
@@ -265,27 +261,6 @@ impl Session<'_> {
         step.why = std::mem::take(&mut self.notes);
         self.steps.push(step);
     }
-}
-
-/// Whether a command takes words from earlier ones, as bash and zsh let it: `!!`, `sudo !$`, `!systemctl`, `^old^new`.
-fn refers_back(command: &str) -> bool {
-    let designates = |word: &str| {
-        let behind = word.strip_prefix('!').and_then(|rest| rest.chars().next());
-        behind.is_some_and(|c| c.is_ascii_alphanumeric() || "!$*^-?:#".contains(c))
-    };
-    let substitutes = command.strip_prefix('^').is_some_and(|rest| rest.contains('^'));
-    let mut words = secrets::words(command).into_iter().filter_map(|word| command.get(word));
-    // A test such as `[[ !a ]]` is none, and neither is a pattern of `find` or a rule of a firewall.
-    substitutes
-        || words.any(|word| matches!(word, "!!" | "!$" | "!*" | "!^") || word.starts_with("!!") || word.starts_with("!$"))
-        || first_words(command).any(designates)
-}
-
-/// The words at which commands begin, behind `sudo` and the like.
-fn first_words(command: &str) -> impl Iterator<Item = &str> {
-    command
-        .split(['\n', ';', '|', '&'])
-        .filter_map(|part| part.split_whitespace().find(|word| !matches!(*word, "sudo" | "time" | "nohup" | "exec")))
 }
 
 fn is_assignment(word: &str) -> bool {

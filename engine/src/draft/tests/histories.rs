@@ -233,11 +233,28 @@ fn what_refers_to_an_earlier_command_is_left_out_and_said() {
     ] {
         assert!(said.contains(left), "{left}:\n{}", draft.text);
     }
-    for command in
-        ["! grep -q a b", "echo 'sudo !!'", "awk '!seen[$0]++' a", "[ ! -f a ]", "find . ! -name a", "echo done!", "test a != b"]
-    {
+    for command in [
+        "! grep -q a b",
+        "echo 'sudo !!'",
+        "awk '!seen[$0]++' a",
+        "[ ! -f a ]",
+        "find . ! -name a",
+        "echo done!",
+        "test a != b",
+        "sed -n '/a/{p;!p}' f",
+        "git commit -m 'fix; !important'",
+        "git commit -m 'a\n!important\n!!'",
+        "docker run x | grep -v !foo",
+        "cat > t.yaml <<'EOF'\nValue:\n!Ref X\n!!binary y\nEOF",
+        "cat <<-A <<B > c\n!a\n\tA\nit's\n!b\nB",
+        "grep -v a <<< 'b\n!c'",
+    ] {
         let draft = history(&format!("{command}\ntouch b\n"));
-        assert_eq!(steps(&draft).len(), 2, "{command}: {}", draft.text);
+        assert_eq!((steps(&draft).len(), draft.text.contains("left out")), (2, false), "{command}: {}", draft.text);
+    }
+    for command in ["a 'b\nc'; !d", "cat <<A\nb\nA\nsudo !!", "a | sudo time !b", "(!a)", "echo \"it's\" && !-2", "a\\\n;!b"] {
+        let draft = history(&format!("#1700000000\n{command}\n#1700000001\ntouch b\n"));
+        assert_eq!((steps(&draft).len(), draft.text.contains("left out")), (1, true), "{command}: {}", draft.text);
     }
 }
 

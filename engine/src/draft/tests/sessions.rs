@@ -298,3 +298,23 @@ fn bodies_in_braces_and_old_arithmetic_have_an_end() {
         assert!(steps[0].contains(": run "), "{steps:?}");
     }
 }
+
+/// What a shell took from an earlier command is not on the page, and no step runs a guess.
+#[test]
+fn what_refers_to_an_earlier_command_is_no_part_of_a_step() {
+    let draft = block("console", "$ stop a\ndenied\n$ sudo !!\nstopped\n$ rm !$\n$ start a\n$ sudo !start");
+    assert_eq!(steps(&draft), ["stop_a: run stop a", "start_a: run start a"], "{}", draft.text);
+    let said: String = draft.text.lines().map(|line| line.trim().trim_start_matches("# ")).collect::<Vec<_>>().join(" ");
+    for left in ["sudo !!", "rm !$", "sudo !start"] {
+        let told = format!("left out: `{left}`; what it takes from an earlier command only that shell knew");
+        assert!(said.contains(&told), "{left}: {}", draft.text);
+    }
+    assert!(!draft.text.contains("stopped"), "what another command printed: {}", draft.text);
+    for (language, text) in [("console", "$ sudo !!"), ("sh", "stop a\nsudo !!"), ("", "$ !systemctl")] {
+        let draft = block(language, text);
+        assert_eq!(steps(&draft).len(), 1, "{}", draft.text);
+        assert!(!draft.text.contains("run:") && draft.text.contains("by hand, because it takes words from"), "{}", draft.text);
+    }
+    let draft = block("console", "$ awk '!seen[$0]++' a\n$ cat > b <<A\n> !Ref c\n> A\n$ ! grep d e");
+    assert_eq!(steps(&draft).len(), 3, "{}", draft.text);
+}
