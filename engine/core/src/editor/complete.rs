@@ -12,6 +12,7 @@ use super::{Around, Kept};
 use crate::check::survey::{Field, Language, survey};
 use crate::check::{CheckOptions, calls_of, steps_behind, steps_of};
 use crate::diagnostic::{Source, Span, Spanned};
+use crate::document::procedure::Version;
 use crate::document::step::Verb;
 use crate::document::{Input, Node, Procedure, Scalar, Step, load};
 use crate::event_source::BUILT_IN;
@@ -78,6 +79,13 @@ pub fn complete(source: &Source, at: u32, around: Around) -> Vec<Offer> {
         return place.offers(seen);
     }
     Vec::new()
+}
+
+/// A procedure in one of its versions.
+type VersionOf<'p> = (&'p str, Version);
+
+fn version_of(procedure: &Procedure) -> VersionOf<'_> {
+    (procedure.name.value.as_str(), procedure.version.value)
 }
 
 fn is_word(c: char) -> bool {
@@ -176,9 +184,10 @@ impl Place<'_> {
         match referent {
             Referent::Step | Referent::TestedStep => self.steps(&self.open.subject().map(steps_of).unwrap_or_default()),
             Referent::Procedure => {
-                let newest = catalogue.names().filter_map(|name| catalogue.newest(name));
+                let newest: Vec<&Procedure> = catalogue.names().filter_map(|name| catalogue.newest(name)).collect();
                 // Whatever leads back to it would be called in a circle.
-                let newest = newest.filter(|procedure| self.open.procedure.is_none_or(|own| !self.calls(procedure, own)));
+                let leading = self.open.procedure.map(|own| self.leading_to(own, &newest)).unwrap_or_default();
+                let newest = newest.into_iter().filter(|procedure| !leading.contains(&version_of(procedure)));
                 let offer = |procedure: &Procedure| {
                     let doc = procedure.title.as_ref().map(|title| markdown::text_in_editor(&title.value)).unwrap_or_default();
                     let version = procedure.version.value;
@@ -220,19 +229,26 @@ impl Place<'_> {
         steps.iter().map(offer).collect()
     }
 
-    /// Whether a procedure is another one, or calls it, itself or through others.
-    fn calls(&self, procedure: &Procedure, other: &Procedure) -> bool {
-        let (mut known, mut open) = (BTreeSet::new(), vec![procedure]);
+    /// Which of these, and of what they call, are a procedure or call it, themselves or through others.
+    fn leading_to<'p>(&'p self, own: &Procedure, of: &[&'p Procedure]) -> BTreeSet<VersionOf<'p>> {
+        let (mut callers, mut open) = (BTreeMap::<VersionOf, Vec<VersionOf>>::new(), of.to_vec());
+        let mut known = BTreeSet::new();
         while let Some(procedure) = open.pop() {
-            if procedure.name.value == other.name.value {
-                return true;
-            }
-            if known.insert(procedure.name.value.as_str()) {
-                let called = calls_of(procedure).into_iter();
-                open.extend(called.filter_map(|call| self.open.around.called(call)));
+            if known.insert(version_of(procedure)) {
+                let called: Vec<&Procedure> =
+                    calls_of(procedure).into_iter().filter_map(|call| self.open.around.called(call)).collect();
+                called.iter().for_each(|called| callers.entry(version_of(called)).or_default().push(version_of(procedure)));
+                open.extend(called);
             }
         }
-        false
+        let mut open: Vec<VersionOf> = known.into_iter().filter(|(name, _)| *name == own.name.value.as_str()).collect();
+        let mut leading = BTreeSet::new();
+        while let Some(found) = open.pop() {
+            if leading.insert(found) {
+                open.extend(callers.get(&found).into_iter().flatten());
+            }
+        }
+        leading
     }
 
     /// The names and functions of the small languages.
@@ -248,6 +264,8 @@ impl Place<'_> {
         }
         let written = before.len() - before.trim_end_matches(|c: char| is_word(c) || "._?[]\"".contains(c)).len();
         let path = before.get(before.len() - written..).unwrap_or_default();
+        // Another value begins behind it.
+        let path = path.rsplit_once("??").map_or(path, |(_, path)| path);
         let typed = Typed::new(&field, if is_text { "" } else { before });
         let mut offers: Vec<Offer> = match path.rsplit_once('.') {
             Some((path, _)) => self.members(&field, path.trim_end_matches('?'), (!is_text).then_some(&typed)),

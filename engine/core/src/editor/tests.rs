@@ -228,6 +228,15 @@ fn only_what_may_stand_there_is_offered() {
         ("steps.look.seconds > 5.0", "inputs.hosts.map(|h| h.len()).any(|n| n.▮)", "abs", "trim"),
         ("steps.look.seconds > 5.0", "inputs.host.trim().▮", "len to_upper", "sort"),
         ("steps.look.seconds > 5.0", "\"a b\".▮", "len to_upper", "sort"),
+        // Of two values, what both are; where they are not the same, whatever there is.
+        ("steps.look.seconds > 5.0", "(inputs.host ?? \"a\").▮", "len to_upper", "sort abs"),
+        ("steps.look.seconds > 5.0", "(inputs.hosts ?? inputs.hosts).▮", "len sort", "to_upper abs"),
+        ("steps.look.seconds > 5.0", "(inputs.host ?? 1).▮", "to_upper abs sort", ""),
+        ("steps.look.seconds > 5.0", "inputs.hosts ?? inputs.host.▮", "len to_upper", "sort abs"),
+        ("steps.look.seconds > 5.0", "inputs.hosts??inputs.host.▮", "len to_upper", "sort abs"),
+        ("steps.look.seconds > 5.0", "steps.look??inputs.▮", "host hosts", "seconds stdout"),
+        ("steps.look.seconds > 5.0", "(inputs.hosts.len() > 1 || inputs.host == \"a\").▮", "", "len sort to_upper abs"),
+        ("steps.look.seconds > 5.0", "inputs.hosts.len() > 1||inputs.host.▮", "len to_upper", "sort abs"),
     ] {
         let (folder, at) = marked("book.yaml", from, with);
         let offers = folder.with("book.yaml", |source, around| complete(source, at, around));
@@ -491,4 +500,35 @@ fn columns_count_in_sixteen_bits() {
     assert_eq!(lines.offset(Point { line: 0, column: 99 }), 8);
     assert_eq!(lines.offset(Point { line: 9, column: 0 }), 15);
     assert_eq!(lines.point(99), Point { line: 2, column: 0 });
+}
+
+#[test]
+fn what_leads_back_in_any_version_is_not_offered() {
+    let text = |name: &str, version: &str, calls: &[&str]| {
+        let calls: String = calls.iter().map(|call| format!("- call: {call}\n")).collect();
+        format!(
+            "apiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: {version}\nsteps:\n- {{exec: [a], effect: read}}\n{calls}"
+        )
+    };
+    let own = text("own", "1.0.0", &["zq"]);
+    let texts = [
+        own.clone(),
+        text("both", "1.0.0", &["old@^2", "old@^1"]),
+        text("old", "1.0.0", &[]),
+        text("old", "2.0.0", &["own@^1"]),
+        text("past", "1.0.0", &["old@^1"]),
+        text("free", "1.0.0", &["past@^1"]),
+        text("one", "1.0.0", &["both@^1", "free@^1"]),
+    ];
+    let documents: Vec<Document> = texts.iter().filter_map(|text| load(&Source::new("a.yaml", text.clone())).0).collect();
+    let procedures = documents.iter().filter_map(|document| match document {
+        Document::Procedure(procedure) => Some(&**procedure),
+        _ => None,
+    });
+    let catalogue = Catalogue::new(procedures, None);
+    let source = Source::new("own.yaml", own.as_str());
+    let around = Around { document: None, catalogue: &catalogue, tests: &[], kept: &Kept::default() };
+    let at = u32::try_from(own.find("zq").unwrap() + 2).unwrap();
+    let labels: Vec<String> = complete(&source, at, around).into_iter().map(|offer| offer.label).collect();
+    assert_eq!(labels, ["free", "past"]);
 }

@@ -94,6 +94,10 @@ fn read(before: &str) -> (usize, Vec<Closure<'_>>) {
                 start = None;
             }
             ')' | ']' => start = open.pop().map(|open| open.start),
+            '?' if before.get(at + 1..).is_some_and(|behind| behind.starts_with('?')) => {
+                chars.next();
+                start = None;
+            }
             '.' | '?' => {}
             c if c.is_alphanumeric() || c == '_' => _ = start.get_or_insert(at),
             _ => start = None,
@@ -124,6 +128,14 @@ mod tests {
             ("a.map(|h| h.b.all(|k| k == h.", "h.", "h of a, k of h.b"),
             ("\"a b\".", "\"a b\".", ""),
             ("(a + b).", "(a + b).", ""),
+            ("(a ?? b).", "(a ?? b).", ""),
+            ("a?.b[0]?.c.", "a?.b[0]?.c.", ""),
+            ("a?.b ?? c.d.", "c.d.", ""),
+            ("a??b.", "b.", ""),
+            ("(a||b)??c.", "c.", ""),
+            ("a||b.", "b.", ""),
+            ("a.filter(|h| h.b||h.", "h.", "h of a"),
+            ("a.filter(|h|h??b.", "b.", "h of a"),
             (") ] a", "a", ""),
             ("\"never closed", "\"never closed", ""),
             ("f(|", "", ""),
