@@ -194,8 +194,10 @@ pub(super) fn window(window: &Window) -> String {
 /// A type and what else must hold, on one line.
 fn value_spec(spec: &ValueSpec) -> String {
     let mut words = vec![word(&spec.r#type)];
-    if let Some(items) = &spec.items {
-        words.push(format!("of {}", value_spec(items)));
+    if let (Some(items), Some(first)) = (&spec.items, words.first_mut()) {
+        // Whether one of them is given is never a question.
+        let of = value_spec(&ValueSpec { required: false, ..(**items).clone() });
+        *first = if of.contains(", ") { format!("{first} of ({of})") } else { format!("{first} of {of}") };
     }
     if spec.required {
         words.push("required".to_owned());

@@ -354,3 +354,18 @@ fn another_version_of_what_is_called_loosens_its_callers() {
         assert_eq!(major(&compare(&plan(&old), &plan(&new))), expect, "{old:#?}\n{new:#?}");
     }
 }
+
+#[test]
+fn what_the_items_of_a_list_are_is_told_apart_from_the_list() {
+    let head =
+        |items: &str, most: u32| format!("inputs: {{l: {{type: list, items: {{type: {items}}}, max: {most}}}}}\nsteps:\n{LOOK}");
+    for (items, of) in [
+        ("string", "list of string"),
+        ("'integer', min: 3", "list of (integer, at least 3)"),
+        ("list, items: {type: boolean}", "list of list of boolean"),
+    ] {
+        let comparison = compared(&head(items, 5), &head(items, 50));
+        let told = super::told(&comparison);
+        assert_eq!(told, [format!("input l: {of}, required, at most 5 → {of}, required, at most 50 (minor)")]);
+    }
+}
