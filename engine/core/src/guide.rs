@@ -18,7 +18,7 @@ use crate::explore::{self, Longest};
 use crate::id::Digest;
 use crate::limits;
 use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
-use crate::policy::{Gate, PolicyContext};
+use crate::policy::{Gate, PolicyContext, Requirements};
 
 pub use chart::{Chart, Fails, Item, Lane, Shape, charted};
 
@@ -44,6 +44,8 @@ pub struct Guide<'p> {
     pub unopened: Vec<String>,
     /// How many approvals of the workspace's rules are left out, beyond [`limits::GUIDE_GATES`].
     pub ungated: usize,
+    /// What the rules demand of every decision of a run.
+    pub demands: Requirements,
 }
 
 /// Which part of a guide a step belongs to.
@@ -116,6 +118,7 @@ impl<'p> Guide<'p> {
         let env = document.defaults.env.iter();
         let variables = env.map(|entry| format!("{} = {}", entry.name.value, entry.value.value.trim())).collect();
         let (body, finally, on_failure, undo) = (vec![], vec![], vec![], vec![]);
+        let demands = plan.demands_in(environment);
         let mut guide = Guide {
             plan,
             document,
@@ -128,6 +131,7 @@ impl<'p> Guide<'p> {
             environment,
             unopened: Vec::new(),
             ungated: 0,
+            demands,
         };
         // A plan bounds its own steps: where no call is opened, there are no more.
         let fits = |calls: &usize| *calls == 0 || guide.counted(*calls) <= limits::GUIDE_STEPS;

@@ -31,9 +31,17 @@ impl Rule {
 type Labels = BTreeMap<String, String>;
 
 impl PolicyContext {
-    fn rules_for<'a>(&'a self, procedures: &'a [&'a Labels], effect: Effect) -> impl Iterator<Item = &'a Rule> {
-        let environment = self.environment.as_ref().map(|e| e.name.as_str());
+    fn rules_for<'a>(
+        &'a self,
+        environment: Option<&'a str>,
+        procedures: &'a [&'a Labels],
+        effect: Effect,
+    ) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| procedures.iter().any(|labels| rule.applies(environment, labels, effect)))
+    }
+
+    fn own_environment(&self) -> Option<&str> {
+        self.environment.as_ref().map(|environment| environment.name.as_str())
     }
 
     /// The approvals that come before a step of this effect, in the order of the rules. What any rule in force demands
@@ -41,7 +49,7 @@ impl PolicyContext {
     pub fn gates_for(&self, procedures: &[&Labels], effect: Effect) -> Vec<Gate> {
         let demands = self.requirements_for(procedures, effect);
         let mut gates: Vec<Gate> = Vec::new();
-        for gate in self.rules_for(procedures, effect).filter_map(|rule| rule.gate.as_ref()) {
+        for gate in self.rules_for(self.own_environment(), procedures, effect).filter_map(|rule| rule.gate.as_ref()) {
             let mut gate = gate.clone();
             gate.not_requester |= demands.four_eyes;
             gate.signed |= demands.signed;
@@ -52,8 +60,12 @@ impl PolicyContext {
 
     /// What the rules demand of every decision of a run of these procedures whose strongest step has the effect `highest`.
     pub fn requirements_for(&self, procedures: &[&Labels], highest: Effect) -> Requirements {
+        self.requirements_in(self.own_environment(), procedures, highest)
+    }
+
+    fn requirements_in(&self, environment: Option<&str>, procedures: &[&Labels], highest: Effect) -> Requirements {
         let mut demands = Requirements::default();
-        for rule in self.rules_for(procedures, highest) {
+        for rule in self.rules_for(environment, procedures, highest) {
             demands.four_eyes |= rule.four_eyes;
             demands.signed |= rule.signed;
         }
@@ -64,8 +76,13 @@ impl PolicyContext {
 impl Plan {
     /// What the rules demand of every decision of a run of this plan, whichever of its procedures asks.
     pub fn demands(&self) -> Requirements {
+        self.demands_in(self.policy.own_environment())
+    }
+
+    /// The same in another environment; without one, in whichever the run is.
+    pub fn demands_in(&self, environment: Option<&str>) -> Requirements {
         let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
-        self.policy.requirements_for(&procedures, self.highest_effect())
+        self.policy.requirements_in(environment, &procedures, self.highest_effect())
     }
 }
 

@@ -59,6 +59,38 @@ fn procedures(texts: &[&str]) -> Vec<Procedure> {
     texts.iter().map(read).collect()
 }
 
+/// A rule of the workspace demands it of every decision of a run, whatever step it is about.
+#[test]
+fn who_decides_signs_where_the_run_demands_it() {
+    let workspace = |signed: &str| {
+        let text = format!(
+            "apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {{ann: {{users: [ann]}}}}\npolicies:\n- {{name: strict, when: {{effect: destructive}}, require: {{{signed}four_eyes: true}}}}\n- {{name: seen, when: {{effect: change}}, require: {{approve: {{from: [ann], within: 1h}}}}}}\n"
+        );
+        match load(&Source::new("workspace.yaml", text)) {
+            (Some(Document::Workspace(workspace)), _) => *workspace,
+            (_, found) => panic!("{found:#?}"),
+        }
+    };
+    let procedures = procedures(&[
+        "name: a\nsteps:\n- {approve: {question: Go?, within: 1h}}\n- {manual: {do: x, within: 1h}, irreversible: x}\n- {ask: {question: x, fields: {a: {type: integer}}, within: 1h}}\n- {exec: [c], idempotent: true}\n- {exec: [d], effect: destructive, irreversible: y}\n",
+    ]);
+    for (signed, counts) in [("signed: true, ", [6, 6]), ("", [0, 6])] {
+        let workspace = workspace(signed);
+        let catalogue = Catalogue::new(&procedures, Some(&workspace));
+        let (plan, found) = check(&procedures[0], &catalogue, &CheckOptions::default());
+        let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+        let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+        let all: Vec<String> = guide
+            .entries()
+            .flat_map(|entry| whole::gates(&guide, entry).into_iter().chain(whole::decides(&guide, entry)))
+            .collect();
+        let count = |text: &str| all.iter().filter(|who| who.contains(text)).count();
+        assert_eq!([count("signed with an SSH key"), all.len()], counts, "{all:#?}");
+        // Whoever asked for the run may do the work and answer.
+        assert_eq!(count("not whoever asks"), 4, "{all:#?}");
+    }
+}
+
 /// Where each step stands and what is told of it, in bare text.
 fn steps(texts: &[&str]) -> String {
     let procedures = procedures(texts);

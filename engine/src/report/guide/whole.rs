@@ -220,7 +220,6 @@ pub fn decisions(guide: &Guide<'_>) -> Vec<Decides> {
 
 /// Who decides in a step that asks.
 pub fn decides(guide: &Guide<'_>, entry: &Entry) -> Option<String> {
-    let demands = guide.plan.demands();
     let (from, count, within, on_timeout, not_requester, guarded) = match &guide.step(entry).verb {
         Verb::Approve(a) => (&a.from, a.count, a.within, a.on_timeout, a.not_requester, true),
         Verb::Ask(a) => (&a.from, 1, a.within, a.on_timeout, false, false),
@@ -230,8 +229,8 @@ pub fn decides(guide: &Guide<'_>, entry: &Entry) -> Option<String> {
     let who = Asked {
         from,
         count,
-        not_requester: not_requester || (guarded && demands.four_eyes),
-        signed: guarded && demands.signed,
+        not_requester: not_requester || (guarded && guide.demands.four_eyes),
+        signed: guide.demands.signed,
         within,
         on_timeout,
         rungs: rungs(guide, entry, on_timeout),
@@ -247,8 +246,8 @@ pub fn gates(guide: &Guide<'_>, entry: &Entry) -> Vec<String> {
         let who = Asked {
             from: &gate.from,
             count: gate.count,
-            not_requester: gate.not_requester,
-            signed: gate.signed,
+            not_requester: gate.not_requester || guide.demands.four_eyes,
+            signed: gate.signed || guide.demands.signed,
             within: gate.within,
             on_timeout: gate.on_timeout,
             rungs: rungs(guide, entry, gate.on_timeout),
