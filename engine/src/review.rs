@@ -72,6 +72,8 @@ pub struct Tests {
     pub cases: usize,
     /// File and name of each case that does not pass.
     pub failed: Vec<(String, String)>,
+    /// Why they do not.
+    pub faults: Vec<Diagnostic>,
     /// Why a test cannot be played.
     pub broken: Vec<Diagnostic>,
     /// Steps and branches that no case comes to.
@@ -154,10 +156,10 @@ impl Review {
 }
 
 impl Reviewed {
-    /// What is new of its own file and of its tests, each finding once: what a file cannot be read for is told by both.
+    /// What is new of its own file, and what its tests say against it, each finding once: what a file cannot be read for is told by both.
     pub fn found(&self) -> impl Iterator<Item = &Diagnostic> {
         let fresh = |broken: &&Diagnostic| !self.found.iter().any(|found| key(found) == key(broken) && found.span == broken.span);
-        self.found.iter().chain(self.tests.broken.iter().filter(fresh))
+        self.found.iter().chain(self.tests.broken.iter().chain(&self.tests.faults).filter(fresh))
     }
 
     /// Whether a path on which something is destroyed without anybody's yes is new.
@@ -317,7 +319,10 @@ fn played(catalogue: &Catalogue, judged: &Judged, options: &CheckOptions) -> Tes
     for file in &report.files {
         tests.files.insert(file.file.clone());
         let failing = file.cases.iter().filter(|case| !case.faults.is_empty());
-        tests.failed.extend(failing.map(|case| (file.file.clone(), case.name.clone())));
+        for case in failing {
+            tests.failed.push((file.file.clone(), case.name.clone()));
+            tests.faults.extend(case.faults.iter().cloned());
+        }
     }
     let Some(plan) = &judged.plan else { return tests };
     tests.people = plan.policy.people.clone();

@@ -72,6 +72,11 @@ fn a_change_is_judged() {
     // A destructive step that nobody approved: `explore` finds it, and did not before.
     assert!(ran.out.contains("try.yaml:") && ran.out.contains("[RB06"), "{}", ran.out);
     assert!(!ran.out.contains("later"), "{}", ran.out);
+    // What `runbook test` says of the case.
+    let why = desk.run("test").exits(2);
+    let why =
+        why.out.lines().chain(why.err.lines()).find_map(|line| line.split_once("]: ").map(|(_, why)| why.to_owned())).unwrap();
+    assert!(ran.out.lines().any(|line| line.starts_with("try.test.yaml:") && line.contains(&why)), "{why}\n{}", ran.out);
 
     let markdown = desk.run("review --against main --format markdown").exits(1).out;
     for said in [
@@ -87,6 +92,7 @@ fn a_change_is_judged() {
         github.lines().any(|line| line.starts_with("::warning file=try.yaml,line=") && line.contains("title=RB06")),
         "{github}"
     );
+    assert!(github.contains(" file=try.test.yaml,line="), "{github}");
     let sarif: serde_json::Value = serde_json::from_str(&desk.run("review --against main --format sarif").exits(1).out).unwrap();
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!(result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "try.yaml", "{sarif}");
