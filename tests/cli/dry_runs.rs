@@ -173,12 +173,22 @@ fn a_case_of_a_test_answers_what_would_be_unknown() {
         .prints("3. drain  [change]  would skip, because `go` fails")
         .prints("poll[1]/after  [read]  would skip, because `go` fails");
     for (with, said) in [
-        ("nowhere.yaml:x", "no file stands before"),
+        ("nowhere.yaml:x", "there is no file `nowhere.yaml`"),
+        ("nowhere.yaml", "no file stands before"),
         ("try.test.yaml:bisy", "use one of: busy: drained; quiet; no"),
         ("try.yaml:x", "holds no tests"),
     ] {
         desk.run(&format!("dry-run try --env production --with {with}")).exits(2).says(said);
     }
+    // What other steps gave is nothing to these.
+    std::fs::write(desk.path("other.yaml"), procedure("steps: [{exec: [a], effect: read}]\n").replace("name: try", "name: other"))
+        .unwrap();
+    desk.run("dry-run other --with try.test.yaml:quiet --env production")
+        .exits(2)
+        .says("the case `quiet` is one of `try`, and not of `other`");
+    let cancelled = cases.replace("name: quiet,", "name: quiet, cancel: {after: 90s},");
+    std::fs::write(desk.path("try.test.yaml"), cancelled).unwrap();
+    desk.run("dry-run try --with try.test.yaml:quiet").exits(0).prints("That it is cancelled 1m 30s after its start is left out.");
 }
 
 #[test]

@@ -376,6 +376,14 @@ fn a_lens_shows_a_dry_run() {
     assert_eq!(again, told);
     let path = PathBuf::from(shown["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file"));
     assert_eq!(std::fs::read_to_string(&path).expect("it is shown while the server is there"), told);
+    // An example is no prediction: nobody asked for it.
+    let sampled = BOOK.replace("    effect: read\n", "    effect: read\n    example: {stdout: sample, exit_code: 0}\n");
+    let sampled =
+        sampled.replace("check: [{that: steps.look.exit_code == 0}]", "exec: [echo, '{{steps.look.stdout}}']\n    effect: read");
+    std::fs::write(shelf.path("book.yaml"), &sampled).expect("a file is written");
+    let _ = shelf.write("book.yaml", &sampled);
+    let told_sampled = shelf.editor.request("workspace/executeCommand", lens["command"].clone()).to_string();
+    assert!(told_sampled.contains("‹steps.look.stdout›") && !told_sampled.contains("sample"), "{told_sampled}");
     assert_eq!(shelf.editor.close(), Some(0));
     assert!(!path.exists(), "it goes with the server");
 }

@@ -41,7 +41,7 @@ pub enum To {
 }
 
 pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let case = args.with.as_deref().map(case).transpose()?;
+    let (case, is_of) = args.with.as_deref().map(case).transpose()?.unzip();
     let mut given = args.given.clone();
     if let Some(environment) = case.as_ref().and_then(|case| case.setting.environment.as_ref()) {
         given.env.get_or_insert_with(|| environment.value.clone());
@@ -52,6 +52,10 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         trouble
     };
     let chosen = Chosen::find(&args.procedure, &given, settings, ui).map_err(again)?;
+    if let (Some(case), Some(is_of)) = (&case, is_of.filter(|name| *name != chosen.plan.main().name.as_str())) {
+        let what = format!("the case `{}` is one of `{is_of}`, and not of `{}`", case.name.value, chosen.plan.main().name);
+        return Err(Trouble::not_valid(what).next("give --with a case of the same procedure, or that procedure"));
+    }
     let shared = case.as_ref().map(|case| case.setting.inputs.clone()).unwrap_or_default();
     let inputs = runtime()?.block_on(chosen.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
     let user = runbook_engine::people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
@@ -96,13 +100,15 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::Succeeded)
 }
 
-/// The case that `FILE:CASE` names.
-fn case(with: &str) -> Result<Case, Trouble> {
+/// The case that `FILE:CASE` names, and the name of the procedure that it is of.
+fn case(with: &str) -> Result<(Case, String), Trouble> {
     let parts = with.match_indices(':').map(|(at, _)| (Path::new(&with[..at]), &with[at + 1..]));
     let Some((file, name)) = parts.into_iter().find(|(file, _)| file.is_file()) else {
-        return Err(
-            Trouble::not_valid(format!("`{with}` names no case: no file stands before a `:`")).next("give --with FILE:CASE")
-        );
+        let why = match with.split_once(':') {
+            Some((file, _)) => format!("there is no file `{file}`, which `--with {with}` names"),
+            None => format!("`{with}` names no case: no file stands before a `:`"),
+        };
+        return Err(Trouble::not_valid(why).next("give --with FILE:CASE"));
     };
     let catalogue = Catalogue::around(file)?;
     let full = file.canonicalize().ok();
@@ -112,7 +118,8 @@ fn case(with: &str) -> Result<Case, Trouble> {
         return Err(Trouble::not_valid(format!("{} holds no tests", file.display())).next(next));
     };
     let found = test.cases.iter().find(|case| case.name.value == name);
-    found.map(|case| case.with(&test.defaults)).ok_or_else(|| {
+    let is_of = test.procedure.value.split('@').next().unwrap_or_default().to_owned();
+    found.map(|case| (case.with(&test.defaults), is_of)).ok_or_else(|| {
         let names: Vec<&str> = test.cases.iter().map(|case| case.name.value.as_str()).collect();
         Trouble::not_valid(format!("{} has no case `{name}`", file.display())).next(format!("use one of: {}", names.join("; ")))
     })

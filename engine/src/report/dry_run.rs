@@ -197,18 +197,20 @@ pub fn summary(dry: &DryRun) -> String {
 
 /// What the whole rests on, in a sentence.
 pub fn proviso(dry: &DryRun) -> String {
-    let Some(Supposed { case, that }) = &dry.supposes else {
+    let Some(Supposed { case, that, left_out }) = &dry.supposes else {
         return "This is what happens as long as every step succeeds and everybody who is asked agrees.".to_owned();
     };
     let case = quoted(case);
     let others = "as long as every step succeeds of which it says nothing else, and everybody agrees of whom it does not";
-    match that.as_slice() {
+    let left_out = left_out.as_ref().map(|what| format!(" That {what} is left out.")).unwrap_or_default();
+    let supposed = match that.as_slice() {
         [] => format!("This is what happens with what the case {case} says, {others}."),
         [one] => format!("The case {case} supposes that {one}; this is what happens then, {others}."),
         [all @ .., last] => {
             format!("The case {case} supposes that {} and {last}; this is what happens then, {others}.", all.join(", "))
         }
-    }
+    };
+    supposed + &left_out
 }
 
 /// A duration as short as it can be read, no more exact than it is useful.
@@ -450,6 +452,7 @@ cases:
 - {name: nothing is said, steps: {look: {gives: {stdout: '4'}}}, expect: {outcome: succeeded}}
 - {name: it fails, steps: {look: {fails: no such host}}, expect: {outcome: failed}}
 - {name: nobody wants it, steps: {look: {gives: {exit_code: 7}}}, answers: {go: {say: reject}}, expect: {outcome: failed}}
+- {name: somebody ends it, cancel: {after: 90s}, expect: {outcome: cancelled}}
 ";
 
     const TICKS: &str = r#"apiVersion: runbook/v1
@@ -602,7 +605,7 @@ cases:
         let (plan, found) = catalogue.plan(catalogue.procedures().next().unwrap(), &CheckOptions::default());
         let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
         let mut dry = predicted(&catalogue, &plan);
-        dry.supposes = Some(Supposed { case: "a `b` c".to_owned(), that: Vec::new() });
+        dry.supposes = Some(Supposed { case: "a `b` c".to_owned(), that: Vec::new(), left_out: None });
         let page = to_markdown(&dry, &People::default());
         for shown in [
             "- **undo**: `` rm `cat x` ``\n",
@@ -631,6 +634,9 @@ cases:
                 format!("The case `it fails` supposes that `look` fails; this is what happens then, {others}."),
                 format!(
                     "The case `nobody wants it` supposes that `look` exits with 7 and `go` is rejected; this is what happens then, {others}."
+                ),
+                format!(
+                    "This is what happens with what the case `somebody ends it` says, {others}. That it is cancelled 1m 30s after its start is left out."
                 ),
             ]
         );

@@ -204,10 +204,9 @@ pub fn command(params: &Value, desk: &Desk, settings: &Settings) -> Result<(Path
 fn printed(path: &Path, case: Option<(PathBuf, &str)>, settings: &Settings) -> std::io::Result<String> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["dry-run", "--color", "never", "--state"]).arg(&settings.state.value);
-    match case {
-        Some((test, case)) => command.arg("--with").arg(format!("{}:{case}", test.display())),
-        None => command.arg("--examples"),
-    };
+    if let Some((test, case)) = case {
+        command.arg("--with").arg(format!("{}:{case}", test.display()));
+    }
     let mut child = command.arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let read = |stream: Option<Box<dyn Read + Send>>| {

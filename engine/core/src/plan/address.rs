@@ -12,12 +12,12 @@ impl Plan {
         self.found_at(path).map(|(_, ix)| self.step(ix))
     }
 
-    /// The same, with the calls that lead to it, the outermost first.
     /// How many calls a path leads through.
     pub(crate) fn calls_to(&self, path: &StepPath) -> usize {
         self.found_at(path).map_or(0, |(calls, _)| calls.len())
     }
 
+    /// The step that a path addresses, with the calls that lead to it, the outermost first.
     pub(super) fn found_at(&self, path: &StepPath) -> Option<(Vec<StepIx>, StepIx)> {
         let path = path.without_indexes();
         let mut segments = path.as_str().split('/').peekable();

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::select;
 use crate::document::clipped;
-use crate::document::test::{Case, StandIn, StandInEnd};
+use crate::document::test::{Cancel, Case, StandIn, StandInEnd};
 use crate::explore::Supposed;
 use crate::limits;
 use crate::markdown::quoted;
 use crate::plan::{Plan, Step, Verb};
 use crate::run::decision::Choice;
-use crate::value::Value;
+use crate::value::{Value, format_duration};
 
 /// What a case supposes to go wrong, or otherwise than everybody hopes.
 pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
@@ -32,7 +32,9 @@ pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
     }
     let mut told = BTreeSet::new();
     that.retain(|one| told.insert(one.clone()));
-    Supposed { case: case.name.value.clone(), that }
+    // When that is, among steps that take as long as they take, a dry run does not know.
+    let cancelled = |cancel: &Cancel| format!("it is cancelled {} after its start", format_duration(cancel.after));
+    Supposed { case: case.name.value.clone(), that, left_out: case.setting.cancel.as_ref().map(cancelled) }
 }
 
 /// How an attempt goes wrong.
