@@ -195,6 +195,7 @@ fn what_differs_between_runs_is_the_same() {
         ("until 13:45 (59m 58s left)", "until 09:30 (59m 59s left)"),
         ("by ann (user ann on host7)", "by you (user you on desk)"),
         ("at 2026-11-21T05:12:01.123456Z", "at 2026-11-21T09:30:00Z"),
+        ("try.test.yaml:8:30 of try.yaml:12:45, 8:30", "try.test.yaml:8:30 of try.yaml:12:45, 0:00"),
         ("took 12ms, 1.53s; 3 steps", "took 0.1s, 0.1s; 3 steps"),
         ("in /tmp/runbook-test-1/01-hello/x", "in /home/you/01-hello/x"),
         ("digest abcdef012345 annotated", "digest 5e1f0a9c27d4 annotated"),

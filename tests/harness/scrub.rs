@@ -53,6 +53,10 @@ impl Scrub {
     /// `word` bytes.
     fn token(&mut self, text: &str, word: usize, before: &str) -> (usize, String) {
         let first = &text[..word];
+        // A line of a file, and a column.
+        if before.ends_with(".yaml:") {
+            return (word, first.to_owned());
+        }
         if let Some(length) = shaped(text, "####-##-##T##:##:##").or_else(|| shaped(text, "####-##-## ##:##:##")) {
             let joint = &text[10..11];
             let fraction = fraction(&text[length..]);
