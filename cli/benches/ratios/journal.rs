@@ -113,14 +113,14 @@ pub fn replay(folder: &Path) -> Row {
         session.id().clone()
     });
     let times = (0..PAIRS).map(|_| {
-        let start = processor_time();
+        let start = Instant::now();
         session::replay(&*journal, &id, &mut |_, _| ()).expect("it replays");
-        (processor_time() - start).as_secs_f64() * 1e3
+        start.elapsed().as_secs_f64() * 1e3
     });
     let measured = Some(fastest(times.collect()));
     Row {
         what: "replay of 10,000 steps, recorded",
-        against: "processor time, all checked",
+        against: "until it is done, all checked",
         measured,
         unit: "ms",
         reach: Reach::AtMost(100.0),

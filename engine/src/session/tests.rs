@@ -114,6 +114,60 @@ async fn numbers_that_a_hand_has_changed_are_damage_and_never_read_without_end()
     }
 }
 
+#[tokio::test]
+async fn a_long_run_is_read_by_two_threads_and_no_fault_is_lost_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (journal, clock): (SharedJournal, _) = (Arc::new(Store::open(&state).unwrap()), clock());
+    let steps = "  - set: { x: 1 }\n".repeat(2_000);
+    let text = format!("apiVersion: runbook/v1\nkind: Runbook\nname: long\nversion: 1.0.0\nsteps:\n{steps}");
+    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id(), plan(&text)).await;
+    drive(&mut session, &clock).await;
+    let last = session.run().seq();
+    assert!(last > limits::READ_AHEAD + (limits::REPLAY_PAGE * limits::PAGES_AHEAD) as u64);
+    session.close().await.unwrap();
+    let replayed = || {
+        let mut seen = Vec::new();
+        let result = replay(&*journal, &id(), &mut |run, event| {
+            assert_eq!(run.seq(), event.seq);
+            seen.push(event.seq);
+        });
+        (seen, result.map(|(run, row)| (run.seq(), row.seq)).map_err(|e| e.to_string()))
+    };
+    assert_eq!(replayed(), ((1..=last).collect(), Ok((last, last))));
+
+    let run = id();
+    let write = |sql| rusqlite::Connection::open(state.join("journal.db")).unwrap().execute_batch(sql).unwrap();
+    for (change, back, seen, fault) in [
+        (
+            "UPDATE events SET body = body || ' ' WHERE seq = 1900",
+            "UPDATE events SET body = trim(body)",
+            1_899,
+            format!("event 1900 of run {run} is not what was recorded"),
+        ),
+        (
+            "UPDATE runs SET seq = seq + 1",
+            "UPDATE runs SET seq = seq - 1",
+            last,
+            format!("run {run} ends after event {last} of {}", last + 1),
+        ),
+        (
+            "UPDATE runs SET head = (SELECT hash FROM events WHERE seq = 1)",
+            "UPDATE runs SET head = (SELECT hash FROM events ORDER BY seq DESC LIMIT 1)",
+            last,
+            format!("run {run} does not end as it was recorded"),
+        ),
+        ("UPDATE plans SET text = substr(text, 2)", "UPDATE plans SET text = '{' || text", 0, "damaged: plan sha256:".to_owned()),
+        ("DELETE FROM events WHERE seq > 1", "", 1, format!("run {run} ends after event 1 of {last}")),
+    ] {
+        write(change);
+        let (events, result) = replayed();
+        assert_eq!(events, (1..=seen).collect::<Vec<_>>(), "{change}");
+        assert!(result.as_ref().is_err_and(|e| e.contains(&fault)), "{change}: {result:?}");
+        write(back);
+    }
+}
+
 /// Goes on until people must decide or the run has ended. Every attempt succeeds.
 pub(crate) async fn drive(session: &mut Session, clock: &ManualClock) {
     loop {
