@@ -25,7 +25,7 @@ pub mod task;
 mod unwind;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub use future::{Future, Reads};
 pub use prospect::{Assumed, Prospect};
 pub(crate) use start::Given;
 
-use crate::id::{DecisionId, RunId, StepPath};
+use crate::id::{DecisionId, Id, RunId, StepPath};
 use crate::plan::{Plan, ProcedureIx};
 use decision::Decision;
 use event::{Identity, Outcome, OutcomeKind, Resolution, RunStarted, StepOutcome, Timer};
@@ -85,6 +85,9 @@ pub struct Run {
     fresh: Vec<Key>,
     /// Steps that the last event has ended.
     ended: Vec<NodeIx>,
+    /// Of a prediction, the ids of steps that a run may have ended before they gave anything: what stands beside them ended the whole,
+    /// and how long anything takes is not known.
+    cut: BTreeSet<(ScopeIx, Id)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +160,7 @@ impl Run {
             wants: BTreeMap::new(),
             fresh: Vec::new(),
             ended: Vec::new(),
+            cut: BTreeSet::new(),
         }
     }
 

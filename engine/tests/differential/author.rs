@@ -298,7 +298,12 @@ impl Author {
             }
             14 | 15 => {
                 let id = self.id();
-                (json!({"id": id, "group": self.steps(depth + 1, known)}), None)
+                let mut group = json!({"id": id, "group": self.steps(depth + 1, known)});
+                if self.dice.one_in(6) {
+                    // A wait takes longer.
+                    group["timeout"] = json!("4s");
+                }
+                (group, None)
             }
             16 => {
                 let id = self.id();
@@ -332,10 +337,19 @@ impl Author {
                 let mut inner = known.clone();
                 let mut steps = self.steps(depth + 1, &mut inner);
                 let last = self.program(&inner);
-                let until =
-                    format!("steps.{}.{}", last["id"].as_str().unwrap_or_default(), self.dice.pick(&["word == \"yes\"", "n > 1"]));
+                let until = match self.dice.one_in(3) {
+                    true => self.condition(known),
+                    false => {
+                        let last = last["id"].as_str().unwrap_or_default();
+                        format!("steps.{last}.{}", self.dice.pick(&["word == \"yes\"", "n > 1"]))
+                    }
+                };
                 steps.push(last);
-                (json!({"id": id, "repeat": {"until": until, "times": 1 + self.dice.roll(3), "every": "2s", "steps": steps}}), None)
+                let mut repeat = json!({"until": until, "times": 1 + self.dice.roll(3), "steps": steps});
+                if self.dice.one_in(2) {
+                    repeat["every"] = json!("2s");
+                }
+                (json!({"id": id, "repeat": repeat}), None)
             }
             20 => {
                 let id = self.id();

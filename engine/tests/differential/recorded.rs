@@ -1,5 +1,5 @@
-//! A run that really happened, written down as a case of a test: the case loads, is in form, and passes with everything that was
-//! expected of it.
+//! A run that really happened, written down as a case of a test: the case loads, is in form, passes with everything that was expected
+//! of it, and what a dry run with it says is what happened.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::layout::lay_out;
 use runbook_core::run::Fact;
-use runbook_core::trial::{play, record};
+use runbook_core::trial::{play, predict, record};
 
+use crate::compare;
 use crate::real::Happened;
 
 pub fn wrong(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<String> {
@@ -24,7 +25,15 @@ pub fn wrong(plan: &Arc<Plan>, happened: &Happened, tally: &mut Tally) -> Vec<St
     if lay_out(&source).ok().as_deref() != Some(text.as_str()) {
         wrong.push("it is not in form".to_owned());
     }
-    let trial = play(&test.cases[0], &source, plan);
+    let case = &test.cases[0];
+    match predict(&case.with(&test.defaults), plan) {
+        Ok(dry) => {
+            let claims = compare::held(&dry, plan, happened, &mut compare::Tally::default());
+            wrong.extend(claims.into_iter().map(|claim| format!("with the case: {claim}")));
+        }
+        Err(why) => wrong.push(format!("it cannot be predicted: {why}")),
+    }
+    let trial = play(case, &source, plan);
     wrong.extend(trial.faults.iter().map(|fault| fault.message.clone()));
     // The run's own name comes out otherwise, and now and then what rests on the order of things that ended in the same moment. What
     // a program said of a secret is masked, and that is told.

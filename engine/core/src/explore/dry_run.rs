@@ -16,7 +16,7 @@ mod passed;
 mod seen;
 mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -365,12 +365,13 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
     let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();
     let mut done: Vec<Way> = Vec::new();
     let mut walked = Walked::default();
-    let mut fresh = vec![first];
+    let mut fresh = VecDeque::from([first]);
     loop {
         let together = fresh.len();
-        for mut way in std::mem::take(&mut fresh) {
-            let alone = together == 1 && open.is_empty() && done.is_empty();
+        while let Some(mut way) = fresh.pop_front() {
+            let alone = together == 1 && fresh.is_empty() && open.is_empty() && done.is_empty();
             let next = way.walk(world, alone, &mut budget)?;
+            fresh.extend(way.forks.drain(..));
             if way.undo_differs && way.run.has_unwound() && !undo {
                 return Ok(None);
             }
@@ -414,7 +415,9 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
                 walked.leave(&way, place.clone());
                 continue;
             }
-            let mut ways = way.resolve(&path, &mut budget)?;
+            let mut ways = way.turn(&path, world, &mut budget)?;
+            let forks: Vec<Way> = ways.iter_mut().flat_map(|way| way.forks.drain(..)).collect();
+            ways.extend(forks);
             if waiting + ways.len() > limits::DRY_RUN_PATHS {
                 ways.drain(1.min(ways.len())..).for_each(|way| walked.leave(&way, place.clone()));
             }
@@ -517,7 +520,8 @@ fn digest(dry: &DryRun) -> Option<Digest> {
 
 fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let step = plan.step(seen.step);
-    let shown = seen.does.first();
+    // A way on which it fails shows less of it.
+    let shown = seen.does.iter().find(|doing| doing.fails.is_none()).or(seen.does.first());
     let work = shown.and_then(|doing| doing.work.clone());
     let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
     let verdict = seen.verdict();

@@ -71,6 +71,8 @@ struct FutureScope {
     kind: ScopeKind,
     steps: BTreeMap<Id, Arc<Value>>,
     absent: BTreeMap<Id, String>,
+    /// Of the steps that gave something, those that may have been ended before.
+    cut: Vec<Id>,
 }
 
 /// Which steps of each list read what, so that it can be told of any place of it what is read from there on.
@@ -275,11 +277,18 @@ impl Run {
         };
         let steps = scope.steps.iter().filter(|(id, value)| self.is_read(ix, id, value, told));
         let absent = scope.absent.iter().filter(|(id, _)| self.is_read(ix, id, &Value::Null, told));
+        let cut = self.cut_in(ix).filter(|id| self.is_read(ix, id, &Value::Null, told));
         FutureScope {
             kind,
+            cut: cut.cloned().collect(),
             steps: steps.map(|(id, value)| (id.clone(), value.clone())).collect(),
             absent: absent.map(|(id, why)| (id.clone(), why.clone())).collect(),
         }
+    }
+
+    /// The ids of the steps of a scope that may have been ended before they gave anything.
+    pub(super) fn cut_in(&self, scope: ScopeIx) -> impl Iterator<Item = &Id> {
+        self.cut.iter().filter(move |(of, _)| *of == scope).map(|(_, id)| id)
     }
 
     fn is_read(&self, scope: ScopeIx, id: &Id, value: &Value, told: &Told<'_>) -> bool {

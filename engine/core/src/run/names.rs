@@ -20,20 +20,24 @@ pub(super) struct InScope<'a> {
     pub result: Option<&'a Value>,
     /// Predictions: a step that has given nothing is unknown instead of absent.
     pub lenient: bool,
+    /// Predictions: what a run may lack is absent, instead of unknown or there.
+    pub least: bool,
 }
 
 impl InScope<'_> {
     /// From the innermost to that of the procedure.
-    fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        let mut at = Some(self.scope);
-        std::iter::from_fn(move || {
-            let scope = self.run.scope(at?);
-            at = match scope.kind {
+    fn scope_ixs(&self) -> impl Iterator<Item = ScopeIx> {
+        std::iter::successors(Some(self.scope), |at| {
+            let scope = self.run.scope(*at);
+            match scope.kind {
                 ScopeKind::Item { .. } | ScopeKind::Round => scope.parent,
                 ScopeKind::Procedure { .. } => None,
-            };
-            Some(scope)
+            }
         })
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        self.scope_ixs().map(|scope| self.run.scope(scope))
     }
 
     /// What the step of this id has given here.
@@ -43,14 +47,17 @@ impl InScope<'_> {
 
     fn step(&self, name: &str) -> Result<Value, String> {
         let Ok(id) = name.parse::<Id>() else { return Err(format!("{} is not the id of a step", quoted(name))) };
-        if let Some(value) = self.given(&id) {
+        let cut = self.least && self.may_be_cut(&id);
+        if let Some(value) = self.given(&id).filter(|_| !cut) {
             return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
         }
         let why = self.scopes().find_map(|scope| scope.absent.get(&id));
-        if self.lenient && why.is_none() || self.is_jumped(Some(&id)) || self.is_after_survived() {
+        let perhaps = !self.least && self.is_jumped(Some(&id));
+        if self.lenient && why.is_none() || perhaps || self.is_after_survived() {
             return Ok(Value::Unknown(format!("steps.{id}")));
         }
         Err(match why {
+            _ if cut => format!("step `{id}` gives nothing where it was ended by what stands beside it"),
             Some(why) => format!("step `{id}` gives nothing: {why}"),
             None => format!("step `{id}` has not run"),
         })
@@ -79,6 +86,19 @@ impl InScope<'_> {
         self.run.is_predicted() && self.run.plan.is_jumped(self.run.frame_of(self.scope).procedure, id)
     }
 
+    /// Whether this is a prediction, and a run that goes like it may lack something that is there or unknown here.
+    pub fn may_lack(&self) -> bool {
+        let cut = || self.scope_ixs().any(|scope| self.run.cut_in(scope).next().is_some());
+        // After the body, only what a procedure gives is asked.
+        let asked = matches!(self.run.frame_of(self.scope).stage, Stage::Body | Stage::Closed);
+        self.run.is_predicted() && asked && (self.is_jumped(None) || cut())
+    }
+
+    /// Whether the step of this id may have been ended before it gave anything here.
+    fn may_be_cut(&self, id: &Id) -> bool {
+        self.scope_ixs().any(|scope| self.run.cut_in(scope).any(|cut| cut == id))
+    }
+
     /// Whether what a step gives here may be absent in a real run that goes on.
     fn may_fail(&self, view: &StepView<'_>) -> bool {
         let step = view.step();
@@ -92,11 +112,11 @@ impl InScope<'_> {
             return Value::Unknown("steps".to_owned());
         }
         let Ok(id) = name.parse::<Id>() else { return Value::Bool(false) };
-        let there = self.given(&id).is_some();
+        let there = self.given(&id).is_some() && !(self.least && self.may_be_cut(&id));
         let own = |view: &StepView<'_>| view.step().id.as_ref() == Some(&id);
         let differs = || {
             self.is_after_failures()
-                || self.is_jumped(Some(&id))
+                || !self.least && self.is_jumped(Some(&id))
                 || there && self.run.steps().any(|view| own(&view) && self.may_fail(&view))
         };
         if self.run.is_predicted() && differs() { Value::Unknown(format!("steps.{name}")) } else { Value::Bool(there) }

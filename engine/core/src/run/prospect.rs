@@ -81,9 +81,24 @@ impl Run {
         let Some(node) = self.node_at(path) else { return Vec::new() };
         // At the step's own turn: what has run is known by then, so that what has not is absent.
         let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
-        let Some(condition) = &self.step_of(node).condition else { return self.doing(node, &names, now, assumed) };
-        match self.judgement(condition, node, &names, assumed) {
-            Ok(Truth::Yes) => self.doing(node, &names, now, assumed),
+        let mut prospects = self.prospects_by(node, &names, now, assumed);
+        let fails = |prospect: &Prospect| matches!(prospect.resolution, Resolution::Fail { .. });
+        if names.may_lack() && !prospects.iter().any(fails) {
+            let least = self.prospects_by(node, &InScope { least: true, ..names }, now, assumed);
+            prospects.extend(least.into_iter().filter(fails).map(|mut fails| {
+                if let Resolution::Fail { error } = &fails.resolution {
+                    fails.because = Some(format!("`{}` fails on some ways: {}", path.label(), error.message));
+                }
+                fails
+            }));
+        }
+        prospects
+    }
+
+    fn prospects_by(&self, node: NodeIx, names: &InScope<'_>, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
+        let Some(condition) = &self.step_of(node).condition else { return self.doing(node, names, now, assumed) };
+        match self.judgement(condition, node, names, assumed) {
+            Ok(Truth::Yes) => self.doing(node, names, now, assumed),
             Ok(Truth::No) => {
                 vec![Prospect::sure(Resolution::Skip { reason: format!("{} does not hold", quoted(condition.source.trim())) })]
             }
@@ -95,7 +110,7 @@ impl Run {
                 let mut prospects = vec![Prospect { because: Some(because.clone()), assumes: assume(false), ..skip }];
                 let mut here = assumed.clone();
                 here.extend(assume(true));
-                for mut prospect in self.doing(node, &names, now, &here) {
+                for mut prospect in self.doing(node, names, now, &here) {
                     prospect.because.get_or_insert_with(|| because.clone());
                     prospect.assumes.extend(assume(true));
                     prospects.push(prospect);

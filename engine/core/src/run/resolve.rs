@@ -22,7 +22,7 @@ use super::{Key, Run};
 
 impl Run {
     pub(super) fn names<'a>(&'a self, scope: ScopeIx, now: Timestamp, result: Option<&'a Value>, lenient: bool) -> InScope<'a> {
-        InScope { run: self, scope, now: Some(now), result, lenient }
+        InScope { run: self, scope, now: Some(now), result, lenient, least: false }
     }
 
     pub(super) fn failure(&self, error: EvalError) -> Failure {
@@ -241,24 +241,33 @@ impl Run {
     pub fn conclude(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
         let node = self.node_at(path)?;
         self.wants.get(&Key::Conclude(node))?;
-        let outputs = match self.outputs_of(node, now) {
+        let outputs = match self.outputs_of(node, now, false) {
             Ok(outputs) => Evaluated::Value(outputs),
             Err(failure) => Evaluated::Failed(failure),
         };
         Some(Fact::StepConcluded { path: path.clone(), outputs })
     }
 
-    fn outputs_of(&self, node: NodeIx, now: Timestamp) -> Result<Map, Failure> {
+    /// Why a prediction of what a step gives fails in a run that lacks what it may lack.
+    pub fn concludes_without(&self, path: &StepPath, now: Timestamp) -> Option<Failure> {
+        let node = self.node_at(path)?;
+        self.wants.get(&Key::Conclude(node))?;
+        let scopes = [Some(self.node(node).scope), self.called_scope(node)];
+        let lacks = scopes.into_iter().flatten().any(|scope| self.names(scope, now, None, false).may_lack());
+        if lacks { self.outputs_of(node, now, true).err() } else { None }
+    }
+
+    fn outputs_of(&self, node: NodeIx, now: Timestamp, least: bool) -> Result<Map, Failure> {
         let step = self.step_of(node);
         let mut result = self.node(node).result.clone();
         let mut outputs = Map::new();
         if let (Verb::Call { procedure, .. }, Some(called)) = (&step.verb, self.called_scope(node)) {
-            let inner = self.names(called, now, None, false);
+            let inner = InScope { least, ..self.names(called, now, None, false) };
             let values = self.evaluate_all(&self.plan.procedure(*procedure).outputs, &inner).map_err(|e| self.failure(e))?;
             result = Value::Map(values.clone());
             outputs = values;
         }
-        let names = self.names(self.node(node).scope, now, Some(&result), false);
+        let names = InScope { least, ..self.names(self.node(node).scope, now, Some(&result), false) };
         if let Verb::Http(http) = &step.verb
             && let Some(expect) = &http.expect
         {
@@ -333,7 +342,7 @@ impl Run {
 
     /// Names as a step will see them that runs at a time which is not known.
     pub(super) fn foreseen<'a>(&'a self, scope: ScopeIx) -> InScope<'a> {
-        InScope { run: self, scope, now: None, result: None, lenient: true }
+        InScope { run: self, scope, now: None, result: None, lenient: true, least: false }
     }
 }
 

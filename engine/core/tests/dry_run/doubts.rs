@@ -1,6 +1,9 @@
 //! What a dry run does not claim, because a failure or an end elsewhere could make it otherwise.
 
-use super::{LOOK, predicted, said_of_a, told};
+use runbook_core::explore::{DryRun, Nothing, Options, dry_run};
+use runbook_core::run::task::Task;
+
+use super::{LOOK, OTHER, plan_with, predicted, said_of_a, started, told};
 
 #[test]
 fn what_stands_beside_an_end_is_not_known() {
@@ -33,6 +36,94 @@ fn items_and_branches_behind_an_end_are_told() {
     let branches = "- id: p\n  max_parallel: 1\n  parallel:\n    one:\n    - {id: bad, check: [{that: 1 > 2}]}\n    two:\n    - {id: b, exec: [x], effect: read}\n";
     let branches = told(&predicted(branches, false));
     assert!(branches.contains("p.two/b: would skip: `bad` fails"), "{branches}");
+}
+
+/// A failure that is known before comes when everything beside it has had its turn.
+#[test]
+fn what_stands_beside_a_sure_failure_is_no_less_known() {
+    let beside = |fails: &str| {
+        format!(
+            "- id: p\n  parallel:\n    one:\n    - {fails}\n    two:\n    - {{id: b, exec: [x], effect: read}}\n    - {{id: c, exec: [x], effect: read}}\n"
+        )
+    };
+    let never = |times: u32| format!("{{id: a, repeat: {{until: 1 > 2, times: {times}, steps: [{{exec: [x], effect: read}}]}}}}");
+    for fails in [&never(1), &never(2), "{id: a, check: [{that: 1 > 2}]}"] {
+        let told = told(&predicted(&beside(fails), false));
+        assert!(told.contains("p.one/a: would run and fail: "), "{told}");
+        assert!(told.ends_with("p.two/b: would run\np.two/c: would run\n"), "{told}");
+    }
+    let absurd = never(1).replace("1 > 2", "steps.z.exit_code > 1").replace("exec: [x]", "id: z, exec: [x], if: inputs.n > 5");
+    let told = told(&predicted(&beside(&absurd), false));
+    assert!(told.contains("p.one/a: would run and fail: ") && told.ends_with("p.two/c: would run\n"), "{told}");
+}
+
+/// How far what stands beside such a failure has come by then, a run has to tell.
+#[test]
+fn what_a_sure_failure_beside_it_may_have_ended_may_be_lacking() {
+    let outcomes = |dry: &DryRun| dry.outcomes.iter().map(|outcome| outcome.kind.name()).collect::<Vec<_>>();
+    let whole = |on_failure: &str, fails: &str, then: &str| {
+        predicted(
+            &format!(
+                "- id: p\n  on_failure: {on_failure}\n  parallel:\n    one:\n    - {{id: own, exec: [x], effect: read}}\n    - {{id: bad, {fails}}}\n    two:\n    - {{id: b, exec: [x], effect: read}}\n- {{id: a, {then}, effect: read}}\n"
+            ),
+            false,
+        )
+    };
+    let fails = "check: [{that: 1 > 2}]";
+    let beside = whole("continue", fails, "exec: [x, '{{steps.b.stdout}}']");
+    assert!(told(&beside).ends_with("a: cannot know: it depends on steps.b.stdout\n"), "{}", told(&beside));
+    assert_eq!(outcomes(&beside), ["succeeded", "failed"]);
+    let shown = beside.steps.last().and_then(|step| step.work.as_ref()).map(|work| &work.task);
+    assert!(matches!(shown, Some(Task::Exec { argv }) if argv[1] == "‹steps.b.stdout›"), "{shown:?}");
+    // What stands before it has run, and who fails alone has company no more.
+    assert_eq!(outcomes(&whole("continue", fails, "exec: [x, '{{steps.own.stdout}}']")), ["succeeded"]);
+    assert_eq!(outcomes(&whole("continue", "exec: [x], effect: read", "exec: [x, '{{steps.b.stdout}}']")), ["succeeded"]);
+    assert_eq!(outcomes(&whole("continue", fails, "exec: [x]")), ["succeeded"]);
+    assert_eq!(outcomes(&whole("stop", fails, "exec: [x, '{{steps.b.stdout}}']")), ["failed"]);
+    // Who asks whether it has run is right on both ways.
+    let asks = whole("continue", fails, "if: '\"b\" in steps', exec: [x, '{{steps.b.stdout}}']");
+    assert!(told(&asks).ends_with("a: cannot know: `\"b\" in steps` depends on steps.b\n"), "{}", told(&asks));
+    assert_eq!(outcomes(&asks), ["succeeded"]);
+
+    // Of what a step that succeeded leads past, the same.
+    let past = "- {id: s, exec: [x], effect: read, on_failure: continue, next: a}\n- {id: b, exec: [x], effect: read}\n- {id: a, exec: [x, '{{steps.b.stdout}}'], effect: read}\n";
+    assert_eq!(outcomes(&predicted(past, false)), ["succeeded", "failed"]);
+}
+
+#[test]
+fn what_a_called_procedure_gives_may_rest_on_what_is_lacking() {
+    let called = OTHER.replace(
+        "- {id: inner,",
+        "- id: p\n  parallel:\n    one:\n    - {id: end, finish: {outcome: succeeded}}\n    two:\n    - {id: inner,",
+    );
+    let plan =
+        plan_with("- {id: c, call: other@^1, with: {n: 1}, on_failure: continue}\n- {id: a, exec: [x], effect: read}\n", &called);
+    let dry = dry_run(&plan, &started(&plan), "2026-01-01T00:00:00Z".parse().unwrap(), &Options::default(), &mut Nothing).unwrap();
+    let told = told(&dry);
+    assert!(
+        told.contains(
+            "c: cannot know: on some ways it fails: `steps.inner.word`: step `inner` gives nothing where it was ended by what stands beside it"
+        ),
+        "{told}"
+    );
+    assert!(told.ends_with("a: would run\n"), "{told}");
+}
+
+/// A time that is over before a wait in it is.
+#[test]
+fn a_wait_that_is_longer_than_the_time_around_it_fails() {
+    let after = "- {id: a, exec: [x], effect: read}\n";
+    let group =
+        format!("- {{id: g, timeout: 1s, group: [{{id: w, wait: {{for: 2s}}}}, {{id: b, exec: [x], effect: read}}]}}\n{after}");
+    let told_of = |steps: &str| told(&predicted(steps, false));
+    assert_eq!(
+        told_of(&group),
+        "g: would run and fail: it did not end within 1s\ng/w: would run and fail: it was stopped before it was done\ng/b: would skip: `w` fails\na: would skip: `g` fails\n"
+    );
+    let longer = told_of(&group.replace("timeout: 1s", "timeout: 3s"));
+    assert_eq!(longer, "g: would run\ng/w: would run\ng/b: would run\na: would run\n");
+    // Which of two that end at once is first, nobody is told.
+    assert_eq!(told_of(&group.replace("timeout: 1s", "timeout: 2s")), longer);
 }
 
 /// What comes up only after a failure is told whole where that is sure.

@@ -23,11 +23,15 @@ outputs: {word: steps.inner.word}
 ";
 
 fn plan(steps: &str) -> Arc<Plan> {
+    plan_with(steps, OTHER)
+}
+
+fn plan_with(steps: &str, other: &str) -> Arc<Plan> {
     let main = format!(
         "apiVersion: runbook/v1\nkind: Runbook\nname: test\nversion: 1.0.0\ninputs: {{n: {{type: integer, default: 4}}}}\nsteps:\n{steps}"
     );
     let mut procedures = Vec::new();
-    for (name, text) in [("test.yaml", main.as_str()), ("other.yaml", OTHER)] {
+    for (name, text) in [("test.yaml", main.as_str()), ("other.yaml", other)] {
         let (document, diagnostics) = load(&Source::new(name, text));
         let Some(Document::Procedure(procedure)) = document else { panic!("{diagnostics:#?}") };
         procedures.push(*procedure);

@@ -277,8 +277,12 @@ impl<'p> Passed<'p> {
     /// Whether something in a step may fail, and what holds it goes on.
     fn bears_failures(&self, step: &Step) -> bool {
         let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+        let called = match &step.verb {
+            Verb::Call { procedure, .. } => self.plan.procedure(*procedure).body.as_slice(),
+            _ => &[],
+        };
         tolerates
-            || step.inner().iter().any(|ix| {
+            || step.inner().iter().chain(called).any(|ix| {
                 let step = self.plan.step(*ix);
                 matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) || self.bears_failures(step)
             })

@@ -138,14 +138,16 @@ pub(super) fn join(first: &History, second: &History) -> History {
     let mut joined: History = first.iter().take(alike).cloned().collect();
     let (mut first, mut second) = (first.get(alike..).unwrap_or_default(), second.get(alike..).unwrap_or_default());
     // What set the two ways apart.
-    let parting = first.iter().zip(second).find_map(|(a, b)| match a.path == b.path {
-        true => a.doubt.as_ref().or(b.doubt.as_ref()).map(Some),
-        false => Some(a.doubt.as_ref().or(b.doubt.as_ref())),
+    let parting = first.iter().zip(second).find_map(|(a, b)| {
+        let doubts = (a.doubt.as_ref().or(b.doubt.as_ref()), b.doubt.as_ref().or(a.doubt.as_ref()));
+        (a.path != b.path || doubts.0.is_some()).then_some(doubts)
     });
-    let doubt = parting.flatten().cloned();
+    // Each way has its own reason to have what the other lacks.
+    let (of_first, of_second) = parting.unwrap_or_default();
+    let (of_first, of_second) = (of_first.cloned(), of_second.cloned());
     // Steps of which only one way knows that they are done never: what they do when they are done is as it is.
     let mut patterns: Vec<StepPath> = Vec::new();
-    let alone = |seen: &Arc<Seen>, patterns: &[StepPath]| {
+    let alone = |seen: &Arc<Seen>, doubt: &Option<String>, patterns: &[StepPath]| {
         if patterns.iter().any(|around| seen.path.as_str().strip_prefix(around.as_str()).is_some_and(|rest| rest.starts_with('[')))
         {
             return seen.clone();
@@ -160,7 +162,7 @@ pub(super) fn join(first: &History, second: &History) -> History {
     let both = |mine: &Arc<Seen>, other: &Arc<Seen>| {
         let mut seen = Seen::clone(mine);
         if mine.doubt.is_none() && other.doubt.is_none() && mine.does.is_empty() != other.does.is_empty() {
-            seen.doubt = doubt.clone();
+            seen.doubt = if other.does.is_empty() { of_first.clone() } else { of_second.clone() };
         }
         seen.join(other);
         Arc::new(seen)
@@ -169,11 +171,11 @@ pub(super) fn join(first: &History, second: &History) -> History {
         match (first, second) {
             ([a, mine @ ..], [b, others @ ..]) => match a.order(b) {
                 Ordering::Less => {
-                    joined.push(alone(a, &patterns));
+                    joined.push(alone(a, &of_first, &patterns));
                     first = mine;
                 }
                 Ordering::Greater => {
-                    joined.push(alone(b, &patterns));
+                    joined.push(alone(b, &of_second, &patterns));
                     second = others;
                 }
                 Ordering::Equal => {
@@ -184,8 +186,12 @@ pub(super) fn join(first: &History, second: &History) -> History {
                     (first, second) = (mine, others);
                 }
             },
-            (rest, []) | ([], rest) => {
-                joined.extend(rest.iter().map(|seen| alone(seen, &patterns)));
+            (rest, []) => {
+                joined.extend(rest.iter().map(|seen| alone(seen, &of_first, &patterns)));
+                return joined;
+            }
+            ([], rest) => {
+                joined.extend(rest.iter().map(|seen| alone(seen, &of_second, &patterns)));
                 return joined;
             }
         }

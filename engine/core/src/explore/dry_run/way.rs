@@ -31,6 +31,8 @@ pub(super) struct Way {
     pub undo_differs: bool,
     /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run.
     postponed: BTreeSet<StepPath>,
+    /// Other ways that have left this one since it was last asked.
+    pub forks: Vec<Way>,
     examples: bool,
 }
 
@@ -52,6 +54,7 @@ impl Way {
             count: 1,
             undo_differs: false,
             postponed: BTreeSet::new(),
+            forks: Vec::new(),
             examples,
         }
     }
@@ -59,8 +62,12 @@ impl Way {
     pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
         let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
-        let about = self.subject(&event.fact);
+        let mut about: Vec<StepPath> = self.subject(&event.fact).into_iter().collect();
         self.run.apply(&event)?;
+        if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
+            let waits = self.run.steps().filter(|view| matches!(view.step().verb, Verb::Wait(_)));
+            about.extend(waits.map(|view| view.path().clone()));
+        }
         about.iter().for_each(|path| self.tell_failure(path));
         Ok(())
     }
@@ -69,33 +76,34 @@ impl Way {
     pub fn walk(&mut self, world: &mut dyn World, sure: bool, budget: &mut Budget) -> Result<Next, IllegalEvent> {
         while self.run.outcome().is_none() && !budget.is_spent() {
             budget.events -= 1;
-            match self.next_command() {
-                None => break,
-                Some(Command::Resolve { path }) if self.postponed.contains(&path) => return Ok(Next::Step(self.first_ends())),
-                Some(Command::Resolve { path }) => return Ok(Next::Step(vec![path])),
-                Some(command) => {
-                    if !self.answer(&command, world, sure, budget)? {
-                        break;
-                    }
+            let Some(command) = self.next_command() else { break };
+            if self.held_back(&command).is_some_and(|path| !self.waits(path)) {
+                let ends = self.first_ends();
+                if ends.len() > 1 {
+                    return Ok(Next::Step(ends));
                 }
+            }
+            if let Command::Resolve { path } = command {
+                return Ok(Next::Step(vec![path]));
+            }
+            if !self.answer(&command, world, sure, budget)? {
+                break;
             }
         }
         Ok(Next::Nothing)
     }
 
     /// What to answer next: everything that is due at once, the steps that stand first before others; then the earliest wait; then what
-    /// ends the things beside it. Deadlines never come in a prediction.
+    /// ends the things beside it, at last the waits whose time runs out. Deadlines never come in a prediction.
     fn next_command(&self) -> Option<Command> {
-        let (mut steps, mut last, mut over, mut wakes) = (Vec::new(), None, None, Vec::new());
+        let (mut steps, mut ends, mut over, mut wakes) = (Vec::new(), false, None, Vec::new());
         for command in self.run.wanted() {
-            match command {
-                Command::Wake { .. } => wakes.push(command),
-                Command::Judge { path, .. } if self.postponed.contains(path) => over = over.or(Some(command)),
-                Command::Resolve { path } | Command::Conclude { path } if self.postponed.contains(path) => {
-                    last = last.or(Some(command))
-                }
-                Command::Resolve { path } => steps.push((path, command)),
-                command => return Some(command.clone()),
+            match (command, self.held_back(command)) {
+                (Command::Wake { .. }, _) => wakes.push(command),
+                (_, Some(path)) if self.waits(path) => over = over.or(Some(command)),
+                (_, Some(_)) => ends = true,
+                (Command::Resolve { path }, None) => steps.push((path, command)),
+                (command, None) => return Some(command.clone()),
             }
         }
         let step = match steps.as_slice() {
@@ -103,16 +111,43 @@ impl Way {
             [(_, step)] => Some(*step),
             several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
         };
-        step.or_else(|| earliest(&wakes)).or(last).or(over).cloned()
+        let end = || self.first_ends().first().and_then(|path| self.command_of(path)).filter(|_| ends);
+        step.or_else(|| earliest(&wakes)).cloned().or_else(end).or_else(|| over.cloned())
+    }
+
+    /// The step that a command is about, where that ends what runs beside it.
+    fn held_back<'w>(&'w self, command: &'w Command) -> Option<&'w StepPath> {
+        if self.postponed.is_empty() {
+            return None;
+        }
+        self.turn_of(command).filter(|path| self.postponed.contains(*path))
+    }
+
+    /// The step whose turn it is by a command.
+    fn turn_of<'w>(&'w self, command: &'w Command) -> Option<&'w StepPath> {
+        match command {
+            Command::Resolve { path }
+            | Command::Conclude { path }
+            | Command::Judge { path, .. }
+            | Command::Perform { path, .. } => Some(path),
+            Command::Await { decision } => self.run.decision(*decision)?.path.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn command_of(&self, path: &StepPath) -> Option<Command> {
+        self.run.wanted().find(|command| self.turn_of(command).is_some_and(|of| of == path)).cloned()
+    }
+
+    /// Whether it is a `wait`, which has its time.
+    fn waits(&self, path: &StepPath) -> bool {
+        self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_)))
     }
 
     /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for.
     fn first_ends(&self) -> Vec<StepPath> {
-        let wanted = self.run.wanted().filter_map(|command| match command {
-            Command::Resolve { path } if self.postponed.contains(path) => Some(path.clone()),
-            _ => None,
-        });
-        let mut ends: Vec<StepPath> = wanted.collect();
+        let held_back = self.run.wanted().filter_map(|command| self.held_back(command));
+        let mut ends: Vec<StepPath> = held_back.filter(|path| !self.waits(path)).cloned().collect();
         let alone = ends.iter().position(|path| !ends.iter().any(|other| other != path && self.ends_too(path, other)));
         match alone {
             Some(place) => vec![ends.swap_remove(place)],
@@ -149,8 +184,12 @@ impl Way {
             Command::Perform { path, attempt } => {
                 // Asked before it begins: what an answer rests on is how often the step was tried before.
                 let told = world.attempt(&self.run, path, self.sight(path, sure));
-                self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
                 told.note.iter().for_each(|note| self.note(path, note));
+                let fails = told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. }));
+                if fails && self.postponed.insert(path.clone()) {
+                    return Ok(true);
+                }
+                self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
                 let end = match told.end {
                     Some(end) => end,
                     None => AttemptEnd::Succeeded { result: self.predicted(path, world) },
@@ -168,8 +207,9 @@ impl Way {
                     if matches!(outputs, Evaluated::Failed(_)) && self.postponed.insert(path.clone()) {
                         return Ok(true);
                     }
-                    if let Evaluated::Failed(failure) = &outputs {
-                        self.fails(&path, &failure.message);
+                    match &outputs {
+                        Evaluated::Failed(failure) => self.fails(&path, &failure.message),
+                        Evaluated::Value(_) => self.fork_without(&path)?,
                     }
                     Fact::StepConcluded { path, outputs }
                 }
@@ -190,6 +230,16 @@ impl Way {
                 }
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
                 let said = world.vote(&self.run, open).map(|vote| vote.map(|vote| self.run.check_vote(*decision, &vote)));
+                let ends = match &said {
+                    Some(Some(Ok(decision::Verdict::Record(Fact::Decided { vote, .. })))) => vote.choice == Choice::Reject,
+                    Some(None) => true,
+                    _ => false,
+                };
+                if let Some(path) = open.path.clone().filter(|_| ends)
+                    && self.postponed.insert(path)
+                {
+                    return Ok(true);
+                }
                 match said {
                     Some(Some(Ok(decision::Verdict::Record(fact)))) => fact,
                     // Nobody says anything: its time runs out.
@@ -205,6 +255,16 @@ impl Way {
         };
         self.record(fact)?;
         Ok(true)
+    }
+
+    /// What a step gives may rest on what a run lacks: then it fails, on a way of its own.
+    fn fork_without(&mut self, path: &StepPath) -> Result<(), IllegalEvent> {
+        let Some(failure) = self.run.concludes_without(path, self.now) else { return Ok(()) };
+        let mut other = Way { forks: Vec::new(), ..self.clone() };
+        other.fails(path, &failure.message);
+        other.record(Fact::StepConcluded { path: path.clone(), outputs: Evaluated::Failed(failure) })?;
+        self.forks.push(other);
+        Ok(())
     }
 
     /// The step that a fact may make fail.
@@ -255,6 +315,7 @@ impl Way {
                 self.open(path, "how often it looks depends on what it finds; it is shown once");
                 Evaluated::Value(true)
             }
+            Err(_) if self.postponed.insert(path.clone()) => return Ok(()),
             Err(failure) => {
                 self.fails(path, &failure.message);
                 Evaluated::Failed(failure)
@@ -270,9 +331,11 @@ impl Way {
         if later == Later::Unknown {
             self.open(path, "how often it looks depends on what it finds; it is shown once");
         }
-        let wait = later == Later::Same && self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_)));
+        let verb = self.run.find_step(path).map(|view| &view.step().verb);
+        let wait = later == Later::Same && matches!(verb, Some(Verb::Wait(_)));
+        let last = later != Later::Unknown && matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
         // Whatever runs beside it has until then.
-        if wait && self.postponed.insert(path.clone()) {
+        if (wait || last) && self.postponed.insert(path.clone()) {
             return Ok(());
         }
         let holds = Evaluated::Value(later == Later::Unknown);
@@ -335,8 +398,19 @@ impl Way {
         Vote { answers, ..Vote::new(by, choice, digest) }
     }
 
+    /// The turn of a step: it is resolved, or, where it ends what runs beside it, does so now.
+    pub fn turn(mut self, path: &StepPath, world: &mut dyn World, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
+        match self.command_of(path) {
+            None | Some(Command::Resolve { .. }) => self.resolve(path, budget),
+            Some(command) => {
+                self.answer(&command, world, false, budget)?;
+                Ok(vec![self])
+            }
+        }
+    }
+
     /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
-    pub fn resolve(mut self, path: &StepPath, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
+    fn resolve(mut self, path: &StepPath, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
         let prospects = self.run.prospects(path, self.now, &self.assumed);
         let ends = |prospect: &Prospect| match &prospect.resolution {
             Resolution::Fail { .. } | Resolution::Finish { .. } => true,
@@ -480,18 +554,23 @@ impl Way {
     }
 }
 
-/// The wait that is over first, or the time that a wait has, where that is over before it looks again.
+/// The wait that is over first, or the time of the wait or of something around it, where that is over before: a run comes to the wait no
+/// earlier than a prediction does.
 fn earliest<'c>(wakes: &[&'c Command]) -> Option<&'c Command> {
     let due = |c: &Command| if let Command::Wake { at, .. } = c { *at } else { Timestamp::MAX };
     let waits = |c: &&&Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
     let wait = *wakes.iter().filter(waits).min_by_key(|c| due(c))?;
-    let ends = |c: &&&Command| match (c, wait) {
-        (Command::Wake { timer: Timer::Step { path }, .. }, Command::Wake { timer: Timer::Wait { path: of, .. }, .. }) => {
-            path == of
+    let Command::Wake { timer: Timer::Wait { path: waiting, .. }, .. } = wait else { return Some(wait) };
+    let ends = |c: &&&Command| match c {
+        Command::Wake { timer: Timer::Step { path }, at } if path == waiting => *at <= due(wait),
+        Command::Wake { timer: Timer::Step { path }, at } => {
+            let within = waiting.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']));
+            within && *at < due(wait)
         }
+        Command::Wake { timer: Timer::Run, at } => *at < due(wait),
         _ => false,
     };
-    Some(*wakes.iter().find(ends).filter(|end| due(end) <= due(wait)).unwrap_or(&wait))
+    Some(*wakes.iter().filter(ends).min_by_key(|c| due(c)).unwrap_or(&wait))
 }
 
 fn add(list: &mut Vec<String>, text: &str) {
