@@ -468,26 +468,6 @@ impl Run {
         self.close_container(node, worst);
     }
 
-    /// A prediction lets what stands beside a step that ends a whole go first: in a run it may have been ended before.
-    fn cut_beside(&mut self, whole: NodeIx, end: &StepPath) {
-        let at_once = match &self.step_of(whole).verb {
-            Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
-            Verb::Each(each) => each.max_parallel > 1,
-            _ => false,
-        };
-        let around = self.node(whole).path.as_str();
-        let below = |path: &StepPath| path.as_str().strip_prefix(around).is_some_and(|rest| rest.starts_with(['.', '[']));
-        if !at_once || !below(end) {
-            return;
-        }
-        let own =
-            end.as_str().get(around.len()..).and_then(|rest| rest.find('/')).map_or(end.as_str().len(), |at| around.len() + at);
-        let own = end.as_str().get(..=own).unwrap_or_default();
-        let beside = self.nodes.iter().filter(|node| below(&node.path) && !node.path.as_str().starts_with(own));
-        let cut: Vec<_> = beside.filter_map(|node| Some((node.scope, self.plan.step(node.step).id.clone()?))).collect();
-        self.cut.extend(cut);
-    }
-
     /// Ends a container, from how the part that decides has ended.
     fn close_container(&mut self, node: NodeIx, end: Option<End>) {
         if let Some(kind) = self.node(node).stopping
