@@ -6,7 +6,6 @@
 //! then the truth, and opening the run again finds it.
 
 mod oversize;
-mod replay;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,12 +21,10 @@ use crate::clock::Clock;
 use crate::hold::{End, Hold, Holder};
 use crate::journal::{
     AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
-    Receipt, Record, SharedJournal, Summary, chain,
+    Receipt, Record, RunRow, SharedJournal, Summary, chain, records_to,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 use crate::permit::permit;
-
-pub use replay::replay;
 
 /// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
 pub trait Observer: Send {
@@ -551,6 +548,59 @@ fn count_attempts(under_way: &mut usize, fact: &Fact) {
         Fact::AttemptFinished { .. } => *under_way = under_way.saturating_sub(1),
         _ => {}
     }
+}
+
+/// Replays a run from the journal without owning it, and shows every event with the run as it was then. The chain is
+/// checked on the way.
+pub fn replay(
+    journal: &dyn crate::journal::Journal,
+    id: &RunId,
+    visit: &mut dyn FnMut(&Run, &Event),
+) -> Result<(Run, RunRow), SessionError> {
+    let row = journal.run(id)?;
+    let damaged = |what: String| JournalError::Damaged { what };
+    let plan = recorded_plan(journal, id, &row)?;
+    let mut run = Run::new(Arc::new(plan));
+    let mut head = chain::genesis(row.format, id);
+    for record in records_to(journal, id, row.seq) {
+        let record = record?;
+        if !record.follows(&head) {
+            return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
+        }
+        let event = record.decode(row.format)?;
+        head = record.hash;
+        if let Fact::RunStarted(started) = &event.fact
+            && started.plan != row.plan
+        {
+            let (recorded, given) = (started.plan.clone(), row.plan);
+            return Err(SessionError::OtherPlan { run: id.clone(), recorded, given });
+        }
+        run.apply(&event)?;
+        visit(&run, &event);
+    }
+    if run.seq() != row.seq {
+        return Err(damaged(format!("run {id} ends after event {} of {}", run.seq(), row.seq)).into());
+    }
+    if head != row.head {
+        return Err(damaged(format!("run {id} does not end as it was recorded")).into());
+    }
+    Ok((run, row))
+}
+
+/// The plan of a run, which must be the one that its row names.
+fn recorded_plan(journal: &dyn crate::journal::Journal, id: &RunId, row: &RunRow) -> Result<Plan, SessionError> {
+    let unreadable = |e: serde_json::Error| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) };
+    let text = journal.plan(&row.plan)?;
+    let plan: Plan = serde_json::from_str(&text).map_err(unreadable)?;
+    if Digest::of_bytes(text.as_bytes()) != row.plan && plan.digest().map_err(unreadable)? != row.plan {
+        // The version that wrote it may have known fields that this one does not, or not those that this one has.
+        let written: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+        let given = Digest::of_json(&written).map_err(unreadable)?;
+        if given != row.plan {
+            return Err(SessionError::OtherPlan { run: id.clone(), recorded: row.plan.clone(), given });
+        }
+    }
+    Ok(plan)
 }
 
 /// Says something to a run, whoever owns it: to the process at work on it if there is one, else directly into its record.

@@ -113,14 +113,16 @@ pub fn replay(folder: &Path) -> Row {
         session.id().clone()
     });
     let times = (0..PAIRS).map(|_| {
-        let start = Instant::now();
-        session::replay(&*journal, &id, &mut |_, _| ()).expect("it replays");
-        start.elapsed().as_secs_f64() * 1e3
+        let start = processor_time();
+        let replayed = session::replay(&*journal, &id, &mut |_, _| ());
+        let took = (processor_time() - start).as_secs_f64() * 1e3;
+        replayed.expect("it replays");
+        took
     });
     let measured = Some(fastest(times.collect()));
     Row {
         what: "replay of 10,000 steps, recorded",
-        against: "until it is done, all checked",
+        against: "processor time, all checked",
         measured,
         unit: "ms",
         reach: Reach::AtMost(100.0),

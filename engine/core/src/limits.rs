@@ -383,10 +383,6 @@ pub const LOG_RANGE: u64 = 1024 * 1024;
 pub const RECORDS_PAGE: usize = 1_000;
 /// The same where they are gone through one after the other: few enough that their memory is used again, and not fetched anew.
 pub const REPLAY_PAGE: usize = 128;
-/// Events from which on a run is replayed by two threads: for fewer it is not worth the start of one.
-pub const READ_AHEAD: u64 = 1_000;
-/// Pages of events that wait for the thread that applies them.
-pub const PAGES_AHEAD: usize = 4;
 /// Bytes of one entry of the user database.
 pub const PASSWD_BYTES: usize = 64 * 1024;
 

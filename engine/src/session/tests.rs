@@ -115,7 +115,7 @@ async fn numbers_that_a_hand_has_changed_are_damage_and_never_read_without_end()
 }
 
 #[tokio::test]
-async fn a_long_run_is_read_by_two_threads_and_no_fault_is_lost_between_them() {
+async fn a_record_is_replayed_up_to_its_first_fault() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let (journal, clock): (SharedJournal, _) = (Arc::new(Store::open(&state).unwrap()), clock());
@@ -124,7 +124,7 @@ async fn a_long_run_is_read_by_two_threads_and_no_fault_is_lost_between_them() {
     let mut session = begin(&journal, &clock, Owner::named("ada", 1), id(), plan(&text)).await;
     drive(&mut session, &clock).await;
     let last = session.run().seq();
-    assert!(last > limits::READ_AHEAD + (limits::REPLAY_PAGE * limits::PAGES_AHEAD) as u64);
+    assert!(last > 10 * limits::REPLAY_PAGE as u64);
     session.close().await.unwrap();
     let replayed = || {
         let mut seen = Vec::new();
