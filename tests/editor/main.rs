@@ -308,6 +308,18 @@ fn a_fault_is_mended_and_a_document_laid_out() {
     assert_eq!(actions[0]["title"], "write `effect`");
     assert_eq!(edited(&typed, &actions[0]["edit"]["changes"][&uri]), BOOK);
 
+    // Of a longer name, the part that is wrong; written in another way, none.
+    for (wrong, right) in [("steps.lok.exit_code", "steps.look.exit_code"), ("inputs.hst == \"a\"", "inputs.host == \"a\"")] {
+        let asking = |condition: &str| BOOK.replace("that: steps.look.exit_code == 0", &format!("that: '{condition}'"));
+        let typed = asking(wrong);
+        let _ = shelf.write("book.yaml", &typed);
+        let at = place(&typed, wrong);
+        let range = json!({"start": at, "end": at});
+        let params = json!({"textDocument": {"uri": uri}, "range": range, "context": {"diagnostics": []}});
+        let actions = shelf.editor.request("textDocument/codeAction", params);
+        assert_eq!(edited(&typed, &actions[0]["edit"]["changes"][&uri]), asking(right));
+    }
+
     let loose = BOOK
         .replace("    name: Look", "    # of the name\n    name:   Look")
         .replace("  - id", "    - id")

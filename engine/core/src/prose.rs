@@ -1,5 +1,6 @@
 //! What authors write for people (`description`, `why`, `by_hand`): the few things of Markdown that such a text needs. Paragraphs, lists,
-//! `code`, **strong** words and fenced blocks are kept in every form; all else, links and HTML above all, is text and nothing more.
+//! `code`, **strong** words and fenced blocks are kept in every form; a heading is a strong line, and a table stands as it is written. All
+//! else, links and HTML above all, is text and nothing more.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,16 @@ pub fn read(text: &str) -> Vec<Block> {
             blocks.push(Block::Code(inside.join("\n")));
         } else if trimmed.is_empty() {
             close(&mut paragraph, &mut items, &mut blocks);
+        } else if let Some(heading) = heading(trimmed) {
+            close(&mut paragraph, &mut items, &mut blocks);
+            blocks.push(Block::Paragraph(vec![Piece::Strong(heading.to_owned())]));
+        } else if trimmed.starts_with('|') && lines.peek().is_some_and(|next| is_below_head(next)) {
+            close(&mut paragraph, &mut items, &mut blocks);
+            let mut rows = vec![trimmed];
+            while let Some(row) = lines.next_if(|line| line.trim_start().starts_with('|')) {
+                rows.push(row.trim());
+            }
+            blocks.push(Block::Code(rows.join("\n")));
         } else if let Some((sign, rest)) = item(trimmed) {
             if !paragraph.is_empty() {
                 close(&mut paragraph, &mut items, &mut blocks);
@@ -60,6 +71,20 @@ fn close(paragraph: &mut String, items: &mut Vec<(String, String)>, blocks: &mut
     if !items.is_empty() {
         blocks.push(Block::List(std::mem::take(items).into_iter().map(|(sign, text)| (sign, pieces(&text))).collect()));
     }
+}
+
+/// What a heading says.
+fn heading(line: &str) -> Option<&str> {
+    let text = line.trim_start_matches('#');
+    let level = line.len() - text.len();
+    let text = text.strip_prefix([' ', '\t'])?.trim_end_matches('#').trim();
+    ((1..=6).contains(&level) && !text.is_empty()).then_some(text)
+}
+
+/// Whether a line parts the head of a table from its rows.
+fn is_below_head(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with('|') && line.contains('-') && line.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
 
 /// The sign of an item and what stands behind it.
@@ -286,7 +311,7 @@ mod tests {
         for (hostile, markdown) in [
             ("<script>x</script>", "\\<script\\>x\\</script\\>\n"),
             ("[x](javascript:y)", "\\[x\\](javascript:y)\n"),
-            ("# big", "\\# big\n"),
+            ("# [big](x) <b>", "**\\[big\\](x) \\<b\\>**\n"),
             ("a **[b](c)** d", "a **\\[b\\](c)** d\n"),
             ("**a** - b", "**a** - b\n"),
             ("```\n```` </pre>\n", "`````\n```` </pre>\n`````\n"),
@@ -295,6 +320,31 @@ mod tests {
             ("> quote", "\\> quote\n"),
         ] {
             assert_eq!(to_markdown(hostile), markdown, "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn a_heading_is_a_strong_line_and_a_table_stands_as_it_is_written() {
+        let strong = |text: &str| Block::Paragraph(vec![Piece::Strong(text.to_owned())]);
+        let plain = |text: &str| Block::Paragraph(vec![Piece::Text(text.to_owned())]);
+        for (text, expect) in [
+            (
+                "## Meaning\nIt is `so`.",
+                vec![
+                    strong("Meaning"),
+                    Block::Paragraph(vec![Piece::Text("It is ".into()), Piece::Code("so".into()), Piece::Text(".".into())]),
+                ],
+            ),
+            ("a\n# B #\nc", vec![plain("a"), strong("B"), plain("c")]),
+            ("#1 fails", vec![plain("#1 fails")]),
+            ("#\n####### g", vec![plain("# ####### g")]),
+            (
+                "a\n| b | c |\n|---|:-:|\n| 1 | 2 |\nd",
+                vec![plain("a"), Block::Code("| b | c |\n|---|:-:|\n| 1 | 2 |".into()), plain("d")],
+            ),
+            ("| no | head |\n| 1 |", vec![plain("| no | head | | 1 |")]),
+        ] {
+            assert_eq!(read(text), expect, "{text:?}");
         }
     }
 

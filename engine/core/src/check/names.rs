@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::document::procedure::ProcedureKind;
 use crate::document::step::Verb;
-use crate::document::{Input, NodeKind, Scalar, Step};
+use crate::document::{Input, NodeKind, Places, Scalar, Step};
 use crate::expr::{Reference, Type};
 use crate::id::Id;
 
@@ -39,7 +39,7 @@ impl<'c> Checked<'_, 'c> {
                     self.new_fault(Code::RB0118, span, "this is read before the run starts")
                         .help("name it by inputs, such as `\"replica/{{inputs.replica}}\"`"),
                 ),
-                ("inputs", Some(member)) => self.input(member, span),
+                ("inputs", Some(member)) => self.input(member, span).map(|fault| as_written(fault, reference, 2, field, &places)),
                 ("inputs", None) => {
                     self.used_inputs.extend(self.procedure.inputs.iter().map(|(id, _)| id.value.as_str()));
                     None
@@ -50,7 +50,9 @@ impl<'c> Checked<'_, 'c> {
                 ),
                 ("steps", Some(member)) => {
                     let read = reference.path.get(2).map(String::as_str);
-                    self.step_read(member, span, field, scope).or_else(|| self.given_in_failure(member, read, span, field, scope))
+                    let fault = self.step_read(member, span, field, scope);
+                    let fault = fault.map(|fault| as_written(fault, reference, 2, field, &places));
+                    fault.or_else(|| self.given_in_failure(member, read, span, field, scope))
                 }
                 ("secrets", _) => Some(
                     self.new_fault(Code::RB0110, span, "a secret may stand only in `env` and in an HTTP header, and alone")
@@ -87,7 +89,7 @@ impl<'c> Checked<'_, 'c> {
                     self.new_fault(Code::RB0118, span, "`result` is known in `outputs` and in `expect.that` only")
                         .help("read the step by its id: `steps.<id>`"),
                 ),
-                (name, _) => self.local(name, span),
+                (name, _) => self.local(name, span).map(|fault| as_written(fault, reference, 1, field, &places)),
             };
             if let Some(fault) = fault {
                 right &= fault.severity != crate::diagnostic::Severity::Error;
@@ -116,7 +118,7 @@ impl<'c> Checked<'_, 'c> {
         self.used_inputs.extend(near);
         let fault = self.new_fault(Code::RB0102, span, format!("there is no input `{}`", name.escape_debug()));
         Some(match near {
-            Some(near) => fault.help(format!("did you mean `inputs.{near}`?")),
+            Some(near) => fault.help(format!("did you mean `inputs.{near}`?")).replace(span, format!("inputs.{near}")),
             None => fault.help(format!("declare it under `inputs`: `{name}: {{type: string}}`")),
         })
     }
@@ -156,7 +158,7 @@ impl<'c> Checked<'_, 'c> {
             let near = self.nearest(name, self.tree.ids());
             let fault = self.new_fault(Code::RB0103, span, format!("there is no step `{}`", name.escape_debug()));
             return Some(match near {
-                Some(near) => fault.help(format!("did you mean `steps.{near}`?")),
+                Some(near) => fault.help(format!("did you mean `steps.{near}`?")).replace(span, format!("steps.{near}")),
                 None => fault.help("give the step that is meant an `id`"),
             });
         };
@@ -352,4 +354,17 @@ impl<'c> Checked<'_, 'c> {
 /// Whether a verb gives a result also where it failed: what a program printed, what a server said, what people decided.
 fn gives_in_failure(verb: &Verb) -> bool {
     super::verb::acts(verb) || matches!(verb, Verb::Approve(_) | Verb::Manual(_))
+}
+
+/// A fault that suggests something in the place of the first parts of a name, in the place of just those.
+fn as_written(mut fault: Diagnostic, reference: &Reference, parts: usize, field: &Scalar, places: &Places) -> Diagnostic {
+    if let Some(suggestion) = &mut fault.suggestion {
+        let front = reference.path.get(..parts).unwrap_or_default().join(".");
+        // In brackets and quotes it is written otherwise.
+        match field.value.get(reference.offset..).is_some_and(|text| text.starts_with(&front)) {
+            true => suggestion.span = places.span(reference.offset, reference.offset + front.len()),
+            false => fault.suggestion = None,
+        }
+    }
+    fault
 }
