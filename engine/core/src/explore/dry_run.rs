@@ -14,6 +14,7 @@ mod beside;
 mod longest;
 mod passed;
 mod seen;
+mod time;
 mod way;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -371,7 +372,14 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
         while let Some(mut way) = fresh.pop_front() {
             let alone = together == 1 && fresh.is_empty() && open.is_empty() && done.is_empty();
             let next = way.walk(world, alone, &mut budget)?;
-            fresh.extend(way.forks.drain(..));
+            for fork in std::mem::take(&mut way.forks) {
+                if open.values().map(Vec::len).sum::<usize>() + fresh.len() < limits::DRY_RUN_PATHS {
+                    fresh.push_back(fork);
+                } else {
+                    let last = fork.seen.last().map(|seen| seen.place.clone()).unwrap_or_default();
+                    walked.leave(&fork, last);
+                }
+            }
             if way.undo_differs && way.run.has_unwound() && !undo {
                 return Ok(None);
             }
@@ -455,6 +463,7 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
                 with.seen = seen::join(&with.seen, &way.seen);
                 with.count = with.count.saturating_add(way.count);
                 with.assumed = with.assumed.common(&way.assumed);
+                with.late |= way.late || with.now != way.now;
                 with.now = with.now.max(way.now);
                 with.undo_differs |= way.undo_differs || !with.run.undoes_as(&way.run);
             }

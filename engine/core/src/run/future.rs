@@ -286,6 +286,43 @@ impl Run {
         }
     }
 
+    /// Whether `other` never comes up once the step at `path` has failed or, where it is a `finish`, has run.
+    pub fn ends_too(&self, path: &StepPath, other: &StepPath) -> bool {
+        self.reach(path).is_none_or(|(ended, _)| {
+            let within = |rest: &str| rest.is_empty() || rest.starts_with(['/', '.', '[']);
+            ended.is_empty() || other.as_str().strip_prefix(&*ended).is_some_and(within)
+        })
+    }
+
+    /// Whether such an end of the step at `path` ends something that runs beside it.
+    pub fn ends_beside(&self, path: &StepPath) -> bool {
+        self.reach(path).is_none_or(|(_, beside)| beside)
+    }
+
+    /// What the end of a step ends with it: what all paths in that begin with, and whether more is in it that may run at the same time.
+    fn reach(&self, path: &StepPath) -> Option<(Arc<str>, bool)> {
+        let mut node = self.node_at(path)?;
+        let finishes = matches!(self.step_of(node).verb, Verb::Finish { .. });
+        let mut beside = false;
+        loop {
+            let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
+            let list = matches!(lane.block, BlockRef::OnFailure(_) | BlockRef::Finally(_) | BlockRef::Undo(_));
+            if !finishes && (list || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_))) {
+                return Some((self.node(node).path.as_str().into(), beside));
+            }
+            let Owner::Node(owner) = lane.owner else { return Some((Arc::from(""), beside)) };
+            beside |= match &self.step_of(owner).verb {
+                // A failure of an item may be borne.
+                Verb::Each(each) if each.max_failures > 0 && !finishes => return Some((lane.prefix.clone(), beside)),
+                Verb::Each(each) => each.max_parallel > 1,
+                Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
+                Verb::Call { .. } if finishes => return Some((self.node(owner).path.as_str().into(), beside)),
+                _ => false,
+            };
+            node = owner;
+        }
+    }
+
     /// A prediction lets what stands beside a step that ends a whole go first: in a run it may have been ended before.
     pub(super) fn cut_beside(&mut self, whole: NodeIx, end: &StepPath) {
         let at_once = match &self.step_of(whole).verb {

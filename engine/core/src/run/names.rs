@@ -53,7 +53,7 @@ impl InScope<'_> {
         }
         let why = self.scopes().find_map(|scope| scope.absent.get(&id));
         let perhaps = !self.least && self.is_jumped(Some(&id));
-        if self.lenient && why.is_none() || perhaps || self.is_after_survived() {
+        if self.lenient && why.is_none() || perhaps || !cut && self.is_after_survived() {
             return Ok(Value::Unknown(format!("steps.{id}")));
         }
         Err(match why {
@@ -89,9 +89,9 @@ impl InScope<'_> {
     /// Whether this is a prediction, and a run that goes like it may lack something that is there or unknown here.
     pub fn may_lack(&self) -> bool {
         let cut = || self.scope_ixs().any(|scope| self.run.cut_in(scope).next().is_some());
-        // After the body, only what a procedure gives is asked.
-        let asked = matches!(self.run.frame_of(self.scope).stage, Stage::Body | Stage::Closed);
-        self.run.is_predicted() && asked && (self.is_jumped(None) || cut())
+        // After the body, what a success jumps over is unknown anyway.
+        let jumped = || !self.is_after_failures() && self.is_jumped(None);
+        self.run.is_predicted() && (jumped() || cut())
     }
 
     /// Whether the step of this id may have been ended before it gave anything here.

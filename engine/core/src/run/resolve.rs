@@ -300,6 +300,16 @@ impl Run {
         }
     }
 
+    /// Why the judgement of a round fails in a run that lacks what it may lack.
+    pub fn judges_without(&self, path: &StepPath, now: Timestamp) -> Option<Failure> {
+        let (condition, node) = self.judged(path)?;
+        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
+        if !names.may_lack() {
+            return None;
+        }
+        truth(condition, &InScope { least: true, ..names }).err().map(|error| self.failure(error))
+    }
+
     /// Whether the condition of a round holds. `None` where nothing is to be judged.
     pub fn judge(&self, path: &StepPath, now: Timestamp) -> Option<Fact> {
         let (condition, node) = self.judged(path)?;

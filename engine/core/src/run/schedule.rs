@@ -279,6 +279,8 @@ impl Run {
             self.remember(outer, &id, value);
         }
         self.scopes[outer.0 as usize].absent.extend(absent);
+        let cut: Vec<_> = self.cut_in(round).map(|id| (outer, id.clone())).collect();
+        self.cut.extend(cut);
     }
 
     pub(super) fn open_call(&mut self, node: NodeIx, inputs: &Map) {

@@ -1,9 +1,11 @@
 //! What a dry run does not claim, because a failure or an end elsewhere could make it otherwise.
 
-use runbook_core::explore::{DryRun, Nothing, Options, dry_run};
+use runbook_core::explore::{DryRun, Nothing, Options, Sight, Told, World, dry_run};
+use runbook_core::run::event::{AttemptEnd, Failure};
 use runbook_core::run::task::Task;
+use runbook_core::{Run, StepPath, Value};
 
-use super::{LOOK, OTHER, plan_with, predicted, said_of_a, started, told};
+use super::{LOOK, OTHER, plan, plan_with, predicted, said_of_a, started, told};
 
 #[test]
 fn what_stands_beside_an_end_is_not_known() {
@@ -109,6 +111,83 @@ fn what_a_called_procedure_gives_may_rest_on_what_is_lacking() {
     assert!(told.ends_with("a: would run\n"), "{told}");
 }
 
+#[test]
+fn whatever_reads_what_a_run_may_lack_may_fail() {
+    let whole = "- id: p\n  on_failure: GOES\n  parallel:\n    one:\n    - {id: bad, check: [{that: 1 > 2}]}\n    two:\n    - {id: s, set: {v: 1}}\n";
+    let goes_on = whole.replace("GOES", "continue");
+    let round = goes_on.replace('\n', "\n    ");
+    for (steps, path) in [
+        (format!("{goes_on}- {{id: a, exec: [x, '{{{{steps.s.v}}}}'], effect: read}}\n"), "a"),
+        (format!("{goes_on}- {{id: a, wait: {{until: steps.s.v == 1, every: 1s, within: 5s}}}}\n"), "a"),
+        (format!("- id: a\n  repeat:\n    until: steps.s.v == 1\n    times: 1\n    steps:\n    {}\n", round.trim_end()), "a"),
+        (
+            format!("{}on_failure:\n- {{id: a, exec: [x, '{{{{steps.s.v}}}}'], effect: read}}\n", whole.replace("GOES", "stop")),
+            "~on_failure/a",
+        ),
+    ] {
+        let told = told(&predicted(&steps, false));
+        let said = told.lines().find_map(|line| line.strip_prefix(&format!("{path}: cannot know: on some ways it fails: ")));
+        assert!(said.is_some_and(|why| why.contains("step `s` gives nothing where it was ended")), "{steps}\n{told}");
+    }
+}
+
+/// Fails the first attempt of each step but those whose label begins with `z`, and remembers how far the others could be seen.
+#[derive(Default)]
+struct FailsFirst(Vec<(String, Sight)>);
+
+impl World for FailsFirst {
+    fn attempt(&mut self, run: &Run, path: &StepPath, sight: Sight) -> Told {
+        self.0.push((path.to_string(), sight));
+        let failure = Failure { message: "no".to_owned(), at: None, detail: None };
+        let first = !path.label().starts_with('z') && run.find_step(path).is_some_and(|step| step.attempt() == 0);
+        Told { end: first.then_some(AttemptEnd::Failed { failure, result: Value::Null }), note: None }
+    }
+}
+
+#[test]
+fn what_ends_nothing_beside_it_is_not_held_back() {
+    let items = (0..60).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let step = "{id: m, exec: [x], effect: read, RETRY}";
+    for (bears, retry, ends) in [
+        ("max_failures: 60", "on_failure: stop", "succeeded"),
+        ("max_failures: 0", "retry: {attempts: 2, delay: 1s}", "succeeded"),
+        ("max_failures: 0", "on_failure: stop", "failed"),
+    ] {
+        let step = step.replace("RETRY", retry);
+        let plan = plan_with(
+            &format!(
+                "- {{id: e, each: {{in: '[{items}]', max_parallel: 60, {bears}, steps: [{step}, {{id: z, exec: [x], effect: read}}]}}}}\n"
+            ),
+            OTHER,
+        );
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let dry = dry_run(&plan, &started(&plan), now, &Options::default(), &mut FailsFirst::default()).unwrap();
+        assert_eq!((dry.ways, dry.complete, dry.outcomes[0].kind.name()), (1, true, ends), "{bears} {retry}");
+    }
+}
+
+#[test]
+fn behind_what_is_held_back_nobody_knows_what_a_run_comes_to() {
+    let plan = plan(
+        "- id: p\n  parallel:\n    one:\n    - {id: c, exec: [x], effect: read}\n    two:\n    - {id: z1, exec: [x], effect: read}\n    - {id: z2, exec: [x], effect: read}\n",
+    );
+    let (now, mut world) = ("2026-01-01T00:00:00Z".parse().unwrap(), FailsFirst::default());
+    dry_run(&plan, &started(&plan), now, &Options::default(), &mut world).unwrap();
+    let sights: Vec<(&str, Sight)> = world.0.iter().map(|(path, sight)| (path.as_str(), *sight)).collect();
+    assert_eq!(sights[..3], [("p.one/c", Sight::Clear), ("p.two/z1", Sight::Doubtful), ("p.two/z2", Sight::Doubtful)]);
+}
+
+#[test]
+fn ways_that_part_for_what_is_lacking_are_no_more_than_others() {
+    let reads =
+        |n: usize| format!("- {{id: s{n}, exec: [x], effect: read, on_failure: continue, outputs: {{v: steps.b.stdout}}}}\n");
+    let reread = |n: usize| format!("- {{id: t{n}, exec: [x, '{{{{steps.s{n}.v}}}}'], effect: read, on_failure: continue}}\n");
+    let whole = "- id: p\n  on_failure: continue\n  parallel:\n    one:\n    - {id: bad, check: [{that: 1 > 2}]}\n    two:\n    - {id: b, exec: [x], effect: read}\n";
+    let steps: String = (0..14).map(reads).chain((0..14).map(reread)).collect();
+    let dry = predicted(&format!("{whole}{steps}"), false);
+    assert!(!dry.complete && dry.ways < 1_000, "{}", dry.ways);
+}
+
 /// A time that is over before a wait in it is.
 #[test]
 fn a_wait_that_is_longer_than_the_time_around_it_fails() {
@@ -116,14 +195,18 @@ fn a_wait_that_is_longer_than_the_time_around_it_fails() {
     let group =
         format!("- {{id: g, timeout: 1s, group: [{{id: w, wait: {{for: 2s}}}}, {{id: b, exec: [x], effect: read}}]}}\n{after}");
     let told_of = |steps: &str| told(&predicted(steps, false));
+    let short = told_of(&group);
     assert_eq!(
-        told_of(&group),
+        short,
         "g: would run and fail: it did not end within 1s\ng/w: would run and fail: it was stopped before it was done\ng/b: would skip: `w` fails\na: would skip: `g` fails\n"
     );
     let longer = told_of(&group.replace("timeout: 1s", "timeout: 3s"));
     assert_eq!(longer, "g: would run\ng/w: would run\ng/b: would run\na: would run\n");
-    // Which of two that end at once is first, nobody is told.
-    assert_eq!(told_of(&group.replace("timeout: 1s", "timeout: 2s")), longer);
+    // What is held back lets time pass that a run does not need.
+    let late = "- id: p\n  timeout: 4s\n  parallel:\n    one:\n    - {id: u, wait: {for: 3s}}\n    two:\n    - {id: v, on_failure: continue, wait: {until: 1 > 2, within: 2s}}\n    - {id: w, wait: {for: 1500ms}}\n";
+    assert!(told_of(late).starts_with("p: would run\n"), "{}", told_of(late));
+    // The time of the group began before that of the wait.
+    assert_eq!(told_of(&group.replace("timeout: 1s", "timeout: 2s")), short.replace("1s", "2s"));
 }
 
 /// What comes up only after a failure is told whole where that is sure.

@@ -1,6 +1,7 @@
 //! Steps that no way comes to: behind a jump, in a branch that is not taken, behind what surely ends the list. They would be skipped,
 //! and are told like all others; where a failure could bring a run to them all the same, that is what cannot be known.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::seen::{History, Parts, Seen};
@@ -25,7 +26,7 @@ pub(super) const UNFOLLOWED: &str = "more ways lead here than were followed";
 pub(super) fn add(plan: &Plan, history: &mut History, cut: Option<&[u32]>) -> bool {
     let seen = history.iter().map(|seen| ((seen.path.clone(), seen.step), &**seen)).collect();
     let room = limits::DRY_RUN_STEPS.saturating_sub(history.len());
-    let mut passed = Passed { plan, seen, found: Vec::new(), room, all: true, cut };
+    let mut passed = Passed { plan, seen, found: Vec::new(), room, all: true, cut, bearing: RefCell::default() };
     let main = plan.main();
     passed.list(&main.body, "", &[0], None);
     passed.beside(&main.on_failure, "~on_failure");
@@ -50,6 +51,8 @@ struct Passed<'p> {
     room: usize,
     all: bool,
     cut: Option<&'p [u32]>,
+    /// Called procedures by whether something in them may fail, and they go on.
+    bearing: RefCell<BTreeMap<ProcedureIx, bool>>,
 }
 
 impl<'p> Passed<'p> {
@@ -277,15 +280,21 @@ impl<'p> Passed<'p> {
     /// Whether something in a step may fail, and what holds it goes on.
     fn bears_failures(&self, step: &Step) -> bool {
         let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
-        let called = match &step.verb {
-            Verb::Call { procedure, .. } => self.plan.procedure(*procedure).body.as_slice(),
-            _ => &[],
-        };
-        tolerates
-            || step.inner().iter().chain(called).any(|ix| {
+        let any = |list: &[StepIx]| {
+            list.iter().any(|ix| {
                 let step = self.plan.step(*ix);
                 matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) || self.bears_failures(step)
             })
+        };
+        let called = |procedure: ProcedureIx| {
+            let known = self.bearing.borrow().get(&procedure).copied();
+            known.unwrap_or_else(|| {
+                let bears = any(&self.plan.procedure(procedure).body);
+                self.bearing.borrow_mut().insert(procedure, bears);
+                bears
+            })
+        };
+        tolerates || any(&step.inner()) || matches!(step.verb, Verb::Call { procedure, .. } if called(procedure))
     }
 }
 

@@ -80,11 +80,12 @@ impl Seen {
             }
         }
         let failing = self.does.iter().find_map(|doing| doing.fails.as_ref()).filter(|_| self.fails().is_none());
+        // Where it fails it has none.
+        let first = self.does.iter().find(|doing| doing.fails.is_none()).unwrap_or(first);
+        let mut works = self.does.iter().filter(|doing| doing.fails.is_none()).map(|doing| &doing.work);
         let because = match (open.is_empty(), failing) {
             (false, _) => open.join("; "),
-            _ if self.does.iter().any(|doing| doing.work != first.work) => {
-                "what it runs with depends on the way before it".to_owned()
-            }
+            _ if works.any(|work| *work != first.work) => "what it runs with depends on the way before it".to_owned(),
             (_, Some(why)) => format!("on some ways it fails: {why}"),
             (_, None) => return Verdict::WouldRun,
         };

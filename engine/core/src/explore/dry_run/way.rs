@@ -11,7 +11,7 @@ use super::seen::{self, Doing, History, Parts, Seen};
 use super::{Budget, Later, PredictedEnd, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::markdown::quoted;
-use crate::plan::{InputSpec, OnFailure, Step, StepIx, Verb, WaitFor};
+use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
@@ -31,6 +31,8 @@ pub(super) struct Way {
     pub undo_differs: bool,
     /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run.
     postponed: BTreeSet<StepPath>,
+    /// Whether `now` may be later than a run is that has come as far: something was held back while time passed.
+    pub late: bool,
     /// Other ways that have left this one since it was last asked.
     pub forks: Vec<Way>,
     examples: bool,
@@ -54,6 +56,7 @@ impl Way {
             count: 1,
             undo_differs: false,
             postponed: BTreeSet::new(),
+            late: false,
             forks: Vec::new(),
             examples,
         }
@@ -111,8 +114,8 @@ impl Way {
             [(_, step)] => Some(*step),
             several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
         };
-        let end = || self.first_ends().first().and_then(|path| self.command_of(path)).filter(|_| ends);
-        step.or_else(|| earliest(&wakes)).cloned().or_else(end).or_else(|| over.cloned())
+        let end = || if ends { self.first_ends().first().and_then(|path| self.command_of(path)) } else { None };
+        step.or_else(|| self.earliest(&wakes)).cloned().or_else(end).or_else(|| over.cloned())
     }
 
     /// The step that a command is about, where that ends what runs beside it.
@@ -144,36 +147,37 @@ impl Way {
         self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_)))
     }
 
-    /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for.
+    /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for, and of
+    /// attempts one stands for all.
     fn first_ends(&self) -> Vec<StepPath> {
-        let held_back = self.run.wanted().filter_map(|command| self.held_back(command));
-        let mut ends: Vec<StepPath> = held_back.filter(|path| !self.waits(path)).cloned().collect();
-        let alone = ends.iter().position(|path| !ends.iter().any(|other| other != path && self.ends_too(path, other)));
-        match alone {
-            Some(place) => vec![ends.swap_remove(place)],
-            None => ends,
+        let held_back = self.run.wanted().filter_map(|command| Some((self.held_back(command)?, command)));
+        let ends: Vec<(&StepPath, &Command)> = held_back.filter(|(path, _)| !self.waits(path)).collect();
+        let ends_too = |path: &StepPath, other: &StepPath| path != other && self.run.ends_too(path, other);
+        let alone = ends.iter().find(|(path, _)| !ends.iter().any(|(other, _)| ends_too(path, other)));
+        let Some((first, _)) = alone.or(ends.first()) else { return Vec::new() };
+        if alone.is_some() {
+            return vec![(*first).clone()];
         }
+        let attempt = ends.iter().find(|(_, command)| matches!(command, Command::Perform { .. })).map(|(path, _)| *path);
+        let stands = |path: &StepPath, command: &Command| !matches!(command, Command::Perform { .. }) || attempt == Some(path);
+        let against = |path: &StepPath| path == *first || ends_too(first, path) || ends_too(path, first);
+        ends.iter().filter(|(path, command)| stands(path, command) && against(path)).map(|(path, _)| (*path).clone()).collect()
+    }
+
+    /// Leaves a step that surely ends what runs beside it until everything else has had its turn. False where it was left already, or
+    /// nothing runs beside it.
+    fn hold_back(&mut self, path: &StepPath) -> bool {
+        self.run.ends_beside(path) && self.postponed.insert(path.clone())
+    }
+
+    fn holds_back(&self) -> bool {
+        self.run.wanted().any(|command| self.held_back(command).is_some())
     }
 
     /// The first of this place and of where the steps stand that it would come to next, those that it holds back among them.
     pub fn first_place_ahead(&self, place: Vec<u32>) -> Vec<u32> {
-        let ahead = self.run.wanted().filter_map(|command| match command {
-            Command::Resolve { path } | Command::Conclude { path } | Command::Judge { path, .. } => Some(self.run.place(path)),
-            _ => None,
-        });
+        let ahead = self.run.wanted().filter_map(|command| Some(self.run.place(self.turn_of(command)?)));
         ahead.fold(place, |first, place| first.min(place))
-    }
-
-    /// Whether `other` never comes up once the step at `path` has ended.
-    fn ends_too(&self, path: &StepPath, other: &StepPath) -> bool {
-        let Some(view) = self.run.find_step(path) else { return true };
-        match view.step().verb {
-            Verb::Finish { .. } => self
-                .run
-                .call_around(path)
-                .is_none_or(|call| other.as_str().strip_prefix(call.as_str()).is_some_and(|rest| rest.starts_with('/'))),
-            _ => !matches!(view.step().on_failure, OnFailure::Continue | OnFailure::Next(_)),
-        }
     }
 
     /// False where there is no answer.
@@ -186,7 +190,8 @@ impl Way {
                 let told = world.attempt(&self.run, path, self.sight(path, sure));
                 told.note.iter().for_each(|note| self.note(path, note));
                 let fails = told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. }));
-                if fails && self.postponed.insert(path.clone()) {
+                let retry = self.run.find_step(path).and_then(|view| view.step().retry.as_ref().map(|retry| retry.attempts));
+                if fails && *attempt >= retry.unwrap_or(1) && self.hold_back(path) {
                     return Ok(true);
                 }
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
@@ -204,12 +209,18 @@ impl Way {
                 Some(Fact::StepConcluded { path, outputs }) => {
                     let example = self.example(&path, world);
                     let outputs = outputs_with(&self.run, &path, outputs, example);
-                    if matches!(outputs, Evaluated::Failed(_)) && self.postponed.insert(path.clone()) {
+                    if matches!(outputs, Evaluated::Failed(_)) && self.hold_back(&path) {
                         return Ok(true);
                     }
                     match &outputs {
                         Evaluated::Failed(failure) => self.fails(&path, &failure.message),
-                        Evaluated::Value(_) => self.fork_without(&path)?,
+                        Evaluated::Value(_) => {
+                            if let Some(failure) = self.run.concludes_without(&path, self.now) {
+                                let why = failure.message.clone();
+                                let outputs = Evaluated::Failed(failure);
+                                self.fork(&path, &why, Fact::StepConcluded { path: path.clone(), outputs })?;
+                            }
+                        }
                     }
                     Fact::StepConcluded { path, outputs }
                 }
@@ -235,20 +246,22 @@ impl Way {
                     Some(None) => true,
                     _ => false,
                 };
+                let rung = open.rung;
                 if let Some(path) = open.path.clone().filter(|_| ends)
-                    && self.postponed.insert(path)
+                    && self.hold_back(&path)
                 {
                     return Ok(true);
                 }
                 match said {
                     Some(Some(Ok(decision::Verdict::Record(fact)))) => fact,
                     // Nobody says anything: its time runs out.
-                    Some(None) => return self.runs_out(Timer::Decision { decision: *decision, rung: open.rung }),
+                    Some(None) => return self.runs_out(Timer::Decision { decision: *decision, rung }),
                     _ => Fact::Decided { decision: *decision, vote: self.assumed_vote(*decision, world) },
                 }
             }
             Command::Wake { timer, at } => {
                 self.now = self.now.max(*at);
+                self.late |= self.holds_back();
                 Fact::TimerFired { timer: timer.clone() }
             }
             Command::Finish { outcome } => Fact::RunFinished { outcome: outcome.clone() },
@@ -257,12 +270,11 @@ impl Way {
         Ok(true)
     }
 
-    /// What a step gives may rest on what a run lacks: then it fails, on a way of its own.
-    fn fork_without(&mut self, path: &StepPath) -> Result<(), IllegalEvent> {
-        let Some(failure) = self.run.concludes_without(path, self.now) else { return Ok(()) };
+    /// What a run lacks may make a step fail: on a way of its own.
+    fn fork(&mut self, path: &StepPath, why: &str, fact: Fact) -> Result<(), IllegalEvent> {
         let mut other = Way { forks: Vec::new(), ..self.clone() };
-        other.fails(path, &failure.message);
-        other.record(Fact::StepConcluded { path: path.clone(), outputs: Evaluated::Failed(failure) })?;
+        other.fails(path, why);
+        other.record(fact)?;
         self.forks.push(other);
         Ok(())
     }
@@ -282,7 +294,8 @@ impl Way {
     fn sight(&self, path: &StepPath, sure: bool) -> Sight {
         let seen = self.seen.iter().rev().find(|seen| seen.path == *path);
         match seen.is_some_and(|seen| seen.does.iter().all(|doing| doing.open.is_empty())) {
-            true if sure => Sight::Clear,
+            // What is held back may end a run before it comes here.
+            true if sure && !self.holds_back() => Sight::Clear,
             true => Sight::Doubtful,
             false => Sight::Open,
         }
@@ -307,6 +320,10 @@ impl Way {
     }
 
     fn judge(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
+        if let Some(failure) = self.run.judges_without(path, self.now).filter(|_| !self.postponed.contains(path)) {
+            let why = failure.message.clone();
+            self.fork(path, &why, Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Failed(failure) })?;
+        }
         let holds = match self.run.foresee(path, self.now) {
             Ok(Some(true)) => Evaluated::Value(true),
             Ok(Some(false)) => return self.not_yet(path, round, world),
@@ -315,7 +332,7 @@ impl Way {
                 self.open(path, "how often it looks depends on what it finds; it is shown once");
                 Evaluated::Value(true)
             }
-            Err(_) if self.postponed.insert(path.clone()) => return Ok(()),
+            Err(_) if self.hold_back(path) => return Ok(()),
             Err(failure) => {
                 self.fails(path, &failure.message);
                 Evaluated::Failed(failure)
@@ -335,7 +352,7 @@ impl Way {
         let wait = later == Later::Same && matches!(verb, Some(Verb::Wait(_)));
         let last = later != Later::Unknown && matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
         // Whatever runs beside it has until then.
-        if (wait || last) && self.postponed.insert(path.clone()) {
+        if wait && self.postponed.insert(path.clone()) || last && self.hold_back(path) {
             return Ok(());
         }
         let holds = Evaluated::Value(later == Later::Unknown);
@@ -345,18 +362,6 @@ impl Way {
             self.runs_out(Timer::Step { path: path.clone() })?;
         }
         Ok(())
-    }
-
-    /// The time of a timer has come. False where it never does.
-    fn runs_out(&mut self, timer: Timer) -> Result<bool, IllegalEvent> {
-        let due = self.run.pending().into_iter().find_map(|command| match command {
-            Command::Wake { timer: of, at } if timer == of => Some(at),
-            _ => None,
-        });
-        let Some(due) = due else { return Ok(false) };
-        self.now = self.now.max(due);
-        self.record(Fact::TimerFired { timer })?;
-        Ok(true)
     }
 
     fn show_request(&mut self, decision: Decision, budget: &mut Budget) {
@@ -552,25 +557,6 @@ impl Way {
             doing.fails.get_or_insert_with(|| why.to_owned());
         });
     }
-}
-
-/// The wait that is over first, or the time of the wait or of something around it, where that is over before: a run comes to the wait no
-/// earlier than a prediction does.
-fn earliest<'c>(wakes: &[&'c Command]) -> Option<&'c Command> {
-    let due = |c: &Command| if let Command::Wake { at, .. } = c { *at } else { Timestamp::MAX };
-    let waits = |c: &&&Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
-    let wait = *wakes.iter().filter(waits).min_by_key(|c| due(c))?;
-    let Command::Wake { timer: Timer::Wait { path: waiting, .. }, .. } = wait else { return Some(wait) };
-    let ends = |c: &&&Command| match c {
-        Command::Wake { timer: Timer::Step { path }, at } if path == waiting => *at <= due(wait),
-        Command::Wake { timer: Timer::Step { path }, at } => {
-            let within = waiting.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']));
-            within && *at < due(wait)
-        }
-        Command::Wake { timer: Timer::Run, at } => *at < due(wait),
-        _ => false,
-    };
-    Some(*wakes.iter().filter(ends).min_by_key(|c| due(c)).unwrap_or(&wait))
 }
 
 fn add(list: &mut Vec<String>, text: &str) {
