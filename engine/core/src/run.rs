@@ -33,7 +33,7 @@ use jiff::Timestamp;
 pub use command::Command;
 pub use decision::Refusal;
 pub use event::{Event, Fact};
-pub use future::{Future, Reads};
+pub use future::{Future, Reach, Reads};
 pub use prospect::{Assumed, Prospect};
 pub(crate) use start::Given;
 

@@ -15,6 +15,21 @@ use crate::value::{Map, Value};
 use super::state::{BlockRef, End, FrameIx, Inner, Lane, NodeIx, Owner, ScopeIx, ScopeKind, Stage, State};
 use super::{Command, Run};
 
+/// What the end of a step ends.
+pub struct Reach {
+    /// What the paths of all that begin with; empty: everything.
+    within: Arc<str>,
+    /// Whether it may end what runs beside the step.
+    pub is_beside: bool,
+}
+
+impl Reach {
+    pub fn ends(&self, path: &StepPath) -> bool {
+        let rest = path.as_str().strip_prefix(&*self.within);
+        self.within.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.', '[']))
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Future {
@@ -286,39 +301,34 @@ impl Run {
         }
     }
 
-    /// Whether `other` never comes up once the step at `path` has failed or, where it is a `finish`, has run.
-    pub fn ends_too(&self, path: &StepPath, other: &StepPath) -> bool {
-        self.reach(path).is_none_or(|(ended, _)| {
-            let within = |rest: &str| rest.is_empty() || rest.starts_with(['/', '.', '[']);
-            ended.is_empty() || other.as_str().strip_prefix(&*ended).is_some_and(within)
-        })
-    }
-
-    /// Whether such an end of the step at `path` ends something that runs beside it.
-    pub fn ends_beside(&self, path: &StepPath) -> bool {
-        self.reach(path).is_none_or(|(_, beside)| beside)
-    }
-
-    /// What the end of a step ends with it: what all paths in that begin with, and whether more is in it that may run at the same time.
-    fn reach(&self, path: &StepPath) -> Option<(Arc<str>, bool)> {
-        let mut node = self.node_at(path)?;
+    /// What never comes up once the step at `path` has failed or, where it is a `finish`, has run.
+    pub fn reach(&self, path: &StepPath) -> Reach {
+        let mut reach = Reach { within: Arc::from(""), is_beside: false };
+        let Some(mut node) = self.node_at(path) else { return reach };
         let finishes = matches!(self.step_of(node).verb, Verb::Finish { .. });
-        let mut beside = false;
         loop {
             let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
             let list = matches!(lane.block, BlockRef::OnFailure(_) | BlockRef::Finally(_) | BlockRef::Undo(_));
             if !finishes && (list || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_))) {
-                return Some((self.node(node).path.as_str().into(), beside));
+                reach.within = self.node(node).path.as_str().into();
+                return reach;
             }
-            let Owner::Node(owner) = lane.owner else { return Some((Arc::from(""), beside)) };
-            beside |= match &self.step_of(owner).verb {
-                // A failure of an item may be borne.
-                Verb::Each(each) if each.max_failures > 0 && !finishes => return Some((lane.prefix.clone(), beside)),
-                Verb::Each(each) => each.max_parallel > 1,
-                Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
-                Verb::Call { .. } if finishes => return Some((self.node(owner).path.as_str().into(), beside)),
-                _ => false,
-            };
+            let Owner::Node(owner) = lane.owner else { return reach };
+            match (&self.step_of(owner).verb, &self.node(owner).inner) {
+                (Verb::Each(each), Inner::Each(items)) => {
+                    reach.is_beside |= each.max_parallel > 1;
+                    if !finishes && items.failures < each.max_failures {
+                        reach.within = lane.prefix.clone();
+                        return reach;
+                    }
+                }
+                (Verb::Parallel { max_parallel, .. }, _) => reach.is_beside |= *max_parallel > 1,
+                (Verb::Call { .. }, _) if finishes => {
+                    reach.within = self.node(owner).path.as_str().into();
+                    return reach;
+                }
+                _ => {}
+            }
             node = owner;
         }
     }

@@ -1,6 +1,6 @@
 //! One way through a plan: the machine, what was assumed to come here, and what it has shown on the way.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
 use crate::run::view::Standing;
-use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Reach, Run};
 use crate::value::{Map, Value};
 
 #[derive(Clone)]
@@ -29,8 +29,9 @@ pub(super) struct Way {
     pub count: u64,
     /// Whether among them are some that would take other changes back.
     pub undo_differs: bool,
-    /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run.
-    postponed: BTreeSet<StepPath>,
+    /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run. And whether that is
+    /// because a time runs out.
+    postponed: BTreeMap<StepPath, bool>,
     /// Whether `now` may be later than a run is that has come as far: something was held back while time passed.
     pub late: bool,
     /// Other ways that have left this one since it was last asked.
@@ -55,7 +56,7 @@ impl Way {
             now,
             count: 1,
             undo_differs: false,
-            postponed: BTreeSet::new(),
+            postponed: BTreeMap::new(),
             late: false,
             forks: Vec::new(),
             examples,
@@ -123,7 +124,7 @@ impl Way {
         if self.postponed.is_empty() {
             return None;
         }
-        self.turn_of(command).filter(|path| self.postponed.contains(*path))
+        self.turn_of(command).filter(|path| self.postponed.contains_key(*path))
     }
 
     /// The step whose turn it is by a command.
@@ -142,32 +143,36 @@ impl Way {
         self.run.wanted().find(|command| self.turn_of(command).is_some_and(|of| of == path)).cloned()
     }
 
-    /// Whether it is a `wait`, which has its time.
+    /// Whether it is held back until its time runs out.
     fn waits(&self, path: &StepPath) -> bool {
-        self.run.find_step(path).is_some_and(|view| matches!(view.step().verb, Verb::Wait(_)))
+        self.postponed.get(path) == Some(&true)
     }
 
     /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for, and of
     /// attempts one stands for all.
     fn first_ends(&self) -> Vec<StepPath> {
         let held_back = self.run.wanted().filter_map(|command| Some((self.held_back(command)?, command)));
-        let ends: Vec<(&StepPath, &Command)> = held_back.filter(|(path, _)| !self.waits(path)).collect();
-        let ends_too = |path: &StepPath, other: &StepPath| path != other && self.run.ends_too(path, other);
-        let alone = ends.iter().find(|(path, _)| !ends.iter().any(|(other, _)| ends_too(path, other)));
-        let Some((first, _)) = alone.or(ends.first()) else { return Vec::new() };
-        if alone.is_some() {
-            return vec![(*first).clone()];
+        let ends = held_back.filter(|(path, _)| !self.waits(path)).map(|(path, command)| (path, self.run.reach(path), command));
+        let ends: Vec<(&StepPath, Reach, &Command)> = ends.collect();
+        let alone = ends.iter().find(|(path, reach, _)| !ends.iter().any(|(other, ..)| other != path && reach.ends(other)));
+        if let Some((alone, ..)) = alone {
+            return vec![(*alone).clone()];
         }
-        let attempt = ends.iter().find(|(_, command)| matches!(command, Command::Perform { .. })).map(|(path, _)| *path);
+        let Some((first, first_reach, _)) = ends.first() else { return Vec::new() };
+        let attempt = ends.iter().find(|(.., command)| matches!(command, Command::Perform { .. })).map(|(path, ..)| *path);
         let stands = |path: &StepPath, command: &Command| !matches!(command, Command::Perform { .. }) || attempt == Some(path);
-        let against = |path: &StepPath| path == *first || ends_too(first, path) || ends_too(path, first);
-        ends.iter().filter(|(path, command)| stands(path, command) && against(path)).map(|(path, _)| (*path).clone()).collect()
+        let against = ends.iter().filter(|(path, reach, _)| path == first || first_reach.ends(path) || reach.ends(first));
+        against.filter(|(path, _, command)| stands(path, command)).map(|(path, ..)| (*path).clone()).collect()
     }
 
     /// Leaves a step that surely ends what runs beside it until everything else has had its turn. False where it was left already, or
     /// nothing runs beside it.
     fn hold_back(&mut self, path: &StepPath) -> bool {
-        self.run.ends_beside(path) && self.postponed.insert(path.clone())
+        self.run.reach(path).is_beside && self.postpone(path, false)
+    }
+
+    fn postpone(&mut self, path: &StepPath, runs_out: bool) -> bool {
+        !self.postponed.contains_key(path) && self.postponed.insert(path.clone(), runs_out).is_none()
     }
 
     fn holds_back(&self) -> bool {
@@ -241,16 +246,19 @@ impl Way {
                 }
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
                 let said = world.vote(&self.run, open).map(|vote| vote.map(|vote| self.run.check_vote(*decision, &vote)));
-                let ends = match &said {
-                    Some(Some(Ok(decision::Verdict::Record(Fact::Decided { vote, .. })))) => vote.choice == Choice::Reject,
-                    Some(None) => true,
-                    _ => false,
-                };
                 let rung = open.rung;
-                if let Some(path) = open.path.clone().filter(|_| ends)
-                    && self.hold_back(&path)
-                {
-                    return Ok(true);
+                if let Some(path) = open.path.clone() {
+                    let held_back = match &said {
+                        Some(Some(Ok(decision::Verdict::Record(Fact::Decided { vote, .. })))) => {
+                            vote.choice == Choice::Reject && self.hold_back(&path)
+                        }
+                        // Whatever runs beside it has until then.
+                        Some(None) => self.postpone(&path, true),
+                        _ => false,
+                    };
+                    if held_back {
+                        return Ok(true);
+                    }
                 }
                 match said {
                     Some(Some(Ok(decision::Verdict::Record(fact)))) => fact,
@@ -320,7 +328,7 @@ impl Way {
     }
 
     fn judge(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
-        if let Some(failure) = self.run.judges_without(path, self.now).filter(|_| !self.postponed.contains(path)) {
+        if let Some(failure) = self.run.judges_without(path, self.now).filter(|_| !self.postponed.contains_key(path)) {
             let why = failure.message.clone();
             self.fork(path, &why, Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Failed(failure) })?;
         }
@@ -352,7 +360,7 @@ impl Way {
         let wait = later == Later::Same && matches!(verb, Some(Verb::Wait(_)));
         let last = later != Later::Unknown && matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
         // Whatever runs beside it has until then.
-        if wait && self.postponed.insert(path.clone()) || last && self.hold_back(path) {
+        if wait && self.postpone(path, true) || last && self.hold_back(path) {
             return Ok(());
         }
         let holds = Evaluated::Value(later == Later::Unknown);
@@ -422,7 +430,7 @@ impl Way {
             Resolution::Checked { failures } => !failures.is_empty(),
             _ => false,
         };
-        if prospects.iter().any(ends) && self.postponed.insert(path.clone()) {
+        if prospects.iter().any(ends) && self.postpone(path, false) {
             return Ok(vec![self]);
         }
         let Some(step) = self.run.find_step(path).map(|view| view.step_ix()) else { return Ok(vec![self]) };
