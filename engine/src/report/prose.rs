@@ -60,7 +60,7 @@ mod tests {
         for (hostile, html) in [
             ("<script>x</script>", "<p>&lt;script&gt;x&lt;/script&gt;</p>\n"),
             ("[x](javascript:y)", "<p>[x](javascript:y)</p>\n"),
-            ("# big", "<p># big</p>\n"),
+            ("# <b>", "<p><strong>&lt;b&gt;</strong></p>\n"),
             ("a **[b](c)** d", "<p>a <strong>[b](c)</strong> d</p>\n"),
             ("**a** - b", "<p><strong>a</strong> - b</p>\n"),
             ("```\n```` </pre>\n", "<pre><code><span class=\"row\">&#96;&#96;&#96;&#96; &lt;/pre&gt;\n</span></code></pre>\n"),
