@@ -15,7 +15,7 @@ use runbook_core::expr::whole_lines;
 use runbook_core::limits;
 
 use super::interactive::{begins_as_commands, leans_on_others, opens_root, opens_session, reads_as_commands, steers_its_shell};
-use super::recall::{self, refers_back};
+use super::recall::{self, By, refers_back};
 use super::script::outdented;
 
 /// Languages of what a console shows: commands behind prompts, and what they print.
@@ -67,7 +67,7 @@ pub(super) fn parts(of: &str, text: &str) -> Vec<Part> {
     match kind(&language(of), text) {
         Kind::Script => {
             let text = text.trim_matches('\n').trim_end();
-            if refers_back(text) {
+            if refers_back(text, By::Script) {
                 return vec![Part::new(Err(REFERS), text, None)];
             }
             let is_doubtful = !SHELLS.contains(&language(of).as_str()) && text.lines().any(is_command_or_comment);
@@ -370,7 +370,7 @@ impl<'t> Reader<'t> {
         } else if matches!(command.trim(), "exit" | "logout") && !self.is_elsewhere {
             self.prompts.is_hash &= self.prompts.column == 0 && self.pieces.is_empty();
             self.left_out.push(format!("left out: `{command}`, which ends a shell"));
-        } else if refers_back(&command) {
+        } else if refers_back(&command, By::Keyboard) {
             self.left_out.push(recall::left_out(&command, None));
         } else if !command.trim().is_empty() {
             self.is_elsewhere |= opens_session(&command);

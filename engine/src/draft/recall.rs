@@ -11,9 +11,16 @@ pub(super) fn left_out(command: &str, before: Option<&str>) -> String {
     )
 }
 
-pub(super) fn refers_back(command: &str) -> bool {
+/// Who reads a command: a shell that somebody types into, or one that has a script, and takes nothing from before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Keyboard,
+    Script,
+}
+
+pub(super) fn refers_back(command: &str, by: By) -> bool {
     let substitutes = command.strip_prefix('^').is_some_and(|rest| rest.contains('^'));
-    substitutes || lines(command).any(recalls)
+    substitutes || lines(command).any(|typed| recalls(typed, by))
 }
 
 /// The lines of a command that a shell reads as commands: a quote goes over line ends, and what a here-document holds is none.
@@ -54,22 +61,66 @@ fn behind_document<'t>(text: &'t str, word: &str) -> &'t str {
     rest
 }
 
-fn recalls(typed: &str) -> bool {
-    let (mut before, mut begins) = (0, true);
-    line(typed).0.into_iter().any(|span| {
+/// Whether a shell would put earlier words in the place of some `!` on a line, in words and in double quotes too. Not in single ones, nor
+/// behind a backslash.
+fn recalls(typed: &str, by: By) -> bool {
+    let (mut quote, mut escaped, mut before, mut begins) = (None, false, 0, true);
+    for span in line(typed).0 {
         begins |= typed.get(before..span.start).is_some_and(|between| between.contains([';', '|', '&', '(']));
         before = span.end;
         let word = typed.get(span).unwrap_or_default();
-        let designates = begins && is_designator(word);
+        // The rest is a comment.
+        if word.starts_with('#') {
+            return false;
+        }
+        for (at, c) in word.char_indices() {
+            match quote {
+                _ if escaped => escaped = false,
+                Some('"') | None if c == '\\' => escaped = true,
+                Some(open) if c == open => quote = None,
+                None if c == '"' || c == '\'' => quote = Some(c),
+                Some('\'') => {}
+                _ if c == '!' => {
+                    let (front, rest) = word.split_at(at);
+                    let is_first = begins && at == 0;
+                    if stands_for_words(front, rest.get(1..).unwrap_or_default(), is_first, quote.is_some(), by) {
+                        return true;
+                    }
+                }
+                _ => {}
+            }
+        }
+        (quote, escaped) = (None, false);
         // What starts another program.
         begins &= matches!(word, "sudo" | "time" | "nohup" | "exec");
-        designates || matches!(word, "!*" | "!^") || word.starts_with("!!") || word.starts_with("!$")
-    })
+    }
+    false
 }
 
-/// `!systemctl`, `!-2`, `!?web?`. A test such as `[[ !a ]]` is none, and neither is a pattern of `find` or a rule of a firewall: these do
-/// not begin a command.
-fn is_designator(word: &str) -> bool {
-    let behind = word.strip_prefix('!').and_then(|rest| rest.chars().next());
-    behind.is_some_and(|c| c.is_ascii_alphanumeric() || "!$*^-?:#".contains(c))
+/// Whether a `!` is more than itself. `front`: what stands before it in its word, `rest`: behind it.
+fn stands_for_words(front: &str, rest: &str, is_first: bool, is_quoted: bool, by: By) -> bool {
+    // The last process, `${!name}`, and a set of characters.
+    let is_other = front.ends_with('$') || front.ends_with("${") || (front.ends_with('[') && rest.contains(']'));
+    let Some(next) = rest.chars().next().filter(|_| !is_other) else { return false };
+    let behind = rest.get(next.len_utf8()..).and_then(|rest| rest.chars().next());
+    // In a script, `"!!! done !!!"` is what it says.
+    let opens = front.ends_with(['"', '/', '=', ':']) || (front.is_empty() && !is_quoted);
+    let closes = if is_quoted { behind.is_some_and(|c| "\":/".contains(c)) } else { behind != Some('!') };
+    match (next, by) {
+        _ if is_first => is_designator(next),
+        ('!', By::Keyboard) => true,
+        ('!', By::Script) => opens && closes,
+        ('$', By::Keyboard) => true,
+        // In a script it may be what a variable holds, behind a plain sign.
+        ('$', By::Script) => opens && closes && !behind.is_some_and(|c| c.is_ascii_alphanumeric() || "_{(".contains(c)),
+        ('*' | '^', _) if front.is_empty() && behind.is_none() => true,
+        // A test such as `[[ !a ]]`, a pattern of `find` and a rule of a firewall begin no command.
+        (_, By::Keyboard) => (is_quoted || !front.is_empty()) && is_designator(next),
+        (_, By::Script) => false,
+    }
+}
+
+/// `!systemctl`, `!-2`, `!?web?`.
+fn is_designator(next: char) -> bool {
+    next.is_ascii_alphanumeric() || "!$*^-?:#%_/.".contains(next)
 }

@@ -296,17 +296,18 @@ pub(super) fn words(command: &str) -> Vec<Range<usize>> {
     words
 }
 
-/// The same of its first line, and where that ends: in a quote, or behind a backslash, no line does.
+/// The same of its first line, and where that ends: in a quote, or behind a backslash, no line does. In a comment neither is one.
 pub(super) fn line(command: &str) -> (Vec<Range<usize>>, usize) {
-    let (mut words, mut start, mut quote, mut escaped) = (Vec::new(), None, None, false);
+    let (mut words, mut start, mut quote, mut escaped, mut is_comment) = (Vec::new(), None, None, false, false);
     let mut end = command.len();
     for (at, c) in command.char_indices() {
         match quote {
             _ if escaped => escaped = false,
-            Some('"') | None if c == '\\' => escaped = true,
+            Some('"') | None if c == '\\' && !is_comment => escaped = true,
             Some(open) if c == open => quote = None,
             Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
+            None if (c == '"' || c == '\'') && !is_comment => quote = Some(c),
+            None if c == '#' && start.is_none() => is_comment = true,
             None if c == '\n' => {
                 end = at;
                 break;

@@ -99,7 +99,7 @@ struct Session<'n> {
 impl Session<'_> {
     fn command(&mut self, command: &str) {
         let before = self.before.replace(command.to_owned());
-        if recall::refers_back(command) {
+        if recall::refers_back(command, recall::By::Keyboard) {
             return self.refers(command, before.as_deref());
         }
         if let Some(note) = command.strip_prefix('#').filter(|note| !note.contains('\n')) {

@@ -248,11 +248,30 @@ fn what_refers_to_an_earlier_command_is_left_out_and_said() {
         "cat > t.yaml <<'EOF'\nValue:\n!Ref X\n!!binary y\nEOF",
         "cat <<-A <<B > c\n!a\n\tA\nit's\n!b\nB",
         "grep -v a <<< 'b\n!c'",
+        "echo \"Done!\" \"so! a\"",
+        "echo \\!! \"a \\!b\"",
+        "kill $! ${!a} \"$!\"",
+        "cp [!a]* b # it's !!",
+        "test \"$a\" != b; cp !(c) d",
     ] {
         let draft = history(&format!("{command}\ntouch b\n"));
         assert_eq!((steps(&draft).len(), draft.text.contains("left out")), (2, false), "{command}: {}", draft.text);
     }
-    for command in ["a 'b\nc'; !d", "cat <<A\nb\nA\nsudo !!", "a | sudo time !b", "(!a)", "echo \"it's\" && !-2", "a\\\n;!b"] {
+    for command in [
+        "a 'b\nc'; !d",
+        "cat <<A\nb\nA\nsudo !!",
+        "a | sudo time !b",
+        "(!a)",
+        "echo \"it's\" && !-2",
+        "a\\\n;!b",
+        "rm -r \"!$\"",
+        "tar cf /backup/!$ .",
+        "sudo sh -c \"!!\"",
+        "echo \"it's !!\"",
+        "curl \"http://x/!a\"",
+        "cp a b # it's\nsudo !!",
+        "echo $(cat !!)",
+    ] {
         let draft = history(&format!("#1700000000\n{command}\n#1700000001\ntouch b\n"));
         assert_eq!((steps(&draft).len(), draft.text.contains("left out")), (1, true), "{command}: {}", draft.text);
     }

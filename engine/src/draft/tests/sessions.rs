@@ -315,6 +315,21 @@ fn what_refers_to_an_earlier_command_is_no_part_of_a_step() {
         assert_eq!(steps(&draft).len(), 1, "{}", draft.text);
         assert!(!draft.text.contains("run:") && draft.text.contains("by hand, because it takes words from"), "{}", draft.text);
     }
+    let draft =
+        block("console", "$ stop a\n$ rm -r \"!$\"\n$ tar cf /b/!$ .\n$ start a # it's\n$ sudo sh -c \"!!\"\n$ echo \"Done!\"");
+    let expect = ["stop_a: run stop a", "start_a_it_s: run start a # it's", "echo_done: run echo \"Done!\""];
+    assert_eq!(steps(&draft), expect, "{}", draft.text);
+    for script in ["stop a # it's down\nsudo !!", "stop a\nrm -r \"!$\"", "stop a\ntar cf /b/!$ .", "stop a\nsudo sh -c \"!!\""] {
+        let draft = block("sh", script);
+        assert!(!draft.text.contains("run:") && draft.text.contains("by hand, because it takes words from"), "{}", draft.text);
+    }
+    // Whoever reads a script puts nothing in their place.
+    for script in
+        ["curl \"http://x/!a\"", "echo \"!!! down !!!\"", "echo \"Failed!!\"", "test \"!$a\" = b # it's !!", "grep -v !b c"]
+    {
+        let draft = block("sh", script);
+        assert!(draft.text.contains("run:"), "{}", draft.text);
+    }
     let draft = block("console", "$ awk '!seen[$0]++' a\n$ cat > b <<A\n> !Ref c\n> A\n$ ! grep d e");
     assert_eq!(steps(&draft).len(), 3, "{}", draft.text);
 }
