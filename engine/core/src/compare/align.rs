@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::deciders::Names;
-use super::guard::{self, Calls, Guards, Way};
+use super::guard::{self, Calls, Guards, Way, Ways};
 use super::order::Order;
 use super::part::{self, Part};
 use super::weigh::{self, Weight};
@@ -175,7 +175,7 @@ pub(super) fn steps(both: &Both, old: &Layout, new: &Layout, deciders: &Names) -
     let (pairs, lists) = pairs(old, new);
     let stays = unmoved(old, new, &pairs, &lists);
     let mut unguarded = unguarded(old, new, &pairs, &lists, &stays);
-    unread(old, new, &pairs, deciders, &mut unguarded);
+    unread(old, new, &pairs, &stays, deciders, &mut unguarded);
     let (holding, highest) = (old.holding(), old.highest_effect());
     let around = new.around(&pairs);
     let order = Order::of(old, new, &pairs);
@@ -295,8 +295,9 @@ fn unguarded(
 }
 
 /// What decides whether a step has run where it is read, and is another now although each of its conditions is said as before: it stands
-/// among other ones, or is passed over.
-fn unread(old: &Layout, new: &Layout, pairs: &Pairs, deciders: &Names, parts: &mut [Vec<PartChange>]) {
+/// among other ones, is passed over, or stands no more behind what a run can go on without.
+fn unread(old: &Layout, new: &Layout, pairs: &Pairs, stays: &BTreeSet<usize>, deciders: &Names, parts: &mut [Vec<PartChange>]) {
+    let (ways_before, ways_after) = (Ways::of(old), Ways::of(new));
     let numbers: HashMap<StepIx, usize> = old.steps.iter().enumerate().map(|(number, placed)| (placed.ix, number)).collect();
     for (now, then) in &pairs.of_new {
         for reader in deciders.readers(old.steps[*then].ix) {
@@ -306,8 +307,8 @@ fn unread(old: &Layout, new: &Layout, pairs: &Pairs, deciders: &Names, parts: &m
                 Some(known) => known,
                 None => None,
             };
-            let before = Way::of(old, *then, reader.map(|(then, _)| then));
-            let after = Way::of(new, *now, reader.map(|(_, now)| now));
+            let before = ways_before.to(*then, reader.map(|(then, _)| then));
+            let after = ways_after.to(*now, reader.map(|(_, now)| now));
             let texts = |way: &Way| way.conditions.iter().map(|(_, text)| text.clone()).collect::<BTreeSet<_>>();
             let (was, is) = (texts(&before), texts(&after));
             // What became of a condition that stands where it stood is told of the step that it is of.
@@ -322,6 +323,18 @@ fn unread(old: &Layout, new: &Layout, pairs: &Pairs, deciders: &Names, parts: &m
             let passed: Vec<String> = after.jumpers.iter().filter(passed).map(|number| new.steps[*number].path.clone()).collect();
             if !passed.is_empty() {
                 parts[*now].push(part("passed over by", Vec::new(), passed, weigh::DECIDES));
+            }
+            // What became of one that is gone, or moved itself, is told of that.
+            let stayed = |gate: &usize| pairs.of_old.get(gate).copied().filter(|gate| stays.contains(gate));
+            let lost = before.gates.iter().filter_map(stayed).filter(|gate| !after.gates_before.contains(gate));
+            let came = after.gates.iter().copied().filter(|gate| match pairs.of_new.get(gate) {
+                Some(then) => stays.contains(gate) && !before.gates_before.contains(then),
+                None => true,
+            });
+            let named = |gates: &mut dyn Iterator<Item = usize>| gates.map(|gate| new.steps[gate].path.clone()).collect::<Vec<_>>();
+            let (lost, came) = (named(&mut { lost }), named(&mut { came }));
+            if !(lost.is_empty() && came.is_empty()) {
+                parts[*now].push(part("held back by", lost, came, weigh::DECIDES));
             }
             if parts[*now].iter().any(|part| part.because == Some(weigh::DECIDES)) {
                 break;

@@ -132,7 +132,21 @@ struct Search<'p> {
 struct Trail {
     procedure: ProcedureIx,
     found: Names,
-    open: Vec<(Option<StepIx>, Reference)>,
+    open: Vec<Mention>,
+}
+
+/// A name, and the step that reads it.
+struct Mention {
+    by: Option<StepIx>,
+    reference: Reference,
+    /// Whether it only asks whether there is such a thing: `"lag" in steps`.
+    asks: bool,
+}
+
+/// What an expression reads.
+fn mentions(by: Option<StepIx>, expression: &Expression) -> impl Iterator<Item = Mention> + use<> {
+    let asked = expression.asks();
+    expression.reads().into_iter().map(move |reference| Mention { by, asks: asked.contains(&reference), reference })
 }
 
 impl Trail {
@@ -141,7 +155,7 @@ impl Trail {
     }
 
     fn read<'e>(&mut self, by: StepIx, expressions: impl IntoIterator<Item = &'e Expression>) {
-        self.open.extend(expressions.into_iter().flat_map(Expression::reads).map(|reference| (Some(by), reference)));
+        self.open.extend(expressions.into_iter().flat_map(|expression| mentions(Some(by), expression)));
     }
 
     /// A part of a step that decides, and what is written there.
@@ -199,7 +213,7 @@ impl<'p> Search<'p> {
         }
         let mut trail = Trail::new(ix);
         let values = self.plan.procedure(ix).outputs.iter().filter(|(name, _)| name.as_str() == output);
-        trail.open.extend(values.flat_map(|(_, value)| value.reads()).map(|reference| (None, reference)));
+        trail.open.extend(values.flat_map(|(_, value)| mentions(None, value)));
         let names = Rc::new(self.followed(trail));
         self.behind.insert(key, names.clone());
         names
@@ -252,7 +266,7 @@ impl<'p> Search<'p> {
     /// Everything that the names of a trail rest on.
     fn followed(&mut self, mut trail: Trail) -> Names {
         let plan = self.plan;
-        while let Some((by, reference)) = trail.open.pop() {
+        while let Some(Mention { by, reference, asks }) = trail.open.pop() {
             let mut path = reference.path.into_iter();
             match (path.next().as_deref(), path.next(), path.next()) {
                 (Some("inputs"), Some(name), _) => _ = trail.found.inputs.insert(name),
@@ -266,7 +280,13 @@ impl<'p> Search<'p> {
                         Some(id) => ids.get(id.as_str()).copied().into_iter().collect(),
                         None => ids.values().copied().collect(),
                     };
-                    steps.into_iter().for_each(|ix| self.step_is_read(ix, member.clone(), by, &mut trail));
+                    for ix in steps {
+                        if asks {
+                            self.step_is_asked_for(ix, by, &mut trail);
+                        } else {
+                            self.step_is_read(ix, member.clone(), by, &mut trail);
+                        }
+                    }
                 }
                 (Some("result"), member, _) => {
                     if let Some(by) = by {
@@ -300,11 +320,16 @@ impl<'p> Search<'p> {
         }
     }
 
-    /// What a step rests on that is read, whether it ran included.
-    fn step_is_read(&mut self, ix: StepIx, member: Option<String>, by: Option<StepIx>, trail: &mut Trail) {
+    /// Whether it ran, and nothing of what it gives.
+    fn step_is_asked_for(&self, ix: StepIx, by: Option<StepIx>, trail: &mut Trail) {
         if trail.found.readers.insert((ix, by)) {
             self.run_of(ix, by, trail);
         }
+    }
+
+    /// What a step rests on that is read, whether it ran included.
+    fn step_is_read(&mut self, ix: StepIx, member: Option<String>, by: Option<StepIx>, trail: &mut Trail) {
+        self.step_is_asked_for(ix, by, trail);
         if !trail.found.read.insert((ix, member.clone())) {
             return;
         }
@@ -360,7 +385,11 @@ impl<'p> Search<'p> {
             Verb::Set(values) => trail.read(ix, values.iter().filter(|(name, _)| is_read(name.as_str())).map(|(_, value)| value)),
             Verb::Rhai(script) => {
                 trail.found.parts.insert((ix, "script"));
-                trail.open.extend(script.references().into_iter().map(|reference| (Some(ix), reference)));
+                trail.open.extend(script.references().into_iter().map(|reference| Mention {
+                    by: Some(ix),
+                    reference,
+                    asks: false,
+                }));
             }
             Verb::Each(each) => {
                 self.items(ix, trail);

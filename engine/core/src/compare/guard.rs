@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::align::Layout;
-use crate::plan::{Block, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
+use crate::plan::{Block, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
 
 /// Which procedures of a plan hold back whoever calls them.
 pub(super) struct Calls<'p> {
@@ -174,15 +174,80 @@ pub(super) fn conditions(layout: &Layout, number: usize, up_to: impl Fn(usize) -
     }
 }
 
-/// On what it depends whether a step has run where a reader of it does: the conditions around it, and the steps that go on behind it
-/// without it. Whatever stands around both counts for neither.
+/// On what it depends whether a step has run where a reader of it does: the conditions around it, the steps that go on behind it
+/// without it, and what holds it back in a whole behind whose failure a run goes on. Whatever stands around both counts for none.
 pub(super) struct Way {
     pub conditions: Vec<Condition>,
     pub jumpers: BTreeSet<usize>,
+    pub gates: BTreeSet<usize>,
+    /// What stands so before it, also where its failure keeps the reader from running too.
+    pub gates_before: BTreeSet<usize>,
 }
 
-impl Way {
-    pub fn of(layout: &Layout, number: usize, reader: Option<usize>) -> Way {
+/// The ways to the steps of a layout.
+pub(super) struct Ways<'l, 'p> {
+    layout: &'l Layout<'p>,
+    /// Of each step what holds back whoever stands behind it, in the same list: itself, or what is in it.
+    gates: Vec<Vec<usize>>,
+}
+
+impl<'l, 'p> Ways<'l, 'p> {
+    pub fn of(layout: &'l Layout<'p>) -> Ways<'l, 'p> {
+        let mut gates = vec![Vec::new(); layout.steps.len()];
+        let fails = |number: &usize| matches!(layout.steps[*number].step.on_failure, OnFailure::Stop | OnFailure::Rollback);
+        let whole = |number: usize| {
+            let list = &layout.lists[layout.steps[number].list];
+            list.of.filter(|_| !list.slot.starts_with('~'))
+        };
+        for (gate, _) in layout.steps.iter().enumerate().filter(|(_, placed)| placed.holds) {
+            for at in std::iter::successors(Some(gate), |number| whole(*number)).take_while(fails) {
+                gates[at].push(gate);
+            }
+        }
+        Ways { layout, gates }
+    }
+
+    /// What holds a step back where a reader of it runs all the same; and what stands so before it, wherever its failure leads.
+    fn gates(&self, number: usize, reader: Option<usize>, around_reader: &[usize]) -> (BTreeSet<usize>, BTreeSet<usize>) {
+        let (mut at, mut found, mut open, mut all) = (number, BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let ends = |gate: &usize| matches!(self.layout.steps[*gate].step.verb, Verb::Finish { .. });
+        loop {
+            let (placed, list) = (&self.layout.steps[at], &self.layout.lists[self.layout.steps[at].list]);
+            // Behind them the reader runs no more than the step.
+            if around_reader.iter().any(|reader| self.layout.steps[*reader].list == placed.list) {
+                return (found, all);
+            }
+            let before = list.steps.iter().take(placed.place).flat_map(|number| &self.gates[*number]);
+            before.for_each(|gate| _ = (open.insert(*gate), all.insert(*gate)));
+            let Some(owner) = list.of else {
+                // `finally` and `on_failure` run behind a failure, outputs are read behind a `finish`.
+                found.extend(open.into_iter().filter(|gate| reader.is_some() || ends(gate)));
+                return (found, all);
+            };
+            if list.slot.starts_with('~') || (around_reader.contains(&owner) && reader != Some(owner)) {
+                return (found, all);
+            }
+            let whole = self.layout.steps[owner].step;
+            let bears = match (&whole.verb, whole.on_failure) {
+                (_, OnFailure::Continue | OnFailure::Next(_)) => true,
+                (Verb::Each(each), _) => each.max_failures > 0,
+                _ => false,
+            };
+            if bears {
+                // A `finish` ends the run and no whole.
+                let (kept, passed) = open.into_iter().partition(ends);
+                open = kept;
+                found.extend::<BTreeSet<usize>>(passed);
+            }
+            if matches!(whole.verb, Verb::Each(_)) {
+                return (found, all);
+            }
+            at = owner;
+        }
+    }
+
+    pub fn to(&self, number: usize, reader: Option<usize>) -> Way {
+        let layout = self.layout;
         let around_reader: Vec<usize> = std::iter::successors(reader, |reader| layout.owner(*reader)).collect();
         let is_common = |owner: usize| around_reader.contains(&owner) || matches!(layout.steps[owner].step.verb, Verb::Each(_));
         let (mut at, mut jumpers) = (Some(number), BTreeSet::new());
@@ -196,6 +261,7 @@ impl Way {
             jumpers.extend(before.filter(|number| layout.steps[*number].step.jumps().any(lands)));
             at = list.of.filter(|owner| !is_common(*owner));
         }
-        Way { conditions: conditions(layout, number, is_common), jumpers }
+        let (gates, gates_before) = self.gates(number, reader, &around_reader);
+        Way { conditions: conditions(layout, number, is_common), jumpers, gates, gates_before }
     }
 }

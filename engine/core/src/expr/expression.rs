@@ -50,6 +50,11 @@ impl Expression {
         self.tree().map(|tree| tree.reads()).unwrap_or_default()
     }
 
+    /// Those among them of which it only asks whether they are there: `steps.lag` of `"lag" in steps`.
+    pub fn asks(&self) -> Vec<Reference> {
+        self.tree().map(|tree| tree.asks()).unwrap_or_default()
+    }
+
     /// The name that it is, with its members, where it is nothing else.
     pub fn name(&self) -> Option<Reference> {
         self.tree().ok().and_then(|tree| tree.path_of(&tree.root))

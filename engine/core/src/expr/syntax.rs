@@ -120,20 +120,27 @@ impl Tree {
     /// The same, where what is asked for in a whole is that part alone: `"lag" in steps` rests on `steps.lag`.
     pub fn reads(&self) -> Vec<Reference> {
         let mut found = Vec::new();
-        self.collect_reads(&self.root, &mut found);
+        self.collect_reads(&self.root, &mut |reference, _| found.push(reference));
         found
     }
 
-    fn collect_reads(&self, node: &Node, found: &mut Vec<Reference>) {
+    /// Those of them that it only asks for.
+    pub fn asks(&self) -> Vec<Reference> {
+        let mut found = Vec::new();
+        self.collect_reads(&self.root, &mut |reference, asks| found.extend(asks.then_some(reference)));
+        found
+    }
+
+    fn collect_reads(&self, node: &Node, found: &mut dyn FnMut(Reference, bool)) {
         let member = match &node.kind {
             Kind::Binary(Operator::In, member, of) => self.membership(member, of),
             _ => None,
         };
         match (member, self.path_of(node)) {
             (Some((name, member)), _) => {
-                found.push(Reference { path: vec![name.root.clone(), member.to_owned()], offset: node.offset });
+                found(Reference { path: vec![name.root.clone(), member.to_owned()], offset: node.offset }, true);
             }
-            (None, Some(reference)) => found.push(reference),
+            (None, Some(reference)) => found(reference, false),
             (None, None) => node.children().into_iter().for_each(|child| self.collect_reads(child, found)),
         }
     }

@@ -239,6 +239,76 @@ fn what_is_read_rests_on_what_stands_around_it() {
     ]);
 }
 
+/// A failure in the whole keeps the step from running, and its reader runs.
+#[test]
+fn what_stands_before_a_step_that_is_read_is_part_of_the_way_to_it() {
+    let (gate, set) = ("{id: c, check: [{that: inputs.n > 1}]}", "{id: r, set: {a: '1'}}");
+    let deep = format!("{{id: d, group: [{gate}]}}");
+    let end = "{id: f, if: inputs.n > 1, finish: {outcome: succeeded}}";
+    let look = "{id: look, exec: [look], effect: read}";
+    let whole = |keys: &str, steps: &[&str]| format!("- {{id: g{keys}, group: [{}]}}\n", steps.join(", "));
+    let bears = |steps: &[&str]| whole(", on_failure: continue", steps);
+    let outer = |steps: &[&str]| format!("- {{id: o, on_failure: continue, group: [{}]}}\n", &whole("", steps).trim_end()[2..]);
+    let m = "- {id: m, if: '\"r\" in steps', exec: [m], undo: {exec: [b]}}\n";
+    let each =
+        |most: &str, steps: &[&str]| format!("- {{id: e, each: {{in: '[1, 2]', as: k{most}, steps: [{}]}}}}\n", steps.join(", "));
+    let all = "- {id: go, check: [{that: 'steps.e.all(|i| \"r\" in i)'}]}\n";
+    let finally = format!("finally:\n{m}");
+    let (first, then) = (format!("- {gate}\n"), format!("- {set}\n"));
+    hold(&[
+        (&[&bears(&[gate, set]), m], &[&bears(&[set, gate]), m], &["g/r held back by"]),
+        (&[&bears(&[set, gate]), m], &[&bears(&[gate, set]), m], &["g/c"]),
+        (&[&bears(&[&deep, set]), m], &[&bears(&[set, &deep]), m], &["g/r held back by"]),
+        (&[&outer(&[gate, set]), m], &[&outer(&[set, gate]), m], &["o/g/r held back by"]),
+        (&[&bears(&[set]), m], &[&bears(&[gate, set]), m], &["g/r held back by"]),
+        (&[&bears(&[gate, set]), m], &[&bears(&[gate]), &then, m], &["r held back by"]),
+        (
+            &[&each(", max_failures: 1", &[gate, set]), all, MIGRATE],
+            &[&each(", max_failures: 1", &[set, gate]), all, MIGRATE],
+            &["e/r held back by"],
+        ),
+        (&[&first, &then, &finally], &[&then, &first, &finally], &["r held back by"]),
+        // Where it fails the reader does not run either, or nobody reads it.
+        (&[&whole("", &[gate, set]), m], &[&whole("", &[set, gate]), m], &[]),
+        (&[&each("", &[gate, set]), all, MIGRATE], &[&each("", &[set, gate]), all, MIGRATE], &[]),
+        (&[&bears(&[end, set]), m], &[&bears(&[set, end]), m], &[]),
+        (&[&first, &then, m], &[&then, &first, m], &[]),
+        (&[&bears(&[gate, set]), MIGRATE], &[&bears(&[set, gate]), MIGRATE], &[]),
+        (&[&bears(&[look, set]), m], &[&bears(&[set, look]), m], &[]),
+        (&[&bears(&[gate, set]), m], &[&whole("", &[gate, set]), m], &[]),
+        // What is told of the gate, or of the whole, is told once.
+        (&[&bears(&[gate, set]), m], &[&bears(&[set]), m], &["g/c"]),
+        (&[&whole("", &[gate, set]), m], &[&bears(&[gate, set]), m], &["g on failure"]),
+    ]);
+}
+
+#[test]
+fn whoever_asks_whether_a_step_ran_reads_none_of_its_values() {
+    let (asks, reads) = ("- {id: go, if: '\"p\" in steps', manual: Do.}\n", "- {id: go, if: steps.p.a == 1, manual: Do.}\n");
+    let both = "- {id: go, if: '\"p\" in steps && steps.p.a == 1', manual: Do.}\n";
+    let set = |value: &str| format!("- {{id: p, set: {{a: {value}}}}}\n");
+    let script = |value: &str| format!("- {{id: p, rhai: '#{{a: {value}}}'}}\n");
+    let gives = |value: &str| format!("- {{id: p, exec: [p], effect: read, outputs: {{a: {value}}}}}\n");
+    let each = |items: &str| format!("- {{id: p, each: {{in: '{items}', as: k, steps: [{{id: q, set: {{b: k}}}}]}}}}\n");
+    let through = |condition: &str| {
+        format!("- {{id: s, if: {condition}, set: {{b: '1'}}}}\n- {{id: p, if: '\"s\" in steps', set: {{a: '1'}}}}\n")
+    };
+    hold(&[
+        (&[&set("'1'"), asks, MIGRATE], &[&set("'2'"), asks, MIGRATE], &[]),
+        (&[&script("1"), asks, MIGRATE], &[&script("2"), asks, MIGRATE], &[]),
+        (&[&gives("result.stdout"), asks, MIGRATE], &[&gives("result.stderr"), asks, MIGRATE], &[]),
+        (&[&each("[1]"), asks, MIGRATE], &[&each("[2]"), asks, MIGRATE], &[]),
+        (&[&set("'1'"), reads, MIGRATE], &[&set("'2'"), reads, MIGRATE], &["p value a"]),
+        (&[&set("'1'"), both, MIGRATE], &[&set("'2'"), both, MIGRATE], &["p value a"]),
+        (
+            &[&set("'1'"), asks, reads.replace("id: go", "id: on").as_str(), MIGRATE],
+            &[&set("'2'"), asks, reads.replace("id: go", "id: on").as_str(), MIGRATE],
+            &["p value a"],
+        ),
+        (&[&through("inputs.n > 1"), asks, MIGRATE], &[&through("inputs.n > 2"), asks, MIGRATE], &["s if"]),
+    ]);
+}
+
 #[test]
 fn what_a_called_procedure_gives_decides_in_it() {
     let called = |name: &str, step: &str, output: &str| {
