@@ -88,6 +88,8 @@ pub struct Run {
     /// Of a prediction, the ids of steps that a run may have ended before they gave anything: what stands beside them ended the whole,
     /// and how long anything takes is not known.
     cut: BTreeSet<(ScopeIx, Id)>,
+    /// Of each procedure, whether a failure can lead a run of it past steps: see [`Plan::is_jumped`].
+    jumped: Arc<[bool]>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -137,7 +139,9 @@ impl PartialEq for Run {
 
 impl Run {
     pub fn new(plan: Arc<Plan>) -> Run {
+        let procedures = (0..).map(ProcedureIx).zip(&plan.procedures);
         Run {
+            jumped: procedures.map(|(procedure, _)| plan.is_jumped(procedure, None)).collect(),
             plan,
             id: None,
             seq: 0,

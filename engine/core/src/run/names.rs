@@ -83,7 +83,9 @@ impl InScope<'_> {
     /// Whether this is a prediction, and a step that fails in a real run can make a difference to whether the step of this id, or any,
     /// has given something, because of where it leads.
     fn is_jumped(&self, id: Option<&Id>) -> bool {
-        self.run.is_predicted() && self.run.plan.is_jumped(self.run.frame_of(self.scope).procedure, id)
+        let procedure = self.run.frame_of(self.scope).procedure;
+        let any = || self.run.jumped.get(procedure.0 as usize) == Some(&true);
+        self.run.is_predicted() && any() && (id.is_none() || self.run.plan.is_jumped(procedure, id))
     }
 
     /// Whether this is a prediction, and a run that goes like it may lack something that is there or unknown here.
