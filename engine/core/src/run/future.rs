@@ -454,19 +454,6 @@ impl Run {
         place
     }
 
-    /// The call that the step at `path` stands in, the innermost.
-    pub fn call_around(&self, path: &StepPath) -> Option<&StepPath> {
-        let mut at = self.node_at(path);
-        while let Some(node) = at {
-            let Owner::Node(owner) = self.lane(self.node(node).lane).owner else { return None };
-            if matches!(self.step_of(owner).verb, Verb::Call { .. }) {
-                return Some(&self.node(owner).path);
-            }
-            at = Some(owner);
-        }
-        None
-    }
-
     /// Whether its procedure goes on if this step fails, so that what reads it may find another result than that of a success.
     pub fn survives_failure(&self, path: &StepPath) -> bool {
         let mut at = self.node_at(path);
