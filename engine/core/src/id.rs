@@ -146,6 +146,11 @@ impl FromStr for RunId {
 pub struct StepPath(Arc<str>);
 
 impl StepPath {
+    /// Whether it is of a step in what stands at `whole`: in its list, a branch, an item or a round.
+    pub fn is_inside(&self, whole: &StepPath) -> bool {
+        self.as_str().strip_prefix(whole.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']))
+    }
+
     /// The path of a step labelled `label` in the block at `prefix` (empty for the outermost).
     pub fn within(prefix: &str, label: &str) -> StepPath {
         if prefix.is_empty() { StepPath(label.into()) } else { StepPath(format!("{prefix}/{label}").into()) }

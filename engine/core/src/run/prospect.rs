@@ -80,7 +80,7 @@ impl Run {
     pub fn prospects(&self, path: &StepPath, now: Timestamp, assumed: &Assumed) -> Vec<Prospect> {
         let Some(node) = self.node_at(path) else { return Vec::new() };
         // At the step's own turn: what has run is known by then, so that what has not is absent.
-        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
+        let names = self.names(self.node(node).scope, now, None, false);
         let mut prospects = self.prospects_by(node, &names, now, assumed);
         let fails = |prospect: &Prospect| matches!(prospect.resolution, Resolution::Fail { .. });
         if names.may_lack() && !prospects.iter().any(fails) {

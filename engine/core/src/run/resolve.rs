@@ -291,7 +291,7 @@ impl Run {
     /// Whether the condition of a round will hold; `None` where that cannot be known.
     pub fn foresee(&self, path: &StepPath, now: Timestamp) -> Result<Option<bool>, Failure> {
         let Some((condition, node)) = self.judged(path) else { return Ok(None) };
-        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
+        let names = self.names(self.node(node).scope, now, None, false);
         match truth(condition, &names) {
             Ok(Truth::Yes) => Ok(Some(true)),
             Ok(Truth::No) => Ok(Some(false)),
@@ -303,7 +303,7 @@ impl Run {
     /// Why the judgement of a round fails in a run that lacks what it may lack.
     pub fn judges_without(&self, path: &StepPath, now: Timestamp) -> Option<Failure> {
         let (condition, node) = self.judged(path)?;
-        let names = InScope { lenient: false, now: Some(now), ..self.foreseen(self.node(node).scope) };
+        let names = self.names(self.node(node).scope, now, None, false);
         if !names.may_lack() {
             return None;
         }

@@ -472,10 +472,9 @@ impl Run {
     /// The undo of a whole takes the place of those of its parts, wherever other branches have put theirs between them.
     fn leave_undo_to(&mut self, whole: NodeIx) {
         let (path, born) = (self.node(whole).path.clone(), self.node(whole).born);
-        let inside = |part: &str| part.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['/', '[', '.']));
         let first = self.undoable.iter().rposition(|u| u.since < born).map_or(0, |before| before + 1);
         let since = self.undoable.split_off(first);
-        let others: Vec<Undoable> = since.into_iter().filter(|u| !inside(self.node(u.node).path.as_str())).collect();
+        let others: Vec<Undoable> = since.into_iter().filter(|u| !self.node(u.node).path.is_inside(&path)).collect();
         self.undoable.extend(others);
     }
 

@@ -262,12 +262,10 @@ impl<'p> Passed<'p> {
 
     /// The step inside a whole that ends more than the whole.
     fn end_within(&self, whole: &StepPath) -> Option<String> {
-        let inside =
-            |path: &StepPath| path.as_str().strip_prefix(whole.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']));
         let called = |path: &StepPath| self.plan.calls_to(path);
         let depth = called(whole);
         let goes_on = |step: &Step| matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
-        let mut within = self.seen.values().filter(|seen| inside(&seen.path) && !seen.does.is_empty());
+        let mut within = self.seen.values().filter(|seen| seen.path.is_inside(whole) && !seen.does.is_empty());
         within.find_map(|seen| match (self.plan.step(seen.step), &seen.path) {
             (step, path) if seen.fails().is_some() && !goes_on(step) => Some(format!("`{}` fails", path.label())),
             (Step { verb: Verb::Finish { .. }, .. }, path) if called(path) == depth => {

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::way::Way;
-use crate::id::StepPath;
 use crate::run::event::Timer;
 use crate::run::{Command, Fact, IllegalEvent};
 
@@ -37,10 +36,8 @@ impl Way {
             Command::Wake { timer: Timer::Decision { decision, .. }, .. } => self.run.decision(*decision)?.path.as_ref(),
             _ => None,
         }?;
-        let around =
-            |path: &StepPath| waiting.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with(['/', '.', '[']));
         let ends = |c: &&&Command| match c {
-            Command::Wake { timer: Timer::Step { path }, .. } => path == waiting || around(path) && !self.late,
+            Command::Wake { timer: Timer::Step { path }, .. } => path == waiting || waiting.is_inside(path) && !self.late,
             Command::Wake { timer: Timer::Run, .. } => !self.late,
             _ => false,
         };

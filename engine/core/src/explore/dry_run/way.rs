@@ -80,26 +80,23 @@ impl Way {
     pub fn walk(&mut self, world: &mut dyn World, sure: bool, budget: &mut Budget) -> Result<Next, IllegalEvent> {
         while self.run.outcome().is_none() && !budget.is_spent() {
             budget.events -= 1;
-            let Some(command) = self.next_command() else { break };
-            if self.held_back(&command).is_some_and(|path| !self.waits(path)) {
-                let ends = self.first_ends();
-                if ends.len() > 1 {
-                    return Ok(Next::Step(ends));
+            match self.next_commands().as_slice() {
+                [] => break,
+                [Command::Resolve { path }] => return Ok(Next::Step(vec![path.clone()])),
+                [command] => {
+                    if !self.answer(command, world, sure, budget)? {
+                        break;
+                    }
                 }
-            }
-            if let Command::Resolve { path } = command {
-                return Ok(Next::Step(vec![path]));
-            }
-            if !self.answer(&command, world, sure, budget)? {
-                break;
+                ends => return Ok(Next::Step(ends.iter().filter_map(|end| self.turn_of(end)).cloned().collect())),
             }
         }
         Ok(Next::Nothing)
     }
 
     /// What to answer next: everything that is due at once, the steps that stand first before others; then the earliest wait; then what
-    /// ends the things beside it, at last the waits whose time runs out. Deadlines never come in a prediction.
-    fn next_command(&self) -> Option<Command> {
+    /// ends the things beside it, which may be several; at last the waits whose time runs out. Deadlines never come in a prediction.
+    fn next_commands(&self) -> Vec<Command> {
         let (mut steps, mut ends, mut over, mut wakes) = (Vec::new(), false, None, Vec::new());
         for command in self.run.wanted() {
             match (command, self.held_back(command)) {
@@ -107,7 +104,7 @@ impl Way {
                 (_, Some(path)) if self.waits(path) => over = over.or(Some(command)),
                 (_, Some(_)) => ends = true,
                 (Command::Resolve { path }, None) => steps.push((path, command)),
-                (command, None) => return Some(command.clone()),
+                (command, None) => return vec![command.clone()],
             }
         }
         let step = match steps.as_slice() {
@@ -115,8 +112,10 @@ impl Way {
             [(_, step)] => Some(*step),
             several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
         };
-        let end = || if ends { self.first_ends().first().and_then(|path| self.command_of(path)) } else { None };
-        step.or_else(|| self.earliest(&wakes)).cloned().or_else(end).or_else(|| over.cloned())
+        match step.or_else(|| self.earliest(&wakes)) {
+            None if ends => self.first_ends(),
+            next => next.or(over).cloned().into_iter().collect(),
+        }
     }
 
     /// The step that a command is about, where that ends what runs beside it.
@@ -150,19 +149,19 @@ impl Way {
 
     /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for, and of
     /// attempts one stands for all.
-    fn first_ends(&self) -> Vec<StepPath> {
+    fn first_ends(&self) -> Vec<Command> {
         let held_back = self.run.wanted().filter_map(|command| Some((self.held_back(command)?, command)));
         let ends = held_back.filter(|(path, _)| !self.waits(path)).map(|(path, command)| (path, self.run.reach(path), command));
         let ends: Vec<(&StepPath, Reach, &Command)> = ends.collect();
         let alone = ends.iter().find(|(path, reach, _)| !ends.iter().any(|(other, ..)| other != path && reach.ends(other)));
-        if let Some((alone, ..)) = alone {
+        if let Some((.., alone)) = alone {
             return vec![(*alone).clone()];
         }
         let Some((first, first_reach, _)) = ends.first() else { return Vec::new() };
         let attempt = ends.iter().find(|(.., command)| matches!(command, Command::Perform { .. })).map(|(path, ..)| *path);
         let stands = |path: &StepPath, command: &Command| !matches!(command, Command::Perform { .. }) || attempt == Some(path);
         let against = ends.iter().filter(|(path, reach, _)| path == first || first_reach.ends(path) || reach.ends(first));
-        against.filter(|(path, _, command)| stands(path, command)).map(|(path, ..)| (*path).clone()).collect()
+        against.filter(|(path, _, command)| stands(path, command)).map(|(.., command)| (*command).clone()).collect()
     }
 
     /// Leaves a step that surely ends what runs beside it until everything else has had its turn. False where it was left already, or
@@ -172,7 +171,11 @@ impl Way {
     }
 
     fn postpone(&mut self, path: &StepPath, runs_out: bool) -> bool {
-        !self.postponed.contains_key(path) && self.postponed.insert(path.clone(), runs_out).is_none()
+        let is_new = !self.postponed.contains_key(path);
+        if is_new {
+            self.postponed.insert(path.clone(), runs_out);
+        }
+        is_new
     }
 
     fn holds_back(&self) -> bool {
