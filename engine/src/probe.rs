@@ -74,14 +74,14 @@ impl Probe {
 
 impl World for Probe {
     fn attempt(&mut self, run: &Run, path: &StepPath, sight: Sight) -> Told {
-        let because = |note: String| Told { end: None, note: Some(note) };
+        let because = |note: String| Told { end: None, note: Some(note), ..Told::default() };
         let Some(view) = run.find_step(path) else { return Told::default() };
         if view.step().effect > Effect::Read || matches!(view.step().verb, Verb::Notify { .. }) {
             return Told::default();
         }
         let key = (path.clone(), view.work().and_then(|work| Digest::of_json(&**work).ok()));
         if let Some(end) = self.seen.get(&key) {
-            return Told { end: Some(end.clone()), note: None };
+            return Told { end: Some(end.clone()), note: None, ..Told::default() };
         }
         let changes = |step: &StepView<'_>| step.step().effect.changes() && !step.step().verb.is_container();
         let begun = |step: &StepView<'_>| step.attempt() > 0 || matches!(step.standing(), Standing::Ended(StepOutcome::Succeeded));
@@ -95,7 +95,7 @@ impl World for Probe {
         }
         let Some(end) = self.perform(run, path) else { return Told::default() };
         self.seen.insert(key, end.clone());
-        Told { end: Some(end), note: Some("what it gives was looked up for this dry run".to_owned()) }
+        Told { end: Some(end), note: Some("what it gives was looked up for this dry run".to_owned()), ..Told::default() }
     }
 
     fn later(&self, _: &Run, path: &StepPath) -> Later {

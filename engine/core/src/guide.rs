@@ -408,7 +408,7 @@ fn leads(verb: &Verb) -> Vec<Option<Lead>> {
 
 /// The longest time that a step itself can take, that of people not counted; `None` of a step that takes none.
 pub fn longest(step: &Step) -> Option<Longest> {
-    let people = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_));
+    let people = step.verb.asks();
     if people { None } else { explore::longest(step, &[], None) }
 }
 

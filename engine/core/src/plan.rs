@@ -431,6 +431,11 @@ impl Verb {
     }
 
     /// Whether the verb only arranges other steps.
+    /// Whether people do it, or decide it.
+    pub fn asks(&self) -> bool {
+        matches!(self, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_))
+    }
+
     pub fn is_container(&self) -> bool {
         matches!(
             self,

@@ -25,7 +25,7 @@ pub mod task;
 mod unwind;
 pub mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -87,7 +87,11 @@ pub struct Run {
     ended: Vec<NodeIx>,
     /// Of a prediction, the ids of steps that a run may have ended before they gave anything: what stands beside them ended the whole,
     /// and how long anything takes is not known.
-    cut: BTreeSet<(ScopeIx, Id)>,
+    cut: BTreeMap<(ScopeIx, Id), bool>,
+    /// Of a prediction, whether the last event has failed the one item that stands for all of a loop, and the loop has borne it; and
+    /// whether it is not to.
+    borne_for_all: bool,
+    bears_none: bool,
     /// Of each procedure, whether a failure can lead a run of it past steps: see [`Plan::is_jumped`].
     jumped: Arc<[bool]>,
 }
@@ -164,7 +168,9 @@ impl Run {
             wants: BTreeMap::new(),
             fresh: Vec::new(),
             ended: Vec::new(),
-            cut: BTreeSet::new(),
+            cut: BTreeMap::new(),
+            borne_for_all: false,
+            bears_none: false,
         }
     }
 

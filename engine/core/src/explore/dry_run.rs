@@ -11,6 +11,7 @@
 //! makes them fail; what happens otherwise is not part of a dry run.
 
 mod beside;
+mod ends;
 mod longest;
 mod passed;
 mod seen;
@@ -64,8 +65,8 @@ pub trait World {
         false
     }
 
-    /// What the next of the people who are asked says, or that nobody says anything any more; `None` where people are taken to agree.
-    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>> {
+    /// What the next of the people who are asked says; `None` where people are taken to agree.
+    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Said> {
         let _ = (run, decision);
         None
     }
@@ -88,11 +89,21 @@ pub enum Sight {
     Open,
 }
 
+/// What somebody who is asked says.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// `None` where nobody says anything any more.
+    pub vote: Option<Vote>,
+    pub at: Timestamp,
+}
+
 /// What a [`World`] knows of an attempt.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     /// How it ends; `None` where nobody knows.
     pub end: Option<AttemptEnd>,
+    /// How long it takes; nothing where nobody knows.
+    pub takes: Duration,
     /// From where that is known, or why it is not: a note for people.
     pub note: Option<String>,
 }
@@ -455,7 +466,11 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
         let future = way.run.future(reads, undo);
         let left = |condition: &str| future.judges(condition, reads);
         let same = apart.iter_mut().find(|(other, at, with)| {
-            *at == path && *other == future && with.assumed.agrees(&way.assumed, &left) && (!hours || with.now == way.now)
+            *at == path
+                && *other == future
+                && with.assumed.agrees(&way.assumed, &left)
+                && (!hours || with.now == way.now)
+                && with.holds_back_as(&way)
         });
         match same {
             None => apart.push((future, path, way)),
@@ -463,8 +478,11 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
                 with.seen = seen::join(&with.seen, &way.seen);
                 with.count = with.count.saturating_add(way.count);
                 with.assumed = with.assumed.common(&way.assumed);
-                with.late |= way.late || with.now != way.now;
-                with.now = with.now.max(way.now);
+                if with.now != way.now {
+                    with.now = with.now.max(way.now);
+                    with.late_until = with.now;
+                }
+                with.late_until = with.late_until.max(way.late_until);
                 with.undo_differs |= way.undo_differs || !with.run.undoes_as(&way.run);
             }
         }
@@ -529,8 +547,7 @@ fn digest(dry: &DryRun) -> Option<Digest> {
 
 fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let step = plan.step(seen.step);
-    // A way on which it fails shows less of it.
-    let shown = seen.does.iter().find(|doing| doing.fails.is_none()).or(seen.does.first());
+    let shown = seen.shown();
     let work = shown.and_then(|doing| doing.work.clone());
     let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
     let verdict = seen.verdict();

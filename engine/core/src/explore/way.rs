@@ -595,7 +595,7 @@ impl Way {
             // It is about to end, and can be taken back afterwards.
             while way.run.outcome().is_none()
                 && let Some(choices) = way.settle()?
-                && let Some(best) = choices.first()
+                && let Some(best) = onward(&choices)
             {
                 way.take(best)?;
             }
@@ -608,7 +608,7 @@ impl Way {
         let changes = way.run.undoable();
         while let Some(choices) = way.settle()? {
             let lacks = way.seen.iter().any(|seen| matches!(seen, Seen::UndoLacks(..)));
-            match choices.first() {
+            match onward(&choices) {
                 Some(best) if way.run.undoable() == changes && !lacks => way.take(best)?,
                 _ => break,
             }
@@ -616,6 +616,11 @@ impl Way {
         self.cost += way.cost;
         Ok(way.seen)
     }
+}
+
+/// The first choice that leads on: to look again for what never comes to hold leads back to the same choice.
+fn onward(choices: &[Choice]) -> Option<&Choice> {
+    choices.iter().find(|choice| choice.turn.what != What::LooksAgain)
 }
 
 /// An attempt whose end nobody saw in time is unknown where it may have reached a server; what is told to people has no time.

@@ -12,7 +12,8 @@ use crate::id::{Id, StepPath};
 use crate::plan::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, Verify, WaitFor};
 use crate::value::{Map, Value};
 
-use super::state::{BlockRef, End, FrameIx, Inner, Lane, NodeIx, Owner, ScopeIx, ScopeKind, Stage, State};
+use super::event::StepOutcome;
+use super::state::{BlockRef, End, FrameIx, Inner, Lane, NodeIx, Owner, Scope, ScopeIx, ScopeKind, Stage, State};
 use super::{Command, Run};
 
 /// What the end of a step ends.
@@ -86,8 +87,8 @@ struct FutureScope {
     kind: ScopeKind,
     steps: BTreeMap<Id, Arc<Value>>,
     absent: BTreeMap<Id, String>,
-    /// Of the steps that gave something, those that may have been ended before.
-    cut: Vec<Id>,
+    /// Of the steps that gave something, those that may have been ended before, and whether they may have given something else.
+    cut: Vec<(Id, bool)>,
 }
 
 /// Which steps of each list read what, so that it can be told of any place of it what is read from there on.
@@ -124,7 +125,7 @@ impl Reads {
             let step = plan.step(*ix);
             last.names(place, &step.reads());
             last.conditions.extend(step.conditions().map(|condition| (condition.source.trim().to_owned(), place)));
-            if !step.gates.is_empty() || matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) {
+            if !step.gates.is_empty() || step.verb.asks() {
                 last.asks = Some(place);
             }
             for (inner, list) in lists(*ix, step) {
@@ -292,10 +293,10 @@ impl Run {
         };
         let steps = scope.steps.iter().filter(|(id, value)| self.is_read(ix, id, value, told));
         let absent = scope.absent.iter().filter(|(id, _)| self.is_read(ix, id, &Value::Null, told));
-        let cut = self.cut_in(ix).filter(|id| self.is_read(ix, id, &Value::Null, told));
+        let cut = self.cut_in(ix).filter(|(id, _)| self.is_read(ix, id, &Value::Null, told));
         FutureScope {
             kind,
-            cut: cut.cloned().collect(),
+            cut: cut.map(|(id, differs)| (id.clone(), differs)).collect(),
             steps: steps.map(|(id, value)| (id.clone(), value.clone())).collect(),
             absent: absent.map(|(id, why)| (id.clone(), why.clone())).collect(),
         }
@@ -303,13 +304,20 @@ impl Run {
 
     /// What never comes up once the step at `path` has failed or, where it is a `finish`, has run.
     pub fn reach(&self, path: &StepPath) -> Reach {
+        self.reach_of(path, Some(path))
+    }
+
+    /// What never comes up once `failing`, the step at `path` or one around it, has failed; the run, where it is no step.
+    pub fn reach_of(&self, path: &StepPath, failing: Option<&StepPath>) -> Reach {
         let mut reach = Reach { within: Arc::from(""), is_beside: false };
         let Some(mut node) = self.node_at(path) else { return reach };
         let finishes = matches!(self.step_of(node).verb, Verb::Finish { .. });
+        let mut fails = false;
         loop {
             let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
+            fails |= failing == Some(&self.node(node).path);
             let list = matches!(lane.block, BlockRef::OnFailure(_) | BlockRef::Finally(_) | BlockRef::Undo(_));
-            if !finishes && (list || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_))) {
+            if fails && !finishes && (list || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_))) {
                 reach.within = self.node(node).path.as_str().into();
                 return reach;
             }
@@ -317,7 +325,7 @@ impl Run {
             match (&self.step_of(owner).verb, &self.node(owner).inner) {
                 (Verb::Each(each), Inner::Each(items)) => {
                     reach.is_beside |= each.max_parallel > 1;
-                    if !finishes && items.failures < each.max_failures {
+                    if fails && !finishes && items.failures < each.max_failures {
                         reach.within = lane.prefix.clone();
                         return reach;
                     }
@@ -349,13 +357,66 @@ impl Run {
             end.as_str().get(around.len()..).and_then(|rest| rest.find('/')).map_or(end.as_str().len(), |at| around.len() + at);
         let own = end.as_str().get(..=own).unwrap_or_default();
         let beside = self.nodes.iter().filter(|node| below(&node.path) && !node.path.as_str().starts_with(own));
-        let cut: Vec<_> = beside.filter_map(|node| Some((node.scope, self.plan.step(node.step).id.clone()?))).collect();
-        self.cut.extend(cut);
+        self.cut_all(beside.map(|node| (node.scope, node.step)).collect());
     }
 
-    /// The ids of the steps of a scope that may have been ended before they gave anything.
-    pub(super) fn cut_in(&self, scope: ScopeIx) -> impl Iterator<Item = &Id> {
-        self.cut.iter().filter(move |(of, _)| *of == scope).map(|(_, id)| id)
+    /// The time of a whole is over, in a prediction: how much of what it holds had its turn by then, only a run can tell. What comes first
+    /// in it, and takes no time, had.
+    pub(super) fn cut_inside(&mut self, whole: NodeIx) {
+        let path = self.node(whole).path.clone();
+        let mut acted: Vec<u32> = Vec::new();
+        let mut cut: Vec<(ScopeIx, StepIx)> = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.path.is_inside(&path)) {
+            let first = matches!(self.lane(node.lane).owner, Owner::Node(owner) if owner == whole) && !acted.contains(&node.lane.0);
+            if !first || !matches!(self.plan.step(node.step).verb, Verb::Set(_) | Verb::Check(_)) {
+                acted.push(node.lane.0);
+                cut.push((node.scope, node.step));
+            }
+        }
+        self.cut_all(cut);
+    }
+
+    /// Steps, by their scopes, that may have been ended before they gave anything; what a round of a loop has given is seen outside it too,
+    /// and may then be that of another round.
+    fn cut_all(&mut self, steps: Vec<(ScopeIx, StepIx)>) {
+        let mut outside: BTreeMap<(ScopeIx, Id), bool> = BTreeMap::new();
+        for (mut scope, step) in steps {
+            let Some(id) = self.plan.step(step).id.clone() else { continue };
+            self.cut.entry((scope, id.clone())).or_insert(false);
+            while let Scope { kind: ScopeKind::Round, parent: Some(parent), .. } = self.scope(scope) {
+                scope = *parent;
+                outside.entry((scope, id.clone())).and_modify(|several| *several = true).or_insert(false);
+            }
+        }
+        for (seen, several) in outside {
+            *self.cut.entry(seen).or_insert(false) |= several;
+        }
+    }
+
+    /// The ids of the steps of a scope that may have been ended before they gave anything; and whether they may have given something else.
+    pub(super) fn cut_in(&self, scope: ScopeIx) -> impl Iterator<Item = (&Id, bool)> {
+        self.cut.iter().filter(move |((of, _), _)| *of == scope).map(|((_, id), differs)| (id, *differs))
+    }
+
+    /// Whether the item that stands for all of a loop has failed, and the loop, here, has borne it.
+    pub fn has_borne_for_all(&self) -> bool {
+        self.borne_for_all
+    }
+
+    /// The same event where it does not: there may be more items.
+    pub fn bear_no_failure(&mut self, bears_none: bool) {
+        (self.bears_none, self.borne_for_all) = (bears_none, false);
+    }
+
+    /// The wholes around a step that have failed.
+    pub fn failed_around(&self, path: &StepPath) -> impl Iterator<Item = &StepPath> {
+        let around = |node: &NodeIx| match self.lane(self.node(*node).lane).owner {
+            Owner::Node(owner) => Some(owner),
+            _ => None,
+        };
+        let wholes = std::iter::successors(self.node_at(path).and_then(|node| around(&node)), around);
+        let failed = |node: &NodeIx| matches!(self.node(*node).state, State::Ended(outcome) if !matches!(outcome, StepOutcome::Succeeded | StepOutcome::Skipped));
+        wholes.filter(failed).map(|node| &self.node(node).path)
     }
 
     fn is_read(&self, scope: ScopeIx, id: &Id, value: &Value, told: &Told<'_>) -> bool {

@@ -49,11 +49,15 @@ impl InScope<'_> {
         let Ok(id) = name.parse::<Id>() else { return Err(format!("{} is not the id of a step", quoted(name))) };
         let cut = self.least && self.may_be_cut(&id);
         if let Some(value) = self.given(&id).filter(|_| !cut) {
-            return Ok(if self.is_after_failures() { uncertain(value, &id) } else { value.clone() });
+            return Ok(match () {
+                () if self.may_be_another(&id) => named(value, &id),
+                () if self.is_after_failures() => uncertain(value, &id),
+                () => value.clone(),
+            });
         }
         let why = self.scopes().find_map(|scope| scope.absent.get(&id));
         let perhaps = !self.least && self.is_jumped(Some(&id));
-        if self.lenient && why.is_none() || perhaps || !cut && self.is_after_survived() {
+        if self.lenient && why.is_none() || perhaps || !cut && !self.least && self.is_after_survived() {
             return Ok(Value::Unknown(format!("steps.{id}")));
         }
         Err(match why {
@@ -93,12 +97,21 @@ impl InScope<'_> {
         let cut = || self.scope_ixs().any(|scope| self.run.cut_in(scope).next().is_some());
         // After the body, what a success jumps over is unknown anyway.
         let jumped = || !self.is_after_failures() && self.is_jumped(None);
-        self.run.is_predicted() && (jumped() || cut())
+        self.run.is_predicted() && (jumped() || cut() || self.is_after_survived())
     }
 
     /// Whether the step of this id may have been ended before it gave anything here.
     fn may_be_cut(&self, id: &Id) -> bool {
-        self.scope_ixs().any(|scope| self.run.cut_in(scope).any(|cut| cut == id))
+        self.cut_of(id).is_some()
+    }
+
+    /// Whether what it gave here may be what it gave in another round.
+    fn may_be_another(&self, id: &Id) -> bool {
+        self.cut_of(id) == Some(true)
+    }
+
+    fn cut_of(&self, id: &Id) -> Option<bool> {
+        self.scope_ixs().find_map(|scope| self.run.cut.get(&(scope, id.clone())).copied())
     }
 
     /// Whether what a step gives here may be absent in a real run that goes on.
@@ -159,6 +172,16 @@ impl InScope<'_> {
             Some(End::Completed | End::Finished { failed: false, .. }) => "succeeded",
             Some(end) => self.run.outcome_kind(end).name(),
         }
+    }
+}
+
+/// What a step gives, of which only the names are known.
+fn named(value: &Value, id: &Id) -> Value {
+    match value {
+        Value::Map(map) => {
+            Value::Map(map.keys().map(|name| (name.clone(), Value::Unknown(format!("steps.{id}.{name}")))).collect())
+        }
+        _ => Value::Unknown(format!("steps.{id}")),
     }
 }
 

@@ -328,7 +328,7 @@ impl Preview<'_> {
     fn after(&mut self, node: NodeIx, purpose: &Purpose) {
         let run = self.run.clone();
         let (step, at) = (run.step_of(node), run.node(node));
-        let asks = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_));
+        let asks = step.verb.asks();
         let last_gate = step.gates.last().map(|gate| gate.rule.as_str());
         let asked_again = match purpose {
             Purpose::Step => asks || last_gate.is_some(),
@@ -372,7 +372,7 @@ impl Preview<'_> {
             let path = StepPath::within(prefix, &step.label);
             let shown = self.upcoming(*ix, &path, scope);
             let shown = self.push(shown);
-            let decides = matches!(step.verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)) || !step.gates.is_empty();
+            let decides = step.verb.asks() || !step.gates.is_empty();
             if !shown || decides || !self.inside(step, &path, scope) {
                 return false;
             }

@@ -279,7 +279,7 @@ impl Run {
             self.remember(outer, &id, value);
         }
         self.scopes[outer.0 as usize].absent.extend(absent);
-        let cut: Vec<_> = self.cut_in(round).map(|id| (outer, id.clone())).collect();
+        let cut: Vec<_> = self.cut_in(round).map(|(id, differs)| ((outer, id.clone()), differs)).collect();
         self.cut.extend(cut);
     }
 
@@ -408,11 +408,13 @@ impl Run {
             Inner::Each(items) => {
                 let bad = !matches!(end, End::Completed | End::Stopped);
                 items.failures += u32::from(bad);
+                let for_all = bad && is_pattern(&items.items);
                 items.cut |= end == End::Stopped;
                 if end != End::Completed && (outward || matches!(items.worst, None | Some(End::Stopped))) {
                     items.worst = Some(end);
                 }
                 let failures = items.failures;
+                self.borne_for_all |= for_all && self.is_predicted() && failures <= self.tolerated(node);
                 if outward {
                     self.node_mut(node).stopping.get_or_insert(FailKind::Failed);
                 }
@@ -440,7 +442,10 @@ impl Run {
 
     /// How many items of an `each` may fail.
     fn tolerated(&self, node: NodeIx) -> u32 {
-        if let Verb::Each(each) = &self.step_of(node).verb { each.max_failures } else { 0 }
+        match &self.step_of(node).verb {
+            Verb::Each(each) if !self.bears_none => each.max_failures,
+            _ => 0,
+        }
     }
 
     /// All parts of a `parallel` or `each` have ended.

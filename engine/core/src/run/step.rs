@@ -33,7 +33,7 @@ impl Run {
             Resolution::Call { .. } => matches!(verb, Verb::Call { .. }),
             Resolution::Wait { .. } => matches!(verb, Verb::Wait(_)),
             Resolution::Enter => matches!(verb, Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. }),
-            Resolution::Ask => matches!(verb, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_)),
+            Resolution::Ask => verb.asks(),
             Resolution::Finish { .. } => matches!(verb, Verb::Finish { .. }),
         }
     }
@@ -395,6 +395,9 @@ impl Run {
         self.node_mut(node).note = Some(failure.clone());
         if self.node(node).open_lanes.is_empty() {
             return self.fail(node, FailKind::TimedOut, failure);
+        }
+        if self.is_predicted() {
+            self.cut_inside(node);
         }
         self.node_mut(node).stopping = Some(FailKind::TimedOut);
         self.halt_parts(node, Halt::Kill(FailKind::Cancelled));

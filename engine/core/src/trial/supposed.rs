@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::select;
 use crate::document::clipped;
-use crate::document::test::{Cancel, Case, StandIn, StandInEnd};
+use crate::document::test::{Case, StandIn, StandInEnd};
 use crate::explore::Supposed;
 use crate::limits;
 use crate::markdown::quoted;
@@ -33,8 +33,18 @@ pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
     let mut told = BTreeSet::new();
     that.retain(|one| told.insert(one.clone()));
     // When that is, among steps that take as long as they take, a dry run does not know.
-    let cancelled = |cancel: &Cancel| format!("it is cancelled {} after its start", format_duration(cancel.after));
-    Supposed { case: case.name.value.clone(), that, left_out: case.setting.cancel.as_ref().map(cancelled) }
+    let cancelled = case.setting.cancel.as_ref();
+    let cancelled = cancelled.map(|cancel| format!("it is cancelled {} after its start", format_duration(cancel.after)));
+    let crashes = case.setting.steps.iter().flat_map(|(_, list)| list).any(|one| one.end == StandInEnd::Crash);
+    let at_once = |step: &Step| match &step.verb {
+        Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
+        Verb::Each(each) => each.max_parallel > 1,
+        _ => false,
+    };
+    let lost =
+        (crashes && plan.steps.iter().any(at_once)).then(|| "what else is under way when the engine stops is lost too".to_owned());
+    let left_out: Vec<String> = cancelled.into_iter().chain(lost).collect();
+    Supposed { case: case.name.value.clone(), that, left_out: (!left_out.is_empty()).then(|| left_out.join(", and that ")) }
 }
 
 /// How an attempt goes wrong.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::play::{OPERATOR, reason};
 use super::select;
 use super::stand_in::{End, come_to, stand_in, whole};
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
-use crate::explore::{Later, Sight, Told, World};
+use crate::explore::{Later, Said, Sight, Told, World};
 use crate::id::StepPath;
 use crate::markdown::quoted;
 use crate::plan::{Verb, WaitFor};
@@ -28,14 +30,16 @@ impl StandIns<'_> {
         stand_in(self.0, path, StandIns::before(run, path))
     }
 
-    /// What people say to the question, one after the other. How often it was asked before, in earlier rounds, counts.
-    fn answers(&self, run: &Run, decision: &Decision) -> Option<&[Answer]> {
+    /// What people say to the question, one after the other, and how many of these answers were given. How often it was asked before, in
+    /// earlier rounds, counts.
+    fn answers(&self, run: &Run, decision: &Decision) -> Option<(&[Answer], usize)> {
         let path = decision.path.as_ref()?;
         let answers = select::best(&self.0.setting.answers, path)?;
         let of = whole(run, path);
         let same = |other: &&Arc<Decision>| other.path.as_ref().is_some_and(|path| whole(run, path) == of);
         let said: usize = run.decisions().iter().filter(same).map(|other| other.votes.len()).sum();
-        answers.get(said..)
+        let given = decision.votes.len();
+        Some((answers.get(said.saturating_sub(given)..)?, given))
     }
 }
 
@@ -44,14 +48,15 @@ impl World for StandIns<'_> {
         let Some(given) = self.given(run, path) else { return Told::default() };
         let note = Some(format!("what it comes to is taken from the case {}", quoted(&self.0.name.value)));
         if given.end == StandInEnd::Example {
-            return Told { end: None, note };
+            return Told { note, takes: given.takes, ..Told::default() };
         }
         let work = run.find_step(path).and_then(|view| view.work().cloned());
-        let end = match come_to(Some(given), work.as_deref(), path).0 {
+        let (end, takes) = come_to(Some(given), work.as_deref(), path);
+        let end = match end {
             End::As(end) | End::Then(end) => end,
             End::Crash => AttemptEnd::Unknown { why: "the engine stopped while it was under way".to_owned() },
         };
-        Told { end: Some(end), note }
+        Told { end: Some(end), takes, note }
     }
 
     fn takes_example(&self, run: &Run, path: &StepPath) -> bool {
@@ -60,16 +65,20 @@ impl World for StandIns<'_> {
         stand_in(self.0, path, before).is_some_and(|given| given.end == StandInEnd::Example)
     }
 
-    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Option<Vote>> {
-        let answer = self.answers(run, decision)?.first()?;
-        let Some(choice) = answer.say else { return Some(None) };
+    fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Said> {
+        let (answers, given) = self.answers(run, decision)?;
+        let answer = answers.get(given)?;
+        let after = |at: Timestamp, answer: &Answer| at.saturating_add(answer.after).unwrap_or(Timestamp::MAX);
+        let at = answers.iter().take(given + 1).fold(decision.requested_at, after);
+        let Some(choice) = answer.say else { return Some(Said { vote: None, at }) };
         let person = answer.by.as_ref().map_or_else(|| format!("{OPERATOR} {}", decision.votes.len() + 1), |by| by.value.clone());
         let by = Identity { means: Means::LocalUser { user: person.clone(), host: "test".to_owned() }, person };
-        Some(Some(Vote {
+        let vote = Vote {
             reason: reason(answer, choice),
             answers: if choice == Choice::Approve { answer.with.clone() } else { Default::default() },
             ..Vote::new(by, choice, decision.request.digest.clone())
-        }))
+        };
+        Some(Said { vote: Some(vote), at })
     }
 
     fn later(&self, run: &Run, path: &StepPath) -> Later {

@@ -140,7 +140,7 @@ impl World for FailsFirst {
         self.0.push((path.to_string(), sight));
         let failure = Failure { message: "no".to_owned(), at: None, detail: None };
         let first = !path.label().starts_with('z') && run.find_step(path).is_some_and(|step| step.attempt() == 0);
-        Told { end: first.then_some(AttemptEnd::Failed { failure, result: Value::Null }), note: None }
+        Told { end: first.then_some(AttemptEnd::Failed { failure, result: Value::Null }), note: None, ..Told::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The dry run as a table: a procedure, what is known before it runs, and what is said of each step.
 
 mod doubts;
+mod ends;
 
 use std::sync::Arc;
 
@@ -301,7 +302,7 @@ impl World for Seen {
     fn attempt(&mut self, _: &Run, path: &StepPath, sight: Sight) -> Told {
         let result = Value::Map(Map::from([("stdout".to_owned(), Value::text(self.0.to_string()))]));
         let end = (path.label() == "look" && sight == Sight::Clear).then_some(AttemptEnd::Succeeded { result });
-        Told { note: end.as_ref().map(|_| "seen".to_owned()), end }
+        Told { note: end.as_ref().map(|_| "seen".to_owned()), end, ..Told::default() }
     }
 
     fn later(&self, _: &Run, _: &StepPath) -> Later {

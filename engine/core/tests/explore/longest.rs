@@ -45,6 +45,9 @@ fn no_time_ends_what_follows_a_body() {
             "timeout: 5m\nsteps: [{id: b, exec: [b], effect: read, timeout: 7m}]\non_failure: [{id: g, group: [{id: mend, exec: [mend], effect: read}]}]\n",
             &[("run", "cannot be known")],
         ),
+        // Its timeout ends how long a step waits for people.
+        ("steps:\n- {id: a, timeout: 5m, approve: {question: x}}\n", &[("run", "5m")]),
+        ("steps:\n- {id: a, timeout: 2h, manual: {do: x, within: 1h}, irreversible: x}\n", &[("run", "1h")]),
         // A way that is shown leads there.
         (
             "steps:\n- {id: c, check: [{that: 1 > 2}]}\non_failure: [{id: mend, exec: [mend], effect: read, timeout: 2m}]\n",

@@ -281,6 +281,20 @@ fn a_wait_for_what_is_not_known_may_run_out_of_time() {
     assert_eq!(told, ["go fails or times out", "up runs out of time", "more never holds", "more[1]/again fails or times out"]);
 }
 
+/// Where it is looked at what taking back a change could find, nothing looks again without end.
+#[test]
+fn a_wait_in_vain_ends_behind_what_can_be_taken_back() {
+    let undo = "steps:\n- {id: s, exec: [a], undo: {exec: [b]}}\n";
+    let waits = "{id: w, wait: {until: 4 == 3, within: 5s}}";
+    for rest in [
+        format!("{undo}finally: [{waits}]\n"),
+        format!("{undo}finally: [{{group: [{waits}]}}]\n"),
+        format!("steps:\n- {{id: s, exec: [a], undo: [{waits}]}}\n- {{id: c, check: [{{that: 1 > 2}}], on_failure: rollback}}\n"),
+    ] {
+        assert!(walked(&plan(&rest)).extent.complete, "{rest}");
+    }
+}
+
 const GATES: &str = "apiVersion: runbook/v1
 kind: Workspace
 people: {ada: {}, ben: {}}

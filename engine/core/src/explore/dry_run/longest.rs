@@ -13,6 +13,7 @@ use crate::document::step::{OnTimeout, Retry};
 use crate::id::StepPath;
 use crate::limits;
 use crate::plan::{Plan, Procedure, Step, StepIx, Verb, WaitFor};
+use crate::run::decision::Purpose;
 use crate::value::format_duration;
 
 /// The longest time that a step can take, the time for people to answer included.
@@ -26,10 +27,6 @@ pub enum Longest {
 
 impl Longest {
     const NONE: Longest = Longest::Time(Duration::ZERO);
-
-    fn and(self, other: Option<Duration>) -> Longest {
-        self.then(other.map_or(Longest::WithoutEnd, Longest::Time))
-    }
 
     fn then(self, next: Longest) -> Longest {
         match (self, next) {
@@ -80,13 +77,23 @@ pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<
     };
     let asked = requests.iter().fold(own.unwrap_or(Longest::NONE), |longest, asked| {
         let rungs: Duration = asked.escalation.iter().map(|rung| rung.within).sum();
-        let within = asked.request.within.map(|within| match asked.request.on_timeout {
-            OnTimeout::Escalate => within.saturating_add(rungs),
-            OnTimeout::Fail | OnTimeout::Reject => within,
+        let within = asked.request.within.map_or(Longest::WithoutEnd, |within| {
+            Longest::Time(match asked.request.on_timeout {
+                OnTimeout::Escalate => within.saturating_add(rungs),
+                OnTimeout::Fail | OnTimeout::Reject => within,
+            })
         });
-        longest.and(within)
+        longest.then(if matches!(asked.purpose, Purpose::Gate { .. }) { within } else { ended(step, within) })
     });
     (own.is_some() || !requests.is_empty()).then_some(asked)
+}
+
+/// How long a step waits for people at most: its timeout ends that too.
+fn ended(step: &Step, within: Longest) -> Longest {
+    match step.timeout {
+        Some(timeout) if step.verb.asks() => within.min(Longest::Time(timeout)),
+        _ => within,
+    }
 }
 
 /// The same of a step that no way comes to, where a failure may: whom it asks is then known by the plan alone.
@@ -97,12 +104,13 @@ pub(super) fn unseen(step: &Step) -> Option<Longest> {
         Verb::Manual(manual) => Some((manual.within, manual.on_timeout)),
         _ => None,
     };
-    let asked = asks.into_iter().chain(step.gates.iter().map(|gate| (gate.within, gate.on_timeout)));
-    let time = |asked| match asked {
+    let time = |(within, on_timeout)| match (within, on_timeout) {
         (None, _) => Longest::WithoutEnd,
         (Some(_), OnTimeout::Escalate) => Longest::Unknown,
         (Some(within), OnTimeout::Fail | OnTimeout::Reject) => Longest::Time(within),
     };
+    let asks = asks.into_iter().map(|asked| ended(step, time(asked)));
+    let gates = step.gates.iter().map(|gate| time((gate.within, gate.on_timeout)));
     let own = match &step.verb {
         // How long it waits is a value.
         Verb::Wait(wait) if matches!(wait.what, WaitFor::Duration(_)) && wait.within.or(step.timeout).is_none() => {
@@ -110,7 +118,7 @@ pub(super) fn unseen(step: &Step) -> Option<Longest> {
         }
         _ => longest(step, &[], None),
     };
-    asked.fold(own, |sum, asked| Some(sum.unwrap_or(Longest::NONE).then(time(asked))))
+    asks.chain(gates).fold(own, |sum, asked| Some(sum.unwrap_or(Longest::NONE).then(asked)))
 }
 
 /// Every attempt to its timeout, and the whole back-off between them.

@@ -206,7 +206,7 @@ impl<'p> Passed<'p> {
             }
             Verb::Each(_) if self.items(seen.step, &seen.path) == 0 => Some(Why::Never(format!("`{label}` has no items"))),
             // Something in the items or branches before it ended the whole.
-            Verb::Each(_) | Verb::Parallel { .. } => self.end_within(&seen.path).map(|why| match self.bears_failures(step) {
+            Verb::Each(_) | Verb::Parallel { .. } => self.end_within(seen).map(|(_, why)| match self.bears_failures(step) {
                 true => Why::Perhaps(format!("only a failure in `{label}` leads here: {why}")),
                 false => Why::Never(why),
             }),
@@ -222,56 +222,117 @@ impl<'p> Passed<'p> {
         counts.map(|waves| waves.iter().fold(0, |sum: u32, wave| sum.saturating_add(*wave))).max().unwrap_or(0).min(most)
     }
 
-    /// What keeps every way from the step at this place of a list that was begun.
+    /// What keeps every way from the step at this place of a list that was begun: the last step before it that some way has come to.
     fn why(&self, list: &[StepIx], place: usize, prefix: &str) -> Option<Why> {
         let before = list.get(..place)?;
-        let position = |target: StepIx| list.iter().position(|ix| *ix == target);
+        let runs = |ix: &StepIx| self.at(prefix, *ix).filter(|seen| !seen.does.is_empty());
+        let (at, seen) = (0..).zip(before).filter_map(|(at, ix)| Some((at, runs(ix)?))).last()?;
+        let step = self.plan.step(seen.step);
         // There each goes on after a failure, with the next one.
         let beside = prefix.ends_with("~on_failure") || prefix.ends_with("~finally");
-        let mut why = None;
-        for ix in before {
-            let step = self.plan.step(*ix);
-            let Some(seen) = self.at(prefix, *ix).filter(|seen| !seen.does.is_empty()) else { continue };
-            let jumps = step.next.filter(|next| position(*next).is_some_and(|to| to > place));
-            let goes_on = beside || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
-            why = why.or_else(|| match (&step.verb, jumps) {
-                _ if seen.fails().is_some() && !goes_on => Some(format!("`{}` fails", step.label)),
-                (Verb::Finish { .. }, _) => Some(format!("`{}` ends {}", step.label, ended(self.plan, &seen.path))),
-                (_, Some(next)) => Some(format!("`{}` goes on with `{}`", step.label, self.plan.step(next).label)),
-                _ if step.verb.is_container() => self.end_within(&seen.path),
-                _ => None,
-            });
-        }
-        let why = why?;
-        // After a failure that is passed over, or leads elsewhere, a run may come here nevertheless.
-        let leads_here = |ix: &&StepIx| {
-            let step = self.plan.step(**ix);
-            let here = match step.on_failure {
-                _ if beside => step.next.is_some() || step.verb.is_container(),
-                OnFailure::Next(target) => position(target).is_some_and(|to| to <= place),
-                OnFailure::Continue => step.next.is_some() || step.verb.is_container(),
-                _ => false,
-            };
-            here || (step.verb.is_container() && self.bears_failures(step))
+        let position = |target: StepIx| list.iter().position(|ix| *ix == target);
+        let leads_past = |target: StepIx| position(target).is_some_and(|to| to > place);
+        let leads_here = |target: StepIx, from: usize| position(target).is_some_and(|to| from < to && to <= place);
+        let fails = seen.does.iter().any(|doing| doing.fails.is_some());
+        let inner = self.end_within(seen);
+        let why = match (&step.verb, &inner) {
+            (Verb::Finish { .. }, _) => format!("`{}` ends {}", step.label, ended(self.plan, &seen.path)),
+            (_, Some((_, why))) => why.clone(),
+            _ => match (fails, &step.on_failure, step.next) {
+                (true, OnFailure::Next(target), _) if leads_past(*target) => {
+                    format!("`{}` fails and goes on with `{}`", step.label, self.plan.step(*target).label)
+                }
+                (false, _, Some(next)) if leads_past(next) => {
+                    format!("`{}` goes on with `{}`", step.label, self.plan.step(next).label)
+                }
+                _ => format!("`{}` fails", step.label),
+            },
         };
-        Some(match before.iter().find(leads_here) {
-            Some(ix) => Why::Perhaps(format!("only a failure of `{}` leads here: {why}", self.plan.step(*ix).label)),
+        // After a failure that is passed over, or leads elsewhere, a run may come here nevertheless.
+        let jumps = before.iter().take(at).find(|ix| match self.plan.step(**ix).on_failure {
+            OnFailure::Next(target) => leads_here(target, at),
+            _ => false,
+        });
+        let goes_on = match step.on_failure {
+            OnFailure::Next(target) => leads_here(target, at),
+            OnFailure::Continue => true,
+            _ => beside,
+        };
+        let slips = match (&step.verb, &inner) {
+            (Verb::Finish { .. }, _) => false,
+            (_, Some((end, _))) => goes_on || self.slips_past(seen.step, &seen.path, end),
+            // What surely fails does not go on elsewhere.
+            _ => goes_on && !fails,
+        };
+        Some(match jumps.map(|ix| self.plan.step(*ix)).or(slips.then_some(step)) {
+            Some(step) => Why::Perhaps(format!("only a failure of `{}` leads here: {why}", step.label)),
             None => Why::Never(why),
         })
     }
 
-    /// The step inside a whole that ends more than the whole.
-    fn end_within(&self, whole: &StepPath) -> Option<String> {
+    /// The step inside a whole that ends more than the whole, and how.
+    fn end_within(&self, whole: &Seen) -> Option<(&StepPath, String)> {
+        if !self.plan.step(whole.step).verb.is_container() {
+            return None;
+        }
         let called = |path: &StepPath| self.plan.calls_to(path);
-        let depth = called(whole);
-        let goes_on = |step: &Step| matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
-        let mut within = self.seen.values().filter(|seen| seen.path.is_inside(whole) && !seen.does.is_empty());
-        within.find_map(|seen| match (self.plan.step(seen.step), &seen.path) {
-            (step, path) if seen.fails().is_some() && !goes_on(step) => Some(format!("`{}` fails", path.label())),
-            (Step { verb: Verb::Finish { .. }, .. }, path) if called(path) == depth => {
-                Some(format!("`{}` ends {}", path.label(), ended(self.plan, path)))
+        let depth = called(&whole.path);
+        let within: Vec<&&Seen> =
+            self.seen.values().filter(|seen| seen.path.is_inside(&whole.path) && !seen.does.is_empty()).collect();
+        let finish =
+            within.iter().find(|seen| matches!(self.plan.step(seen.step).verb, Verb::Finish { .. }) && called(&seen.path) == depth);
+        let fails = || within.iter().find(|seen| seen.fails().is_some() && !self.is_borne(seen, &within) && self.ends_list(seen));
+        let called_end = || {
+            let ends = |seen: &&&&Seen| matches!(self.plan.step(seen.step).verb, Verb::Finish { .. });
+            within.iter().find(ends).filter(|_| whole.always_fails())
+        };
+        match (finish, whole.fails().is_some()) {
+            (Some(end), _) => Some((&end.path, format!("`{}` ends {}", end.path.label(), ended(self.plan, &end.path)))),
+            (None, true) => None,
+            (None, false) => {
+                let end = fails();
+                end.map(|end| (&end.path, format!("`{}` fails", end.path.label())))
+                    .or_else(|| called_end().map(|end| (&end.path, format!("`{}` fails", whole.path.label()))))
             }
-            _ => None,
+        }
+    }
+
+    /// Whether a step that fails ends its list with that.
+    fn ends_list(&self, seen: &Seen) -> bool {
+        let tidies = |list: &str| seen.path.as_str().rsplit('/').nth(1).is_some_and(|own| own.ends_with(list));
+        let goes_on = matches!(self.plan.step(seen.step).on_failure, OnFailure::Continue | OnFailure::Next(_));
+        !goes_on && !["~on_failure", "~finally"].iter().any(|list| tidies(list))
+    }
+
+    /// Whether something around a step that fails goes on after it.
+    fn is_borne(&self, failing: &Seen, within: &[&&Seen]) -> bool {
+        let mut around = within.iter().filter(|whole| failing.path.is_inside(&whole.path));
+        around.any(|whole| match self.plan.step(whole.step) {
+            Step { verb: Verb::Each(each), .. } if each.max_failures > 0 && !whole.always_fails() => true,
+            _ => !self.ends_list(whole),
+        })
+    }
+
+    /// Whether a failure inside a whole can lead a run past the step in it that ends it.
+    fn slips_past(&self, ix: StepIx, path: &StepPath, end: &StepPath) -> bool {
+        let step = self.plan.step(ix);
+        let finishes =
+            self.seen.iter().any(|((path, ix), _)| path == end && matches!(self.plan.step(*ix).verb, Verb::Finish { .. }));
+        if finishes && matches!(&step.verb, Verb::Each(each) if each.max_failures > 0) {
+            return true;
+        }
+        let holds = |own: &StepPath| own == end || end.is_inside(own);
+        self.lists(ix, path).into_iter().any(|(list, prefix, _)| {
+            let own = |ix: &StepIx| StepPath::within(&prefix, &self.plan.step(*ix).label);
+            let Some(at) = list.iter().position(|ix| holds(&own(ix))) else { return false };
+            let position = |target: StepIx| list.iter().position(|ix| *ix == target);
+            let jumps = list.iter().take(at).any(|ix| match self.plan.step(*ix).on_failure {
+                OnFailure::Next(target) => position(target).is_some_and(|to| to > at),
+                _ => false,
+            });
+            let Some(holder) = list.get(at).filter(|ix| own(ix) != *end) else { return jumps };
+            let goes_on = matches!(self.plan.step(*holder).on_failure, OnFailure::Continue | OnFailure::Next(_));
+            jumps || goes_on || self.slips_past(*holder, &own(holder), end)
         })
     }
 

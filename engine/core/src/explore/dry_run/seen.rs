@@ -49,6 +49,8 @@ pub(super) struct Doing {
     /// Why it may not start at this hour.
     pub closed: Option<String>,
     pub fails: Option<String>,
+    /// Whether a part of it fails, and it for that.
+    pub is_broken: bool,
     pub work: Option<Work>,
     pub requests: Vec<PredictedRequest>,
     /// How long it waits, where that is known.
@@ -64,7 +66,7 @@ pub(super) struct Doing {
 
 impl Seen {
     pub fn verdict(&self) -> Verdict {
-        let Some(first) = self.does.first() else {
+        let Some(shown) = self.shown() else {
             return match (&self.skipped, &self.doubt) {
                 (Some(because), None) if self.always => Verdict::WouldSkip { because: because.clone() },
                 _ => self.in_doubt(),
@@ -79,17 +81,23 @@ impl Seen {
                 open.push(clause);
             }
         }
-        let failing = self.does.iter().find_map(|doing| doing.fails.as_ref()).filter(|_| self.fails().is_none());
-        // Where it fails it has none.
-        let first = self.does.iter().find(|doing| doing.fails.is_none()).unwrap_or(first);
-        let mut works = self.does.iter().filter(|doing| doing.fails.is_none()).map(|doing| &doing.work);
+        let acts = shown.work.is_some();
+        let differs = |doing: &&Doing| self.fails().is_none() || acts && doing.work.is_none();
+        let failing = self.does.iter().filter(differs).find_map(|doing| doing.fails.as_ref());
+        let mut works = self.does.iter().filter(|doing| doing.fails.is_none() || acts && doing.work.is_some());
         let because = match (open.is_empty(), failing) {
             (false, _) => open.join("; "),
-            _ if works.any(|work| *work != first.work) => "what it runs with depends on the way before it".to_owned(),
+            _ if works.any(|doing| doing.work != shown.work) => "what it runs with depends on the way before it".to_owned(),
             (_, Some(why)) => format!("on some ways it fails: {why}"),
             (_, None) => return Verdict::WouldRun,
         };
         Verdict::CannotKnow { because }
+    }
+
+    /// The way of which most can be told: on one on which it fails it may never come to do anything.
+    pub fn shown(&self) -> Option<&Doing> {
+        let well = self.does.iter().find(|doing| doing.fails.is_none());
+        well.or_else(|| self.does.iter().find(|doing| doing.work.is_some())).or(self.does.first())
     }
 
     fn in_doubt(&self) -> Verdict {
@@ -101,6 +109,11 @@ impl Seen {
     pub fn fails(&self) -> Option<&String> {
         let first = self.does.first()?.fails.as_ref();
         first.filter(|_| self.does.iter().all(|doing| doing.fails.is_some()))
+    }
+
+    /// Whether it, or a part of it, ends it badly on every way on which it runs.
+    pub fn always_fails(&self) -> bool {
+        !self.does.is_empty() && self.does.iter().all(|doing| doing.fails.is_some() || doing.is_broken)
     }
 
     /// What is also seen of the same step on other ways.

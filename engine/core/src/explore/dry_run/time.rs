@@ -1,50 +1,80 @@
 //! Waits, and the times that are over before them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::way::Way;
+use crate::id::StepPath;
 use crate::run::event::Timer;
-use crate::run::{Command, Fact, IllegalEvent};
+use crate::run::{Command, IllegalEvent};
 
 impl Way {
-    /// The time of a timer has come, or before it that of something around it. False where it never does.
-    pub(super) fn runs_out(&mut self, timer: Timer) -> Result<bool, IllegalEvent> {
-        let wakes: Vec<Command> = self.run.wanted().filter(|command| matches!(command, Command::Wake { .. })).cloned().collect();
-        let wakes: Vec<&Command> = wakes.iter().collect();
-        let own = wakes.iter().find(|command| matches!(command, Command::Wake { timer: of, .. } if *of == timer));
-        let Some(own) = own else { return Ok(false) };
-        let Command::Wake { timer, at } = self.over_before(own, &wakes).unwrap_or(own) else { return Ok(false) };
-        // What else goes on has not had that time.
-        self.late = true;
-        self.now = self.now.max(*at);
-        self.record(Fact::TimerFired { timer: timer.clone() })?;
-        Ok(true)
+    /// The wait that is over first. One before which something around it runs out is held back for that.
+    pub(super) fn next_wait(&mut self) -> Result<Option<Command>, IllegalEvent> {
+        loop {
+            let waits = self.run.wanted().filter_map(|command| match command {
+                Command::Wake { timer: timer @ (Timer::Wait { path, .. } | Timer::Retry { path, .. }), at } => {
+                    Some((path, timer, *at))
+                }
+                _ => None,
+            });
+            let earliest = waits.filter(|(path, ..)| !self.held_back.holds(path)).min_by_key(|(.., at)| *at);
+            let Some((path, timer, at)) = earliest.map(|(path, timer, at)| (path.clone(), timer.clone(), at)) else {
+                return Ok(None);
+            };
+            match self.over_before(&timer, at) {
+                None => return Ok(Some(Command::Wake { timer, at })),
+                Some((end, sure)) => {
+                    if !sure {
+                        let mut other = self.apart();
+                        other.passes(&timer, at)?;
+                        self.forks.push(other);
+                    }
+                    self.hold_back_for(&path, end);
+                }
+            }
+        }
     }
 
-    /// The wait that is over first, or the time of something around it, where that is over before.
-    pub(super) fn earliest<'c>(&self, wakes: &[&'c Command]) -> Option<&'c Command> {
-        let waits = |c: &&&Command| matches!(c, Command::Wake { timer: Timer::Wait { .. } | Timer::Retry { .. }, .. });
-        let wait = *wakes.iter().filter(waits).min_by_key(|c| due(c))?;
-        Some(self.over_before(wait, wakes).unwrap_or(wait))
-    }
-
-    /// The time of a step that waits, or of something around it, that is over when the wait is. That of what stands around it began no
-    /// later, and a run comes to the wait no earlier than a prediction that is not late.
-    fn over_before<'c>(&self, wait: &Command, wakes: &[&'c Command]) -> Option<&'c Command> {
-        let waiting = match wait {
-            Command::Wake { timer: Timer::Wait { path, .. } | Timer::Retry { path, .. } | Timer::Step { path }, .. } => Some(path),
-            Command::Wake { timer: Timer::Decision { decision, .. }, .. } => self.run.decision(*decision)?.path.as_ref(),
+    /// A timer that runs, and when its time comes.
+    pub(super) fn wake(&self, timer: &Timer) -> Option<(Timer, Timestamp)> {
+        self.run.wanted().find_map(|command| match command {
+            Command::Wake { timer: of, at } if of == timer => Some((of.clone(), *at)),
             _ => None,
-        }?;
-        let ends = |c: &&&Command| match c {
-            Command::Wake { timer: Timer::Step { path }, .. } => path == waiting || waiting.is_inside(path) && !self.late,
-            Command::Wake { timer: Timer::Run, .. } => !self.late,
-            _ => false,
-        };
-        wakes.iter().filter(ends).filter(|end| due(end) <= due(wait)).min_by_key(|c| due(c)).copied()
+        })
     }
-}
 
-fn due(command: &Command) -> Timestamp {
-    if let Command::Wake { at, .. } = command { *at } else { Timestamp::MAX }
+    /// The time of a step that waits, or of something around it, that is over when the wait is, and whether that is sure: a run that began
+    /// that time comes to the wait no earlier than this way, unless this has lost time in between.
+    pub(super) fn over_before(&self, wait: &Timer, until: Timestamp) -> Option<(Timer, bool)> {
+        let waiting: &StepPath = match wait {
+            Timer::Wait { path, .. } | Timer::Retry { path, .. } | Timer::Step { path } => path,
+            Timer::Decision { decision, .. } => self.run.decision(*decision)?.path.as_ref()?,
+            Timer::Run => return None,
+        };
+        let ends = self.run.wanted().filter_map(|command| match command {
+            Command::Wake { timer, at } if timer != wait && *at <= until => {
+                let is_around = match timer {
+                    Timer::Step { path } => path == waiting || waiting.is_inside(path),
+                    timer => *timer == Timer::Run,
+                };
+                is_around.then_some((timer, at))
+            }
+            _ => None,
+        });
+        let (end, at) = ends.min_by_key(|(_, at)| *at)?;
+        let own = matches!(end, Timer::Step { path } if path == waiting);
+        let begun = self.length(end).and_then(|length| at.checked_sub(length).ok());
+        Some((end.clone(), own || begun.is_some_and(|begun| begun >= self.late_until)))
+    }
+
+    /// The whole time that something around a wait has.
+    fn length(&self, timer: &Timer) -> Option<Duration> {
+        match timer {
+            Timer::Run => self.run.plan().main().timeout,
+            Timer::Step { path } => self.run.find_step(path)?.step().timeout,
+            _ => None,
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! One way through a plan: the machine, what was assumed to come here, and what it has shown on the way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ends::{HeldBack, Turn};
 use super::passed;
 use super::seen::{self, Doing, History, Parts, Seen};
 use super::{Budget, Later, PredictedEnd, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
@@ -16,7 +16,7 @@ use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
 use crate::run::view::Standing;
-use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Reach, Run};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::{Map, Value};
 
 #[derive(Clone)]
@@ -29,13 +29,13 @@ pub(super) struct Way {
     pub count: u64,
     /// Whether among them are some that would take other changes back.
     pub undo_differs: bool,
-    /// Steps that end what runs beside them, as is known already: the others go first, as they may in a real run. And whether that is
-    /// because a time runs out.
-    postponed: BTreeMap<StepPath, bool>,
-    /// Whether `now` may be later than a run is that has come as far: something was held back while time passed.
-    pub late: bool,
+    pub held_back: HeldBack,
+    /// Until then more time may have passed than a run needs that comes as far: something was held back meanwhile.
+    pub late_until: Timestamp,
     /// Other ways that have left this one since it was last asked.
     pub forks: Vec<Way>,
+    /// Whether it came to a loop that is shown once, and bears failures.
+    bears_for_all: bool,
     examples: bool,
 }
 
@@ -56,9 +56,10 @@ impl Way {
             now,
             count: 1,
             undo_differs: false,
-            postponed: BTreeMap::new(),
-            late: false,
+            held_back: HeldBack::default(),
+            late_until: Timestamp::MIN,
             forks: Vec::new(),
+            bears_for_all: false,
             examples,
         }
     }
@@ -67,12 +68,26 @@ impl Way {
         let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
         let mut about: Vec<StepPath> = self.subject(&event.fact).into_iter().collect();
+        let before = self.bears_for_all.then(|| self.apart());
         self.run.apply(&event)?;
-        if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
-            let waits = self.run.steps().filter(|view| matches!(view.step().verb, Verb::Wait(_)));
-            about.extend(waits.map(|view| view.path().clone()));
+        if let Some(mut other) = before
+            && self.run.has_borne_for_all()
+        {
+            self.run.bear_no_failure(false);
+            other.run.bear_no_failure(true);
+            other.record(event.fact.clone())?;
+            other.run.bear_no_failure(false);
+            self.forks.push(other);
         }
-        about.iter().for_each(|path| self.tell_failure(path));
+        if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
+            let stopped = self.run.steps().filter(|view| !view.step().verb.is_container());
+            about.extend(stopped.map(|view| view.path().clone()));
+        }
+        for path in about {
+            self.tell_failure(&path);
+            let broken: Vec<StepPath> = self.run.failed_around(&path).cloned().collect();
+            broken.iter().for_each(|whole| self.change(whole, |doing| doing.is_broken = true));
+        }
         Ok(())
     }
 
@@ -80,112 +95,14 @@ impl Way {
     pub fn walk(&mut self, world: &mut dyn World, sure: bool, budget: &mut Budget) -> Result<Next, IllegalEvent> {
         while self.run.outcome().is_none() && !budget.is_spent() {
             budget.events -= 1;
-            match self.next_commands().as_slice() {
-                [] => break,
-                [Command::Resolve { path }] => return Ok(Next::Step(vec![path.clone()])),
-                [command] => {
-                    if !self.answer(command, world, sure, budget)? {
-                        break;
-                    }
-                }
-                ends => return Ok(Next::Step(ends.iter().filter_map(|end| self.turn_of(end)).cloned().collect())),
+            match self.next()? {
+                Turn::Answer(Command::Resolve { path }) => return Ok(Next::Step(vec![path])),
+                Turn::Answer(command) if self.answer(&command, world, sure, budget)? => {}
+                Turn::Ends(paths) if !paths.is_empty() => return Ok(Next::Step(paths)),
+                Turn::Answer(_) | Turn::Ends(_) => break,
             }
         }
         Ok(Next::Nothing)
-    }
-
-    /// What to answer next: everything that is due at once, the steps that stand first before others; then the earliest wait; then what
-    /// ends the things beside it, which may be several; at last the waits whose time runs out. Deadlines never come in a prediction.
-    fn next_commands(&self) -> Vec<Command> {
-        let (mut steps, mut ends, mut over, mut wakes) = (Vec::new(), false, None, Vec::new());
-        for command in self.run.wanted() {
-            match (command, self.held_back(command)) {
-                (Command::Wake { .. }, _) => wakes.push(command),
-                (_, Some(path)) if self.waits(path) => over = over.or(Some(command)),
-                (_, Some(_)) => ends = true,
-                (Command::Resolve { path }, None) => steps.push((path, command)),
-                (command, None) => return vec![command.clone()],
-            }
-        }
-        let step = match steps.as_slice() {
-            [] => None,
-            [(_, step)] => Some(*step),
-            several => several.iter().min_by_key(|(path, _)| self.run.place(path)).map(|(_, step)| *step),
-        };
-        match step.or_else(|| self.earliest(&wakes)) {
-            None if ends => self.first_ends(),
-            next => next.or(over).cloned().into_iter().collect(),
-        }
-    }
-
-    /// The step that a command is about, where that ends what runs beside it.
-    fn held_back<'w>(&'w self, command: &'w Command) -> Option<&'w StepPath> {
-        if self.postponed.is_empty() {
-            return None;
-        }
-        self.turn_of(command).filter(|path| self.postponed.contains_key(*path))
-    }
-
-    /// The step whose turn it is by a command.
-    fn turn_of<'w>(&'w self, command: &'w Command) -> Option<&'w StepPath> {
-        match command {
-            Command::Resolve { path }
-            | Command::Conclude { path }
-            | Command::Judge { path, .. }
-            | Command::Perform { path, .. } => Some(path),
-            Command::Await { decision } => self.run.decision(*decision)?.path.as_ref(),
-            _ => None,
-        }
-    }
-
-    fn command_of(&self, path: &StepPath) -> Option<Command> {
-        self.run.wanted().find(|command| self.turn_of(command).is_some_and(|of| of == path)).cloned()
-    }
-
-    /// Whether it is held back until its time runs out.
-    fn waits(&self, path: &StepPath) -> bool {
-        self.postponed.get(path) == Some(&true)
-    }
-
-    /// Of the steps that end what runs beside them, those of which each may come first: one that ends no other is not waited for, and of
-    /// attempts one stands for all.
-    fn first_ends(&self) -> Vec<Command> {
-        let held_back = self.run.wanted().filter_map(|command| Some((self.held_back(command)?, command)));
-        let ends = held_back.filter(|(path, _)| !self.waits(path)).map(|(path, command)| (path, self.run.reach(path), command));
-        let ends: Vec<(&StepPath, Reach, &Command)> = ends.collect();
-        let alone = ends.iter().find(|(path, reach, _)| !ends.iter().any(|(other, ..)| other != path && reach.ends(other)));
-        if let Some((.., alone)) = alone {
-            return vec![(*alone).clone()];
-        }
-        let Some((first, first_reach, _)) = ends.first() else { return Vec::new() };
-        let attempt = ends.iter().find(|(.., command)| matches!(command, Command::Perform { .. })).map(|(path, ..)| *path);
-        let stands = |path: &StepPath, command: &Command| !matches!(command, Command::Perform { .. }) || attempt == Some(path);
-        let against = ends.iter().filter(|(path, reach, _)| path == first || first_reach.ends(path) || reach.ends(first));
-        against.filter(|(path, _, command)| stands(path, command)).map(|(.., command)| (*command).clone()).collect()
-    }
-
-    /// Leaves a step that surely ends what runs beside it until everything else has had its turn. False where it was left already, or
-    /// nothing runs beside it.
-    fn hold_back(&mut self, path: &StepPath) -> bool {
-        self.run.reach(path).is_beside && self.postpone(path, false)
-    }
-
-    fn postpone(&mut self, path: &StepPath, runs_out: bool) -> bool {
-        let is_new = !self.postponed.contains_key(path);
-        if is_new {
-            self.postponed.insert(path.clone(), runs_out);
-        }
-        is_new
-    }
-
-    fn holds_back(&self) -> bool {
-        self.run.wanted().any(|command| self.held_back(command).is_some())
-    }
-
-    /// The first of this place and of where the steps stand that it would come to next, those that it holds back among them.
-    pub fn first_place_ahead(&self, place: Vec<u32>) -> Vec<u32> {
-        let ahead = self.run.wanted().filter_map(|command| Some(self.run.place(self.turn_of(command)?)));
-        ahead.fold(place, |first, place| first.min(place))
     }
 
     /// False where there is no answer.
@@ -197,9 +114,15 @@ impl Way {
                 // Asked before it begins: what an answer rests on is how often the step was tried before.
                 let told = world.attempt(&self.run, path, self.sight(path, sure));
                 told.note.iter().for_each(|note| self.note(path, note));
-                let fails = told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. }));
+                // Of an end that nobody saw it is asked, or the step is done again.
+                let fails =
+                    told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. }));
                 let retry = self.run.find_step(path).and_then(|view| view.step().retry.as_ref().map(|retry| retry.attempts));
                 if fails && *attempt >= retry.unwrap_or(1) && self.hold_back(path) {
+                    return Ok(true);
+                }
+                let until = self.now.saturating_add(told.takes).unwrap_or(self.now);
+                if self.hold_back_within(path, &Timer::Retry { path: path.clone(), attempt: *attempt }, until) {
                     return Ok(true);
                 }
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
@@ -207,6 +130,7 @@ impl Way {
                     Some(end) => end,
                     None => AttemptEnd::Succeeded { result: self.predicted(path, world) },
                 };
+                self.takes_until(path, until);
                 Fact::AttemptFinished { path: path.clone(), attempt: *attempt, end }
             }
             Command::Stop { path, attempt } => {
@@ -248,32 +172,32 @@ impl Way {
                     self.show_request(open.clone(), budget);
                 }
                 let Some(open) = self.run.decision(*decision) else { return Ok(false) };
-                let said = world.vote(&self.run, open).map(|vote| vote.map(|vote| self.run.check_vote(*decision, &vote)));
-                let rung = open.rung;
-                if let Some(path) = open.path.clone() {
-                    let held_back = match &said {
-                        Some(Some(Ok(decision::Verdict::Record(Fact::Decided { vote, .. })))) => {
-                            vote.choice == Choice::Reject && self.hold_back(&path)
-                        }
-                        // Whatever runs beside it has until then.
-                        Some(None) => self.postpone(&path, true),
-                        _ => false,
-                    };
-                    if held_back {
+                let timer = Timer::Decision { decision: *decision, rung: open.rung };
+                let (path, said) = (open.path.clone(), world.vote(&self.run, open));
+                let Some(said) = said else {
+                    let vote = self.assumed_vote(*decision, world);
+                    self.record(Fact::Decided { decision: *decision, vote })?;
+                    return Ok(true);
+                };
+                let at = said.at.max(self.now);
+                let in_time = self.wake(&timer).is_none_or(|(_, due)| at < due);
+                // What is said in vain, or too late, changes nothing.
+                let said = said.vote.filter(|_| in_time).and_then(|vote| self.run.check_vote(*decision, &vote).ok());
+                let Some(decision::Verdict::Record(fact)) = said else {
+                    return Ok(path.is_some_and(|path| self.hold_back_until(&path, &timer)));
+                };
+                if let Some(path) = path {
+                    let rejects = matches!(&fact, Fact::Decided { vote, .. } if vote.choice == Choice::Reject);
+                    if self.hold_back_within(&path, &timer, at) || rejects && self.hold_back(&path) {
                         return Ok(true);
                     }
+                    self.takes_until(&path, at);
                 }
-                match said {
-                    Some(Some(Ok(decision::Verdict::Record(fact)))) => fact,
-                    // Nobody says anything: its time runs out.
-                    Some(None) => return self.runs_out(Timer::Decision { decision: *decision, rung }),
-                    _ => Fact::Decided { decision: *decision, vote: self.assumed_vote(*decision, world) },
-                }
+                fact
             }
             Command::Wake { timer, at } => {
-                self.now = self.now.max(*at);
-                self.late |= self.holds_back();
-                Fact::TimerFired { timer: timer.clone() }
+                self.passes(timer, *at)?;
+                return Ok(true);
             }
             Command::Finish { outcome } => Fact::RunFinished { outcome: outcome.clone() },
         };
@@ -281,9 +205,14 @@ impl Way {
         Ok(true)
     }
 
+    /// This way once more, for what else may be from here on.
+    pub(super) fn apart(&self) -> Way {
+        Way { forks: Vec::new(), ..self.clone() }
+    }
+
     /// What a run lacks may make a step fail: on a way of its own.
     fn fork(&mut self, path: &StepPath, why: &str, fact: Fact) -> Result<(), IllegalEvent> {
-        let mut other = Way { forks: Vec::new(), ..self.clone() };
+        let mut other = self.apart();
         other.fails(path, why);
         other.record(fact)?;
         self.forks.push(other);
@@ -293,7 +222,10 @@ impl Way {
     /// The step that a fact may make fail.
     fn subject(&self, fact: &Fact) -> Option<StepPath> {
         match fact {
-            Fact::AttemptFinished { path, .. } | Fact::ConditionJudged { path, .. } => Some(path.clone()),
+            Fact::AttemptFinished { path, .. }
+            | Fact::ConditionJudged { path, .. }
+            | Fact::StepConcluded { path, .. }
+            | Fact::StepResolved { path, .. } => Some(path.clone()),
             Fact::TimerFired { timer: Timer::Step { path } } => Some(path.clone()),
             Fact::TimerFired { timer: Timer::Decision { decision, .. } } | Fact::Decided { decision, .. } => {
                 self.run.decision(*decision)?.path.clone()
@@ -331,7 +263,7 @@ impl Way {
     }
 
     fn judge(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
-        if let Some(failure) = self.run.judges_without(path, self.now).filter(|_| !self.postponed.contains_key(path)) {
+        if let Some(failure) = self.run.judges_without(path, self.now).filter(|_| !self.held_back.holds(path)) {
             let why = failure.message.clone();
             self.fork(path, &why, Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Failed(failure) })?;
         }
@@ -362,17 +294,10 @@ impl Way {
         let verb = self.run.find_step(path).map(|view| &view.step().verb);
         let wait = later == Later::Same && matches!(verb, Some(Verb::Wait(_)));
         let last = later != Later::Unknown && matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
-        // Whatever runs beside it has until then.
-        if wait && self.postpone(path, true) || last && self.hold_back(path) {
+        if wait && self.hold_back_until(path, &Timer::Step { path: path.clone() }) || last && self.hold_back(path) {
             return Ok(());
         }
-        let holds = Evaluated::Value(later == Later::Unknown);
-        self.record(Fact::ConditionJudged { path: path.clone(), round, holds })?;
-        if wait {
-            self.fails(path, "its condition does not hold, and its time runs out");
-            self.runs_out(Timer::Step { path: path.clone() })?;
-        }
-        Ok(())
+        self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(later == Later::Unknown) })
     }
 
     fn show_request(&mut self, decision: Decision, budget: &mut Budget) {
@@ -416,6 +341,9 @@ impl Way {
 
     /// The turn of a step: it is resolved, or, where it ends what runs beside it, does so now.
     pub fn turn(mut self, path: &StepPath, world: &mut dyn World, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
+        if self.runs_out(path)? {
+            return Ok(vec![self]);
+        }
         match self.command_of(path) {
             None | Some(Command::Resolve { .. }) => self.resolve(path, budget),
             Some(command) => {
@@ -433,7 +361,7 @@ impl Way {
             Resolution::Checked { failures } => !failures.is_empty(),
             _ => false,
         };
-        if prospects.iter().any(ends) && self.postpone(path, false) {
+        if prospects.iter().any(ends) && self.hold_back(path) {
             return Ok(vec![self]);
         }
         let Some(step) = self.run.find_step(path).map(|view| view.step_ix()) else { return Ok(vec![self]) };
@@ -480,6 +408,8 @@ impl Way {
             doubt: prospect.because,
             does: does.into_iter().collect(),
         };
+        let tolerates = matches!(&self.run.plan().step(step).verb, Verb::Each(each) if each.max_failures > 0);
+        self.bears_for_all |= seen.parts == Parts::Pattern && tolerates;
         seen::insert(&mut self.seen, seen);
         let resolution = match prospect.resolution {
             Resolution::Values(values) => Resolution::Values(named(values, path.label())),
@@ -502,6 +432,7 @@ impl Way {
             open: prospect.open.clone(),
             closed: prospect.closed.clone(),
             fails,
+            is_broken: false,
             work,
             requests: Vec::new(),
             waits: match (&view.step().verb, &prospect.resolution) {
@@ -563,7 +494,7 @@ impl Way {
         }
     }
 
-    fn fails(&mut self, path: &StepPath, why: &str) {
+    pub(super) fn fails(&mut self, path: &StepPath, why: &str) {
         self.change(path, |doing| {
             doing.fails.get_or_insert_with(|| why.to_owned());
         });
