@@ -34,6 +34,15 @@ impl Script {
 
     /// The names from outside that it mentions, with the member read from each where one is written out.
     pub fn references(&self) -> Vec<Reference> {
+        self.mentions(1)
+    }
+
+    /// The same with all the members that are written out: `steps.lag.seconds`.
+    pub fn reads(&self) -> Vec<Reference> {
+        self.mentions(usize::MAX)
+    }
+
+    fn mentions(&self, members: usize) -> Vec<Reference> {
         let Ok(ast) = compile(&self.source) else { return Vec::new() };
         let lines: Vec<usize> = std::iter::once(0).chain(self.source.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let mut own = BTreeSet::new();
@@ -48,8 +57,9 @@ impl Script {
                     own.extend(definition.1.as_ref().map(|counter| counter.name.to_string()));
                 }
                 Some(ASTNode::Expr(Expr::Dot(chain, ..))) => {
-                    if let (Expr::Variable(variable, _, position), Some(member)) = (&chain.lhs, property(&chain.rhs)) {
-                        let path = vec![variable.1.to_string(), member];
+                    if let Expr::Variable(variable, _, position) = &chain.lhs {
+                        let root = std::iter::once(variable.1.to_string());
+                        let path = root.chain(properties(&chain.rhs).into_iter().take(members)).collect();
                         found.push(Reference { path, offset: byte_offset(&self.source, &lines, *position) });
                     }
                 }
@@ -106,16 +116,21 @@ impl Script {
     }
 }
 
-/// The first member of a chain behind a dot.
-fn property(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::Property(property, _) => Some(property.2.to_string()),
-        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => match &chain.lhs {
-            Expr::Property(property, _) => Some(property.2.to_string()),
-            _ => None,
-        },
-        _ => None,
+/// The members of a chain behind a dot, as far as they are written out.
+fn properties(expression: &Expr) -> Vec<String> {
+    let mut members = Vec::new();
+    let mut rest = Some(expression);
+    while let Some(chain) = rest {
+        let (member, next) = match chain {
+            Expr::Dot(chain, ..) => (&chain.lhs, Some(&chain.rhs)),
+            Expr::Index(chain, ..) => (&chain.lhs, None),
+            alone => (alone, None),
+        };
+        let Expr::Property(property, _) = member else { break };
+        members.push(property.2.to_string());
+        rest = next;
     }
+    members
 }
 
 fn compile(source: &str) -> Result<rhai::AST, ParseError> {

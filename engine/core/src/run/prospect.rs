@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::document::input::accept_all;
-use crate::expr::{Destination, EvalError, Expression, Names, Template};
+use crate::expr::{Destination, EvalError, Expression, Names, Reference, Template};
 use crate::id::{Id, StepPath};
 use crate::limits;
 use crate::markdown::quoted;
@@ -325,6 +325,23 @@ fn unknown_in(values: &Map) -> Vec<String> {
     unknown
 }
 
+/// What is unknown of what a script reads.
+fn unknown_to(reads: &[Reference], scope: &Map) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for reference in reads {
+        let Some((root, path)) = reference.path.split_first() else { continue };
+        let Some(mut value) = scope.get(root) else { continue };
+        for name in path {
+            let Value::Map(members) = value else { break };
+            let Some(member) = members.get(name) else { break };
+            value = member;
+        }
+        add(&mut unknown, value.first_unknown().map(str::to_owned));
+    }
+    // It may read more than is known by name.
+    if unknown.is_empty() { unknown_in(scope) } else { unknown }
+}
+
 fn unknown_texts<'t>(texts: impl IntoIterator<Item = &'t Template>, names: &dyn Names) -> Result<Vec<String>, EvalError> {
     let mut unknown = Vec::new();
     for text in texts {
@@ -338,7 +355,7 @@ fn unknown_of(step: &Step, names: &dyn Names) -> Result<Vec<String>, EvalError> 
     let mut unknown = match &step.verb {
         Verb::Run { script, .. } => script.render(names)?.1,
         Verb::Exec(argv) => unknown_texts(argv, names)?,
-        Verb::Rhai(script) => unknown_in(&script.scope(names)?),
+        Verb::Rhai(script) => unknown_to(&script.reads(), &script.scope(names)?),
         Verb::Http(http) => {
             let mut unknown = unknown_texts(texts_of(http), names)?;
             if let Some(HttpBody::Json(json)) = &http.body {

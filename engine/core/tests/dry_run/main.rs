@@ -389,6 +389,8 @@ fn what_rests_on_something_unknown_is_said_and_counted() {
             "http: {url: 'https://x.org', method: PUT, json: {b: ['{{steps.look.size}}']}}, idempotent: true",
             "cannot know: it depends on steps.look.size",
         ),
+        // Of all that the step gives, what the script reads.
+        ("rhai: 'let b = steps.look.size; b + 1'", "cannot know: it depends on steps.look.size"),
         // What is written is not what is unknown.
         ("run: echo '‹steps.look.size›', effect: read", "would run"),
     ] {
