@@ -6,8 +6,10 @@ mod decide;
 mod docs;
 mod editors;
 mod events;
+mod record;
 mod review;
 mod serve;
+mod service;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -23,8 +25,10 @@ pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
+pub use record::{Anchor, Export, Replay, Verify};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 pub use serve::{LogForm, Serve};
+pub use service::Doctor;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -165,6 +169,13 @@ pub enum Command {
     ///
     /// The newest first. The log is a chain: where an entry does not follow from the one before, it says so and exits 1.
     Audit(Audit),
+
+    /// Look at all that runs rest on, and say what is wrong and what to do about it
+    ///
+    /// The machine, the disk, the state folder and its databases, what processes that have ended left there, the catalogue, its secrets
+    /// (each is fetched once, and none is shown), the port and the certificate. A line each: ok, warn or fail, and the one next thing to do.
+    /// Nothing is changed. Exits 1 if anything fails; warnings alone exit 0.
+    Doctor(Doctor),
 
     /// Show what a run would do, without doing it
     ///
@@ -519,56 +530,6 @@ pub struct Note {
     pub run: RunArg,
     /// The remark
     pub text: String,
-}
-
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// A run of the store, or a file that `runbook export` wrote
-    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::FilePath)]
-    pub what: String,
-    /// A hash that you know of, from an approval or an earlier `verify`: the record must contain it
-    #[arg(long, value_name = "DIGEST")]
-    pub head: Vec<String>,
-    /// A signed head that `runbook anchor` wrote: the record must contain it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub anchor: Vec<PathBuf>,
-    /// Whose signatures count, as OpenSSH reads it (allowed_signers): somebody in it must have signed a head of the record
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub signers: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct Anchor {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// Where to [default: standard output]
-    #[arg(long, short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-    /// The key that signs [default: the first of your workspace's keys that the SSH agent holds]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub key: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct Export {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// Where to [default: standard output]
-    #[arg(long, short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct Replay {
-    /// A run of the store, or a file that `runbook export` wrote
-    #[arg(value_name = "RUN|FILE", value_hint = ValueHint::FilePath)]
-    pub what: String,
-    /// Keep the pauses, this many times faster; without it the run is shown at once
-    #[arg(long, value_name = "FACTOR")]
-    pub speed: Option<f64>,
-    /// Go on showing what another process records, until the run ends or nobody is at work on it
-    #[arg(long, short = 'f')]
-    pub follow: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod decide;
 mod decisions;
 mod diff;
 mod docs;
+mod doctor;
 mod dry_run;
 mod events;
 mod exec;
@@ -61,6 +62,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Serve(args) => serve::run(&args, settings, ui),
         Command::Token(args) => token::run(&args, settings, ui),
         Command::Audit(args) => audit::run(&args, settings, ui),
+        Command::Doctor(args) => doctor::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),

@@ -19,7 +19,7 @@ use runbook_core::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::database::{Commits, Database, Schema};
+use crate::database::{Commits, Database, Look, Looked, Schema, look};
 use crate::journal::{Durability, JournalError, Receipt};
 
 const SCHEMA: Schema = Schema {
@@ -213,6 +213,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// How its file stands; `None` where there is none. Nothing is changed.
+    pub fn look(folder: &Path, how: Look) -> Result<Option<Looked>, JournalError> {
+        look(folder, &SCHEMA, how)
+    }
+
     /// Opens that of the state folder at `folder`, and makes both where there are none.
     pub fn open(folder: &Path, commits: Commits) -> Result<Access, JournalError> {
         Ok(Access { database: Database::open(folder, &SCHEMA, commits)? })

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 /// Where the certificate and its key are, as PEM.
 #[derive(Clone, Debug)]
@@ -22,6 +25,23 @@ pub type Stamps = [Option<SystemTime>; 2];
 impl CertificateFiles {
     pub fn stamps(&self) -> Stamps {
         [&self.certificates, &self.key].map(|file| std::fs::metadata(file).and_then(|found| found.modified()).ok())
+    }
+
+    /// From when until when every certificate of the chain is valid. The error names the file and what is wrong with it.
+    pub fn validity(&self) -> Result<(Timestamp, Timestamp), String> {
+        let cannot = |why: &dyn std::fmt::Display| format!("{}: {why}", self.certificates.display());
+        let (mut from, mut until) = (Timestamp::MIN, Timestamp::MAX);
+        for found in CertificateDer::pem_file_iter(&self.certificates).map_err(|why| cannot(&why))? {
+            let found = found.map_err(|why| cannot(&why))?;
+            let validity = Certificate::from_der(&found).map_err(|why| cannot(&why))?.tbs_certificate.validity;
+            let at = |time: x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
+            let at = |time| Timestamp::from_second(at(time)).unwrap_or(Timestamp::MAX);
+            (from, until) = (from.max(at(validity.not_before)), until.min(at(validity.not_after)));
+        }
+        if from == Timestamp::MIN {
+            return Err(cannot(&"it holds no certificate"));
+        }
+        Ok((from, until))
     }
 
     /// What a server of HTTP/1.1 shows. The error names the file and what is wrong with it.

@@ -5,6 +5,7 @@
 //! opens it.
 
 mod folder;
+mod look;
 mod schema;
 mod writer;
 
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 use self::folder::Folder;
 use crate::journal::{Durability, JournalError, Receipt};
 
+pub use look::{Look, Looked, look};
 pub use schema::Schema;
 pub use writer::{ChangeError, Commits};
 

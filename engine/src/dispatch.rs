@@ -322,5 +322,10 @@ fn locked(folder: BorrowedFd<'_>) -> Result<Option<File>, DispatchError> {
     }
 }
 
+/// Whether some process decides on the events of a state folder at this moment.
+pub fn is_under_way(intake: &Intake) -> Result<bool, DispatchError> {
+    Ok(locked(intake.handle())?.is_none())
+}
+
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use runbook_core::trigger::Ruling;
 use runbook_core::{CloudEvent, RunId};
 use serde::Serialize;
 
-use crate::database::{Commits, Database, Schema};
+use crate::database::{Commits, Database, Look, Looked, Schema, look};
 use crate::event::Replay;
 use crate::journal::{Durability, JournalError, Receipt};
 
@@ -212,6 +212,11 @@ impl Default for EventFilter {
 }
 
 impl Intake {
+    /// How its file stands; `None` where there is none. Nothing is changed.
+    pub fn look(folder: &Path, how: Look) -> Result<Option<Looked>, JournalError> {
+        look(folder, &SCHEMA, how)
+    }
+
     /// Opens the events of the state folder at `folder`, and makes both where there are none.
     pub fn open(folder: &Path, commits: Commits) -> Result<Intake, JournalError> {
         Ok(Intake { database: Database::open(folder, &SCHEMA, commits)? })

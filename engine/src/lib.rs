@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod clock;
 pub mod database;
 pub mod dispatch;
+pub mod doctor;
 pub mod draft;
 pub mod driver;
 pub mod event;

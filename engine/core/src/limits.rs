@@ -441,3 +441,23 @@ pub const GIT_TIMEOUT: Duration = Duration::from_secs(60);
 pub const GIT_BYTES: usize = 256 * 1024 * 1024;
 /// How long one channel may take to accept a message.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Free bytes and free share of the disk beneath the state folder, of its bytes and of its files, below which `doctor` warns.
+pub const SPACE_LOW: u64 = 1024 * 1024 * 1024;
+pub const SPACE_LOW_PERCENT: u64 = 5;
+/// Free bytes below which it calls that a fault: the end of a run that is under way may not fit any more.
+pub const SPACE_OUT: u64 = 64 * 1024 * 1024;
+/// Bytes of a write-ahead log that is not copied into its database any more.
+pub const LOG_BEHIND: u64 = 256 * 1024 * 1024;
+/// Bytes of a database that is looked through page by page unasked: some seconds.
+pub const LOOKED_THROUGH: u64 = 256 * 1024 * 1024;
+/// How long before its end a certificate or a token is told of.
+pub const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How far the clock may stand behind the last event of the record.
+pub const CLOCK_BEHIND: Duration = Duration::from_secs(5);
+/// Files that a server with many connections and runs has open.
+pub const OPEN_FILES: u64 = 4_096;
+/// How long whoever listens on the port may take to answer `doctor`.
+pub const DOCTOR_ANSWER: Duration = Duration::from_secs(5);
+/// Runs, locks, tokens and secrets of one kind that `doctor` names one by one.
+pub const DOCTOR_NAMED: usize = 10;

@@ -3,6 +3,7 @@
 mod change;
 mod read;
 mod schema;
+mod whole;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
