@@ -28,7 +28,7 @@ pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
 pub use record::{Anchor, Export, Replay, Verify};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 pub use serve::{LogForm, Serve};
-pub use service::Doctor;
+pub use service::{Backup, Doctor, Prune, Restore};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -176,6 +176,28 @@ pub enum Command {
     /// (each is fetched once, and none is shown), the port and the certificate. A line each: ok, warn or fail, and the one next thing to do.
     /// Nothing is changed. Exits 1 if anything fails; warnings alone exit 0.
     Doctor(Doctor),
+
+    /// Write a copy of the state folder to a file, while runs go on
+    ///
+    /// The records, logs, events, tokens and the audit log, as they are at one moment, in one tar archive with a digest of each. Whatever
+    /// is written meanwhile is not in it, and nothing waits. `runbook docs serve` says what a restored copy does and does not do.
+    Backup(Backup),
+
+    /// Make a state folder out of a backup
+    ///
+    /// Into an empty folder, and only where the file is whole: every digest is compared, and every record proved. Nothing acts twice: each run
+    /// that was not over when the backup was made is paused until a person who has looked what was done since resumes or cancels it; events that
+    /// waited for a decision are dropped; approvals ahead of time are void; tokens are revoked. Exits 1 where a record in the backup is not
+    /// whole; it is restored all the same, and named.
+    Restore(Restore),
+
+    /// Let go of old logs, and of what steps did in old runs
+    ///
+    /// Only of runs that have ended, each once it has been proved whole. With --logs-after all events stay, and say of each log how long it was and
+    /// its digest. With --steps-after the inputs, all that people did and the outcome stay as they were recorded, and of every other event the
+    /// time and the hash: `runbook verify` still proves what is left, and finds any head that was kept. The audit log tells of each run.
+    /// Runs that ended `needs_attention` stay. `runbook docs serve` has all of it.
+    Prune(Prune),
 
     /// Show what a run would do, without doing it
     ///

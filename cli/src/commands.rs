@@ -4,6 +4,7 @@ mod ahead;
 mod anchor;
 mod attend;
 mod audit;
+mod backup;
 mod check;
 mod completions;
 mod config;
@@ -25,6 +26,7 @@ mod logs;
 mod lsp;
 mod man;
 mod new;
+mod prune;
 mod replay;
 mod reply;
 mod resume;
@@ -63,6 +65,9 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Token(args) => token::run(&args, settings, ui),
         Command::Audit(args) => audit::run(&args, settings, ui),
         Command::Doctor(args) => doctor::run(&args, settings, ui),
+        Command::Backup(args) => backup::backup(&args, settings, ui),
+        Command::Restore(args) => backup::restore(&args, settings, ui),
+        Command::Prune(args) => prune::run(&args, settings, ui),
         Command::DryRun(args) => dry_run::run(&args, settings, ui),
         Command::Explore(args) => explore::run(&args, settings, ui),
         Command::Diff(args) => diff::run(&args, settings, ui),

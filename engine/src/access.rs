@@ -19,7 +19,7 @@ use runbook_core::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::database::{Commits, Database, Look, Looked, Schema, look};
+use crate::database::{Commits, Database, Look, Looked, Schema, copy, look};
 use crate::journal::{Durability, JournalError, Receipt};
 
 const SCHEMA: Schema = Schema {
@@ -213,6 +213,11 @@ pub struct Access {
 }
 
 impl Access {
+    /// Copies its file as it is at this moment; false where there is none.
+    pub fn copy(folder: &Path, to: &Path) -> Result<bool, JournalError> {
+        copy(folder, &SCHEMA, to)
+    }
+
     /// How its file stands; `None` where there is none. Nothing is changed.
     pub fn look(folder: &Path, how: Look) -> Result<Option<Looked>, JournalError> {
         look(folder, &SCHEMA, how)
@@ -268,6 +273,20 @@ impl Access {
     pub fn valid(&self, id: &str, now: Timestamp) -> Result<Option<Token>, JournalError> {
         let found = self.database.read(|c| rows::token(c, id))?;
         Ok(found.map(|(token, _)| token).filter(|token| token.revoked_at.is_none() && now < token.expires_at))
+    }
+
+    /// Lets nobody in any more with a token that was made until now. Gives how many still let in.
+    pub fn revoke_all(&self, at: Timestamp, entry: Entry) -> Receipt<u64> {
+        self.database.submit(Durability::Synced, move |c| {
+            let revoked = rows::revoke_all(c, at)?;
+            rows::audit(c, &entry)?;
+            Ok(revoked)
+        })
+    }
+
+    /// What was left of a run's record when it was compacted last, as it is written here.
+    pub fn sealed(&self, run: &RunId) -> Result<Option<Digest>, JournalError> {
+        self.database.read(|c| rows::sealed(c, run))
     }
 
     /// Writes down what somebody did or was refused.

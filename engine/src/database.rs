@@ -4,6 +4,7 @@
 //! WAL-reset fault, a folder that others can write to, a database of a newer version. What it holds is the business of whoever
 //! opens it.
 
+mod copy;
 mod folder;
 mod look;
 mod schema;
@@ -23,6 +24,8 @@ use serde::de::DeserializeOwned;
 use self::folder::Folder;
 use crate::journal::{Durability, JournalError, Receipt};
 
+pub use copy::copy;
+pub use folder::RESTORING;
 pub use look::{Look, Looked, look};
 pub use schema::Schema;
 pub use writer::{ChangeError, Commits};

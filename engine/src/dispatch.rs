@@ -153,7 +153,11 @@ impl Dispatch {
         // Before what is deferred: an event that came in time counts, also where it is judged late.
         let unjudged = self.around.intake.unjudged(limits::JUDGED_TOGETHER).map_err(|error| self.forgotten(error.into()))?;
         for arrived in unjudged {
-            judged.rulings.extend(self.judge.receive(&Incoming { now, ..incoming(&arrived) }));
+            let incoming = Incoming { now, ..incoming(&arrived) };
+            judged.rulings.extend(match arrived.restored {
+                true => self.judge.set_aside(&incoming),
+                false => self.judge.receive(&incoming),
+            });
             judged.events.push(arrived.number);
         }
         judged.rulings.extend(self.judge.wake(now));

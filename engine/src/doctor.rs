@@ -140,7 +140,9 @@ mod tests {
 
     #[test]
     fn sizes_and_lists_are_short() {
-        for (number, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_610_612_736, "1.5 GiB"), (u64::MAX, "16384.0 PiB")] {
+        for (number, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_610_612_736, "1.5 GiB"), (u64::MAX, "16384.0 PiB")]
+        {
             assert_eq!(bytes(number), text);
         }
         assert_eq!(named(&[1, 2]), "1, 2");

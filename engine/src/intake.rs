@@ -16,7 +16,7 @@ use runbook_core::trigger::Ruling;
 use runbook_core::{CloudEvent, RunId};
 use serde::Serialize;
 
-use crate::database::{Commits, Database, Look, Looked, Schema, look};
+use crate::database::{Commits, Database, Look, Looked, Schema, copy, look};
 use crate::event::Replay;
 use crate::journal::{Durability, JournalError, Receipt};
 
@@ -79,6 +79,9 @@ const SCHEMA: Schema = Schema {
             seen   TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
     ",
+        "
+        ALTER TABLE events ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
+    ",
     ],
 };
 
@@ -109,6 +112,18 @@ pub struct Arrived {
     /// What was decided: one ruling of each trigger; none before it is judged, or where no trigger is of its source.
     pub rulings: Vec<Ruling>,
     pub judged: bool,
+    /// It was not judged yet when the state was restored from a backup: it may have been answered where the backup was made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
+}
+
+/// What a restored state lets go of: each may have been done where the backup was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// Events that nobody had judged.
+    pub unjudged: u64,
+    /// Decisions that asked for something which was not begun, or was put off.
+    pub owed: u64,
 }
 
 /// What one request brought, as its source read it.
@@ -212,6 +227,11 @@ impl Default for EventFilter {
 }
 
 impl Intake {
+    /// Copies its file as it is at this moment; false where there is none.
+    pub fn copy(folder: &Path, to: &Path) -> Result<bool, JournalError> {
+        copy(folder, &SCHEMA, to)
+    }
+
     /// How its file stands; `None` where there is none. Nothing is changed.
     pub fn look(folder: &Path, how: Look) -> Result<Option<Looked>, JournalError> {
         look(folder, &SCHEMA, how)
@@ -266,6 +286,17 @@ impl Intake {
             rows::see(c, &source, &seen)?;
             arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
         })
+    }
+
+    /// Of a copy: what waits to be judged or done is not done any more, and what ticked until now is not made up for. `is_there` says
+    /// which runs there are.
+    pub fn let_go(&self, now: Timestamp, is_there: impl Fn(&RunId) -> bool + Send + 'static) -> Receipt<LetGo> {
+        self.database.submit(Durability::Synced, move |c| rows::let_go(c, now, is_there))
+    }
+
+    /// How many events there are.
+    pub fn count(&self) -> Result<u64, JournalError> {
+        self.database.read(rows::count)
     }
 
     /// Writes down what was decided, all of it or nothing.

@@ -79,6 +79,11 @@ pub trait Journal: Send + Sync {
     /// Decisions made ahead for a procedure, with uses left and not expired.
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError>;
     fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
+    /// What of a run's record was let go of; `None` where all of it is there.
+    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
+        let _ = run;
+        Ok(None)
+    }
     /// Which run holds a lock.
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
     /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
@@ -139,6 +144,8 @@ pub enum JournalError {
     TooLarge { seq: u64, kind: String, bytes: usize },
     #[error("{what} was written in format {format} and this version reads up to {known}; use a newer `runbook`")]
     Newer { what: String, format: u32, known: u32 },
+    #[error("what steps did in run {0} was taken out of its record by `runbook prune`; `runbook show {0}` tells what is kept")]
+    Compacted(RunId),
     #[error("the record is damaged: {what}; `runbook verify` shows how far it is intact")]
     Damaged { what: String },
     #[error(
@@ -162,8 +169,8 @@ pub enum JournalError {
 impl JournalError {
     /// Whether it says that one run cannot be read, and nothing of all others.
     pub fn is_of_one_run(&self) -> bool {
-        use JournalError::{Damaged, Newer, NoPlan, NoRun};
-        matches!(self, NoRun(_) | NoPlan(_) | Damaged { .. } | Newer { .. })
+        use JournalError::{Compacted, Damaged, Newer, NoPlan, NoRun};
+        matches!(self, NoRun(_) | NoPlan(_) | Damaged { .. } | Newer { .. } | Compacted(_))
     }
 }
 
@@ -333,6 +340,20 @@ pub struct Ahead {
     pub body: serde_json::Value,
     pub uses_left: u32,
     pub expires_at: Timestamp,
+}
+
+/// What of an ended run's record was let go of, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// Its logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs_at: Option<Timestamp>,
+    /// What its steps did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_at: Option<Timestamp>,
+    /// Over what was left then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Digest>,
 }
 
 /// The head of a run as somebody outside has seen it: a later cut of the record before this point shows.

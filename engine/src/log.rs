@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::{Digest, Map, RunId, StepPath, Value, limits};
-use rustix::fs::{Advice, FileType, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
@@ -117,6 +117,83 @@ impl Logs {
         LogWriter::new(Box::new(file), limits::LOG_BYTES)
     }
 
+    /// Every log of the runs that `is_meant` takes: the run, the name of the file, and the file. What is no log is passed over.
+    pub fn each<E: From<LogError>>(
+        &self,
+        is_meant: impl Fn(&RunId) -> bool,
+        mut visit: impl FnMut(&RunId, &str, File) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let of_root = |error| E::from(failed(&self.place, error));
+        for run in names(&self.root).map_err(of_root)? {
+            let Some(run) = run.parse::<RunId>().ok().filter(|run| is_meant(run)) else { continue };
+            self.each_of(&run, |name, file| visit(&run, name, file))?;
+        }
+        Ok(())
+    }
+
+    fn each_of<E: From<LogError>>(&self, run: &RunId, mut visit: impl FnMut(&str, File) -> Result<(), E>) -> Result<(), E> {
+        let place = self.place.join(run.as_str());
+        let failed = |error| E::from(failed(&place, error));
+        let folder = match open_folder(&self.root, run.as_str()) {
+            Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => return Ok(()),
+            opened => opened.map_err(failed)?,
+        };
+        for name in names(&folder).map_err(failed)? {
+            let file = match rustix::fs::openat(&folder, &*name, READ, Mode::empty()) {
+                Err(Errno::LOOP | Errno::NOENT) => continue,
+                opened => File::from(opened.map_err(failed)?),
+            };
+            let is_file = FileType::from_raw_mode(rustix::fs::fstat(&file).map_err(failed)?.st_mode).is_file();
+            if is_file && is_file_name(&name) {
+                visit(&name, file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of all logs of a run; `None` where it has none.
+    pub fn size(&self, run: &RunId) -> Result<Option<u64>, LogError> {
+        let mut size = None;
+        self.each_of(run, |_, file| {
+            let bytes = file.metadata().map(|about| about.len()).unwrap_or_default();
+            *size.get_or_insert(0) += bytes;
+            Ok::<(), LogError>(())
+        })?;
+        Ok(size)
+    }
+
+    /// Removes all logs of a run, and returns once they are gone from the disk.
+    pub fn remove(&self, run: &RunId) -> Result<(), LogError> {
+        let place = self.place.join(run.as_str());
+        let remove = || {
+            let folder = open_folder(&self.root, run.as_str())?;
+            for name in names(&folder)?.iter().filter(|name| is_file_name(name)) {
+                rustix::fs::unlinkat(&folder, &**name, AtFlags::empty())?;
+            }
+            match rustix::fs::unlinkat(&self.root, run.as_str(), AtFlags::REMOVEDIR) {
+                // Something that is none of ours stays where it is.
+                Err(Errno::NOTEMPTY) | Ok(()) => rustix::fs::fsync(&self.root),
+                Err(error) => Err(error),
+            }
+        };
+        remove().map_err(|error| failed(&place, error))
+    }
+
+    /// Makes a log anew out of what it was, for a run of a copy.
+    pub fn put(&self, run: &RunId, name: &str) -> Result<File, LogError> {
+        let place = self.place.join(run.as_str()).join(name);
+        if !is_file_name(name) {
+            return Err(LogError::Io { place, error: "it is not the name of a log".to_owned() });
+        }
+        let make = || {
+            make_folder(&self.root, run.as_str())?;
+            let folder = open_folder(&self.root, run.as_str())?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR)
+        };
+        make().map(File::from).map_err(|error| failed(&place, error))
+    }
+
     pub fn reader(&self, run: &RunId, path: &StepPath, attempt: u32) -> Result<LogReader, LogError> {
         let name = file_name(path, attempt);
         let place = self.place.join(run.as_str()).join(&name);
@@ -133,6 +210,28 @@ impl Logs {
             Err(error) => Err(failed(&place, error)),
         }
     }
+}
+
+/// Names in a folder, in their order.
+fn names(folder: &File) -> Result<Vec<String>, Errno> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str()
+            && name != "."
+            && name != ".."
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Whether a file could be a log of ours, and its name names nothing else.
+fn is_file_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    name.ends_with(".log") && name.len() <= 255 && name.contains('@') && name.bytes().all(plain)
 }
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);

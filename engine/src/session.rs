@@ -564,6 +564,9 @@ pub fn replay(
     let mut head = chain::genesis(row.format, id);
     for record in records_to(journal, id, row.seq) {
         let record = record?;
+        if record.is_removed() {
+            return Err(JournalError::Compacted(id.clone()).into());
+        }
         if !record.follows(&head) {
             return Err(damaged(format!("event {} of run {id} is not what was recorded", record.seq)).into());
         }

@@ -5,6 +5,7 @@
 //! logs where they are at hand, and every anchor. What a chain alone cannot show is a cut at its end, or another record made
 //! in its place: that takes a head from outside, or one that was signed.
 
+mod compacted;
 mod export;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use serde::Serialize;
 
 pub use export::verify_export;
 
-use crate::journal::{Anchor, Journal, JournalError, Phase, Record, Summary, chain, records_to};
+use crate::access::Access;
+use crate::journal::{Anchor, Journal, JournalError, Phase, Pruned, Record, Summary, chain, records_to};
 use crate::log::{LogError, LogSeal, Logs};
 use crate::people::{self, Signers};
 use crate::{anchor, permit};
@@ -35,6 +37,8 @@ pub struct Evidence<'e> {
     /// head of the record; without it, signatures are checked by the keys that the record itself names.
     pub signers: Option<&'e Path>,
     pub logs: Option<&'e Logs>,
+    /// Where it stands what was left of a record that was compacted.
+    pub audit: Option<&'e Access>,
 }
 
 /// One thing that is wrong with a record.
@@ -71,6 +75,8 @@ pub enum Fault {
     Summary { what: &'static str },
     #[error("the record ends after event {found}, and {recorded} were recorded")]
     Cut { recorded: u64, found: u64 },
+    #[error("the record was compacted, and {why}")]
+    Seal { why: &'static str },
     #[error("the last event is not the one that was recorded last")]
     Head,
     #[error("the log of attempt {attempt} of `{path}` is not what was recorded: {why}")]
@@ -114,6 +120,9 @@ pub struct Verification {
     pub signed: Vec<Vouched>,
     /// Logs that were compared.
     pub logs: u64,
+    /// What of the record was let go of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
     pub faults: Vec<Fault>,
 }
 
@@ -126,6 +135,11 @@ impl Verification {
 /// Verifies a run as it stands in the journal.
 pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -> Result<Verification, JournalError> {
     let row = journal.run(run)?;
+    let pruned = journal.pruned(run)?;
+    let evidence = &Evidence { logs: evidence.logs.filter(|_| pruned.as_ref().is_none_or(|p| p.logs_at.is_none())), ..*evidence };
+    if let Some(pruned) = pruned.clone().filter(Pruned::is_compacted) {
+        return compacted::verify(journal, &row, pruned, evidence, &journal.anchors(run)?);
+    }
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
     let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, *evidence).map_err(|what| JournalError::Damaged { what })?;
@@ -133,7 +147,7 @@ pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -
         walk.record(&record?);
     }
     walk.compare_with_list(&row.summary);
-    Ok(walk.finish(Some((row.seq, row.head)), &journal.anchors(run)?))
+    Ok(Verification { pruned, ..walk.finish(Some((row.seq, row.head)), &journal.anchors(run)?) })
 }
 
 /// One walk over the events of a run.

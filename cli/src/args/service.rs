@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use runbook_core::Digest;
 
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -23,6 +24,54 @@ pub struct Doctor {
     #[arg(long, short = 'e', value_name = "NAME")]
     pub env: Option<String>,
     /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// Where to, for its owner alone; `-` for standard output. A file that is there is never overwritten
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Print what it holds as one JSON object, on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// A file that `runbook backup` wrote; `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Restore nothing: unpack it into a folder for temporary files, prove it, and say what it holds
+    #[arg(long, conflicts_with = "keep_tokens")]
+    pub check: bool,
+    /// The digest that `runbook backup` printed, where you kept it: another backup is refused
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<Digest>,
+    /// Let tokens of the backup in again, also those that were revoked after it was made
+    #[arg(long)]
+    pub keep_tokens: bool,
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Logs of runs that ended so long ago go
+    #[arg(long, value_name = "AGE")]
+    pub logs_after: Option<String>,
+    /// What steps did in runs that ended so long ago goes, and their logs
+    #[arg(long, value_name = "AGE")]
+    pub steps_after: Option<String>,
+    /// Write each record there first, as `runbook export` does; `runbook verify` proves such a file by itself
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub export: Option<PathBuf>,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object per run
     #[arg(long)]
     pub json: bool,
 }

@@ -15,6 +15,7 @@ use super::store::Home;
 use crate::args::Logs;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
+use crate::ui::words::when;
 use crate::ui::{Tone, Ui, line, plain_bytes};
 
 /// How often a followed run is looked at.
@@ -27,6 +28,10 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let id = home.find(&args.run.run)?;
     // Only a heading has a number, and a large plan takes its time to read.
     let plan = if args.raw { None } else { plan(&home, &id) };
+    if let Some(at) = home.journal.pruned(&id)?.and_then(|pruned| pruned.logs_at) {
+        let why = format!("the logs of run {id} were let go of by `runbook prune`, {}", when(at));
+        return Err(Trouble::not_valid(why).next(format!("runbook show {id}")));
+    }
     let mut view = View { home: &home, id, plan, args, next: 1, under_way: Vec::new(), any: false, heading: None };
     loop {
         let over = view.look()? || !args.follow;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use runbook_core::run::event::{OutcomeKind, StepOutcome};
 use runbook_core::run::view::Standing;
-use runbook_core::{Run, RunId, StepPath};
+use runbook_core::{Fact, Run, RunId, StepPath};
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::session::Session;
 
@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::ui::ask::{self, Lines};
 use crate::ui::narrate::name;
 use crate::ui::screen::{Screen, Shared};
+use crate::ui::words::{when, who};
 use crate::ui::{Tone, Ui, line};
 
 /// Steps of one kind that are listed by name before the rest is only counted.
@@ -32,6 +33,9 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Err(Trouble::not_valid(format!("run {id} is under way: {}", line(&holder))).next(format!("runbook show {id}")));
     }
     if !args.json {
+        if run.is_paused() {
+            why_paused(&home, &id, ui)?;
+        }
         outlook(&run, ui);
     }
     let mut lines = Lines::default();
@@ -138,6 +142,21 @@ pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, 
     }
     let place = Place { home, root, config: config_folder(), screen };
     attend::attend(session, place, questions, ui, lines).await
+}
+
+/// Who paused it, and why: whoever goes on with it should have read that.
+fn why_paused(home: &Home, id: &RunId, ui: &mut Ui) -> Result<(), Trouble> {
+    let mut told = None;
+    home.replay_with(id, &mut |run, event| {
+        if let Fact::PauseRequested { by, reason } = &event.fact {
+            let reason = if reason.is_empty() { String::new() } else { format!(": {}", line(reason)) };
+            told = Some(format!("{}, {}{reason}", line(&who(&run.plan().policy.people, by)), when(event.at)));
+        }
+    })?;
+    if let Some(told) = told {
+        ui.say(&format!("{} by {told}", Tone::Waiting.paint("paused")));
+    }
+    Ok(())
 }
 
 /// What will not run again, what is not known, and what comes next.

@@ -1,13 +1,15 @@
 //! `runbook show`: a run from its record: steps with how they ended and how long they took, decisions with who, when and how they
 //! proved who they are, what could be undone, and the one next command.
 
+mod compacted;
+
 use runbook_core::limits;
 use runbook_core::policy::People;
 use runbook_core::run::decision::Standing as DecisionStanding;
 use runbook_core::run::event::StepOutcome;
 use runbook_core::run::view::Standing;
-use runbook_core::{Run, RunId};
-use runbook_engine::journal::{Record, RunRow};
+use runbook_core::{Fact, Run, RunId};
+use runbook_engine::journal::{Pruned, Record, RunRow};
 
 use super::store::Home;
 use crate::args::Show;
@@ -22,6 +24,11 @@ pub fn run(args: &Show, settings: &Settings, ui: &mut Ui) -> Outcome {
     let id = home.find(&args.run.run)?;
     if args.json {
         records(&home, &id, &mut |record| Ok(ui.data(&record.line())?))?;
+        return Ok(Exit::Succeeded);
+    }
+    if let Some(pruned) = home.journal.pruned(&id)?.filter(Pruned::is_compacted) {
+        ui.data(&compacted::text(&home, &home.journal.run(&id)?, &pruned)?)?;
+        ui.next(&format!("runbook verify {id}"));
         return Ok(Exit::Succeeded);
     }
     let (run, row) = home.replay(&id)?;
@@ -42,13 +49,17 @@ pub fn records(home: &Home, id: &RunId, each: &mut dyn FnMut(&Record) -> Result<
     }
 }
 
-/// Remarks that people added.
+/// Remarks that people added, and why they paused the run.
 fn notes(home: &Home, id: &RunId) -> Result<Vec<String>, Trouble> {
     let mut notes = Vec::new();
     home.replay_with(id, &mut |run, event| {
-        if let runbook_core::Fact::NoteAdded { by, text } = &event.fact {
-            notes.push(format!("{}  {}: {}", when(event.at), line(&who(&run.plan().policy.people, by)), line(text)));
-        }
+        let (kind, by, text) = match &event.fact {
+            Fact::NoteAdded { by, text } => ("note  ", by, text),
+            Fact::PauseRequested { by, reason } => ("paused", by, reason),
+            _ => return,
+        };
+        let told = if text.is_empty() { String::new() } else { format!(": {}", line(text)) };
+        notes.push(format!("{kind}  {}  {}{told}", when(event.at), line(&who(&run.plan().policy.people, by))));
     })?;
     Ok(notes)
 }
@@ -89,7 +100,7 @@ fn text(home: &Home, run: &Run, row: &RunRow, notes: &[String]) -> String {
     }
     if !notes.is_empty() {
         out.push(String::new());
-        out.extend(notes.iter().map(|note| format!("note  {note}")));
+        out.extend(notes.iter().cloned());
     }
     if let Some(text) = run.outcome().and_then(|_| half_done(run)) {
         out.push(String::new());

@@ -159,7 +159,7 @@ fn build(builder: &mut Builder) -> Result<Runtime, Trouble> {
 impl From<JournalError> for Trouble {
     fn from(error: JournalError) -> Trouble {
         let exit = match &error {
-            JournalError::NoRun(_) | JournalError::Held { .. } => Exit::NotValid,
+            JournalError::NoRun(_) | JournalError::Held { .. } | JournalError::Compacted(_) => Exit::NotValid,
             _ => Exit::Failed,
         };
         split(exit, &error.to_string())

@@ -5,7 +5,9 @@ use std::io::BufReader;
 use std::path::Path;
 
 use runbook_core::Digest;
+use runbook_engine::access::Access;
 use runbook_engine::anchor;
+use runbook_engine::database::{Commits, Look};
 use runbook_engine::journal::Anchor;
 use runbook_engine::verify::{Evidence, Fault, Verification, verify_export, verify_run};
 
@@ -23,7 +25,7 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
     if let Some(signers) = &args.signers {
         std::fs::File::open(signers).map_err(|why| Trouble::unreadable(signers, &why))?;
     }
-    let evidence = Evidence { heads: &heads, anchors: &anchors, signers: args.signers.as_deref(), logs: None };
+    let evidence = Evidence { heads: &heads, anchors: &anchors, signers: args.signers.as_deref(), ..Evidence::default() };
     let path = Path::new(&args.what);
     let found = if path.is_file() {
         let file = std::fs::File::open(path).map_err(|why| Trouble::unreadable(path, &why))?;
@@ -31,7 +33,12 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
     } else {
         let home = Home::open(settings)?;
         let id = home.find_or_file(&args.what)?;
-        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), ..evidence })?
+        // Nothing is made anew to find that nobody has written there.
+        let audit = match Access::look(&settings.state.value, Look::Outside)? {
+            Some(_) => Some(Access::open(&settings.state.value, Commits::OnTheSpot)?),
+            None => None,
+        };
+        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), audit: audit.as_ref(), ..evidence })?
     };
     report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })
@@ -83,6 +90,15 @@ fn report(found: &Verification, args: &Verify, ui: &mut Ui) -> Result<(), Troubl
     }
     let anchors = count(found.anchors, "anchor holds", "anchors hold");
     ui.data(&format!("  {anchors}, {} compared", count(found.logs, "log", "logs")))?;
+    if let Some(at) = found.pruned.as_ref().and_then(|pruned| pruned.logs_at) {
+        ui.data(&format!("  its logs were let go of, {}", when(at)))?;
+    }
+    if let Some(at) = found.pruned.as_ref().and_then(|pruned| pruned.steps_at) {
+        ui.data(&format!(
+            "  compacted, {}: of what its steps did the hashes are left, and what is left is what was left then",
+            when(at)
+        ))?;
+    }
     if found.is_sound() && args.head.is_empty() && args.anchor.is_empty() && args.signers.is_none() {
         ui.say(
             "a cut at the end, or another record in its place, shows only against a head that was kept: `runbook anchor` signs one",

@@ -461,3 +461,5 @@ pub const OPEN_FILES: u64 = 4_096;
 pub const DOCTOR_ANSWER: Duration = Duration::from_secs(5);
 /// Runs, locks, tokens and secrets of one kind that `doctor` names one by one.
 pub const DOCTOR_NAMED: usize = 10;
+/// Bytes of the manifest of a backup: a million logs.
+pub const MANIFEST_BYTES: u64 = 512 * 1024 * 1024;

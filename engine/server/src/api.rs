@@ -357,6 +357,7 @@ fn unread(api: &Api, error: &JournalError) -> Problem {
     match error {
         JournalError::NoRun(run) => Problem::not_found(format!("there is no run `{run}`")),
         JournalError::TooLarge { .. } | JournalError::Unwritable(_) => Problem::not_valid(error.to_string(), Vec::new()),
+        JournalError::Compacted(_) => Problem::new(StatusCode::GONE, "compacted", error.to_string()),
         JournalError::Damaged { .. } | JournalError::Newer { .. } | JournalError::NoPlan(_) => {
             tracing::error!(%error, "a record cannot be read");
             Problem::new(StatusCode::CONFLICT, "damaged", error.to_string())

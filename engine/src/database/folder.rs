@@ -13,6 +13,9 @@ use rustix::io::Errno;
 use crate::journal::JournalError;
 use crate::people;
 
+/// The folder in a state folder in which what is restored is made ready. While it is there, nobody opens the state folder.
+pub const RESTORING: &str = "restoring";
+
 /// A state folder that is ours alone.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -54,6 +57,15 @@ impl Folder {
                 format!("others may write to it (mode {:04o})", found.st_mode & 0o7777),
                 format!("run `chmod 700 {}`", path.display()),
             );
+        }
+        match statat(&handle, RESTORING, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => {}
+            _ => {
+                return refuse(
+                    format!("a restore into it is under way, or was cut off (`{RESTORING}` in it)"),
+                    format!("where nothing restores any more, empty it with `rm -r {}/*` and restore again", path.display()),
+                );
+            }
         }
         Ok(Folder { path, handle, file })
     }

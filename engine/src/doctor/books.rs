@@ -39,7 +39,8 @@ fn programs(patient: &Patient<'_>, catalogue: &Catalogue, chart: &mut Chart) {
     let path = patient.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone()).unwrap_or_default();
     let is_there = |program: &str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     let signs = catalogue.workspace().is_some_and(|workspace| workspace.people.people.values().any(|p| !p.ssh_keys.is_empty()));
-    let wanted = [("sh", "each `run` step is a script of it", true), ("ssh-keygen", "signatures are made and checked with it", signs)];
+    let wanted =
+        [("sh", "each `run` step is a script of it", true), ("ssh-keygen", "signatures are made and checked with it", signs)];
     for (program, why, is_wanted) in wanted {
         if is_wanted && !is_there(program) {
             chart.fail("programs", format!("there is no `{program}` in PATH: {why}"), format!("install `{program}`"));

@@ -31,7 +31,8 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
 fn has_token(patient: &Patient<'_>, now: Timestamp) -> bool {
     // Nothing is made anew to find that nobody has one.
     let Ok(Some(looked)) = Access::look(&patient.state, Look::Outside) else { return false };
-    let is_valid = |access: Access| access.tokens().is_ok_and(|all| all.iter().any(|t| t.revoked_at.is_none() && now < t.expires_at));
+    let is_valid =
+        |access: Access| access.tokens().is_ok_and(|all| all.iter().any(|t| t.revoked_at.is_none() && now < t.expires_at));
     looked.made == looked.known && Access::open(&patient.state, Commits::OnTheSpot).is_ok_and(is_valid)
 }
 

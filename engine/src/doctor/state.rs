@@ -129,7 +129,11 @@ fn database(look: Result<Option<Looked>, JournalError>, chart: &mut Chart) -> bo
     };
     let Looked { file, bytes: size, log_bytes, made, known, damage, open_to_others } = looked;
     if let Some(mode) = open_to_others {
-        chart.warn(ABOUT, format!("{file} can be read by others (mode {mode:04o})"), format!("chmod 600 {file} in the state folder"));
+        chart.warn(
+            ABOUT,
+            format!("{file} can be read by others (mode {mode:04o})"),
+            format!("chmod 600 {file} in the state folder"),
+        );
     }
     if log_bytes > limits::LOG_BEHIND {
         chart.warn(
@@ -200,7 +204,7 @@ fn runs(patient: &Patient<'_>, chart: &mut Chart) -> Result<(), JournalError> {
     locks(&store, now, chart)?;
     decisions(&store, now, chart)?;
     if patient.thorough {
-        records(&store, chart)?;
+        records(patient, &store, chart)?;
     }
     Ok(())
 }
@@ -228,7 +232,8 @@ fn locks(store: &Store, now: Timestamp, chart: &mut Chart) -> Result<(), Journal
 
 fn decisions(store: &Store, now: Timestamp, chart: &mut Chart) -> Result<(), JournalError> {
     let open = store.open_decisions(&DecisionFilter::all())?;
-    let past: Vec<&RunId> = open.iter().filter(|asked| asked.expires_at.is_some_and(|at| at < now)).map(|asked| &asked.run).collect();
+    let past: Vec<&RunId> =
+        open.iter().filter(|asked| asked.expires_at.is_some_and(|at| at < now)).map(|asked| &asked.run).collect();
     match past.first() {
         Some(first) => chart.warn(
             "decisions",
@@ -241,12 +246,13 @@ fn decisions(store: &Store, now: Timestamp, chart: &mut Chart) -> Result<(), Jou
 }
 
 /// Proves each record, with the logs that belong to it.
-fn records(store: &Store, chart: &mut Chart) -> Result<(), JournalError> {
+fn records(patient: &Patient<'_>, store: &Store, chart: &mut Chart) -> Result<(), JournalError> {
     let Ok(logs) = Logs::open_in(store.handle(), store.folder()) else {
         chart.fail("records", "the folder of the logs cannot be opened", "look who owns `logs` in the state folder");
         return Ok(());
     };
-    let evidence = Evidence { logs: Some(&logs), ..Evidence::default() };
+    let access = Access::open(&patient.state, Commits::OnTheSpot)?;
+    let evidence = Evidence { logs: Some(&logs), audit: Some(&access), ..Evidence::default() };
     let mut filter = RunFilter { limit: limits::RECORDS_PAGE, ..RunFilter::default() };
     let (mut whole, mut broken) = (0, Vec::new());
     loop {
@@ -284,7 +290,10 @@ fn arrived(state: &Path, chart: &mut Chart) -> Result<(), JournalError> {
         }
     };
     if backlog.events == 0 && owed == 0 {
-        chart.ok("events", format!("none wait for a decision; {}", if is_served { "a process decides" } else { "nobody decides now" }));
+        chart.ok(
+            "events",
+            format!("none wait for a decision; {}", if is_served { "a process decides" } else { "nobody decides now" }),
+        );
     } else {
         let since = backlog.oldest.map(|at| format!(", the oldest since {at}")).unwrap_or_default();
         let found = format!("{} for a decision{since}; {owed} decided and not begun", count(backlog.events, "waits", "wait"));

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use runbook_core::CloudEvent;
-use runbook_core::trigger::{Decision, Ruling};
+use runbook_core::RunId;
+use runbook_core::trigger::{Decision, Drop, Ruling};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::{Accepted, Arrived, Backlog, EventFilter, Judged, Parcel, Seen, Taken};
+use super::{Accepted, Arrived, Backlog, EventFilter, Judged, LetGo, Parcel, Seen, Taken};
 use crate::database::{ChangeError, from_json, to_json};
 use crate::journal::JournalError;
 
@@ -124,7 +125,27 @@ pub(super) fn rule(c: &Connection, judged: &Judged) -> Found<()> {
     Ok(())
 }
 
-const COLUMNS: &str = "number, source, received, again, judged, body";
+pub(super) fn count(c: &Connection) -> Found<u64> {
+    Ok(c.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0))? as u64)
+}
+
+pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -> bool) -> Found<LetGo> {
+    let unjudged = c.execute("UPDATE events SET restored = 1 WHERE judged = 0", [])? as u64;
+    let open = rulings(c, "SELECT body FROM rulings WHERE word = 'deferred' OR owed = 1 OR live = 1 ORDER BY made", Vec::new())?;
+    let is_open = |ruling: &Ruling| match &ruling.decision {
+        Decision::Ran { run } => !is_there(run),
+        _ => true,
+    };
+    let dropped = |ruling: Ruling| Ruling { at: now, decision: Decision::Dropped(Drop::Restored), ..ruling };
+    let judged = Judged { rulings: open.into_iter().filter(is_open).map(dropped).collect(), ..Judged::default() };
+    rule(c, &judged)?;
+    // Those that are left have begun.
+    c.execute("UPDATE rulings SET owed = 0 WHERE owed = 1", [])?;
+    c.execute("UPDATE schedules SET seen = ?1", [now.to_string()])?;
+    Ok(LetGo { unjudged, owed: judged.rulings.len() as u64 })
+}
+
+const COLUMNS: &str = "number, source, received, again, judged, restored, body";
 
 struct Raw {
     number: u64,
@@ -132,6 +153,7 @@ struct Raw {
     received: String,
     again: u64,
     judged: bool,
+    restored: bool,
     body: String,
 }
 
@@ -142,19 +164,20 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
         received: row.get(2)?,
         again: row.get::<_, i64>(3)? as u64,
         judged: row.get(4)?,
-        body: row.get(5)?,
+        restored: row.get(5)?,
+        body: row.get(6)?,
     })
 }
 
 fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
-    let Raw { number, source, received, again, judged, body } = raw;
+    let Raw { number, source, received, again, judged, restored, body } = raw;
     let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("event {number} cannot be read: {error}") };
     let received: Timestamp = received.parse().map_err(damaged)?;
     let event: CloudEvent = from_json(&body)?;
     let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
     let texts: Vec<String> = statement.query_map([signed(number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
-    Ok(Arrived { number, source, received, again, event, rulings, judged })
+    Ok(Arrived { number, source, received, again, event, rulings, judged, restored })
 }
 
 fn wholes(c: &Connection, sql: &str, values: Vec<Sql>) -> Found<Vec<Arrived>> {

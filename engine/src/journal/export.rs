@@ -53,6 +53,9 @@ pub fn export(journal: &dyn Journal, run: &RunId, out: &mut dyn Write) -> Result
     let mut last = 0;
     for record in records_to(journal, run, row.seq) {
         let record = record?;
+        if record.is_removed() {
+            return Err(JournalError::Compacted(run.clone()).into());
+        }
         if record.seq != last + 1 {
             break;
         }

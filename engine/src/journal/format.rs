@@ -24,7 +24,7 @@ pub struct Record {
     /// RFC 3339 in UTC.
     pub at: String,
     pub kind: String,
-    /// JSON text.
+    /// JSON text; empty where it was taken out of the record.
     pub body: String,
     pub hash: Digest,
 }
@@ -56,6 +56,11 @@ impl Record {
         Ok(record)
     }
 
+    /// Whether only its number, time, kind and hash are left.
+    pub fn is_removed(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// Reads the event back. `format` is that of the run.
     pub fn decode(&self, format: u32) -> Result<Event, JournalError> {
         self.decode_with(format, UPCASTS)
@@ -64,6 +69,9 @@ impl Record {
     fn decode_with(&self, format: u32, upcasts: &[Upcast]) -> Result<Event, JournalError> {
         if format > FORMAT {
             return Err(JournalError::Newer { what: format!("run {}", self.run), format, known: FORMAT });
+        }
+        if self.is_removed() {
+            return Err(JournalError::Compacted(self.run.clone()));
         }
         let Record { run, seq, kind, body, .. } = self;
         let damaged = |why: &dyn Display| JournalError::Damaged { what: format!("event {seq} of run {run} cannot be read: {why}") };
@@ -99,8 +107,12 @@ impl Record {
         chain::is_link(hash, previous, &parts)
     }
 
-    /// The whole line, without a line end.
+    /// The whole line, without a line end. One whose body was taken out has none.
     pub fn line(&self) -> String {
+        if self.is_removed() {
+            let Record { run, seq, at, kind, hash, .. } = self;
+            return format!(r#"{{"run":"{run}","seq":{seq},"at":"{at}","kind":"{kind}","hash":"{hash}"}}"#);
+        }
         let mut line = self.bytes();
         line.pop();
         line.push_str(&format!(r#","hash":"{}"}}"#, self.hash));

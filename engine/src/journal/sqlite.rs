@@ -14,7 +14,7 @@ use runbook_core::{Digest, ProcedureName, RunId};
 
 use super::{
     Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
-    OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
+    OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
 };
 use crate::database::{Commits, Database};
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -138,6 +138,10 @@ impl Journal for Store {
 
     fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
         self.database.read(|c| read::anchors(c, run))
+    }
+
+    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
+        self.database.read(|c| whole::pruned(c, run))
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {

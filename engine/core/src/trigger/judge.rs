@@ -152,6 +152,18 @@ impl Judge {
         rulings
     }
 
+    /// As [`Judge::receive`], for an event that may have been judged elsewhere: nothing follows from it.
+    pub fn set_aside(&mut self, incoming: &Incoming<'_>) -> Vec<Ruling> {
+        let mut rulings = Vec::new();
+        for place in self.by_source.get(incoming.source).cloned().unwrap_or_default() {
+            let Some(seat) = self.bench.get(place) else { continue };
+            let keys = seat.trigger.first_keys(incoming.event, incoming.received);
+            let case = Case { number: incoming.number, received: incoming.received, keys: &keys };
+            self.rule(place, &case, incoming.now, Decision::Dropped(Drop::Restored), &mut rulings);
+        }
+        rulings
+    }
+
     /// A run has ended: its key is free for who waits for it.
     pub fn ended(&mut self, run: &RunId, at: Timestamp) -> Vec<Ruling> {
         let mut rulings = Vec::new();

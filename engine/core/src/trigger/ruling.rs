@@ -111,6 +111,8 @@ pub enum Drop {
     QueueFull { waiting: u32 },
     /// The trigger that deferred it is no longer there.
     TriggerGone,
+    /// It came in before the state folder was restored from a backup, and was not done by then.
+    Restored,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -237,6 +239,7 @@ impl fmt::Display for Drop {
             Drop::ResolvedBefore { by } => write!(f, "event {by} says that it is over, before its turn came"),
             Drop::QueueFull { waiting } => write!(f, "{waiting} events wait at this trigger already"),
             Drop::TriggerGone => f.write_str("its trigger is no longer there"),
+            Drop::Restored => f.write_str("the state was restored from a backup, and where that was made it may have been done"),
         }
     }
 }

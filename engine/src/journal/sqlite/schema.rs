@@ -100,4 +100,10 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE anchors ADD COLUMN signed TEXT;
 ",
+    "
+    CREATE TABLE pruned (
+        run  TEXT PRIMARY KEY REFERENCES runs (run),
+        body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
 ];

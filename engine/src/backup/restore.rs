@@ -1,0 +1,179 @@
+//! A state folder out of a backup: unpacked, proved, and told that it is a copy, all in a folder inside the one that it is to be; then it
+//! is put in its place. Whatever stops it in between leaves a folder that nobody opens.
+
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use runbook_core::run::Fact;
+use runbook_core::run::event::{Identity, Means};
+use runbook_core::{Digest, RunId, limits};
+
+use super::write::each_run;
+use super::{Asker, BackupError, Manifest, Proof, Restored, read};
+use crate::access::{Access, Entry};
+use crate::clock::SystemClock;
+use crate::database::{Commits, RESTORING};
+use crate::intake::Intake;
+use crate::journal::{JournalError, Owner, SharedJournal, Store};
+use crate::log::Logs;
+use crate::people::LocalUser;
+use crate::session::{Session, SessionError};
+use crate::verify::{Evidence, verify_run};
+
+/// What becomes of the tokens of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    Revoke,
+    /// Also those let in that were revoked since.
+    Keep,
+}
+
+/// What is to be restored.
+pub struct Restore<'a> {
+    pub from: &'a mut dyn Read,
+    /// The digest of the manifest, where it was kept.
+    pub digest: Option<&'a Digest>,
+    pub asker: &'a Asker,
+}
+
+/// Unpacks a backup into a folder for temporary files, and says what it holds. Nothing is restored.
+pub fn prove(restore: Restore<'_>) -> Result<Proof, BackupError> {
+    let staging = tempfile::tempdir().map_err(BackupError::Write)?;
+    let staging = staging.path();
+    let (manifest, digest) = read::unpack(restore.from, staging, restore.digest)?;
+    proof(staging, manifest, digest)
+}
+
+/// Makes the state folder at `state`, which must be empty or not there.
+pub async fn restore(restore: Restore<'_>, state: &Path, tokens: Tokens) -> Result<Restored, BackupError> {
+    let of_folder = |why| BackupError::Folder { path: state.to_owned(), why };
+    let asker = restore.asker;
+    match DirBuilder::new().mode(0o700).create(state) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(of_folder(why)),
+        _ => {}
+    }
+    let folder = File::open(state).map_err(of_folder)?;
+    if std::fs::read_dir(state).map_err(of_folder)?.next().is_some() {
+        return Err(BackupError::NotEmpty(state.to_owned()));
+    }
+    let staging = state.join(RESTORING);
+    DirBuilder::new().mode(0o700).create(&staging).map_err(of_folder)?;
+    // From here on nobody opens the folder: should the power go, it must not seem to be a new one.
+    folder.sync_all().map_err(of_folder)?;
+    let restored = within(restore, &staging, tokens, asker).await;
+    if restored.is_err() {
+        // What was unpacked of it is of no use to anybody.
+        std::fs::remove_dir_all(&staging).map_err(of_folder)?;
+        return restored;
+    }
+    rustix::fs::syncfs(&folder).map_err(|why| of_folder(why.into()))?;
+    let mut names: Vec<_> = std::fs::read_dir(&staging).map_err(of_folder)?.collect::<Result<_, _>>().map_err(of_folder)?;
+    names.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in names {
+        std::fs::rename(entry.path(), state.join(entry.file_name())).map_err(of_folder)?;
+    }
+    folder.sync_all().map_err(of_folder)?;
+    std::fs::remove_dir(&staging).map_err(of_folder)?;
+    folder.sync_all().map_err(of_folder)?;
+    restored
+}
+
+async fn within(restore: Restore<'_>, staging: &Path, tokens: Tokens, asker: &Asker) -> Result<Restored, BackupError> {
+    let (manifest, digest) = read::unpack(restore.from, staging, restore.digest)?;
+    let proof = proof(staging, manifest, digest)?;
+    let reason = format!(
+        "restored from the backup of {}: what was done since then is not in this record; look at each system before you go on",
+        proof.manifest.made_at
+    );
+    let store = Store::open_with(staging, Commits::OnTheSpot)?;
+    let aheads_void = store.forsake().await?;
+    let mut unfinished = Vec::new();
+    each_run(&store, |run, is_over| unfinished.extend((!is_over).then_some(run)))?;
+    let journal: SharedJournal = Arc::new(store);
+    let (mut paused, mut unreadable) = (Vec::new(), Vec::new());
+    for run in unfinished {
+        match hold_back(&journal, &run, &asker.user, &reason).await {
+            Ok(()) => paused.push(run),
+            // Whoever would go on with it reads it in the same way.
+            Err(SessionError::Journal(error)) if error.is_of_one_run() => unreadable.push((run, error.to_string())),
+            Err(error @ (SessionError::Illegal(_) | SessionError::OtherPlan { .. } | SessionError::TooLong(_))) => {
+                unreadable.push((run, error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let intake = Intake::open(staging, Commits::OnTheSpot)?;
+    let known = journal.clone();
+    let let_go = intake.let_go(asker.now, move |run| !matches!(known.run(run), Err(JournalError::NoRun(_)))).await?;
+    let access = Access::open(staging, Commits::OnTheSpot)?;
+    let entry = Entry {
+        at: asker.now,
+        person: None,
+        token: None,
+        from: format!("user {} on {}", asker.user.user, asker.user.host),
+        act: "restore".to_owned(),
+        about: Some(proof.digest.to_string()),
+        result: "done".to_owned(),
+        detail: Some(format!("the backup of {}; {} runs are paused", proof.manifest.made_at, paused.len())),
+    };
+    let tokens_revoked = match tokens {
+        Tokens::Revoke => access.revoke_all(asker.now, entry).await?,
+        Tokens::Keep => access.audit(entry).await.map(|()| 0)?,
+    };
+    Ok(Restored { proof, paused, unreadable, events_dropped: let_go.unjudged + let_go.owed, aheads_void, tokens_revoked })
+}
+
+/// Records that a run goes on only when a person says so. Nothing that has come due meanwhile is recorded before.
+async fn hold_back(journal: &SharedJournal, run: &RunId, user: &LocalUser, reason: &str) -> Result<(), SessionError> {
+    let means = Means::LocalUser { user: user.user.clone(), host: user.host.clone() };
+    let by = Identity { person: user.user.clone(), means };
+    let owner = Owner::this_process(user.user.clone());
+    let mut session = Session::open(journal.clone(), Arc::new(SystemClock), owner, Vec::new(), run).await?;
+    let reason = reason.to_owned();
+    let fact = match session.run().is_paused() {
+        true => Fact::NoteAdded { by, text: reason },
+        false => Fact::PauseRequested { by, reason },
+    };
+    session.record(fact)?;
+    session.close().await
+}
+
+/// Proves every record with its logs, and the audit log.
+fn proof(folder: &Path, manifest: Manifest, digest: Digest) -> Result<Proof, BackupError> {
+    let store = Store::open_with(folder, Commits::OnTheSpot)?;
+    let logs = Logs::open_in(store.handle(), store.folder())?;
+    let access = Access::open(folder, Commits::OnTheSpot)?;
+    let evidence = Evidence { logs: Some(&logs), audit: Some(&access), ..Evidence::default() };
+    let mut runs = Vec::new();
+    each_run(&store, |run, _| runs.push(run))?;
+    let mut broken = Vec::new();
+    let mut compared = 0;
+    for run in &runs {
+        match verify_run(&store, run, &evidence) {
+            Ok(found) => {
+                compared += found.logs;
+                if let Some(fault) = found.faults.first() {
+                    broken.push((run.clone(), fault.to_string()));
+                }
+            }
+            Err(error) if error.is_of_one_run() => broken.push((run.clone(), error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (mut audited, mut audit_broken_at, mut before) = (0, None, None);
+    loop {
+        let page = access.audited(before, limits::AUDIT_PAGE)?;
+        audit_broken_at = page.broken_at.or(audit_broken_at);
+        audited += page.entries.len() as u64;
+        before = page.entries.last().map(|entry| entry.number);
+        if before.is_none() {
+            break;
+        }
+    }
+    let events = Intake::open(folder, Commits::OnTheSpot)?.count()?;
+    let records = store.events()?;
+    Ok(Proof { manifest, digest, runs: runs.len() as u64, records, logs: compared, events, audited, broken, audit_broken_at })
+}
