@@ -143,4 +143,3 @@ pub struct Asker {
     pub user: LocalUser,
     pub now: Timestamp,
 }
-

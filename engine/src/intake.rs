@@ -82,6 +82,12 @@ const SCHEMA: Schema = Schema {
         "
         ALTER TABLE events ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
     ",
+        "
+        CREATE TABLE places (
+            source TEXT PRIMARY KEY,
+            place  INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    ",
     ],
 };
 
@@ -286,6 +292,24 @@ impl Intake {
             rows::see(c, &source, &seen)?;
             arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
         })
+    }
+
+    /// Up to where what a source tells of was looked through; `None` before the first look.
+    pub fn place(&self, source: &str) -> Result<Option<u64>, JournalError> {
+        self.database.read(|c| rows::place(c, source))
+    }
+
+    /// Writes down what was found there, and up to where that is all that there was.
+    pub fn arrive_at(&self, source: String, place: u64, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
+        self.database.submit(Durability::Synced, move |c| {
+            rows::set_place(c, &source, place)?;
+            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
+        })
+    }
+
+    /// The next look is the first one.
+    pub fn forget_place(&self, source: String) -> Receipt<()> {
+        self.database.submit(Durability::Visible, move |c| rows::forget_place(c, &source))
     }
 
     /// Of a copy: what waits to be judged or done is not done any more, and what ticked until now is not made up for. `is_there` says

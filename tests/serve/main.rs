@@ -4,6 +4,7 @@ mod api;
 mod doors;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod inlets;
 mod intake;
 mod lives;
 mod peers;

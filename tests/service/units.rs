@@ -54,6 +54,11 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let lines = text.lines().filter(|line| line.starts_with("Exec"));
     let of_line = |line: &str| {
         let (_, words) = line.split_once(&format!("{INSTALLED} "))?;
+        // What a shell puts in stands for one word.
+        let words = match (words.find("$$("), words.find(')')) {
+            (Some(from), Some(to)) => format!("{}NOW{}", &words[..from], &words[to + 1..]),
+            _ => words.to_owned(),
+        };
         Some(words.trim_end_matches('\'').split_whitespace().map(str::to_owned).collect())
     };
     lines.filter_map(of_line).collect()

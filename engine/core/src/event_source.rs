@@ -11,7 +11,7 @@ use crate::plan::SecretSource;
 /// Sources that are there without being declared, and what their events are.
 pub const BUILT_IN: [(&str, &str); 2] = [("runs", "the end of another run"), ("stdin", "what `runbook trigger` is given")];
 
-/// One source of the workspace. Events that are not posted (files of a folder, a subject of a broker) are to be further kinds.
+/// One source of the workspace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventSource {
     pub kind: SourceKind,
@@ -22,6 +22,7 @@ pub struct EventSource {
 pub enum SourceKind {
     Webhook(Webhook),
     Schedule(Schedule),
+    Folder(Folder),
 }
 
 impl SourceKind {
@@ -30,8 +31,22 @@ impl SourceKind {
         match self {
             SourceKind::Webhook(webhook) => webhook.format.as_str(),
             SourceKind::Schedule(_) => "schedule",
+            SourceKind::Folder(_) => "folder",
         }
     }
+}
+
+/// Files that somebody drops into a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folder {
+    /// Relative to the root of the catalogue, or absolute.
+    pub path: String,
+    /// How the names of files end that are events.
+    pub suffix: String,
+    /// How long a file has to stay as it is before it is taken.
+    pub settled: Duration,
+    /// How events are read from a file, which holds JSON.
+    pub reading: Generic,
 }
 
 /// Ticks of the clock: see [`ticks`](crate::ticks).

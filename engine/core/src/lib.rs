@@ -13,6 +13,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod editor;
 pub mod effect;
+pub mod ends;
 pub mod event_source;
 pub mod explore;
 pub mod expr;

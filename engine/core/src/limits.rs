@@ -463,3 +463,13 @@ pub const DOCTOR_ANSWER: Duration = Duration::from_secs(5);
 pub const DOCTOR_NAMED: usize = 10;
 /// Bytes of the manifest of a backup: a million logs.
 pub const MANIFEST_BYTES: u64 = 512 * 1024 * 1024;
+/// Runs that follow one another, each started by the end of the one before: two playbooks that start each other stop here.
+pub const RUN_CHAIN: u64 = 8;
+/// How long a file has to stay as it is before it is taken as an event, where the workspace says nothing.
+pub const FOLDER_SETTLED: Duration = Duration::from_secs(2);
+/// How often a folder is looked at for files.
+pub const FOLDER_LOOK: Duration = Duration::from_millis(500);
+/// Files of a folder that are taken in one look.
+pub const FOLDER_FILES: usize = 1_000;
+/// Files of one name that are put aside.
+pub const REFUSED_NAMES: usize = 1_000;

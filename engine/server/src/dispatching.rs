@@ -1,20 +1,18 @@
 //! Lets the engine judge what came in, and tells of the runs that follow. One process of a state folder does so at a time: where that is
 //! another one, events are taken all the same, and it is asked again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runbook_core::event_source::EventSource;
 use runbook_core::{RunId, limits};
 use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done};
 use runbook_engine::journal::JournalError;
 use runbook_engine::session::SessionError;
-use runbook_engine::ticker::Ticker;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::App;
 use crate::health::Topic;
+use crate::inlets::Inlets;
 use crate::lives::Ask;
 
 /// Until the server stops. `ended` gives the runs that end, `asks` takes those that are to be looked after.
@@ -59,7 +57,7 @@ pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: 
 struct Deciding {
     version: u64,
     dispatch: Dispatch,
-    ticker: Ticker,
+    inlets: Inlets,
 }
 
 enum Turned {
@@ -77,26 +75,26 @@ async fn turn(
     settled: &mut Option<Instant>,
     asks: &UnboundedSender<Ask>,
 ) -> Result<Turned, DispatchError> {
-    let ticker = |schedules: BTreeMap<String, EventSource>| Ticker::of(&schedules, app.intake.clone(), app.clock.clone());
-    let Deciding { version, dispatch, ticker: ticks } = match deciding {
+    let Deciding { version, dispatch, inlets } = match deciding {
         Some(deciding) => deciding,
         None => {
-            let (version, served, schedules) = app.serving.served();
-            let Some(dispatch) = Dispatch::open(around.clone(), served).await? else {
+            let now = app.serving.served();
+            let inlets = Inlets::of(app, &now);
+            let Some(dispatch) = Dispatch::open(around.clone(), now.served).await? else {
                 app.health.trouble(Topic::Dispatch, "another process decides on events; they are taken, and left to it");
                 return Ok(Turned::Idle(limits::DISPATCH_RETRY));
             };
             app.health.well(Topic::Dispatch);
-            deciding.insert(Deciding { version, dispatch, ticker: ticker(schedules) })
+            deciding.insert(Deciding { version: now.version, dispatch, inlets })
         }
     };
     if *version != app.serving.version() {
-        let (now, served, schedules) = app.serving.served();
-        dispatch.serve(served);
-        (*version, *ticks) = (now, ticker(schedules));
+        let now = app.serving.served();
+        (*version, *inlets) = (now.version, Inlets::of(app, &now));
+        dispatch.serve(now.served);
     }
     // A tick is an event like any other, and is judged with those that came in.
-    ticks.look().await?;
+    inlets.look(app).await?;
     let judged = dispatch.turn_after(std::mem::take(ended)).await?;
     for ruling in &judged.rulings {
         app.metrics.decided(ruling);
@@ -114,7 +112,7 @@ async fn turn(
     if !judged.is_empty() {
         return Ok(Turned::Busy);
     }
-    let due = dispatch.next_due().into_iter().chain(ticks.next_due()).min();
+    let due = dispatch.next_due().into_iter().chain(inlets.next_due()).min();
     let due = due.map(|at| Duration::try_from(at.duration_since(app.clock.now())).unwrap_or_default());
     // Other processes write events down too, and ring no bell.
     Ok(Turned::Idle(due.unwrap_or(limits::DISPATCH_LOOK).min(limits::DISPATCH_LOOK)))

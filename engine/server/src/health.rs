@@ -16,6 +16,8 @@ pub enum Topic {
     Dispatch,
     /// More events wait than may.
     Backlog,
+    /// A folder of a source cannot be looked into, or anybody may write to it.
+    Folder,
     /// Something cannot be written down.
     Store,
     Stopping,
@@ -28,6 +30,7 @@ impl Topic {
             Topic::Certificate => "certificate",
             Topic::Dispatch => "dispatch",
             Topic::Backlog => "backlog",
+            Topic::Folder => "folder",
             Topic::Store => "store",
             Topic::Stopping => "stopping",
         }

@@ -15,6 +15,7 @@ mod dispatching;
 mod door;
 mod fetch;
 mod health;
+mod inlets;
 mod lives;
 mod metrics;
 mod peer;

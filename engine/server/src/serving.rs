@@ -19,7 +19,7 @@ use crate::{App, Config};
 pub struct Offer {
     /// To which somebody sends.
     sources: HashMap<String, Arc<Source>>,
-    schedules: BTreeMap<String, EventSource>,
+    unposted: BTreeMap<String, EventSource>,
     served: Served,
     catalogue: Arc<Catalogue>,
 }
@@ -60,17 +60,25 @@ impl Offer {
         }
         // Of a secret that was changed since, the new value counts.
         let secrets = SecretStore::new(catalogue.root(), &config.settings, config.environment.iter().cloned());
-        let (mut sources, mut schedules) = (HashMap::new(), BTreeMap::new());
+        let (mut sources, mut unposted) = (HashMap::new(), BTreeMap::new());
         for (name, declared) in catalogue.workspace().into_iter().flat_map(|workspace| &workspace.sources) {
-            if let SourceKind::Schedule(_) = declared.kind {
-                schedules.insert(name.clone(), declared.clone());
+            if let SourceKind::Schedule(_) | SourceKind::Folder(_) = declared.kind {
+                unposted.insert(name.clone(), declared.clone());
                 continue;
             }
             let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
             sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
         }
-        Ok(Offer { sources, schedules, served, catalogue: Arc::new(catalogue.clone()) })
+        Ok(Offer { sources, unposted, served, catalogue: Arc::new(catalogue.clone()) })
     }
+}
+
+/// What is served at a moment.
+pub struct Now {
+    pub version: u64,
+    pub served: Served,
+    /// Sources to which nobody posts.
+    pub unposted: BTreeMap<String, EventSource>,
 }
 
 pub struct Serving {
@@ -91,10 +99,10 @@ impl Serving {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1.catalogue.clone()
     }
 
-    /// With the number of its version, what triggers start, and the schedules among the sources.
-    pub fn served(&self) -> (u64, Served, BTreeMap<String, EventSource>) {
+    /// With the number of its version, what triggers start, and the sources to which nobody posts.
+    pub fn served(&self) -> Now {
         let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
-        (now.0, now.1.served.clone(), now.1.schedules.clone())
+        Now { version: now.0, served: now.1.served.clone(), unposted: now.1.unposted.clone() }
     }
 
     /// Changes whenever another catalogue is served.

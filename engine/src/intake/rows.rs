@@ -125,6 +125,23 @@ pub(super) fn rule(c: &Connection, judged: &Judged) -> Found<()> {
     Ok(())
 }
 
+pub(super) fn place(c: &Connection, source: &str) -> Found<Option<u64>> {
+    let sql = "SELECT place FROM places WHERE source = ?1";
+    let place = c.prepare_cached(sql)?.query_row([source], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(place.map(|place| place as u64))
+}
+
+pub(super) fn set_place(c: &Connection, source: &str, place: u64) -> Found<()> {
+    let sql = "INSERT INTO places (source, place) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET place = ?2";
+    c.prepare_cached(sql)?.execute(params![source, signed(place)])?;
+    Ok(())
+}
+
+pub(super) fn forget_place(c: &Connection, source: &str) -> Found<()> {
+    c.prepare_cached("DELETE FROM places WHERE source = ?1")?.execute([source])?;
+    Ok(())
+}
+
 pub(super) fn count(c: &Connection) -> Found<u64> {
     Ok(c.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0))? as u64)
 }
@@ -142,6 +159,8 @@ pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -
     // Those that are left have begun.
     c.execute("UPDATE rulings SET owed = 0 WHERE owed = 1", [])?;
     c.execute("UPDATE schedules SET seen = ?1", [now.to_string()])?;
+    // Runs that had ended, and were not told of yet, may have been since.
+    c.execute("DELETE FROM places", [])?;
     Ok(LetGo { unjudged, owed: judged.rulings.len() as u64 })
 }
 

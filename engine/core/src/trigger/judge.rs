@@ -15,7 +15,7 @@ use crate::document::procedure::{Beyond, OnResolved, Second, Version};
 use crate::id::{ProcedureName, RunId};
 use crate::limits;
 use crate::policy::quiet_until;
-use crate::ticks;
+use crate::{ends, ticks};
 
 /// An event that was written down.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +141,8 @@ impl Judge {
             let mut keys = seat.trigger.first_keys(incoming.event, incoming.received);
             let decision = if let Some(ticks) = ticks::missed(incoming.event) {
                 Decision::Dropped(Drop::Missed { ticks })
+            } else if let Some(runs) = ends::too_long(incoming.source, incoming.event) {
+                Decision::Dropped(Drop::ChainTooLong { runs })
             } else if incoming.event.status == Status::Resolved {
                 self.resolved(place, incoming, &value, &mut keys, &mut rulings)
             } else {

@@ -82,6 +82,8 @@ pub enum Join {
 pub enum Drop {
     /// It tells of so many ticks of a schedule at which nobody was there, or at least so many.
     Missed { ticks: u64 },
+    /// It is the end of the last of so many runs that followed one another.
+    ChainTooLong { runs: u64 },
     /// `when` is false.
     NotMeant,
     /// Something could not be read from it.
@@ -223,6 +225,9 @@ impl fmt::Display for Drop {
         match self {
             Drop::Missed { ticks: 1 } => f.write_str("nobody was there at this tick"),
             Drop::Missed { ticks } => write!(f, "nobody was there at {ticks} ticks"),
+            Drop::ChainTooLong { runs } => {
+                write!(f, "{runs} runs have followed one another, each started by the end of the one before")
+            }
             Drop::NotMeant => f.write_str("its `when` is false"),
             Drop::Unreadable { what, why } => write!(f, "{what} cannot be read from it: {why}"),
             Drop::Duplicate { of, until } => write!(f, "the same as event {of}, by `dedup` until {until}"),

@@ -245,6 +245,7 @@ static SOURCE: Shape = Shape::new(
                 Word::new("standard-webhooks", "Standard Webhooks, signed with a shared secret"),
                 Word::new("generic", "any other JSON, read by expressions"),
                 Word::new("schedule", "our own clock, at the times of `cron`"),
+                Word::new("folder", "whoever drops files into a folder"),
             ]),
             "Who sends",
         )
@@ -269,6 +270,9 @@ static SOURCE: Shape = Shape::new(
             ]),
             "Ticks at which nobody was there; `skip` by default",
         ),
+        Key::new("path", PLAIN, "The folder into which events are dropped, from the root of the catalogue on"),
+        Key::new("suffix", PLAIN, "How the names of files end that are events; `.json` by default"),
+        Key::new("settled", Type::Duration, "How long a file has to stay as it is before it is taken; 2s by default"),
         Key::new("secrets", SECRETS, "Secrets of this source"),
     ],
 );

@@ -181,7 +181,7 @@ pub async fn dry_run(mut call: Call) -> Result<Answer, Problem> {
 
 pub async fn triggers(call: Call) -> Result<Answer, Problem> {
     let catalogue = call.app().serving.catalogue();
-    let (_, served, _) = call.app().serving.served();
+    let served = call.app().serving.served().served;
     let visible = served.triggers().filter(|trigger| {
         let procedure = catalogue.procedure(trigger.name.procedure.as_str());
         procedure.is_some_and(|procedure| call.caller.rights.may(Act::View, &labels(procedure)))

@@ -8,8 +8,8 @@ use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::decode::{Fields, Reading, scalar, verb};
 use crate::document::{Node, Scalar};
 use crate::event_source::{
-    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Format, Generic, Hmac, KeyForm, Missed, Schedule, Signed, SignedTime,
-    SourceKind, Webhook,
+    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Folder, Format, Generic, Hmac, KeyForm, Missed, Schedule, Signed,
+    SignedTime, SourceKind, Webhook,
 };
 use crate::expr::Expression;
 use crate::id::Id;
@@ -32,9 +32,10 @@ enum Kind {
     StandardWebhooks,
     Generic,
     Schedule,
+    Folder,
 }
 
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 14] = [
     ("alertmanager", Kind::Alertmanager),
     ("grafana", Kind::Grafana),
     ("sns", Kind::Sns),
@@ -48,6 +49,7 @@ const KINDS: [(&str, Kind); 13] = [
     ("standard-webhooks", Kind::StandardWebhooks),
     ("generic", Kind::Generic),
     ("schedule", Kind::Schedule),
+    ("folder", Kind::Folder),
 ];
 const MISSED: [(&str, Missed); 2] = [("skip", Missed::Skip), ("once", Missed::Once)];
 const ALGORITHMS: [(&str, Algorithm); 3] =
@@ -66,7 +68,7 @@ impl Kind {
             Kind::Alertmanager | Kind::EventBridge | Kind::Datadog | Kind::Opsgenie => &["bearer", "basic", "header"],
             Kind::Grafana | Kind::PagerDuty | Kind::CloudEvents | Kind::Generic => &CREDENTIALS,
             Kind::GitHub | Kind::Sentry | Kind::StandardWebhooks => &["secret"],
-            Kind::Sns | Kind::Schedule => &[],
+            Kind::Sns | Kind::Schedule | Kind::Folder => &[],
         }
     }
 
@@ -167,6 +169,8 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
     let secrets = channel::secrets(reading, fields.entries("secrets"), providers);
     let scheduled = kind.as_ref().is_some_and(|kind| kind.value == Kind::Schedule);
     let schedule = timetable(&mut fields, scheduled, timezone);
+    let dropped = kind.as_ref().is_some_and(|kind| kind.value == Kind::Folder);
+    let folder = self::folder(&mut fields, dropped);
     if let Some(kind) = &kind {
         misplaced(reading, &fields, kind.value);
     }
@@ -185,10 +189,12 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
             }));
             return None;
         }
-        let kind = match schedule {
-            Some(schedule) => SourceKind::Schedule(schedule),
-            None if scheduled => return None,
-            None => SourceKind::Webhook(Webhook { format: Format::Sns { topics }, credential: Credential::Certificate }),
+        let kind = match (schedule, folder) {
+            (Some(schedule), _) => SourceKind::Schedule(schedule),
+            (None, _) if scheduled => return None,
+            (None, Some(folder)) => SourceKind::Folder(Folder { reading: generic(reading, items, event), ..folder }),
+            (None, None) if dropped => return None,
+            (None, None) => SourceKind::Webhook(Webhook { format: Format::Sns { topics }, credential: Credential::Certificate }),
         };
         return Some(EventSource { kind, secrets });
     };
@@ -228,7 +234,7 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
         Kind::Alertmanager => Format::Alertmanager,
         Kind::Grafana => Format::Grafana,
         // These need no credential, and were told of the one that they have.
-        Kind::Sns | Kind::Schedule => return None,
+        Kind::Sns | Kind::Schedule | Kind::Folder => return None,
         Kind::EventBridge => Format::EventBridge,
         Kind::PagerDuty => Format::PagerDuty,
         Kind::Datadog => Format::Datadog,
@@ -237,10 +243,7 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
         Kind::Sentry => Format::Sentry,
         Kind::CloudEvents => Format::CloudEvents { origins: origins.into_iter().map(|origin| origin.value).collect() },
         Kind::StandardWebhooks => Format::StandardWebhooks,
-        Kind::Generic => Format::Generic(Box::new(Generic {
-            items: items.and_then(|items| expression(reading, &items, "body")),
-            ..event.unwrap_or_default()
-        })),
+        Kind::Generic => Format::Generic(Box::new(generic(reading, items, event))),
     };
     Some(EventSource { kind: SourceKind::Webhook(Webhook { format, credential }), secrets })
 }
@@ -253,9 +256,10 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
             "hmac" => kind.takes_hmac(),
             "topics" => kind == Kind::Sns,
             "origins" => kind == Kind::CloudEvents,
-            "items" | "event" => kind == Kind::Generic,
+            "items" | "event" => matches!(kind, Kind::Generic | Kind::Folder),
+            "path" | "suffix" | "settled" => kind == Kind::Folder,
             "cron" | "zone" | "late" | "missed" => kind == Kind::Schedule,
-            "secrets" => kind != Kind::Schedule,
+            "secrets" => !matches!(kind, Kind::Schedule | Kind::Folder),
             _ => true,
         };
         if right {
@@ -265,6 +269,7 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
         let fault = reading.diagnostic(Code::RB0023, key.span, message);
         let fault = match (kind.credentials(), CREDENTIALS.contains(&key.value.as_str())) {
             ([], true) if kind == Kind::Schedule => fault.reason("it is our own clock that ticks").help("remove it"),
+            ([], true) if kind == Kind::Folder => fault.reason("who may write to the folder may send").help("remove it"),
             ([], true) => fault.reason("SNS signs with a certificate of its own").help("remove it, and name its `topics`"),
             ([only], true) => fault.reason("its sender signs, and nothing less is taken").help(format!("write `{only}`")),
             (some, true) => fault.reason("its sender signs nothing").help(format!("write one of {}", scalar::listed(some))),
@@ -298,6 +303,32 @@ fn timetable(fields: &mut Fields, is_one: bool, timezone: &str) -> Option<Schedu
         return None;
     }
     Some(Schedule { cron: cron.value, zone, late, missed })
+}
+
+fn generic(reading: &Reading, items: Option<Scalar>, event: Option<Generic>) -> Generic {
+    Generic { items: items.and_then(|items| expression(reading, &items, "body")), ..event.unwrap_or_default() }
+}
+
+/// `is_one`: the source is a folder, and has to say which.
+fn folder(fields: &mut Fields, is_one: bool) -> Option<Folder> {
+    let reading = fields.reading;
+    let path = fields.text("path");
+    if is_one && !fields.has("path") {
+        fields.missing("path");
+    }
+    let suffix = fields.text("suffix");
+    let settled = fields.duration("settled").map_or(limits::FOLDER_SETTLED, |settled| settled.value);
+    for (text, what) in [(&path, "path"), (&suffix, "suffix")] {
+        let wrong = |text: &&Scalar| text.value.chars().any(char::is_control) || (what == "suffix" && text.value.contains('/'));
+        if let Some(text) = text.as_ref().filter(wrong) {
+            let message = format!("`{}` cannot be a {what}", scalar::clipped(&text.value));
+            let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, text.span), message);
+            reading.report(fault.help("write plain characters; a suffix is the end of a name, such as `.json`"));
+            return None;
+        }
+    }
+    let suffix = suffix.map_or_else(|| ".json".to_owned(), |suffix| suffix.value);
+    is_one.then_some(Folder { path: path?.value, suffix, settled, reading: Generic::default() })
 }
 
 fn topics(reading: &Reading, fields: &mut Fields, kind: Option<&Spanned<Kind>>) -> Vec<String> {

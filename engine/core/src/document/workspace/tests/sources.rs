@@ -11,6 +11,19 @@ fn webhook(text: &str) -> Webhook {
 }
 
 #[test]
+fn a_folder_takes_json_that_has_settled() {
+    let folder = |text: &str| {
+        let (workspace, faults) = read(&format!("sources: {{it: {{type: folder, {text}}}}}"));
+        assert_eq!(faults, Vec::<String>::new(), "{text}");
+        let SourceKind::Folder(folder) = workspace.unwrap().sources["it"].kind.clone() else { panic!("{text}") };
+        (folder.path, folder.suffix, folder.settled.as_millis(), folder.reading.items.is_some(), folder.reading.id.is_some())
+    };
+    assert_eq!(folder("path: drops"), ("drops".to_owned(), ".json".to_owned(), 2000, false, false));
+    let own = folder("path: /var/spool/x, suffix: .event, settled: 10s, items: body.all, event: {id: item.id}");
+    assert_eq!(own, ("/var/spool/x".to_owned(), ".event".to_owned(), 10_000, true, true));
+}
+
+#[test]
 fn a_schedule_ticks_in_its_own_zone_or_in_that_of_the_workspace() {
     let schedule = |text: &str| {
         let (workspace, faults) = read(&format!("timezone: Europe/Berlin\nsources: {{it: {{type: schedule, {text}}}}}"));
@@ -115,6 +128,13 @@ fn every_fault_of_a_source_has_its_code_and_next_step() {
         ),
         ("type: schedule, cron: '@daily', zone: Berlin", "RB0403 `Berlin` is not a time zone"),
         ("type: schedule, cron: '@daily', bearer: secrets.a", "RB0023 a source of type `schedule` has no `bearer` (remove it)"),
+        ("type: folder", "RB0011 a source of events has no `path` (add `path`)"),
+        ("type: folder, path: \"a\\nb\"", "RB0018 `a\\nb` cannot be a path (write plain characters"),
+        ("type: folder, path: a, suffix: b/c", "RB0018 `b/c` cannot be a suffix (write plain characters"),
+        ("type: folder, path: a, bearer: secrets.a", "RB0023 a source of type `folder` has no `bearer` (remove it)"),
+        ("type: folder, path: a, cron: '@daily'", "RB0023 a source of type `folder` has no `cron` (remove it)"),
+        ("type: folder, path: a, event: {id: item.id}", "RB0118 `item` is not known here (add `items`, or read the whole `body`)"),
+        ("type: generic, bearer: secrets.a, path: a", "RB0023 a source of type `generic` has no `path` (remove it)"),
         ("type: alertmanager, bearer: secrets.a, late: 1m", "RB0023 a source of type `alertmanager` has no `late` (remove it)"),
         (
             "type: sns, topics: alarms",

@@ -1,0 +1,106 @@
+//! Writes down the ends of runs as events, for triggers of the source `runs`.
+//!
+//! How far the journal was looked through is written down together with what was found there, and an end is called by its run and its time: none
+//! is lost or counts twice, wherever a process stops. What ended before anybody wanted to know is not told.
+
+use std::sync::Arc;
+
+use runbook_core::ends::{End, SOURCE};
+use runbook_core::{Fact, RunId, limits};
+
+use crate::clock::Clock;
+use crate::intake::{Accepted, Arrival, Intake};
+use crate::journal::{JournalError, Phase, SharedJournal};
+
+pub struct Ends {
+    intake: Arc<Intake>,
+    journal: SharedJournal,
+    clock: Arc<dyn Clock>,
+    /// Some trigger is of this source.
+    is_wanted: bool,
+    /// Up to where the journal was looked through; `None` before the first look.
+    place: Option<u64>,
+    /// What the journal was like at the last look.
+    version: Option<u64>,
+}
+
+impl Ends {
+    pub fn of(is_wanted: bool, intake: Arc<Intake>, journal: SharedJournal, clock: Arc<dyn Clock>) -> Ends {
+        Ends { intake, journal, clock, is_wanted, place: None, version: None }
+    }
+
+    /// Writes down what has ended since the last look, of this process or of one before it. Gives how many events are new.
+    pub async fn look(&mut self) -> Result<usize, JournalError> {
+        let version = self.journal.version()?;
+        if self.version == Some(version) {
+            return Ok(0);
+        }
+        if !self.is_wanted {
+            // Should somebody want to know again, it is from then on.
+            self.intake.forget_place(SOURCE.to_owned()).await?;
+            self.version = Some(version);
+            return Ok(0);
+        }
+        let mut place = match self.place {
+            Some(place) => place,
+            None => match self.intake.place(SOURCE)? {
+                Some(place) => place,
+                None => {
+                    let place = self.journal.place()?;
+                    self.intake.arrive_at(SOURCE.to_owned(), place, Vec::new()).await?;
+                    place
+                }
+            },
+        };
+        let mut new = 0;
+        loop {
+            let (runs, next) = self.journal.changed(place, limits::RECORDS_PAGE)?;
+            if runs.is_empty() {
+                break;
+            }
+            let mut arrivals = Vec::new();
+            for run in runs {
+                arrivals.extend(self.end(&run)?);
+            }
+            let accepted = self.intake.arrive_at(SOURCE.to_owned(), next, arrivals).await?;
+            new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
+            place = next;
+            self.place = Some(place);
+        }
+        (self.place, self.version) = (Some(place), Some(version));
+        Ok(new)
+    }
+
+    /// The end of a run, where it has ended and its record can be read.
+    fn end(&self, run: &RunId) -> Result<Option<Arrival>, JournalError> {
+        let of_one = |error: JournalError| if error.is_of_one_run() { Ok(None) } else { Err(error) };
+        let row = match self.journal.run(run) {
+            Ok(row) => row,
+            Err(error) => return of_one(error),
+        };
+        let summary = &row.summary;
+        let (Phase::Ended, Some(outcome), Some(ended_at)) = (summary.phase, summary.outcome, summary.ended_at) else {
+            return Ok(None);
+        };
+        let first = match self.journal.records(run, 1, 1) {
+            Ok(records) => records.into_iter().next(),
+            Err(error) => return of_one(error),
+        };
+        let started = match first.map(|record| record.decode(row.format)) {
+            Some(Ok(event)) => event.fact,
+            Some(Err(error)) => return of_one(error),
+            None => return Ok(None),
+        };
+        let Fact::RunStarted(started) = started else { return Ok(None) };
+        let end = End {
+            run,
+            procedure: &summary.procedure,
+            outcome,
+            message: &summary.message,
+            started_at: summary.started_at,
+            ended_at,
+            started: &started,
+        };
+        Ok(Some(Arrival { source: SOURCE.to_owned(), event: end.to_event(), received: self.clock.now() }))
+    }
+}
