@@ -40,7 +40,7 @@ pub struct Folders {
 
 struct Watched {
     source: String,
-    folder: Folder,
+    folder: Box<Folder>,
     path: PathBuf,
     /// Files that are not taken yet, as they were seen, and since when by what has passed.
     seen: BTreeMap<String, (Stamp, Duration)>,
@@ -56,7 +56,7 @@ struct Stamp {
 
 impl Stamp {
     fn of(found: &Stat) -> Stamp {
-        Stamp { inode: found.st_ino as u64, bytes: found.st_size, modified: (found.st_mtime as i64, found.st_mtime_nsec as i64) }
+        Stamp { inode: found.st_ino, bytes: found.st_size, modified: (found.st_mtime, found.st_mtime_nsec as i64) }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct EventSource {
 pub enum SourceKind {
     Webhook(Webhook),
     Schedule(Schedule),
-    Folder(Folder),
+    Folder(Box<Folder>),
 }
 
 impl SourceKind {

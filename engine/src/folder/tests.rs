@@ -59,8 +59,10 @@ impl Scene {
 
 fn watching(root: &Path, reading: Generic, intake: &Arc<Intake>, clock: &Arc<ManualClock>) -> Folders {
     let folder = Folder { path: "drops".into(), suffix: ".json".into(), settled: limits::FOLDER_SETTLED, reading };
-    let sources =
-        BTreeMap::from([("drops".to_owned(), EventSource { kind: SourceKind::Folder(folder), secrets: BTreeMap::new() })]);
+    let sources = BTreeMap::from([(
+        "drops".to_owned(),
+        EventSource { kind: SourceKind::Folder(Box::new(folder)), secrets: BTreeMap::new() },
+    )]);
     Folders::of(&sources, root, intake.clone(), clock.clone())
 }
 

@@ -192,7 +192,7 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
         let kind = match (schedule, folder) {
             (Some(schedule), _) => SourceKind::Schedule(schedule),
             (None, _) if scheduled => return None,
-            (None, Some(folder)) => SourceKind::Folder(Folder { reading: generic(reading, items, event), ..folder }),
+            (None, Some(folder)) => SourceKind::Folder(Box::new(Folder { reading: generic(reading, items, event), ..folder })),
             (None, None) if dropped => return None,
             (None, None) => SourceKind::Webhook(Webhook { format: Format::Sns { topics }, credential: Credential::Certificate }),
         };
