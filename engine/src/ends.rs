@@ -36,9 +36,11 @@ impl Ends {
             return Ok(0);
         }
         if !self.is_wanted {
-            // Should somebody want to know again, it is from then on.
-            self.intake.forget_place(SOURCE.to_owned()).await?;
-            self.version = Some(version);
+            // Should somebody want to know again, it is from then on. Until then nothing is written, however much happens.
+            if self.place.is_none() && self.intake.place(SOURCE)?.is_some() {
+                self.intake.forget_place(SOURCE.to_owned()).await?;
+            }
+            (self.place, self.version) = (Some(0), Some(version));
             return Ok(0);
         }
         let mut place = match self.place {
@@ -102,5 +104,36 @@ impl Ends {
             started: &started,
         };
         Ok(Some(Arrival { source: SOURCE.to_owned(), event: end.to_event(), received: self.clock.now() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::database::Commits;
+    use crate::journal::MemoryJournal;
+
+    #[tokio::test]
+    async fn nothing_is_written_where_nobody_wants_to_know() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let open = || Arc::new(Intake::open(&state, Commits::OnTheSpot).unwrap());
+        let (intake, other) = (open(), open());
+        let clock = Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+        let ends = |is_wanted| Ends::of(is_wanted, intake.clone(), Arc::new(MemoryJournal::default()), clock.clone());
+        assert_eq!(ends(true).look().await, Ok(0));
+        assert_eq!(other.place(SOURCE), Ok(Some(0)), "it begins at what there is");
+        // Nobody wants to know any more, and that is written down once.
+        let mut unwanted = ends(false);
+        unwanted.look().await.unwrap();
+        assert_eq!(other.place(SOURCE), Ok(None));
+        let before = other.version().unwrap();
+        for _ in 0..3 {
+            unwanted.version = None;
+            unwanted.look().await.unwrap();
+            ends(false).look().await.unwrap();
+        }
+        assert_eq!(other.version().unwrap(), before);
     }
 }

@@ -163,6 +163,11 @@ fn a_backup_is_whole_or_refused() {
     restore.stdin.take().unwrap().write_all(&out.stdout).unwrap();
     assert!(restore.wait().unwrap().success());
     copy.run(&["restore", "one.tar"]).assert(2).says("holds something already");
+    let open = place.beside("open");
+    std::fs::create_dir(&open.state).unwrap();
+    std::fs::set_permissions(&open.state, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    open.run(&["restore", "one.tar"]).assert(1).says("others may write to it");
+    assert_eq!(std::fs::read_dir(&open.state).unwrap().count(), 0);
 }
 
 /// An archive that somebody made, with what must never be written.

@@ -15,7 +15,7 @@ use super::write::each_run;
 use super::{Asker, BackupError, Manifest, Proof, Restored, read};
 use crate::access::{Access, Entry};
 use crate::clock::SystemClock;
-use crate::database::{Commits, RESTORING};
+use crate::database::{Commits, Look, RESTORING};
 use crate::intake::Intake;
 use crate::journal::{JournalError, Owner, SharedJournal, Store};
 use crate::log::Logs;
@@ -59,6 +59,8 @@ pub async fn restore(restore: Restore<'_>, state: &Path, tokens: Tokens) -> Resu
     if std::fs::read_dir(state).map_err(of_folder)?.next().is_some() {
         return Err(BackupError::NotEmpty(state.to_owned()));
     }
+    // That it is ours alone: what is put there must not be open to others.
+    Store::look(state, Look::Outside)?;
     let staging = state.join(RESTORING);
     DirBuilder::new().mode(0o700).create(&staging).map_err(of_folder)?;
     // From here on nobody opens the folder: should the power go, it must not seem to be a new one.
