@@ -33,6 +33,8 @@ mod shown;
 mod surroundings;
 #[path = "cli/trials.rs"]
 mod trials;
+#[path = "cli/twins.rs"]
+mod twins;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;

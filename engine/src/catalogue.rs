@@ -43,6 +43,8 @@ pub struct File {
     pub document: Option<Document>,
     /// What reading it found.
     pub found: Vec<Diagnostic>,
+    /// The source has the text of the file as it is: it was not too large, and is UTF-8.
+    pub is_whole: bool,
     /// Of the file as it was read; of a text that came from elsewhere there is none.
     stamp: Option<Stamp>,
 }
@@ -155,11 +157,24 @@ impl Catalogue {
         let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
         let source = Source::new(name, text);
         let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
-        let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), stamp: None };
+        let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), is_whole: true, stamp: None };
         match self.files.iter_mut().find(|file| file.path == path) {
             Some(old) => *old = file,
             None => self.files.push(file),
         }
+    }
+
+    /// Without the files of other procedures that have the name and the version of one that was named by its file.
+    #[must_use]
+    pub fn without_twins_of(mut self, meant: &Procedure) -> Catalogue {
+        self.files.retain(|file| match &file.document {
+            Some(Document::Procedure(other)) => {
+                let same = other.name.value == meant.name.value && other.version.value == meant.version.value;
+                !same || other.source.name == meant.source.name
+            }
+            _ => true,
+        });
+        self
     }
 
     /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
@@ -318,7 +333,6 @@ impl Catalogue {
                 _ => {}
             }
         }
-        found.append(self.twins());
         found.into_sorted()
     }
 
@@ -329,31 +343,11 @@ impl Catalogue {
         file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
         match &file.document {
-            Some(Document::Procedure(procedure)) => {
-                found.append(check::check(procedure, &catalogue, options).1);
-                found.append(self.twins());
-            }
+            Some(Document::Procedure(procedure)) => found.append(check::check(procedure, &catalogue, options).1),
             Some(Document::Test(test)) => found.append(check::check_test(test, &catalogue)),
             _ => {}
         }
         found.into_sorted().into_iter().filter(|diagnostic| &*diagnostic.source == name).collect()
-    }
-
-    /// Two files with one name and version: a call could mean either.
-    fn twins(&self) -> Diagnostics {
-        let mut found = Diagnostics::default();
-        let procedures: Vec<&Procedure> = self.procedures().collect();
-        for (place, procedure) in procedures.iter().enumerate() {
-            let same =
-                |other: &&&Procedure| other.name.value == procedure.name.value && other.version.value == procedure.version.value;
-            if let Some(first) = procedures[..place].iter().find(same) {
-                let (name, version) = (&procedure.name.value, procedure.version.value);
-                let message = format!("`{name}` {version} stands in {} too", first.source.name);
-                let diagnostic = Diagnostic::new(Code::RB0002, &procedure.source, procedure.name.span, message);
-                found.push(diagnostic.help("give one of them another name or version"));
-            }
-        }
-        found
     }
 
     /// One digest over the names and contents of all files.
@@ -386,27 +380,27 @@ impl File {
             let source = Source::new(name, String::from_utf8_lossy(head).into_owned());
             let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
             let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
-            return Ok(File { path: path.to_owned(), source, document: None, found, stamp });
+            return Ok(File { path: path.to_owned(), source, document: None, found, is_whole: false, stamp });
         }
         Ok(File { stamp, ..File::of(path, name, bytes) })
     }
 
     fn of(path: &Path, name: String, bytes: Vec<u8>) -> File {
-        let (source, document, found) = match String::from_utf8(bytes) {
+        let (source, document, found, is_whole) = match String::from_utf8(bytes) {
             Ok(text) => {
                 let source = Source::new(name, text);
                 let (document, found) =
                     if is_ours(&source.text) { document::load(&source) } else { (None, Diagnostics::default()) };
-                (source, document, found.into_sorted())
+                (source, document, found.into_sorted(), true)
             }
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
                 let diagnostic = Diagnostic::new(Code::RB0026, &source, Span::new(at, at), "the file is not UTF-8");
-                (source, None, vec![diagnostic])
+                (source, None, vec![diagnostic], false)
             }
         };
-        File { path: path.to_owned(), source, document, found, stamp: None }
+        File { path: path.to_owned(), source, document, found, is_whole, stamp: None }
     }
 
     /// Whether it says that it is a document of ours.

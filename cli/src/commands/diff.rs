@@ -78,6 +78,7 @@ struct Side {
 /// A file, a name in the catalogue with or without a version (`drain@1.2.0`), or a revision's file (`main:runbooks/drain.yaml`).
 fn side(what: &str, options: &CheckOptions, settings: &Settings, ui: &mut Ui) -> Result<Side, Trouble> {
     let path = Path::new(what);
+    let is_file = path.is_file() || what.contains(':');
     let (catalogue, procedure) = if path.is_file() {
         let catalogue = Catalogue::around(path)?;
         let procedure = catalogue.procedure_in(path).cloned();
@@ -96,6 +97,8 @@ fn side(what: &str, options: &CheckOptions, settings: &Settings, ui: &mut Ui) ->
         check::show_faults(&catalogue.check(options), &catalogue, ui);
         return Err(Trouble::not_valid(format!("{what} holds no procedure")).next("name a file with a procedure"));
     };
+    // A copy beside the file is often what it is compared with; a name could mean either.
+    let catalogue = if is_file { catalogue.without_twins_of(&procedure) } else { catalogue };
     Ok(Side { what, catalogue, procedure })
 }
 

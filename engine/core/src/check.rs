@@ -25,6 +25,7 @@ mod verb;
 mod with;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
 use crate::document::procedure::Version;
@@ -39,18 +40,33 @@ use crate::trigger::Trigger;
 #[derive(Debug, Default)]
 pub struct Catalogue<'a> {
     procedures: BTreeMap<&'a str, BTreeMap<Version, &'a Procedure>>,
+    /// Those whose name and version an earlier one has, in their order.
+    twins: Vec<&'a Procedure>,
     workspace: Option<&'a Workspace>,
 }
 
 impl<'a> Catalogue<'a> {
-    /// Of two procedures with one name and version, the first stands.
+    /// Of two procedures with one name and version, the first stands, and neither has a plan.
     pub fn new(procedures: impl IntoIterator<Item = &'a Procedure>, workspace: Option<&'a Workspace>) -> Catalogue<'a> {
-        let mut catalogue = Catalogue { procedures: BTreeMap::new(), workspace };
+        let mut catalogue = Catalogue { workspace, ..Catalogue::default() };
         for procedure in procedures {
             let versions = catalogue.procedures.entry(procedure.name.value.as_str()).or_default();
-            versions.entry(procedure.version.value).or_insert(procedure);
+            match versions.entry(procedure.version.value) {
+                Entry::Vacant(place) => {
+                    place.insert(procedure);
+                }
+                Entry::Occupied(_) => catalogue.twins.push(procedure),
+            }
         }
         catalogue
+    }
+
+    /// The first other one with the name and the version of a procedure.
+    fn twin_of(&self, procedure: &Procedure) -> Option<&'a Procedure> {
+        let same = |other: &&Procedure| other.name.value == procedure.name.value && other.version.value == procedure.version.value;
+        let twin = self.twins.iter().copied().find(same)?;
+        let first = self.procedures.get(procedure.name.value.as_str())?.get(&procedure.version.value).copied()?;
+        Some(if first.source.name == procedure.source.name { twin } else { first })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
@@ -179,7 +195,7 @@ pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
         diagnostics.push(*fault);
     }
     // What starts and ends the systems of a case stands outside the workspace: no policy holds for it.
-    let alone = Catalogue { procedures: catalogue.procedures.clone(), workspace: None };
+    let alone = Catalogue { procedures: catalogue.procedures.clone(), twins: catalogue.twins.clone(), workspace: None };
     let around = |case| [trial::setup(test, case), trial::teardown(test, case)].into_iter().flatten();
     for procedure in test.cases.iter().flat_map(around) {
         let found = judge(&procedure, &alone, &CheckOptions::default()).found;

@@ -119,6 +119,9 @@ impl<'c> Build<'c> {
         self.heights.push(0);
         self.calling.push(procedure);
         let file = self.file(&procedure.source);
+        if let Some(twin) = self.catalogue.twin_of(procedure) {
+            self.diagnostics.push(twins(procedure, twin));
+        }
         let (lowered, effect, outputs) = Checked::new(self, procedure, file).lower();
         self.calling.pop();
         if let Some(slot) = self.procedures.get_mut(ix.0 as usize) {
@@ -310,6 +313,14 @@ fn fault_of(unsound: &Unsound, plan: &Plan, procedure: &Procedure) -> Option<Dia
         .reason("the ids of all steps around it, through all calls, are part of it")
         .help("nest and call less deep, or give the steps around it shorter ids");
     Some(fault)
+}
+
+/// Two files with one name and version: a call, a person or an approval could mean either.
+fn twins(procedure: &Procedure, twin: &Procedure) -> Diagnostic {
+    let (name, version) = (&procedure.name.value, procedure.version.value);
+    let message = format!("`{name}` {version} stands in {} too", twin.source.name);
+    let fault = Diagnostic::new(Code::RB0002, &procedure.source, procedure.name.span, message);
+    fault.help("give one of them another name or version, or remove it")
 }
 
 fn key(procedure: &Procedure) -> (&str, Version) {
