@@ -38,6 +38,20 @@ fn what_cannot_be_read_is_left_and_told() {
     desk.run("fmt tyr").exits(2).says("there is no procedure");
 }
 
+/// `check` says what is wrong with them, and so does `fmt`; neither is one that would be laid out.
+#[test]
+fn what_is_too_large_or_not_utf_8_is_left_and_told() {
+    let desk = Desk::new(&[("large.yaml", &format!("{LOOSE}# {}\n", "x".repeat(1 << 20)))]);
+    let latin = LOOSE.replace("# mine", "# m\u{ee}ne").chars().map(|c| c as u8).collect::<Vec<u8>>();
+    std::fs::write(desk.path("latin.yaml"), &latin).unwrap();
+    for line in ["fmt", "fmt --check", "fmt large.yaml latin.yaml"] {
+        let ran = desk.run(line).exits(2).says("error[RB0003]: the file has 1048").says("error[RB0026]: the file is not UTF-8");
+        assert_eq!(ran.out, "", "{line}");
+        assert!(ran.err.contains("2 files left as they are"), "{line}: {}", ran.err);
+    }
+    assert_eq!(std::fs::read(desk.path("latin.yaml")).unwrap(), latin);
+}
+
 /// Where an anchor stands, the order of keys is left; that is said once for each map, with where and why, and `--check` means the same.
 #[test]
 fn an_order_that_is_left_is_told() {

@@ -72,6 +72,11 @@ impl Tally {
 fn one(file: &catalogue::File, check: bool, ui: &mut Ui, tally: &mut Tally) -> Result<(), Trouble> {
     tally.files += 1;
     let name = file.path.display().to_string();
+    if !file.is_whole {
+        tally.left += 1;
+        check::show(&file.found, &file.source, ui);
+        return Ok(());
+    }
     let Some(text) = laid_out(&file.source, &name, ui) else {
         tally.left += 1;
         return Ok(());
