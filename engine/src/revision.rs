@@ -25,6 +25,8 @@ pub enum RevisionError {
     NoRevision(String),
     #[error("revision `{revision}` has no file `{path}`")]
     NoFile { revision: String, path: String },
+    #[error("the history that is here is cut off (a shallow clone) before the place where this branch and `{0}` parted")]
+    Shallow(String),
     #[error("`{path}` has {size} bytes in revision `{revision}`, and at most {} are read", limits::DOCUMENT_BYTES)]
     TooLarge { revision: String, path: String, size: u64 },
     #[error("revision `{revision}` has more than {} files of procedures below `{folder}`", limits::CATALOGUE_FILES)]
@@ -123,6 +125,12 @@ impl Repository {
         let commit = git(&self.top, ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], b"")?.ok_or_else(unknown)?;
         let commit = String::from_utf8(commit).map_err(|_| unknown())?;
         let base = git(&self.top, ["merge-base", commit.trim(), "HEAD"], b"")?;
+        // What the other side has done since would be told as undone by this one.
+        if base.is_none()
+            && git(&self.top, ["rev-parse", "--is-shallow-repository"], b"")?.is_some_and(|said| said.starts_with(b"true"))
+        {
+            return Err(RevisionError::Shallow(revision.to_owned()));
+        }
         let base = base.and_then(|base| String::from_utf8(base).ok()).filter(|base| *base != commit);
         Ok(base.map_or_else(|| revision.to_owned(), |base| base.trim().to_owned()))
     }

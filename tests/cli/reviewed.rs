@@ -107,6 +107,28 @@ fn a_change_is_judged() {
     desk.run("review --against nope").exits(2).says("no revision `nope`");
 }
 
+/// With the tip of its target, what that has done since would be told as undone by the branch.
+#[test]
+fn a_history_that_is_cut_off_is_told() {
+    let desk = desk(&[("try.yaml", &procedure(STEPS))]);
+    let commit = |text: String| {
+        std::fs::write(desk.path("try.yaml"), text).unwrap();
+        git(&desk, &["commit", "--quiet", "--all", "--message", "more"]);
+    };
+    commit(procedure(STEPS).replace("[echo, old]", "[echo, new]").replace("1.0.0", "1.1.0"));
+    git(&desk, &["checkout", "--quiet", "main"]);
+    commit(procedure(STEPS).replace("Go?", "Now?"));
+    let from = format!("file://{}", desk.path("").display());
+    git(&desk, &["clone", "--quiet", "--depth", "1", "--no-single-branch", "--branch", "change", &from, "../shallow"]);
+    let shallow = "-C ../shallow review --against origin/main --format markdown";
+    let ran =
+        desk.run(shallow).exits(2).says("is cut off (a shallow clone) before the place where this branch and `origin/main` parted");
+    assert!(ran.out.is_empty() && ran.err.contains("next: git fetch --unshallow"), "{}{}", ran.out, ran.err);
+    git(&desk, &["-C", "../shallow", "fetch", "--quiet", "--unshallow"]);
+    let ran = desk.run(shallow).exits(0).prints("0.0 → 1.1.0, a minor change");
+    assert!(!ran.out.contains("Now?"), "{}", ran.out);
+}
+
 #[test]
 fn what_is_called_is_never_taken_for_its_caller() {
     let named = |name: &str, version: &str, steps: &str| {

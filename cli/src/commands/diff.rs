@@ -57,6 +57,7 @@ pub fn trouble(error: RevisionError) -> Trouble {
         RevisionError::Git(_) => "install git, or compare two files",
         RevisionError::NoRepository(_) => "go into the repository, or compare two files",
         RevisionError::NoRevision(_) => "git log --oneline",
+        RevisionError::Shallow(_) => "git fetch --unshallow",
         RevisionError::NoFile { revision, .. } => return not_valid(&error, &format!("git ls-tree -r --name-only {revision}")),
         RevisionError::TooLarge { .. } | RevisionError::TooMany { .. } => "compare two files",
     };
