@@ -391,7 +391,14 @@ fn list(values: &[Value]) -> String {
 /// A text from outside within a message: escaped, and short.
 fn clip(text: &str) -> String {
     const SHOWN: usize = 80;
-    let mut short: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let mut short = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            // As they were written: a pattern is full of them.
+            '\\' | '"' | '\'' => short.push(c),
+            other => short.extend(other.escape_debug()),
+        }
+    }
     if text.chars().nth(SHOWN).is_some() {
         short.push('…');
     }

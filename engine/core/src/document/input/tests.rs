@@ -69,6 +69,7 @@ fn every_fault_of_a_value_is_told() {
             json!("bbb"),
             &["it has 3 characters, which is more than 2", "`bbb` does not match the pattern `a*`"],
         ),
+        ("{type: string, pattern: '[0-9]+\\.[\"0-9]+'}", json!("a\\b"), &["`a\\b` does not match the pattern `[0-9]+\\.[\"0-9]+`"]),
         ("{type: string, pattern: \"[a-z]+\"}", json!("a\n"), &["`a\\n` does not match the pattern `[a-z]+`"]),
         ("{type: url}", json!("http://[::1]x/"), &["`http://[::1]x/` is not a URL: the address in `[…]` is not one"]),
         ("{type: integer}", json!(1.0), &["1.0 is a number, not an integer"]),
