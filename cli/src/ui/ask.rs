@@ -175,7 +175,31 @@ pub async fn value(ui: &mut Ui, lines: &mut Lines, spec: &InputSpec) -> Result<O
     }
 }
 
+/// What an answer must be, for whoever reads it before it is asked for.
+pub fn takes(spec: &ValueSpec) -> String {
+    let mut takes = bounds(spec);
+    if let Some(pattern) = &spec.pattern {
+        takes.push_str(&format!(", like `{}`", line(pattern)));
+    }
+    match &spec.default {
+        Some(default) => takes.push_str(&format!("; {} where nothing is said", words::value(default))),
+        None if !spec.required => takes.push_str("; may be left out"),
+        None => {}
+    }
+    takes
+}
+
 fn hint(spec: &ValueSpec) -> String {
+    let mut hint = bounds(spec);
+    if let Some(default) = &spec.default {
+        hint.push_str(&format!("; enter for {}", words::value(default)));
+    } else if !spec.required {
+        hint.push_str("; enter for none");
+    }
+    hint
+}
+
+fn bounds(spec: &ValueSpec) -> String {
     let kind = InputType::ALL.iter().find(|(_, t)| *t == spec.r#type).map_or("text", |(name, _)| *name);
     let mut hint = match spec.r#type {
         _ if !spec.choices.is_empty() => {
@@ -206,11 +230,6 @@ fn hint(spec: &ValueSpec) -> String {
         (Some(min), None) => hint.push_str(&format!(", at least {}{unit}", words::value(min))),
         (None, Some(max)) => hint.push_str(&format!(", at most {}{unit}", words::value(max))),
         (None, None) => {}
-    }
-    if let Some(default) = &spec.default {
-        hint.push_str(&format!("; enter for {}", words::value(default)));
-    } else if !spec.required {
-        hint.push_str("; enter for none");
     }
     hint
 }

@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
-use runbook_core::run::decision::{Choice, Decision, Purpose, Undo};
+use runbook_core::run::decision::{Choice, Decision, Purpose, Undo, UndoStep};
 use runbook_core::{Plan, Run};
 
 use super::style::Tone;
-use super::words;
+use super::{ask, words};
 use super::{line, plain};
 
 /// What kind of answer is wanted, as a heading.
@@ -64,6 +64,7 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     if let Some(evidence) = &request.evidence {
         row("evidence", line(evidence).into_owned());
     }
+    out.extend(fields(decision));
     out.extend(next(decision, run.plan()));
     if !request.known.is_empty() {
         out.push(String::new());
@@ -143,13 +144,41 @@ fn next(decision: &Decision, plan: &Plan) -> Vec<String> {
             out.extend(words::work(work).into_iter().map(|text| format!("     {text}")));
         }
         match &step.undo {
-            Undo::Steps(titles) => out.push(format!("     undo: {}", line(&titles.join(", ")))),
+            Undo::Steps(steps) => out.extend(steps.iter().flat_map(undo).map(|text| format!("     {text}"))),
             Undo::Irreversible(reason) => out.push(format!("     cannot be undone: {}", line(reason))),
             // An undo is what takes back; it has none itself.
             Undo::None if decision.purpose == Purpose::UndoFailed => {}
             Undo::None => out.push("     no undo".to_owned()),
             Undo::NotNeeded => {}
         }
+    }
+    out
+}
+
+/// A step that takes back, with its command.
+fn undo(step: &UndoStep) -> Vec<String> {
+    match step {
+        UndoStep::Titled(title) => vec![format!("undo: {}", line(title))],
+        UndoStep::Long { title, digest } => {
+            let title = title.as_ref().map(|title| format!("{}; ", line(title))).unwrap_or_default();
+            vec![format!("undo: {title}too long to be shown here; its digest is {}", digest.short())]
+        }
+        UndoStep::Does { title, work } => {
+            let told = title.iter().map(|title| line(title).into_owned()).chain(words::work(work));
+            told.enumerate().map(|(number, text)| format!("{}{text}", if number == 0 { "undo: " } else { "      " })).collect()
+        }
+    }
+}
+
+/// What an `ask` takes, so that whoever answers knows before it is asked for.
+fn fields(decision: &Decision) -> Vec<String> {
+    if decision.request.fields.is_empty() {
+        return Vec::new();
+    }
+    let mut out = vec![String::new(), Tone::Strong.paint("asked for")];
+    for field in &decision.request.fields {
+        out.push(format!("  {}: {}", field.name, ask::takes(&field.value)));
+        out.extend(field.value.description.iter().map(|text| format!("     {}", line(text))));
     }
     out
 }

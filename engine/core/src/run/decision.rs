@@ -112,13 +112,45 @@ pub struct Upcoming {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
-    /// Titles of the undo's steps.
-    Steps(Vec<String>),
+    Steps(Vec<UndoStep>),
     Irreversible(String),
     /// Nothing was declared.
     None,
     /// Nothing to take back.
     NotNeeded,
+}
+
+/// One step of an undo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum UndoStep {
+    /// Nothing but its title: of a container, of what cannot be said, and in records of before the rest was shown.
+    Titled(String),
+    /// With the command, as far as it is known. The title is the one that its author gave it.
+    Does {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        work: Box<Work>,
+    },
+    /// With the digest of a command that is too long to be shown.
+    Long {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        digest: Digest,
+    },
+}
+
+impl UndoStep {
+    /// The same without its command.
+    pub(super) fn shortened(self) -> UndoStep {
+        match self {
+            UndoStep::Does { title, work } => match Digest::of_json(&work) {
+                Ok(digest) => UndoStep::Long { title, digest },
+                Err(_) => UndoStep::Titled(title.unwrap_or_default()),
+            },
+            other => other,
+        }
+    }
 }
 
 impl Purpose {

@@ -18,7 +18,7 @@ use crate::limits;
 use crate::plan::{Each, InputSpec, Step, StepIx, Verb, WaitFor};
 use crate::value::{Map, Value};
 
-use super::decision::{Choice, Purpose, Request, Undo, Upcoming};
+use super::decision::{Choice, Purpose, Request, Undo, UndoStep, Upcoming};
 use super::event::{Fact, Part};
 use super::names::InScope;
 use super::resolve::{Truth, truth};
@@ -294,9 +294,29 @@ impl Run {
         references
     }
 
-    fn undo_of(&self, step: &Step, names: &InScope<'_>) -> Undo {
+    /// Steps with those of groups in the place of the groups.
+    fn grouped(&self, steps: &[StepIx]) -> Vec<StepIx> {
+        let inside = |ix: &StepIx| match &self.plan.step(*ix).verb {
+            Verb::Group(body) => self.grouped(body),
+            _ => vec![*ix],
+        };
+        steps.iter().flat_map(inside).collect()
+    }
+
+    fn undo_of(&self, step: &Step, scope: ScopeIx, names: &InScope<'_>) -> Undo {
+        let undo = |ix: StepIx| {
+            let step = self.plan.step(ix);
+            let title = short(&self.title(step, names));
+            match self.work(step, scope, names).ok().filter(|_| step.verb.acts()) {
+                Some(work) => {
+                    let title = (step.name.is_some() || step.id.is_some()).then_some(title);
+                    UndoStep::Does { title, work: Box::new(work) }
+                }
+                None => UndoStep::Titled(title),
+            }
+        };
         match (&step.irreversible, step.undo.is_empty()) {
-            (_, false) => Undo::Steps(step.undo.iter().map(|u| short(&self.title(self.plan.step(*u), names))).collect()),
+            (_, false) => Undo::Steps(self.grouped(&step.undo).into_iter().map(undo).collect()),
             (Some(reason), true) => Undo::Irreversible(short(reason)),
             (None, true) if step.effect.changes() && !step.idempotent && !step.verb.is_container() => Undo::None,
             (None, true) => Undo::NotNeeded,
@@ -441,9 +461,14 @@ impl Preview<'_> {
         }
     }
 
-    /// Adds a step, without its commands where they are too long. False where there is no room left.
+    /// Adds a step, without its commands where they are too long, those of the undo first. False where there is no room left.
     fn push(&mut self, mut step: Upcoming) -> bool {
         let size = |step: &Upcoming| serde_json::to_vec(step).map_or(0, |json| json.len());
+        if self.bytes.saturating_add(size(&step)) > limits::PREVIEW_WORK_BYTES
+            && let Undo::Steps(steps) = &mut step.undo
+        {
+            *steps = std::mem::take(steps).into_iter().map(UndoStep::shortened).collect();
+        }
         if self.bytes.saturating_add(size(&step)) > limits::PREVIEW_WORK_BYTES {
             step.digest = step.work.take().and_then(|work| Digest::of_json(&work).ok());
         }
@@ -476,7 +501,7 @@ impl Preview<'_> {
             digest: None,
             condition: step.condition.as_ref().map(|c| short(c.source.trim())),
             items: if let Verb::Each(each) = &step.verb { items(each, &names) } else { None },
-            undo: run.undo_of(step, &names),
+            undo: run.undo_of(step, scope, &names),
         };
         self.unknown.append(&mut unknown);
         shown

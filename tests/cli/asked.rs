@@ -1,0 +1,67 @@
+//! What a request shows to whoever is asked.
+
+use super::{Desk, procedure};
+
+const STEPS: &str = "steps:
+  - id: before
+    run: echo 1.0
+    effect: read
+    outputs: {release: result.stdout.trim()}
+  - id: go
+    approve: {question: Really?}
+  - id: one
+    run: echo new
+    undo: {run: 'echo {{steps.before.release}} > current'}
+  - id: two
+    run: echo new
+    undo: {name: Put it back, exec: [put, '{{steps.one.stdout}}']}
+  - id: three
+    run: echo new
+    undo: [{group: [{exec: [inner], irreversible: x}]}, {id: told, exec: [tell]}]
+  - id: long
+    run: echo new
+    undo: {exec: [undo, LONG]}
+  - id: more
+    ask:
+      question: How many?
+      fields:
+        count: {type: integer, min: 1, max: 5, description: Of the servers}
+        size: {type: string, choices: [small, large]}
+        name: {type: string, pattern: '[a-z]+\\.[a-z]+', required: false}
+        why: {type: string, default: just so}
+";
+
+/// An undo with its command as it would run; what a later step gives is not known, and what is too long has a digest.
+#[test]
+fn an_undo_is_shown_with_its_command() {
+    let desk = Desk::new(&[("try.yaml", &procedure(&STEPS.replace("LONG", &"x".repeat(30_000))))]);
+    desk.run("exec try --yes").exits(3);
+    let shown = desk.run("decisions last").exits(0).out;
+    for lines in [
+        "     undo: sh: echo \"${RB_1}\" > current\n               RB_1 = \"1.0\"\n",
+        "     undo: Put it back\n           exec: put '‹steps.one›'\n",
+        "     undo: exec: inner\n     undo: told\n           exec: tell\n",
+        "     undo: too long to be shown here; its digest is ",
+    ] {
+        assert!(shown.contains(lines), "{lines}\n{shown}");
+    }
+    assert!(!shown.contains("-1") && shown.len() < 4_000, "{shown}");
+}
+
+#[test]
+fn what_an_ask_takes_is_shown_before_it_is_asked() {
+    let desk = Desk::new(&[("try.yaml", &procedure(&STEPS))]);
+    desk.run("exec try --yes").exits(3);
+    desk.approve("last", "x");
+    desk.run("resume last --yes").exits(3);
+    let missing = desk.run("answer last").exits(2).says("count: it is missing").says("next: runbook decisions ");
+    assert!(!missing.err.contains("why"), "{}", missing.err);
+    let wanted = "asked for
+  count: integer, 1 to 5
+     Of the servers
+  size: 1 small, 2 large
+  name: string, like `[a-z]+\\.[a-z]+`; may be left out
+  why: string; just so where nothing is said
+";
+    desk.run("decisions last").exits(0).prints(wanted);
+}
