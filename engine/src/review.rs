@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use runbook_core::check::CheckOptions;
 use runbook_core::compare::{Comparison, ProcedureChange, compare_in_all, successions};
-use runbook_core::diagnostic::{Code, Diagnostic, Severity};
+use runbook_core::diagnostic::{Code, Diagnostic, Severity, Span};
 use runbook_core::document::Procedure;
 use runbook_core::document::procedure::Version;
 use runbook_core::document::test::{Case, Test};
@@ -42,6 +42,8 @@ pub struct Reviewed {
     pub name: String,
     /// Its file in the new catalogue; the old one's where it is gone.
     pub file: String,
+    /// Where the new one's file says its version.
+    pub version_at: Span,
     pub change: Change,
     /// Environments in which it does not pass `check`, although it did or does in others.
     pub broken_in: Vec<String>,
@@ -170,7 +172,7 @@ impl Reviewed {
 
 impl Tests {
     /// What they are less than before, each in words.
-    fn fewer(&self) -> impl Iterator<Item = String> {
+    pub fn fewer(&self) -> impl Iterator<Item = String> {
         let counted = |count: usize, one: &str, many: &str| match count {
             0 => None,
             1 => Some(one.to_owned()),
@@ -283,7 +285,8 @@ fn reviewed(
         }
     }
     let file = now.or(then).map(|judged| judged.file).unwrap_or_default();
-    Some(Reviewed { name, file, change, broken_in, found, mended, tests })
+    let version_at = new.procedures().find(|procedure| *procedure.source.name == file).map(|procedure| procedure.version.span);
+    Some(Reviewed { name, file, version_at: version_at.unwrap_or_default(), change, broken_in, found, mended, tests })
 }
 
 /// A version with its catalogue and what is known of it, where there is one.

@@ -129,6 +129,47 @@ fn a_history_that_is_cut_off_is_told() {
     assert!(!ran.out.contains("Now?"), "{}", ran.out);
 }
 
+/// What changes and what it would do now is told at a terminal too, and why a version is too low beside the line that says it.
+#[test]
+fn a_change_is_told_in_every_form() {
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("try.test.yaml", TEST)]);
+    let looser =
+        procedure(STEPS).replace("question: Go?", "question: Go on?, on_timeout: reject").replace("[echo, old]", "[echo, new]");
+    std::fs::write(
+        desk.path("try.yaml"),
+        looser.replace("  - id: go\n", "  - id: more\n    exec: [touch, it]\n    idempotent: true\n  - id: go\n"),
+    )
+    .unwrap();
+    std::fs::write(desk.path("try.test.yaml"), TEST.replace("{look: ", "{more: {}, look: ")).unwrap();
+    let ran = desk.run("review --against main").exits(1);
+    for lines in [
+        "\n  changed  look · exec",
+        "\n    command: [\"echo\",\"old\"] → [\"echo\",\"new\"]  [minor]\n",
+        "\n  added  more · exec, effect change  [minor]\n",
+        "\n    on timeout: fail → reject  [major: silence means something else]\n",
+        "\n  dry run, it is dropped:\n    1. look  [read]  would run\n    exec: echo new\n",
+    ] {
+        assert!(ran.out.contains(lines), "{lines}\n{}", ran.out);
+    }
+    let least = "still 1.0.0, a major change: the version must be at least 2.0.0";
+    let github = desk.run("review --against main --format github").exits(1).out;
+    let line = github.lines().find(|line| line.contains("title=version")).unwrap_or_else(|| panic!("{github}"));
+    assert!(line.starts_with("::error file=try.yaml,line=4,col=10,") && line.contains(&format!("::try: {least}: ")), "{line}");
+    assert!(line.ends_with(": `go` on timeout (silence means something else)"), "{line}");
+    let sarif: serde_json::Value = serde_json::from_str(&desk.run("review --against main --format sarif").exits(1).out).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let version = results.iter().find(|result| result["ruleId"] == "version").unwrap_or_else(|| panic!("{sarif}"));
+    assert_eq!(version["locations"][0]["physicalLocation"]["region"]["startLine"], 4, "{sarif}");
+    let gitlab: serde_json::Value = serde_json::from_str(&desk.run("review --against main --format gitlab").exits(1).out).unwrap();
+    assert!(gitlab.as_array().unwrap().iter().any(|issue| issue["check_name"] == "version"), "{gitlab}");
+
+    // Tests that say less stand there too.
+    std::fs::write(desk.path("try.yaml"), procedure(STEPS)).unwrap();
+    std::fs::write(desk.path("try.test.yaml"), TEST.replace("    expect: {outcome: succeeded}\n", "")).unwrap();
+    let github = desk.run("review --against main --format github").exits(1).out;
+    assert!(github.contains("title=tests::try: a case expects less than before"), "{github}");
+}
+
 #[test]
 fn what_is_called_is_never_taken_for_its_caller() {
     let named = |name: &str, version: &str, steps: &str| {

@@ -154,9 +154,15 @@ fn text(comparison: &Comparison) -> String {
     out.join("\n")
 }
 
-fn procedure(change: &ProcedureChange, out: &mut Vec<String>) {
+/// What became of a procedure: its verdict, and each thing below it.
+pub(super) fn procedure(change: &ProcedureChange, out: &mut Vec<String>) {
     let tone = if matches!(change.raised, Raised::TooLittle(_)) { Tone::Bad } else { Tone::Good };
     out.push(format!("{}: {}", Tone::Strong.paint(change.procedure.as_str()), tone.paint(&comparison::verdict(change))));
+    changes(change, out);
+}
+
+/// Each thing that changed, further in.
+pub(super) fn changes(change: &ProcedureChange, out: &mut Vec<String>) {
     parts(change.parts.iter(), "  ", out);
     for step in &change.steps {
         self::step(step, out);

@@ -1,12 +1,13 @@
 //! `runbook review`: what a change of the catalogue means, as one comment or as findings beside lines.
 
 use runbook_core::Effect;
+use runbook_core::compare::Comparison;
 use runbook_core::diagnostic::Source;
 use runbook_core::explore::DryRun;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::report::review::{self as report, change, tests};
 use runbook_engine::report::{annotations, comparison, dry_run};
-use runbook_engine::review::{Change, Review, review};
+use runbook_engine::review::{Change, Review, Reviewed, review};
 use runbook_engine::revision::Repository;
 
 use super::test::annotate::print_to_github;
@@ -52,14 +53,35 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
     Ok(Exit::Failed)
 }
 
-/// What a new procedure would do: each step with its effect and its command.
+/// What a procedure would do: each step with its effect and its command.
 fn would_do(case: &str, dry: &DryRun) -> Vec<String> {
-    let mut out = vec![format!("  {}:", line(case))];
+    let mut out = vec![format!("  dry run, {}:", line(case))];
     for shown in dry_run::lines(dry) {
         let effect =
             if shown.step.effect > Effect::None { format!("  [{}]", request::effect(shown.step.effect)) } else { String::new() };
         out.push(format!("    {}. {}{effect}  {}", shown.step.number, line(&shown.path), line(&shown.verdict)));
         out.extend(shown.step.work.iter().flat_map(words::work).map(|text| format!("    {text}")));
+    }
+    out
+}
+
+/// What a procedure changes, below its line. What it calls has a line of its own, where that is new or changed in the same way.
+fn changes(comparison: &Comparison, review: &Review) -> Vec<String> {
+    let mut out = Vec::new();
+    for change in &comparison.procedures {
+        if !change.called {
+            diff::changes(change, &mut out);
+            continue;
+        }
+        let told = |other: &Reviewed| match &other.change {
+            Change::Changed(own, _) => own.own().is_some_and(|own| own.says_the_same(change)),
+            _ => false,
+        };
+        if !review.procedures.iter().any(told) {
+            let mut below = Vec::new();
+            diff::procedure(change, &mut below);
+            out.extend(below.into_iter().map(|text| format!("  {text}")));
+        }
     }
     out
 }
@@ -70,10 +92,11 @@ fn text<'s>(review: &Review, source: impl Fn(&str) -> Option<&'s Source>) -> Str
         let tests = tests(procedure);
         let tests = if tests.is_empty() { tests } else { format!("; tests: {tests}") };
         out.push(format!("{}: {}{}", Tone::Strong.paint(&line(&procedure.name)), line(&change(procedure)), line(&tests)));
-        out.extend(report::said(&procedure.tests, "").iter().map(|said| format!("  {}", line(said))));
-        if let Change::Added(_) = procedure.change {
-            out.extend(procedure.tests.dry_runs.iter().flat_map(|(case, dry)| would_do(case, dry)));
+        if let Change::Changed(comparison, _) = &procedure.change {
+            out.extend(changes(comparison, review));
         }
+        out.extend(report::said(&procedure.tests, "").iter().map(|said| format!("  {}", line(said))));
+        out.extend(procedure.tests.dry_runs.iter().flat_map(|(case, dry)| would_do(case, dry)));
     }
     for found in review.found() {
         let at = source(&found.source).map(|source| source.position(found.span.start)).unwrap_or_default();

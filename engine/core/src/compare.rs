@@ -154,6 +154,15 @@ pub struct PartChange {
     pub because: Option<&'static str>,
 }
 
+impl ProcedureChange {
+    /// Whether the same became of one procedure, looked at by itself and as one that is called.
+    pub fn says_the_same(&self, other: &ProcedureChange) -> bool {
+        self.procedure == other.procedure
+            && (self.old, self.new) == (other.old, other.new)
+            && (&self.parts, &self.steps) == (&other.parts, &other.steps)
+    }
+}
+
 impl Comparison {
     pub fn is_empty(&self) -> bool {
         self.procedures.is_empty()

@@ -424,6 +424,8 @@ pub const COMPARED_PAIRS: usize = 4_000_000;
 pub const COMPARED_PEOPLE: usize = 50;
 /// Steps and conditions named that hold a step back no longer.
 pub const COMPARED_GUARDS: usize = 5;
+/// Reasons for another version that one message beside a line names.
+pub const CAUSES_TOLD: usize = 5;
 /// Environments under whose rules two versions of a procedure are compared, those of production first: each is checked as if it were the
 /// only one.
 pub const COMPARED_ENVIRONMENTS: usize = 20;

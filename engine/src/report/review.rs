@@ -1,10 +1,13 @@
 //! A review of a change in the forms in which it is read: one comment, and the findings for the machines that put them beside lines.
 
+use runbook_core::compare::{Fate, ProcedureChange, Raise, Raised, StepChange};
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 use runbook_core::explore::PATH_NOTE;
+use runbook_core::limits;
 use runbook_core::markdown::quoted;
 
-use super::annotations::Annotation;
+use super::annotations::{Annotation, Level};
+use super::plain::plain;
 use super::{comparison, dry_run, markdown};
 use crate::review::{Altered, Change, Review, Reviewed, Tests};
 
@@ -278,7 +281,56 @@ fn path(found: &Diagnostic) -> String {
     path.map(|path| markdown::details_within("path", &markdown::prose(path))).unwrap_or_default()
 }
 
-/// The findings, for machines that put them beside lines. `prefix` leads from the top of the repository to the catalogue.
+/// The findings, and what else speaks against the change, for machines that put them beside lines. `prefix` leads from the top of the
+/// repository to the catalogue.
 pub fn annotations<'s>(review: &Review, prefix: &str, source: impl Fn(&str) -> Option<&'s Source>) -> Vec<Annotation> {
-    review.found().filter_map(|found| Some(Annotation::of(found, prefix, source(&found.source)?))).collect()
+    let found = review.found().filter_map(|found| Some(Annotation::of(found, prefix, source(&found.source)?)));
+    let against = review.procedures.iter().flat_map(|procedure| against(procedure, prefix, source(&procedure.file)));
+    found.chain(against).collect()
+}
+
+/// What speaks against a procedure that is no finding in a file: its version, and that its tests say less. It stands beside the version.
+fn against(procedure: &Reviewed, prefix: &str, source: Option<&Source>) -> Vec<Annotation> {
+    let Some(source) = source else { return Vec::new() };
+    let place = |offset| source.position(offset);
+    let annotation = |title: &str, message: String| Annotation {
+        level: Level::Error,
+        file: format!("{prefix}{}", procedure.file),
+        from: place(procedure.version_at.start),
+        to: place(procedure.version_at.end),
+        title: title.to_owned(),
+        message: plain(&message).into_owned(),
+    };
+    let own = match &procedure.change {
+        Change::Changed(comparison, _) => comparison.own().filter(|own| matches!(own.raised, Raised::TooLittle(_))),
+        _ => None,
+    };
+    let version = own.map(|own| {
+        let causes = causes(own).join("; ");
+        annotation("version", format!("{}: {}: {causes}", procedure.name, comparison::verdict(own)))
+    });
+    let tests = procedure.tests.fewer().map(|said| annotation("tests", format!("{}: {said}", procedure.name)));
+    version.into_iter().chain(tests).collect()
+}
+
+/// What asks most of a version.
+fn causes(change: &ProcedureChange) -> Vec<String> {
+    let told = |of: Option<&StepChange>, what: &str, needs: Raise, because: Option<&str>| {
+        let because = because.map(|because| format!(" ({because})")).unwrap_or_default();
+        let of = of.map(|step| format!("{} ", quoted(&step.path))).unwrap_or_default();
+        (needs == change.needs).then(|| format!("{of}{what}{because}"))
+    };
+    let mut all: Vec<String> = Vec::new();
+    all.extend(change.parts.iter().filter_map(|part| told(None, &comparison::what(part), part.needs, part.because)));
+    for step in &change.steps {
+        let parts = step.parts.iter().filter_map(|part| told(Some(step), &comparison::what(part), part.needs, part.because));
+        let parts: Vec<String> = parts.collect();
+        // That a step is changed is said by what of it is.
+        let whole = told(Some(step), &comparison::fate(step), step.needs, step.because);
+        if parts.is_empty() || step.fate != Fate::Changed { all.extend(whole) } else { all.extend(parts) }
+    }
+    let more = all.len().saturating_sub(limits::CAUSES_TOLD);
+    all.truncate(limits::CAUSES_TOLD);
+    all.extend((more > 0).then(|| format!("and {more} more")));
+    all
 }
