@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod narrow;
 mod paper;
 
 use std::fmt::Write as _;

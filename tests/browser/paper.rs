@@ -14,6 +14,40 @@ fn steps(markdown: &str) -> Vec<(String, String)> {
     markdown.lines().filter_map(heading).collect()
 }
 
+/// No page has a heading and nothing below it, and a chart begins where its heading stands and goes on over as many pages as it needs, in letters
+/// of one size.
+#[test]
+fn a_chart_is_broken_over_pages() {
+    let (browser, folder) = (Browser::new(), Scratch::new());
+    let step = |n: usize| format!("  - {{id: step_{n}, name: Look at number {n}, exec: [look, '{n}'], effect: read}}\n");
+    let procedure = |name: &str, steps: usize| {
+        let steps: String = (1..=steps).map(step).collect();
+        let text = format!("apiVersion: runbook/v1\nkind: Runbook\nname: {name}\nversion: 1.0.0\nsteps:\n{steps}");
+        std::fs::write(folder.join(format!("{name}.yaml")), text).expect("a file");
+    };
+    procedure("short", 8);
+    procedure("far", 60);
+    let shipped = repository().join("runbooks");
+    for (catalogue, name, least) in
+        [(folder.path(), "short", 1), (folder.path(), "far", 4), (shipped.as_path(), "pg-backup-verify", 1)]
+    {
+        let page = folder.join(format!("{name}.html"));
+        let text = Runbook::over(catalogue).run(["docs", name, "--format", "html"]).assert(0).stdout;
+        std::fs::write(&page, text).expect("a page");
+        let pages = browser.print(&page).pages();
+        let flow = pages.iter().position(|text| text.lines().any(|line| line.trim() == "Flow")).expect("a heading");
+        let ends = |text: &String| text.lines().any(|line| line.trim() == "end");
+        let end = flow + pages[flow..].iter().position(ends).expect("the end of the chart");
+        let (_, below) = pages[flow].split_once("Flow").expect("a heading");
+        assert!(below.contains("start"), "{name}: the chart does not begin below its heading:\n{}", pages[flow]);
+        assert!(end - flow + 1 >= least, "{name}: the chart takes {} pages", end - flow + 1);
+        for (number, text) in (1..).zip(&pages[..pages.len() - 1]) {
+            let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+            assert!(lines > 8, "{name}: page {number} is all but empty:\n{text}");
+        }
+    }
+}
+
 #[test]
 fn a_manual_has_everything_where_it_is_looked_for() {
     let (browser, folder) = (Browser::new(), Scratch::new());

@@ -29,6 +29,20 @@ impl Browser {
         run(self.command().args(["--virtual-time-budget=3000", "--timeout=10000", "--dump-dom"]).arg(address(page)))
     }
 
+    /// How wide the content of a page is in a window of this width, in pixels. The page has no policy: a script asks.
+    pub fn content_width(&self, page: &str, window: u32) -> u32 {
+        // No window is as narrow as a telephone; a frame is.
+        let inside = page.replace('&', "&amp;").replace('"', "&quot;");
+        let asks = "document.title = 'wide ' + f.contentDocument.scrollingElement.scrollWidth + ' px'";
+        let frame =
+            format!("<iframe id=\"f\" width=\"{window}\" height=\"800\" frameborder=\"0\" srcdoc=\"{inside}\" onload=\"{asks}\">");
+        let around = self.scratch.join("around.html");
+        std::fs::write(&around, format!("<!doctype html><html><body>{frame}</iframe></body></html>")).expect("a page");
+        let document = self.document(&around);
+        let told = document.split_once("<title>wide ").and_then(|(_, rest)| rest.split_once(" px"));
+        told.and_then(|(wide, _)| wide.parse().ok()).unwrap_or_else(|| panic!("nothing was told:\n{document}"))
+    }
+
     /// The page on paper.
     pub fn print(&self, page: &Path) -> Paper {
         let file = self.scratch.join(format!("{}.pdf", page.file_stem().unwrap_or_default().to_string_lossy()));

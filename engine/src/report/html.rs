@@ -14,11 +14,11 @@ pub struct Style {
 
 /// Of a page to be read: light, dark, and on paper.
 pub(super) const PAGE: Style =
-    Style { css: include_str!("html/page.css"), digest: "sha256-NUA2El3fW2YiqVO6EREFxqw3rKc239u+hr/7Lt+dps8=" };
+    Style { css: include_str!("html/page.css"), digest: "sha256-cxfTytzLcwNbE+as5fo0tp39+exEvZngASrVkX3znWY=" };
 
 /// Of a sheet to be printed and written on.
 pub(super) const SHEET: Style =
-    Style { css: include_str!("html/sheet.css"), digest: "sha256-RneN/FSiY8t4bfRnuPtsFQiDfbztYuCTRchWt9slT8I=" };
+    Style { css: include_str!("html/sheet.css"), digest: "sha256-FA2/WzaAuzFHB7lZmExHz12u91hhkTYyuwVbYBp8g8s=" };
 
 /// A text on one line, for the content of an element or a quoted attribute.
 pub fn text(text: &str) -> String {
@@ -54,9 +54,13 @@ const INLINE_WORD_COLUMNS: usize = 24;
 
 /// Code whose words stay in one piece where they have a hyphen, at which a browser would break them.
 fn words(code: &str, columns: usize) -> String {
-    let word = |word: &str| match word.contains('-') && word.width() <= columns {
-        true => format!("<span class=\"word\">{}</span>", escaped(word)),
-        false => escaped(word),
+    let word = |word: &str| {
+        let whole = word.trim_end_matches([' ', '\t']);
+        // The space stands behind it: within, no line could end between two such words.
+        match whole.contains('-') && whole.width() <= columns {
+            true => format!("<span class=\"word\">{}</span>{}", escaped(whole), &word[whole.len()..]),
+            false => escaped(word),
+        }
     };
     code.split_inclusive([' ', '\t']).map(word).collect()
 }
@@ -78,7 +82,10 @@ pub fn link(text: &str, url: &str) -> String {
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", text(cell))).collect();
     let row = |cells: &Vec<String>| format!("<tr>{}</tr>\n", cells.iter().map(|c| format!("<td>{c}</td>")).collect::<String>());
-    format!("<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n", rows.iter().map(row).collect::<String>())
+    format!(
+        "<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+        rows.iter().map(row).collect::<String>()
+    )
 }
 
 /// The whole page around `body`, which is HTML.
@@ -158,7 +165,7 @@ mod tests {
         assert_eq!(prose("`<a>` & `b`"), "<code>&lt;a&gt;</code> &amp; <code>b</code>");
         assert_eq!(
             code("ls -l <a-word-that-is-longer-than-a-line>"),
-            "<code>ls <span class=\"word\">-l </span>&lt;a-word-that-is-longer-than-a-line&gt;</code>"
+            "<code>ls <span class=\"word\">-l</span> &lt;a-word-that-is-longer-than-a-line&gt;</code>"
         );
         assert_eq!(prose("an odd ` <b>"), "an odd &#96; &lt;b&gt;");
         assert_eq!(

@@ -42,12 +42,7 @@ pub fn index_in_html(rows: &[Row], today: bool) -> String {
         false => format!("<a href=\"{}\">{}</a>", html::text(&row.page), html::text(&row.name)),
     };
     let cells = cells(rows, today, name, html::text, |stale| format!("<span class=\"bad\">{stale}</span>"));
-    html::page_in(
-        &PAGE,
-        WRITER,
-        "Procedures",
-        &format!("<h1>Procedures</h1>\n<div class=\"wide\">\n{}</div>\n", html::table(&HEAD, &cells)),
-    )
+    html::page_in(&PAGE, WRITER, "Procedures", &format!("<h1>Procedures</h1>\n{}", html::table(&HEAD, &cells)))
 }
 
 /// The cells of each row, in the order of the head.

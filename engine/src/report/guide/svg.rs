@@ -1,27 +1,30 @@
 //! The chart of a procedure as a drawing. What follows one another stands below one another, ways stand side by side, and what is
 //! repeated or belongs together in a frame, so that a chart is laid out from the inside to the outside and no line crosses a box.
 //!
+//! It is cut into bands below one another, between the boxes: on a screen they are one drawing, and paper can begin a new page between them.
+//!
 //! Colours come from the page's style alone, by classes: each step has the class `n` and its number, so that a run can be shown in it.
 
 use std::fmt::Write;
 
 use runbook_core::effect::Effect;
 use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
 use super::super::html;
 use super::super::plain::line;
 use super::{AFTER_A_FAILURE, END, ends};
 
 /// Of a box, and how far things are apart, in pixels.
-const WIDTH: i32 = 216;
+const WIDTH: i32 = 240;
 const GAP: i32 = 26;
 const ASIDE: i32 = 22;
 const PAD: i32 = 12;
 const LINE: i32 = 17;
-/// Columns of a line of text in a box, and the lines that a title may take.
-const COLUMNS: usize = 26;
+/// The lines that a title may take.
 const LINES: usize = 4;
+/// The least height of a band.
+const BAND: i32 = 120;
 
 /// A piece of the drawing, from its upper left corner.
 struct Piece {
@@ -29,9 +32,73 @@ struct Piece {
     height: i32,
     /// Where lines come in and go out.
     axis: i32,
-    svg: String,
+    marks: Vec<Mark>,
     /// Whether anything follows.
     open: bool,
+}
+
+/// Something that is drawn, from a place of its own.
+struct Mark {
+    x: i32,
+    y: i32,
+    height: i32,
+    /// From where to where, of its own height, no page may end in it.
+    whole: Vec<(i32, i32)>,
+    svg: String,
+}
+
+impl Mark {
+    /// What stays in one piece.
+    fn whole(x: i32, y: i32, height: i32, svg: String) -> Mark {
+        Mark { x, y, height, whole: vec![(0, height)], svg }
+    }
+
+    /// A line downward.
+    fn down(x: i32, from: i32, to: i32) -> Mark {
+        Mark { x, y: from, height: to - from, whole: Vec::new(), svg: format!("<path class=\"edge\" d=\"M0 0V{}\"/>", to - from) }
+    }
+
+    /// A line from one side to the other.
+    fn across(y: i32, from: i32, to: i32, class: &str) -> Mark {
+        Mark::whole(from, y, 0, format!("<path class=\"edge {class}\" d=\"M0 0H{}\"/>", to - from))
+    }
+
+    fn moved(self, x: i32, y: i32) -> Mark {
+        Mark { x: self.x + x, y: self.y + y, ..self }
+    }
+
+    fn drawn(&self) -> String {
+        format!("<g transform=\"translate({} {})\">{}</g>\n", self.x, self.y, self.svg)
+    }
+}
+
+/// A kind of text, with how wide its characters are at most.
+#[derive(Clone, Copy)]
+enum Type {
+    Title,
+    Note,
+}
+
+impl Type {
+    /// In hundredths of a pixel, as DejaVu Sans has it, the widest font that a page is likely to be shown in.
+    fn width(self, c: char) -> i32 {
+        let of_an_em = match c {
+            '\'' | '|' | '/' | '\\' | ',' | '.' | '·' | 'i' | 'j' | 'l' | 'I' | 'J' | ' ' => 38,
+            ':' | ';' | '-' | '_' | '!' | '(' | ')' | '[' | ']' | '`' | '"' | '*' | 'f' | 't' | 'r' => 52,
+            'm' | 'M' | 'w' | 'W' | '%' | '@' | '…' => 110,
+            'A'..='Z' | '&' | '#' | '+' | '<' | '=' | '>' | '~' => 86,
+            c if c.is_ascii() => 72,
+            c => i32::try_from(c.width().unwrap_or(0)).unwrap_or(2) * 86,
+        };
+        match self {
+            Type::Title => of_an_em * 13,
+            Type::Note => of_an_em * 12 * 9 / 10,
+        }
+    }
+
+    fn width_of(self, text: &str) -> i32 {
+        text.chars().map(|c| self.width(c)).sum::<i32>() / 100
+    }
 }
 
 /// The drawing as an element of a page. `title` says what it is of.
@@ -53,17 +120,44 @@ pub fn to_svg(chart: &Chart, title: &str) -> String {
     }
     pieces.push(terminal("end"));
     let whole = series(pieces);
-    let (width, height) = (whole.width + 2, whole.height + 2);
     let failing = described(&chart.on_failure).into_iter().map(|item| format!("if a step fails: {item}"));
     let described: Vec<_> = described(&chart.body).into_iter().chain(failing).chain(described(&chart.finally)).collect();
-    let described = described.join("; ");
-    format!(
-        "<div class=\"chart\">\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"-1 -1 {width} {height}\" role=\"img\" aria-labelledby=\"chart-title chart-desc\">\n\
-         <title id=\"chart-title\">{}</title>\n<desc id=\"chart-desc\">{}</desc>\n{}</svg>\n</div>\n",
+    let described = format!(
+        "<title id=\"chart-title\">{}</title>\n<desc id=\"chart-desc\">{}</desc>\n",
         html::text(title),
-        html::text(&described),
-        whole.svg
-    )
+        html::text(&described.join("; "))
+    );
+    let mut out = "<div class=\"chart\" role=\"img\" aria-labelledby=\"chart-title chart-desc\">\n".to_owned();
+    for (place, (from, to)) in bands(&whole).into_iter().enumerate() {
+        let (width, height) = (whole.width + 2, to - from);
+        let _ = write!(
+            out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"-1 {from} {width} {height}\">\n{}",
+            if place == 0 { &described } else { "" }
+        );
+        let inside = whole.marks.iter().filter(|mark| mark.y <= to && from <= mark.y + mark.height);
+        inside.for_each(|mark| out.push_str(&mark.drawn()));
+        out.push_str("</svg>\n");
+    }
+    out.push_str("</div>\n");
+    out
+}
+
+/// From where to where each band goes: cut where nothing stands but lines that go down.
+fn bands(whole: &Piece) -> Vec<(i32, i32)> {
+    let inside = |mark: &Mark| mark.whole.iter().map(|(from, to)| (mark.y + from - 2, mark.y + to + 2)).collect::<Vec<_>>();
+    let mut kept: Vec<(i32, i32)> = whole.marks.iter().flat_map(inside).collect();
+    kept.sort_unstable();
+    let (mut bands, mut from, mut covered) = (Vec::new(), -1, 0);
+    for (begins, ends) in kept {
+        if begins > covered && begins - from >= BAND && whole.height - begins >= BAND / 2 {
+            bands.push((from, begins));
+            from = begins;
+        }
+        covered = covered.max(ends);
+    }
+    bands.push((from, whole.height + 1));
+    bands
 }
 
 /// The chart for who does not see it.
@@ -115,7 +209,7 @@ fn way(lane: &Lane) -> (String, Piece) {
 }
 
 fn empty() -> Piece {
-    Piece { width: WIDTH / 2, height: 0, axis: WIDTH / 4, svg: String::new(), open: true }
+    Piece { width: WIDTH / 2, height: 0, axis: WIDTH / 4, marks: Vec::new(), open: true }
 }
 
 fn head(item: &Item) -> String {
@@ -160,8 +254,9 @@ fn class(item: &Item) -> String {
 
 /// One step.
 fn boxed(item: &Item) -> Piece {
-    let title = wrapped(&head(item), COLUMNS, LINES);
-    let notes: Vec<String> = notes(item, None).iter().flat_map(|note| wrapped(note, COLUMNS + 3, 2)).collect();
+    let room = WIDTH - 2 * PAD;
+    let title = wrapped(&head(item), Type::Title, room, LINES);
+    let notes: Vec<String> = notes(item, None).iter().flat_map(|note| wrapped(note, Type::Note, room, 2)).collect();
     let sharp = matches!(item.shape, Shape::Chooses { .. } | Shape::Gate);
     let rows = i32::try_from(title.len() + notes.len()).unwrap_or(i32::MAX / LINE);
     let height = rows * LINE + PAD + 6;
@@ -188,31 +283,32 @@ fn boxed(item: &Item) -> Piece {
         let _ = write!(svg, "<text class=\"{class}\" x=\"{}\" y=\"{y}\">{}</text>", point + PAD, html::text(text));
         y += LINE;
     }
-    svg.push_str("</g></a>\n");
-    Piece { width, height, axis: width / 2, svg, open: !matches!(item.shape, Shape::Finishes(_)) && item.jumps.is_none() }
+    svg.push_str("</g></a>");
+    let open = !matches!(item.shape, Shape::Finishes(_)) && item.jumps.is_none();
+    Piece { width, height, axis: width / 2, marks: vec![Mark::whole(0, 0, height, svg)], open }
 }
 
 /// Where it begins or ends.
 fn terminal(word: &str) -> Piece {
     let svg =
-        format!("<g class=\"terminal\"><rect width=\"72\" height=\"26\" rx=\"13\"/><text x=\"36\" y=\"18\">{word}</text></g>\n");
-    Piece { width: 72, height: 26, axis: 36, svg, open: true }
+        format!("<g class=\"terminal\"><rect width=\"72\" height=\"26\" rx=\"13\"/><text x=\"36\" y=\"18\">{word}</text></g>");
+    Piece { width: 72, height: 26, axis: 36, marks: vec![Mark::whole(0, 0, 26, svg)], open: true }
 }
 
 /// Pieces below one another, with arrows between them.
 fn series(pieces: Vec<Piece>) -> Piece {
     let axis = pieces.iter().map(|piece| piece.axis).max().unwrap_or_default();
-    let mut whole = Piece { width: 0, height: 0, axis, svg: String::new(), open: true };
+    let mut whole = Piece { width: 0, height: 0, axis, marks: Vec::new(), open: true };
     for (place, piece) in pieces.into_iter().enumerate() {
         if place > 0 {
             if whole.open {
-                let (from, to) = (whole.height, whole.height + GAP);
-                let _ = writeln!(whole.svg, "{}", arrow(&format!("M{axis} {from}V{to}"), axis, to));
+                whole.marks.extend(arrow(axis, whole.height, whole.height + GAP));
             }
             whole.height += GAP;
         }
-        let _ = write!(whole.svg, "<g transform=\"translate({} {})\">{}</g>", axis - piece.axis, whole.height, piece.svg);
-        whole.width = whole.width.max(axis - piece.axis + piece.width);
+        let (x, y) = (axis - piece.axis, whole.height);
+        whole.marks.extend(piece.marks.into_iter().map(|mark| mark.moved(x, y)));
+        whole.width = whole.width.max(x + piece.width);
         whole.height += piece.height;
         whole.open = piece.open;
     }
@@ -221,12 +317,11 @@ fn series(pieces: Vec<Piece>) -> Piece {
 
 /// Ways side by side below a box, and together again.
 fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str) -> Piece {
-    let labels: Vec<Vec<String>> = ways.iter().map(|(name, _)| wrapped(name, COLUMNS, 3)).collect();
+    let labels: Vec<Vec<String>> = ways.iter().map(|(name, _)| wrapped(name, Type::Note, WIDTH - 2 * PAD, 3)).collect();
     let label_lines = labels.iter().map(Vec::len).max().unwrap_or_default();
     let label_height = i32::try_from(label_lines).unwrap_or_default() * LINE;
     let width_of = |piece: &Piece, label: &[String]| {
-        let text = label.iter().map(|line| line.width()).max().unwrap_or_default();
-        let text = i32::try_from(text).unwrap_or(i32::MAX / 16) * 7;
+        let text = label.iter().map(|line| Type::Note.width_of(line)).max().unwrap_or_default();
         // The label stands to the right of the line.
         piece.width.max(piece.axis + text + 10)
     };
@@ -237,56 +332,53 @@ fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str) -> Piece {
     let bus = head.height + 14;
     let top = bus + label_height + 20;
     let bottom = top + tallest + 14;
-    let mut svg = format!("<g transform=\"translate({} 0)\">{}</g>", axis - head.axis, head.svg);
+    let aside = axis - head.axis;
+    let mut marks: Vec<Mark> = head.marks.into_iter().map(|mark| mark.moved(aside, 0)).collect();
     let mut x = axis - all / 2;
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
-    for ((_, piece), label) in ways.iter().zip(&labels) {
+    for ((_, piece), label) in ways.into_iter().zip(&labels) {
         let at = x + piece.axis;
         starts.push(at);
-        let _ = writeln!(
-            svg,
-            "{}",
-            if piece.height == 0 {
-                format!("<path class=\"edge\" d=\"M{at} {bus}V{top}\"/>")
-            } else {
-                arrow(&format!("M{at} {bus}V{top}"), at, top)
-            }
-        );
-        for (row, text) in (0..).zip(label) {
-            let _ =
-                write!(svg, "<text class=\"lane\" x=\"{}\" y=\"{}\">{}</text>", at + 6, bus + 16 + row * LINE, html::text(text));
+        match piece.height {
+            0 => marks.push(Mark::down(at, bus, top)),
+            _ => marks.extend(arrow(at, bus, top)),
         }
-        let _ = write!(svg, "<g transform=\"translate({x} {top})\">{}</g>", piece.svg);
-        if piece.open {
-            let _ = write!(svg, "<path class=\"edge\" d=\"M{at} {}V{bottom}\"/>", top + piece.height);
+        let mut text = String::new();
+        for (row, line) in (0..).zip(label) {
+            let _ = write!(text, "<text class=\"lane\" x=\"6\" y=\"{}\">{}</text>", 16 + row * LINE, html::text(line));
+        }
+        marks.push(Mark::whole(at, bus, label_height + 4, text));
+        let (wide, open, below) = (width_of(&piece, label), piece.open, top + piece.height);
+        marks.extend(piece.marks.into_iter().map(|mark| mark.moved(x, top)));
+        if open {
+            marks.push(Mark::down(at, below, bottom));
             ends.push(at);
         }
-        x += width_of(piece, label) + ASIDE;
+        x += wide + ASIDE;
     }
     let reach = |points: &[i32]| {
         let least = points.iter().copied().min().unwrap_or(axis).min(axis);
         (least, points.iter().copied().max().unwrap_or(axis).max(axis))
     };
     let (left, right) = reach(&starts);
-    let _ = write!(svg, "<path class=\"edge {class}\" d=\"M{axis} {}V{bus}M{left} {bus}H{right}\"/>", head.height);
+    marks.push(Mark::down(axis, head.height, bus));
+    marks.push(Mark::across(bus, left, right, class));
     if !ends.is_empty() {
         let (left, right) = reach(&ends);
-        let _ = write!(svg, "<path class=\"edge {class}\" d=\"M{left} {bottom}H{right}\"/>");
+        marks.push(Mark::across(bottom, left, right, class));
     }
     let open = !ends.is_empty();
-    Piece { width, height: if open { bottom } else { top + tallest }, axis, svg, open }
+    Piece { width, height: if open { bottom } else { top + tallest }, axis, marks, open }
 }
 
 /// Something with a frame around it, and what it is above.
 fn framed(title: &str, note: &str, class: &str, inner: Piece) -> Piece {
     let width = (inner.width + 2 * PAD).max(WIDTH);
-    let columns = usize::try_from(width / 8).unwrap_or(COLUMNS);
-    let titles = wrapped(title, columns, 3);
-    let notes = if note.is_empty() { Vec::new() } else { wrapped(note, columns + 2, 3) };
+    let titles = wrapped(title, Type::Title, width - 2 * PAD, 3);
+    let notes = if note.is_empty() { Vec::new() } else { wrapped(note, Type::Note, width - 2 * PAD, 3) };
     let axis = (inner.axis + PAD).max(width / 2);
     let shift = axis - inner.axis;
     let width = width.max(shift + inner.width + PAD);
-    let mut svg = String::new();
     let mut y = 18;
     let mut text = String::new();
     for (line, class) in titles.iter().map(|line| (line, "title")).chain(notes.iter().map(|note| (note, "note"))) {
@@ -295,43 +387,49 @@ fn framed(title: &str, note: &str, class: &str, inner: Piece) -> Piece {
     }
     let top = y;
     let height = top + inner.height + PAD + 4;
-    let _ = write!(svg, "<g class=\"frame {class}\"><rect width=\"{width}\" height=\"{height}\" rx=\"8\"/>{text}</g>");
-    let _ = write!(svg, "<g transform=\"translate({shift} {top})\">{}</g>", inner.svg);
-    Piece { width, height, axis, svg, open: inner.open }
+    let svg = format!("<g class=\"frame {class}\"><rect width=\"{width}\" height=\"{height}\" rx=\"8\"/>{text}</g>");
+    // Its sides may go on on another page; its corners and what stands in its head not.
+    let mut marks = vec![Mark { x: 0, y: 0, height, whole: vec![(0, top), (height - 9, height)], svg }];
+    marks.extend(inner.marks.into_iter().map(|mark| mark.moved(shift, top)));
+    Piece { width, height, axis, marks, open: inner.open }
 }
 
 /// A piece that is done again and again, with a line back to its beginning.
 fn again(inner: Piece) -> Piece {
-    let (right, end) = (inner.width + 14, inner.height + 12);
-    let mut svg = format!("<g transform=\"translate(0 14)\">{}</g>", inner.svg);
-    let path = format!("M{} {}V{}H{right}V6H{}V14", inner.axis, inner.height + 14, end + 10, inner.axis);
-    let _ = write!(svg, "<path class=\"edge back\" d=\"{path}\"/>{}", tip(inner.axis, 14));
-    Piece { width: right + 2, height: end + 12, axis: inner.axis, svg, open: true }
+    let (right, end, axis) = (inner.width + 14, inner.height + 12, inner.axis);
+    let from = inner.height + 14;
+    let path = format!("<path class=\"edge back\" d=\"M{axis} {}V{}H{right}V0H{axis}V8\"/>", from - 6, end + 4);
+    let mut marks: Vec<Mark> = inner.marks.into_iter().map(|mark| mark.moved(0, 14)).collect();
+    marks.push(Mark { x: 0, y: 6, height: end + 4, whole: vec![(0, 8), (end + 2, end + 4)], svg: path });
+    marks.push(tip(axis, 14));
+    Piece { width: right + 2, height: end + 12, axis, marks, open: true }
 }
 
-fn arrow(path: &str, x: i32, y: i32) -> String {
-    format!("<path class=\"edge\" d=\"{path}\"/>{}", tip(x, y))
+/// A line downward with a tip.
+fn arrow(x: i32, from: i32, to: i32) -> [Mark; 2] {
+    [Mark::down(x, from, to), tip(x, to)]
 }
 
 /// The tip of an arrow that points down to a place.
-fn tip(x: i32, y: i32) -> String {
-    format!("<path class=\"tip\" d=\"M{} {}L{x} {y}L{} {}Z\"/>", x - 4, y - 7, x + 4, y - 7)
+fn tip(x: i32, y: i32) -> Mark {
+    Mark::whole(x, y - 7, 7, "<path class=\"tip\" d=\"M-4 0L0 7L4 0Z\"/>".to_owned())
 }
 
-/// A text in lines of so many columns, cut where there are too many.
-fn wrapped(text: &str, columns: usize, most: usize) -> Vec<String> {
+/// A text in lines that have room, cut where there are too many.
+fn wrapped(text: &str, set: Type, room: i32, most: usize) -> Vec<String> {
     let shown = line(text);
     let mut lines: Vec<String> = Vec::new();
     let mut last = String::new();
+    let fits = |line: &str, more: &str| set.width_of(line) + set.width_of(more) <= room;
     for word in shown.split_whitespace() {
-        if !last.is_empty() && last.width() + 1 + word.width() > columns {
+        if !last.is_empty() && !fits(&last, &format!(" {word}")) {
             lines.push(std::mem::take(&mut last));
         }
         if !last.is_empty() {
             last.push(' ');
         }
         for c in word.chars() {
-            if last.width() + c.width().unwrap_or(0) > columns {
+            if !last.is_empty() && !fits(&last, c.encode_utf8(&mut [0; 4])) {
                 lines.push(std::mem::take(&mut last));
             }
             last.push(c);
@@ -356,15 +454,51 @@ mod tests {
 
     #[test]
     fn a_text_is_broken_between_words_and_cut_where_it_is_too_long() {
+        // Ten characters of 72 hundredths of an em.
+        let room = 10 * 72 * 13 / 100 + 1;
         for (text, lines) in [
             ("short", vec!["short"]),
-            ("one two three four", vec!["one two", "three four"]),
-            ("abcdefghijklmnop", vec!["abcdefghij", "klmnop"]),
-            ("漢字漢字漢字", vec!["漢字漢字漢", "字"]),
-            ("a b c d e f g h i j k l m n o p", vec!["a b c d e", "f g h i j…"]),
+            ("one hundred and seven", vec!["one", "hundred", "and seven"]),
+            ("abcdeabcdeabcde", vec!["abcdeabcde", "abcde"]),
+            ("WWWWWWWWWW", vec!["WWWWWW", "WWWW"]),
+            ("illillillillillillill", vec!["illillillillillilli", "ll"]),
+            ("漢字漢字漢字", vec!["漢字漢字", "漢字"]),
+            ("aaaaaaaa bbbbbbbb cccccccc dddddddd", vec!["aaaaaaaa", "bbbbbbbb", "cccccccc…"]),
             ("", vec![""]),
         ] {
-            assert_eq!(wrapped(text, 10, 2), lines, "{text}");
+            assert_eq!(wrapped(text, Type::Title, room, 3), lines, "{text}");
         }
+    }
+
+    fn boxes(count: usize) -> Vec<Piece> {
+        (0..count)
+            .map(|_| Piece { marks: vec![Mark::whole(0, 0, 60, String::new())], width: 10, height: 60, axis: 5, open: true })
+            .collect()
+    }
+
+    /// Of the whole height, one after the other, and none ends in a box, a tip or the head of a frame.
+    #[test]
+    fn a_drawing_is_cut_between_its_boxes() {
+        let far = |whole: &Piece| {
+            let bands = bands(whole);
+            assert_eq!((bands.first().unwrap().0, bands.last().unwrap().1), (-1, whole.height + 1), "{bands:?}");
+            for pair in bands.windows(2) {
+                assert_eq!(pair[0].1, pair[1].0, "{bands:?}");
+                let cut = pair[0].1;
+                for mark in &whole.marks {
+                    let through = |(from, to): &&(i32, i32)| mark.y + from < cut && cut < mark.y + to;
+                    assert_eq!(mark.whole.iter().find(through), None, "{cut} of {bands:?}");
+                }
+            }
+            bands.len()
+        };
+        assert_eq!(far(&series(boxes(2))), 1);
+        let (long, looped) = (series(boxes(30)), framed("each", "again", "", again(series(boxes(30)))));
+        assert!(far(&long) > 12 && far(&looped) > 12, "{} {}", far(&long), far(&looped));
+        // Ways of one shape are cut at once; where they stand side by side without a common gap, they stay together.
+        let ways = |heights: [usize; 2]| heights.map(|count| ("way".to_owned(), series(boxes(count)))).into();
+        assert!(far(&split(terminal("x"), ways([20, 20]), "fork")) > 8);
+        let block = Piece { marks: vec![Mark::whole(0, 0, 2_000, String::new())], width: 10, height: 2_000, axis: 5, open: true };
+        assert_eq!(far(&split(terminal("x"), vec![("a".to_owned(), block), ("b".to_owned(), series(boxes(20)))], "fork")), 1);
     }
 }
