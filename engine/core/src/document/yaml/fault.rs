@@ -10,6 +10,27 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::document::decode::Reading;
 use crate::limits;
 
+/// The first line of each conflict that git has left in a text: the marks of its beginning, middle and end stand in their order, at the
+/// beginning of lines. The first of them, as many as faults of syntax are told.
+pub(super) fn conflicts(text: &str) -> Vec<Span> {
+    let (mut found, mut open, mut at) = (Vec::new(), None, 0);
+    for line in text.split_inclusive('\n') {
+        let shown = line.trim_end();
+        match open {
+            _ if shown.starts_with("<<<<<<< ") => open = Some((Span::new(at, at + shown.len()), false)),
+            Some((span, false)) if shown == "=======" => open = Some((span, true)),
+            Some((span, true)) if shown.starts_with(">>>>>>> ") => {
+                found.push(span);
+                open = None;
+            }
+            _ => {}
+        }
+        at += line.len();
+    }
+    found.truncate(limits::SYNTAX_FAULTS);
+    found
+}
+
 /// A fault of syntax, and where.
 pub(super) struct Fault {
     pub kind: ErrorKind,

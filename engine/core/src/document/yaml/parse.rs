@@ -21,6 +21,18 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
         let mut tree = Tree::new(reading, &text, &blamed);
         let Err(error) = tree.read() else { break tree };
         let fault = Fault::of(&error, &text);
+        let conflicts = fault::conflicts(&text);
+        if !conflicts.is_empty() {
+            // What stands between the marks is two texts: nothing else is learnt from reading on.
+            for span in conflicts {
+                let told = reading.diagnostic(Code::RB0001, span, "a conflict of git begins here that nobody has resolved");
+                reading.report(told.help(
+                    "keep one of both sides, or what is right of each, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`",
+                ));
+            }
+            tree.close(fault.at);
+            break tree;
+        }
         // A control character has been reported already; a second fault of a mended line may come from the mending.
         let known = matches!(fault.kind, ErrorKind::UnexpectedCharacter { character } if character.is_control());
         let line = fault.line(&text);

@@ -95,6 +95,21 @@ fn every_byte_of_a_value_is_found_again() {
     }
 }
 
+/// It is told as what it is, once for each, and no guess beside it.
+#[test]
+fn a_conflict_of_git_is_told() {
+    let text = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> theirs\nc: [\n<<<<<<< HEAD\n=======\nd: 2\n>>>>>>> x\n";
+    let (source, (_, faults)) = (Source::new("test.yaml", text), read(text));
+    let told: Vec<_> =
+        faults.iter().map(|fault| (source.position(fault.span.start).line, fault.message.contains("conflict"))).collect();
+    assert_eq!(told, [(2, true), (8, true)], "{faults:?}");
+    // Without an end, or in a text of the author's, it is none.
+    for text in ["a: 1\n<<<<<<< HEAD\nb: 1\n=======\n", "a: |\n  <<<<<<< HEAD\n  =======\n  >>>>>>> x\nb: [\n"] {
+        let (_, faults) = read(text);
+        assert!(!faults.is_empty() && faults.iter().all(|fault| !fault.message.contains("conflict")), "{faults:?}");
+    }
+}
+
 #[test]
 fn spans_cover_exactly_what_was_written() {
     let text = "a: x y  # c\nb: 'q'\nc: [1, {d: e}]\nf:\n  - |\n    lit\n\n  - g: h\ni:\n";
