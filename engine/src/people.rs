@@ -32,7 +32,7 @@ pub enum PeopleError {
     NotInAgent { person: String },
     #[error("`{0}` is not a public SSH key; write it as in `authorized_keys`: type, key, comment")]
     NotAKey(String),
-    #[error("`ssh-keygen` could not sign: {0}")]
+    #[error("`ssh-keygen` could not sign: {0}; name the file of your private key with --key FILE")]
     Sign(String),
     #[error("the key that signed is none of the SSH keys of `{person}` in the workspace")]
     ForeignKey { person: String },

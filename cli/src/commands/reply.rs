@@ -145,7 +145,7 @@ pub fn sign(run: &Run, decision: &Decision, vote: &mut Vote, key: Option<Signing
     let id = run.id().ok_or_else(|| trouble("the run has not started".to_owned()))?;
     let key = signing_key(&run.plan().policy.people, &vote.by.person, key)?;
     let text = permit::statement(id, decision.id, vote).map_err(trouble)?;
-    vote.signature = Some(people::sign(&text, DECISION_NAMESPACE, &key).map_err(|why| trouble(why.to_string()))?);
+    vote.signature = Some(people::sign(&text, DECISION_NAMESPACE, &key).map_err(|why| split(Exit::NotValid, &why.to_string()))?);
     Ok(())
 }
 

@@ -132,7 +132,11 @@ fn cases(places: &[Meant], args: &args::Play, ui: &mut Ui) -> Outcome {
             Some(filter) => format!("no case has `{filter}` in its name, its file or its procedure"),
             None => "there is no test here".to_owned(),
         };
-        return Err(Trouble::not_valid(none).next("write `NAME.test.yaml` beside a procedure: see docs/format.md#tests"));
+        let next = match args.real || args.filter.is_some() {
+            true => "runbook test",
+            false => "write `NAME.test.yaml` beside a procedure: `runbook docs format` says how, under Tests",
+        };
+        return Err(Trouble::not_valid(none).next(next));
     }
     ui.say(&tally.line());
     Ok(match (tally.broken, tally.failed) {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::PolicyContext;
+use crate::diagnostic::nearest;
 use crate::run::event::{Identity, Means};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,10 +73,13 @@ pub enum Refusal {
     #[error("a decision is taken by a person, never by the engine or a trigger; ask {}", asked(from))]
     NotAPerson { from: Vec<String> },
     #[error(
-        "`{who}` is nobody in the workspace's `people`; add `users: [{who}]` to the person in workspace.yaml, or ask {}",
-        asked(from)
+        "`{who}` is nobody in the workspace's `people`; {}",
+        match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add `users: [{who}]` to the person in workspace.yaml, or ask {}", asked(from)),
+        }
     )]
-    Stranger { who: String, from: Vec<String> },
+    Stranger { who: String, near: Option<String>, from: Vec<String> },
     #[error("`{who}` is not among those who are asked ({}); ask {}", from.join(", "), asked(members))]
     NotAsked { who: String, from: Vec<String>, members: Vec<String> },
     #[error("`{who}` asked for this run, and {rule} wants another person to decide; ask {}", asked(others))]
@@ -190,7 +194,9 @@ impl PolicyContext {
                 Means::LocalUser { user, .. } => user.clone(),
                 Means::SshKey { .. } | Means::Token { .. } | Means::Engine => who(),
             };
-            return Err(Refusal::Stranger { who, from: asked.from.to_vec() });
+            // Who is here is whoever the system says; another name was written by hand.
+            let near = nearest(&who, self.people.people.keys().map(String::as_str)).filter(|_| !is_here);
+            return Err(Refusal::Stranger { near: near.map(str::to_owned), who, from: asked.from.to_vec() });
         }
         if asked.from.is_empty() {
             return Ok(Standing::Operator);
@@ -350,6 +356,7 @@ mod tests {
                 &anna,
                 "`anna` asked for this run, and the request (`not_requester`) wants another person to decide; ask `bob` or `cleo`",
             ),
+            (&dba, false, &by_key("bbo"), "`bbo` is nobody in the workspace's `people`; did you mean `bob`?"),
             (&dba, false, &user("cleo", "cleo"), "`cleo` is not among those who are asked (dba); ask `anna` or `bob`"),
             (
                 &dba,
