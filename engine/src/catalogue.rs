@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use runbook_core::check::survey::survey;
 use runbook_core::check::{self, CheckOptions};
-use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span};
+use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span, nearest};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::explore::DryRun;
@@ -22,6 +22,9 @@ use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
 
 /// What is looked at of a file that is too large, to see whether it is one of ours.
 const HEAD_BYTES: usize = 4096;
+
+/// The key by which a document says that it is one of ours.
+const VERSION_KEY: &str = "apiVersion";
 
 /// The file that makes a folder a catalogue.
 pub use runbook_core::plan::WORKSPACE_FILE;
@@ -421,11 +424,27 @@ impl File {
     }
 }
 
-/// Whether a text means to be one of our documents.
+/// Whether a text means to be one of our documents: a line that begins with the key says so, quoted or not, also where the key is misspelt.
+/// Only what a document begins with may stand further in or in braces: a text within another document is none of ours.
 fn is_ours(text: &str) -> bool {
-    text.lines()
-        .filter_map(|line| line.trim_start_matches('\u{feff}').strip_prefix("apiVersion:"))
-        .any(|value| value.trim().trim_start_matches(['"', '\'']).starts_with("runbook"))
+    let begins =
+        |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#' | '%' | '{')) && !line.starts_with("---");
+    let head = text.lines().map(bare).take_while(|line| !begins(line)).chain(text.lines().map(bare).find(begins));
+    text.lines().map(bare).chain(head.map(|line| line.trim_start_matches(['{', ' ']))).any(says_ours)
+}
+
+fn bare(line: &str) -> &str {
+    line.trim_start_matches('\u{feff}')
+}
+
+fn says_ours(line: &str) -> bool {
+    let quotes = ['"', '\''];
+    let Some((key, value)) = line.split_once(':') else { return false };
+    if line.starts_with(char::is_whitespace) || !value.trim_start().trim_start_matches(quotes).starts_with("runbook") {
+        return false;
+    }
+    let key = key.trim_end().trim_matches(quotes);
+    key == VERSION_KEY || nearest(key, [VERSION_KEY]).is_some()
 }
 
 fn is_yaml(path: &Path) -> bool {
@@ -590,11 +609,34 @@ mod tests {
     }
 
     #[test]
+    fn a_document_says_in_any_form_of_yaml_that_it_is_ours() {
+        for (text, ours) in [
+            ("apiVersion: runbook/v1\n", true),
+            ("# x\n---\nkind: Runbook\napiVersion: 'runbook/v1'\n", true),
+            ("\"apiVersion\": \"runbook/v1\"\n", true),
+            ("'apiVersion' : runbook/v1\n", true),
+            ("apiVersion : runbook/v1\n", true),
+            ("  apiVersion: runbook/v1\n  kind: Runbook\n", true),
+            ("{apiVersion: runbook/v1, kind: Runbook}\n", true),
+            ("# x\n{\n  \"apiVersion\": \"runbook/v1\",\n  \"kind\": \"Runbook\"\n}\n", true),
+            ("\u{feff}apiversion: runbook/v1\n", true),
+            ("apiVesion: runbook/v1\n", true),
+            ("apiVersion: v1\nkind: ConfigMap\ndata:\n  a.yaml: |\n    apiVersion: runbook/v1\n", false),
+            ("- apiVersion: runbook/v1\n", false),
+            ("{a: {apiVersion: runbook/v1}}\n", false),
+            ("name: runbook\nversion: runbook/v1\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_ours(text), ours, "{text}");
+        }
+    }
+
+    #[test]
     fn twins_and_foreign_bytes_are_faults() {
         let dir = folder(&[("a.yaml", HELLO), ("b.yaml", HELLO)]);
         std::fs::write(dir.path().join("c.yaml"), b"apiVersion: runbook/v1\nname: \xff\n").unwrap();
         let found = Catalogue::open(dir.path()).unwrap().check(&CheckOptions::default());
         let codes: Vec<&str> = found.iter().map(|d| d.code.as_str()).filter(|c| ["RB0002", "RB0026"].contains(c)).collect();
-        assert_eq!(codes, ["RB0002", "RB0026"]);
+        assert_eq!(codes, ["RB0002", "RB0002", "RB0026"]);
     }
 }

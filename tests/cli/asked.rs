@@ -50,7 +50,7 @@ fn an_undo_is_shown_with_its_command() {
 
 #[test]
 fn what_an_ask_takes_is_shown_before_it_is_asked() {
-    let desk = Desk::new(&[("try.yaml", &procedure(&STEPS))]);
+    let desk = Desk::new(&[("try.yaml", &procedure(STEPS))]);
     desk.run("exec try --yes").exits(3);
     desk.approve("last", "x");
     desk.run("resume last --yes").exits(3);
