@@ -68,7 +68,8 @@ pub struct Setting<T> {
 pub struct Settings {
     /// Where procedures are looked for: the root of the catalogue, or the folder that stands for it.
     pub catalogue: Setting<PathBuf>,
-    pub state: Setting<PathBuf>,
+    /// Where nothing names a folder, that is only a trouble for a command that needs it.
+    state: Result<Setting<PathBuf>, String>,
     /// The environment of the workspace that runs use where a command does not say.
     pub environment: Setting<Option<String>>,
     pub color: Setting<Color>,
@@ -98,11 +99,10 @@ impl Process<'_> {
     }
 
     /// An XDG base folder. The specification says that one that is not absolute is ignored.
-    fn base(&self, variable: &str, below_home: &str) -> Result<PathBuf, Trouble> {
+    fn base(&self, variable: &str, below_home: &str) -> Result<PathBuf, String> {
         let absolute = |name: &str| (self.variable)(name).map(PathBuf::from).filter(|p| p.is_absolute());
-        absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home))).ok_or_else(|| {
-            Trouble::not_valid(format!("neither {variable} nor HOME names a folder")).next("give the folder with --state DIR")
-        })
+        let below_home = || absolute("HOME").map(|home| home.join(below_home));
+        absolute(variable).or_else(below_home).ok_or_else(|| format!("neither {variable} nor HOME names a folder"))
     }
 }
 
@@ -117,11 +117,12 @@ impl Settings {
         let files = Files { workspace, user };
 
         let state = match (&flags.state, process.text("RUNBOOK_STATE"), files.text("state")) {
-            (Some(dir), _, _) => Setting { value: process.working_dir.join(dir), origin: Origin::Flag("--state") },
-            (None, Some(dir), _) => Setting { value: process.working_dir.join(dir), origin: Origin::Variable("RUNBOOK_STATE") },
-            (None, None, Some((dir, origin))) => Setting { value: process.working_dir.join(dir), origin },
+            (Some(dir), _, _) => Ok(Setting { value: process.working_dir.join(dir), origin: Origin::Flag("--state") }),
+            (None, Some(dir), _) => Ok(Setting { value: process.working_dir.join(dir), origin: Origin::Variable("RUNBOOK_STATE") }),
+            (None, None, Some((dir, origin))) => Ok(Setting { value: process.working_dir.join(dir), origin }),
             (None, None, None) => {
-                Setting { value: process.base("XDG_STATE_HOME", ".local/state")?.join("runbook"), origin: Origin::Default }
+                let base = process.base("XDG_STATE_HOME", ".local/state");
+                base.map(|base| Setting { value: base.join("runbook"), origin: Origin::Default })
             }
         };
         let environment = match (process.text("RUNBOOK_ENVIRONMENT"), files.text("environment")) {
@@ -136,6 +137,16 @@ impl Settings {
             color: choice(flags.color, "--color", "RUNBOOK_COLOR", "color", process, &files)?,
             progress: choice(flags.progress, "--progress", "RUNBOOK_PROGRESS", "progress", process, &files)?,
         })
+    }
+
+    /// The folder with the runs' records and logs.
+    pub fn state(&self) -> Result<&Setting<PathBuf>, Trouble> {
+        self.state.as_ref().map_err(|why| Trouble::not_valid(why.as_str()).next("give the folder with --state DIR"))
+    }
+
+    /// The same, where it is there already.
+    pub fn kept_state(&self) -> Option<&Path> {
+        self.state.as_ref().ok().map(|state| state.value.as_path()).filter(|state| state.is_dir())
     }
 }
 
@@ -313,7 +324,7 @@ mod tests {
             (&[("HOME", "/home/ann"), ("XDG_STATE_HOME", "relative")][..], "/home/ann/.local/state/runbook"),
             (&[("RUNBOOK_STATE", "here")][..], "/work/team/deep/here"),
         ] {
-            assert_eq!(resolve(Global::default(), variables, &[]).unwrap().state.value, PathBuf::from(state));
+            assert_eq!(resolve(Global::default(), variables, &[]).unwrap().state().unwrap().value, PathBuf::from(state));
         }
         assert!(resolve(Global::default(), &[], &[]).is_err());
     }

@@ -1,6 +1,6 @@
 //! What a request shows to whoever is asked.
 
-use super::{Desk, procedure};
+use super::{APPROVAL, Desk, Ran, procedure};
 
 const STEPS: &str = "steps:
   - id: before
@@ -64,4 +64,54 @@ fn what_an_ask_takes_is_shown_before_it_is_asked() {
   why: string; just so where nothing is said
 ";
     desk.run("decisions last").exits(0).prints(wanted);
+}
+
+fn next(ran: &Ran) -> String {
+    ran.err.lines().find_map(|line| line.strip_prefix("next: ")).expect("the next thing to do").to_owned()
+}
+
+/// Whoever may not decide is told whom to ask for it, wherever the answer stood.
+#[test]
+fn a_reader_who_may_not_decide_is_told_who_may() {
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let workspace = format!(
+        "apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {{anna: {{users: [{}]}}, bob: {{users: [nobody-of-that-name]}}}}\n",
+        user.trim()
+    );
+    let other = APPROVAL.replace("approve: {", "approve: {not_requester: true, ");
+    assert_ne!(other, APPROVAL);
+    let desk = Desk::new(&[("try.yaml", &procedure(&other)), ("workspace.yaml", &workspace)]);
+    let asks = "ask `bob` for: runbook approve ";
+    let ran = desk.run("exec try --yes").exits(3);
+    let said = next(&ran);
+    assert!(
+        said.starts_with(asks) && said.contains(" --digest ") && said.ends_with(&format!(" && runbook resume {}", desk.last())),
+        "{said}"
+    );
+    for line in ["decisions last", "show last"] {
+        let said = next(&desk.run(line).exits(0));
+        assert!(said.starts_with(asks), "{line}: {said}");
+    }
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL)), ("workspace.yaml", &workspace)]);
+    assert!(next(&desk.run("exec try --yes").exits(3)).starts_with("runbook approve "));
+}
+
+/// A yes in a freeze starts no change: whoever is asked sees that, and until when.
+#[test]
+fn a_freeze_is_shown_to_whoever_is_asked() {
+    let freeze = "freeze: [{from: '2026-01-01T00:00:00Z', to: '2126-01-01T00:00:00Z', reason: the end of the year}]";
+    let workspace =
+        |freeze: &str| format!("apiVersion: runbook/v1\nkind: Workspace\nname: w\nenvironments: {{live: {{{freeze}}}}}\n");
+    let said = "changes      `live` may not be changed now: frozen: the end of the year; changes may start again at 2126-01-01T00:00:00Z\n";
+    let shown = |steps: &str, freeze: &str| {
+        let desk = Desk::new(&[("try.yaml", &procedure(steps)), ("workspace.yaml", &workspace(freeze))]);
+        desk.run("exec try --yes -e live").exits(3);
+        desk.run("decisions last").exits(0).out
+    };
+    let out = shown(APPROVAL, freeze);
+    assert!(out.contains(said), "{out}");
+    let looks = "steps:\n  - approve: {question: Look?}\n  - {exec: [ls], effect: read}\n";
+    for out in [shown(APPROVAL, "production: false"), shown(looks, freeze)] {
+        assert!(!out.contains("may not be changed"), "{out}");
+    }
 }

@@ -6,7 +6,7 @@ use super::{APPROVAL, Desk, next, procedure};
 fn every_refusal_says_what_to_do_next() {
     let desk = Desk::new(&[
         ("try.yaml", &procedure(APPROVAL)),
-        ("faulty.yaml", &procedure("steps: [{efect: 1}]\n")),
+        ("faulty.yaml", &procedure("steps: [{efect: 1}]\n").replace("name: try", "name: faulty")),
         ("words.txt", "some words"),
         ("list.yaml", "[1, 2]"),
     ]);

@@ -147,7 +147,7 @@ fn a_change_is_told_in_every_form() {
         "\n    command: [\"echo\",\"old\"] → [\"echo\",\"new\"]  [minor]\n",
         "\n  added  more · exec, effect change  [minor]\n",
         "\n    on timeout: fail → reject  [major: silence means something else]\n",
-        "\n  dry run, it is dropped:\n    1. look  [read]  would run\n    exec: echo new\n",
+        "\n  dry run, it is dropped:\n    1. look  [read]  would run\n       exec: echo new\n",
     ] {
         assert!(ran.out.contains(lines), "{lines}\n{}", ran.out);
     }

@@ -22,7 +22,7 @@ time         no limit
 if the answer is yes, next
   2. write  [change]
      sh: echo done > written.txt
-     undo: run-1
+     undo: sh: rm written.txt
 ";
     assert_eq!(screen.trim_end(), expect.trim_end());
 }
@@ -264,7 +264,10 @@ fn people_are_shown_by_name() {
 #[test]
 fn what_a_procedure_takes_is_printed_as_json_schema() {
     let inputs = "inputs:\n  n: {type: integer, min: 1}\n  who: {type: string, default: ann}\nsteps:\n  - run: echo {{inputs.n}} {{inputs.who}}\n    effect: read\n";
-    let desk = Desk::new(&[("try.yaml", &procedure(inputs)), ("faulty.yaml", &procedure("steps: [{efect: 1}]\n"))]);
+    let desk = Desk::new(&[
+        ("try.yaml", &procedure(inputs)),
+        ("faulty.yaml", &procedure("steps: [{efect: 1}]\n").replace("name: try", "name: faulty")),
+    ]);
     for what in ["try", "try.yaml"] {
         let schema: serde_json::Value = serde_json::from_str(&desk.run(&format!("check {what} --schema")).exits(0).out).unwrap();
         assert_eq!(

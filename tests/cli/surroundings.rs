@@ -199,3 +199,40 @@ fn of_the_environment_a_step_gets_what_is_allowed_and_declared() {
     }
     assert!(!printed.contains("of-RUNBOOK_RUN"), "{printed}");
 }
+
+/// What keeps no record needs no folder for it: in a container or a unit nothing may name one.
+#[test]
+fn without_a_home_everything_works_that_keeps_no_record() {
+    let desk = Desk::new(&[("try.yaml", &procedure(APPROVAL))]);
+    let homeless = |line: &str| desk.command(line).env_remove("HOME").output().unwrap();
+    for line in [
+        "check",
+        "fmt --check",
+        "schema",
+        "explain RB0001",
+        "docs format",
+        "docs try",
+        "new --list",
+        "dry-run try",
+        "explore try",
+        "diff try.yaml try.yaml",
+        "man",
+        "completions bash",
+        "--state state exec try",
+    ] {
+        let output = homeless(line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("HOME") && output.status.code() != Some(2), "{line}: {said}");
+    }
+    let config = String::from_utf8(homeless("config").stdout).unwrap();
+    assert!(config.lines().any(|line| line.starts_with("state") && line.contains("neither XDG_STATE_HOME nor HOME")), "{config}");
+    for line in ["runs", "exec try"] {
+        let output = homeless(line);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(
+            said.contains("neither XDG_STATE_HOME nor HOME names a folder\nnext: give the folder with --state DIR"),
+            "{line}: {said}"
+        );
+    }
+}

@@ -7,7 +7,7 @@ const STEPS: &str = "steps: [{exec: [touch, from-a], idempotent: true}]\n";
 /// `a.yaml` and its copy `b.yaml`, what calls either, and a test of either.
 fn desk() -> Desk {
     let a = procedure(STEPS).replace("name: try", "name: same");
-    let test = "apiVersion: runbook/v1\nkind: Test\nprocedure: same\ncases: [{name: c, steps: {touch-1: {}, exec-1: {}}}]\n";
+    let test = "apiVersion: runbook/v1\nkind: Test\nprocedure: same\ncases: [{name: c, steps: {touch-1: {}, exec-1: {}}, expect: {outcome: succeeded}}]\n";
     Desk::new(&[
         ("a.yaml", &a),
         ("b.yaml", &a.replace("from-a", "from-b")),

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use runbook_core::run::decision::{Decision, Standing};
 use runbook_core::run::event::Identity;
 use runbook_core::run::{Command, Event, Run};
@@ -190,7 +189,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     session.close().await?;
     let lock = holder.lock().unwrap_or_else(PoisonError::into_inner).take();
     let lock = lock.filter(|_| run.pending().iter().any(|c| matches!(c, Command::TakeLock { .. })));
-    Ok(farewell(&run, &stop, lock.as_ref(), home.clock.now(), ui))
+    Ok(farewell(&run, &stop, lock.as_ref(), home, ui))
 }
 
 /// Keeps the run while nobody drives it: the lease does not run out, and other processes are answered.
@@ -487,7 +486,8 @@ fn ignored_signals() -> u64 {
 }
 
 /// Says how it stands and the one next thing to do.
-fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, now: Timestamp, ui: &mut Ui) -> Exit {
+fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut Ui) -> Exit {
+    let now = home.clock.now();
     let id = run.id().map(ToString::to_string).unwrap_or_default();
     match stop {
         Stop::Finished(outcome) => {
@@ -516,8 +516,9 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, now: Timestamp, ui: &m
             }
             match decisions.first().and_then(|id| run.decision(*id)) {
                 Some(decision) => {
-                    if let Some(command) = request::answers(run, decision).first() {
-                        ui.next(&format!("{command} && runbook resume {id}"));
+                    let reader = home.identity(&run.plan().policy.people);
+                    if let Some(next) = request::answer_for(run, decision, &reader, &format!(" && runbook resume {id}")) {
+                        ui.next(&next);
                     }
                 }
                 None => ui.next(&format!("runbook resume {id}")),

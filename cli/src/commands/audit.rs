@@ -12,7 +12,7 @@ use crate::ui::words::when;
 use crate::ui::{Ui, line, table};
 
 pub fn run(args: &args::Audit, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let access = Access::open(&settings.state.value, Commits::OnTheSpot)?;
+    let access = Access::open(&settings.state()?.value, Commits::OnTheSpot)?;
     let (mut found, mut broken_at, mut before) = (Vec::new(), None, args.before);
     while found.len() < args.limit.get() {
         let page = access.audited(before, (args.limit.get() - found.len()).min(limits::AUDIT_PAGE))?;

@@ -30,7 +30,10 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>, String)> {
     KEYS.iter()
         .map(|(key, _, _)| match *key {
             "catalogue" => (*key, path(&settings.catalogue.value), settings.catalogue.origin.to_string()),
-            "state" => (*key, path(&settings.state.value), settings.state.origin.to_string()),
+            "state" => match settings.state() {
+                Ok(state) => (*key, path(&state.value), state.origin.to_string()),
+                Err(why) => (*key, None, why.message),
+            },
             "environment" => (*key, settings.environment.value.clone(), settings.environment.origin.to_string()),
             "color" => (*key, Some(name(&settings.color.value)), settings.color.origin.to_string()),
             _ => (*key, Some(name(&settings.progress.value)), settings.progress.origin.to_string()),

@@ -64,8 +64,9 @@ fn screens(home: &Home, run: &RunId, ui: &mut Ui) -> Result<(), Trouble> {
     for decision in open {
         ui.data(&request::screen(&run, decision, now))?;
         ui.data("")?;
-        for command in request::answers(&run, decision).iter().take(1) {
-            ui.next(command);
+        let reader = home.identity(&run.plan().policy.people);
+        if let Some(next) = request::answer_for(&run, decision, &reader, "") {
+            ui.next(&next);
         }
     }
     Ok(())

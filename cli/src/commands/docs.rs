@@ -173,7 +173,7 @@ fn planned(procedure: &Procedure, catalogue: &Catalogue, args: &Docs, ui: &mut U
 /// The list of all, as it is today and by the record of this machine.
 fn index(chosen: &[Chosen], args: &Docs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let today = today();
-    let store = settings.state.value.is_dir().then(|| Store::open_with(&settings.state.value, Commits::OnTheSpot)).transpose()?;
+    let store = settings.kept_state().map(|folder| Store::open_with(folder, Commits::OnTheSpot)).transpose()?;
     let mut rows = Vec::new();
     for one in chosen {
         let journal = store.as_ref().map(|store| store as &dyn Journal);

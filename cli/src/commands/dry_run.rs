@@ -143,10 +143,8 @@ fn probe(chosen: &Chosen, stop: &CancellationToken) -> Result<Probe, Trouble> {
 /// How long each step took in earlier runs, where there is a record of any.
 fn add_usual_times(predicted: &mut DryRun, settings: &Settings, ui: &mut Ui) {
     // Looking makes no state folder.
-    if !settings.state.value.is_dir() {
-        return;
-    }
-    let usual = Store::open_with(&settings.state.value, Commits::OnTheSpot).and_then(|store| usual(&store, &predicted.procedure));
+    let Some(state) = settings.kept_state() else { return };
+    let usual = Store::open_with(state, Commits::OnTheSpot).and_then(|store| usual(&store, &predicted.procedure));
     match usual {
         Ok(usual) => {
             for step in &mut predicted.steps {

@@ -16,7 +16,7 @@ use crate::ui::{Tone, Ui, line, table};
 
 pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
-    let intake = Intake::open(&settings.state.value, Commits::OnTheSpot)?;
+    let intake = Intake::open(&settings.state()?.value, Commits::OnTheSpot)?;
     if let Some(EventsPart::Replay(args)) = &args.part {
         return replay::run(args, &intake, &home, settings, ui);
     }

@@ -340,7 +340,7 @@ pub fn in_background(id: &RunId, settings: &Settings) -> Result<(), Trouble> {
     let null = || std::process::Stdio::null();
     std::process::Command::new(program)
         .arg("--state")
-        .arg(&settings.state.value)
+        .arg(&settings.state()?.value)
         .args(["resume", id.as_str(), "--yes"])
         .stdin(null())
         .stdout(null())

@@ -60,7 +60,7 @@ fn would_do(case: &str, dry: &DryRun) -> Vec<String> {
         let effect =
             if shown.step.effect > Effect::None { format!("  [{}]", request::effect(shown.step.effect)) } else { String::new() };
         out.push(format!("    {}. {}{effect}  {}", shown.step.number, line(&shown.path), line(&shown.verdict)));
-        out.extend(shown.step.work.iter().flat_map(words::work).map(|text| format!("    {text}")));
+        out.extend(shown.step.work.iter().flat_map(words::work).map(|text| format!("       {text}")));
     }
     out
 }

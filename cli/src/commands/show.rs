@@ -184,7 +184,8 @@ fn next(home: &Home, run: &Run, row: &RunRow) -> String {
         };
     }
     let first = run.decisions().iter().find(|d| d.is_open());
-    match first.and_then(|decision| request::answers(run, decision).into_iter().next()) {
+    let reader = home.identity(&run.plan().policy.people);
+    match first.and_then(|decision| request::answer_for(run, decision, &reader, "")) {
         Some(command) => command,
         None if home.is_held(row) => format!("runbook logs {id} --follow"),
         None => format!("runbook resume {id}"),

@@ -31,7 +31,7 @@ pub struct Home {
 impl Home {
     /// Opens the state folder, and makes it where there is none.
     pub fn open(settings: &Settings) -> Result<Home, Trouble> {
-        let folder: &Path = &settings.state.value;
+        let folder: &Path = &settings.state()?.value;
         let store = Store::open_with(folder, Commits::OnTheSpot)?;
         let logs = Logs::open_in(store.handle(), store.folder())
             .map_err(|why| Trouble::failed(why.to_string()).next("choose another state folder with `--state DIR`"))?;

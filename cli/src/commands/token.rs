@@ -93,7 +93,7 @@ fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
         expires_at,
         revoked_at: None,
     };
-    let access = Access::open(&settings.state.value, Commits::OnTheSpot)?;
+    let access = Access::open(&settings.state()?.value, Commits::OnTheSpot)?;
     let detail = format!("for {}, until {expires_at}", args.person);
     access.keep(token, &secret, entry("token_create", secret.id(), now, Some(detail))?).wait()?;
     ui.data(&secret.expose())?;
@@ -108,7 +108,7 @@ fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
 }
 
 fn list(as_json: bool, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let tokens = Access::open(&settings.state.value, Commits::OnTheSpot)?.tokens()?;
+    let tokens = Access::open(&settings.state()?.value, Commits::OnTheSpot)?.tokens()?;
     if as_json {
         for token in &tokens {
             ui.data(&json!(token).to_string())?;
@@ -144,7 +144,7 @@ fn list(as_json: bool, settings: &Settings, ui: &mut Ui) -> Outcome {
 }
 
 fn revoke(id: &str, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let access = Access::open(&settings.state.value, Commits::OnTheSpot)?;
+    let access = Access::open(&settings.state()?.value, Commits::OnTheSpot)?;
     let shown = line(id).into_owned();
     if !access.revoke(id, entry("token_revoke", id, SystemClock.now(), None)?).wait()? {
         return Err(Trouble::not_valid(format!("there is no token `{shown}` that is still valid")).next("runbook token list"));

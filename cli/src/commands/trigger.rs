@@ -52,7 +52,7 @@ pub fn run(args: &args::Trigger, settings: &Settings, ui: &mut Ui) -> Outcome {
         ui.say("it holds no event: its sender only says that it is there");
         return Ok(Exit::Succeeded);
     }
-    let intake = Arc::new(Intake::open(&settings.state.value, Commits::OnTheSpot)?);
+    let intake = Arc::new(Intake::open(&settings.state()?.value, Commits::OnTheSpot)?);
     let around = Around { intake, journal: home.journal.clone(), clock: home.clock.clone(), owner: home.owner() };
     if args.explain {
         return explain(&arrivals, &served, &around, ui);

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
-use runbook_core::run::decision::{Choice, Decision, Purpose, Undo, UndoStep};
+use runbook_core::policy::Refusal;
+use runbook_core::run::decision::{Choice, Decision, Purpose, Undo, UndoStep, Upcoming};
+use runbook_core::run::event::Identity;
+use runbook_core::run::task::Task;
 use runbook_core::{Plan, Run};
 
 use super::style::Tone;
@@ -63,6 +66,9 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     row("time", deadline(run, decision, now));
     if let Some(evidence) = &request.evidence {
         row("evidence", line(evidence).into_owned());
+    }
+    if let Some(closed) = closed(run, decision, now) {
+        row("changes", Tone::Warning.paint(&closed));
     }
     out.extend(fields(decision));
     out.extend(next(decision, run.plan()));
@@ -170,6 +176,16 @@ fn undo(step: &UndoStep) -> Vec<String> {
     }
 }
 
+/// Why a change that an answer would start may not start now.
+fn closed(run: &Run, decision: &Decision, now: Timestamp) -> Option<String> {
+    let told = |step: &Upcoming| matches!(step.work.as_ref().map(|work| &work.task), Some(Task::Notify { .. }));
+    // What takes back is never held up.
+    let changes =
+        decision.purpose != Purpose::UndoFailed && decision.request.next.iter().any(|step| step.effect.changes() && !told(step));
+    let closed = run.plan().policy.may_change_at(now).err().filter(|_| changes)?;
+    Some(line(&closed.to_string()).into_owned())
+}
+
 /// What an `ask` takes, so that whoever answers knows before it is asked for.
 fn fields(decision: &Decision) -> Vec<String> {
     if decision.request.fields.is_empty() {
@@ -197,6 +213,21 @@ pub fn offered(run: &Run, decision: &Decision) -> Vec<Choice> {
     let step = decision.path.as_ref().and_then(|path| run.find_step(path));
     let can_look = step.is_some_and(|step| step.step().verify.is_some());
     decision.request.choices.iter().copied().filter(|choice| *choice != Choice::Probe || can_look).collect()
+}
+
+/// The one next thing to do about a decision: the likeliest answer, or, for a reader who may not decide it, whom to ask for that. `after`
+/// follows the answer.
+pub fn answer_for(run: &Run, decision: &Decision, reader: &Identity, after: &str) -> Option<String> {
+    let command = format!("{}{after}", answers(run, decision).into_iter().next()?);
+    let asked_for_by = &run.start()?.requested_by;
+    match run.plan().policy.may_decide(run.asked(decision), asked_for_by, reader) {
+        // It names those who may behind what is wrong.
+        Err(refusal @ (Refusal::Requester { .. } | Refusal::NotAsked { .. })) => {
+            let whom = refusal.to_string().rsplit("; ").next().unwrap_or_default().to_owned();
+            Some(format!("{whom} for: {command}"))
+        }
+        _ => Some(command),
+    }
 }
 
 /// The commands that answer a decision from another terminal, the likeliest first.

@@ -203,7 +203,10 @@ pub fn command(params: &Value, desk: &Desk, settings: &Settings) -> Result<(Path
 
 fn printed(path: &Path, case: Option<(PathBuf, &str)>, settings: &Settings) -> std::io::Result<String> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["dry-run", "--color", "never", "--state"]).arg(&settings.state.value);
+    command.args(["dry-run", "--color", "never"]);
+    if let Ok(state) = settings.state() {
+        command.arg("--state").arg(&state.value);
+    }
     if let Some((test, case)) = case {
         command.arg("--with").arg(format!("{}:{case}", test.display()));
     }

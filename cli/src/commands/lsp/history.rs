@@ -13,9 +13,7 @@ use crate::ui::words::when;
 
 /// The values of a step in the last run of its procedure that reached it, in Markdown.
 pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<String> {
-    if !settings.state.value.is_dir() {
-        return None;
-    }
+    settings.kept_state()?;
     let home = Home::open(settings).ok()?;
     let filter = RunFilter { procedure: Some(procedure.parse().ok()?), limit: 3, ..RunFilter::default() };
     for row in home.journal.runs(&filter).ok()? {

@@ -300,7 +300,8 @@ pub fn roster(guide: &Guide<'_>) -> Vec<(String, String)> {
     let person = |name: &str| {
         let known = people.people.get(name);
         let told = known.into_iter().flat_map(|person| [person.name.clone(), person.mail.clone()]).flatten();
-        (name.to_owned(), told.collect::<Vec<_>>().join(", "))
+        let told: Vec<String> = told.collect();
+        (name.to_owned(), if told.is_empty() { "the workspace does not say how to reach them".to_owned() } else { told.join(", ") })
     };
     names.into_iter().map(person).collect()
 }
