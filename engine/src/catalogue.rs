@@ -444,7 +444,8 @@ fn says_ours(line: &str) -> bool {
         return false;
     }
     let key = key.trim_end().trim_matches(quotes);
-    key == VERSION_KEY || nearest(key, [VERSION_KEY]).is_some()
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic()) && !key.contains(char::is_whitespace);
+    is_key && (key == VERSION_KEY || nearest(key, [VERSION_KEY]).is_some())
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -150,7 +150,8 @@ fn next(decision: &Decision, plan: &Plan) -> Vec<String> {
             out.extend(words::work(work).into_iter().map(|text| format!("     {text}")));
         }
         match &step.undo {
-            Undo::Steps(steps) => out.extend(steps.iter().flat_map(undo).map(|text| format!("     {text}"))),
+            Undo::Steps(titles) => out.push(format!("     undo: {}", line(&titles.join(", ")))),
+            Undo::Does(steps) => out.extend(steps.iter().flat_map(undo).map(|text| format!("     {text}"))),
             Undo::Irreversible(reason) => out.push(format!("     cannot be undone: {}", line(reason))),
             // An undo is what takes back; it has none itself.
             Undo::None if decision.purpose == Purpose::UndoFailed => {}
@@ -163,17 +164,10 @@ fn next(decision: &Decision, plan: &Plan) -> Vec<String> {
 
 /// A step that takes back, with its command.
 fn undo(step: &UndoStep) -> Vec<String> {
-    match step {
-        UndoStep::Titled(title) => vec![format!("undo: {}", line(title))],
-        UndoStep::Long { title, digest } => {
-            let title = title.as_ref().map(|title| format!("{}; ", line(title))).unwrap_or_default();
-            vec![format!("undo: {title}too long to be shown here; its digest is {}", digest.short())]
-        }
-        UndoStep::Does { title, work } => {
-            let told = title.iter().map(|title| line(title).into_owned()).chain(words::work(work));
-            told.enumerate().map(|(number, text)| format!("{}{text}", if number == 0 { "undo: " } else { "      " })).collect()
-        }
-    }
+    let title = step.title.iter().map(|title| line(title).into_owned());
+    let long = step.digest.iter().map(|digest| format!("too long to be shown here; its digest is {}", digest.short()));
+    let told = title.chain(step.work.iter().flat_map(|work| words::work(work))).chain(long);
+    told.enumerate().map(|(number, text)| format!("{}{text}", if number == 0 { "undo: " } else { "      " })).collect()
 }
 
 /// Why a change that an answer would start may not start now.

@@ -112,7 +112,9 @@ pub struct Upcoming {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
-    Steps(Vec<UndoStep>),
+    /// Titles of the undo's steps, in records of before the rest of them was shown.
+    Steps(Vec<String>),
+    Does(Vec<UndoStep>),
     Irreversible(String),
     /// Nothing was declared.
     None,
@@ -122,34 +124,23 @@ pub enum Undo {
 
 /// One step of an undo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum UndoStep {
-    /// Nothing but its title: of a container, of what cannot be said, and in records of before the rest was shown.
-    Titled(String),
-    /// With the command, as far as it is known. The title is the one that its author gave it.
-    Does {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        title: Option<String>,
-        work: Box<Work>,
-    },
-    /// With the digest of a command that is too long to be shown.
-    Long {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        title: Option<String>,
-        digest: Digest,
-    },
+pub struct UndoStep {
+    /// The one that its author gave it, or what it is called where nothing else is said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// With every known text rendered. Absent for a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Box<Work>>,
+    /// Of a work that is too long to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 impl UndoStep {
     /// The same without its command.
-    pub(super) fn shortened(self) -> UndoStep {
-        match self {
-            UndoStep::Does { title, work } => match Digest::of_json(&work) {
-                Ok(digest) => UndoStep::Long { title, digest },
-                Err(_) => UndoStep::Titled(title.unwrap_or_default()),
-            },
-            other => other,
-        }
+    pub(super) fn shortened(mut self) -> UndoStep {
+        self.digest = self.work.take().and_then(|work| Digest::of_json(&*work).ok()).or(self.digest);
+        self
     }
 }
 

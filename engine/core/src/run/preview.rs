@@ -307,16 +307,12 @@ impl Run {
         let undo = |ix: StepIx| {
             let step = self.plan.step(ix);
             let title = short(&self.title(step, names));
-            match self.work(step, scope, names).ok().filter(|_| step.verb.acts()) {
-                Some(work) => {
-                    let title = (step.name.is_some() || step.id.is_some()).then_some(title);
-                    UndoStep::Does { title, work: Box::new(work) }
-                }
-                None => UndoStep::Titled(title),
-            }
+            let work = self.work(step, scope, names).ok().filter(|_| step.verb.acts()).map(Box::new);
+            let is_named = step.name.is_some() || step.id.is_some() || work.is_none();
+            UndoStep { title: is_named.then_some(title), work, digest: None }
         };
         match (&step.irreversible, step.undo.is_empty()) {
-            (_, false) => Undo::Steps(self.grouped(&step.undo).into_iter().map(undo).collect()),
+            (_, false) => Undo::Does(self.grouped(&step.undo).into_iter().map(undo).collect()),
             (Some(reason), true) => Undo::Irreversible(short(reason)),
             (None, true) if step.effect.changes() && !step.idempotent && !step.verb.is_container() => Undo::None,
             (None, true) => Undo::NotNeeded,
@@ -465,7 +461,7 @@ impl Preview<'_> {
     fn push(&mut self, mut step: Upcoming) -> bool {
         let size = |step: &Upcoming| serde_json::to_vec(step).map_or(0, |json| json.len());
         if self.bytes.saturating_add(size(&step)) > limits::PREVIEW_WORK_BYTES
-            && let Undo::Steps(steps) = &mut step.undo
+            && let Undo::Does(steps) = &mut step.undo
         {
             *steps = std::mem::take(steps).into_iter().map(UndoStep::shortened).collect();
         }

@@ -222,6 +222,18 @@ steps:
   - {id: never, exec: [never], effect: read}
 ";
 
+/// Changes with what takes them back: a command with a name, one that is too long to be shown, and one without either.
+const TAKEN_BACK: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: taken-back
+version: 1.0.0
+steps:
+  - {id: sure, approve: {question: Go on?}}
+  - {id: one, exec: [one], undo: {name: Back, exec: [back]}}
+  - {id: two, exec: [two], undo: {exec: [back, LONG]}}
+";
+
 fn map<const N: usize>(members: [(&str, Value); N]) -> Map {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -253,8 +265,10 @@ pub(super) async fn records(folder: &Path) -> Vec<(&'static str, String)> {
     known.policy.workspace = true;
     known.policy.people.people.insert("bob".to_owned(), Person::default());
     let by_token = ("token", Arc::new(known), true);
+    let long = "x".repeat(runbook_core::limits::PREVIEW_WORK_BYTES);
+    let back = ("taken-back", crate::session::tests::plan(&TAKEN_BACK.replace("LONG", &long)), false);
     let mut found = Vec::new();
-    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain([by_token]) {
+    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain([by_token, back]) {
         found.push((name, record(name, plan, stepwise, &file).await));
     }
     found
