@@ -326,7 +326,7 @@ mod tests {
         ] {
             assert_eq!(resolve(Global::default(), variables, &[]).unwrap().state().unwrap().value, PathBuf::from(state));
         }
-        assert!(resolve(Global::default(), &[], &[]).is_err());
+        assert!(resolve(Global::default(), &[], &[]).unwrap().state().is_err());
     }
 
     #[test]

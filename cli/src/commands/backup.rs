@@ -42,7 +42,7 @@ fn is_stream(file: &Path) -> bool {
 }
 
 pub fn backup(args: &args::Backup, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let (state, asker) = (&settings.state.value, asker()?);
+    let (state, asker) = (&settings.state()?.value, asker()?);
     if !state.exists() {
         return Err(trouble(BackupError::Nothing(state.clone())));
     }
@@ -96,11 +96,11 @@ pub fn restore(args: &args::Restore, settings: &Settings, ui: &mut Ui) -> Outcom
         return Ok(if proof.is_whole() { Exit::Succeeded } else { Exit::Failed });
     }
     let tokens = if args.keep_tokens { Tokens::Keep } else { Tokens::Revoke };
-    let restored = runtime()?.block_on(backup::restore(restore, &settings.state.value, tokens)).map_err(trouble)?;
+    let restored = runtime()?.block_on(backup::restore(restore, &settings.state()?.value, tokens)).map_err(trouble)?;
     if args.json {
         ui.data(&of_restored(&restored).to_string())?;
     } else {
-        tell(&restored, &settings.state.value, ui);
+        tell(&restored, &settings.state()?.value, ui);
     }
     let is_whole = restored.proof.is_whole() && restored.unreadable.is_empty();
     Ok(if is_whole { Exit::Succeeded } else { Exit::Failed })

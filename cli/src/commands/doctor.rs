@@ -17,7 +17,7 @@ pub fn run(args: &args::Doctor, settings: &Settings, ui: &mut Ui) -> Outcome {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let tls = args.tls_certificate.clone().zip(args.tls_key.clone());
     let patient = Patient {
-        state: settings.state.value.clone(),
+        state: settings.state()?.value.clone(),
         catalogue: settings.catalogue.value.clone(),
         environment: args.env.clone().or_else(|| settings.environment.value.clone()),
         settings: config_folder(),

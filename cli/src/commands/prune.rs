@@ -30,7 +30,7 @@ pub fn run(args: &args::Prune, settings: &Settings, ui: &mut Ui) -> Outcome {
     if let Some(folder) = args.export.as_ref().filter(|folder| !folder.is_dir()) {
         return Err(Trouble::not_valid(format!("{} is no folder", folder.display())).next("make it, for yourself alone"));
     }
-    let state = &settings.state.value;
+    let state = &settings.state()?.value;
     let store = Store::open_with(state, Commits::OnTheSpot)?;
     let logs = Logs::open_in(store.handle(), store.folder()).map_err(|why| split(Exit::Failed, &why.to_string()))?;
     let access = Access::open(state, Commits::OnTheSpot)?;

@@ -34,8 +34,8 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
         let home = Home::open(settings)?;
         let id = home.find_or_file(&args.what)?;
         // Nothing is made anew to find that nobody has written there.
-        let audit = match Access::look(&settings.state.value, Look::Outside)? {
-            Some(_) => Some(Access::open(&settings.state.value, Commits::OnTheSpot)?),
+        let audit = match Access::look(&settings.state()?.value, Look::Outside)? {
+            Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
             None => None,
         };
         verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), audit: audit.as_ref(), ..evidence })?
