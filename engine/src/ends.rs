@@ -56,8 +56,9 @@ impl Ends {
         };
         let mut new = 0;
         loop {
-            let (runs, next) = self.journal.changed(place, limits::RECORDS_PAGE)?;
-            if runs.is_empty() {
+            // A note on a run that ended long ago is no end.
+            let (runs, next) = self.journal.ended(place, limits::RECORDS_PAGE)?;
+            if next == place {
                 break;
             }
             let mut arrivals = Vec::new();

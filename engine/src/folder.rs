@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use runbook_core::event_source::{EventSource, Folder, Format, SourceKind};
 use runbook_core::value::Value;
 use runbook_core::{CloudEvent, limits};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat_with, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags, fstat, openat, renameat_with, statat, statx, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -131,11 +133,12 @@ impl Watched {
         let taken = beneath(&folder, TAKEN).map_err(failed)?;
         // What an earlier process did not come to the end of comes first: a name is free again then.
         let now = clock.now();
-        for name in names(&taken, |_| true).map_err(failed)?.0 {
-            self.take(&folder, &taken, &name, intake, now, all)?;
-        }
         let suffix = self.folder.suffix.clone();
         let is_meant = |name: &[u8]| !name.starts_with(b".") && name.ends_with(suffix.as_bytes());
+        // Another source may take other names from there.
+        for name in names(&taken, is_meant).map_err(failed)?.0 {
+            self.take(&folder, &taken, &name, intake, now, all)?;
+        }
         let (meant, nameless) = names(&folder, is_meant).map_err(failed)?;
         for name in nameless {
             let shown = name.to_string_lossy().escape_debug().to_string();
@@ -222,6 +225,10 @@ impl Watched {
             return Err(Unread::Refused("it is no file".to_owned()));
         }
         let stamp = Stamp::of(&found);
+        // A number that was another file's before says nothing: where the disk knows it, so does the moment at which this one was made.
+        let born = statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok();
+        let born = born.filter(|found| found.stx_mask & StatxFlags::BTIME.bits() != 0);
+        let born = born.map(|found| (found.stx_btime.tv_sec, found.stx_btime.tv_nsec));
         let mut body = Vec::new();
         match read_bounded(file, limits::DELIVERY_BYTES, &mut body) {
             Ok(Some(())) => {}
@@ -237,8 +244,8 @@ impl Watched {
         let mut events = read_given(&self.source, &format, &request).map_err(|refusal| Unread::Refused(refusal.message))?;
         for (place, event) in events.iter_mut().enumerate() {
             if self.folder.reading.id.is_none() {
-                event.id = runbook_core::Digest::of_bytes(format!("{name}\n{}\n{}\n{place}", stamp.inode, event.id).as_bytes())
-                    .to_string();
+                let file = format!("{name}\n{}\n{born:?}\n{}\n{place}", stamp.inode, event.id);
+                event.id = runbook_core::Digest::of_bytes(file.as_bytes()).to_string();
             }
             if self.folder.reading.key.is_none() {
                 event.key = crate::event::bounded(name.to_owned());
@@ -259,17 +266,22 @@ impl Watched {
         all: &mut Vec<Dropped>,
     ) -> Result<(), Errno> {
         let refused = beneath(folder, REFUSED)?;
-        for number in 0..limits::REFUSED_NAMES {
-            let to = if number == 0 { shown.to_owned() } else { format!("{shown}.{number}") };
+        let numbered = (1..limits::REFUSED_NAMES).map(|number| format!("{shown}.{number}"));
+        // Where its name has no room for a number, or has been used up, one of the same length for all.
+        let digest = runbook_core::Digest::of_bytes(shown.as_bytes());
+        let other = (0..limits::REFUSED_NAMES).map(|number| format!("{}.{number}", digest.short()));
+        for to in std::iter::once(shown.to_owned()).chain(numbered).chain(other) {
             match renameat_with(from, name, &refused, &*to, RenameFlags::NOREPLACE) {
                 Err(Errno::EXIST | Errno::NAMETOOLONG) => continue,
                 Err(Errno::NOENT) => return Ok(()),
                 Err(error) => return Err(error),
-                Ok(()) => break,
+                Ok(()) => {
+                    all.push(Dropped::Refused { source: self.source.clone(), file: shown.to_owned(), why });
+                    return Ok(());
+                }
             }
         }
-        all.push(Dropped::Refused { source: self.source.clone(), file: shown.to_owned(), why });
-        Ok(())
+        Err(Errno::EXIST)
     }
 }
 

@@ -89,6 +89,10 @@ pub trait Journal: Send + Sync {
     /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
     /// them, and the place up to which that goes. Place 0 is before the first; see [`Journal::place`].
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError>;
+    /// The same of runs that ended there, whatever else was added. A journal that cannot tell gives all.
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        self.changed(after, limit)
+    }
     /// The place of the last record.
     fn place(&self) -> Result<u64, JournalError>;
     /// A number that changes whenever a message was sent, or another process has committed anything. Cheap enough to ask ten times a second.

@@ -6,6 +6,7 @@
 //! A file's name is made from the step's path by an encoding that cannot collide and cannot leave its folder. Folders are opened
 //! one by one, never through a symbolic link, and files are made anew: nobody can lay something in the way.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU64;
@@ -177,6 +178,23 @@ impl Logs {
             }
         };
         remove().map_err(|error| failed(&place, error))
+    }
+
+    /// Removes the logs of a run that are of none of these attempts.
+    pub fn keep<'a>(&self, run: &RunId, attempts: impl Iterator<Item = (&'a StepPath, u32)>) -> Result<(), LogError> {
+        let place = self.place.join(run.as_str());
+        let known: BTreeSet<String> = attempts.map(|(path, attempt)| file_name(path, attempt)).collect();
+        let keep = || {
+            let folder = match open_folder(&self.root, run.as_str()) {
+                Err(Errno::NOENT) => return Ok(()),
+                opened => opened?,
+            };
+            for name in names(&folder)?.iter().filter(|name| is_file_name(name) && !known.contains(*name)) {
+                rustix::fs::unlinkat(&folder, &**name, AtFlags::empty())?;
+            }
+            Ok(())
+        };
+        keep().map_err(|error| failed(&place, error))
     }
 
     /// Makes a log anew out of what it was, for a run of a copy.

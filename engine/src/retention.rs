@@ -71,7 +71,25 @@ pub struct Going {
     pub steps: Option<u64>,
     /// Why it stays as it is all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stays: Option<String>,
+    pub stays: Option<Stays>,
+}
+
+/// Why what is old enough to go stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Stays {
+    /// By rule, or because somebody is at work on it.
+    Rightly(String),
+    /// It cannot be proved: somebody has to look at it.
+    Unproved(String),
+}
+
+impl Stays {
+    pub fn why(&self) -> &str {
+        match self {
+            Stays::Rightly(why) | Stays::Unproved(why) => why,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -159,9 +177,9 @@ impl Keeper<'_> {
         }
         let stays = match row.summary.outcome {
             Some(OutcomeKind::NeedsAttention) => {
-                Some("it ended needs_attention: somebody has to put right what is left".to_owned())
+                Some(Stays::Rightly("it ended needs_attention: somebody has to put right what is left".to_owned()))
             }
-            _ if row.is_held(self.now) => Some("a process is at work on it".to_owned()),
+            _ if row.is_held(self.now) => Some(Stays::Rightly("a process is at work on it".to_owned())),
             _ => None,
         };
         let steps = if steps { Some(self.store.weight(run, &KEPT)?) } else { None };
@@ -169,20 +187,19 @@ impl Keeper<'_> {
     }
 
     /// Gives why it stays, where it does.
-    fn let_go(&self, row: &RunRow, going: &Going, retention: &Retention) -> Result<Option<String>, RetentionError> {
+    fn let_go(&self, row: &RunRow, going: &Going, retention: &Retention) -> Result<Option<Stays>, RetentionError> {
         let run = &row.run;
         let evidence = Evidence { logs: Some(self.logs), audit: Some(self.access), ..Evidence::default() };
         let found = match verify_run(self.store, run, &evidence) {
             Ok(found) => found,
-            Err(error) if error.is_of_one_run() => return Ok(Some(error.to_string())),
+            Err(error) if error.is_of_one_run() => return Ok(Some(Stays::Unproved(error.to_string()))),
             Err(error) => return Err(error.into()),
         };
         if let Some(fault) = found.faults.first() {
-            return Ok(Some(format!("its record is not whole: {fault}")));
+            return Ok(Some(Stays::Unproved(format!("its record is not whole: {fault}"))));
         }
-        if let Some(folder) =
-            retention.export.as_deref().filter(|_| self.store.pruned(run).is_ok_and(|p| p.is_none_or(|p| p.steps_at.is_none())))
-        {
+        let is_whole = self.store.pruned(run)?.is_none_or(|pruned| pruned.steps_at.is_none());
+        if let Some(folder) = retention.export.as_deref().filter(|_| is_whole) {
             self.exported(run, folder)?;
         }
         let by = format!("user {} on {}", self.user.user, self.user.host);
@@ -200,14 +217,14 @@ impl Keeper<'_> {
             let seal = seal(self.store, row)?;
             self.access.audit(entry(COMPACT, seal.to_string())).wait()?;
             if !self.store.compact(row, &KEPT, self.now, &seal).wait()? {
-                return Ok(Some("somebody took it up meanwhile".to_owned()));
+                return Ok(Some(Stays::Rightly("somebody took it up meanwhile".to_owned())));
             }
         }
         if going.logs.is_some() {
             // First that they go, then they go: a log that is missing without a word would look like a loss.
             self.access.audit(entry("prune_logs", format!("{} bytes", going.logs.unwrap_or_default()))).wait()?;
             if !self.store.without_logs(row, self.now).wait()? {
-                return Ok(Some("somebody took it up meanwhile".to_owned()));
+                return Ok(Some(Stays::Rightly("somebody took it up meanwhile".to_owned())));
             }
             self.logs.remove(run)?;
         }

@@ -99,6 +99,8 @@ fn the_end_of_a_run_starts_another_and_a_chain_has_an_end() {
         let events = rusqlite::Connection::open(place.runbook.state().join("events.db")).unwrap();
         events.query_row("SELECT place FROM places", [], |row| row.get::<_, i64>(0)).ok()
     });
+    // Nor is it for a word about it.
+    place.runbook.run(["note", "last", "looked at"]).assert(0);
     server.alert("firing", &["a"]);
     let said = || -> Vec<String> {
         let events = place.list("events --json -n 1000");

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::{Beside, Place};
+use crate::{Begun, Beside, Place};
 
 const STEPS: &str = "[{id: a, run: 'echo a >> EFFECTS; seq 1 20000', irreversible: x}, {id: go, approve: {question: on?}}, {id: b, run: 'echo b >> EFFECTS', irreversible: x}]";
 
@@ -42,8 +42,7 @@ fn a_run_that_went_on_since_does_nothing_twice() {
     let shown = copy.run(&["decisions", "last", "--json"]).assert(0).stdout;
     let shown: Value = serde_json::from_str(shown.lines().next().unwrap()).unwrap();
     copy.run(&["approve", "last", "--digest", shown["request"]["digest"].as_str().unwrap(), "--reason", "r"]).assert(0);
-    let mut server = place.runbook.command(["--state", &state, "serve", "--listen", "127.0.0.1:0"]);
-    let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut server = Begun::quietly(&mut place.runbook.command(["--state", &state, "serve", "--listen", "127.0.0.1:0"]));
     std::thread::sleep(Duration::from_secs(2));
     server.kill().unwrap();
     server.wait().unwrap();
@@ -51,6 +50,22 @@ fn a_run_that_went_on_since_does_nothing_twice() {
     // A person who has looked says so, and reads why it stands still.
     copy.run(&["resume", "last", "--yes"]).assert(0).says("restored from the backup of");
     assert_eq!(place.effects(), "a\nb\nb\n");
+}
+
+/// What began when the journal had been copied, and before the logs were.
+#[test]
+fn a_log_of_later_is_not_one_of_the_copy() {
+    let place = Place::with(STEPS);
+    place.runbook.exec("fix", &[]).assert(3);
+    let run = place.runbook.run(["runs", "--json"]).assert(0).stdout;
+    let run: Value = serde_json::from_str(run.lines().next().unwrap()).unwrap();
+    let logs = |state: &std::path::Path| state.join("logs").join(run["run"].as_str().unwrap());
+    std::fs::write(logs(&place.runbook.state()).join("b@1.log"), "of the original").unwrap();
+    let file = backup(&place, "one.tar");
+    let copy = place.beside("copy");
+    copy.run(&["restore", &file]).assert(0);
+    let names = std::fs::read_dir(logs(&copy.state)).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["a@1.log"]);
 }
 
 #[test]
@@ -159,7 +174,7 @@ fn a_backup_is_whole_or_refused() {
     let out = place.runbook.command(["backup", "-"]).output().unwrap();
     assert!(out.status.success());
     let mut restore = place.runbook.command(["--state", &copy.state.display().to_string(), "restore", "-"]);
-    let mut restore = restore.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut restore = Begun::quietly(restore.stdin(Stdio::piped()));
     restore.stdin.take().unwrap().write_all(&out.stdout).unwrap();
     assert!(restore.wait().unwrap().success());
     copy.run(&["restore", "one.tar"]).assert(2).says("holds something already");

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::Place;
 use crate::harness::{eventually, find_program, free_port, run as harness_run};
+use crate::{Begun, Place};
 
 /// `standing about` of each finding, and the exit code.
 #[track_caller]
@@ -206,8 +206,7 @@ fn who_is_at_the_port() {
     };
     let listen = format!("127.0.0.1:{}", free_port());
     assert_eq!(ask(&listen).0, "ok");
-    let mut server =
-        place.runbook.command(["serve", "--listen", &listen]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut server = Begun::quietly(&mut place.runbook.command(["serve", "--listen", &listen]));
     eventually("a server", || (ask(&listen).1 == format!("a server listens on {listen}, and is ready")).then_some(()));
     let workspace = place.books.join("workspace.yaml");
     let text = std::fs::read_to_string(&workspace).unwrap();

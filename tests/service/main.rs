@@ -52,10 +52,40 @@ impl Place {
     }
 
     /// Starts a run whose step is under way once this returns.
-    pub fn under_way(&self, effect: &str) -> Child {
-        let child = self.runbook.command(["exec", "fix", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    pub fn under_way(&self, effect: &str) -> Begun {
+        let child = Begun::quietly(&mut self.runbook.command(["exec", "fix", "--yes"]));
         eventually("an effect", || self.effects().contains(effect).then_some(()));
         child
+    }
+}
+
+/// A process that ends with the test, however that ends.
+pub struct Begun(Child);
+
+impl Begun {
+    pub fn quietly(command: &mut Command) -> Begun {
+        Begun(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl std::ops::Deref for Begun {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Begun {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

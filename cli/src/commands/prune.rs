@@ -9,7 +9,7 @@ use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::journal::{Commits, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::people;
-use runbook_engine::retention::{Going, Keeper, Retention, RetentionError};
+use runbook_engine::retention::{Going, Keeper, Retention, RetentionError, Stays};
 use serde_json::json;
 
 use super::store::split;
@@ -43,8 +43,8 @@ pub fn run(args: &args::Prune, settings: &Settings, ui: &mut Ui) -> Outcome {
     })?;
     tell(&found, args, ui)?;
     // What ended needs_attention stays by rule; what cannot be proved is somebody's business.
-    let is_broken = |going: &Going| going.stays.as_ref().is_some_and(|why| why.contains("not whole"));
-    Ok(if found.iter().any(is_broken) { Exit::Failed } else { Exit::Succeeded })
+    let is_unproved = |going: &Going| matches!(going.stays, Some(Stays::Unproved(_)));
+    Ok(if found.iter().any(is_unproved) { Exit::Failed } else { Exit::Succeeded })
 }
 
 fn earlier(age: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
@@ -67,7 +67,7 @@ fn tell(found: &[Going], args: &args::Prune, ui: &mut Ui) -> Result<(), Trouble>
     let rows = found.iter().map(|going| {
         let size = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), kib);
         let what = match (&going.stays, args.dry_run) {
-            (Some(why), _) => format!("stays: {}", line(why)),
+            (Some(stays), _) => format!("stays: {}", line(stays.why())),
             (None, true) => "would go".to_owned(),
             (None, false) => "gone".to_owned(),
         };

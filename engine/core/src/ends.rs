@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::cloud_event::{CloudEvent, Status};
 use crate::id::{ProcedureName, RunId};
 use crate::limits;
-use crate::run::event::{OutcomeKind, RunStarted};
+use crate::run::event::{Identity, Means, OutcomeKind, RunStarted};
 use crate::value::{Map, Value};
 
 /// The name of the source.
@@ -32,7 +32,9 @@ impl End<'_> {
     /// A run that was taken back after it had ended ends twice, at another time each.
     pub fn to_event(&self) -> CloudEvent {
         let End { run, procedure, outcome, message, started_at, ended_at, started } = self;
-        let before = started.event.as_ref().and_then(length_of).unwrap_or(0);
+        // Whoever sends an event of another source says in it what they like.
+        let follows = started.requested_by == Identity { person: SOURCE.to_owned(), means: Means::Engine };
+        let before = started.event.as_ref().filter(|_| follows).and_then(length_of).unwrap_or(0).max(0);
         let environment = started.environment.as_ref().map_or(Value::Null, Value::text);
         let data = Map::from([
             ("run".to_owned(), Value::text(run.as_str())),
@@ -79,10 +81,9 @@ pub(crate) fn too_long(source: &str, event: &CloudEvent) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::{Identity, Means};
 
     fn started(event: Option<Value>) -> RunStarted {
-        let by = Identity { person: "ada".into(), means: Means::Engine };
+        let by = Identity { person: event.as_ref().map_or("ada", |_| SOURCE).into(), means: Means::Engine };
         let json = serde_json::json!({
             "procedure": "p", "version": "1.2.0", "plan": crate::Digest::of_bytes(b"x"), "semantics": 1, "inputs": {},
             "requested_by": by, "seed": 1, "part": "whole", "stepwise": false,
@@ -123,7 +124,10 @@ mod tests {
         assert_eq!(too_long(SOURCE, &beyond), Some(limits::RUN_CHAIN + 1));
         // What somebody else sends begins a chain of its own.
         assert_eq!(too_long("alerts", &beyond), None);
-        let forged = CloudEvent { source: "/alerts".to_owned(), ..event };
+        let forged = CloudEvent { source: "/alerts".to_owned(), ..event.clone() };
         assert_eq!(end(&started(Some(forged.to_value()))).data.get("chain"), Some(&Value::Int(1)));
+        let mut sent = started(Some(event.to_value()));
+        sent.requested_by.person = "alerts".to_owned();
+        assert_eq!(end(&sent).data.get("chain"), Some(&Value::Int(1)));
     }
 }

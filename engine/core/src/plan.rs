@@ -431,15 +431,15 @@ impl Verb {
     }
 
     /// Whether the verb only arranges other steps.
-    /// Whether people do it, or decide it.
-    pub fn asks(&self) -> bool {
-        matches!(self, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_))
-    }
-
     pub fn is_container(&self) -> bool {
         matches!(
             self,
             Verb::Call { .. } | Verb::Choose(_) | Verb::Parallel { .. } | Verb::Each(_) | Verb::Repeat { .. } | Verb::Group(_)
         )
+    }
+
+    /// Whether people do it, or decide it.
+    pub fn asks(&self) -> bool {
+        matches!(self, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_))
     }
 }

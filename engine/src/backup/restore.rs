@@ -17,7 +17,7 @@ use crate::access::{Access, Entry};
 use crate::clock::SystemClock;
 use crate::database::{Commits, Look, RESTORING};
 use crate::intake::Intake;
-use crate::journal::{JournalError, Owner, SharedJournal, Store};
+use crate::journal::{Journal, JournalError, Owner, SharedJournal, Store, records_to};
 use crate::log::Logs;
 use crate::people::LocalUser;
 use crate::session::{Session, SessionError};
@@ -92,8 +92,19 @@ async fn within(restore: Restore<'_>, staging: &Path, tokens: Tokens, asker: &As
     );
     let store = Store::open_with(staging, Commits::OnTheSpot)?;
     let aheads_void = store.forsake().await?;
-    let mut unfinished = Vec::new();
-    each_run(&store, |run, is_over| unfinished.extend((!is_over).then_some(run)))?;
+    let (mut unfinished, mut runs) = (Vec::new(), Vec::new());
+    each_run(&store, |run, is_over| {
+        unfinished.extend((!is_over).then(|| run.clone()));
+        runs.push(run);
+    })?;
+    let logs = Logs::open_in(store.handle(), store.folder())?;
+    for run in &runs {
+        match forget_later(&store, &logs, run) {
+            Err(BackupError::Journal(error)) if !error.is_of_one_run() => return Err(error.into()),
+            Err(error @ BackupError::Log(_)) => return Err(error),
+            _ => {}
+        }
+    }
     let journal: SharedJournal = Arc::new(store);
     let (mut paused, mut unreadable) = (Vec::new(), Vec::new());
     for run in unfinished {
@@ -126,6 +137,24 @@ async fn within(restore: Restore<'_>, staging: &Path, tokens: Tokens, asker: &As
         Tokens::Keep => access.audit(entry).await.map(|()| 0)?,
     };
     Ok(Restored { proof, paused, unreadable, events_dropped: let_go.unjudged + let_go.owed, aheads_void, tokens_revoked })
+}
+
+/// Removes logs of attempts that began when the journal had been copied: the run that goes on here makes them itself.
+fn forget_later(store: &Store, logs: &Logs, run: &RunId) -> Result<(), BackupError> {
+    let row = store.run(run)?;
+    if logs.size(run)?.is_none() || store.pruned(run)?.is_some_and(|pruned| pruned.is_compacted()) {
+        return Ok(());
+    }
+    let mut begun = Vec::new();
+    for record in records_to(store, run, row.seq) {
+        let record = record?;
+        if record.kind == "attempt_started"
+            && let Fact::AttemptStarted { path, attempt } = record.decode(row.format)?.fact
+        {
+            begun.push((path, attempt));
+        }
+    }
+    Ok(logs.keep(run, begun.iter().map(|(path, attempt)| (path, *attempt)))?)
 }
 
 /// Records that a run goes on only when a person says so. Nothing that has come due meanwhile is recorded before.

@@ -165,6 +165,13 @@ fn nothing_is_followed_and_what_is_no_event_is_put_aside() {
     scene.drop_file("bad.json", "[");
     scene.look();
     assert!(scene.names(REFUSED).contains(&"bad.json.1".to_owned()));
+    // So does one whose name has no room for a number.
+    let long = format!("{}.json", "a".repeat(250));
+    for _ in 0..2 {
+        scene.drop_file(&long, "[");
+        assert!(matches!(scene.look().as_slice(), [Dropped::Refused { .. }]));
+    }
+    assert_eq!(scene.names(REFUSED).len(), 9);
 }
 
 #[test]

@@ -149,7 +149,11 @@ impl Journal for Store {
     }
 
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
-        self.database.read(|c| read::changed(c, after, limit))
+        self.database.read(|c| read::changed(c, after, limit, |_| true))
+    }
+
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
+        self.database.read(|c| read::changed(c, after, limit, |kind| kind == "run_finished"))
     }
 
     fn place(&self) -> Result<u64, JournalError> {

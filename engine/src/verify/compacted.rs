@@ -74,10 +74,10 @@ pub(super) fn verify(
         if pruned.seal.as_ref() != Some(&seal) {
             found.faults.push(Fault::Seal { why: "what is left of it is not what was left when it was compacted" });
         }
-        if let Some(audit) = evidence.audit
-            && audit.sealed(run)?.as_ref() != Some(&seal)
-        {
-            found.faults.push(Fault::Seal { why: "the audit log does not tell of this compaction" });
+        match evidence.audit.map(|audit| audit.sealed(run)).transpose()? {
+            Some(told) if told.as_ref() == Some(&seal) => {}
+            Some(_) => found.faults.push(Fault::Seal { why: "the audit log does not tell of this compaction" }),
+            None => found.faults.push(Fault::Seal { why: "there is no audit log, which would tell of this compaction" }),
         }
     }
     let heads = evidence.heads.iter().map(|head| (head, None, "an anchor from outside".to_owned()));

@@ -213,6 +213,12 @@ fn the_times_of_a_case_are_taken_for_known() {
     let works = "- {id: g, timeout: 5s, group: [{id: a, exec: [x], effect: read}, {id: b, exec: [x], effect: read}]}\n";
     let (dry, _) = with(works, "steps: {a: {takes: 3s}, b: {takes: 3s}}");
     assert_eq!((outcomes(&dry), said(&dry, "g")), (vec!["failed"], "would run and fail: it did not end within 5s".to_owned()));
+    // What ends at the last moment ends in time.
+    let (dry, _) = with(works, "steps: {a: {takes: 3s}, b: {takes: 2s}}");
+    assert_eq!(outcomes(&dry), ["succeeded"]);
+    // What runs beside it takes its time at the same time.
+    let beside = "- {id: p, timeout: 6s, parallel: {l: [{id: a, exec: [x], effect: read, on_failure: continue}], r: [{id: b, exec: [x], effect: read}]}}\n";
+    with(beside, "steps: {a: {takes: 5s}, b: {takes: 5s}}");
 }
 
 #[test]

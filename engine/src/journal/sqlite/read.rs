@@ -211,12 +211,14 @@ pub(super) fn lock_holder(c: &Connection, lock: &str) -> Found<Option<RunId>> {
 }
 
 /// Records are only ever added, one transaction after the other: their rows count up in the order of commits.
-pub(super) fn changed(c: &Connection, after: u64, limit: usize) -> Found<(Vec<RunId>, u64)> {
+/// Runs of which records of these kinds were added.
+pub(super) fn changed(c: &Connection, after: u64, limit: usize, counts: impl Fn(&str) -> bool) -> Found<(Vec<RunId>, u64)> {
     let Ok(from) = i64::try_from(after) else { return Ok((Vec::new(), after)) };
-    let sql = "SELECT rowid, run FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let rows = all(c, sql, &[from.into(), (limit as i64).into()], |row| Ok((count(row.get(0)?)?, row.get::<_, String>(1)?)))?;
-    let place = rows.last().map_or(after, |(place, _)| *place);
-    let mut runs: Vec<String> = rows.into_iter().map(|(_, run)| run).collect();
+    let sql = "SELECT rowid, run, kind FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    let row = |row: &Row<'_>| Ok((count(row.get(0)?)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
+    let rows = all(c, sql, &[from.into(), (limit as i64).into()], row)?;
+    let place = rows.last().map_or(after, |(place, ..)| *place);
+    let mut runs: Vec<String> = rows.into_iter().filter(|(.., kind)| counts(kind)).map(|(_, run, _)| run).collect();
     runs.sort_unstable();
     runs.dedup();
     Ok((runs.iter().map(|run| parse(run)).collect::<Result<_, _>>()?, place))

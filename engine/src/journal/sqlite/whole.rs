@@ -23,7 +23,8 @@ impl Store {
         copy(folder, &schema::SCHEMA, to)
     }
 
-    /// Of a copy: no process is at work on its runs, and what was decided ahead may have been used since. Gives how many such decisions
+    /// Of a copy: no process is at work on its runs, what was sent to one has been answered elsewhere, and what was decided ahead may have
+    /// been used since. Gives how many such decisions
     /// there were, which are void now.
     pub fn forsake(&self) -> Receipt<u64> {
         self.database.submit(Durability::Synced, forsake)
@@ -115,6 +116,7 @@ fn mark(c: &Connection, run: &RunId, pruned: &Pruned) -> Found<()> {
 
 fn forsake(c: &Connection) -> Found<u64> {
     c.execute("UPDATE leases SET owner = NULL, until = 0", [])?;
+    c.execute("DELETE FROM messages WHERE answer IS NULL", [])?;
     Ok(c.execute("UPDATE aheads SET uses_left = 0 WHERE uses_left > 0", [])? as u64)
 }
 

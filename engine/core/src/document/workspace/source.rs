@@ -319,11 +319,20 @@ fn folder(fields: &mut Fields, is_one: bool) -> Option<Folder> {
     let suffix = fields.text("suffix");
     let settled = fields.duration("settled").map_or(limits::FOLDER_SETTLED, |settled| settled.value);
     for (text, what) in [(&path, "path"), (&suffix, "suffix")] {
-        let wrong = |text: &&Scalar| text.value.chars().any(char::is_control) || (what == "suffix" && text.value.contains('/'));
+        let wrong = |text: &&Scalar| {
+            let value = text.value.as_str();
+            let whole = match what {
+                // The folder of the catalogue itself, and every file of it, would be taken away.
+                "path" => value.split('/').all(|part| matches!(part, "" | "." | "..")) && !value.starts_with('/'),
+                _ => value.is_empty() || value.contains('/'),
+            };
+            whole || value.chars().any(char::is_control)
+        };
         if let Some(text) = text.as_ref().filter(wrong) {
             let message = format!("`{}` cannot be a {what}", scalar::clipped(&text.value));
             let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, text.span), message);
-            reading.report(fault.help("write plain characters; a suffix is the end of a name, such as `.json`"));
+            reading
+                .report(fault.help("name a folder of its own in plain characters; a suffix is the end of a name, such as `.json`"));
             return None;
         }
     }

@@ -115,20 +115,19 @@ impl Way {
 
     /// What the time of a timer ends for which a step is held back.
     fn reach_by(&self, path: &StepPath, timer: &Timer) -> Reach {
-        let failing = match timer {
-            Timer::Run => None,
-            Timer::Step { path: around } => Some(around),
-            _ => Some(path),
-        };
-        self.run.reach_of(path, failing)
+        match timer {
+            Timer::Run => self.run.reach_of(path, None),
+            Timer::Step { path: around } => self.run.reach_of(path, Some(around)),
+            _ => self.run.reach(path),
+        }
     }
 
     /// The step whose time runs out first of those that end nothing beside them for it.
-    pub(super) fn first_that_ends_itself(&self) -> Option<(StepPath, Timestamp)> {
+    fn first_that_ends_itself(&self) -> Option<(StepPath, Timestamp)> {
         let held = self.held_back.0.iter().filter_map(|(path, timer)| Some((path, timer.as_ref()?)));
         let alive = held.filter(|(path, _)| self.command_of(path).is_some());
         let alone = alive.filter(|(path, timer)| !self.reach_by(path, timer).is_beside);
-        let due = alone.filter_map(|(path, timer)| Some((path.clone(), self.wake(timer)?.1)));
+        let due = alone.filter_map(|(path, timer)| Some((path.clone(), self.due(timer)?)));
         due.min_by_key(|(_, at)| *at)
     }
 
@@ -145,7 +144,7 @@ impl Way {
     /// Leaves a step whose time surely runs out until everything else has had its turn: by `timer`, or before by that of something around
     /// it. False where there is no such time.
     pub(super) fn hold_back_until(&mut self, path: &StepPath, timer: &Timer) -> bool {
-        let Some((_, due)) = self.wake(timer) else { return false };
+        let Some(due) = self.due(timer) else { return false };
         if !self.hold_back_within(path, timer, due) {
             self.hold_back_for(path, timer.clone());
         }
@@ -174,7 +173,7 @@ impl Way {
     pub(super) fn takes_until(&mut self, path: &StepPath, until: Timestamp) {
         if until > self.now {
             self.now = until;
-            if self.run.reach(path).is_beside {
+            if self.run.reach_of(path, None).is_beside {
                 self.late_until = until;
             }
         }
@@ -186,8 +185,8 @@ impl Way {
 
     /// The time of a step that was held back for it runs out. False where it is held back for no time.
     pub(super) fn runs_out(&mut self, path: &StepPath) -> Result<bool, IllegalEvent> {
-        let timer = self.held_back.0.get(path).cloned().flatten();
-        let Some((timer, at)) = timer.and_then(|timer| self.wake(&timer)) else { return Ok(false) };
+        let Some(timer) = self.held_back.0.get(path).cloned().flatten() else { return Ok(false) };
+        let Some(at) = self.due(&timer) else { return Ok(false) };
         self.held_back.0.remove(path);
         if let Some(Command::Judge { path, round }) = self.command_of(path) {
             self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(false) })?;

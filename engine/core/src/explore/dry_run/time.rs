@@ -37,10 +37,10 @@ impl Way {
         }
     }
 
-    /// A timer that runs, and when its time comes.
-    pub(super) fn wake(&self, timer: &Timer) -> Option<(Timer, Timestamp)> {
+    /// When the time of a timer comes, where it runs.
+    pub(super) fn due(&self, timer: &Timer) -> Option<Timestamp> {
         self.run.wanted().find_map(|command| match command {
-            Command::Wake { timer: of, at } if of == timer => Some((of.clone(), *at)),
+            Command::Wake { timer: of, at } if of == timer => Some(*at),
             _ => None,
         })
     }
@@ -57,7 +57,7 @@ impl Way {
             Command::Wake { timer, at } if timer != wait && *at <= until => {
                 let is_around = match timer {
                     Timer::Step { path } => path == waiting || waiting.is_inside(path),
-                    timer => *timer == Timer::Run,
+                    timer => *timer == Timer::Run && self.run.can_run_out(),
                 };
                 is_around.then_some((timer, at))
             }

@@ -34,8 +34,8 @@ pub(super) struct Way {
     pub late_until: Timestamp,
     /// Other ways that have left this one since it was last asked.
     pub forks: Vec<Way>,
-    /// Whether it came to a loop that is shown once, and bears failures.
-    bears_for_all: bool,
+    /// Loops under way that are shown once, and bear failures.
+    bearing: Vec<StepPath>,
     examples: bool,
 }
 
@@ -59,7 +59,7 @@ impl Way {
             held_back: HeldBack::default(),
             late_until: Timestamp::MIN,
             forks: Vec::new(),
-            bears_for_all: false,
+            bearing: Vec::new(),
             examples,
         }
     }
@@ -68,7 +68,7 @@ impl Way {
         let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
         let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
         let mut about: Vec<StepPath> = self.subject(&event.fact).into_iter().collect();
-        let before = self.bears_for_all.then(|| self.apart());
+        let before = (!self.bearing.is_empty()).then(|| self.apart());
         self.run.apply(&event)?;
         if let Some(mut other) = before
             && self.run.has_borne_for_all()
@@ -79,6 +79,8 @@ impl Way {
             other.run.bear_no_failure(false);
             self.forks.push(other);
         }
+        let run = &self.run;
+        self.bearing.retain(|path| run.find_step(path).is_some_and(|view| !matches!(view.standing(), Standing::Ended(_))));
         if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
             let stopped = self.run.steps().filter(|view| !view.step().verb.is_container());
             about.extend(stopped.map(|view| view.path().clone()));
@@ -122,7 +124,10 @@ impl Way {
                     return Ok(true);
                 }
                 let until = self.now.saturating_add(told.takes).unwrap_or(self.now);
-                if self.hold_back_within(path, &Timer::Retry { path: path.clone(), attempt: *attempt }, until) {
+                // What ends at the last moment ends in time.
+                let before = until.checked_sub(Duration::from_nanos(1)).unwrap_or(until);
+                let timer = Timer::Retry { path: path.clone(), attempt: *attempt };
+                if !told.takes.is_zero() && self.hold_back_within(path, &timer, before) {
                     return Ok(true);
                 }
                 self.record(Fact::AttemptStarted { path: path.clone(), attempt: *attempt })?;
@@ -180,7 +185,7 @@ impl Way {
                     return Ok(true);
                 };
                 let at = said.at.max(self.now);
-                let in_time = self.wake(&timer).is_none_or(|(_, due)| at < due);
+                let in_time = self.due(&timer).is_none_or(|due| at < due);
                 // What is said in vain, or too late, changes nothing.
                 let said = said.vote.filter(|_| in_time).and_then(|vote| self.run.check_vote(*decision, &vote).ok());
                 let Some(decision::Verdict::Record(fact)) = said else {
@@ -409,7 +414,9 @@ impl Way {
             does: does.into_iter().collect(),
         };
         let tolerates = matches!(&self.run.plan().step(step).verb, Verb::Each(each) if each.max_failures > 0);
-        self.bears_for_all |= seen.parts == Parts::Pattern && tolerates;
+        if seen.parts == Parts::Pattern && tolerates {
+            self.bearing.push(path.clone());
+        }
         seen::insert(&mut self.seen, seen);
         let resolution = match prospect.resolution {
             Resolution::Values(values) => Resolution::Values(named(values, path.label())),
