@@ -438,6 +438,15 @@ impl Verb {
         )
     }
 
+    /// Whether its parts may run side by side.
+    pub fn runs_at_once(&self) -> bool {
+        match self {
+            Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
+            Verb::Each(each) => each.max_parallel > 1,
+            _ => false,
+        }
+    }
+
     /// Whether people do it, or decide it.
     pub fn asks(&self) -> bool {
         matches!(self, Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_))

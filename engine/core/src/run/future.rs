@@ -322,15 +322,12 @@ impl Run {
                 return reach;
             }
             let Owner::Node(owner) = lane.owner else { return reach };
+            reach.is_beside |= self.step_of(owner).verb.runs_at_once();
             match (&self.step_of(owner).verb, &self.node(owner).inner) {
-                (Verb::Each(each), Inner::Each(items)) => {
-                    reach.is_beside |= each.max_parallel > 1;
-                    if fails && !finishes && items.failures < each.max_failures {
-                        reach.within = lane.prefix.clone();
-                        return reach;
-                    }
+                (Verb::Each(each), Inner::Each(items)) if fails && !finishes && items.failures < each.max_failures => {
+                    reach.within = lane.prefix.clone();
+                    return reach;
                 }
-                (Verb::Parallel { max_parallel, .. }, _) => reach.is_beside |= *max_parallel > 1,
                 (Verb::Call { .. }, _) if finishes => {
                     reach.within = self.node(owner).path.as_str().into();
                     return reach;
@@ -343,11 +340,7 @@ impl Run {
 
     /// A prediction lets what stands beside a step that ends a whole go first: in a run it may have been ended before.
     pub(super) fn cut_beside(&mut self, whole: NodeIx, end: &StepPath) {
-        let at_once = match &self.step_of(whole).verb {
-            Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
-            Verb::Each(each) => each.max_parallel > 1,
-            _ => false,
-        };
+        let at_once = self.step_of(whole).verb.runs_at_once();
         let around = self.node(whole).path.as_str();
         let below = |path: &StepPath| path.as_str().strip_prefix(around).is_some_and(|rest| rest.starts_with(['.', '[']));
         if !at_once || !below(end) {

@@ -36,13 +36,8 @@ pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
     let cancelled = case.setting.cancel.as_ref();
     let cancelled = cancelled.map(|cancel| format!("it is cancelled {} after its start", format_duration(cancel.after)));
     let crashes = case.setting.steps.iter().flat_map(|(_, list)| list).any(|one| one.end == StandInEnd::Crash);
-    let at_once = |step: &Step| match &step.verb {
-        Verb::Parallel { max_parallel, .. } => *max_parallel > 1,
-        Verb::Each(each) => each.max_parallel > 1,
-        _ => false,
-    };
-    let lost =
-        (crashes && plan.steps.iter().any(at_once)).then(|| "what else is under way when the engine stops is lost too".to_owned());
+    let at_once = plan.steps.iter().any(|step| step.verb.runs_at_once());
+    let lost = (crashes && at_once).then(|| "what else is under way when the engine stops is lost too".to_owned());
     let left_out: Vec<String> = cancelled.into_iter().chain(lost).collect();
     Supposed { case: case.name.value.clone(), that, left_out: (!left_out.is_empty()).then(|| left_out.join(", and that ")) }
 }
