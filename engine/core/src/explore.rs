@@ -14,8 +14,8 @@ mod walk;
 mod way;
 
 pub use dry_run::{
-    DryRun, Later, Longest, Nothing, Options, PredictedEnd, PredictedRequest, PredictedRung, PredictedStep, PredictedUndo, Said,
-    Sight, Supposed, Told, UndoStep, Usual, Verdict, World, dry_run, dry_run_of_any,
+    Does, DryRun, Later, Longest, Nothing, Options, PredictedEnd, PredictedRequest, PredictedRung, PredictedStep, PredictedUndo,
+    Said, Sight, Supposed, Told, UndoStep, Usual, Verdict, World, dry_run, dry_run_of_any,
 };
 pub(crate) use dry_run::{longest, named, outputs_with, predicted_answers, predicted_result};
 pub use finding::{Finding, Kind, PATH_NOTE};

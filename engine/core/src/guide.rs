@@ -18,7 +18,7 @@ use crate::explore::{self, Longest};
 use crate::id::Digest;
 use crate::limits;
 use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
-use crate::policy::{Gate, PolicyContext, Requirements};
+use crate::policy::{Demanded, Gate, PolicyContext};
 
 pub use chart::{Chart, Fails, Item, Lane, Shape, charted};
 
@@ -44,8 +44,10 @@ pub struct Guide<'p> {
     pub unopened: Vec<String>,
     /// How many approvals of the workspace's rules are left out, beyond [`limits::GUIDE_GATES`].
     pub ungated: usize,
-    /// What the rules demand of every decision of a run.
-    pub demands: Requirements,
+    /// Where the rules want somebody else than whoever asked for the run to decide.
+    pub four_eyes: Demanded,
+    /// Where they want every decision of a run signed.
+    pub signed: Demanded,
 }
 
 /// Which part of a guide a step belongs to.
@@ -118,7 +120,8 @@ impl<'p> Guide<'p> {
         let env = document.defaults.env.iter();
         let variables = env.map(|entry| format!("{} = {}", entry.name.value, entry.value.value.trim())).collect();
         let (body, finally, on_failure, undo) = (vec![], vec![], vec![], vec![]);
-        let demands = plan.demands_in(environment);
+        let four_eyes = plan.demanded_in(environment, |rule| rule.four_eyes);
+        let signed = plan.demanded_in(environment, |rule| rule.signed);
         let mut guide = Guide {
             plan,
             document,
@@ -131,7 +134,8 @@ impl<'p> Guide<'p> {
             environment,
             unopened: Vec::new(),
             ungated: 0,
-            demands,
+            four_eyes,
+            signed,
         };
         // A plan bounds its own steps: where no call is opened, there are no more.
         let fits = |calls: &usize| *calls == 0 || guide.counted(*calls) <= limits::GUIDE_STEPS;
@@ -370,9 +374,14 @@ impl Walk<'_> {
             return Vec::new();
         }
         let labels = [&self.plan.main().labels, &self.plan.procedure(self.procedure).labels];
-        let environments = |rule: &str| policy.rules.iter().find(|r| r.name == rule).map(|r| r.environments.clone());
+        // What the rules demand of every decision is told beside, for it may hold in other environments.
+        let rule = |gate: &Gate| policy.rules.iter().find(|rule| rule.name == gate.rule);
         let gates = policy.gates_for(&labels, step.effect).into_iter();
-        gates.map(|gate| GateIn { environments: environments(&gate.rule).unwrap_or_default(), gate }).collect()
+        let own = gates.filter_map(|gate| {
+            let rule = rule(&gate)?;
+            Some(GateIn { gate: rule.gate.clone()?, environments: rule.environments.clone() })
+        });
+        own.collect()
     }
 }
 

@@ -276,6 +276,9 @@ pub const DRY_RUN_REST: usize = 4;
 pub const DRY_RUN_BYTES: usize = 16 * 1024 * 1024;
 /// Steps that a dry run goes through, those of every way and of every item counted: more than anybody reads, within a second.
 pub const DRY_RUN_STEPS: usize = 12_000;
+/// Things that one step does on different ways: those that are held against one another, and those that are shown beside the first.
+pub const DRY_RUN_KINDS: usize = 32;
+pub const DRY_RUN_OTHERS: usize = 4;
 
 /// Places of a plan that an exploration goes to before it stops, and says so.
 pub const EXPLORE_PLACES: usize = 50_000;
@@ -369,6 +372,9 @@ pub const COMMIT_GROUP: usize = 256;
 pub const LOG_PAGES: i32 = 4_096;
 /// The same when a process ends. The next process reads what is left before it does anything, at a few microseconds a page.
 pub const LOG_PAGES_AT_END: i32 = 128;
+/// Bytes of the log that are asked for ahead of writing them, by a process that has made so many commits.
+pub const LOG_AHEAD: u64 = 256 * 1024;
+pub const LOG_AHEAD_FROM: u32 = 5;
 /// How long a change waits for another process that holds the journal.
 pub const STORE_BUSY: Duration = Duration::from_secs(10);
 /// How often the journal is asked whether another process has written to it.

@@ -23,7 +23,7 @@ use crate::plan::must::Must;
 
 pub use ahead::Ahead;
 pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
-pub use gate::Requirements;
+pub use gate::{Demanded, Requirements};
 pub use people::{Asked, People, Person, Refusal, Standing};
 pub use statement::{DECISION_NAMESPACE, HEAD_NAMESPACE, decision_statement, head_statement};
 pub use window::{Closed, Environment, Window, quiet_until, time_zone};

@@ -334,7 +334,7 @@ impl Author<'_> {
             step.remarks.push("confirm: it looks after what was done; say what must hold with `outputs` and a `check`".to_owned());
         }
         if depends {
-            step.remarks.push(DEPENDING.to_owned());
+            step.depend();
         }
         if undoes && says_none {
             step.remarks.push("confirm: the source names no way back; say so with `irreversible` where it holds".to_owned());
@@ -375,8 +375,13 @@ impl Author<'_> {
                 Block::List(list) if !(list.in_order || has_code_of_shell(&list)) => prose.push(list.source),
                 Block::List(list) => {
                     let before = steps.len();
+                    // What stands above it says so of all of it.
+                    let depends = prose.last().is_some_and(|above| depends(above));
                     for item in list.items {
-                        let inside = self.item(item, heading);
+                        let mut inside = self.item(item, heading);
+                        for step in inside.iter_mut().filter(|_| depends) {
+                            step.depend();
+                        }
                         steps.extend(inside);
                     }
                     if let Some(first) = steps.get_mut(before) {
@@ -389,9 +394,18 @@ impl Author<'_> {
             }
         }
         if !prose.is_empty() {
-            steps.push(self.by_hand(&prose.join("\n\n"), heading));
+            steps.push(self.asked(&prose.join("\n\n"), heading));
         }
         steps
+    }
+
+    /// What a person is asked to do, perhaps only in some case.
+    fn asked(&mut self, text: &str, heading: &str) -> Step {
+        let mut step = self.by_hand(text, heading);
+        if depends(text) {
+            step.depend();
+        }
+        step
     }
 
     /// An item of a list: one thing to do by hand, or what its code says.
@@ -404,7 +418,7 @@ impl Author<'_> {
         }
         let text: Vec<String> = blocks.into_iter().map(written).collect();
         let text = text.join("\n\n");
-        if text.trim().is_empty() { Vec::new() } else { vec![self.by_hand(&text, "")] }
+        if text.trim().is_empty() { Vec::new() } else { vec![self.asked(&text, "")] }
     }
 
     fn by_hand(&mut self, text: &str, heading: &str) -> Step {
@@ -489,9 +503,8 @@ impl Author<'_> {
                 step
             }
         };
-        let said = name.as_ref().or(why.last()).into_iter();
-        if said.flat_map(|text| text.lines().next()).any(|line| begins_with(line, DEPENDS)) {
-            step.remarks.push(DEPENDING.to_owned());
+        if name.as_ref().or(why.last()).is_some_and(|said| depends(said)) {
+            step.depend();
         }
         let left_out = part.left_out.into_iter().filter(|_| matches!(step.work, Work::Run(_)));
         for remark in part.remarks.into_iter().chain(left_out.collect::<Vec<_>>()) {
@@ -499,6 +512,19 @@ impl Author<'_> {
         }
         step.name = name;
         step
+    }
+}
+
+/// Whether a text begins as one about what is done only in some case.
+fn depends(text: &str) -> bool {
+    text.lines().next().is_some_and(|line| begins_with(line, DEPENDS))
+}
+
+impl Step {
+    fn depend(&mut self) {
+        if !self.remarks.iter().any(|remark| remark == DEPENDING) {
+            self.remarks.push(DEPENDING.to_owned());
+        }
     }
 }
 

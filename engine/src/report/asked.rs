@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use runbook_core::document::step::OnTimeout;
 use runbook_core::markdown::quoted;
-use runbook_core::policy::People;
+use runbook_core::policy::{Demanded, People};
 use runbook_core::value::format_duration;
 
 pub struct Asked<'a> {
     /// Names of people and groups; empty: whoever may operate.
     pub from: &'a [String],
     pub count: u32,
-    pub not_requester: bool,
-    pub signed: bool,
+    /// Where it may not be whoever asked for the run.
+    pub not_requester: Demanded,
+    /// Where it counts only when it is signed.
+    pub signed: Demanded,
     pub within: Option<Duration>,
     pub on_timeout: OnTimeout,
     /// Who is asked after those, one after the other, and how long each has.
@@ -27,11 +29,12 @@ pub fn asked(asked: &Asked<'_>, people: &People) -> String {
     if asked.count > 1 {
         text.push_str(&format!("; {} must agree", asked.count));
     }
-    if asked.not_requester {
-        text.push_str("; not whoever asks for the run");
-    }
-    if asked.signed {
-        text.push_str("; signed with an SSH key");
+    for (demanded, what) in [(&asked.not_requester, "not whoever asks for the run"), (&asked.signed, "signed with an SSH key")] {
+        match demanded {
+            Demanded::Nowhere => {}
+            Demanded::Everywhere => text.push_str(&format!("; {what}")),
+            Demanded::In(environments) => text.push_str(&format!("; in {} {what}", environments.join(", "))),
+        }
     }
     match asked.within {
         None => text.push_str("; without a time limit"),

@@ -13,6 +13,7 @@ use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value, format_duration};
 
 use super::asked::{self, Asked};
+use super::guide::wanted;
 use super::prose::Piece;
 pub use super::said::{Said, What};
 use super::said::{code, in_html, in_markdown, ours, prose, text};
@@ -24,17 +25,50 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
     if matches!(step.verdict, Verdict::WouldSkip { .. }) {
         return said;
     }
-    said.extend(step.repeats.as_ref().map(|repeats| ours("repeats", repeats)));
-    said.extend(step.ends.as_ref().map(|end| text("ends", ending(end))));
-    for asked in &step.requests {
+    done(step.repeats.as_ref(), step.ends.as_ref(), &step.requests, Some(&step.undo), people, &mut said);
+    for other in &step.otherwise {
+        said.push(ours("on another way", other.title.as_deref().unwrap_or(step.path.label())));
+        said.extend(other.why.as_ref().map(|why| text("why", why.trim())));
+        said.extend(other.work.iter().flat_map(work));
+        let requests = other.requests.as_deref().unwrap_or_default();
+        done(other.repeats.as_ref(), other.ends.as_ref(), requests, other.undo.as_ref(), people, &mut said);
+    }
+    if !step.secrets.is_empty() {
+        said.push(text("secrets", step.secrets.join(", ")));
+    }
+    if !step.gives.is_empty() {
+        let gives: Vec<String> = step.gives.iter().map(|(name, of)| format!("{name} ({of})")).collect();
+        said.push(text("gives", gives.join(", ")));
+    }
+    if let Some(usual) = &step.usual {
+        let attempts = if usual.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", usual.attempts) };
+        said.push(text("usually", format!("{}, the median of {attempts}", brief_time(usual.median))));
+    }
+    said.extend(step.notes.iter().map(|note| ours("note", note)));
+    said
+}
+
+/// What is said of what a step does, beside its command.
+fn done(
+    repeats: Option<&String>,
+    ends: Option<&PredictedEnd>,
+    requests: &[PredictedRequest],
+    undo: Option<&PredictedUndo>,
+    people: &People,
+    said: &mut Vec<Said>,
+) {
+    said.extend(repeats.map(|repeats| ours("repeats", repeats)));
+    said.extend(ends.map(|end| text("ends", ending(end))));
+    for asked in requests {
         said.push(ours("asks", request(asked, people)));
         let question = asked.request.question.trim().to_owned();
         let several = question.contains('\n');
         said.push(Said { name: "question", what: if several { What::Block("", question) } else { What::Text(question) } });
         said.extend(asked.request.evidence.as_ref().map(|evidence| text("evidence", evidence)));
+        said.extend(wanted(&asked.request.fields).into_iter().map(|field| text("answer", field.to_string())));
     }
-    match &step.undo {
-        PredictedUndo::Steps(steps) => {
+    match undo {
+        Some(PredictedUndo::Steps(steps)) => {
             for undo in steps {
                 match undo.work.as_ref().map(|work| &work.task) {
                     Some(Task::Run { shell, script, values }) if script.trim_end().contains('\n') => {
@@ -55,23 +89,10 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
                 }
             }
         }
-        PredictedUndo::Irreversible(reason) => said.push(prose("irreversible", reason)),
-        PredictedUndo::None => said.push(text("undo", "none, and nothing says that it may be done again")),
-        PredictedUndo::Repeatable | PredictedUndo::NotNeeded => {}
+        Some(PredictedUndo::Irreversible(reason)) => said.push(prose("irreversible", reason)),
+        Some(PredictedUndo::None) => said.push(text("undo", "none, and nothing says that it may be done again")),
+        Some(PredictedUndo::Repeatable | PredictedUndo::NotNeeded) | None => {}
     }
-    if !step.secrets.is_empty() {
-        said.push(text("secrets", step.secrets.join(", ")));
-    }
-    if !step.gives.is_empty() {
-        let gives: Vec<String> = step.gives.iter().map(|(name, of)| format!("{name} ({of})")).collect();
-        said.push(text("gives", gives.join(", ")));
-    }
-    if let Some(usual) = &step.usual {
-        let attempts = if usual.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", usual.attempts) };
-        said.push(text("usually", format!("{}, the median of {attempts}", brief_time(usual.median))));
-    }
-    said.extend(step.notes.iter().map(|note| ours("note", note)));
-    said
 }
 
 /// What a `finish` ends, how, and what it says.
@@ -90,8 +111,8 @@ pub fn request(predicted: &PredictedRequest, people: &People) -> String {
     let asked = Asked {
         from: &request.from,
         count: request.count,
-        not_requester: request.not_requester,
-        signed: request.signed,
+        not_requester: request.not_requester.into(),
+        signed: request.signed.into(),
         within: request.within,
         on_timeout: request.on_timeout,
         rungs: escalation.iter().map(|rung| (rung.to.as_slice(), rung.within)).collect(),

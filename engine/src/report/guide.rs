@@ -25,6 +25,7 @@ pub use man::to_man;
 pub use manual::to_manual;
 pub use markdown::to_markdown;
 pub use whole::days;
+pub(super) use whole::wanted;
 
 /// What writes these pages, by which it knows its own.
 const WRITER: &str = "runbook docs";

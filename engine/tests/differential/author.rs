@@ -176,6 +176,19 @@ impl Author {
         self.dice.pick(&all)
     }
 
+    /// An expression that gives a text: of a name, or by the way that the run took.
+    fn made(&mut self, known: &[Given]) -> String {
+        let listed = known.iter().rev().find(|given| given.kind == Kind::Listed);
+        match (self.dice.roll(3), listed, self.ids) {
+            (0, Some(given), _) => format!("`${{steps.{}.len()}} of them`", given.id),
+            (1, _, 1..) => {
+                let other = 1 + self.dice.roll(self.ids as usize);
+                format!("if \"x{other}\" in steps {{ \"with {other}\" }} else {{ \"without\" }}")
+            }
+            _ => format!("`${{{}}}`", self.name(known)),
+        }
+    }
+
     fn condition(&mut self, known: &[Given]) -> String {
         let plain = ["inputs.n > 3", "inputs.n % 2 == 0", "inputs.word == \"one\"", "now > time(\"2020-01-01T00:00:00Z\")"];
         if known.is_empty() || self.dice.one_in(4) {
@@ -241,7 +254,10 @@ impl Author {
             0 | 1 => step["effect"] = json!("read"),
             2 => step["idempotent"] = json!(true),
             3 => step["irreversible"] = json!("it is noted"),
-            _ => step["undo"] = json!([{"exec": ["./note", "0", "undone", "{{inputs.word}}"], "idempotent": true}]),
+            _ => {
+                step["undo"] =
+                    json!([{"exec": ["./note", "0", "undone", format!("{{{{{}}}}}", self.name(known))], "idempotent": true}])
+            }
         }
         if !ends.ends_with('0') && !self.dice.one_in(3) {
             step["on_failure"] = json!("continue");
@@ -268,8 +284,8 @@ impl Author {
         let (mut step, gives) = match self.dice.roll(if deep { 24 } else { 14 }) {
             0..=6 => (self.program(known), Some(Kind::Program)),
             7 => {
-                let made = self.name(known);
-                (json!({"id": self.id(), "set": {"sure": "inputs.n + 2", "made": format!("`${{{made}}}`")}}), Some(Kind::Set))
+                let made = self.made(known);
+                (json!({"id": self.id(), "set": {"sure": "inputs.n + 2", "made": made}}), Some(Kind::Set))
             }
             8 if self.dice.one_in(2) => {
                 (json!({"id": self.id(), "check": [{"that": self.condition(known), "else": "no"}], "on_failure": "continue"}), None)
@@ -282,7 +298,7 @@ impl Author {
             10 => {
                 let fields = json!({"size": {"type": "integer"}});
                 (
-                    json!({"id": self.id(), "ask": {"question": "How large?", "fields": fields, "within": "1h"}}),
+                    json!({"id": self.id(), "ask": {"question": format!("How large is {{{{{}}}}}?", self.name(known)), "fields": fields, "within": "1h"}}),
                     Some(Kind::Answered),
                 )
             }
@@ -290,7 +306,8 @@ impl Author {
             12 => {
                 let outcome = self.dice.pick(&["succeeded", "failed"]);
                 let when = self.condition(known);
-                return json!({"id": self.id(), "if": when, "finish": {"outcome": outcome}});
+                let message = format!("it is {{{{{}}}}}", self.name(known));
+                return json!({"id": self.id(), "if": when, "finish": {"outcome": outcome, "message": message}});
             }
             13 if self.dice.one_in(3) => {
                 let until = self.condition(known);
@@ -323,8 +340,11 @@ impl Author {
                     .filter(|given| given.kind == Kind::Program)
                     .map(|given| format!("steps.{}.json", given.id))
                     .collect();
-                let items =
-                    if lists.is_empty() || self.dice.one_in(2) { "[1, 2, inputs.n]".to_owned() } else { self.dice.pick(&lists) };
+                let items = match self.dice.roll(6) {
+                    0 => format!("if \"x{}\" in steps {{ [1] }} else {{ [1, 2] }}", 1 + self.dice.roll(self.ids as usize)),
+                    1 | 2 if !lists.is_empty() => self.dice.pick(&lists),
+                    _ => "[1, 2, inputs.n]".to_owned(),
+                };
                 let outer = self.item.replace("item");
                 let steps = self.steps(depth + 1, &mut known.clone());
                 self.item = outer;

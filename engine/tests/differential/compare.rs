@@ -101,6 +101,14 @@ pub fn held(dry: &DryRun, plan: &Arc<Plan>, happened: &Happened, tally: &mut Tal
                 }
                 // Why nobody knows how a step ended is told by what happened, and not by a case.
                 let told = *purpose != Purpose::Unknown || dry.supposes.is_none();
+                let open = foretold(&said, path).filter(|step| !surprise && matches!(step.verdict, Verdict::CannotKnow { .. }));
+                if let Some(step) = open {
+                    let others = step.otherwise.iter().flat_map(|other| other.requests.iter().flatten());
+                    let questions: Vec<&String> = step.requests.iter().chain(others).map(|asked| &asked.request.question).collect();
+                    if told && !questions.is_empty() && !questions.iter().any(|shown| fits(shown, &request.question)) {
+                        wrong.push(format!("{path}: asked {:?}, and shown was {questions:?}", request.question));
+                    }
+                }
                 let asked = step.iter().flat_map(|step| &step.requests).filter(|asked| told && asked.purpose == *purpose);
                 for asked in asked {
                     let same = (&asked.request.question, &asked.request.from, asked.request.count, asked.request.within);
@@ -229,6 +237,18 @@ fn judge(step: &PredictedStep, path: &StepPath, came: &Resolution, fault: bool, 
                 wrong.push(format!("{path}: it would run\n  {:?}\nand ran\n  {work:?}", step.work));
             }
         }
+        (Verdict::WouldRun, Resolution::Finish { outcome, message }) => {
+            let said = step.ends.as_ref().map(|ends| (ends.outcome, ends.message.as_str()));
+            if said != Some((*outcome, message.as_str())) {
+                wrong.push(format!("{path}: it would end {said:?}, and ended {outcome:?} {message:?}"));
+            }
+        }
+        (Verdict::WouldRun, Resolution::Items { items, .. }) if !fault => {
+            let many = if items.len() == 1 { "for 1 item".to_owned() } else { format!("for {} items", items.len()) };
+            if step.repeats.as_ref().is_none_or(|said| *said != many) {
+                wrong.push(format!("{path}: it would run {:?}, and did {many}", step.repeats));
+            }
+        }
         (Verdict::WouldRun, _) if fails && step.fails.is_none() && !fault => {
             wrong.push(format!("{path}: it would run, and failed: {came:?}"));
         }
@@ -239,9 +259,14 @@ fn judge(step: &PredictedStep, path: &StepPath, came: &Resolution, fault: bool, 
         }
         (Verdict::CannotKnow { because }, Resolution::Work(work)) => {
             tally.open += 1;
-            if let (true, Some(shown)) = (because.starts_with("it depends on "), &step.work) {
+            let others = step.otherwise.iter().filter_map(|other| other.work.as_ref());
+            let shown: Vec<&Work> = step.work.iter().chain(others).collect();
+            // After a failure that nobody foresaw, names are absent that were taken to be there.
+            if !shown.is_empty() && (!fault || because.starts_with("it depends on ")) {
                 tally.unfolded += 1;
-                unfolds(path, shown, work, wrong);
+                if !shown.iter().any(|shown| unfolds(shown, work)) {
+                    wrong.push(format!("{path}: what is shown is not what ran\n  {shown:?}\n  {work:?}"));
+                }
             }
         }
         _ => {}
@@ -269,7 +294,7 @@ fn fits(shown: &str, came: &str) -> bool {
     true
 }
 
-fn unfolds(path: &StepPath, shown: &Work, came: &Work, wrong: &mut Vec<String>) {
+fn unfolds(shown: &Work, came: &Work) -> bool {
     let same = match (&shown.task, &came.task) {
         (Task::Exec { argv: shown }, Task::Exec { argv: came }) => {
             shown.len() == came.len() && shown.iter().zip(came).all(|(shown, came)| fits(shown, came))
@@ -285,9 +310,7 @@ fn unfolds(path: &StepPath, shown: &Work, came: &Work, wrong: &mut Vec<String>) 
         ((name, EnvText::Plain(shown)), (of, EnvText::Plain(came))) => name == of && fits(shown, came),
         (shown, came) => shown == came,
     });
-    if !same || !env || shown.env.len() != came.env.len() || shown.timeout != came.timeout {
-        wrong.push(format!("{path}: what is shown is not what ran\n  {shown:?}\n  {came:?}"));
-    }
+    same && env && shown.env.len() == came.env.len() && shown.timeout == came.timeout
 }
 
 /// What a process was given is what the record says that it was given; whether a secret was among it, which the record names only.

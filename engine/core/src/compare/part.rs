@@ -268,7 +268,8 @@ pub(super) fn of_step(plan: &Plan, step: &Step) -> Vec<Part> {
 }
 
 fn gate_text(gate: &Gate) -> String {
-    let mut words = vec![format!("{} of {}", gate.count, gate.from.join(", "))];
+    let from = if gate.from.is_empty() { "whoever may operate".to_owned() } else { gate.from.join(", ") };
+    let mut words = vec![format!("{} of {from}", gate.count)];
     words.extend(gate.within.map(|within| format!("within {}", format_duration(within))));
     words.extend(gate.not_requester.then(|| "not the requester".to_owned()));
     words.extend(gate.signed.then(|| "signed".to_owned()));

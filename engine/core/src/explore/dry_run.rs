@@ -12,6 +12,7 @@
 
 mod beside;
 mod ends;
+mod kinds;
 mod longest;
 mod passed;
 mod seen;
@@ -207,6 +208,9 @@ pub struct PredictedStep {
     /// What people will be asked, by policy or by the procedure.
     pub requests: Vec<PredictedRequest>,
     pub undo: PredictedUndo,
+    /// What it does on other ways, where that is something else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub otherwise: Vec<Does>,
     /// Absent of a step that takes no time; of one that holds steps, what those take that are shown here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub longest: Option<Longest>,
@@ -218,6 +222,25 @@ pub struct PredictedStep {
     pub usual: Option<Usual>,
     /// What else there is to know: that an example stands for what it gives.
     pub notes: Vec<String>,
+}
+
+/// What a step does on another way: as much of it as is something else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Does {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<PredictedEnd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Vec<PredictedRequest>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<PredictedUndo>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -547,15 +570,20 @@ fn digest(dry: &DryRun) -> Option<Digest> {
 
 fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let step = plan.step(seen.step);
-    let shown = seen.shown();
+    let kinds = seen.kinds();
+    let shown = kinds.first().copied();
+    let others = kinds.get(1..).unwrap_or_default();
     let work = shown.and_then(|doing| doing.work.clone());
     let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
     let verdict = seen.verdict();
     let mut notes: Vec<String> = Vec::new();
-    for note in seen.does.iter().flat_map(|doing| &doing.notes) {
-        if !notes.contains(note) {
-            notes.push(note.clone());
-        }
+    let left_out = others.len().saturating_sub(limits::DRY_RUN_OTHERS);
+    notes.extend((left_out > 0).then(|| format!("it does something else again on other ways, {left_out} more than are shown")));
+    add_new(&mut notes, seen.does.iter().flat_map(|doing| doing.notes.clone()));
+    let (mut all_targets, mut secrets) = (Vec::new(), Vec::new());
+    for work in kinds.iter().filter_map(|doing| doing.work.as_ref()) {
+        add_new(&mut all_targets, targets(work));
+        add_new(&mut secrets, work.secrets().map(|secret| secret_name(plan, secret)));
     }
     PredictedStep {
         title: shown
@@ -566,8 +594,8 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         fails: seen.fails().cloned(),
         repeats: shown.and_then(|doing| doing.repeats.clone()),
         ends: shown.and_then(|doing| doing.ends.clone()),
-        targets: work.as_ref().map(targets).unwrap_or_default(),
-        secrets: work.iter().flat_map(Work::secrets).map(|secret| secret_name(plan, secret)).collect(),
+        targets: all_targets,
+        secrets,
         // Of ways that have become one, the one that takes the longest.
         longest: match seen.does.as_slice() {
             [] if matches!(verdict, Verdict::WouldSkip { .. }) => longest(step, &[], None),
@@ -578,12 +606,21 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
         work,
         requests,
         undo: shown.map_or(PredictedUndo::NotNeeded, |doing| doing.undo.clone()),
+        otherwise: others.iter().take(limits::DRY_RUN_OTHERS).filter_map(|other| Some(other.beside(shown?))).collect(),
         gives: BTreeMap::new(),
         usual: None,
         notes,
         step: seen.step,
         number: seen.number.clone(),
         path: seen.path.clone(),
+    }
+}
+
+fn add_new(list: &mut Vec<String>, names: impl IntoIterator<Item = String>) {
+    for name in names {
+        if !list.contains(&name) {
+            list.push(name);
+        }
     }
 }
 

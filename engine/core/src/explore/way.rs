@@ -518,7 +518,7 @@ impl Way {
                     let result = if self.times_out_with_nothing(path) { Value::Null } else { failed_result(task, path) };
                     AttemptEnd::TimedOut { failure: failure("its time was over"), result }
                 }
-                _ => AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() },
+                _ => AttemptEnd::Unknown { why: "nobody saw it end".to_owned() },
             };
             self.record(Fact::AttemptFinished { path: path.clone(), attempt, end })?;
             let again = self.run.find_step(path).is_some_and(|view| matches!(view.standing(), Standing::Retrying(_)));

@@ -15,6 +15,38 @@ pub struct Requirements {
     pub signed: bool,
 }
 
+/// Where the rules demand something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Demanded {
+    #[default]
+    Nowhere,
+    /// In each environment that is meant.
+    Everywhere,
+    /// In these of them.
+    In(Vec<String>),
+}
+
+impl From<bool> for Demanded {
+    fn from(is_demanded: bool) -> Demanded {
+        if is_demanded { Demanded::Everywhere } else { Demanded::Nowhere }
+    }
+}
+
+impl Demanded {
+    /// The same where only these environments are meant; all, where none is named.
+    #[must_use]
+    pub fn among(&self, environments: &[String]) -> Demanded {
+        let Demanded::In(names) = self else { return self.clone() };
+        let among: Vec<String> = environments.iter().filter(|name| names.contains(name)).cloned().collect();
+        match (environments.is_empty(), among.len()) {
+            (true, _) => self.clone(),
+            (_, 0) => Demanded::Nowhere,
+            (_, count) if count == environments.len() => Demanded::Everywhere,
+            _ => Demanded::In(among),
+        }
+    }
+}
+
 impl Rule {
     /// Whether the rule is about a thing of this effect, in a procedure with these labels. Where a workspace has
     /// environments and none was named, a rule for some of them applies as well: silence never escapes a rule.
@@ -83,6 +115,24 @@ impl Plan {
     pub fn demands_in(&self, environment: Option<&str>) -> Requirements {
         let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
         self.policy.requirements_in(environment, &procedures, self.highest_effect())
+    }
+
+    /// Where the rules demand it of every decision of a run; of one environment, whether they do.
+    pub fn demanded_in(&self, environment: Option<&str>, is_meant: impl Fn(&Rule) -> bool) -> Demanded {
+        let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
+        let mut found: Option<Vec<String>> = None;
+        for rule in self.policy.rules_for(environment, &procedures, self.highest_effect()).filter(|rule| is_meant(rule)) {
+            if environment.is_some() || rule.environments.is_empty() {
+                return Demanded::Everywhere;
+            }
+            let known = found.get_or_insert_default();
+            known.extend(rule.environments.iter().cloned());
+        }
+        found.map_or(Demanded::Nowhere, |mut names| {
+            names.sort();
+            names.dedup();
+            Demanded::In(names)
+        })
     }
 }
 

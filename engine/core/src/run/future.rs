@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::document::step::FinishOutcome;
 use crate::expr::Reference;
 use crate::id::{Id, StepPath};
 use crate::plan::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, Verify, WaitFor};
@@ -311,8 +312,8 @@ impl Run {
     pub fn reach_of(&self, path: &StepPath, failing: Option<&StepPath>) -> Reach {
         let mut reach = Reach { within: Arc::from(""), is_beside: false };
         let Some(mut node) = self.node_at(path) else { return reach };
-        let finishes = matches!(self.step_of(node).verb, Verb::Finish { .. });
-        let mut fails = false;
+        let ends = if let Verb::Finish { outcome, .. } = self.step_of(node).verb { Some(outcome) } else { None };
+        let (mut finishes, mut fails) = (ends.is_some(), false);
         loop {
             let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
             fails |= failing == Some(&self.node(node).path);
@@ -327,6 +328,10 @@ impl Run {
                 (Verb::Each(each), Inner::Each(items)) if fails && !finishes && items.failures < each.max_failures => {
                     reach.within = lane.prefix.clone();
                     return reach;
+                }
+                // The end of a procedure that it ends badly is a failure of what calls it.
+                (Verb::Call { .. }, _) if finishes && ends == Some(FinishOutcome::Failed) => {
+                    (finishes, fails) = (false, true);
                 }
                 (Verb::Call { .. }, _) if finishes => {
                     reach.within = self.node(owner).path.as_str().into();

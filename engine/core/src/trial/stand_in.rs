@@ -68,7 +68,7 @@ pub(super) fn come_to(given: Option<&StandIn>, work: Option<&Work>, path: &StepP
         StandInEnd::Crash => End::Crash,
         _ if late => End::As(timed_out()),
         StandInEnd::TimesOut => End::As(timed_out()),
-        StandInEnd::Unknown => End::As(AttemptEnd::Unknown { why: "nothing says how it ended".to_owned() }),
+        StandInEnd::Unknown => End::As(AttemptEnd::Unknown { why: "nobody saw it end".to_owned() }),
         StandInEnd::Fails(message) => End::As(fails(message.clone(), failed(task, &stand_in.result, result))),
         StandInEnd::Example => End::As(AttemptEnd::Succeeded { result }),
         StandInEnd::Result => End::As(judged(task, result)),

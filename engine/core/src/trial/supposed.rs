@@ -19,7 +19,10 @@ pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
     for (name, list) in &case.setting.steps {
         let steps = select::performed(&name.value, plan, &labels);
         let name = quoted(&clipped(&name.value));
-        that.extend(list.iter().filter_map(|one| wrong(one, &steps).map(|how| how.of(&name))));
+        // One stands in for all attempts, several each for its own.
+        let attempt = |place: usize| if list.len() > 1 { format!("attempt {} of {name}", place + 1) } else { name.clone() };
+        let wrong = list.iter().enumerate().filter_map(|(place, one)| Some(wrong(one, &steps)?.of(&attempt(place))));
+        that.extend(wrong);
     }
     for (name, answers) in &case.setting.answers {
         let name = quoted(&clipped(&name.value));

@@ -109,7 +109,7 @@ static POLICY_REQUIRE: Shape = Shape::new(
     "`require` of a policy",
     &[
         Key::new("approve", Type::Shape(&GATE), "People say yes before each such step"),
-        Key::new("four_eyes", Type::Boolean, "Whoever asked for the run decides nothing in it"),
+        Key::new("four_eyes", Type::Boolean, "Whoever asked for the run approves nothing in it"),
         Key::new("signed", Type::Boolean, "Every decision carries an SSH signature"),
         Key::new("must", POLICY_PROPERTIES, "Properties that every path of such a procedure keeps"),
     ],

@@ -2,6 +2,7 @@
 
 mod doubts;
 mod ends;
+mod ways;
 
 use std::sync::Arc;
 

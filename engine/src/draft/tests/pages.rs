@@ -158,6 +158,8 @@ fn what_is_done_only_in_some_case_is_said() {
         ("## If it fails\n\n```sh\nput -b\n```\n", DEPENDS),
         ("## 3. Otherwise\n\n1. put it back\n2. wait\n", DEPENDS),
         ("If it hangs:\n\n```sh\nput -b\n```\n", DEPENDS),
+        ("```sh\nput\n```\n\nOtherwise:\n\n1. Tell somebody.\n", DEPENDS),
+        ("```sh\nput\n```\n\nIf it fails, call somebody.\n", DEPENDS),
         ("```sh\nput -b\n```\n\n## Rollback\n\nThere is no way back.\n", "# confirm: the source names no way back"),
     ] {
         let draft = markdown(page);

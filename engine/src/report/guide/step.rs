@@ -190,11 +190,7 @@ fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
         Verb::Approve(approve) => told.push(shown("question", &approve.question.written()).playing(Role::Question)),
         Verb::Ask(ask) => {
             told.push(shown("question", &ask.question.written()).playing(Role::Question));
-            for field in wanted(&ask.fields) {
-                let or = field.default.map(|default| format!("; else {default}")).unwrap_or_default();
-                let what = if field.description.is_empty() { String::new() } else { format!("; {}", field.description) };
-                told.push(text("answer", format!("{} ({}{or}){what}", field.name, field.r#type)).playing(Role::Answer));
-            }
+            told.extend(wanted(&ask.fields).iter().map(|field| text("answer", field.to_string()).playing(Role::Answer)));
         }
         Verb::Manual(manual) => {
             told.push(prose("do", manual.instruction.written()));

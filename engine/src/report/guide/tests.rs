@@ -91,6 +91,40 @@ fn who_decides_signs_where_the_run_demands_it() {
     }
 }
 
+/// What a rule demands in one environment is not told of the others.
+#[test]
+fn what_is_demanded_somewhere_is_told_of_there() {
+    let text = "apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {ann: {users: [ann]}}\nenvironments: {staging: {}, production: {}}
+policies:
+- {name: strict, when: {effect: change, environments: [production]}, require: {signed: true, four_eyes: true}}
+- {name: seen, when: {effect: change, environments: [production]}, require: {approve: {from: [ann], within: 1h}}}
+- {name: known, when: {effect: change}, require: {approve: {from: [ann], within: 1h}}}\n";
+    let (Some(Document::Workspace(workspace)), _) = load(&Source::new("workspace.yaml", text)) else { panic!("no workspace") };
+    let procedures = procedures(&["name: a\nsteps:\n- {approve: {question: Go?, within: 1h}}\n- {exec: [c], idempotent: true}\n"]);
+    let catalogue = Catalogue::new(&procedures, Some(&workspace));
+    let told = |environment: Option<&str>| -> Vec<String> {
+        let options = CheckOptions { environment: environment.map(str::to_owned), ..CheckOptions::default() };
+        let (plan, found) = check(&procedures[0], &catalogue, &options);
+        let plan = plan.unwrap_or_else(|| panic!("{found:#?}"));
+        let guide = Guide::new(&plan, &procedures[0], environment.is_none()).unwrap();
+        let all = guide.entries().flat_map(|entry| whole::gates(&guide, entry).into_iter().chain(whole::decides(&guide, entry)));
+        all.map(|who| who.split("; within").next().unwrap_or_default().to_owned()).collect()
+    };
+    let (in_production, strictly) = (
+        "; in production not whoever asks for the run; in production signed with an SSH key",
+        "; not whoever asks for the run; signed with an SSH key",
+    );
+    assert_eq!(
+        told(None),
+        [format!("whoever may operate{in_production}"), format!("in production: ann{strictly}"), format!("ann{in_production}"),]
+    );
+    assert_eq!(told(Some("staging")), ["whoever may operate", "ann"]);
+    assert_eq!(
+        told(Some("production")),
+        [format!("whoever may operate{strictly}"), format!("ann{strictly}"), format!("ann{strictly}")]
+    );
+}
+
 /// Where each step stands and what is told of it, in bare text.
 fn steps(texts: &[&str]) -> String {
     let procedures = procedures(texts);

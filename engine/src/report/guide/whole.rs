@@ -7,7 +7,7 @@ use runbook_core::document::procedure::{Beyond, OnResolved, ProcedureKind, Secon
 use runbook_core::document::step::OnTimeout;
 use runbook_core::guide::{Entry, Guide};
 use runbook_core::plan::{InputSpec, Procedure, SecretSource, ValueSpec, Verb};
-use runbook_core::policy::Escalation;
+use runbook_core::policy::{Demanded, Escalation};
 use runbook_core::value::{Value, format_duration};
 
 use super::super::asked::{Asked, asked, whom};
@@ -140,6 +140,14 @@ pub struct Wanted {
     pub description: String,
 }
 
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let or = self.default.as_ref().map(|default| format!("; else {default}")).unwrap_or_default();
+        let what = if self.description.is_empty() { String::new() } else { format!("; {}", self.description) };
+        write!(f, "{} ({}{or}){what}", self.name, self.r#type)
+    }
+}
+
 pub fn wanted(specs: &[InputSpec]) -> Vec<Wanted> {
     let default = |value: &ValueSpec| match &value.default {
         Some(value) => Some(as_typed(value)),
@@ -229,8 +237,12 @@ pub fn decides(guide: &Guide<'_>, entry: &Entry) -> Option<String> {
     let who = Asked {
         from,
         count,
-        not_requester: not_requester || (guarded && guide.demands.four_eyes),
-        signed: guide.demands.signed,
+        not_requester: match (not_requester, guarded) {
+            (true, _) => Demanded::Everywhere,
+            (_, true) => guide.four_eyes.clone(),
+            _ => Demanded::Nowhere,
+        },
+        signed: guide.signed.clone(),
         within,
         on_timeout,
         rungs: rungs(guide, entry, on_timeout),
@@ -246,8 +258,8 @@ pub fn gates(guide: &Guide<'_>, entry: &Entry) -> Vec<String> {
         let who = Asked {
             from: &gate.from,
             count: gate.count,
-            not_requester: gate.not_requester || guide.demands.four_eyes,
-            signed: gate.signed || guide.demands.signed,
+            not_requester: if gate.not_requester { Demanded::Everywhere } else { guide.four_eyes.among(&found.environments) },
+            signed: if gate.signed { Demanded::Everywhere } else { guide.signed.among(&found.environments) },
             within: gate.within,
             on_timeout: gate.on_timeout,
             rungs: rungs(guide, entry, gate.on_timeout),

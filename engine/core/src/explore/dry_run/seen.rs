@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PredictedEnd, PredictedRequest, PredictedUndo, Verdict};
+use super::kinds::kinds;
+use super::{Does, PredictedEnd, PredictedRequest, PredictedUndo, Verdict};
 use crate::id::StepPath;
 use crate::plan::StepIx;
 use crate::run::task::Work;
@@ -84,20 +85,47 @@ impl Seen {
         let acts = shown.work.is_some();
         let differs = |doing: &&Doing| self.fails().is_none() || acts && doing.work.is_none();
         let failing = self.does.iter().filter(differs).find_map(|doing| doing.fails.as_ref());
-        let mut works = self.does.iter().filter(|doing| doing.fails.is_none() || acts && doing.work.is_some());
-        let because = match (open.is_empty(), failing) {
-            (false, _) => open.join("; "),
-            _ if works.any(|doing| doing.work != shown.work) => "what it runs with depends on the way before it".to_owned(),
-            (_, Some(why)) => format!("on some ways it fails: {why}"),
-            (_, None) => return Verdict::WouldRun,
+        let because = match (open.is_empty(), self.differs(), failing) {
+            (false, _, _) => open.join("; "),
+            (_, Some(what), _) => format!("{what} depends on the way before it"),
+            (_, None, Some(why)) => format!("on some ways it fails: {why}"),
+            (_, None, None) => return Verdict::WouldRun,
         };
         Verdict::CannotKnow { because }
     }
 
-    /// The way of which most can be told: on one on which it fails it may never come to do anything.
+    /// What of that which it does is something else on another way; what takes it back is told, and is no part of it.
+    fn differs(&self) -> Option<&'static str> {
+        let kinds = self.kinds();
+        let (shown, others) = kinds.split_first()?;
+        let others: Vec<Does> = others.iter().map(|other| other.beside(shown)).collect();
+        let any = |is_other: fn(&Does) -> bool| others.iter().any(is_other);
+        Some(match () {
+            () if any(|other| other.work.is_some()) => "what it runs with",
+            () if any(|other| other.requests.is_some()) => "what is asked",
+            () if any(|other| other.repeats.is_some()) => "how often its steps run",
+            () if any(|other| other.ends.is_some()) => "what it says",
+            () => return None,
+        })
+    }
+
+    /// What it does, once of what says the same. Of a step that fails on some ways, on one of them before it comes to do anything, what
+    /// it does where it does.
+    pub fn kinds(&self) -> Vec<&Doing> {
+        let of = |is_meant: &dyn Fn(&&Doing) -> bool| self.does.iter().filter(is_meant).collect::<Vec<_>>();
+        let mut does = of(&|doing| doing.fails.is_none());
+        if does.is_empty() {
+            does = of(&|doing| doing.work.is_some());
+        }
+        if does.is_empty() {
+            does = self.does.iter().take(1).collect();
+        }
+        kinds(does)
+    }
+
+    /// What is shown of it before what it does on other ways.
     pub fn shown(&self) -> Option<&Doing> {
-        let well = self.does.iter().find(|doing| doing.fails.is_none());
-        well.or_else(|| self.does.iter().find(|doing| doing.work.is_some())).or(self.does.first())
+        self.kinds().into_iter().next()
     }
 
     fn in_doubt(&self) -> Verdict {

@@ -1,0 +1,122 @@
+//! What a step does on several ways, as the fewest things that say all of it: one that holds a name for what is not known says what the
+//! same with a value in its place does.
+
+use serde_json::{Value as Json, json};
+
+use super::Does;
+use super::seen::Doing;
+use crate::limits;
+
+/// Those among them that say something else than the others, the first of them first.
+pub(super) fn kinds(does: Vec<&Doing>) -> Vec<&Doing> {
+    if does.len() < 2 {
+        return does;
+    }
+    let told: Vec<Json> = does.iter().take(limits::DRY_RUN_KINDS).map(|doing| told(doing)).collect();
+    let is_said = |place: &usize| {
+        let Some(own) = told.get(*place) else { return true };
+        let mut others = told.iter().enumerate().filter(|(other, _)| other != place);
+        others.any(|(other, told)| covers(told, own) && (other < *place || !covers(own, told)))
+    };
+    does.iter().enumerate().filter(|(place, _)| !is_said(place)).map(|(_, doing)| *doing).collect()
+}
+
+/// Everything of it that is shown. What people are told of the run so far, and of what comes next, is that of other steps.
+fn told(doing: &Doing) -> Json {
+    json!([doing.title, doing.why, doing.work, doing.asks(), doing.undo, doing.repeats, doing.ends])
+}
+
+/// What a question asks, without what it shows beside.
+fn asked_alone(mut asked: Json) -> Json {
+    if let Some(request) = asked.get_mut("request").and_then(Json::as_object_mut) {
+        ["next", "known", "unknown", "digest"].iter().for_each(|beside| drop(request.remove(*beside)));
+    }
+    asked
+}
+
+impl Doing {
+    fn asks(&self) -> Vec<Json> {
+        self.requests.iter().filter_map(|asked| serde_json::to_value(asked).ok()).map(asked_alone).collect()
+    }
+
+    /// What it does that the one that is shown does not.
+    pub fn beside(&self, shown: &Doing) -> Does {
+        fn other<T: Clone + PartialEq>(own: &T, shown: &T) -> Option<T> {
+            (own != shown).then(|| own.clone())
+        }
+        Does {
+            title: other(&self.title, &shown.title),
+            why: other(&self.why, &shown.why).flatten(),
+            repeats: other(&self.repeats, &shown.repeats).flatten(),
+            ends: other(&self.ends, &shown.ends).flatten(),
+            work: other(&self.work, &shown.work).flatten(),
+            requests: (self.asks() != shown.asks()).then(|| self.requests.clone()),
+            undo: other(&self.undo, &shown.undo),
+        }
+    }
+}
+
+/// Whether one says what the other says, with names in the place of values.
+fn covers(general: &Json, other: &Json) -> bool {
+    match (general, other) {
+        (Json::Object(map), _) if map.len() == 1 && map.contains_key("$unknown") => true,
+        (Json::String(general), Json::String(text)) => covers_text(general, text),
+        // A name may stand for what is no text.
+        (Json::String(general), _) if is_name(general) => true,
+        (Json::Array(general), Json::Array(other)) => {
+            general.len() == other.len() && general.iter().zip(other).all(|(general, other)| covers(general, other))
+        }
+        (Json::Object(general), Json::Object(other)) => {
+            general.len() == other.len()
+                && general.iter().all(|(key, general)| other.get(key).is_some_and(|other| covers(general, other)))
+        }
+        _ => general == other,
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.strip_prefix('‹').and_then(|rest| rest.strip_suffix('›')).is_some_and(|name| !name.contains(['‹', '›']))
+}
+
+/// Whether a text is another with something in the place of each `‹name›`.
+fn covers_text(general: &str, mut text: &str) -> bool {
+    let mut known = general.split('‹');
+    let first = known.next().unwrap_or_default();
+    let Some(rest) = text.strip_prefix(first) else { return false };
+    text = rest;
+    let mut ends_open = false;
+    for piece in known {
+        let Some((_, after)) = piece.split_once('›') else { return false };
+        let Some(at) = text.find(after) else { return false };
+        text = text.get(at + after.len()..).unwrap_or_default();
+        ends_open = after.is_empty();
+    }
+    // The last piece stands at the end.
+    text.is_empty() || ends_open || general.rsplit('›').next().is_some_and(|last| general.contains('‹') && text.ends_with(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_for_any_value_in_its_place() {
+        for (general, text, covered) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a", "ab", false),
+            ("‹n› hosts", "0 hosts", true),
+            ("‹n› hosts", "‹n› hosts", true),
+            ("‹n› hosts", "0 host", false),
+            ("keep ‹n›", "keep 1 or 2", true),
+            ("‹a› of ‹b›", "1 of 2", true),
+            ("‹a› of ‹b›.", "1 of 2", false),
+            ("x‹a›x", "xaxbx", true),
+            ("0 hosts", "‹n› hosts", false),
+        ] {
+            assert_eq!(covers_text(general, text), covered, "{general} {text}");
+        }
+        assert!(covers(&json!({"v": {"$unknown": "steps.a"}, "w": [1, "‹b›"]}), &json!({"v": [1], "w": [1, 7]})));
+        assert!(!covers(&json!({"v": 1, "w": 2}), &json!({"v": 1})));
+    }
+}
