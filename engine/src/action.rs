@@ -29,6 +29,7 @@ pub mod rhai;
 mod run;
 
 pub use http::{NetworkPolicy, install_provider};
+pub use program::Programs;
 
 /// One attempt to be performed.
 pub struct Job {
@@ -46,6 +47,8 @@ pub struct Job {
     pub hold: Hold,
     /// The catalogue's root: where children run and what `dir` is relative to.
     pub root: PathBuf,
+    /// What this run has found before.
+    pub programs: Arc<Programs>,
     /// `run` in the texts of channels: `id`, `name`, `version`, `environment`, `requested_by`.
     pub facts: Map,
     /// The channels of the workspace, by name.

@@ -6,6 +6,7 @@
 
 mod copy;
 mod folder;
+mod log_ahead;
 mod look;
 mod schema;
 mod writer;

@@ -64,6 +64,7 @@ impl Probe {
             stop: self.stop.clone(),
             hold: Hold::default(),
             root: self.root.clone(),
+            programs: Arc::default(),
             facts: Map::new(),
             channels: Arc::default(),
             network: NetworkPolicy::Open,

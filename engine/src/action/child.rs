@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use runbook_core::limits;
@@ -60,8 +61,7 @@ pub async fn environment(
     values: &BTreeMap<String, String>,
     secrets: &dyn Secrets,
 ) -> Result<Environment, Failure> {
-    let mut environment: Environment = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited)).collect();
-    environment.entry("PATH".into()).or_insert_with(|| PATH.into());
+    let mut environment = inherited().clone();
     for (name, text) in &work.env {
         variable(&mut environment, name, super::reveal(text, secrets).await?.expose_secret())?;
     }
@@ -74,6 +74,17 @@ pub async fn environment(
         variable(&mut environment, name, value)?;
     }
     Ok(environment)
+}
+
+/// What children have of this process' own environment, which does not change.
+fn inherited() -> &'static Environment {
+    static INHERITED: OnceLock<Environment> = OnceLock::new();
+    INHERITED.get_or_init(|| {
+        let own = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
+        let mut inherited: Environment = own.collect();
+        inherited.entry("PATH".into()).or_insert_with(|| PATH.into());
+        inherited
+    })
 }
 
 fn variable(environment: &mut Environment, name: &str, value: &str) -> Result<(), Failure> {
@@ -360,5 +371,5 @@ fn spawn_trouble(program: &Program, error: &std::io::Error) -> String {
 pub fn locate(job: &Job, name: &str, environment: &Environment) -> Result<(PathBuf, PathBuf), Failure> {
     let dir = program::directory(&job.root, job.work.dir.as_deref())?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
-    Ok((program::find(name, &path, &dir)?, dir))
+    Ok((job.programs.find(name, &path, &dir)?, dir))
 }

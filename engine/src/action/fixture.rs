@@ -134,6 +134,7 @@ pub fn job(task: Task) -> (Job, Log) {
         stop: CancellationToken::new(),
         hold: Hold::default(),
         root: std::env::temp_dir(),
+        programs: Default::default(),
         facts: Default::default(),
         channels: Default::default(),
         network: Default::default(),

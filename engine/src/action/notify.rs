@@ -158,6 +158,7 @@ impl Delivery {
             stop: self.stop.clone(),
             hold: self.hold.clone(),
             root: self.root.clone(),
+            programs: Arc::default(),
             facts: Map::new(),
             channels: Arc::default(),
             network: http::NetworkPolicy::Open,

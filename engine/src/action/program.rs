@@ -1,11 +1,13 @@
 //! Finding a program and the place to run it, before anything starts: so that a missing program is an answer with a hint,
 //! and starting keeps the kernel's fast path, which a search of `PATH` in the child would lose.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use runbook_core::diagnostic::nearest;
 use runbook_core::run::event::Failure;
@@ -13,8 +15,29 @@ use rustix::fs::{Access, access};
 
 use super::failure;
 
+/// Programs that a run has found on a `PATH` before. As a shell does, it looks for one again only where it is gone.
+#[derive(Debug, Default)]
+pub struct Programs(Mutex<BTreeMap<(String, OsString), PathBuf>>);
+
+impl Programs {
+    /// As [`find`], which see.
+    pub fn find(&self, name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
+        if name.contains('/') {
+            return find(name, path, dir);
+        }
+        let key = (name.to_owned(), path.to_owned());
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = found.get(&key).filter(|file| look(file).is_ok_and(|facts| runnable(file, &facts).is_ok())) {
+            return Ok(file.clone());
+        }
+        let file = find(name, path, dir)?;
+        found.insert(key, file.clone());
+        Ok(file)
+    }
+}
+
 /// The absolute path of `name`: as it stands where it has a `/` (relative to `dir`), else the first match on `path`.
-pub fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
+fn find(name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
     if name.is_empty() {
         return Err(failure("the name of the program is empty; write it as the first argument of `exec`"));
     }
@@ -109,6 +132,32 @@ pub fn directory(root: &Path, dir: Option<&str>) -> Result<PathBuf, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_found_is_looked_for_again_where_it_is_gone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let put = |at: &str| {
+            let file = folder.path().join(at);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, "").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            file
+        };
+        let path = std::env::join_paths(["one", "two"].map(|name| folder.path().join(name))).unwrap();
+        let programs = Programs::default();
+        let find = || programs.find("tool", &path, folder.path());
+        assert!(find().unwrap_err().message.contains("not in PATH"));
+        let two = put("two/tool");
+        assert_eq!(find().unwrap(), two);
+        let one = put("one/tool");
+        assert_eq!(find().unwrap(), two, "it was found before");
+        std::fs::set_permissions(&two, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(find().unwrap(), one);
+        // Another `PATH` is another question.
+        let other = folder.path().join("two");
+        assert!(programs.find("tool", other.as_os_str(), folder.path()).unwrap_err().message.contains("execute permission"));
+    }
 
     #[test]
     fn programs_are_found_or_the_failure_says_what_to_do() {

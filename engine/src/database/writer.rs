@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
+use super::log_ahead::LogAhead;
 use super::{Schema, explain};
 use crate::journal::{Durability, JournalError, Receipt};
 
@@ -114,7 +115,7 @@ pub enum Commits {
 /// The asking side.
 #[derive(Debug)]
 pub(super) enum Writer {
-    OnTheSpot(Mutex<Writing>),
+    OnTheSpot(Box<Mutex<Writing>>),
     Together { jobs: Option<Sender<Box<dyn Job>>>, thread: Option<JoinHandle<()>> },
 }
 
@@ -133,9 +134,10 @@ impl Writer {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(|error| explain(&error, &path))?;
-        let writing = Writing { connection, path, schema, logged, synced: true, stopped: None };
+        let ahead = LogAhead::of(&path);
+        let writing = Writing { connection, path, schema, logged, ahead, synced: true, stopped: None };
         if commits == Commits::OnTheSpot {
-            return Ok(Writer::OnTheSpot(Mutex::new(writing)));
+            return Ok(Writer::OnTheSpot(Box::new(Mutex::new(writing))));
         }
         let (jobs, queue) = channel();
         let thread = std::thread::Builder::new()
@@ -196,6 +198,7 @@ pub(super) struct Writing {
     schema: &'static Schema,
     /// Pages in the write-ahead log after the last commit.
     logged: Arc<AtomicI32>,
+    ahead: LogAhead,
     /// Whether commits are synced at present.
     synced: bool,
     stopped: Option<JournalError>,
@@ -220,6 +223,7 @@ impl Writing {
     fn make(&mut self, mut group: Vec<Box<dyn Job>>) {
         let committed = self.commit(&mut group);
         group.into_iter().for_each(|job| job.reply(committed.clone()));
+        self.ahead.fetch(self.logged.load(Ordering::Relaxed));
         self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
     }
 

@@ -16,7 +16,7 @@ use runbook_core::value::{Map, Value};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::perform::{Assignment, Performer};
-use crate::action::{self, Job, Mask, NetworkPolicy, Output, Secrets};
+use crate::action::{self, Job, Mask, NetworkPolicy, Output, Programs, Secrets};
 use crate::log::{LogSeal, LogWriter, Logs};
 use crate::process;
 use crate::secret::{Masker, SecretStore};
@@ -27,11 +27,12 @@ pub struct LocalPerformer {
     root: PathBuf,
     logs: Logs,
     secrets: Arc<SecretStore>,
+    programs: Arc<Programs>,
 }
 
 impl LocalPerformer {
     pub fn new(root: PathBuf, logs: Logs, secrets: Arc<SecretStore>) -> LocalPerformer {
-        LocalPerformer { root, logs, secrets }
+        LocalPerformer { root, logs, secrets, programs: Arc::default() }
     }
 }
 
@@ -48,6 +49,7 @@ impl Performer for LocalPerformer {
             stop: assignment.stop.clone(),
             hold: assignment.hold.clone(),
             root: self.root.clone(),
+            programs: self.programs.clone(),
             facts: facts(&assignment),
             channels: Arc::new(assignment.plan.policy.channels.clone()),
             network: if assignment.by_event {

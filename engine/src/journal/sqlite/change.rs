@@ -57,9 +57,10 @@ pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
 
 /// Refuses whoever no longer owns the run.
 fn fence(c: &Connection, run: &RunId, epoch: u64) -> Changed<()> {
-    match lease_of(c, run)? {
-        Some((current, Some(_))) if current == epoch => Ok(()),
-        _ => Err(JournalError::Stale { run: run.clone() }.into()),
+    let mut statement = c.prepare_cached("SELECT 1 FROM leases WHERE run = ?1 AND epoch = ?2 AND owner IS NOT NULL")?;
+    match statement.exists(params![run.as_str(), i64::try_from(epoch).unwrap_or(i64::MAX)])? {
+        true => Ok(()),
+        false => Err(JournalError::Stale { run: run.clone() }.into()),
     }
 }
 
