@@ -8,6 +8,7 @@
 //! is changed or removed.
 
 mod rows;
+mod through;
 
 use std::fmt;
 use std::path::Path;
@@ -18,6 +19,8 @@ use runbook_core::policy::access::Scope;
 use runbook_core::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+
+pub use through::{Seals, Through};
 
 use crate::database::{Commits, Database, Look, Looked, Schema, copy, look};
 use crate::journal::{Durability, JournalError, Receipt};
@@ -159,7 +162,7 @@ pub struct Entry {
     pub act: String,
     /// To what: a run, a procedure, a token.
     pub about: Option<String>,
-    /// `done`, or the kind of the refusal.
+    /// `begun` and `done`, or the kind of the refusal.
     pub result: String,
     /// What there is to say beside.
     pub detail: Option<String>,
@@ -282,11 +285,6 @@ impl Access {
             rows::audit(c, &entry)?;
             Ok(revoked)
         })
-    }
-
-    /// What was left of a run's record when it was compacted last, as it is written here.
-    pub fn sealed(&self, run: &RunId) -> Result<Option<Digest>, JournalError> {
-        self.database.read(|c| rows::sealed(c, run))
     }
 
     /// Writes down what somebody did or was refused.

@@ -117,34 +117,12 @@ fn named<T: std::fmt::Display>(all: &[T]) -> String {
     text
 }
 
-/// `1 run`, `2 runs`.
-fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// `1.5 GiB`.
-fn bytes(number: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let (mut value, mut unit) = (number as f64, 0);
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let unit = units.get(unit).unwrap_or(&"B");
-    if *unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_lists_are_short() {
-        for (number, text) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_610_612_736, "1.5 GiB"), (u64::MAX, "16384.0 PiB")]
-        {
-            assert_eq!(bytes(number), text);
-        }
+    fn lists_are_short() {
         assert_eq!(named(&[1, 2]), "1, 2");
         assert_eq!(named(&(1..=12).collect::<Vec<_>>()), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more");
     }

@@ -10,7 +10,7 @@ use runbook_core::{Fact, RunId, limits};
 
 use crate::clock::Clock;
 use crate::intake::{Accepted, Arrival, Intake};
-use crate::journal::{JournalError, Phase, SharedJournal};
+use crate::journal::{JournalError, SharedJournal};
 
 pub struct Ends {
     intake: Arc<Intake>,
@@ -57,13 +57,13 @@ impl Ends {
         let mut new = 0;
         loop {
             // A note on a run that ended long ago is no end.
-            let (runs, next) = self.journal.ended(place, limits::RECORDS_PAGE)?;
+            let (ends, next) = self.journal.ended(place, limits::RECORDS_PAGE)?;
             if next == place {
                 break;
             }
             let mut arrivals = Vec::new();
-            for run in runs {
-                arrivals.extend(self.end(&run)?);
+            for (run, seq) in ends {
+                arrivals.extend(self.end(&run, seq)?);
             }
             let accepted = self.intake.arrive_at(SOURCE.to_owned(), next, arrivals).await?;
             new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
@@ -74,34 +74,29 @@ impl Ends {
         Ok(new)
     }
 
-    /// The end of a run, where it has ended and its record can be read.
-    fn end(&self, run: &RunId) -> Result<Option<Arrival>, JournalError> {
-        let of_one = |error: JournalError| if error.is_of_one_run() { Ok(None) } else { Err(error) };
-        let row = match self.journal.run(run) {
-            Ok(row) => row,
-            Err(error) => return of_one(error),
+    /// An end of a run, where its record can be read.
+    fn end(&self, run: &RunId, seq: u64) -> Result<Option<Arrival>, JournalError> {
+        match self.told(run, seq) {
+            Err(error) if error.is_of_one_run() => Ok(None),
+            told => told,
+        }
+    }
+
+    fn told(&self, run: &RunId, seq: u64) -> Result<Option<Arrival>, JournalError> {
+        let row = self.journal.run(run)?;
+        let event = |seq| {
+            let record = self.journal.records(run, seq, 1)?.into_iter().next();
+            record.map(|record| record.decode(row.format)).transpose()
         };
-        let summary = &row.summary;
-        let (Phase::Ended, Some(outcome), Some(ended_at)) = (summary.phase, summary.outcome, summary.ended_at) else {
-            return Ok(None);
-        };
-        let first = match self.journal.records(run, 1, 1) {
-            Ok(records) => records.into_iter().next(),
-            Err(error) => return of_one(error),
-        };
-        let started = match first.map(|record| record.decode(row.format)) {
-            Some(Ok(event)) => event.fact,
-            Some(Err(error)) => return of_one(error),
-            None => return Ok(None),
-        };
-        let Fact::RunStarted(started) = started else { return Ok(None) };
+        let (Some(first), Some(last)) = (event(1)?, event(seq)?) else { return Ok(None) };
+        let (Fact::RunStarted(started), Fact::RunFinished { outcome }) = (first.fact, last.fact) else { return Ok(None) };
         let end = End {
             run,
-            procedure: &summary.procedure,
-            outcome,
-            message: &summary.message,
-            started_at: summary.started_at,
-            ended_at,
+            procedure: &row.summary.procedure,
+            outcome: outcome.kind,
+            message: &outcome.message,
+            started_at: row.summary.started_at,
+            ended_at: last.at,
             started: &started,
         };
         Ok(Some(Arrival { source: SOURCE.to_owned(), event: end.to_event(), received: self.clock.now() }))

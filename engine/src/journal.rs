@@ -89,14 +89,30 @@ pub trait Journal: Send + Sync {
     /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
     /// them, and the place up to which that goes. Place 0 is before the first; see [`Journal::place`].
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError>;
-    /// The same of runs that ended there, whatever else was added. A journal that cannot tell gives all.
-    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
-        self.changed(after, limit)
-    }
+    /// The records of ends (`run_finished`) among them, in their order, by run and number. A run that is taken back after its end has
+    /// another.
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError>;
     /// The place of the last record.
     fn place(&self) -> Result<u64, JournalError>;
     /// A number that changes whenever a message was sent, or another process has committed anything. Cheap enough to ask ten times a second.
     fn version(&self) -> Result<u64, JournalError>;
+}
+
+/// Every run that the filter lets through, the newest first. They are read a page at a time.
+pub fn every_run(journal: &dyn Journal, filter: RunFilter) -> impl Iterator<Item = Result<RunRow, JournalError>> + '_ {
+    let mut filter = RunFilter { limit: limits::RECORDS_PAGE, ..filter };
+    let mut page = Vec::new().into_iter();
+    std::iter::from_fn(move || {
+        if page.len() == 0 {
+            match journal.runs(&filter) {
+                Ok(found) => page = found.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let row: RunRow = page.next()?;
+        filter.before = Some(row.run.clone());
+        Some(Ok(row))
+    })
 }
 
 /// The records of a run from its first to number `last`, as many as there are, in the order of their numbers. They are read a page

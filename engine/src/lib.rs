@@ -41,3 +41,4 @@ pub mod start;
 pub mod suite;
 pub mod ticker;
 pub mod verify;
+pub mod words;

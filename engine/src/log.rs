@@ -163,13 +163,23 @@ impl Logs {
         Ok(size)
     }
 
-    /// Removes all logs of a run, and returns once they are gone from the disk.
-    pub fn remove(&self, run: &RunId) -> Result<(), LogError> {
+    /// The files of the logs of a run.
+    pub fn names(&self, run: &RunId) -> Result<Vec<String>, LogError> {
+        let mut names = Vec::new();
+        self.each_of(run, |name, _| {
+            names.push(name.to_owned());
+            Ok::<(), LogError>(())
+        })?;
+        Ok(names)
+    }
+
+    /// Removes these logs of a run, and returns once they are gone from the disk.
+    pub fn remove(&self, run: &RunId, logs: &[String]) -> Result<(), LogError> {
         let place = self.place.join(run.as_str());
         let remove = || {
             let folder = open_folder(&self.root, run.as_str())?;
-            for name in names(&folder)?.iter().filter(|name| is_file_name(name)) {
-                rustix::fs::unlinkat(&folder, &**name, AtFlags::empty())?;
+            for name in logs {
+                rustix::fs::unlinkat(&folder, name.as_str(), AtFlags::empty())?;
             }
             match rustix::fs::unlinkat(&self.root, run.as_str(), AtFlags::REMOVEDIR) {
                 // Something that is none of ours stays where it is.

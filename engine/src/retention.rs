@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use runbook_core::run::event::OutcomeKind;
-use runbook_core::{Digest, ProcedureName, RunId, limits};
+use runbook_core::{Digest, ProcedureName, RunId};
 use serde::Serialize;
 
-use crate::access::{Access, Entry};
+use crate::access::{Access, Entry, Seals};
 use crate::journal::export::{ExportError, export};
-use crate::journal::{Journal, JournalError, Phase, Pruned, RunFilter, RunRow, Store, records_to};
+use crate::journal::{Journal, JournalError, Phase, Pruned, RunFilter, RunRow, Store, every_run, records_to};
 use crate::keeping::Keeping;
 use crate::log::{LogError, Logs};
 use crate::people::LocalUser;
@@ -151,16 +151,13 @@ impl Keeper<'_> {
         mut visit: impl FnMut(&Self, RunRow, Timestamp) -> Result<(), RetentionError>,
     ) -> Result<(), RetentionError> {
         let latest = retention.logs_before.max(retention.steps_before);
-        let mut filter = RunFilter { phase: Some(Phase::Ended), limit: limits::RECORDS_PAGE, ..RunFilter::default() };
-        loop {
-            let page = self.store.runs(&filter)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            filter.before = Some(last.run.clone());
-            for row in page {
-                let Some(ended_at) = row.summary.ended_at.filter(|at| Some(*at) < latest) else { continue };
+        for row in every_run(self.store, RunFilter { phase: Some(Phase::Ended), ..RunFilter::default() }) {
+            let row = row?;
+            if let Some(ended_at) = row.summary.ended_at.filter(|at| Some(*at) < latest) {
                 visit(self, row, ended_at)?;
             }
         }
+        Ok(())
     }
 
     /// What goes of a run, where anything does.
@@ -189,7 +186,8 @@ impl Keeper<'_> {
     /// Gives why it stays, where it does.
     fn let_go(&self, row: &RunRow, going: &Going, retention: &Retention) -> Result<Option<Stays>, RetentionError> {
         let run = &row.run;
-        let evidence = Evidence { logs: Some(self.logs), audit: Some(self.access), ..Evidence::default() };
+        let seals = Seals::of(self.access);
+        let evidence = Evidence { logs: Some(self.logs), seals: Some(&seals), ..Evidence::default() };
         let found = match verify_run(self.store, run, &evidence) {
             Ok(found) => found,
             Err(error) if error.is_of_one_run() => return Ok(Some(Stays::Unproved(error.to_string()))),
@@ -203,30 +201,39 @@ impl Keeper<'_> {
             self.exported(run, folder)?;
         }
         let by = format!("user {} on {}", self.user.user, self.user.host);
-        let entry = |act: &str, detail: String| Entry {
-            at: self.now,
-            person: None,
-            token: None,
-            from: by.clone(),
-            act: act.to_owned(),
-            about: Some(run.to_string()),
-            result: "done".to_owned(),
-            detail: Some(detail),
+        let write = |act: &str, result: &str, detail: &str| {
+            let entry = Entry {
+                at: self.now,
+                person: None,
+                token: None,
+                from: by.clone(),
+                act: act.to_owned(),
+                about: Some(run.to_string()),
+                result: result.to_owned(),
+                detail: Some(detail.to_owned()),
+            };
+            self.access.audit(entry).wait()
         };
+        let stays = || Some(Stays::Rightly("somebody took it up meanwhile".to_owned()));
+        // First that something goes, then it goes: what is missing without a word would look like a loss.
         if going.steps.is_some() {
             let seal = seal(self.store, row)?;
-            self.access.audit(entry(COMPACT, seal.to_string())).wait()?;
+            write(COMPACT, "begun", seal.as_str())?;
             if !self.store.compact(row, &KEPT, self.now, &seal).wait()? {
-                return Ok(Some(Stays::Rightly("somebody took it up meanwhile".to_owned())));
+                return Ok(stays());
             }
+            write(COMPACT, "done", seal.as_str())?;
         }
-        if going.logs.is_some() {
-            // First that they go, then they go: a log that is missing without a word would look like a loss.
-            self.access.audit(entry("prune_logs", format!("{} bytes", going.logs.unwrap_or_default()))).wait()?;
+        if let Some(bytes) = going.logs {
+            let detail = format!("{bytes} bytes");
+            write("prune_logs", "begun", &detail)?;
+            // Those that there are while nobody is at work on it: whoever takes it back from now on makes others.
+            let logs = self.logs.names(run)?;
             if !self.store.without_logs(row, self.now).wait()? {
-                return Ok(Some(Stays::Rightly("somebody took it up meanwhile".to_owned())));
+                return Ok(stays());
             }
-            self.logs.remove(run)?;
+            self.logs.remove(run, &logs)?;
+            write("prune_logs", "done", &detail)?;
         }
         Ok(None)
     }

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use export::verify_export;
 
-use crate::access::Access;
+use crate::access::Seals;
 use crate::journal::{Anchor, Journal, JournalError, Phase, Pruned, Record, Summary, chain, records_to};
 use crate::log::{LogError, LogSeal, Logs};
 use crate::people::{self, Signers};
@@ -38,7 +38,7 @@ pub struct Evidence<'e> {
     pub signers: Option<&'e Path>,
     pub logs: Option<&'e Logs>,
     /// Where it stands what was left of a record that was compacted.
-    pub audit: Option<&'e Access>,
+    pub seals: Option<&'e Seals<'e>>,
 }
 
 /// One thing that is wrong with a record.
@@ -136,13 +136,13 @@ impl Verification {
 pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -> Result<Verification, JournalError> {
     let row = journal.run(run)?;
     let pruned = journal.pruned(run)?;
-    let evidence = &Evidence { logs: evidence.logs.filter(|_| pruned.as_ref().is_none_or(|p| p.logs_at.is_none())), ..*evidence };
     if let Some(pruned) = pruned.clone().filter(Pruned::is_compacted) {
         return compacted::verify(journal, &row, pruned, evidence, &journal.anchors(run)?);
     }
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
     let mut walk = Walk::new(run.clone(), row.format, plan, row.plan, *evidence).map_err(|what| JournalError::Damaged { what })?;
+    walk.logs_gone_at = pruned.as_ref().and_then(|pruned| pruned.logs_at);
     for record in records_to(journal, run, row.seq) {
         walk.record(&record?);
     }
@@ -157,6 +157,8 @@ struct Walk<'e> {
     format: u32,
     plan: Digest,
     evidence: Evidence<'e>,
+    /// Logs of before were let go of.
+    logs_gone_at: Option<jiff::Timestamp>,
     run: Run,
     summary: Option<Summary>,
     head: Digest,
@@ -183,6 +185,7 @@ impl<'e> Walk<'e> {
             format,
             plan: recorded,
             evidence,
+            logs_gone_at: None,
             run: Run::new(Arc::new(plan)),
             summary: None,
             hashes: BTreeMap::new(),
@@ -236,7 +239,7 @@ impl<'e> Walk<'e> {
                 self.fault(Fault::Request { seq, decision: *decision });
             }
             Fact::Decided { decision, vote } => self.look_at_vote(seq, *decision, vote),
-            Fact::AttemptFinished { path, attempt, end } => {
+            Fact::AttemptFinished { path, attempt, end } if self.logs_gone_at.is_none_or(|gone| gone < event.at) => {
                 if let (Some(logs), Some(seal)) = (self.evidence.logs, seal_of(end)) {
                     self.found.logs += 1;
                     if let Some(fault) = compare(logs, &self.id, path, *attempt, &seal) {

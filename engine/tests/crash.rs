@@ -192,6 +192,9 @@ impl Journal for Deadly {
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
         self.store.changed(after, limit)
     }
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError> {
+        self.store.ended(after, limit)
+    }
 
     fn place(&self) -> Result<u64, JournalError> {
         self.store.place()

@@ -141,9 +141,35 @@ fn what_steps_did_goes_and_what_people_did_stays_proved() {
         let _ = std::fs::remove_file(state.join("journal.db-shm"));
     }
     place.runbook.run(["verify", &run]).assert(0);
-    // Somebody who makes the seal anew too has the audit log against them.
-    sql(&state, "access.db", "DELETE FROM audit WHERE body LIKE '%\"compact\"%'");
+    // Somebody who makes the seal anew too has the audit log against them, which is a chain of its own.
+    let told = place.runbook.run(["audit"]).assert(0).stdout;
+    assert_eq!(["begun", "done"].map(|result| told.matches(result).count()), [2, 2], "{told}");
+    sql(&state, "access.db", "UPDATE audit SET body = replace(body, 'begun', 'began')");
+    place.runbook.run(["verify", &run]).assert(1).says("the audit log, which would tell of this compaction, was changed");
+    sql(&state, "access.db", "DELETE FROM audit; DELETE FROM sqlite_sequence");
     place.runbook.run(["verify", &run]).assert(1).says("the audit log does not tell of this compaction");
+    std::fs::remove_file(state.join("access.db")).unwrap();
+    place.runbook.run(["verify", &run]).assert(1).says("there is no audit log");
+}
+
+#[test]
+fn what_is_taken_back_after_its_logs_are_gone_is_compared_as_ever() {
+    let place = Place::with("[{id: a, run: 'echo forth', undo: {run: 'echo back'}}]");
+    let state = place.runbook.state();
+    place.runbook.exec("fix", &[]).assert(0);
+    let run = last(&place);
+    place.runbook.run(["prune", "--logs-after", "0s"]).assert(0);
+    place.runbook.run(["undo", &run, "--yes"]).assert(0);
+    let shown = place.runbook.run(["logs", &run]).assert(0);
+    assert!(shown.stdout.contains("back") && !shown.stdout.contains("forth"), "{shown:?}");
+    shown.says("were let go of by `runbook prune`");
+    place.runbook.run(["verify", &run]).assert(0).says("1 log compared");
+    for log in std::fs::read_dir(state.join("logs").join(&run)).unwrap().flatten() {
+        std::fs::write(log.path(), "else\n").unwrap();
+    }
+    place.runbook.run(["verify", &run]).assert(1).says("its bytes are others");
+    // What cannot be proved does not go either.
+    place.runbook.run(["prune", "--logs-after", "0s"]).assert(1).says("its bytes are others");
 }
 
 #[test]

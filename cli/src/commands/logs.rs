@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use runbook_core::run::Fact;
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::{Plan, RunId, StepPath, limits};
@@ -28,11 +29,9 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let id = home.find(&args.run.run)?;
     // Only a heading has a number, and a large plan takes its time to read.
     let plan = if args.raw { None } else { plan(&home, &id) };
-    if let Some(at) = home.journal.pruned(&id)?.and_then(|pruned| pruned.logs_at) {
-        let why = format!("the logs of run {id} were let go of by `runbook prune`, {}", when(at));
-        return Err(Trouble::not_valid(why).next(format!("runbook show {id}")));
-    }
-    let mut view = View { home: &home, id, plan, args, next: 1, under_way: Vec::new(), any: false, heading: None };
+    let gone_at = home.journal.pruned(&id)?.and_then(|pruned| pruned.logs_at);
+    let mut view =
+        View { home: &home, id, plan, args, gone_at, next: 1, under_way: Vec::new(), any: false, any_gone: false, heading: None };
     loop {
         let over = view.look()? || !args.follow;
         view.print(over, ui)?;
@@ -41,8 +40,15 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
         }
         std::thread::sleep(LOOK);
     }
+    if let Some(at) = gone_at.filter(|_| view.any_gone) {
+        let why = format!("the logs of run {} were let go of by `runbook prune`, {}", view.id, when(at));
+        match view.any {
+            true => ui.say(&format!("{why}; what it wrote since then is here")),
+            false => return Err(Trouble::not_valid(why).next(format!("runbook show {}", view.id))),
+        }
+    }
     match &args.step {
-        Some(step) if !view.any => {
+        Some(step) if !view.any && !view.any_gone => {
             let (run, _) = home.replay(&view.id)?;
             let why = match run.find_step(step) {
                 Some(_) => format!("step `{step}` of run {} wrote nothing", view.id),
@@ -65,12 +71,16 @@ struct View<'a> {
     id: RunId,
     plan: Option<Plan>,
     args: &'a Logs,
+    /// When the logs of before were let go of.
+    gone_at: Option<Timestamp>,
     /// The first event that was not looked at yet.
     next: u64,
     /// Attempts that were not printed to their end, in the order in which they began.
     under_way: Vec<Attempt>,
     /// Some attempt was found.
     any: bool,
+    /// One whose log was let go of.
+    any_gone: bool,
     /// The attempt whose output stands last on the screen.
     heading: Option<(StepPath, u32)>,
 }
@@ -99,8 +109,13 @@ impl View<'_> {
             let Some(last) = page.last() else { break };
             self.next = last.seq + 1;
             for record in page.iter().filter(|record| matches!(record.kind.as_str(), "attempt_started" | "attempt_finished")) {
-                match record.decode(row.format)?.fact {
+                let event = record.decode(row.format)?;
+                match event.fact {
                     Fact::AttemptStarted { path, attempt } if self.is_wanted(&path, attempt) => {
+                        if self.gone_at.is_some_and(|gone| event.at <= gone) {
+                            self.any_gone = true;
+                            continue;
+                        }
                         self.any = true;
                         self.under_way.push(Attempt::new(path, attempt, self.args.from.unwrap_or(0)));
                     }

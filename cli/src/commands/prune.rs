@@ -10,13 +10,14 @@ use runbook_engine::journal::{Commits, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::people;
 use runbook_engine::retention::{Going, Keeper, Retention, RetentionError, Stays};
+use runbook_engine::words::{bytes, count};
 use serde_json::json;
 
 use super::store::split;
 use crate::args;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::words::{count, when};
+use crate::ui::words::when;
 use crate::ui::{Ui, line, table};
 
 pub fn run(args: &args::Prune, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -65,7 +66,7 @@ fn tell(found: &[Going], args: &args::Prune, ui: &mut Ui) -> Result<(), Trouble>
         return Ok(());
     }
     let rows = found.iter().map(|going| {
-        let size = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), kib);
+        let size = |size: Option<u64>| size.map_or_else(|| "-".to_owned(), bytes);
         let what = match (&going.stays, args.dry_run) {
             (Some(stays), _) => format!("stays: {}", line(stays.why())),
             (None, true) => "would go".to_owned(),
@@ -77,12 +78,8 @@ fn tell(found: &[Going], args: &args::Prune, ui: &mut Ui) -> Result<(), Trouble>
     });
     ui.data(&table(&["run", "procedure", "ended", "logs", "steps", ""], rows.collect()))?;
     let all = found.iter().filter(|going| going.stays.is_none());
-    let bytes = all.clone().map(|going| going.logs.unwrap_or_default() + going.steps.unwrap_or_default()).sum();
+    let size = all.clone().map(|going| going.logs.unwrap_or_default() + going.steps.unwrap_or_default()).sum();
     let would = if args.dry_run { "would go" } else { "gone" };
-    ui.say(&format!("{would}: {} of {}", kib(bytes), count(all.count() as u64, "run", "runs")));
+    ui.say(&format!("{would}: {} of {}", bytes(size), count(all.count() as u64, "run", "runs")));
     Ok(())
-}
-
-fn kib(bytes: u64) -> String {
-    format!("{} KiB", bytes.div_ceil(1024))
 }

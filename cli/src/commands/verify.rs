@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use runbook_core::Digest;
-use runbook_engine::access::Access;
+use runbook_engine::access::{Access, Seals};
 use runbook_engine::anchor;
 use runbook_engine::database::{Commits, Look};
 use runbook_engine::journal::Anchor;
@@ -38,7 +38,8 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
             Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
             None => None,
         };
-        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), audit: audit.as_ref(), ..evidence })?
+        let seals = audit.as_ref().map(Seals::of);
+        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), seals: seals.as_ref(), ..evidence })?
     };
     report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })

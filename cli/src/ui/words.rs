@@ -11,6 +11,7 @@ use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
 use runbook_core::{Run, StepPath};
 pub use runbook_engine::report::dry_run::shell_word;
+pub use runbook_engine::words::count;
 
 use super::{line, plain};
 
@@ -106,11 +107,6 @@ pub fn whom(procedure: &Procedure) -> Option<String> {
         (None, false) => Some(format!("contacts: {contacts}")),
         (None, true) => None,
     }
-}
-
-/// `1 log`, `2 logs`.
-pub fn count(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A step by its number and its path: `3. rebuild/copy`.

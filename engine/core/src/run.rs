@@ -541,8 +541,10 @@ impl Fact {
         "undo_requested",
         "note_added",
         "run_adopted",
-        "run_finished",
+        Fact::RUN_FINISHED,
     ];
+    /// The end of a run, or another after it was taken back.
+    pub const RUN_FINISHED: &str = "run_finished";
 
     /// As the record writes it.
     pub fn kind(&self) -> &'static str {
@@ -564,7 +566,7 @@ impl Fact {
             Fact::UndoRequested { .. } => "undo_requested",
             Fact::NoteAdded { .. } => "note_added",
             Fact::RunAdopted { .. } => "run_adopted",
-            Fact::RunFinished { .. } => "run_finished",
+            Fact::RunFinished { .. } => Fact::RUN_FINISHED,
         }
     }
 }

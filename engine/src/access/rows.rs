@@ -1,13 +1,12 @@
 //! The rows of tokens, of the audit log and of writes that count once.
 
 use jiff::Timestamp;
-use runbook_core::{Digest, RunId, limits};
+use runbook_core::{Digest, limits};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Entry, GENESIS, Known, Once, Token};
 use crate::database::{ChangeError, from_json, to_json};
 use crate::journal::{JournalError, chain};
-use crate::retention::COMPACT;
 
 type Found<T> = Result<T, ChangeError>;
 
@@ -41,13 +40,6 @@ pub(super) fn revoke(c: &Connection, id: &str, at: Timestamp) -> Found<bool> {
 
 pub(super) fn revoke_all(c: &Connection, at: Timestamp) -> Found<u64> {
     Ok(c.execute("UPDATE tokens SET revoked = ?1 WHERE revoked IS NULL", [at.to_string()])? as u64)
-}
-
-pub(super) fn sealed(c: &Connection, run: &RunId) -> Found<Option<Digest>> {
-    let sql = "SELECT body FROM audit WHERE body ->> '$.act' = ?1 AND body ->> '$.about' = ?2 ORDER BY number DESC LIMIT 1";
-    let body = c.prepare_cached(sql)?.query_row([COMPACT, run.as_str()], |row| row.get::<_, String>(0)).optional()?;
-    let entry = body.map(|body| from_json::<Entry>(&body)).transpose()?;
-    Ok(entry.and_then(|entry| entry.detail?.parse().ok()))
 }
 
 type TokenRow = (String, String, Option<String>);

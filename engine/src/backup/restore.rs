@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use runbook_core::run::Fact;
 use runbook_core::run::event::{Identity, Means};
-use runbook_core::{Digest, RunId, limits};
+use runbook_core::{Digest, RunId};
 
-use super::write::each_run;
 use super::{Asker, BackupError, Manifest, Proof, Restored, read};
-use crate::access::{Access, Entry};
+use crate::access::{Access, Entry, Seals};
 use crate::clock::SystemClock;
 use crate::database::{Commits, Look, RESTORING};
 use crate::intake::Intake;
-use crate::journal::{Journal, JournalError, Owner, SharedJournal, Store, records_to};
+use crate::journal::{Journal, JournalError, Owner, Phase, RunFilter, SharedJournal, Store, every_run, records_to};
 use crate::log::Logs;
 use crate::people::LocalUser;
 use crate::session::{Session, SessionError};
@@ -59,7 +58,7 @@ pub async fn restore(restore: Restore<'_>, state: &Path, tokens: Tokens) -> Resu
     if std::fs::read_dir(state).map_err(of_folder)?.next().is_some() {
         return Err(BackupError::NotEmpty(state.to_owned()));
     }
-    // That it is ours alone: what is put there must not be open to others.
+    // That it is ours, and nobody else may write to it.
     Store::look(state, Look::Outside)?;
     let staging = state.join(RESTORING);
     DirBuilder::new().mode(0o700).create(&staging).map_err(of_folder)?;
@@ -93,10 +92,11 @@ async fn within(restore: Restore<'_>, staging: &Path, tokens: Tokens, asker: &As
     let store = Store::open_with(staging, Commits::OnTheSpot)?;
     let aheads_void = store.forsake().await?;
     let (mut unfinished, mut runs) = (Vec::new(), Vec::new());
-    each_run(&store, |run, is_over| {
-        unfinished.extend((!is_over).then(|| run.clone()));
-        runs.push(run);
-    })?;
+    for row in every_run(&store, RunFilter::default()) {
+        let row = row?;
+        unfinished.extend((row.summary.phase != Phase::Ended).then(|| row.run.clone()));
+        runs.push(row.run);
+    }
     let logs = Logs::open_in(store.handle(), store.folder())?;
     for run in &runs {
         match forget_later(&store, &logs, run) {
@@ -177,34 +177,35 @@ fn proof(folder: &Path, manifest: Manifest, digest: Digest) -> Result<Proof, Bac
     let store = Store::open_with(folder, Commits::OnTheSpot)?;
     let logs = Logs::open_in(store.handle(), store.folder())?;
     let access = Access::open(folder, Commits::OnTheSpot)?;
-    let evidence = Evidence { logs: Some(&logs), audit: Some(&access), ..Evidence::default() };
-    let mut runs = Vec::new();
-    each_run(&store, |run, _| runs.push(run))?;
-    let mut broken = Vec::new();
-    let mut compared = 0;
-    for run in &runs {
-        match verify_run(&store, run, &evidence) {
+    let seals = Seals::of(&access);
+    let evidence = Evidence { logs: Some(&logs), seals: Some(&seals), ..Evidence::default() };
+    let (mut runs, mut compared, mut broken) = (0, 0, Vec::new());
+    for row in every_run(&store, RunFilter::default()) {
+        let run = row?.run;
+        runs += 1;
+        match verify_run(&store, &run, &evidence) {
             Ok(found) => {
                 compared += found.logs;
                 if let Some(fault) = found.faults.first() {
-                    broken.push((run.clone(), fault.to_string()));
+                    broken.push((run, fault.to_string()));
                 }
             }
-            Err(error) if error.is_of_one_run() => broken.push((run.clone(), error.to_string())),
+            Err(error) if error.is_of_one_run() => broken.push((run, error.to_string())),
             Err(error) => return Err(error.into()),
         }
     }
-    let (mut audited, mut audit_broken_at, mut before) = (0, None, None);
-    loop {
-        let page = access.audited(before, limits::AUDIT_PAGE)?;
-        audit_broken_at = page.broken_at.or(audit_broken_at);
-        audited += page.entries.len() as u64;
-        before = page.entries.last().map(|entry| entry.number);
-        if before.is_none() {
-            break;
-        }
-    }
+    let through = access.through()?;
     let events = Intake::open(folder, Commits::OnTheSpot)?.count()?;
     let records = store.events()?;
-    Ok(Proof { manifest, digest, runs: runs.len() as u64, records, logs: compared, events, audited, broken, audit_broken_at })
+    Ok(Proof {
+        manifest,
+        digest,
+        runs,
+        records,
+        logs: compared,
+        events,
+        audited: through.entries,
+        broken,
+        audit_broken_at: through.broken_at,
+    })
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
-use runbook_core::{Digest, RunId, limits};
+use runbook_core::Digest;
 use sha2::Digest as _;
 use tar::{Builder, EntryType, Header};
 
@@ -13,7 +13,7 @@ use super::{Asker, Backup, BackupError, FORMAT, Filed, KIND, LOGS, MANIFEST, Man
 use crate::access::Access;
 use crate::database::Commits;
 use crate::intake::Intake;
-use crate::journal::{Journal, JournalError, Phase, RunFilter, Store};
+use crate::journal::{JournalError, Phase, RunFilter, Store, every_run};
 use crate::keeping::Keeping;
 use crate::log::Logs;
 
@@ -65,10 +65,11 @@ fn backup(state: &Path, staging: &Path, out: &mut dyn Write, asker: &Asker) -> R
         archive.add(name, File::open(&staged).map_err(BackupError::Write)?)?;
         if name == "journal.db" {
             let store = Store::open_with(staging, Commits::OnTheSpot)?;
-            each_run(&store, |run, is_over| {
-                unfinished += u64::from(!is_over);
-                runs.insert(run);
-            })?;
+            for row in every_run(&store, RunFilter::default()) {
+                let row = row?;
+                unfinished += u64::from(row.summary.phase != Phase::Ended);
+                runs.insert(row.run);
+            }
         } else {
             std::fs::remove_file(&staged).map_err(BackupError::Write)?;
         }
@@ -94,17 +95,6 @@ fn backup(state: &Path, staging: &Path, out: &mut dyn Write, asker: &Asker) -> R
     archive.append(MANIFEST, text.len() as u64, text.as_slice())?;
     archive.tar.finish().map_err(BackupError::Write)?;
     Ok(Backup { manifest, digest: Digest::of_bytes(&text) })
-}
-
-/// Every run of a journal, and whether it is over.
-pub(super) fn each_run(store: &Store, mut visit: impl FnMut(RunId, bool)) -> Result<(), JournalError> {
-    let mut filter = RunFilter { limit: limits::RECORDS_PAGE, ..RunFilter::default() };
-    loop {
-        let page = store.runs(&filter)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        filter.before = Some(last.run.clone());
-        page.into_iter().for_each(|row| visit(row.run, row.summary.phase == Phase::Ended));
-    }
 }
 
 struct Archive<'o> {

@@ -4,9 +4,10 @@ use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::Severity;
 use runbook_core::plan::SecretSource;
 
-use super::{Chart, Patient, count, named};
+use super::{Chart, Patient, named};
 use crate::catalogue::Catalogue;
 use crate::secret::SecretStore;
+use crate::words::count;
 
 pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
     let catalogue = match Catalogue::open(&patient.catalogue) {

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 use runbook_core::{RunId, limits};
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
-use super::{Chart, Patient, bytes, count, named};
-use crate::access::Access;
+use super::{Chart, Patient, named};
+use crate::access::{Access, Seals};
 use crate::database::{Commits, Look, Looked};
 use crate::dispatch;
 use crate::intake::Intake;
-use crate::journal::{DecisionFilter, Journal, JournalError, Phase, RunFilter, Store};
+use crate::journal::{DecisionFilter, Journal, JournalError, Phase, RunFilter, Store, every_run};
 use crate::log::Logs;
 use crate::verify::{Evidence, verify_run};
+use crate::words::{bytes, count};
 
 pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
     let state = &patient.state;
@@ -181,16 +182,11 @@ fn runs(patient: &Patient<'_>, chart: &mut Chart) -> Result<(), JournalError> {
     let mut left: Vec<RunId> = Vec::new();
     let mut driven = 0;
     for phase in [Phase::Running, Phase::Cancelling] {
-        let mut filter = RunFilter { phase: Some(phase), limit: limits::RECORDS_PAGE, ..RunFilter::default() };
-        loop {
-            let page = store.runs(&filter)?;
-            let Some(last) = page.last() else { break };
-            filter.before = Some(last.run.clone());
-            for row in page {
-                match row.is_held(now) {
-                    true => driven += 1,
-                    false => left.push(row.run),
-                }
+        for row in every_run(&store, RunFilter { phase: Some(phase), ..RunFilter::default() }) {
+            let row = row?;
+            match row.is_held(now) {
+                true => driven += 1,
+                false => left.push(row.run),
             }
         }
     }
@@ -252,20 +248,16 @@ fn records(patient: &Patient<'_>, store: &Store, chart: &mut Chart) -> Result<()
         return Ok(());
     };
     let access = Access::open(&patient.state, Commits::OnTheSpot)?;
-    let evidence = Evidence { logs: Some(&logs), audit: Some(&access), ..Evidence::default() };
-    let mut filter = RunFilter { limit: limits::RECORDS_PAGE, ..RunFilter::default() };
+    let seals = Seals::of(&access);
+    let evidence = Evidence { logs: Some(&logs), seals: Some(&seals), ..Evidence::default() };
     let (mut whole, mut broken) = (0, Vec::new());
-    loop {
-        let page = store.runs(&filter)?;
-        let Some(last) = page.last() else { break };
-        filter.before = Some(last.run.clone());
-        for row in page {
-            match verify_run(store, &row.run, &evidence) {
-                Ok(found) if found.is_sound() => whole += 1,
-                Ok(_) => broken.push(row.run),
-                Err(error) if error.is_of_one_run() => broken.push(row.run),
-                Err(error) => return Err(error),
-            }
+    for row in every_run(store, RunFilter::default()) {
+        let row = row?;
+        match verify_run(store, &row.run, &evidence) {
+            Ok(found) if found.is_sound() => whole += 1,
+            Ok(_) => broken.push(row.run),
+            Err(error) if error.is_of_one_run() => broken.push(row.run),
+            Err(error) => return Err(error),
         }
     }
     match broken.first() {
@@ -307,22 +299,17 @@ fn arrived(state: &Path, chart: &mut Chart) -> Result<(), JournalError> {
 
 fn audit(patient: &Patient<'_>, chart: &mut Chart) -> Result<(), JournalError> {
     let access = Access::open(&patient.state, Commits::OnTheSpot)?;
-    let (mut before, mut entries) = (None, 0);
-    loop {
-        let page = access.audited(before, limits::AUDIT_PAGE)?;
-        if let Some(number) = page.broken_at {
-            chart.fail(
-                "audit",
-                format!("entry {number} of the audit log does not follow from the one before it: the log was changed"),
-                "keep a copy of the state folder, and compare it with a backup: `runbook audit`",
-            );
-            return Ok(());
-        }
-        entries += page.entries.len() as u64;
-        before = page.entries.last().map(|entry| entry.number);
-        if before.is_none() || !patient.thorough {
-            break;
-        }
+    let (entries, broken_at) = match patient.thorough {
+        true => access.through().map(|through| (through.entries, through.broken_at)),
+        false => access.audited(None, limits::AUDIT_PAGE).map(|page| (page.entries.len() as u64, page.broken_at)),
+    }?;
+    if let Some(number) = broken_at {
+        chart.fail(
+            "audit",
+            format!("entry {number} of the audit log does not follow from the one before it: the log was changed"),
+            "keep a copy of the state folder, and compare it with a backup: `runbook audit`",
+        );
+        return Ok(());
     }
     let part = if patient.thorough { "" } else { "the last " };
     chart.ok("audit", format!("{part}{} of the audit log follow one from another", count(entries, "entry", "entries")));

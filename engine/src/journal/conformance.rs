@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::run::decision::Purpose;
-use runbook_core::run::event::{Event, Fact, Identity, Means, OutcomeKind, Part, RunStarted};
+use runbook_core::run::event::{Event, Fact, Identity, Means, Outcome, OutcomeKind, Part, RunStarted};
 use runbook_core::{DecisionId, Digest, Map, RunId};
 
 use super::*;
@@ -397,7 +397,23 @@ fn what_has_grown_is_told(journal: &dyn Journal) {
         let expect = expect.into_iter().map(id).collect();
         assert_eq!(journal.changed(after, limit).unwrap(), (expect, place), "behind {after}, {limit}");
     }
+    assert_eq!(journal.ended(0, 10).unwrap(), (vec![], 6));
+    let end = |lease: &Lease| {
+        let row = journal.run(&lease.run).unwrap();
+        let outcome = Outcome { kind: OutcomeKind::Succeeded, message: String::new(), step: None };
+        let event = Event { run: row.run, seq: row.seq + 1, at: at(60), fact: Fact::RunFinished { outcome } };
+        journal.append(adding(lease, vec![Record::encode(&event, &row.head).unwrap()])).wait().unwrap();
+    };
+    // One that is taken back ends twice.
+    end(&leases[0]);
+    end(&leases[1]);
+    journal.append(next(journal, &leases[0], 1)).wait().unwrap();
+    end(&leases[0]);
+    for (after, limit, expect, place) in [(0, 20, vec![(1, 3), (2, 5), (1, 5)], 10), (7, 2, vec![(2, 5)], 9), (10, 5, vec![], 10)] {
+        let expect = expect.into_iter().map(|(run, seq)| (id(run), seq)).collect();
+        assert_eq!(journal.ended(after, limit).unwrap(), (expect, place), "behind {after}, {limit}");
+    }
     // What adds nothing to a record changes nothing.
     journal.release(&leases[0]).wait().unwrap();
-    assert_eq!(journal.place().unwrap(), 6);
+    assert_eq!(journal.place().unwrap(), 10);
 }

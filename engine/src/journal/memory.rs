@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use runbook_core::{Digest, ProcedureName, RunId};
+use runbook_core::{Digest, Fact, ProcedureName, RunId};
 
 use super::{
     Ahead, AheadId, Anchor, Append, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
@@ -27,7 +27,7 @@ struct State {
     locks: BTreeMap<String, RunId>,
     anchors: Vec<Anchor>,
     /// Whose record grew, a run for each record.
-    grown: Vec<RunId>,
+    grown: Vec<(RunId, u64)>,
 }
 
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl State {
         };
         entry.check(&run, &new.records)?;
         entry.records = new.records;
-        self.grown.extend(entry.records.iter().map(|record| record.run.clone()));
+        self.grown.extend(entry.records.iter().map(|record| (record.run.clone(), record.seq)));
         self.plans.insert(new.plan.to_string(), new.plan_text);
         self.runs.insert(run.clone(), entry);
         Ok(Lease { run, epoch: 1, owner: new.owner, until: new.until })
@@ -119,7 +119,7 @@ impl State {
             self.locks.retain(|_, holder| *holder != run);
         }
         let entry = self.entry(&run)?;
-        let added = append.records.len();
+        let added = append.records.iter().map(|record| record.seq).collect::<Vec<_>>();
         entry.records.extend(append.records);
         if let Some(summary) = append.summary {
             entry.summary = summary;
@@ -127,8 +127,15 @@ impl State {
         if let Some(open) = append.open {
             entry.open = open;
         }
-        self.grown.extend(std::iter::repeat_n(run, added));
+        self.grown.extend(added.into_iter().map(|seq| (run.clone(), seq)));
         Ok(())
+    }
+
+    /// At most `limit` records behind place `after`, and the place of the last of them.
+    fn grown_behind(&self, after: u64, limit: usize) -> (&[(RunId, u64)], u64) {
+        let from = usize::try_from(after).unwrap_or(usize::MAX).min(self.grown.len());
+        let new = self.grown.get(from..from.saturating_add(limit).min(self.grown.len())).unwrap_or_default();
+        (new, after.max((from + new.len()) as u64))
     }
 }
 
@@ -311,11 +318,19 @@ impl Journal for MemoryJournal {
 
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
         let state = self.state();
-        let from = usize::try_from(after).unwrap_or(usize::MAX).min(state.grown.len());
-        let new: Vec<&RunId> = state.grown.iter().skip(from).take(limit).collect();
-        let place = after.max((from + new.len()) as u64);
-        let runs: std::collections::BTreeSet<&RunId> = new.into_iter().collect();
+        let (new, place) = state.grown_behind(after, limit);
+        let runs: std::collections::BTreeSet<&RunId> = new.iter().map(|(run, _)| run).collect();
         Ok((runs.into_iter().cloned().collect(), place))
+    }
+
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError> {
+        let state = self.state();
+        let (new, place) = state.grown_behind(after, limit);
+        let is_end = |(run, seq): &&(RunId, u64)| {
+            let records = state.runs.get(run).map(|entry| &entry.records);
+            records.is_some_and(|records| records.iter().any(|record| record.seq == *seq && record.kind == Fact::RUN_FINISHED))
+        };
+        Ok((new.iter().filter(is_end).cloned().collect(), place))
     }
 
     fn place(&self) -> Result<u64, JournalError> {

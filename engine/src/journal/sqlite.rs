@@ -149,11 +149,11 @@ impl Journal for Store {
     }
 
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
-        self.database.read(|c| read::changed(c, after, limit, |_| true))
+        self.database.read(|c| read::changed(c, after, limit))
     }
 
-    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
-        self.database.read(|c| read::changed(c, after, limit, |kind| kind == "run_finished"))
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError> {
+        self.database.read(|c| read::ended(c, after, limit))
     }
 
     fn place(&self) -> Result<u64, JournalError> {

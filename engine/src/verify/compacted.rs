@@ -74,10 +74,14 @@ pub(super) fn verify(
         if pruned.seal.as_ref() != Some(&seal) {
             found.faults.push(Fault::Seal { why: "what is left of it is not what was left when it was compacted" });
         }
-        match evidence.audit.map(|audit| audit.sealed(run)).transpose()? {
-            Some(told) if told.as_ref() == Some(&seal) => {}
-            Some(_) => found.faults.push(Fault::Seal { why: "the audit log does not tell of this compaction" }),
-            None => found.faults.push(Fault::Seal { why: "there is no audit log, which would tell of this compaction" }),
+        let told = match evidence.seals {
+            Some(seals) => seals.seal(run)?,
+            None => Err("there is no audit log, which would tell of this compaction"),
+        };
+        match told {
+            Ok(told) if *told == seal => {}
+            Ok(_) => found.faults.push(Fault::Seal { why: "the audit log tells of another compaction" }),
+            Err(why) => found.faults.push(Fault::Seal { why }),
         }
     }
     let heads = evidence.heads.iter().map(|head| (head, None, "an anchor from outside".to_owned()));

@@ -449,6 +449,10 @@ impl Journal for Handle {
         self.disk.memory().changed(after, limit)
     }
 
+    fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError> {
+        self.disk.memory().ended(after, limit)
+    }
+
     fn place(&self) -> Result<u64, JournalError> {
         self.disk.memory().place()
     }

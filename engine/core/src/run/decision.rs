@@ -108,6 +108,17 @@ pub struct Upcoming {
     pub undo: Undo,
 }
 
+/// Whether what would run now is what was shown.
+fn still_shown(shown: &[Upcoming], mut now: Vec<Upcoming>) -> bool {
+    // A record of before showed of an undo the titles, which do not change.
+    for (shown, now) in shown.iter().zip(&mut now).filter(|(shown, _)| matches!(shown.undo, Undo::Steps(_))) {
+        if matches!(now.undo, Undo::Does(_)) {
+            now.undo = shown.undo.clone();
+        }
+    }
+    now == shown
+}
+
 /// What takes a step back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -321,7 +332,7 @@ impl Run {
         }
         let now = self.request(decision.path.as_ref(), &decision.purpose, decision.requested_at);
         if let Some(Fact::DecisionRequested { request, .. }) = now
-            && request.next != decision.request.next
+            && !still_shown(&decision.request.next, request.next)
         {
             let reason = "what is about to run is no longer what was shown".to_owned();
             return Ok(Verdict::Record(Fact::DecisionVoided { decision: id, reason }));

@@ -1,6 +1,6 @@
 //! Approvals: quorum, rejection, expiry, escalation, change of what was shown.
 
-use runbook_core::run::decision::{Choice, Purpose, Standing, Verdict};
+use runbook_core::run::decision::{Choice, Purpose, Standing, Undo, Verdict};
 use runbook_core::run::event::{OutcomeKind::*, Part, StepOutcome, Vote};
 use runbook_core::run::task::Task;
 use runbook_core::run::{Command, Refusal};
@@ -33,6 +33,31 @@ fn a_quorum_of_two_needs_two_people() {
     rig.vote("bob", Choice::Approve);
     rig.go(|_, _, _| ok());
     assert_eq!((rig.attempts.join(" ").as_str(), rig.outcome()), ("a", Succeeded));
+}
+
+/// Versions before showed of an undo its titles alone: what they asked is still to be decided, and what else they showed compared.
+#[test]
+fn a_question_of_before_is_still_the_one_that_was_asked() {
+    let steps = "steps: [{id: go, approve: {question: Really?}}, {id: a, exec: [a], undo: {exec: [back, a]}}]\n";
+    let plan = plan(&procedure(steps));
+    let mut now = Rig::new(plan.clone());
+    now.go(|_, _, _| ok());
+    for (title, counts) in [(None, true), (Some("another"), false)] {
+        let mut before = Rig::new(plan.clone());
+        for mut fact in now.events.iter().skip(1).map(|event| event.fact.clone()) {
+            if let Fact::DecisionRequested { request, .. } = &mut fact {
+                let next = &mut request.next[0];
+                assert!(matches!(next.undo, Undo::Does(_)));
+                next.undo = Undo::Steps(vec!["back a".to_owned()]);
+                next.title = title.map_or_else(|| next.title.clone(), str::to_owned);
+                request.digest = request.compute_digest().unwrap();
+            }
+            before.record(fact);
+        }
+        let (id, vote) = before.vote_of("anna", Choice::Approve);
+        let verdict = before.run.check_vote(id, &vote);
+        assert_eq!(matches!(verdict, Ok(Verdict::Record(Fact::Decided { .. }))), counts, "{verdict:?}");
+    }
 }
 
 #[test]

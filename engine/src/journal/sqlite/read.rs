@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use runbook_core::{DecisionId, Digest, ProcedureName, RunId};
+use runbook_core::{DecisionId, Digest, Fact, ProcedureName, RunId};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -210,18 +210,36 @@ pub(super) fn lock_holder(c: &Connection, lock: &str) -> Found<Option<RunId>> {
     Ok(run.map(|run| parse(&run)).transpose()?)
 }
 
+struct Added {
+    place: u64,
+    run: String,
+    seq: u64,
+    kind: String,
+}
+
 /// Records are only ever added, one transaction after the other: their rows count up in the order of commits.
-/// Runs of which records of these kinds were added.
-pub(super) fn changed(c: &Connection, after: u64, limit: usize, counts: impl Fn(&str) -> bool) -> Found<(Vec<RunId>, u64)> {
+fn added(c: &Connection, after: u64, limit: usize) -> Found<(Vec<Added>, u64)> {
     let Ok(from) = i64::try_from(after) else { return Ok((Vec::new(), after)) };
-    let sql = "SELECT rowid, run, kind FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let row = |row: &Row<'_>| Ok((count(row.get(0)?)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
+    let sql = "SELECT rowid, run, seq, kind FROM events WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    let row =
+        |row: &Row<'_>| Ok(Added { place: count(row.get(0)?)?, run: row.get(1)?, seq: count(row.get(2)?)?, kind: row.get(3)? });
     let rows = all(c, sql, &[from.into(), (limit as i64).into()], row)?;
-    let place = rows.last().map_or(after, |(place, ..)| *place);
-    let mut runs: Vec<String> = rows.into_iter().filter(|(.., kind)| counts(kind)).map(|(_, run, _)| run).collect();
+    let place = rows.last().map_or(after, |last| last.place);
+    Ok((rows, place))
+}
+
+pub(super) fn changed(c: &Connection, after: u64, limit: usize) -> Found<(Vec<RunId>, u64)> {
+    let (rows, place) = added(c, after, limit)?;
+    let mut runs: Vec<String> = rows.into_iter().map(|row| row.run).collect();
     runs.sort_unstable();
     runs.dedup();
     Ok((runs.iter().map(|run| parse(run)).collect::<Result<_, _>>()?, place))
+}
+
+pub(super) fn ended(c: &Connection, after: u64, limit: usize) -> Found<(Vec<(RunId, u64)>, u64)> {
+    let (rows, place) = added(c, after, limit)?;
+    let ends = rows.iter().filter(|row| row.kind == Fact::RUN_FINISHED);
+    Ok((ends.map(|row| Ok((parse(&row.run)?, row.seq))).collect::<Found<_>>()?, place))
 }
 
 pub(super) fn place(c: &Connection) -> Found<u64> {

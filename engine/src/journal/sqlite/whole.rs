@@ -59,7 +59,7 @@ impl Store {
                 return Ok(false);
             }
             let before = pruned(c, &row.run)?.unwrap_or_default();
-            mark(c, &row.run, &Pruned { logs_at: before.logs_at.or(Some(now)), ..before })?;
+            mark(c, &row.run, &Pruned { logs_at: before.logs_at.max(Some(now)), ..before })?;
             Ok(true)
         })
     }
