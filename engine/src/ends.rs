@@ -20,13 +20,15 @@ pub struct Ends {
     is_wanted: bool,
     /// Up to where the journal was looked through; `None` before the first look.
     place: Option<u64>,
+    /// How far of that is written down: behind it nothing has ended.
+    written: u64,
     /// What the journal was like at the last look.
     version: Option<u64>,
 }
 
 impl Ends {
     pub fn of(is_wanted: bool, intake: Arc<Intake>, journal: SharedJournal, clock: Arc<dyn Clock>) -> Ends {
-        Ends { intake, journal, clock, is_wanted, place: None, version: None }
+        Ends { intake, journal, clock, is_wanted, place: None, written: 0, version: None }
     }
 
     /// Writes down what has ended since the last look, of this process or of one before it. Gives how many events are new.
@@ -54,6 +56,9 @@ impl Ends {
                 }
             },
         };
+        if self.place.is_none() {
+            self.written = place;
+        }
         let mut new = 0;
         loop {
             // A note on a run that ended long ago is no end.
@@ -65,8 +70,12 @@ impl Ends {
             for (run, seq) in ends {
                 arrivals.extend(self.end(&run, seq)?);
             }
-            let accepted = self.intake.arrive_at(SOURCE.to_owned(), next, arrivals).await?;
-            new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
+            // What has only grown is looked through once more, should this process end: that costs less than to write each time.
+            if !arrivals.is_empty() || next - self.written >= limits::ENDS_UNWRITTEN {
+                let accepted = self.intake.arrive_at(SOURCE.to_owned(), next, arrivals).await?;
+                new += accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
+                self.written = next;
+            }
             place = next;
             self.place = Some(place);
         }

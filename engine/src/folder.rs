@@ -7,7 +7,7 @@
 //! met in the middle.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use crate::beneath::read_bounded;
 use crate::clock::Clock;
 use crate::event::{Request, read_given};
 use crate::intake::{Intake, Parcel, Taken};
-use crate::journal::JournalError;
+use crate::journal::{JournalError, Receipt};
 
 /// Where files are while they are written down, and where those go that are no events.
 const TAKEN: &str = ".taken";
@@ -46,6 +46,21 @@ struct Watched {
     path: PathBuf,
     /// Files that are not taken yet, as they were seen, and since when by what has passed.
     seen: BTreeMap<String, (Stamp, Duration)>,
+    /// Files that could not be taken or put aside: why, and when that was tried.
+    left: BTreeMap<CString, (String, Duration)>,
+}
+
+/// What one look found in a folder of ours or of others.
+struct Found {
+    meant: Vec<String>,
+    /// Names that are no text.
+    nameless: Vec<CString>,
+}
+
+/// A file of which is asked that it be written down.
+struct Begun {
+    name: String,
+    taken: Receipt<Taken>,
 }
 
 /// What tells a file from another one, and from itself before it was changed.
@@ -69,6 +84,8 @@ pub enum Dropped {
     Taken { source: String, file: String, new: u64, again: u64 },
     /// It lies in `.refused`.
     Refused { source: String, file: String, why: String },
+    /// It stays where it is, as `others` do, and keeps no other file from being taken: the system refuses to move, read or remove it.
+    Left { source: String, file: String, why: String, others: usize },
     /// Nothing can be taken from there.
     Closed { source: String, why: String },
 }
@@ -84,7 +101,7 @@ impl Folders {
         let watched = sources.into_iter().filter_map(|(source, declared)| {
             let SourceKind::Folder(folder) = &declared.kind else { return None };
             let path = root.join(&folder.path);
-            Some(Watched { source: source.clone(), folder: folder.clone(), path, seen: BTreeMap::new() })
+            Some(Watched { source: source.clone(), folder: folder.clone(), path, seen: BTreeMap::new(), left: BTreeMap::new() })
         });
         Folders { watched: watched.collect(), intake, clock }
     }
@@ -93,7 +110,7 @@ impl Folders {
         self.watched.is_empty()
     }
 
-    /// Takes what lies there and has not changed for its time. Blocks on the disk.
+    /// Takes what lies there and has not changed for its time, at most [`limits::FOLDER_TAKEN`] files of each folder. Blocks on the disk.
     pub fn look(&mut self) -> Result<Vec<Dropped>, JournalError> {
         let mut all = Vec::new();
         for watched in &mut self.watched {
@@ -131,83 +148,136 @@ impl Watched {
             return Err(Trouble::Folder(why));
         }
         let taken = beneath(&folder, TAKEN).map_err(failed)?;
+        let (now, passed) = (clock.now(), clock.passed());
+        // What could not be done is tried again now and then, and counts for nothing until then.
+        let mut left = std::mem::take(&mut self.left);
+        left.retain(|_, (_, tried)| passed.saturating_sub(*tried) < limits::FOLDER_RETRY);
+        self.left = left;
+        let mut begun = Vec::new();
         // What an earlier process did not come to the end of comes first: a name is free again then.
-        let now = clock.now();
-        let suffix = self.folder.suffix.clone();
-        let is_meant = |name: &[u8]| !name.starts_with(b".") && name.ends_with(suffix.as_bytes());
-        // Another source may take other names from there.
-        for name in names(&taken, is_meant).map_err(failed)?.0 {
-            self.take(&folder, &taken, &name, intake, now, all)?;
+        for name in self.names(&taken, |_| false).map_err(failed)?.meant {
+            self.begin(&folder, &taken, name, intake, (now, passed), (&mut begun, all));
         }
-        let (meant, nameless) = names(&folder, is_meant).map_err(failed)?;
+        let Found { meant, nameless } = self.names(&folder, |name| stays(&folder, name)).map_err(failed)?;
         for name in nameless {
             let shown = name.to_string_lossy().escape_debug().to_string();
-            self.refuse(&folder, &folder, name.as_c_str(), &shown, "its name is no text (UTF-8)".to_owned(), all)
-                .map_err(failed)?;
+            let why = "its name is no text (UTF-8)".to_owned();
+            if let Err(error) = self.refuse(&folder, &folder, name.as_c_str(), &shown, why, all) {
+                self.leave(name.as_bytes(), error, passed);
+            }
         }
         let mut still = BTreeMap::new();
         for name in meant {
             let Ok(found) = statat(&folder, &*name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             match FileType::from_raw_mode(found.st_mode) {
-                FileType::Directory => continue,
-                // A name more is one that its writer is about to take away.
-                FileType::RegularFile if found.st_nlink > 1 => continue,
                 FileType::RegularFile => {}
+                FileType::Directory => continue,
                 _ => {
                     let why = "it is a link, a pipe or a device, and no file".to_owned();
-                    self.refuse(&folder, &folder, &*name, &name, why, all).map_err(failed)?;
+                    if let Err(error) = self.refuse(&folder, &folder, &*name, &name, why, all) {
+                        self.leave(name.as_bytes(), error, passed);
+                    }
                     continue;
                 }
             }
-            let (stamp, passed) = (Stamp::of(&found), clock.passed());
+            let stamp = Stamp::of(&found);
             let since = match self.seen.get(&name) {
                 Some((seen, since)) if *seen == stamp => *since,
                 _ => passed,
             };
-            if passed.saturating_sub(since) < self.folder.settled {
+            if passed.saturating_sub(since) < self.folder.settled || begun.len() >= limits::FOLDER_TAKEN {
                 still.insert(name, (stamp, since));
                 continue;
             }
             match renameat_with(&folder, &*name, &taken, &*name, RenameFlags::NOREPLACE) {
-                Ok(()) => self.take(&folder, &taken, &name, intake, now, all)?,
+                Ok(()) => self.begin(&folder, &taken, name, intake, (now, passed), (&mut begun, all)),
                 // Somebody was faster; or another one of its name could not be written down yet.
                 Err(Errno::NOENT | Errno::EXIST) => {}
-                Err(error) => return Err(failed(error)),
+                Err(error) => self.leave(name.as_bytes(), error, passed),
             }
         }
         self.seen = still;
+        // All that was asked for is one commit.
+        for begun in begun {
+            self.end(&taken, begun, passed, all)?;
+        }
+        if let Some((file, (why, _))) = self.left.first_key_value() {
+            let (source, file) = (self.source.clone(), file.to_string_lossy().escape_debug().to_string());
+            all.push(Dropped::Left { source, file, why: why.clone(), others: self.left.len() - 1 });
+        }
         Ok(())
     }
 
-    /// Writes a file that was taken down, then removes it.
-    fn take(
-        &self,
+    /// Remembers that nothing could be done about one file.
+    fn leave(&mut self, name: impl AsRef<[u8]>, error: Errno, passed: Duration) {
+        if let Ok(name) = CString::new(name.as_ref()) {
+            self.left.insert(name, (error.to_string(), passed));
+        }
+    }
+
+    /// Files in a folder that are meant and may be taken, at most so many, in their order; and what nobody may have laid there.
+    fn names(&self, folder: &OwnedFd, stays: impl Fn(&CStr) -> bool) -> Result<Found, Errno> {
+        let mut found = Found { meant: Vec::new(), nameless: Vec::new() };
+        for entry in rustix::fs::Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let bytes = name.to_bytes();
+            // Another source may take names that do not end so.
+            let is_meant = !bytes.starts_with(b".") && bytes.ends_with(self.folder.suffix.as_bytes());
+            if !is_meant || self.left.contains_key(name) || stays(name) {
+                continue;
+            }
+            match name.to_str() {
+                Ok(name) => found.meant.push(name.to_owned()),
+                Err(_) => found.nameless.push(name.to_owned()),
+            }
+            if found.meant.len() + found.nameless.len() >= limits::FOLDER_FILES {
+                break;
+            }
+        }
+        found.meant.sort();
+        Ok(found)
+    }
+
+    /// Has a file that was moved away written down.
+    fn begin(
+        &mut self,
         folder: &OwnedFd,
         taken: &OwnedFd,
-        name: &str,
+        name: String,
         intake: &Intake,
-        received: Timestamp,
-        all: &mut Vec<Dropped>,
-    ) -> Result<(), Trouble> {
-        let failed = |error: Errno| Trouble::Folder(format!("{}: {error}", self.path.display()));
-        let events = match self.read(taken, name) {
-            Ok(events) => events,
-            Err(Unread::Gone) => return Ok(()),
-            Err(Unread::Refused(why)) => return self.refuse(folder, taken, name, name, why, all).map_err(failed),
-            Err(Unread::Disk(error)) => return Err(failed(error)),
+        (received, passed): (Timestamp, Duration),
+        (begun, all): (&mut Vec<Begun>, &mut Vec<Dropped>),
+    ) {
+        let refused = match self.read(taken, &name) {
+            Ok(events) => {
+                let parcel = Parcel { source: self.source.clone(), events, received, replay: None };
+                begun.push(Begun { taken: intake.take(parcel), name });
+                return;
+            }
+            Err(Unread::Gone) => return,
+            Err(Unread::Refused(why)) => self.refuse(folder, taken, &*name, &name, why, all),
+            Err(Unread::Disk(error)) => Err(error),
         };
-        let parcel = Parcel { source: self.source.clone(), events, received, replay: None };
-        let accepted = match intake.take(parcel).wait()? {
+        if let Err(error) = refused {
+            self.leave(name.as_bytes(), error, passed);
+        }
+    }
+
+    /// Removes a file once it is written down.
+    fn end(&mut self, taken: &OwnedFd, begun: Begun, passed: Duration, all: &mut Vec<Dropped>) -> Result<(), JournalError> {
+        let Begun { name, taken: written } = begun;
+        let accepted = match written.wait()? {
             Taken::Events(accepted) => accepted,
             Taken::Before(_) => Vec::new(),
         };
-        match unlinkat(taken, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(failed(error)),
-        }
         let new = accepted.iter().filter(|accepted| matches!(accepted, crate::intake::Accepted::New(_))).count() as u64;
         let again = accepted.len() as u64 - new;
-        all.push(Dropped::Taken { source: self.source.clone(), file: name.to_owned(), new, again });
+        match unlinkat(taken, &*name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => self.leave(name.as_bytes(), error, passed),
+        }
+        all.push(Dropped::Taken { source: self.source.clone(), file: name, new, again });
         Ok(())
     }
 
@@ -300,25 +370,17 @@ fn beneath(folder: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Names in a folder that are meant, at most so many, in their order; and those that are no text.
-fn names(folder: &OwnedFd, is_meant: impl Fn(&[u8]) -> bool) -> Result<(Vec<String>, Vec<CString>), Errno> {
-    let (mut meant, mut nameless) = (Vec::new(), Vec::new());
-    for entry in rustix::fs::Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") || !is_meant(name.to_bytes()) {
-            continue;
-        }
-        match name.to_str() {
-            Ok(name) => meant.push(name.to_owned()),
-            Err(_) => nameless.push(name.to_owned()),
-        }
-        if meant.len() + nameless.len() >= limits::FOLDER_FILES {
-            break;
-        }
+/// Folders are nobody's event, and a name more is one that its writer is about to take away.
+fn stays(folder: &OwnedFd, name: &CStr) -> bool {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => true,
+            FileType::RegularFile => found.st_nlink > 1,
+            _ => false,
+        },
+        // It has gone.
+        Err(_) => true,
     }
-    meant.sort();
-    Ok((meant, nameless))
 }
 
 #[cfg(test)]

@@ -147,18 +147,28 @@ pub const ACCUMULATED_EVENTS: u32 = 10_000;
 pub const DEFERRED_EVENTS: usize = 10_000;
 /// Events that wait for a decision before senders are told to keep theirs: they are on the disk, and some minutes of work.
 pub const UNJUDGED_EVENTS: u64 = 1_000_000;
+/// How long a server that has just judged events lets others come before it judges them.
+pub const DISPATCH_PAUSE: Duration = Duration::from_millis(10);
 /// How often a server looks for events that other processes wrote down, and tries again what failed.
 pub const DISPATCH_LOOK: Duration = Duration::from_millis(250);
 pub const DISPATCH_RETRY: Duration = Duration::from_secs(1);
 /// Deliveries that a server takes at once, and what their bodies may hold together: eight of the largest.
 pub const DELIVERIES_UNDER_WAY: usize = 1_024;
 pub const DELIVERIES_BYTES: usize = 32 * 1024 * 1024;
+/// Files and connections that a server has open at once, where the system allows so many.
+pub const DESCRIPTORS: u64 = 65_536;
 /// Connections that a server holds at once.
 pub const CONNECTIONS: usize = 2_048;
 /// How long the head of a request may take, its bytes, and how long its body.
 pub const REQUEST_HEAD_TIME: Duration = Duration::from_secs(10);
 pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
 pub const REQUEST_BODY_TIME: Duration = Duration::from_secs(30);
+/// Where as many deliveries come in as may, one whose body has been coming for so long makes room: an honest one is there in far less.
+pub const BODY_GRACE: Duration = Duration::from_secs(2);
+/// How long whoever waits for such room waits at most.
+pub const ROOM_WAIT: Duration = Duration::from_millis(500);
+/// How long the other end of a connection may take nothing of what it asked for.
+pub const STALLED: Duration = Duration::from_secs(30);
 /// How long a server waits before it accepts again where the system gave it no connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long requests that have begun are answered once a server stops.
@@ -367,6 +377,8 @@ pub const SECRET_PATH_BYTES: usize = 12;
 
 /// Changes of the journal that share one commit. More would only make the first of them wait longer.
 pub const COMMIT_GROUP: usize = 256;
+/// How long a commit waits at most for those that share its sync; it never waits longer than half of what the last sync took.
+pub const COMMIT_WAIT: Duration = Duration::from_millis(2);
 /// Pages (4 KiB) of the journal's write-ahead log before they are copied into the database between two commits: seldom
 /// enough that its two syncs do not count among those of the steps.
 pub const LOG_PAGES: i32 = 4_096;
@@ -473,11 +485,16 @@ pub const DOCTOR_NAMED: usize = 10;
 pub const MANIFEST_BYTES: u64 = 512 * 1024 * 1024;
 /// Runs that follow one another, each started by the end of the one before: two playbooks that start each other stop here.
 pub const RUN_CHAIN: u64 = 8;
+/// Records in which no run ended, after which it is written down that they were looked through for ends.
+pub const ENDS_UNWRITTEN: u64 = 10_000;
 /// How long a file has to stay as it is before it is taken as an event, where the workspace says nothing.
 pub const FOLDER_SETTLED: Duration = Duration::from_secs(2);
 /// How often a folder is looked at for files.
 pub const FOLDER_LOOK: Duration = Duration::from_millis(500);
-/// Files of a folder that are taken in one look.
+/// Files of a folder that are looked at in one look, and those that are taken: what they hold is decided upon before the next ones.
 pub const FOLDER_FILES: usize = 1_000;
+pub const FOLDER_TAKEN: usize = 50;
+/// When a file that the system refused to move, read or remove is tried again.
+pub const FOLDER_RETRY: Duration = Duration::from_secs(5);
 /// Files of one name that are put aside.
 pub const REFUSED_NAMES: usize = 1_000;

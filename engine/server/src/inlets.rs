@@ -37,9 +37,15 @@ impl Inlets {
         self.ticker.look().await?;
         let ended = self.ends.look().await?;
         app.metrics.events(ends::SOURCE, "new", ended as u64);
-        if self.looked.is_none_or(|at| at.elapsed() >= limits::FOLDER_LOOK) {
+        // Where too many events wait for a decision, files wait where they are, as senders do.
+        if self.looked.is_none_or(|at| at.elapsed() >= limits::FOLDER_LOOK) && app.health.is_ready() {
             self.looked = Some(Instant::now());
             let dropped = tokio::task::block_in_place(|| self.folders.look())?;
+            let taken = dropped.iter().filter(|dropped| matches!(dropped, Dropped::Taken { .. })).count();
+            if taken >= limits::FOLDER_TAKEN {
+                // There may be more, once these are decided upon.
+                self.looked = None;
+            }
             self.tell(app, dropped);
         }
         Ok(())
@@ -58,6 +64,10 @@ impl Inlets {
                 Dropped::Refused { source, file, why } => {
                     app.metrics.delivery(&source, "refused");
                     tracing::warn!(source, file, why, "a file is no event, and lies in `.refused`");
+                }
+                Dropped::Left { source, file, why, others } => {
+                    let others = if others == 0 { String::new() } else { format!(" ({others} more stay too)") };
+                    closed.push(format!("`{file}` of `{source}` stays where it is: {why}{others}"));
                 }
                 Dropped::Closed { source, why } => closed.push(format!("from `{source}` nothing is taken: {why}")),
             }

@@ -236,3 +236,38 @@ fn a_file_of_several_events_is_read_as_the_workspace_says() {
     let expected = [("1", "a.json"), ("2", "a.json"), ("3", "b.json")];
     assert_eq!(told, expected.map(|(id, kind)| (id.to_owned(), kind.to_owned())));
 }
+
+#[test]
+fn what_cannot_be_moved_keeps_no_other_file_from_being_taken() {
+    let mut scene = Scene::new();
+    let drops = scene.root.join("drops");
+    // What lies there in its place keeps anything from being put aside.
+    fs::write(drops.join(REFUSED), "").unwrap();
+    for (name, text) in [("a.json", "{}"), ("bad.json", "{"), ("worse.json", "["), ("z.json", "{}")] {
+        scene.drop_file(name, text);
+    }
+    let left = Dropped::Left { source: "drops".into(), file: "bad.json".into(), why: Errno::NOTDIR.to_string(), others: 1 };
+    assert_eq!(scene.look(), [taken("a.json", 1, 0), taken("z.json", 1, 0), left.clone()]);
+    assert_eq!(scene.names(TAKEN), ["bad.json", "worse.json"]);
+    scene.drop_file("b.json", "{}");
+    assert_eq!(scene.look(), [left.clone(), taken("b.json", 1, 0), left], "it is told as long as it is so");
+    fs::remove_file(drops.join(REFUSED)).unwrap();
+    scene.clock.advance(limits::FOLDER_RETRY);
+    assert!(scene.look().iter().all(|dropped| matches!(dropped, Dropped::Refused { .. })));
+    assert_eq!((scene.names(TAKEN), scene.names(REFUSED)), (vec![], vec!["bad.json".to_owned(), "worse.json".to_owned()]));
+}
+
+#[test]
+fn what_may_not_be_taken_hides_nothing_and_many_files_are_taken_a_part_at_a_time() {
+    let mut scene = Scene::new();
+    let drops = scene.root.join("drops");
+    for number in 0..=limits::FOLDER_FILES {
+        fs::create_dir(drops.join(format!("{number}.json"))).unwrap();
+    }
+    for number in 0..limits::FOLDER_TAKEN + 1 {
+        scene.drop_file(&format!("file-{number}.json"), "{}");
+    }
+    assert_eq!(scene.look().len(), limits::FOLDER_TAKEN);
+    assert_eq!(scene.folders.look().unwrap().len(), 1, "the rest has settled too");
+    assert_eq!(scene.events().len(), limits::FOLDER_TAKEN + 1);
+}
