@@ -127,7 +127,16 @@ impl Database {
         T: Send + 'static,
         C: FnOnce(&Connection) -> Result<T, ChangeError> + Send + 'static,
     {
-        self.writer.submit(durability, change)
+        self.writer.submit(durability, false, change)
+    }
+
+    /// The same for a change that only writes, and that nothing but the disk refuses: where it fails, all of its commit does.
+    pub fn submit_sure<T, C>(&self, durability: Durability, change: C) -> Receipt<T>
+    where
+        T: Send + 'static,
+        C: FnOnce(&Connection) -> Result<T, ChangeError> + Send + 'static,
+    {
+        self.writer.submit(durability, true, change)
     }
 
     /// A number that changes whenever another process has committed anything.

@@ -122,13 +122,13 @@ impl Dispatch {
 
     /// Judges what there is: runs that have ended, events that nobody has judged, at most so many at once, and what was deferred until
     /// now. What was decided is on the disk when this returns. Where it is nothing, there was nothing to judge.
-    pub async fn turn(&mut self) -> Result<Judged, DispatchError> {
+    pub async fn turn(&mut self) -> Result<Arc<Judged>, DispatchError> {
         self.must_look = true;
         self.turn_after(Vec::new()).await
     }
 
     /// As [`Dispatch::turn`], for whoever is told which runs end: the first call looks at all that were live, the others at these.
-    pub async fn turn_after(&mut self, ended: Vec<RunId>) -> Result<Judged, DispatchError> {
+    pub async fn turn_after(&mut self, ended: Vec<RunId>) -> Result<Arc<Judged>, DispatchError> {
         if self.is_stale {
             self.recall().await?;
         }
@@ -161,11 +161,13 @@ impl Dispatch {
             judged.events.push(arrived.number);
         }
         judged.rulings.extend(self.judge.wake(now));
+        let judged = Arc::new(judged);
         self.write(judged.clone()).await?;
         Ok(judged)
     }
 
-    async fn write(&mut self, judged: Judged) -> Result<(), DispatchError> {
+    async fn write(&mut self, judged: impl Into<Arc<Judged>>) -> Result<(), DispatchError> {
+        let judged = judged.into();
         if !judged.is_empty() {
             let written = self.around.intake.rule(judged).await;
             written.map_err(|error| self.forgotten(error.into()))?;

@@ -3,20 +3,22 @@
 //!
 //! An event is accepted once it is on the disk, and never twice: what its sender calls by the same name again is counted, not
 //! judged. The decisions of one judgement and the mark that it was made are one commit, so an event is judged exactly once whatever
-//! stops the process. What a decision asks for, a run to be started under the id that it holds, or to be told something, is
+//! stops the process; those from which nothing follows may be made anew after a power failure. What a decision asks for, a run to be started under the id that it holds, or to be told something, is
 //! [owed](Intake::owed) until somebody says that it was done; doing it twice does no harm.
 
 mod rows;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use runbook_core::trigger::Ruling;
 use runbook_core::{CloudEvent, RunId};
+use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::database::{Commits, Database, Look, Looked, Schema, copy, look};
+use crate::database::{Commits, Database, Look, Looked, Schema, copy, look, to_json};
 use crate::event::Replay;
 use crate::journal::{Durability, JournalError, Receipt};
 
@@ -260,15 +262,22 @@ impl Intake {
 
     /// Writes events down. The receipt says so once they are on the disk: only then may their sender be told.
     pub fn accept(&self, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
-        self.database.submit(Durability::Synced, move |c| {
-            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
-        })
+        self.database.submit(Durability::Synced, move |c| arrivals.iter().map(|arrival| rows::accept_arrival(c, arrival)).collect())
     }
 
     /// Writes down what one request brought, unless it was signed and taken before: as [`Intake::accept`], and in the same commit what must
     /// be remembered so that it counts once, also after a restart.
     pub fn take(&self, parcel: Parcel) -> Receipt<Taken> {
-        self.database.submit(Durability::Synced, move |c| rows::take(c, &parcel))
+        // Whoever asks makes the texts: others wait for the one that writes.
+        let bodies = match parcel.events.iter().map(to_json).collect::<Result<Vec<String>, _>>() {
+            Ok(bodies) => bodies,
+            Err(error) => return Receipt::ready(Err(error)),
+        };
+        let take = |parcel: Parcel| move |c: &Connection| rows::take(c, &parcel, &bodies);
+        match parcel.replay.is_some() {
+            true => self.database.submit(Durability::Synced, take(parcel)),
+            false => self.database.submit_sure(Durability::Synced, take(parcel)),
+        }
     }
 
     /// The events of a signed delivery that was taken before.
@@ -290,7 +299,7 @@ impl Intake {
     pub fn tick(&self, source: String, seen: Seen, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
         self.database.submit(Durability::Synced, move |c| {
             rows::see(c, &source, &seen)?;
-            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
+            arrivals.iter().map(|arrival| rows::accept_arrival(c, arrival)).collect()
         })
     }
 
@@ -303,7 +312,7 @@ impl Intake {
     pub fn arrive_at(&self, source: String, place: u64, arrivals: Vec<Arrival>) -> Receipt<Vec<Accepted>> {
         self.database.submit(Durability::Synced, move |c| {
             rows::set_place(c, &source, place)?;
-            arrivals.iter().map(|Arrival { source, event, received }| rows::accept(c, source, event, *received)).collect()
+            arrivals.iter().map(|arrival| rows::accept_arrival(c, arrival)).collect()
         })
     }
 
@@ -323,9 +332,18 @@ impl Intake {
         self.database.read(rows::count)
     }
 
-    /// Writes down what was decided, all of it or nothing.
-    pub fn rule(&self, judged: Judged) -> Receipt<()> {
-        self.database.submit(Durability::Synced, move |c| rows::rule(c, &judged))
+    /// Writes down what was decided, all of it or nothing. Where nothing follows from it, no sync is made for it: should a power failure
+    /// forget it, it is decided again.
+    pub fn rule(&self, judged: impl Into<Arc<Judged>>) -> Receipt<()> {
+        let judged = judged.into();
+        let durability = match judged.ended.is_empty() && !judged.rulings.iter().any(rows::is_owed) {
+            true => Durability::Visible,
+            false => Durability::Synced,
+        };
+        match judged.rulings.iter().map(to_json).collect::<Result<Vec<String>, _>>() {
+            Ok(bodies) => self.database.submit(durability, move |c| rows::rule(c, &judged, &bodies)),
+            Err(error) => Receipt::ready(Err(error)),
+        }
     }
 
     /// Events that nobody has judged, the oldest first.

@@ -23,7 +23,7 @@ pub struct Serve {
     /// How the log is written, to standard error
     #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
     pub log: LogForm,
-    /// Log each delivery and each wait too
+    /// Log each delivery, each event that was dropped and each wait too
     #[arg(long)]
     pub verbose: bool,
 }

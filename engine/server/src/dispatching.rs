@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use runbook_core::trigger::Decision;
 use runbook_core::{RunId, limits};
 use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done};
 use runbook_engine::journal::JournalError;
@@ -32,7 +33,12 @@ pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: 
         }
         let turned = turn(&app, &around, &mut deciding, &mut over, &mut settled, &asks).await;
         let pause = match turned {
-            Ok(Turned::Busy) => continue,
+            // Where events come without end, those of a moment are judged together: what they lead to is one commit.
+            Ok(Turned::Busy { is_full: true }) => continue,
+            Ok(Turned::Busy { is_full: false }) => {
+                tokio::time::sleep(limits::DISPATCH_PAUSE).await;
+                continue;
+            }
             Ok(Turned::Idle(pause)) => {
                 app.health.well(Topic::Store);
                 pause
@@ -61,8 +67,8 @@ struct Deciding {
 }
 
 enum Turned {
-    /// There may be more at once.
-    Busy,
+    /// There may be more; there is, where it was as much as is judged together.
+    Busy { is_full: bool },
     /// Nothing to do for so long, unless something comes.
     Idle(Duration),
 }
@@ -98,7 +104,12 @@ async fn turn(
     let judged = dispatch.turn_after(std::mem::take(ended)).await?;
     for ruling in &judged.rulings {
         app.metrics.decided(ruling);
-        tracing::info!(event = ruling.event, trigger = %ruling.trigger, decision = %ruling.decision, "decided");
+        let (event, trigger, decision) = (ruling.event, &ruling.trigger, &ruling.decision);
+        match decision {
+            // A storm of events is none of lines: what was dropped is in the events and counted.
+            Decision::Dropped(_) => tracing::debug!(event, %trigger, %decision, "decided"),
+            _ => tracing::info!(event, %trigger, %decision, "decided"),
+        }
     }
     // What could not be done is tried again now and then.
     if !judged.is_empty() || settled.is_none_or(|at| at.elapsed() >= limits::DISPATCH_RETRY) {
@@ -110,7 +121,7 @@ async fn turn(
         result?;
     }
     if !judged.is_empty() {
-        return Ok(Turned::Busy);
+        return Ok(Turned::Busy { is_full: judged.events.len() >= limits::JUDGED_TOGETHER });
     }
     let due = dispatch.next_due().into_iter().chain(inlets.next_due()).min();
     let due = due.map(|at| Duration::try_from(at.duration_since(app.clock.now())).unwrap_or_default());

@@ -50,6 +50,8 @@ struct Lives {
     known: HashMap<RunId, Known>,
     /// The same by their time.
     due: BTreeSet<(Timestamp, RunId)>,
+    /// Runs whose time has come, and whose record is to be read before any other: the one that was due first comes first.
+    called: VecDeque<RunId>,
     /// Runs whose record is to be read, to see what they wait for.
     unread: VecDeque<RunId>,
     reading: JoinSet<(RunId, Result<Assessed, SessionError>)>,
@@ -79,6 +81,7 @@ pub async fn live(
         ended,
         known: HashMap::new(),
         due: BTreeSet::new(),
+        called: VecDeque::new(),
         unread: VecDeque::new(),
         reading: JoinSet::new(),
         queue: BTreeSet::new(),
@@ -190,8 +193,7 @@ impl Lives {
                     break;
                 }
                 for run in runs {
-                    // Nobody may be listening.
-                    let _ = self.app.grown.send(run.clone());
+                    self.app.growth.tell(&run);
                     self.changed(run)?;
                 }
                 self.place = place;
@@ -288,9 +290,8 @@ impl Lives {
             if let Some(known) = self.known.get_mut(&run) {
                 known.due = None;
             }
-            // Before those that are only read to see what they wait for.
             if !self.is_at_work(&run) {
-                self.unread.push_front(run);
+                self.called.push_back(run);
             }
         }
     }
@@ -298,7 +299,7 @@ impl Lives {
     /// One at a time: a record is read whole.
     fn read_next(&mut self) {
         while self.reading.is_empty()
-            && let Some(run) = self.unread.pop_front()
+            && let Some(run) = self.called.pop_front().or_else(|| self.unread.pop_front())
         {
             if self.is_at_work(&run) || !self.known.contains_key(&run) {
                 continue;

@@ -2,7 +2,11 @@
 //! free goes into one transaction and one sync, and that is most of the speed of a journal. A process with one run commits
 //! where it asks, because it waits anyway, and to wake a thread takes as long as half a commit.
 //!
-//! Of several changes each stands in a savepoint of its own, so one that is refused does not touch the others. After a failed sync, or
+//! Whoever is answered often asks again at once: a commit waits a moment for those of the last one, a part of what its sync will take, so
+//! that they share one sync and not two.
+//!
+//! Of several changes each stands in a savepoint of its own, so one that is refused does not touch the others, unless nothing but the disk
+//! can refuse it. After a failed sync, or
 //! any other failure of the disk but a full one, nobody knows what it holds: everything that follows is answered with
 //! [`JournalError::Stopped`].
 //!
@@ -14,7 +18,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runbook_core::limits;
 use rusqlite::Connection;
@@ -57,6 +61,8 @@ impl From<rusqlite::Error> for ChangeError {
 /// A change that rides in a commit together with others.
 pub(super) trait Job: Send {
     fn durability(&self) -> Durability;
+    /// Nothing but the disk refuses it: no part of it has to be taken back alone.
+    fn is_sure(&self) -> bool;
     /// Makes the change inside the transaction. An error is this job's own.
     fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError>;
     /// Tells the asker: its own error, else what became of the commit.
@@ -65,6 +71,7 @@ pub(super) trait Job: Send {
 
 struct Change<T, C> {
     durability: Durability,
+    is_sure: bool,
     change: Option<C>,
     result: Option<Result<T, JournalError>>,
     asker: oneshot::Sender<Result<T, JournalError>>,
@@ -77,6 +84,10 @@ where
 {
     fn durability(&self) -> Durability {
         self.durability
+    }
+
+    fn is_sure(&self) -> bool {
+        self.is_sure
     }
 
     fn make(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
@@ -156,13 +167,13 @@ impl Writer {
     }
 
     /// Asks for a change. What it returns reaches the receipt after the commit.
-    pub(super) fn submit<T, C>(&self, durability: Durability, change: C) -> Receipt<T>
+    pub(super) fn submit<T, C>(&self, durability: Durability, is_sure: bool, change: C) -> Receipt<T>
     where
         T: Send + 'static,
         C: FnOnce(&Connection) -> Result<T, ChangeError> + Send + 'static,
     {
         let (asker, receiver) = oneshot::channel();
-        let job = Box::new(Change { durability, change: Some(change), result: None, asker });
+        let job = Box::new(Change { durability, is_sure, change: Some(change), result: None, asker });
         match self {
             Writer::OnTheSpot(writing) => writing.lock().unwrap_or_else(PoisonError::into_inner).make(vec![job]),
             Writer::Together { jobs, .. } => {
@@ -211,10 +222,27 @@ impl Writing {
     }
 
     fn serve(mut self, queue: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = queue.recv() {
-            let mut group = vec![first];
-            group.extend(queue.try_iter().take(limits::COMMIT_GROUP - 1));
-            self.make(group);
+        let mut group = Vec::new();
+        // Those that were answered last and those that came meanwhile, and how long the last sync took.
+        let (mut expected, mut sync) = (0, Duration::ZERO);
+        loop {
+            if group.is_empty() {
+                match queue.recv() {
+                    Ok(first) => group.push(first),
+                    Err(_) => break,
+                }
+            }
+            gather(&mut group, queue, expected, sync.min(limits::COMMIT_WAIT * 2) / 2);
+            let is_synced = is_synced(&group);
+            let begun = Instant::now();
+            let committed = self.commit(&mut group);
+            if is_synced {
+                sync = begun.elapsed();
+            }
+            let behind: Vec<Box<dyn Job>> = queue.try_iter().take(limits::COMMIT_GROUP).collect();
+            expected = group.len() + behind.len();
+            self.answer(group, &committed);
+            group = behind;
         }
         self.leave();
     }
@@ -222,6 +250,10 @@ impl Writing {
     /// Commits some changes together, and answers each.
     fn make(&mut self, mut group: Vec<Box<dyn Job>>) {
         let committed = self.commit(&mut group);
+        self.answer(group, &committed);
+    }
+
+    fn answer(&mut self, group: Vec<Box<dyn Job>>, committed: &Result<(), JournalError>) {
         group.into_iter().for_each(|job| job.reply(committed.clone()));
         self.ahead.fetch(self.logged.load(Ordering::Relaxed));
         self.checkpoint(limits::LOG_PAGES, "PRAGMA wal_checkpoint(PASSIVE)");
@@ -257,7 +289,7 @@ impl Writing {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
-        if let Err(error) = self.begin(group.iter().any(|job| job.durability() == Durability::Synced)) {
+        if let Err(error) = self.begin(is_synced(group)) {
             return self.abandon(error);
         }
         let made = match group {
@@ -274,6 +306,9 @@ impl Writing {
 
     /// Makes a change, or takes it back: what others change in the same transaction stays.
     fn make_apart(&self, job: &mut dyn Job) -> Result<(), JournalError> {
+        if job.is_sure() {
+            return job.make(&self.connection, &self.path);
+        }
         self.execute("SAVEPOINT change")?;
         match job.make(&self.connection, &self.path) {
             Err(error) if self.ends_all(&error) => return Err(error),
@@ -316,5 +351,25 @@ impl Writing {
     fn execute(&self, sql: &str) -> Result<(), JournalError> {
         let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         done.map(|_| ()).map_err(|error| explain(&error, &self.path))
+    }
+}
+
+fn is_synced(group: &[Box<dyn Job>]) -> bool {
+    group.iter().any(|job| job.durability() == Durability::Synced)
+}
+
+/// Adds what has been asked for; waits so long for as many as are expected, where they are to be synced.
+fn gather(group: &mut Vec<Box<dyn Job>>, queue: &Receiver<Box<dyn Job>>, expected: usize, wait: Duration) {
+    group.extend(queue.try_iter().take(limits::COMMIT_GROUP.saturating_sub(group.len())));
+    if !is_synced(group) {
+        return;
+    }
+    let until = Instant::now() + wait;
+    while group.len() < expected.min(limits::COMMIT_GROUP) {
+        match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(job) => group.push(job),
+            // Nobody came, or nobody will.
+            Err(_) => return,
+        }
     }
 }

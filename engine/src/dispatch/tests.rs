@@ -303,7 +303,7 @@ async fn whoever_is_told_which_runs_end_looks_at_those_alone() {
     let elsewhere = RunId::from_parts(1, 1);
     assert!(dispatch.turn_after(vec![elsewhere]).await.unwrap().is_empty(), "none of ours");
     let judged = dispatch.turn_after(vec![first.clone()]).await.unwrap();
-    assert_eq!((words(&judged), judged.ended), (vec!["2 ran".to_owned()], vec![first.clone()]));
+    assert_eq!((words(&judged), judged.ended.clone()), (vec!["2 ran".to_owned()], vec![first.clone()]));
     let done = settled(&mut dispatch).await;
     let [Done::Started(second)] = done.as_slice() else { panic!("{done:?}") };
     // What ended before somebody began to listen is found by the first look, and by the one after another catalogue.

@@ -7,13 +7,19 @@ use runbook_core::trigger::{Decision, Drop, Ruling};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::{Accepted, Arrived, Backlog, EventFilter, Judged, LetGo, Parcel, Seen, Taken};
+use super::{Accepted, Arrival, Arrived, Backlog, EventFilter, Judged, LetGo, Parcel, Seen, Taken};
 use crate::database::{ChangeError, from_json, to_json};
 use crate::journal::JournalError;
 
 type Found<T> = Result<T, ChangeError>;
 
-pub(super) fn accept(c: &Connection, source: &str, event: &CloudEvent, received: Timestamp) -> Found<Accepted> {
+pub(super) fn accept_arrival(c: &Connection, arrival: &Arrival) -> Found<Accepted> {
+    let Arrival { source, event, received } = arrival;
+    accept(c, source, event, &to_json(event)?, *received)
+}
+
+/// `body` is the event as text.
+fn accept(c: &Connection, source: &str, event: &CloudEvent, body: &str, received: Timestamp) -> Found<Accepted> {
     let again = c
         .prepare_cached("UPDATE events SET again = again + 1 WHERE source = ?1 AND sender = ?2 AND id = ?3 RETURNING number")?
         .query_row([source, &event.source, &event.id], |row| row.get::<_, i64>(0))
@@ -22,14 +28,14 @@ pub(super) fn accept(c: &Connection, source: &str, event: &CloudEvent, received:
         return Ok(Accepted::Again(number as u64));
     }
     c.prepare_cached("INSERT INTO events (source, sender, id, key, received, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![source, event.source, event.id, event.key, received.to_string(), to_json(event)?])?;
+        .execute(params![source, event.source, event.id, event.key, received.to_string(), body])?;
     Ok(Accepted::New(c.last_insert_rowid() as u64))
 }
 
 /// Deliveries whose time is over that are forgotten with each one that is taken: more than come.
 const FORGOTTEN_AT_ONCE: i64 = 4;
 
-pub(super) fn take(c: &Connection, parcel: &Parcel) -> Found<Taken> {
+pub(super) fn take(c: &Connection, parcel: &Parcel, bodies: &[String]) -> Found<Taken> {
     let Parcel { source, events, received, replay } = parcel;
     let now = *received;
     if let Some(replay) = replay
@@ -38,8 +44,8 @@ pub(super) fn take(c: &Connection, parcel: &Parcel) -> Found<Taken> {
         return Ok(Taken::Before(numbers));
     }
     let mut accepted = Vec::new();
-    for event in events {
-        accepted.push(accept(c, source, event, now)?);
+    for (event, body) in events.iter().zip(bodies) {
+        accepted.push(accept(c, source, event, body, now)?);
     }
     let taken = Taken::Events(accepted);
     if let Some(replay) = replay {
@@ -94,9 +100,15 @@ pub(super) fn known(c: &Connection, source: &str, event: &CloudEvent) -> Found<O
     Ok(number.map(|number| number as u64))
 }
 
-pub(super) fn rule(c: &Connection, judged: &Judged) -> Found<()> {
+/// Whether something is asked for.
+pub(super) fn is_owed(ruling: &Ruling) -> bool {
+    matches!(ruling.decision, Decision::Ran { .. }) || ruling.tells().is_some()
+}
+
+/// `bodies` are the rulings as text.
+pub(super) fn rule(c: &Connection, judged: &Judged, bodies: &[String]) -> Found<()> {
     let last: i64 = c.prepare_cached("SELECT coalesce(max(made), 0) FROM rulings")?.query_row([], |row| row.get(0))?;
-    for (made, ruling) in (last + 1..).zip(&judged.rulings) {
+    for (made, (ruling, body)) in (last + 1..).zip(judged.rulings.iter().zip(bodies)) {
         c.prepare_cached(
             "INSERT INTO rulings (event, procedure, trigger, made, at_ms, word, run, live, owed, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -111,8 +123,8 @@ pub(super) fn rule(c: &Connection, judged: &Judged) -> Found<()> {
             ruling.decision.word(),
             ruling.decision.run().map(|run| run.as_str().to_owned()),
             matches!(ruling.decision, Decision::Ran { .. }),
-            matches!(ruling.decision, Decision::Ran { .. }) || ruling.tells().is_some(),
-            to_json(ruling)?,
+            is_owed(ruling),
+            body,
         ])?;
     }
     for event in &judged.events {
@@ -155,7 +167,8 @@ pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -
     };
     let dropped = |ruling: Ruling| Ruling { at: now, decision: Decision::Dropped(Drop::Restored), ..ruling };
     let judged = Judged { rulings: open.into_iter().filter(is_open).map(dropped).collect(), ..Judged::default() };
-    rule(c, &judged)?;
+    let bodies = judged.rulings.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
+    rule(c, &judged, &bodies)?;
     // Those that are left have begun.
     c.execute("UPDATE rulings SET owed = 0 WHERE owed = 1", [])?;
     c.execute("UPDATE schedules SET seen = ?1", [now.to_string()])?;
@@ -189,13 +202,17 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
 }
 
 fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
+    let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
+    let texts: Vec<String> = statement.query_map([signed(raw.number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
+    with(raw, rulings)
+}
+
+fn with(raw: Raw, rulings: Vec<Ruling>) -> Found<Arrived> {
     let Raw { number, source, received, again, judged, restored, body } = raw;
     let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("event {number} cannot be read: {error}") };
     let received: Timestamp = received.parse().map_err(damaged)?;
     let event: CloudEvent = from_json(&body)?;
-    let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
-    let texts: Vec<String> = statement.query_map([signed(number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
     Ok(Arrived { number, source, received, again, event, rulings, judged, restored })
 }
 
@@ -220,7 +237,9 @@ fn bound(limit: usize) -> Sql {
 }
 
 pub(super) fn unjudged(c: &Connection, limit: usize) -> Found<Vec<Arrived>> {
-    wholes(c, &format!("SELECT {COLUMNS} FROM events WHERE judged = 0 ORDER BY number LIMIT ?1"), vec![bound(limit)])
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE judged = 0 ORDER BY number LIMIT ?1");
+    let raws: Vec<Raw> = c.prepare_cached(&sql)?.query_map([bound(limit)], raw)?.collect::<Result<_, _>>()?;
+    raws.into_iter().map(|raw| with(raw, Vec::new())).collect()
 }
 
 /// Each part by an index of its own.
