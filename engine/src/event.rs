@@ -239,15 +239,29 @@ impl Source {
         &self.name
     }
 
+    /// Refuses what the head of a request alone shows not to be authentic, so that nobody has to take its body in. What passes is
+    /// judged by [`Source::receive`] all the same.
+    pub fn glance(&self, head: &Request) -> Result<(), Refusal> {
+        match (&self.format, head.method) {
+            (Format::CloudEvents { .. }, "OPTIONS") | (Format::Sns { .. }, _) => Ok(()),
+            _ => self.is_posted(head).and_then(|()| self.verifier.glance(head)),
+        }
+    }
+
+    fn is_posted(&self, request: &Request) -> Result<(), Refusal> {
+        let put = request.method == "PUT" && self.format == Format::Grafana;
+        match request.method == "POST" || put {
+            true => Ok(()),
+            false => Err(Refusal::new(RefusalKind::Unsupported, "events are posted; send them with POST")),
+        }
+    }
+
     /// Judges and reads one request.
     pub fn receive(&self, request: &Request, certificates: &Certificates) -> Result<Delivery, Refusal> {
         if let (Format::CloudEvents { origins }, "OPTIONS") = (&self.format, request.method) {
             return cloudevents::handshake(origins, request);
         }
-        let put = request.method == "PUT" && self.format == Format::Grafana;
-        if request.method != "POST" && !put {
-            return Err(Refusal::new(RefusalKind::Unsupported, "events are posted; send them with POST"));
-        }
+        self.is_posted(request)?;
         if request.body.len() > limits::DELIVERY_BYTES {
             return Err(Refusal::too_large());
         }

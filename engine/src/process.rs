@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 pub mod chains;
+mod descriptors;
 mod orphans;
 mod spawn;
 mod table;
@@ -26,6 +27,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
+pub use descriptors::raise as raise_descriptors;
 pub use orphans::{Claim, collect as collect_orphans};
 pub use spawn::{Launch, Stream, widen};
 pub use table::MARK;

@@ -20,6 +20,8 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
     let person = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?.user;
     // Secrets will be in memory: a crash must not write them into a core file.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // Without more, fewer connections are held at once, and all else goes on.
+    let _ = runbook_engine::process::raise_descriptors();
     let config = Config {
         listen: args.listen,
         tls: args

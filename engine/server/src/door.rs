@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::App;
 use crate::fetch::Fetcher;
+use crate::places::{Place, Places};
 use crate::problem::Problem;
 use crate::web;
 
@@ -26,17 +27,39 @@ const GRAIN: usize = 16 * 1024;
 pub struct Door {
     app: Arc<App>,
     fetcher: Fetcher,
-    /// Deliveries that may be under way.
-    deliveries: Arc<Semaphore>,
+    /// Deliveries that may be under way; those whose body is still to come are idle.
+    deliveries: Arc<Places>,
     /// What their bodies may take in memory, in grains.
     bytes: Arc<Semaphore>,
 }
 
 impl Door {
     pub fn new(app: Arc<App>) -> Door {
-        let deliveries = Arc::new(Semaphore::new(limits::DELIVERIES_UNDER_WAY));
+        let deliveries = Places::new(limits::DELIVERIES_UNDER_WAY, limits::BODY_GRACE);
         let bytes = Arc::new(Semaphore::new(limits::DELIVERIES_BYTES / GRAIN));
         Door { app, fetcher: Fetcher::default(), deliveries, bytes }
+    }
+
+    async fn place(&self) -> Result<Arc<Place>, Problem> {
+        match self.deliveries.try_enter() {
+            Some(place) => Ok(place),
+            None if self.deliveries.make_room() => {
+                tokio::time::timeout(limits::ROOM_WAIT, self.deliveries.enter()).await.map_err(|_| full())
+            }
+            None => Err(full()),
+        }
+    }
+
+    /// Room for one grain of a body.
+    async fn room(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        if let Ok(room) = self.bytes.clone().try_acquire_owned() {
+            return Ok(room);
+        }
+        if !self.deliveries.make_room() {
+            return Err(full());
+        }
+        let room = tokio::time::timeout(limits::ROOM_WAIT, self.bytes.clone().acquire_owned()).await;
+        room.map_err(|_| full())?.map_err(|_| full())
     }
 }
 
@@ -67,20 +90,23 @@ async fn take(door: &Door, name: &str, request: Request) -> Result<Response<Body
     if !app.health.is_ready() {
         return Err(Problem::later("not_ready", "events are not taken at this moment; send it again", 5));
     }
-    let _place = door.deliveries.clone().try_acquire_owned().map_err(|_| full())?;
     let (head, body) = request.into_parts();
-    let (body, _room) = read(door, body).await?;
     let headers: Vec<(&str, &[u8])> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let (method, query, received_at) = (head.method.as_str(), head.uri.query(), app.clock.now());
+    // For whoever shows by the head alone that they are not the sender, nothing is kept.
+    source.glance(&event::Request { method, headers: &headers, body: &[], query, received_at })?;
+    let place = door.place().await?;
+    let (body, _room) = read(door, &place, body).await?;
+    let _work = place.work();
     let received_at = app.clock.now();
-    let asked =
-        event::Request { method: head.method.as_str(), headers: &headers, body: &body, query: head.uri.query(), received_at };
+    let asked = event::Request { method, headers: &headers, body: &body, query, received_at };
     let fetch = |url: String| async move { door.fetcher.get(name, &url).await };
     let delivery = source.receive_with(&asked, &app.certificates, fetch).await?;
     answer(door, &source, delivery, received_at).await
 }
 
 /// The body, and the room that it takes until it is written down.
-async fn read(door: &Door, body: Body) -> Result<(Vec<u8>, Vec<OwnedSemaphorePermit>), Problem> {
+async fn read(door: &Door, place: &Place, body: Body) -> Result<(Vec<u8>, Vec<OwnedSemaphorePermit>), Problem> {
     let too_large = || Problem::from(Refusal::too_large());
     if axum::body::HttpBody::size_hint(&body).lower() > limits::DELIVERY_BYTES as u64 {
         return Err(too_large());
@@ -95,15 +121,16 @@ async fn read(door: &Door, body: Body) -> Result<(Vec<u8>, Vec<OwnedSemaphorePer
                 return Err(too_large());
             }
             while room.len() * GRAIN < whole.len() + chunk.len() {
-                room.push(door.bytes.clone().try_acquire_owned().map_err(|_| full())?);
+                room.push(door.room().await?);
             }
             whole.extend_from_slice(&chunk);
         }
         Ok((whole, room))
     };
-    match tokio::time::timeout(limits::REQUEST_BODY_TIME, whole).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long")),
+    let too_slow = || Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long");
+    tokio::select! {
+        read = tokio::time::timeout(limits::REQUEST_BODY_TIME, whole) => read.unwrap_or_else(|_| Err(too_slow())),
+        () = place.must_leave() => Err(full()),
     }
 }
 

@@ -14,13 +14,16 @@ mod bell;
 mod dispatching;
 mod door;
 mod fetch;
+mod growth;
 mod health;
 mod inlets;
 mod lives;
 mod metrics;
 mod peer;
+mod places;
 mod problem;
 mod serving;
+mod stalled;
 mod tls;
 mod web;
 
@@ -40,11 +43,11 @@ use runbook_engine::intake::Intake;
 use runbook_engine::journal::{Commits, JournalError, Owner, SharedJournal, Store};
 use runbook_engine::log::{LogError, Logs};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use bell::Bell;
+use growth::Growth;
 use health::Health;
 use metrics::Metrics;
 use peer::Proxies;
@@ -124,7 +127,7 @@ struct App {
     /// Rings when events came in.
     arrived: Bell,
     /// Tells which records have grown.
-    grown: broadcast::Sender<RunId>,
+    growth: Arc<Growth>,
     /// Requests to the API that were begun: they are done to their end, whoever has gone.
     calls: TaskTracker,
     /// Stop taking anything up.
@@ -196,7 +199,7 @@ impl Server {
             health: Health::default(),
             metrics: Metrics::default(),
             arrived: Bell::default(),
-            grown: broadcast::Sender::new(runbook_core::limits::RECORDS_PAGE),
+            growth: Arc::default(),
             calls: TaskTracker::new(),
             stop: CancellationToken::new(),
             trouble: Mutex::default(),

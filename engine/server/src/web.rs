@@ -1,22 +1,25 @@
-//! Connections and routes. A connection that says nothing is closed, and there are at most so many of them.
+//! Connections and routes. A connection that says nothing, or takes nothing of what it asked for, is closed, and there are at most so many
+//! of them: beyond, whoever has asked for nothing for longest makes room.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use runbook_core::limits;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::App;
@@ -26,7 +29,9 @@ use crate::health::Topic;
 use crate::lives::Ask;
 use crate::metrics::CONTENT_TYPE as CONTENT_TYPE_OF_METRICS;
 use crate::peer::Peer;
+use crate::places::{Places, Work};
 use crate::problem::Problem;
+use crate::stalled::Stalled;
 
 fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     let door = Arc::new(Door::new(app.clone()));
@@ -86,68 +91,96 @@ pub fn connections() -> usize {
 pub async fn serve(app: Arc<App>, asks: UnboundedSender<Ask>, listener: TcpListener) {
     let routes = routes(app.clone(), asks);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(connections()));
+    let places = Places::new(connections(), Duration::ZERO);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits::REQUEST_HEAD_TIME)
         .max_buf_size(limits::REQUEST_HEAD_BYTES)
         .keep_alive(true);
     loop {
-        let accepted = tokio::select! {
+        let (accepted, place) = tokio::select! {
             biased;
             () = app.stop.cancelled() => break,
             accepted = async {
-                // Beyond, whoever connects waits in the system's queue.
-                let place = places.clone().acquire_owned().await;
+                let place = places.enter().await;
                 (listener.accept().await, place)
             } => accepted,
         };
-        let (stream, address, place) = match accepted {
-            (Ok((stream, address)), Ok(place)) => (stream, address.ip(), place),
-            (Err(error), _) => {
+        let (stream, address) = match accepted {
+            Ok((stream, address)) => (stream, address.ip()),
+            Err(error) => {
                 // Out of descriptors, most likely: others are closed meanwhile.
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 continue;
             }
-            (_, Err(_)) => break,
         };
+        // It is idle from now on.
+        drop(place.work());
         let _ = stream.set_nodelay(true);
         if !app.proxies.let_in(address) {
             tracing::debug!(%address, "a connection that does not come through a proxy was closed");
             continue;
         }
-        let (inner, of) = (TowerToHyperService::new(routes.clone()), app.clone());
+        let (inner, of, at) = (TowerToHyperService::new(routes.clone()), app.clone(), place.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             let peer = of.proxies.peer(address, request.headers());
             request.extensions_mut().insert(peer);
-            inner.call(request)
+            let (work, answered) = (at.work(), inner.call(request));
+            // Until the last of the answer was handed over, it asks for something.
+            async move { answered.await.map(|response| response.map(|body| Working { body, _work: work })) }
         });
         let (http, watcher) = (http.clone(), graceful.watcher());
         let tls = app.tls.as_ref().map(|tls| tls.acceptor(&app.health));
+        let stream = Stalled::new(stream, limits::STALLED);
         tokio::spawn(async move {
-            let ended = match tls {
-                None => {
-                    watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(|error| error.to_string())
+            let ending = async {
+                let told = |error: hyper::Error| error.to_string();
+                match tls {
+                    None => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(told),
+                    Some(tls) => match tokio::time::timeout(limits::REQUEST_HEAD_TIME, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(told),
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("no TLS was begun in time".to_owned()),
+                    },
                 }
-                Some(tls) => match tokio::time::timeout(limits::REQUEST_HEAD_TIME, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => {
-                        watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(|error| error.to_string())
-                    }
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(_) => Err("no TLS was begun in time".to_owned()),
-                },
+            };
+            let ended = tokio::select! {
+                ended = ending => ended,
+                () = place.must_leave() => Err("it asked for nothing, and made room for others".to_owned()),
             };
             // Whoever breaks off has told us all that they wanted.
             if let Err(error) = ended {
                 tracing::debug!(error, "a connection ended");
             }
-            drop(place);
         });
     }
     drop(listener);
     app.health.trouble(Topic::Stopping, "the server stops");
     if tokio::time::timeout(limits::LAST_ANSWERS, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were under way for too long, and are not answered");
+    }
+}
+
+/// The body of an answer; as long as it is under way, the connection is at work.
+struct Working {
+    body: Body,
+    _work: Work,
+}
+
+impl HttpBody for Working {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

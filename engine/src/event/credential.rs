@@ -82,6 +82,15 @@ impl Verifier {
         }
     }
 
+    /// As much as a head alone can show: all, where the credential does not depend on the body.
+    pub fn glance(&self, head: &Request) -> Result<(), Refusal> {
+        match self {
+            Verifier::Hmac { how, .. } => signatures(how, head).map(drop),
+            Verifier::Certificate => Ok(()),
+            Verifier::Bearer(_) | Verifier::Basic { .. } | Verifier::Header { .. } => self.verify(head).map(drop),
+        }
+    }
+
     pub fn verify(&self, request: &Request) -> Result<Proof, Refusal> {
         let weaker = |mode| Ok(Proof { mode, replay: None });
         match self {
@@ -191,9 +200,13 @@ impl<'r> SignedParts<'r> {
     }
 }
 
-fn hmac(how: &Hmac, keys: &[Key], request: &Request) -> Result<Replay, Refusal> {
+fn signatures<'r>(how: &Hmac, request: &Request<'r>) -> Result<&'r str, Refusal> {
     let given = header(request, &how.header)?.filter(|given| !given.is_empty());
-    let given = given.ok_or_else(|| none(&format!("signature in `{}`", how.header)))?;
+    given.ok_or_else(|| none(&format!("signature in `{}`", how.header)))
+}
+
+fn hmac(how: &Hmac, keys: &[Key], request: &Request) -> Result<Replay, Refusal> {
+    let given = signatures(how, request)?;
     let timestamp = match &how.timestamp {
         Some(at) => Some(timestamp(at, request)?),
         None => None,

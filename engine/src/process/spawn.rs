@@ -101,6 +101,7 @@ pub fn spawn(launch: &Launch, mark: &str) -> io::Result<Spawned> {
         unsafe { libc::posix_spawn(&mut pid, file.as_ptr(), &actions.0, &attributes.0, argv.as_ptr(), environment.as_ptr()) };
     done(code)?;
     let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("the system gave no process id"))?;
+    super::descriptors::give(pid);
     // The program's ends are closed here, so that there are descriptors to be had.
     drop((stdin_end, stdout_end, stderr_end));
     Ok(Spawned { pid, end: end_of(pid), stdin, stdout: Some(stdout), stderr })

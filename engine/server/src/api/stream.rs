@@ -13,22 +13,22 @@ use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{RunId, limits};
 use runbook_engine::journal::{JournalError, Phase, Record};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::{Answer, Api, Call, caller};
+use crate::growth::Follower;
 use crate::problem::Problem;
 
-/// Records that are read at once for a stream.
+/// Records that are read at once for a stream, and the bytes of them after which the others are left for later.
 const PAGE: usize = 16;
+const PAGE_BYTES: usize = 16 * 1024;
 
 struct Following {
     api: Arc<Api>,
     run: RunId,
     token: String,
     labels: Arc<Labels>,
-    grown: Receiver<RunId>,
+    growth: Follower,
     /// The event that comes next.
     next: u64,
     ready: VecDeque<Record>,
@@ -58,7 +58,7 @@ pub async fn stream(call: Call) -> Result<Answer, Problem> {
     let place = call.api.streams.clone().try_acquire_owned();
     let place = place.map_err(|_| Problem::later("busy", "as many streams are open as fit; ask again", 5))?;
     let following = Following {
-        grown: call.app().grown.subscribe(),
+        growth: call.app().growth.follow(&row.run),
         run: row.run,
         token: call.caller.token.clone(),
         labels,
@@ -102,7 +102,13 @@ impl Following {
             match read {
                 Ok((_, true)) => return None,
                 Ok((records, false)) if !records.is_empty() => {
-                    self.ready = records.into();
+                    let mut bytes = 0;
+                    let fits = |record: &Record| {
+                        let is_first = bytes == 0;
+                        bytes += record.line().len();
+                        is_first || bytes <= PAGE_BYTES
+                    };
+                    self.ready = records.into_iter().take_while(fits).collect();
                     continue;
                 }
                 Ok(_) if is_beat => return Some(Bytes::from_static(b":\n\n")),
@@ -115,20 +121,7 @@ impl Following {
             tokio::select! {
                 () = app.stop.cancelled() => return None,
                 () = tokio::time::sleep_until(self.beat) => {}
-                () = Self::has_grown(&mut self.grown, &self.run) => {}
-            }
-        }
-    }
-
-    /// Returns once something may have been added to the record.
-    async fn has_grown(grown: &mut Receiver<RunId>, run: &RunId) {
-        loop {
-            match grown.recv().await {
-                Ok(grown) if grown == *run => return,
-                Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return,
-                // The server ends.
-                Err(RecvError::Closed) => std::future::pending().await,
+                () = self.growth.grown() => {}
             }
         }
     }
