@@ -51,6 +51,11 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Whole => json!({"type": "integer", "minimum": 0}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::RunId => reference("RunId"),
+        Kind::Procedure => reference("ProcedureName"),
+        Kind::Step => {
+            json!({"type": "string", "pattern": "^[a-z0-9_.~\\[\\]-]+(/[a-z0-9_.~\\[\\]-]+)*$", "maxLength": limits::PATH_BYTES})
+        }
+        Kind::Decision => json!({"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{26}[.][0-9]{1,9}$"}),
         Kind::Phase => reference("Phase"),
         Kind::Word => json!({"enum": ["ran", "joined", "dropped", "deferred"]}),
     }
@@ -58,8 +63,15 @@ fn schema_of(kind: Kind) -> Value {
 
 fn described(operation: &Operation) -> Value {
     let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let schema_of_part = |name: &str| match name {
+        "run" => reference("RunId"),
+        "procedure" => reference("ProcedureName"),
+        "decision" => json!({"type": "string", "pattern": "^d[1-9][0-9]{0,8}$"}),
+        "event" => json!({"type": "integer", "minimum": 1}),
+        _ => json!({"type": "string"}),
+    };
     let mut parameters: Vec<Value> =
-        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
+        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": schema_of_part(name)})).collect();
     parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
         json!({"name": name, "in": "query", "description": doc, "required": *name == "step", "schema": schema_of(*kind)})
     }));
@@ -84,7 +96,7 @@ fn described(operation: &Operation) -> Value {
         }
         Gives::One(of) => ("200", as_json(reference(of))),
         Gives::Made(of) => ("201", as_json(reference(of))),
-        Gives::Stream => ("200", json!({"text/event-stream": {"schema": {"type": "string"}}})),
+        Gives::Stream => ("200", json!({"text/event-stream": {"schema": reference("Grown")}})),
         Gives::Bytes => ("200", json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
     };
     let problem = json!({"description": "A problem document (RFC 9457); `kind` is stable",

@@ -13,6 +13,10 @@ pub enum Kind {
     Whole,
     Boolean,
     RunId,
+    Procedure,
+    Step,
+    /// Where a page of decisions ended.
+    Decision,
     Phase,
     Word,
 }
@@ -100,7 +104,7 @@ pub static OPERATIONS: [Operation; 22] = [
         query: &[
             LIMIT,
             ("before", Kind::RunId, "Only runs older than this one: `next` of the page before"),
-            ("procedure", Kind::Text, "Only runs of this procedure"),
+            ("procedure", Kind::Procedure, "Only runs of this procedure"),
             ("environment", Kind::Text, "Only runs in this environment"),
             ("requested_by", Kind::Text, "Only runs that this person asked for"),
             ("phase", Kind::Phase, "Only runs in this phase, as it was recorded"),
@@ -172,7 +176,7 @@ pub static OPERATIONS: [Operation; 22] = [
         act: Act::View,
         summary: "What an attempt of a step wrote, its bytes as they were kept; `Range` gives a part",
         query: &[
-            ("step", Kind::Text, "The path of the step"),
+            ("step", Kind::Step, "The path of the step"),
             ("attempt", Kind::Whole, "Which attempt; the last one where it is not given"),
         ],
         body: None,
@@ -229,7 +233,7 @@ pub static OPERATIONS: [Operation; 22] = [
         path: "/decisions",
         act: Act::View,
         summary: "What waits for people, that of the oldest run first",
-        query: &[LIMIT, ("after", Kind::Text, "`next` of the page before"), ("run", Kind::RunId, "Only of this run")],
+        query: &[LIMIT, ("after", Kind::Decision, "`next` of the page before"), ("run", Kind::RunId, "Only of this run")],
         body: None,
         answer: Gives::Page("Decision"),
         run: |call| Box::pin(decisions::list(call)),
@@ -266,7 +270,7 @@ pub static OPERATIONS: [Operation; 22] = [
             LIMIT,
             ("before", Kind::Whole, "Only events before this number: `next` of the page before"),
             ("source", Kind::Text, "Only events of this source"),
-            ("procedure", Kind::Text, "Only events on which a trigger of this procedure decided"),
+            ("procedure", Kind::Procedure, "Only events on which a trigger of this procedure decided"),
             ("decision", Kind::Word, "Only events with this decision"),
             ("run", Kind::RunId, "Only events that started this run, or joined it"),
         ],
