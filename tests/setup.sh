@@ -21,6 +21,9 @@ do
     [ -n "$found" ] || missing_packages="$missing_packages $package"
 done
 
+# Python may come without the means to keep packages apart.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing_packages="$missing_packages python3-venv"
+
 # A page without letters is printed without complaint.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing_packages="$missing_packages fonts-dejavu-core"
 
@@ -42,6 +45,13 @@ for pair in nextest:cargo-nextest@0.9.143 deny:cargo-deny@0.18.9; do
     subcommand=${pair%%:*} crate=${pair#*:}
     cargo "$subcommand" --version >/dev/null 2>&1 || cargo install --locked --quiet "$crate"
 done
+
+# What reads the description of the API, and holds the server to it.
+described=$(dirname "$0")/../target/schemathesis
+if [ ! -x "$described/bin/schemathesis" ]; then
+    python3 -m venv "$described"
+    "$described/bin/pip" install --quiet --disable-pip-version-check schemathesis==4.32.5 >&2
+fi
 
 # What editors without a plugin of ours check files with; the tests try the schema on it.
 editors=$(dirname "$0")/../target/editors

@@ -10,6 +10,7 @@ pub mod authority;
 pub mod browser;
 pub mod daemon;
 pub mod editor;
+pub mod load;
 pub mod nginx;
 pub mod postgres;
 pub mod program;

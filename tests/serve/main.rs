@@ -1,12 +1,16 @@
 //! The server as senders and operators meet it: the real program, over real sockets, killed and started again.
 
 mod api;
+mod deadlines;
+mod described;
 mod doors;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod hostile;
 mod inlets;
 mod intake;
 mod lives;
 mod peers;
 mod server;
+mod storm;
 mod ticks;

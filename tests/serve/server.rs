@@ -76,6 +76,17 @@ impl Place {
         server
     }
 
+    /// The same, started by a program that is told to: `prlimit …`.
+    #[track_caller]
+    pub fn serve_under(&self, wrapper: &[String]) -> Server {
+        let plain = self.runbook.command(["serve", "--listen", "127.0.0.1:0", "--log", "json"]);
+        let mut command = Command::new(&wrapper[0]);
+        command.args(&wrapper[1..]).arg(plain.get_program()).args(plain.get_args()).env_clear().stdin(Stdio::null());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(plain.get_current_dir().unwrap());
+        Server::start(command, true)
+    }
+
     /// Without an address where it does not listen.
     pub fn start(&self, words: &[&str]) -> Server {
         Server::start(self.runbook.command(words), words[0] == "serve")
@@ -126,6 +137,17 @@ impl Server {
         }
         let address = line.trim().split_once("://").map_or_else(String::new, |(_, address)| address.to_owned());
         Server { child, address, log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The most memory that it ever had, in MiB.
+    pub fn peak_memory(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().trim().parse::<f64>().unwrap() / 1024.0
     }
 
     pub fn signal(&self, signal: Signal) {

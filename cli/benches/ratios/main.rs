@@ -14,6 +14,8 @@ mod flood;
 mod journal;
 mod machine;
 mod program;
+#[path = "../store.rs"]
+mod store;
 mod typing;
 
 use std::fs;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{PAIRS, RUNBOOK, Reach, Row, fastest, installed, median, paired, peak_memory, procedure, quiet, state, timed};
+use crate::{PAIRS, RUNBOOK, Reach, Row, fastest, installed, median, paired, peak_memory, procedure, quiet, state, store, timed};
 
 /// A procedure in a folder of its own, and how to run it.
 pub struct Prepared {
@@ -233,22 +233,7 @@ fn large_store(folder: &Path) -> Option<Prepared> {
     let mut arguments = ours.arguments();
     arguments[1] = "pattern.yaml";
     quiet(RUNBOOK, &arguments, &ours.folder);
-    let connection = rusqlite::Connection::open(database).expect("the journal");
-    connection.execute_batch("PRAGMA synchronous = OFF").expect("a setting");
-    for batch in 0..100 {
-        let ids = format!("WITH RECURSIVE n(i) AS (SELECT {} UNION ALL SELECT i + 1 FROM n LIMIT 1000)", batch * 1000 + 1);
-        let copies = format!(
-            "BEGIN;
-             {ids} INSERT INTO runs (run, format, plan, seq, head, summary)
-                 SELECT printf('%026d', i), format, plan, seq, head, summary FROM n, (SELECT * FROM runs ORDER BY run DESC LIMIT 1);
-             {ids} INSERT INTO leases (run, epoch, owner, until) SELECT printf('%026d', i), 1, NULL, 0 FROM n;
-             {ids} INSERT INTO events (run, seq, at, kind, body, hash)
-                 SELECT printf('%026d', i), seq, at, kind, body, hash FROM n, events
-                 WHERE events.run = (SELECT run FROM runs ORDER BY run DESC LIMIT 1) ORDER BY i, seq;
-             COMMIT"
-        );
-        connection.execute_batch(&copies).expect("the rows are copied");
-    }
+    store::fill(&database, 100_000);
     Some(ours)
 }
 
