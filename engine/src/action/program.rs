@@ -20,7 +20,7 @@ use super::failure;
 pub struct Programs(Mutex<BTreeMap<(String, OsString), PathBuf>>);
 
 impl Programs {
-    /// As [`find`], which see.
+    /// The absolute path of `name`: as it stands where it has a `/` (relative to `dir`), else a match on `path`, the first when it was found.
     pub fn find(&self, name: &str, path: &OsStr, dir: &Path) -> Result<PathBuf, Failure> {
         if name.contains('/') {
             return find(name, path, dir);
