@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use runbook_core::document::procedure::Impact;
 use runbook_core::{RunId, limits};
 use runbook_engine::driver::Wish;
-use runbook_engine::journal::{DecisionFilter, JournalError, Owner, Phase, RunFilter, RunRow};
+use runbook_engine::journal::{DecisionFilter, JournalError, Owner, Phase, RunFilter, RunRow, every_run};
 use runbook_engine::session::SessionError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -162,13 +162,11 @@ impl Lives {
 
     /// A page at a time: there may be many.
     fn each_of(&mut self, phase: Phase, mut visit: impl FnMut(&mut Lives, RunRow)) -> Result<(), JournalError> {
-        let mut filter = RunFilter { phase: Some(phase), limit: limits::RECORDS_PAGE, ..RunFilter::default() };
-        loop {
-            let page = self.app.journal.runs(&filter)?;
-            let Some(last) = page.last() else { return Ok(()) };
-            filter.before = Some(last.run.clone());
-            page.into_iter().for_each(|row| visit(self, row));
+        let journal = self.app.journal.clone();
+        for row in every_run(&*journal, RunFilter { phase: Some(phase), ..RunFilter::default() }) {
+            visit(self, row?);
         }
+        Ok(())
     }
 
     fn report(&self, looked: Result<(), JournalError>) {

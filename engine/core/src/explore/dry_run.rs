@@ -575,7 +575,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let others = kinds.get(1..).unwrap_or_default();
     let work = shown.and_then(|doing| doing.work.clone());
     let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
-    let verdict = seen.verdict();
+    let verdict = seen.verdict(&kinds);
     let mut notes: Vec<String> = Vec::new();
     let left_out = others.len().saturating_sub(limits::DRY_RUN_OTHERS);
     notes.extend((left_out > 0).then(|| format!("it does something else again on other ways, {left_out} more than are shown")));

@@ -92,12 +92,8 @@ impl PolicyContext {
 
     /// What the rules demand of every decision of a run of these procedures whose strongest step has the effect `highest`.
     pub fn requirements_for(&self, procedures: &[&Labels], highest: Effect) -> Requirements {
-        self.requirements_in(self.own_environment(), procedures, highest)
-    }
-
-    fn requirements_in(&self, environment: Option<&str>, procedures: &[&Labels], highest: Effect) -> Requirements {
         let mut demands = Requirements::default();
-        for rule in self.rules_for(environment, procedures, highest) {
+        for rule in self.rules_for(self.own_environment(), procedures, highest) {
             demands.four_eyes |= rule.four_eyes;
             demands.signed |= rule.signed;
         }
@@ -108,18 +104,16 @@ impl PolicyContext {
 impl Plan {
     /// What the rules demand of every decision of a run of this plan, whichever of its procedures asks.
     pub fn demands(&self) -> Requirements {
-        self.demands_in(self.policy.own_environment())
+        self.policy.requirements_for(&self.labels(), self.highest_effect())
     }
 
-    /// The same in another environment; without one, in whichever the run is.
-    pub fn demands_in(&self, environment: Option<&str>) -> Requirements {
-        let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
-        self.policy.requirements_in(environment, &procedures, self.highest_effect())
+    fn labels(&self) -> Vec<&Labels> {
+        self.procedures.iter().map(|procedure| &procedure.labels).collect()
     }
 
     /// Where the rules demand it of every decision of a run; of one environment, whether they do.
     pub fn demanded_in(&self, environment: Option<&str>, is_meant: impl Fn(&Rule) -> bool) -> Demanded {
-        let procedures: Vec<&Labels> = self.procedures.iter().map(|procedure| &procedure.labels).collect();
+        let procedures = self.labels();
         let mut found: Option<Vec<String>> = None;
         for rule in self.policy.rules_for(environment, &procedures, self.highest_effect()).filter(|rule| is_meant(rule)) {
             if environment.is_some() || rule.environments.is_empty() {

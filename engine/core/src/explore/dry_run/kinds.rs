@@ -12,13 +12,20 @@ pub(super) fn kinds(does: Vec<&Doing>) -> Vec<&Doing> {
     if does.len() < 2 {
         return does;
     }
-    let told: Vec<Json> = does.iter().take(limits::DRY_RUN_KINDS).map(|doing| told(doing)).collect();
-    let is_said = |place: &usize| {
-        let Some(own) = told.get(*place) else { return true };
-        let mut others = told.iter().enumerate().filter(|(other, _)| other != place);
-        others.any(|(other, told)| covers(told, own) && (other < *place || !covers(own, told)))
+    let mut told: Vec<(Json, &Doing)> = Vec::new();
+    for doing in does {
+        let own = self::told(doing);
+        if !told.iter().any(|(other, _)| *other == own) {
+            told.push((own, doing));
+        }
+    }
+    // What stands behind that many is left as it is: nothing is said by being dropped.
+    let held = told.get(..limits::DRY_RUN_KINDS).unwrap_or(&told);
+    let is_said = |place: usize, own: &Json| {
+        let mut others = held.iter().enumerate().filter(|(other, _)| *other != place);
+        place < held.len() && others.any(|(other, (told, _))| covers(told, own) && (other < place || !covers(own, told)))
     };
-    does.iter().enumerate().filter(|(place, _)| !is_said(place)).map(|(_, doing)| *doing).collect()
+    told.iter().enumerate().filter(|(place, (own, _))| !is_said(*place, own)).map(|(_, (_, doing))| *doing).collect()
 }
 
 /// Everything of it that is shown. What people are told of the run so far, and of what comes next, is that of other steps.

@@ -66,8 +66,9 @@ pub(super) struct Doing {
 }
 
 impl Seen {
-    pub fn verdict(&self) -> Verdict {
-        let Some(shown) = self.shown() else {
+    /// What is said of it; `kinds` are its own.
+    pub fn verdict(&self, kinds: &[&Doing]) -> Verdict {
+        let Some(shown) = kinds.first() else {
             return match (&self.skipped, &self.doubt) {
                 (Some(because), None) if self.always => Verdict::WouldSkip { because: because.clone() },
                 _ => self.in_doubt(),
@@ -85,7 +86,7 @@ impl Seen {
         let acts = shown.work.is_some();
         let differs = |doing: &&Doing| self.fails().is_none() || acts && doing.work.is_none();
         let failing = self.does.iter().filter(differs).find_map(|doing| doing.fails.as_ref());
-        let because = match (open.is_empty(), self.differs(), failing) {
+        let because = match (open.is_empty(), differs_in(kinds), failing) {
             (false, _, _) => open.join("; "),
             (_, Some(what), _) => format!("{what} depends on the way before it"),
             (_, None, Some(why)) => format!("on some ways it fails: {why}"),
@@ -94,22 +95,7 @@ impl Seen {
         Verdict::CannotKnow { because }
     }
 
-    /// What of that which it does is something else on another way; what takes it back is told, and is no part of it.
-    fn differs(&self) -> Option<&'static str> {
-        let kinds = self.kinds();
-        let (shown, others) = kinds.split_first()?;
-        let others: Vec<Does> = others.iter().map(|other| other.beside(shown)).collect();
-        let any = |is_other: fn(&Does) -> bool| others.iter().any(is_other);
-        Some(match () {
-            () if any(|other| other.work.is_some()) => "what it runs with",
-            () if any(|other| other.requests.is_some()) => "what is asked",
-            () if any(|other| other.repeats.is_some()) => "how often its steps run",
-            () if any(|other| other.ends.is_some()) => "what it says",
-            () => return None,
-        })
-    }
-
-    /// What it does, once of what says the same. Of a step that fails on some ways, on one of them before it comes to do anything, what
+    /// What it does, once of what says the same; the first is shown before the others. Of a step that fails on some ways, on one of them before it comes to do anything, what
     /// it does where it does.
     pub fn kinds(&self) -> Vec<&Doing> {
         let of = |is_meant: &dyn Fn(&&Doing) -> bool| self.does.iter().filter(is_meant).collect::<Vec<_>>();
@@ -121,11 +107,6 @@ impl Seen {
             does = self.does.iter().take(1).collect();
         }
         kinds(does)
-    }
-
-    /// What is shown of it before what it does on other ways.
-    pub fn shown(&self) -> Option<&Doing> {
-        self.kinds().into_iter().next()
     }
 
     fn in_doubt(&self) -> Verdict {
@@ -163,6 +144,20 @@ impl Seen {
     pub fn order(&self, other: &Seen) -> Ordering {
         (&self.place, &self.path).cmp(&(&other.place, &other.path))
     }
+}
+
+/// What of that which it does is something else on another way; what takes it back is told, and is no part of it.
+fn differs_in(kinds: &[&Doing]) -> Option<&'static str> {
+    let (shown, others) = kinds.split_first()?;
+    let others: Vec<Does> = others.iter().map(|other| other.beside(shown)).collect();
+    let any = |is_other: fn(&Does) -> bool| others.iter().any(is_other);
+    Some(match () {
+        () if any(|other| other.work.is_some()) => "what it runs with",
+        () if any(|other| other.requests.is_some()) => "what is asked",
+        () if any(|other| other.repeats.is_some()) => "how often its steps run",
+        () if any(|other| other.ends.is_some()) => "what it says",
+        () => return None,
+    })
 }
 
 /// In the order of the plan.
