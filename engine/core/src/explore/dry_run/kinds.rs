@@ -104,6 +104,7 @@ fn covers_text(general: &str, mut text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PredictedUndo;
     use super::*;
 
     #[test]
@@ -125,5 +126,35 @@ mod tests {
         }
         assert!(covers(&json!({"v": {"$unknown": "steps.a"}, "w": [1, "‹b›"]}), &json!({"v": [1], "w": [1, 7]})));
         assert!(!covers(&json!({"v": 1, "w": 2}), &json!({"v": 1})));
+    }
+
+    fn saying(title: &str) -> Doing {
+        Doing {
+            title: title.to_owned(),
+            why: None,
+            open: Vec::new(),
+            closed: None,
+            fails: None,
+            is_broken: false,
+            work: None,
+            requests: Vec::new(),
+            waits: None,
+            undo: PredictedUndo::None,
+            repeats: None,
+            ends: None,
+            waves: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_kind_is_told_once_however_many_there_are() {
+        let titles: Vec<String> = (0..limits::DRY_RUN_KINDS + 8).map(|n| format!("host {n}")).collect();
+        let does: Vec<Doing> = titles.iter().chain(&titles).map(|title| saying(title)).collect();
+        let told: Vec<&str> = kinds(does.iter().collect()).into_iter().map(|doing| doing.title.as_str()).collect();
+        assert_eq!(told, titles);
+        let any = [saying("host 1"), saying("host ‹n›"), saying("port 1")];
+        let told: Vec<&str> = kinds(any.iter().collect()).into_iter().map(|doing| doing.title.as_str()).collect();
+        assert_eq!(told, ["host ‹n›", "port 1"]);
     }
 }
