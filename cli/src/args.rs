@@ -20,7 +20,7 @@ use clap_complete::Shell;
 use runbook_core::id::{Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
-pub use access::{Audit, Create as TokenCreate, Token, TokenPart};
+pub use access::{Account, AccountPart, Audit, Create as TokenCreate, Revoked, Session, SessionPart, Token, TokenPart};
 pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
@@ -165,6 +165,12 @@ pub enum Command {
     /// Make, list and revoke the tokens by which people and programs come to `runbook serve`
     Token(Token),
 
+    /// Make, list and remove the accounts with which people log in to `runbook serve`, and change their passwords
+    Account(Account),
+
+    /// List the sessions of people who are logged in to `runbook serve`, and end them
+    Session(Session),
+
     /// Show who did what through `runbook serve`, and who was refused
     ///
     /// The newest first. The log is a chain: where an entry does not follow from the one before, it says so and exits 1.
@@ -179,7 +185,7 @@ pub enum Command {
 
     /// Write a copy of the state folder to a file, while runs go on
     ///
-    /// The records, logs, events, tokens and the audit log, as they are at one moment, in one tar archive with a digest of each. Whatever
+    /// The records, logs, events, tokens, accounts and the audit log, as they are at one moment, in one tar archive with a digest of each. Whatever
     /// is written meanwhile is not in it, and nothing waits. `runbook docs serve` says what a restored copy does and does not do.
     Backup(Backup),
 
@@ -187,7 +193,7 @@ pub enum Command {
     ///
     /// Into an empty folder, and only where the file is whole: every digest is compared, and every record proved. Nothing acts twice: each run
     /// that was not over when the backup was made is paused until a person who has looked what was done since resumes or cancels it; events that
-    /// waited for a decision are dropped; approvals ahead of time are void; tokens are revoked. Exits 1 where a record in the backup is not
+    /// waited for a decision are dropped; approvals ahead of time are void; tokens, passwords and sessions let nobody in. Exits 1 where a record in the backup is not
     /// whole; it is restored all the same, and named.
     Restore(Restore),
 

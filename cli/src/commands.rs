@@ -1,5 +1,6 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
+mod account;
 mod ahead;
 mod anchor;
 mod attend;
@@ -34,6 +35,7 @@ mod review;
 mod runs;
 mod schema;
 mod serve;
+mod session;
 mod show;
 mod store;
 mod test;
@@ -63,6 +65,8 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Events(args) => events::run(&args, settings, ui),
         Command::Serve(args) => serve::run(&args, settings, ui),
         Command::Token(args) => token::run(&args, settings, ui),
+        Command::Account(args) => account::run(&args, settings, ui),
+        Command::Session(args) => session::run(&args, settings, ui),
         Command::Audit(args) => audit::run(&args, settings, ui),
         Command::Doctor(args) => doctor::run(&args, settings, ui),
         Command::Backup(args) => backup::backup(&args, settings, ui),

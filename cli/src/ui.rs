@@ -7,6 +7,7 @@
 
 pub mod ask;
 pub mod crash;
+pub mod hidden;
 mod live;
 pub mod log;
 pub mod narrate;

@@ -1,25 +1,32 @@
-//! Who comes to a server with what, and what they did there: `access.db` in the state folder. It holds tokens, as hashes; the
-//! audit log; and the writes that count once.
+//! Who comes to a server with what, and what they did there: `access.db` in the state folder. It holds tokens and sessions, as hashes;
+//! accounts, with what is kept of their passwords; the audit log; and the writes that count once.
 //!
 //! What a person may do is not kept here: that is the workspace's business ([`Grant`](runbook_core::policy::access::Grant)), so that
-//! taking a role from somebody takes it from all their tokens.
+//! taking a role from somebody takes it from all their tokens and sessions.
 //!
 //! The audit log is a chain as that of a run is: each entry's hash is over the one before it, its number and its own bytes. Nothing in it
 //! is changed or removed.
 
+mod account;
+mod password;
 mod rows;
+mod secret;
+mod session;
 mod through;
 
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use runbook_core::policy::access::Scope;
+use runbook_core::run::event::Means;
 use runbook_core::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+pub use account::Account;
+pub use password::{Hashed, Password, Unfit};
+pub use secret::{Kind, NoSecret, Secret};
+pub use session::Session;
 pub use through::{Seals, Through};
 
 use crate::database::{Commits, Database, Look, Looked, Schema, copy, look};
@@ -29,7 +36,8 @@ const SCHEMA: Schema = Schema {
     file: "access.db",
     // `RUNA`.
     application_id: 0x5255_4e41,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE tokens (
             id      TEXT PRIMARY KEY,
             hash    TEXT NOT NULL,
@@ -53,7 +61,26 @@ const SCHEMA: Schema = Schema {
             PRIMARY KEY (person, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX requests_until ON requests (until_ms);
-    "],
+    ",
+        "
+        -- Without a password nobody logs in.
+        CREATE TABLE accounts (
+            person   TEXT PRIMARY KEY,
+            password TEXT,
+            body     TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE sessions (
+            id      TEXT PRIMARY KEY,
+            person  TEXT NOT NULL,
+            hash    TEXT NOT NULL,
+            used_ms INTEGER NOT NULL,
+            revoked TEXT,
+            body    TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX sessions_person ON sessions (person);
+    ",
+    ],
 };
 
 /// The text before the first entry of an audit log, whose digest its hash is over.
@@ -77,75 +104,79 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// What is shown to a server: which token it is, and that whoever comes has it. Seen once, when it is made.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret {
-    id: String,
-    text: String,
-}
+/// What lets somebody in for a time.
+trait Lasting {
+    fn revoked_at(&self) -> Option<Timestamp>;
+    fn until(&self) -> Timestamp;
 
-impl Secret {
-    /// Before a secret, so that a scanner of leaked ones, and a person, know it for what it is.
-    const PREFIX: &str = "rbk_";
-    const ID_DIGITS: usize = 12;
-    const SECRET_DIGITS: usize = 64;
-
-    pub fn draw() -> Secret {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Secret {
-            id: hex(&rand::random::<[u8; Self::ID_DIGITS / 2]>()),
-            text: hex(&rand::random::<[u8; Self::SECRET_DIGITS / 2]>()),
-        }
-    }
-
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// As it is given to a person.
-    pub fn expose(&self) -> String {
-        format!("{}{}_{}", Self::PREFIX, self.id, self.text)
-    }
-
-    /// A random text of 256 bits needs no salt and no slow hash: nobody guesses it.
-    fn hash(&self) -> Digest {
-        Digest::of_bytes(self.text.as_bytes())
+    fn lasts(&self, now: Timestamp) -> bool {
+        self.revoked_at().is_none() && now < self.until()
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}_…", Self::PREFIX, self.id)
+impl Lasting for Token {
+    fn revoked_at(&self) -> Option<Timestamp> {
+        self.revoked_at
+    }
+
+    fn until(&self) -> Timestamp {
+        self.expires_at
     }
 }
 
-/// A text that is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not a token: `rbk_`, the id, `_`, the secret")]
-pub struct NoToken;
-
-impl FromStr for Secret {
-    type Err = NoToken;
-
-    fn from_str(text: &str) -> Result<Secret, NoToken> {
-        let (id, secret) = text.strip_prefix(Self::PREFIX).and_then(|rest| rest.split_once('_')).ok_or(NoToken)?;
-        let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match is_hex(id, Self::ID_DIGITS) && is_hex(secret, Self::SECRET_DIGITS) {
-            true => Ok(Secret { id: id.to_owned(), text: secret.to_owned() }),
-            false => Err(NoToken),
-        }
+impl Token {
+    /// Whether it lets in at this time.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.lasts(now)
     }
 }
 
-/// Why whoever shows a token is not let in. Whether there is one of this id is told to nobody who does not have it.
+/// Why whoever shows the secret of something is not let in. Whether there is one of this id is told to nobody who does not have it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Unrecognised {
-    #[error("the token is not one of this server")]
+pub enum Unrecognised<T> {
+    #[error("is not one of this server")]
     Wrong,
-    #[error("the token has expired; let whoever runs the server make another with `runbook token create`")]
-    Expired(Box<Token>),
-    #[error("the token was revoked")]
-    Revoked(Box<Token>),
+    #[error("has expired")]
+    Expired(Box<T>),
+    #[error("was revoked")]
+    Revoked(Box<T>),
+}
+
+/// What a secret is of, where it was found with what is kept of it.
+fn proven<T: Lasting>(found: Option<(T, Digest)>, shown: &Secret, now: Timestamp) -> Result<T, Unrecognised<T>> {
+    let hash = shown.hash();
+    // As long as it takes for one that is known.
+    let kept = found.as_ref().map_or_else(|| Digest::of_bytes(b""), |(_, kept)| kept.clone());
+    let is_right = bool::from(kept.as_str().as_bytes().ct_eq(hash.as_str().as_bytes()));
+    match found {
+        Some((it, _)) if is_right && it.revoked_at().is_some() => Err(Unrecognised::Revoked(Box::new(it))),
+        Some((it, _)) if is_right && it.until() <= now => Err(Unrecognised::Expired(Box::new(it))),
+        Some((it, _)) if is_right => Ok(it),
+        _ => Err(Unrecognised::Wrong),
+    }
+}
+
+/// With what somebody came who was let in, by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    Token(String),
+    Session(String),
+}
+
+impl Credential {
+    pub fn id(&self) -> &str {
+        match self {
+            Credential::Token(id) | Credential::Session(id) => id,
+        }
+    }
+
+    /// As the record names it.
+    pub fn means(&self) -> Means {
+        match self.clone() {
+            Credential::Token(token) => Means::Token { token },
+            Credential::Session(session) => Means::Session { session },
+        }
+    }
 }
 
 /// Something that somebody did, or was refused. Bounded by whoever writes it.
@@ -156,6 +187,9 @@ pub struct Entry {
     pub person: Option<String>,
     /// By the id of which token.
     pub token: Option<String>,
+    /// By the id of which session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// From where, or the user of this machine.
     pub from: String,
     /// What: the name of an operation.
@@ -166,6 +200,34 @@ pub struct Entry {
     pub result: String,
     /// What there is to say beside.
     pub detail: Option<String>,
+}
+
+impl Entry {
+    /// What is known of an act before anything else is: that it was done, from there.
+    pub fn new(act: &str, from: String, at: Timestamp) -> Entry {
+        Entry {
+            at,
+            person: None,
+            token: None,
+            session: None,
+            from,
+            act: act.to_owned(),
+            about: None,
+            result: "done".to_owned(),
+            detail: None,
+        }
+    }
+
+    /// By this person, who came with this.
+    #[must_use]
+    pub fn by(self, person: &str, credential: &Credential) -> Entry {
+        let id = || Some(credential.id().to_owned());
+        let (token, session) = match credential {
+            Credential::Token(_) => (id(), None),
+            Credential::Session(_) => (None, id()),
+        };
+        Entry { person: Some(person.to_owned()), token, session, ..self }
+    }
 }
 
 /// An entry as it is written down.
@@ -183,6 +245,14 @@ pub struct AuditPage {
     pub entries: Vec<Audited>,
     /// The first entry that does not follow from the one before.
     pub broken_at: Option<u64>,
+}
+
+/// How many let somebody in until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revoked {
+    pub tokens: u64,
+    pub sessions: u64,
+    pub passwords: u64,
 }
 
 /// A write that is to count once, however often it is asked for.
@@ -258,32 +328,30 @@ impl Access {
     }
 
     /// Whose token it is.
-    pub fn recognise(&self, shown: &Secret, now: Timestamp) -> Result<Result<Token, Unrecognised>, JournalError> {
-        let found = self.database.read(|c| rows::token(c, &shown.id))?;
-        let hash = shown.hash();
-        // As long as it takes for one that is known.
-        let kept = found.as_ref().map_or_else(|| Digest::of_bytes(b""), |(_, kept)| kept.clone());
-        let is_right = bool::from(kept.as_str().as_bytes().ct_eq(hash.as_str().as_bytes()));
-        Ok(match found {
-            Some((token, _)) if is_right && token.revoked_at.is_some() => Err(Unrecognised::Revoked(Box::new(token))),
-            Some((token, _)) if is_right && token.expires_at <= now => Err(Unrecognised::Expired(Box::new(token))),
-            Some((token, _)) if is_right => Ok(token),
-            _ => Err(Unrecognised::Wrong),
-        })
+    pub fn recognise(&self, shown: &Secret, now: Timestamp) -> Result<Result<Token, Unrecognised<Token>>, JournalError> {
+        let found = self.database.read(|c| rows::token(c, shown.id()))?;
+        Ok(proven(found, shown, now))
     }
 
     /// A token whose secret was shown before, where it still lets in.
     pub fn valid(&self, id: &str, now: Timestamp) -> Result<Option<Token>, JournalError> {
         let found = self.database.read(|c| rows::token(c, id))?;
-        Ok(found.map(|(token, _)| token).filter(|token| token.revoked_at.is_none() && now < token.expires_at))
+        Ok(found.map(|(token, _)| token).filter(|token| token.is_valid(now)))
     }
 
-    /// Lets nobody in any more with a token that was made until now. Gives how many still let in.
-    pub fn revoke_all(&self, at: Timestamp, entry: Entry) -> Receipt<u64> {
+    /// Whether anybody has what lets them in.
+    pub fn lets_somebody_in(&self, now: Timestamp) -> Result<bool, JournalError> {
+        Ok(self.tokens()?.iter().any(|token| token.is_valid(now)) || self.accounts()?.iter().any(|account| account.has_password))
+    }
+
+    /// Lets nobody in any more with what there is until now: tokens, sessions and passwords.
+    pub fn revoke_all(&self, at: Timestamp, entry: Entry) -> Receipt<Revoked> {
         self.database.submit(Durability::Synced, move |c| {
-            let revoked = rows::revoke_all(c, at)?;
+            let tokens = rows::revoke_all(c, at)?;
+            let sessions = session::rows::end_all(c, at)?;
+            let passwords = account::rows::void_all(c)?;
             rows::audit(c, &entry)?;
-            Ok(revoked)
+            Ok(Revoked { tokens, sessions, passwords })
         })
     }
 

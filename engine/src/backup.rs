@@ -6,8 +6,8 @@
 //!
 //! **A restored state acts on nothing by itself.** What happened between the copy and now is not in it: a step that it would begin next
 //! may have been done. So each run that was not over is paused, with a reason, until a person resumes or cancels it; events that waited to
-//! be decided upon, and decisions that waited to be carried out, are dropped with that reason; approvals ahead of time are void; and tokens
-//! are revoked, as one of them may have been since. None of that is taken from a record: it is written behind it, by the same session
+//! be decided upon, and decisions that waited to be carried out, are dropped with that reason; approvals ahead of time are void; and tokens,
+//! passwords and sessions let nobody in, as one of them may have been revoked since. None of that is taken from a record: it is written behind it, by the same session
 //! as everything else.
 
 mod read;
@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use runbook_core::{Digest, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Revoked;
 use crate::journal::JournalError;
 use crate::log::LogError;
 use crate::people::LocalUser;
@@ -104,7 +105,7 @@ pub struct Restored {
     /// Events that were not judged, and decisions that were not carried out.
     pub events_dropped: u64,
     pub aheads_void: u64,
-    pub tokens_revoked: u64,
+    pub revoked: Revoked,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -203,14 +203,10 @@ impl Keeper<'_> {
         let by = format!("user {} on {}", self.user.user, self.user.host);
         let write = |act: &str, result: &str, detail: &str| {
             let entry = Entry {
-                at: self.now,
-                person: None,
-                token: None,
-                from: by.clone(),
-                act: act.to_owned(),
                 about: Some(run.to_string()),
                 result: result.to_owned(),
                 detail: Some(detail.to_owned()),
+                ..Entry::new(act, by.clone(), self.now)
             };
             self.access.audit(entry).wait()
         };

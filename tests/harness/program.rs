@@ -1,5 +1,6 @@
 //! The program under test: its own state folder, a plain environment, no terminal.
 
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -54,9 +55,16 @@ impl Runbook {
 
     /// Runs one command to its end.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        self.run_with(args, "")
+    }
+
+    /// The same with this on its standard input.
+    pub fn run_with<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &str) -> Ran {
         let mut command = self.command(args);
         let line = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
-        let output = command.output().expect("the program starts");
+        let mut given = tempfile::tempfile().expect("a file");
+        given.write_all(input.as_bytes()).and_then(|()| given.rewind()).expect("its text");
+        let output = command.stdin(given).output().expect("the program starts");
         Ran {
             line,
             code: output.status.code().unwrap_or(-1),

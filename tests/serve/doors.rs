@@ -52,8 +52,8 @@ fn what_others_could_reach_takes_tls_or_a_proxy_and_a_token() {
     let files = format!("--tls-certificate {} --tls-key {}", bundle.display(), key.display());
     for (words, why) in [
         ("--listen 0.0.0.0:0".to_owned(), "what they send could be read on the way\nnext: give --tls-certificate"),
-        (format!("--listen 0.0.0.0:0 {files}"), "nobody has a token yet"),
-        ("--listen [::]:0 --proxy 192.0.2.1".to_owned(), "nobody has a token yet"),
+        (format!("--listen 0.0.0.0:0 {files}"), "nobody has a token or an account yet"),
+        ("--listen [::]:0 --proxy 192.0.2.1".to_owned(), "nobody has a token or an account yet"),
         (format!("--tls-certificate {} --tls-key {}", key.display(), key.display()), "it holds no certificate"),
         ("--tls-certificate /nowhere.crt --tls-key /nowhere.key".to_owned(), "/nowhere.crt"),
     ] {
@@ -65,7 +65,7 @@ fn what_others_could_reach_takes_tls_or_a_proxy_and_a_token() {
     place.runbook.run(["token", "create", "--for", "you", "--expires", "1s"]).assert(0);
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let words = format!("serve --listen 0.0.0.0:0 {files}");
-    assert!(place.runbook.run(words.split(' ')).assert(2).stderr.contains("nobody has a token yet"));
+    assert!(place.runbook.run(words.split(' ')).assert(2).stderr.contains("nobody has a token or an account yet"));
 }
 
 #[test]

@@ -106,8 +106,9 @@ fn a_thousand_idle_streams_keep_nobody_waiting_and_hear_of_what_happens() {
             let mut stream = scene.connect();
             let token = &scene.tokens[number % scene.tokens.len()];
             // From behind what there is.
-            let head =
-                format!("GET /api/v1/runs/{run}/stream?from=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+            let head = format!(
+                "GET /api/v1/runs/{run}/stream?from=1000 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+            );
             stream.write_all(head.as_bytes()).unwrap();
             BufReader::new(stream)
         })
@@ -157,7 +158,7 @@ fn unread(scene: &Scene) -> Vec<TcpStream> {
     let ask = |number: usize| {
         let mut stream = scene.connect();
         let (path, token) = (&paths[number % 2], &scene.tokens[0]);
-        write!(stream, "GET /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
+        write!(stream, "GET /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
         stream
     };
     (0..40).map(ask).collect()
@@ -206,7 +207,7 @@ fn bodies_of_a_hundred_megabytes_are_not_taken_in() {
     let part = vec![b' '; 64 * 1024];
     let body = |path: &str, credential: &str, how: &str| {
         let mut stream = scene.connect();
-        write!(stream, "POST {path} HTTP/1.1\r\nHost: x\r\n{credential}{how}\r\n").unwrap();
+        write!(stream, "POST {path} HTTP/1.1\r\nHost: localhost\r\n{credential}{how}\r\n").unwrap();
         let mut sent = 0;
         while sent < length {
             let chunk = if how.contains("chunked") { format!("{:x}\r\n", part.len()) } else { String::new() };
@@ -295,13 +296,14 @@ fn slowly(scene: &Scene, count: usize, begin: &[u8], little: &[u8], meanwhile: i
 #[test]
 fn heads_and_bodies_that_come_a_byte_at_a_time_keep_nobody_out() {
     let scene = Scene::new(ASK, 1);
-    slowly(&scene, 2_500, b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"a", || {
+    slowly(&scene, 2_500, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", b"a", || {
         for host in ["first", "second", "third"] {
             scene.others_are_answered(host);
         }
     });
     // A signature that is wrong, as its body will show.
-    let begin = b"POST /events/code HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100000\r\n\r\n";
+    let begin =
+        b"POST /events/code HTTP/1.1\r\nHost: localhost\r\nX-Hub-Signature-256: sha256=00\r\nContent-Length: 100000\r\n\r\n";
     slowly(&scene, 1_500, begin, b" ", || {
         for host in ["fourth", "fifth", "sixth"] {
             scene.others_are_answered(host);

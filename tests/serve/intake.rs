@@ -142,8 +142,9 @@ fn before_anything_is_lost_senders_are_told_to_wait() {
         }
         let mut stream = TcpStream::connect(&server.address).unwrap();
         let length = 4 * 1024 * 1024;
-        let head =
-            format!("POST /events/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "POST /events/alerts HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n"
+        );
         // One that does not fit is answered, and not read to its end.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; length - 1]));
         stalled.push(stream);

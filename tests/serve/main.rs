@@ -12,5 +12,6 @@ mod intake;
 mod lives;
 mod peers;
 mod server;
+mod sessions;
 mod storm;
 mod ticks;

@@ -130,7 +130,7 @@ impl Asks for Storm {
         };
         let body = alert.body();
         let head = format!(
-            "POST /events/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST /events/alerts HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         request.extend_from_slice(head.as_bytes());

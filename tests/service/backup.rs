@@ -107,14 +107,15 @@ fn events_that_waited_and_tokens_and_approvals_ahead_let_nothing_happen() {
     )
     .unwrap();
     place.runbook.run(["token", "create", "--for", "you"]).assert(0);
+    place.runbook.run_with(["account", "add", "you"], "some words of you\n").assert(0);
     place.runbook.run(["approve", "--ahead", "fix", "--step", "go", "--uses", "2", "--expires", "1d", "--reason", "r"]).assert(0);
     let file = backup(&place, "one.tar");
 
     let copy = place.beside("copy");
     let ran = copy.run(&["restore", &file, "--json"]).assert(0);
     let restored: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let told = ["events_dropped", "aheads_void", "tokens_revoked"].map(|key| restored[key].as_u64());
-    assert_eq!(told, [Some(2), Some(1), Some(1)], "{restored}");
+    let told = ["events_dropped", "aheads_void", "tokens_revoked", "passwords_void"].map(|key| restored[key].as_u64());
+    assert_eq!(told, [Some(2), Some(1), Some(1), Some(1)], "{restored}");
     // The next that decides, decides on them that nothing happens.
     copy.run(&["trigger", "--event", &place.runbook.scratch.join("1.json").display().to_string()]).assert(0);
     let events = copy.run(&["events", "--json"]).assert(0).stdout;
@@ -122,10 +123,12 @@ fn events_that_waited_and_tokens_and_approvals_ahead_let_nothing_happen() {
     assert_eq!(dropped, 3, "one that was put off, and one at two triggers that nobody had judged: {events}");
     assert!(copy.run(&["runs", "--json"]).assert(0).stdout.is_empty());
     copy.run(&["token", "list"]).assert(0).says("revoked");
+    copy.run(&["account", "list"]).assert(0).says("nobody can log in");
     copy.run(&["audit"]).assert(0).says("restore");
     let kept = place.beside("kept");
     kept.run(&["restore", &file, "--keep-tokens"]).assert(0);
     kept.run(&["token", "list"]).assert(0).says("valid");
+    assert!(!kept.run(&["account", "list"]).assert(0).stdout.contains("nobody can log in"));
 }
 
 #[test]

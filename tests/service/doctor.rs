@@ -131,6 +131,18 @@ fn records_and_an_audit_log_that_were_changed() {
 }
 
 #[test]
+fn accounts_of_nobody_and_without_a_password() {
+    let place = well();
+    place.runbook.run_with(["account", "add", "you"], "some words of you\n").assert(0);
+    assert_eq!(found(&place, &[]).0, BTreeMap::new());
+    let state = place.runbook.state();
+    sql(&state, "access.db", "UPDATE accounts SET password = NULL");
+    only(&place, &[], "warn accounts", &["have no password: you", "runbook account password PERSON"]);
+    sql(&state, "access.db", "UPDATE accounts SET person = 'gone', body = replace(body, '\"you\"', '\"gone\"')");
+    only(&place, &[], "warn accounts", &["not in the workspace any more: gone", "runbook account remove PERSON"]);
+}
+
+#[test]
 fn a_token_that_ends_soon() {
     let place = well();
     place.runbook.run(["token", "create", "--for", "you", "--expires", "3d"]).assert(0);

@@ -319,3 +319,47 @@ fn an_approver_at_another_terminal() {
     declined("undo last", "undo? [y/N]", "", 130);
     assert!(desk.path("written.txt").exists());
 }
+
+const WORKSPACE: &str =
+    "apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {anna: {}}\naccess: [{role: viewer, to: [anna]}]\n";
+
+#[test]
+fn a_password_is_typed_twice_and_never_shown() {
+    let desk = Desk::new(READ);
+    std::fs::write(desk.path("workspace.yaml"), WORKSPACE).unwrap();
+    let words = "four wörds of hers";
+    let mut terminal = desk.terminal("account add anna");
+    terminal.asks("new password:").types("four wörds of his\x7f\x7f\x7fhers");
+    terminal.asks("once more:").types(words);
+    let seen = terminal.ends(0);
+    assert!(seen.contains("`anna` can log in") && !seen.contains("four") && !seen.contains("hers"), "{seen}");
+    for (first, second, says) in [
+        ("four wörds of hers", "four words of hers", "two different passwords"),
+        ("too short", "", "at least 12 characters"),
+        ("four words\x03", "", "nothing was changed"),
+        ("\x04", "", "nothing was changed"),
+        ("four words of hers", "\x03", "nothing was changed"),
+    ] {
+        let mut terminal = desk.terminal("account password anna");
+        terminal.asks("new password:").types(first);
+        if !second.is_empty() {
+            terminal.asks("once more:").types(second);
+        }
+        let seen = terminal.ends(if says.contains("nothing") { 130 } else { 2 });
+        assert!(seen.contains(says) && !seen.contains("four w"), "{first:?}: {seen}");
+    }
+    assert!(!desk.run("account list", 0).contains("nobody can log in"));
+}
+
+#[test]
+fn a_terminal_shows_what_is_typed_again_however_a_password_was_left() {
+    let desk = Desk::new(READ);
+    std::fs::write(desk.path("workspace.yaml"), WORKSPACE).unwrap();
+    for keys in ["\x03", "\x04", "short\n"] {
+        let mut terminal = desk.terminal_of(desk.shell("runbook account add anna; read line; echo got $line"));
+        terminal.asks("new password:").presses(keys);
+        terminal.sees("error:").types("visible words");
+        let seen = terminal.ends(0);
+        assert_eq!(seen.matches("visible words").count(), 2, "{keys:?}: {seen}");
+    }
+}

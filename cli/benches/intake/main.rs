@@ -176,7 +176,8 @@ impl Asks for Lists<'_> {
             return None;
         }
         self.due = now + LISTS_EVERY;
-        write!(request, "GET /api/v1/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", self.token).expect("memory");
+        write!(request, "GET /api/v1/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n", self.token)
+            .expect("memory");
         Some(0)
     }
 
@@ -290,7 +291,7 @@ impl Sends for Alerts {
         let length = self.body.len();
         write!(
             request,
-            "POST /events/alerts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+            "POST /events/alerts HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         )
         .expect("memory");
         request.extend_from_slice(&self.body);
@@ -424,7 +425,7 @@ impl Drop for Server {
 pub fn get(address: SocketAddr, path: &str) -> String {
     use std::io::Read as _;
     let mut stream = std::net::TcpStream::connect(address).expect("a connection");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it is sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")

@@ -1,4 +1,4 @@
-//! The arguments of whoever runs a server: tokens, and what was done with them.
+//! The arguments of whoever runs a server: tokens, accounts and sessions, and what was done with them.
 
 use std::num::NonZeroUsize;
 
@@ -46,7 +46,7 @@ pub struct Create {
 
 #[derive(Debug, Args)]
 pub struct List {
-    /// Print one JSON object per token
+    /// Print one JSON object for each
     #[arg(long)]
     pub json: bool,
 }
@@ -55,6 +55,59 @@ pub struct List {
 pub struct Revoke {
     /// The id of the token: what stands between the first `_` and the second
     pub id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Account {
+    #[command(subcommand)]
+    pub part: AccountPart,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountPart {
+    /// Let a person of the workspace log in with a password
+    ///
+    /// The password is asked for twice, and not shown; without a terminal it is the first line of standard input. It has at least 12 characters.
+    /// What it opens is what `access` of the workspace lets that person do. Kept is its hash alone (argon2id).
+    Add(Whose),
+    /// List all accounts
+    List(List),
+    /// Give an account another password, and end all its sessions
+    ///
+    /// The password is read as by `add`.
+    Password(Whose),
+    /// Let a person log in no more, and end all their sessions
+    Remove(Whose),
+}
+
+#[derive(Debug, Args)]
+pub struct Whose {
+    /// The person, as the workspace calls them
+    pub person: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Session {
+    #[command(subcommand)]
+    pub part: SessionPart,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionPart {
+    /// List the sessions that are open, the newest first; never their secrets
+    List(List),
+    /// End a session, or all of a person, at once
+    Revoke(Revoked),
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Revoked {
+    /// The id of the session
+    pub id: Option<String>,
+    /// All sessions of this person
+    #[arg(long = "for", value_name = "PERSON")]
+    pub person: Option<String>,
 }
 
 /// A role by its name.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; port 0 lets the system choose one. Beyond this machine only with TLS or behind a proxy, and once there is a token
+    /// Where to listen; port 0 lets the system choose one. Beyond this machine only with TLS or behind a proxy, and once there is a token or an account
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8480")]
     pub listen: SocketAddr,
     /// The certificate to show, PEM, with those that lead to an authority behind it; read again when it changes
@@ -20,6 +20,10 @@ pub struct Serve {
     /// whoever asks; several may be given
     #[arg(long, value_name = "ADDRESS")]
     pub proxy: Vec<IpAddr>,
+    /// A name by which people call the server, beside those of this machine: that of a proxy that passes no `Host` on, or one of your own for
+    /// 127.0.0.1. Several may be given
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
     /// How the log is written, to standard error
     #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
     pub log: LogForm,

@@ -49,7 +49,7 @@ pub struct Restore {
     /// The digest that `runbook backup` printed, where you kept it: another backup is refused
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<Digest>,
-    /// Let tokens of the backup in again, also those that were revoked after it was made
+    /// Let tokens and passwords of the backup in again, also those that were revoked or changed after it was made
     #[arg(long)]
     pub keep_tokens: bool,
     /// Print what came of it as one JSON object

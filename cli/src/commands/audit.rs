@@ -38,10 +38,11 @@ pub fn run(args: &args::Audit, settings: &Settings, ui: &mut Ui) -> Outcome {
 
 fn cells(audited: &Audited) -> Vec<String> {
     let entry = &audited.entry;
-    let who = match (&entry.person, &entry.token) {
-        (Some(person), Some(token)) => format!("{person} (by token {token})"),
-        (Some(person), None) => person.clone(),
-        (None, _) => "-".to_owned(),
+    let who = match (&entry.person, &entry.token, &entry.session) {
+        (Some(person), Some(token), _) => format!("{person} (by token {token})"),
+        (Some(person), None, Some(session)) => format!("{person} (by session {session})"),
+        (Some(person), None, None) => person.clone(),
+        (None, _, _) => "-".to_owned(),
     };
     let result = match &entry.detail {
         Some(detail) => format!("{}: {detail}", entry.result),

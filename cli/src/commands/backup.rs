@@ -120,7 +120,10 @@ fn tell(restored: &Restored, state: &Path, ui: &mut Ui) {
         ui,
     );
     some(restored.aheads_void, "approval ahead of time is void", "approvals ahead of time are void", ui);
-    some(restored.tokens_revoked, "token is revoked", "tokens are revoked", ui);
+    let revoked = &restored.revoked;
+    some(revoked.tokens, "token is revoked", "tokens are revoked", ui);
+    some(revoked.passwords, "account has no password any more", "accounts have no password any more", ui);
+    some(revoked.sessions, "session has ended", "sessions have ended", ui);
     for (run, why) in &restored.unreadable {
         ui.say(&format!("  run {run} was not over, and cannot be read: {}", line(why)));
     }
@@ -178,6 +181,7 @@ fn of_restored(restored: &Restored) -> serde_json::Value {
     let unreadable: Vec<_> = restored.unreadable.iter().map(of_run).collect();
     json!({
         "backup": of_proof(&restored.proof), "paused": restored.paused, "unreadable": unreadable,
-        "events_dropped": restored.events_dropped, "aheads_void": restored.aheads_void, "tokens_revoked": restored.tokens_revoked,
+        "events_dropped": restored.events_dropped, "aheads_void": restored.aheads_void, "tokens_revoked": restored.revoked.tokens,
+        "passwords_void": restored.revoked.passwords, "sessions_ended": restored.revoked.sessions,
     })
 }

@@ -30,6 +30,7 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
             .zip(args.tls_key.clone())
             .map(|(certificates, key)| CertificateFiles { certificates, key }),
         proxies: args.proxy.clone(),
+        hosts: args.host.clone(),
         state: settings.state()?.value.clone(),
         catalogue: settings.catalogue.value.clone(),
         settings: config_folder(),

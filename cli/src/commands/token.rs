@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use runbook_core::diagnostic::nearest;
+use runbook_core::document::Workspace;
 use runbook_core::limits;
 use runbook_core::policy::access::{Act, Rights, Scope};
-use runbook_engine::access::{Access, Entry, Secret, Token};
+use runbook_engine::access::{Access, Entry, Kind, Secret, Token};
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::journal::Commits;
@@ -30,35 +31,43 @@ pub fn run(args: &args::Token, settings: &Settings, ui: &mut Ui) -> Outcome {
 }
 
 /// An entry of what is done here, by the user of this machine.
-fn entry(act: &str, about: &str, at: Timestamp, detail: Option<String>) -> Result<Entry, Trouble> {
+pub fn entry(act: &str, about: &str, at: Timestamp, detail: Option<String>) -> Result<Entry, Trouble> {
     let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
-    Ok(Entry {
-        at,
-        person: None,
-        token: None,
-        from: format!("user {} on {}", user.user, user.host),
-        act: act.to_owned(),
-        about: Some(about.to_owned()),
-        result: "done".to_owned(),
-        detail,
-    })
+    let from = format!("user {} on {}", user.user, user.host);
+    Ok(Entry { about: Some(about.to_owned()), detail, ..Entry::new(act, from, at) })
+}
+
+/// The workspace, where it has this person.
+pub fn workspace_of<'c>(catalogue: &'c Catalogue, person: &str) -> Result<&'c Workspace, Trouble> {
+    let Some(workspace) = catalogue.workspace() else {
+        return Err(
+            Trouble::not_valid("there is no workspace here, so there is nobody whom a server could let in").next("runbook init")
+        );
+    };
+    let people = &workspace.people.people;
+    if people.contains_key(person) {
+        return Ok(workspace);
+    }
+    let next = match nearest(person, people.keys().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "add the person under `people` in workspace.yaml".to_owned(),
+    };
+    Err(Trouble::not_valid(format!("`{}` is nobody in the workspace's `people`", line(person))).next(next))
+}
+
+/// Says so where nothing gives this person any role.
+pub fn tell_without_role(rights: &Rights, person: &str, ui: &mut Ui) -> bool {
+    let has_none = !rights.may_at_all(Act::View);
+    if has_none {
+        ui.say(&format!("it opens nothing yet: no entry of `access` in workspace.yaml gives `{}` such a role", line(person)));
+        ui.next("add `access: [{role: viewer, to: [PERSON]}]` to workspace.yaml");
+    }
+    has_none
 }
 
 fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
     let catalogue = Catalogue::open(&settings.catalogue.value)?;
-    let Some(workspace) = catalogue.workspace() else {
-        return Err(Trouble::not_valid("there is no workspace here, so there is nobody to make a token for").next("runbook init"));
-    };
-    let people = &workspace.people;
-    if !people.people.contains_key(&args.person) {
-        let known = people.people.keys().map(String::as_str);
-        let next = match nearest(&args.person, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "add the person under `people` in workspace.yaml".to_owned(),
-        };
-        let why = format!("`{}` is nobody in the workspace's `people`", line(&args.person));
-        return Err(Trouble::not_valid(why).next(next));
-    }
+    let workspace = workspace_of(&catalogue, &args.person)?;
     let mut labels = BTreeMap::new();
     for text in &args.label {
         let Some((name, value)) = text.split_once('=') else {
@@ -80,8 +89,8 @@ fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
             Trouble::not_valid(format!("a note has at most {} bytes", limits::TOKEN_NOTE_BYTES)).next("say it in fewer words")
         );
     }
-    let rights = Rights::of(&workspace.access, people, &args.person, &scope);
-    let secret = Secret::draw();
+    let rights = Rights::of(&workspace.access, &workspace.people, &args.person, &scope);
+    let secret = Secret::draw(Kind::Token);
     let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?.user;
     let token = Token {
         id: secret.id().to_owned(),
@@ -98,10 +107,7 @@ fn create(args: &TokenCreate, settings: &Settings, ui: &mut Ui) -> Outcome {
     access.keep(token, &secret, entry("token_create", secret.id(), now, Some(detail))?).wait()?;
     ui.data(&secret.expose())?;
     ui.say(&format!("token {} is for `{}`, until {}; it is not shown again", secret.id(), line(&args.person), when(expires_at)));
-    if !rights.may_at_all(Act::View) {
-        ui.say(&format!("it opens nothing yet: no entry of `access` in workspace.yaml gives `{}` such a role", line(&args.person)));
-        ui.next("add `access: [{role: viewer, to: [PERSON]}]` to workspace.yaml");
-    } else {
+    if !tell_without_role(&rights, &args.person, ui) {
         ui.next("curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8480/api/v1/runs");
     }
     Ok(Exit::Succeeded)
@@ -124,7 +130,7 @@ fn list(as_json: bool, settings: &Settings, ui: &mut Ui) -> Outcome {
     let rows = tokens.iter().map(|token| {
         let standing = match token.revoked_at {
             Some(at) => Tone::Quiet.paint(&format!("revoked {}", when(at))),
-            None if token.expires_at <= now => Tone::Quiet.paint("expired"),
+            None if !token.is_valid(now) => Tone::Quiet.paint("expired"),
             None => "valid".to_owned(),
         };
         let mut scope: Vec<String> = token.scope.roles.iter().map(|role| role.name().to_owned()).collect();

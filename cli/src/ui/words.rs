@@ -56,6 +56,7 @@ pub fn who(people: &People, identity: &Identity) -> String {
     match &identity.means {
         Means::LocalUser { user, host } => format!("{person} (user {user} on {host})"),
         Means::Token { token } => format!("{person} (by token {token})"),
+        Means::Session { session } => format!("{person} (by session {session})"),
         Means::SshKey { user, host } => format!("{person} (by SSH key, at the terminal of {user} on {host})"),
         Means::Engine => person,
     }

@@ -218,13 +218,41 @@ pub const TOKEN_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 pub const TOKEN_LIFE_MOST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// What a token is said to be for.
 pub const TOKEN_NOTE_BYTES: usize = 200;
+/// Characters of a password, which people can remember as some words, and its bytes.
+pub const PASSWORD_CHARACTERS: usize = 12;
+pub const PASSWORD_BYTES: usize = 1024;
+/// What it takes to try one: memory in KiB, and passes over it (argon2id, as OWASP recommends it).
+pub const PASSWORD_MEMORY_KIB: u32 = 19_456;
+pub const PASSWORD_PASSES: u32 = 2;
+/// Passwords that a server tries at once, and how long one waits for its turn.
+pub const PASSWORDS_AT_ONCE: usize = 2;
+pub const PASSWORD_TURN: Duration = Duration::from_secs(5);
+/// Log-ins that fail before one has to wait: of one person, and from one address, behind which several people may be. Then each wait is
+/// twice as long as the one before, from the first to the longest, which still lets in a person whom somebody else keeps failing for.
+pub const LOGINS_OF_ONE: u32 = 5;
+pub const LOGINS_FROM_ONE: u32 = 20;
+pub const LOGIN_WAIT: Duration = Duration::from_secs(1);
+pub const LOGIN_WAIT_MOST: Duration = Duration::from_secs(5 * 60);
+/// When the failures of a person and of an address are forgotten, and of how many a server knows.
+pub const LOGINS_FORGOTTEN: Duration = Duration::from_secs(3600);
+pub const LOGINS_KNOWN: usize = 10_000;
+/// How long a session lives that nobody uses, and at most: a shift.
+pub const SESSION_IDLE: Duration = Duration::from_secs(3600);
+pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How often it is written down that one is used, and how long one that is over is known as such.
+pub const SESSION_USES_KEPT: Duration = Duration::from_secs(60);
+pub const SESSION_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Sessions of one person: each browser has one.
+pub const SESSIONS_OF_ONE: usize = 20;
+/// Tokens and sessions whose requests are counted at once.
+pub const CALLERS_KNOWN: usize = 10_000;
 /// A key that makes a write count once, and how long it is known: longer than any client tries again.
 pub const REQUEST_KEY_BYTES: usize = 128;
 pub const REQUEST_KEY_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Requests of one token to the API at once, and how many more there may be each second.
+/// Requests of one token or session to the API at once, and how many more there may be each second.
 pub const CALLS_AT_ONCE: f64 = 400.0;
 pub const CALLS_PER_SECOND: f64 = 200.0;
-/// Refusals of one token, and of all strangers together, that are written into the audit log each minute; the others are counted.
+/// Refusals of one token or session, of all strangers together, and of log-ins, that are written into the audit log each minute; the others are counted.
 pub const REFUSALS_A_MINUTE: u32 = 60;
 /// Requests to the API that read a whole record, or walk a procedure, at once: each may take a tenth of a second.
 pub const HEAVY_CALLS: usize = 4;
@@ -237,7 +265,7 @@ pub const PAGE: usize = 1_000;
 pub const PAGE_SCAN: usize = 20_000;
 /// Streams of events that are open at once: each is a connection.
 pub const STREAMS: usize = 1_500;
-/// How often a stream says that it is still there, and looks whether its token is still valid.
+/// How often a stream says that it is still there, and looks whether its token or session is still valid.
 pub const STREAM_BEAT: Duration = Duration::from_secs(15);
 /// Plans whose labels are kept in memory.
 pub const LABELS_KEPT: usize = 10_000;

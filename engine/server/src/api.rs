@@ -4,15 +4,18 @@
 //! (`openapi.json`): an operation without its act cannot be written. Here each request passes, in this order: who it is from, how many
 //! requests they make, whether some role of theirs opens the operation, whether its parameters are known, and whether it was
 //! asked for before. Whether it may be done to one procedure or run is asked where that is known. What changes something, and whatever is
-//! refused, is written into the audit log. No `GET` changes anything.
+//! refused, is written into the audit log. No `GET` changes anything. Beside the table stands how people log in and out ([`session`]).
 
+mod attempts;
 mod call;
 mod caller;
 mod decisions;
 mod events;
 mod openapi;
+mod origin;
 mod procedures;
 mod runs;
+mod session;
 mod steer;
 mod stream;
 mod table;
@@ -109,6 +112,9 @@ pub struct Api {
     heavy: Semaphore,
     streams: Arc<Semaphore>,
     labels: call::KnownLabels,
+    attempts: attempts::Attempts,
+    /// Passwords that are tried: each takes memory, and a processor.
+    passwords: Arc<Semaphore>,
     /// Writes with a key that are under way, by person and key.
     under_way: Mutex<HashSet<(String, String)>>,
 }
@@ -122,6 +128,8 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         heavy: Semaphore::new(limits::HEAVY_CALLS),
         streams: Arc::new(Semaphore::new(limits::STREAMS.min(web::connections() / 2))),
         labels: call::KnownLabels::default(),
+        attempts: attempts::Attempts::default(),
+        passwords: Arc::new(Semaphore::new(limits::PASSWORDS_AT_ONCE)),
         under_way: Mutex::default(),
     });
     let mut router = Router::new().route("/metrics", get(metrics));
@@ -130,20 +138,26 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         let answer = move |State(api): State<Arc<Api>>, params: Result<RawPathParams, RawPathParamsRejection>, request: Request| async move {
             // What is no text is the name of nothing.
             let parts: Parts = params.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            // What has begun is done and written down to its end, also where whoever asked has gone.
-            let responded = api.app.clone().calls.spawn(async move { respond(&api, operation, parts, request).await }).await;
-            let mut response = responded.unwrap_or_else(|_| {
-                let detail = "the request could not be answered, and whether it was done is not known; look before you ask again";
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", detail).into_response()
-            });
-            let headers = response.headers_mut();
-            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
+            done(&api.app.clone(), async move { respond(&api, operation, parts, request).await }).await
         };
         router = router.route(&format!("{ROOT}{}", operation.path), on(filter, answer));
     }
-    router.with_state(api)
+    let of_session = |State(api): State<Arc<Api>>, request: Request| async move {
+        done(&api.app.clone(), async move { session::respond(&api, request).await }).await
+    };
+    router.route(&format!("{ROOT}{}", session::PATH), get(of_session).post(of_session).delete(of_session)).with_state(api)
+}
+
+/// What has begun is done and written down to its end, also where whoever asked has gone.
+async fn done(app: &App, responding: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
+    let mut response = app.calls.spawn(responding).await.unwrap_or_else(|_| {
+        let detail = "the request could not be answered, and whether it was done is not known; look before you ask again";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", detail).into_response()
+    });
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// For whoever is on this machine; from elsewhere it takes a role for all procedures.
@@ -154,7 +168,7 @@ async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, 
             Ok(caller) => {
                 let detail = format!("this needs a role of `{}` for all procedures", caller.person);
                 let problem = Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail);
-                let entry = Entry { person: Some(caller.person), token: Some(caller.token), ..entry(&api, &peer, "metrics") };
+                let entry = entry(&api, &peer, "metrics").by(&caller.person, &caller.by);
                 api.refusals.write_down(&api, entry, &problem).await;
                 return problem.into_response();
             }
@@ -181,9 +195,10 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
     };
     let changes = operation.method != Method::GET && operation.act != Act::Foresee;
     let answered = async {
-        if !api.counter.allows(&caller.token, api.app.clock.now()) {
+        if !api.counter.allows(caller.by.id(), api.app.clock.now()) {
             return Err(Problem::too_many());
         }
+        caller.asks(api, &operation.method, &head.headers)?;
         if !caller.rights.may_at_all(operation.act) {
             return Err(Problem::new(StatusCode::FORBIDDEN, "not_allowed", format!("no role of `{}` allows this", caller.person)));
         }
@@ -199,10 +214,8 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
     let answered = answered.await;
     let about = answered.as_ref().ok().and_then(|answer| answer.about.clone());
     let entry = Entry {
-        person: Some(caller.person),
-        token: Some(caller.token),
         about: about.or_else(|| parts.values().next().map(|part| caller::clipped(part))),
-        ..entry(api, &peer, operation.id)
+        ..entry(api, &peer, operation.id).by(&caller.person, &caller.by)
     };
     match &answered {
         Ok(_) if changes => write_down(api, entry).await,
@@ -214,16 +227,7 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
 
 /// What somebody did of whom only the address is known.
 fn entry(api: &Api, peer: &Peer, act: &str) -> Entry {
-    Entry {
-        at: api.app.clock.now(),
-        person: None,
-        token: None,
-        from: peer.address.to_string(),
-        act: act.to_owned(),
-        about: None,
-        result: "done".to_owned(),
-        detail: None,
-    }
+    Entry::new(act, peer.address.to_string(), api.app.clock.now())
 }
 
 async fn write_down(api: &Api, entry: Entry) {

@@ -16,6 +16,7 @@ mod door;
 mod fetch;
 mod growth;
 mod health;
+mod hosts;
 mod inlets;
 mod lives;
 mod metrics;
@@ -34,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::{RunId, StepPath};
-use runbook_engine::access::{Access, Token};
+use runbook_engine::access::Access;
 use runbook_engine::catalogue::{Catalogue, CatalogueError};
 use runbook_engine::certificate::CertificateFiles;
 use runbook_engine::clock::{Clock, SystemClock};
@@ -49,6 +50,7 @@ use tokio_util::task::TaskTracker;
 use bell::Bell;
 use growth::Growth;
 use health::Health;
+use hosts::Hosts;
 use metrics::Metrics;
 use peer::Proxies;
 use serving::Serving;
@@ -62,6 +64,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Proxies that stand before the server: nobody else is let in, and what they say of whom they serve is believed.
     pub proxies: Vec<IpAddr>,
+    /// By which names people call the server.
+    pub hosts: Vec<String>,
     /// The folder of the records.
     pub state: PathBuf,
     /// The folder of the procedures.
@@ -82,7 +86,10 @@ pub enum ServeError {
          --proxy with TLS that stands before it"
     )]
     NotSecured(SocketAddr),
-    #[error("{0} can be reached by other machines, and nobody has a token yet; make one with `runbook token create --for PERSON`")]
+    #[error(
+        "{0} can be reached by other machines, and nobody has a token or an account yet; make one with `runbook token create --for PERSON`, \
+         or `runbook account add PERSON`"
+    )]
     NoCredential(SocketAddr),
     #[error("the certificate cannot be used: {0}")]
     Tls(String),
@@ -118,6 +125,7 @@ struct App {
     clock: Arc<dyn Clock>,
     tls: Option<Tls>,
     proxies: Proxies,
+    hosts: Hosts,
     /// Who may come, and what they did.
     access: Access,
     certificates: Certificates,
@@ -139,6 +147,16 @@ impl App {
     /// An owner for one part of the server: two parts never take a run from each other.
     fn owner(&self) -> Owner {
         Owner::this_process(self.config.person.clone())
+    }
+
+    /// Whether browsers see TLS: our own, or that of a proxy.
+    fn is_secure(&self) -> bool {
+        self.tls.is_some() || !self.config.proxies.is_empty()
+    }
+
+    /// What the cookie of a session is called. A name that begins so is only ever set for this host alone, over TLS.
+    fn cookie(&self) -> &'static str {
+        if self.is_secure() { "__Host-runbook" } else { "runbook" }
     }
 
     /// Whether a store has stopped for good: what it holds is known only once it is opened again, so the server ends.
@@ -179,14 +197,15 @@ impl Server {
         let intake = Arc::new(Intake::open(&config.state, Commits::Together)?);
         let access = Access::open(&config.state, Commits::Together)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let is_valid = |token: &Token| token.revoked_at.is_none() && clock.now() < token.expires_at;
-        if is_open && !access.tokens()?.iter().any(is_valid) {
+        if is_open && !access.lets_somebody_in(clock.now())? {
             return Err(ServeError::NoCredential(config.listen));
         }
         let refused = |why| ServeError::Listen { address: config.listen, why };
         let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
+        let is_bare = config.tls.is_none() && config.proxies.is_empty();
         let app = Arc::new(App {
+            hosts: Hosts::new(&config.hosts, is_bare),
             journal: Arc::new(store),
             intake,
             access,

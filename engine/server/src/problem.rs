@@ -44,10 +44,19 @@ impl Problem {
         Problem { faults, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_valid", detail) }
     }
 
-    /// More requests than one token may make.
+    /// More requests than one token or session may make.
     pub fn too_many() -> Problem {
-        let detail = "this token makes more requests than it may; wait a second";
-        Problem { retry_after: Some(1), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail) }
+        Problem::wait("more requests come from you than may; wait a second", 1)
+    }
+
+    /// It may be asked again after so many seconds.
+    pub fn wait(detail: impl Into<String>, seconds: u32) -> Problem {
+        Problem { retry_after: Some(seconds), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", detail) }
+    }
+
+    /// Whoever asks may not, or not so.
+    pub fn forbidden(kind: &'static str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, kind, detail)
     }
 
     /// Nothing is wrong with the request: it is to be sent again.

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -26,6 +27,7 @@ use crate::App;
 use crate::api;
 use crate::door::{self, Door};
 use crate::health::Topic;
+use crate::hosts;
 use crate::lives::Ask;
 use crate::metrics::CONTENT_TYPE as CONTENT_TYPE_OF_METRICS;
 use crate::peer::Peer;
@@ -38,8 +40,13 @@ fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     Router::new()
         .route("/events/{source}", post(door::deliver).put(door::deliver).options(door::deliver))
         .with_state(door)
-        .merge(Router::new().route("/health", get(health)).with_state(app.clone()))
-        .merge(api::routes(app, asks))
+        .merge(
+            Router::new()
+                .route("/health", get(health))
+                .with_state(app.clone())
+                .merge(api::routes(app.clone(), asks))
+                .layer(from_fn_with_state(app, hosts::called)),
+        )
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
         })

@@ -16,7 +16,7 @@ pub(super) struct AuditRow {
     pub hash: Digest,
 }
 
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T, JournalError>
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Result<T, JournalError>
 where
     T::Err: std::fmt::Display,
 {

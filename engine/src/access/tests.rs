@@ -10,16 +10,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn entry(act: &str, seconds: i64) -> Entry {
-    Entry {
-        at: at(seconds),
-        person: Some("anna".to_owned()),
-        token: None,
-        from: "user anna".to_owned(),
-        act: act.to_owned(),
-        about: None,
-        result: "done".to_owned(),
-        detail: None,
-    }
+    Entry { person: Some("anna".to_owned()), ..Entry::new(act, "user anna".to_owned(), at(seconds)) }
 }
 
 struct Scene {
@@ -34,7 +25,7 @@ impl Scene {
     }
 
     fn token(&self, lives: i64) -> (Token, Secret) {
-        let secret = Secret::draw();
+        let secret = Secret::draw(Kind::Token);
         let token = Token {
             id: secret.id().to_owned(),
             person: "anna".to_owned(),
@@ -95,7 +86,7 @@ fn every_other_secret_is_wrong_and_nobody_learns_which_ids_there_are() {
         &text.to_uppercase(),
         &text.replace('_', "-"),
     ] {
-        assert_eq!(text.parse::<Secret>(), Err(NoToken), "{text}");
+        assert_eq!(text.parse::<Secret>(), Err(NoSecret), "{text}");
     }
 }
 
@@ -103,16 +94,127 @@ fn every_other_secret_is_wrong_and_nobody_learns_which_ids_there_are() {
 fn a_secret_is_nowhere_but_in_the_hands_of_whoever_has_it() {
     let scene = Scene::new();
     let (token, secret) = scene.token(100);
-    let text = secret.expose();
-    let (_, half) = text.rsplit_once('_').unwrap();
-    assert!(!format!("{secret:?}{token:?}{}", serde_json::to_string(&token).unwrap()).contains(half));
+    assert!(scene.account("anna", "h"));
+    let (session, of_session) = scene.session("anna", "h", 0).unwrap();
+    let shown = format!("{secret:?}{token:?}{}{of_session:?}{session:?}{}", json!(token), json!(session));
     let mut read = 0;
-    for file in std::fs::read_dir(scene.folder.path()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        read += bytes.len();
-        assert!(!bytes.windows(half.len()).any(|window| window == half.as_bytes()));
+    for text in [secret.expose(), of_session.expose(), of_session.proof()] {
+        let half = text.rsplit('_').next().unwrap();
+        assert!(!shown.contains(half));
+        for file in std::fs::read_dir(scene.folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            read += bytes.len();
+            assert!(!bytes.windows(half.len()).any(|window| window == half.as_bytes()));
+        }
     }
     assert!(read > 4096, "{read} bytes");
+}
+
+/// What is kept of no real password: none is tried here.
+fn hashed(text: &str) -> Hashed {
+    Hashed(text.to_owned())
+}
+
+impl Scene {
+    fn account(&self, person: &str, password: &str) -> bool {
+        let account =
+            Account { person: person.to_owned(), made_at: at(0), made_by: "root".to_owned(), set_at: at(0), has_password: true };
+        self.access.add_account(account, hashed(password), entry("account_add", 0)).wait().unwrap()
+    }
+
+    fn session(&self, person: &str, password: &str, seconds: i64) -> Option<(Session, Secret)> {
+        let secret = Secret::draw(Kind::Session);
+        let session = Session::begin(&secret, person, "192.0.2.1".to_owned(), at(seconds));
+        let begun = self.access.begin_session(session.clone(), &secret, hashed(password), entry("session_begin", seconds));
+        begun.wait().unwrap().then_some((session, secret))
+    }
+
+    fn recognised(&self, secret: &Secret, seconds: i64) -> Result<String, Unrecognised<Session>> {
+        self.access.session(&secret.expose().parse().unwrap(), at(seconds)).unwrap().map(|session| session.person)
+    }
+}
+
+const IDLE: i64 = runbook_core::limits::SESSION_IDLE.as_secs() as i64;
+const LIFE: i64 = runbook_core::limits::SESSION_LIFE.as_secs() as i64;
+
+#[test]
+fn a_session_ends_when_it_is_idle_and_after_its_time_however_it_is_used() {
+    let scene = Scene::new();
+    assert!(scene.account("anna", "h") && !scene.account("anna", "i"), "one for each person");
+    let (session, secret) = scene.session("anna", "h", 0).unwrap();
+    assert_eq!(scene.recognised(&secret, IDLE - 1), Ok("anna".to_owned()));
+    assert!(matches!(scene.recognised(&secret, IDLE), Err(Unrecognised::Expired(_))));
+    let mut now = 0;
+    while now < LIFE {
+        assert_eq!(scene.recognised(&secret, now), Ok("anna".to_owned()), "{now}");
+        scene.access.use_session(&session.id, at(now)).wait().unwrap();
+        scene.access.use_session(&session.id, at(now - 100)).wait().unwrap();
+        now += IDLE - 1;
+    }
+    assert!(matches!(scene.recognised(&secret, LIFE), Err(Unrecognised::Expired(_))));
+    assert_eq!(scene.access.valid_session(&session.id, at(LIFE)).unwrap(), None);
+    assert_eq!(scene.access.valid_session(&session.id, at(LIFE - 1)).unwrap().map(|session| session.id), Some(session.id));
+    let other = Secret::draw(Kind::Session);
+    assert_eq!(scene.recognised(&other, 0), Err(Unrecognised::Wrong));
+    assert_eq!(scene.access.recognise(&secret, at(0)).unwrap(), Err(Unrecognised::Wrong), "a session is no token");
+    let token = scene.token(100).1;
+    assert_eq!(scene.access.session(&token, at(0)).unwrap(), Err(Unrecognised::Wrong), "nor a token a session");
+}
+
+#[test]
+fn sessions_end_at_once_with_what_they_rest_on() {
+    for (what, ended) in [("ended", 1), ("all", 2), ("password", 2), ("removed", 2), ("restored", 3)] {
+        let scene = Scene::new();
+        assert!(scene.account("anna", "h") && scene.account("bob", "b"));
+        let (first, secret) = scene.session("anna", "h", 0).unwrap();
+        let (_, second) = scene.session("anna", "h", 1).unwrap();
+        let (_, others) = scene.session("bob", "b", 1).unwrap();
+        let other = Access::open(scene.folder.path(), Commits::OnTheSpot).unwrap();
+        let entry = || entry(what, 2);
+        let counted = match what {
+            "ended" => u64::from(other.end_session(&first.id, entry()).wait().unwrap()),
+            "all" => other.end_sessions_of("anna", entry()).wait().unwrap(),
+            "password" => other.set_password("anna", hashed("new"), entry()).wait().unwrap().unwrap(),
+            "removed" => other.remove_account("anna", entry()).wait().unwrap().unwrap(),
+            _ => {
+                let revoked = other.revoke_all(at(2), entry()).wait().unwrap();
+                assert_eq!((revoked.passwords, revoked.tokens), (2, 0));
+                revoked.sessions
+            }
+        };
+        assert_eq!(counted, ended, "{what}");
+        assert!(matches!(scene.recognised(&secret, 3), Err(Unrecognised::Revoked(_))), "{what}: the other process knows at once");
+        assert_eq!(scene.recognised(&second, 3).is_ok(), what == "ended", "{what}");
+        assert_eq!(scene.recognised(&others, 3).is_ok(), what != "restored", "{what}");
+        assert!(!other.end_session(&first.id, entry()).wait().unwrap(), "{what}: twice is once");
+        let begins = ["password", "removed", "restored"].contains(&what);
+        assert_eq!(scene.session("anna", "h", 4).is_none(), begins, "{what}: what was shown is no password any more");
+        assert_eq!(other.audited(None, 1).unwrap().entries[0].entry.act, if begins { what } else { "session_begin" });
+        assert_eq!(other.password_of("anna").unwrap().is_some(), !["removed", "restored"].contains(&what), "{what}");
+    }
+}
+
+#[test]
+fn a_person_has_so_many_sessions_and_what_is_long_over_goes() {
+    let scene = Scene::new();
+    assert!(scene.account("anna", "h"));
+    let most = i64::try_from(runbook_core::limits::SESSIONS_OF_ONE).unwrap();
+    let all: Vec<Secret> = (0..most + 2).map(|number| scene.session("anna", "h", number).unwrap().1).collect();
+    let open: Vec<bool> = all.iter().map(|secret| scene.recognised(secret, most + 2).is_ok()).collect();
+    assert_eq!(open, (0..most + 2).map(|number| number >= 2).collect::<Vec<_>>(), "those that were idle for longest ended");
+    scene.session("anna", "h", 30 * 24 * 3600).unwrap();
+    assert_eq!(scene.access.sessions().unwrap().len(), 1);
+}
+
+#[test]
+fn what_a_page_shows_beside_the_cookie_is_of_its_session_and_is_not_kept() {
+    let secret = Secret::draw(Kind::Session);
+    let proof = secret.proof();
+    assert!(secret.is_proven_by(proof.as_bytes()));
+    for wrong in ["", &proof[1..], &proof.to_uppercase(), &Secret::draw(Kind::Session).proof(), secret.expose().as_str()] {
+        assert!(!secret.is_proven_by(wrong.as_bytes()), "{wrong}");
+    }
+    assert!(!secret.hash().as_str().contains(&proof) && !secret.expose().contains(&proof));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use runbook_core::run::event::{Identity, Means};
 use runbook_core::{Digest, RunId};
 
 use super::{Asker, BackupError, Manifest, Proof, Restored, read};
-use crate::access::{Access, Entry, Seals};
+use crate::access::{Access, Entry, Revoked, Seals};
 use crate::clock::SystemClock;
 use crate::database::{Commits, Look, RESTORING};
 use crate::intake::Intake;
@@ -22,11 +22,11 @@ use crate::people::LocalUser;
 use crate::session::{Session, SessionError};
 use crate::verify::{Evidence, verify_run};
 
-/// What becomes of the tokens of a backup.
+/// What becomes of the tokens and passwords of a backup. Sessions end in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tokens {
     Revoke,
-    /// Also those let in that were revoked since.
+    /// Also those let in that were revoked, or changed, since.
     Keep,
 }
 
@@ -122,21 +122,17 @@ async fn within(restore: Restore<'_>, staging: &Path, tokens: Tokens, asker: &As
     let known = journal.clone();
     let let_go = intake.let_go(asker.now, move |run| !matches!(known.run(run), Err(JournalError::NoRun(_)))).await?;
     let access = Access::open(staging, Commits::OnTheSpot)?;
+    let from = format!("user {} on {}", asker.user.user, asker.user.host);
     let entry = Entry {
-        at: asker.now,
-        person: None,
-        token: None,
-        from: format!("user {} on {}", asker.user.user, asker.user.host),
-        act: "restore".to_owned(),
         about: Some(proof.digest.to_string()),
-        result: "done".to_owned(),
         detail: Some(format!("the backup of {}; {} runs are paused", proof.manifest.made_at, paused.len())),
+        ..Entry::new("restore", from, asker.now)
     };
-    let tokens_revoked = match tokens {
+    let revoked = match tokens {
         Tokens::Revoke => access.revoke_all(asker.now, entry).await?,
-        Tokens::Keep => access.audit(entry).await.map(|()| 0)?,
+        Tokens::Keep => Revoked { sessions: access.end_all_sessions(entry).await?, ..Revoked::default() },
     };
-    Ok(Restored { proof, paused, unreadable, events_dropped: let_go.unjudged + let_go.owed, aheads_void, tokens_revoked })
+    Ok(Restored { proof, paused, unreadable, events_dropped: let_go.unjudged + let_go.owed, aheads_void, revoked })
 }
 
 /// Removes logs of attempts that began when the journal had been copied: the run that goes on here makes them itself.

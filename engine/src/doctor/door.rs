@@ -18,22 +18,21 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
         certificate(files, chart);
     }
     let listen = patient.listen;
-    if !listen.ip().is_loopback() && !has_token(patient, chart.now) {
+    if !listen.ip().is_loopback() && !lets_somebody_in(patient, chart.now) {
         chart.fail(
             "port",
-            format!("{listen} can be reached by other machines, and nobody has a token: the server would not start"),
+            format!("{listen} can be reached by other machines, and nobody has a token or an account: the server would not start"),
             "runbook token create --for PERSON",
         );
     }
     port(listen, patient.tls.is_some(), chart);
 }
 
-fn has_token(patient: &Patient<'_>, now: Timestamp) -> bool {
+fn lets_somebody_in(patient: &Patient<'_>, now: Timestamp) -> bool {
     // Nothing is made anew to find that nobody has one.
     let Ok(Some(looked)) = Access::look(&patient.state, Look::Outside) else { return false };
-    let is_valid =
-        |access: Access| access.tokens().is_ok_and(|all| all.iter().any(|t| t.revoked_at.is_none() && now < t.expires_at));
-    looked.made == looked.known && Access::open(&patient.state, Commits::OnTheSpot).is_ok_and(is_valid)
+    let lets_in = |access: Access| access.lets_somebody_in(now).is_ok_and(|lets_in| lets_in);
+    looked.made == looked.known && Access::open(&patient.state, Commits::OnTheSpot).is_ok_and(lets_in)
 }
 
 fn certificate(files: &CertificateFiles, chart: &mut Chart) {

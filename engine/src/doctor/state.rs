@@ -8,7 +8,8 @@ use runbook_core::{RunId, limits};
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
 use super::{Chart, Patient, named};
-use crate::access::{Access, Seals};
+use crate::access::{Access, Account, Seals};
+use crate::catalogue::Catalogue;
 use crate::database::{Commits, Look, Looked};
 use crate::dispatch;
 use crate::intake::Intake;
@@ -47,6 +48,7 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
     if access {
         told(audit(patient, chart), "audit", chart);
         told(tokens(state, chart), "tokens", chart);
+        told(accounts(patient, chart), "accounts", chart);
     }
 }
 
@@ -320,7 +322,7 @@ fn tokens(state: &Path, chart: &mut Chart) -> Result<(), JournalError> {
     let now = chart.now;
     let soon = now.saturating_add(limits::EXPIRES_SOON).unwrap_or(Timestamp::MAX);
     let tokens = Access::open(state, Commits::OnTheSpot)?.tokens()?;
-    let valid: Vec<_> = tokens.iter().filter(|token| token.revoked_at.is_none() && now < token.expires_at).collect();
+    let valid: Vec<_> = tokens.iter().filter(|token| token.is_valid(now)).collect();
     let ending: Vec<String> = valid
         .iter()
         .filter(|token| token.expires_at < soon)
@@ -329,6 +331,30 @@ fn tokens(state: &Path, chart: &mut Chart) -> Result<(), JournalError> {
     match ending.is_empty() {
         true => chart.ok("tokens", format!("{} valid", count(valid.len() as u64, "token is", "tokens are"))),
         false => chart.warn("tokens", format!("end soon: {}", named(&ending)), "runbook token create --for PERSON"),
+    }
+    Ok(())
+}
+
+/// Those of people who have left the workspace, and those that were restored without a password.
+fn accounts(patient: &Patient<'_>, chart: &mut Chart) -> Result<(), JournalError> {
+    let access = Access::open(&patient.state, Commits::OnTheSpot)?;
+    let (accounts, now) = (access.accounts()?, chart.now);
+    let names = |is_meant: &dyn Fn(&Account) -> bool| -> Vec<String> {
+        accounts.iter().filter(|account| is_meant(account)).map(|account| account.person.clone()).collect()
+    };
+    let gone = match Catalogue::open(&patient.catalogue).ok().as_ref().and_then(Catalogue::workspace) {
+        Some(workspace) => names(&|account| !workspace.people.people.contains_key(&account.person)),
+        None => Vec::new(),
+    };
+    let void = names(&|account| !account.has_password);
+    if !gone.is_empty() {
+        chart.warn("accounts", format!("not in the workspace any more: {}", named(&gone)), "runbook account remove PERSON");
+    } else if !void.is_empty() {
+        chart.warn("accounts", format!("have no password: {}", named(&void)), "runbook account password PERSON");
+    } else {
+        let open = access.sessions()?.iter().filter(|session| session.is_valid(now)).count() as u64;
+        let sessions = count(open, "session is open", "sessions are open");
+        chart.ok("accounts", format!("{}; {sessions}", count(accounts.len() as u64, "account", "accounts")));
     }
     Ok(())
 }

@@ -28,6 +28,21 @@ pub enum Act {
     Audit,
 }
 
+impl Act {
+    pub const ALL: [Act; 6] = [Act::View, Act::Foresee, Act::Start, Act::Steer, Act::Decide, Act::Audit];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Act::View => "view",
+            Act::Foresee => "foresee",
+            Act::Start => "start",
+            Act::Steer => "steer",
+            Act::Decide => "decide",
+            Act::Audit => "audit",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -199,5 +214,6 @@ mod tests {
         assert_eq!((with(Act::Start), with(Act::Steer)), (vec!["operator", "admin"], vec!["operator", "admin"]));
         assert_eq!(with(Act::Foresee), ["operator", "author", "admin"]);
         assert_eq!(with(Act::View).len(), Role::ALL.len());
+        assert!(Act::ALL.into_iter().all(|act| Role::Admin.may(act)));
     }
 }

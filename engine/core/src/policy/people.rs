@@ -1,8 +1,8 @@
 //! People and groups, and whether one of them may decide what another asked for.
 //!
 //! A name proves nothing by itself: somebody counts as a person of the workspace only by the operating-system user
-//! that the workspace gives that person, by a signature with one of their SSH keys, or by a token that was made for them. An
-//! unmapped user who happens to be called like a person is a stranger.
+//! that the workspace gives that person, by a signature with one of their SSH keys, or by a token or a session that a server knows to
+//! be theirs. An unmapped user who happens to be called like a person is a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,7 +145,7 @@ impl People {
             // Whether the signature is theirs is looked at where it is verified.
             Means::SshKey { .. } => self.people.get(&identity.person).is_some_and(|person| !person.ssh_keys.is_empty()),
             // The server has compared it before it said so.
-            Means::Token { .. } => self.people.contains_key(&identity.person),
+            Means::Token { .. } | Means::Session { .. } => self.people.contains_key(&identity.person),
             Means::Engine => false,
         }
     }
@@ -192,7 +192,7 @@ impl PolicyContext {
         if !self.people.vouches_for(voter) {
             let who = match &voter.means {
                 Means::LocalUser { user, .. } => user.clone(),
-                Means::SshKey { .. } | Means::Token { .. } | Means::Engine => who(),
+                Means::SshKey { .. } | Means::Token { .. } | Means::Session { .. } | Means::Engine => who(),
             };
             // Who is here is whoever the system says; another name was written by hand.
             let near = nearest(&who, self.people.people.keys().map(String::as_str)).filter(|_| !is_here);
@@ -248,6 +248,10 @@ mod tests {
 
     fn by_token(person: &str) -> Identity {
         Identity { person: person.into(), means: Means::Token { token: "t1".into() } }
+    }
+
+    fn by_session(person: &str) -> Identity {
+        Identity { person: person.into(), means: Means::Session { session: "s1".into() } }
     }
 
     #[test]
@@ -310,6 +314,10 @@ mod tests {
             (&dba, true, false, by_token("anna"), user("new-name", "anna"), Err("Requester")),
             (&dba, false, false, anna(), by_token("cleo"), Err("NotAsked")),
             (&dba, false, false, anna(), by_token("dba"), Err("Stranger")),
+            // By session, of whoever asked by token.
+            (&dba, true, false, by_token("anna"), by_session("bob"), named()),
+            (&dba, true, false, by_token("anna"), by_session("anna"), Err("Requester")),
+            (&dba, false, false, anna(), by_session("dba"), Err("Stranger")),
             // A trigger asked for the run: anybody named may decide.
             (&dba, true, true, engine, anna(), named()),
         ] {

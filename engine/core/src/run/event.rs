@@ -165,6 +165,8 @@ pub enum Means {
     SshKey { user: String, host: String },
     /// A token that the owner of the state folder made for the person, shown to a server; its id.
     Token { token: String },
+    /// A session with a server that the person began by logging in; its id, by which the audit log says how.
+    Session { session: String },
     /// Nobody: a trigger or the engine.
     Engine,
 }

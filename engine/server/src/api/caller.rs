@@ -1,82 +1,143 @@
-//! Who a request is from: whoever shows a token. There is no cookie, so no page of another site can ask in anybody's name.
+//! Who a request is from: whoever shows a token, or has the cookie of a session. A browser sends a cookie whoever's page asks it to, so
+//! what writes with one also shows what only a page of this server can know ([`super::origin`]).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use jiff::Timestamp;
 use runbook_core::document::Workspace;
 use runbook_core::limits;
-use runbook_core::policy::access::{Act, Labels, Rights};
-use runbook_core::run::event::{Identity, Means};
-use runbook_engine::access::{Entry, Secret, Token, Unrecognised};
+use runbook_core::policy::access::{Act, Labels, Rights, Scope};
+use runbook_core::run::event::Identity;
+use runbook_engine::access::{Credential, Entry, Secret, Session, Unrecognised};
+use runbook_engine::journal::JournalError;
 
-use super::{Api, unread};
+use super::{Api, origin, unread};
 use crate::problem::Problem;
 
 /// Whoever asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub person: String,
-    /// The id of their token.
-    pub token: String,
+    pub by: Credential,
+    /// Where it is a session: as it is kept, with its secret.
+    pub session: Option<(Session, Secret)>,
     pub rights: Rights,
 }
 
 impl Caller {
     /// As the record names them.
     pub fn identity(&self) -> Identity {
-        Identity { person: self.person.clone(), means: Means::Token { token: self.token.clone() } }
+        Identity { person: self.person.clone(), means: self.by.means() }
+    }
+
+    /// Whether they ask for it themselves, and not the page of another site by means of their browser.
+    pub fn asks(&self, api: &Api, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+        match &self.session {
+            Some((_, secret)) if !method.is_safe() => origin::written_by(&api.app, secret, headers),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Where they are not let in: why, and whose token it was that they rightly have.
-pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, (Problem, Option<Box<Token>>)> {
+/// Why somebody is not let in, and who they rightly showed themselves to be.
+pub type Refused = (Problem, Option<Box<(String, Credential)>>);
+
+/// A token goes before a cookie: that comes without being asked for.
+pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let (shown, more) = (shown.next(), shown.next());
-    let Some(shown) = shown else {
-        return Err((Problem::stranger("no_credential", "show a token: `Authorization: Bearer rbk_…`"), None));
-    };
-    let wrong = || (Problem::stranger("wrong_credential", Unrecognised::Wrong.to_string()), None);
+    let Some(shown) = shown else { return by_cookie(api, headers) };
     let text = shown.to_str().ok().filter(|_| more.is_none()).and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
+    let wrong = || -> Refused { (Problem::stranger("wrong_credential", "the token is not one of this server"), None) };
     let secret: Secret = text.and_then(|text| text.trim().parse().ok()).ok_or_else(wrong)?;
-    let app = &api.app;
-    let known = tokio::task::block_in_place(|| app.access.recognise(&secret, app.clock.now()))
-        .map_err(|error| (unread(api, &error), None))?;
-    let token = known.map_err(|why| {
-        let told = why.to_string();
-        match why {
-            Unrecognised::Wrong => wrong(),
-            Unrecognised::Expired(token) => (Problem::stranger("expired", told), Some(token)),
-            Unrecognised::Revoked(token) => (Problem::stranger("revoked", told), Some(token)),
-        }
-    })?;
-    let rights = rights(api, &token);
-    Ok(Caller { person: token.person, token: token.id, rights })
+    let known = tokio::task::block_in_place(|| api.app.access.recognise(&secret, api.app.clock.now()));
+    let again = "; let whoever runs the server make another with `runbook token create`";
+    let token = known_as(api, known, "the token", again, |token| (token.person, Credential::Token(token.id)))?;
+    let rights = rights(api, &token.person, &token.scope);
+    Ok(Caller { person: token.person, by: Credential::Token(token.id), session: None, rights })
 }
 
-/// With whose token it was.
-pub fn named(entry: Entry, whose: Option<Box<Token>>) -> Entry {
-    match whose {
-        Some(token) => Entry { person: Some(token.person), token: Some(token.id), ..entry },
+fn by_cookie(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
+    let name = api.app.cookie();
+    let mut shown = cookies(headers).filter_map(|(known, value)| (known == name).then_some(value));
+    let (shown, more) = (shown.next(), shown.next());
+    let Some(shown) = shown else {
+        let detail = "show a token (`Authorization: Bearer rbk_…`), or log in";
+        return Err((Problem::stranger("no_credential", detail), None));
+    };
+    let wrong = || -> Refused { (Problem::stranger("wrong_credential", "the session is not one of this server"), None) };
+    let secret: Secret = Some(shown).filter(|_| more.is_none()).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    let (app, now) = (&api.app, api.app.clock.now());
+    let known = tokio::task::block_in_place(|| app.access.session(&secret, now));
+    let session = known_as(api, known, "the session", "; log in again", |of| (of.person, Credential::Session(of.id)))?;
+    if now.duration_since(session.used_at).unsigned_abs() >= limits::SESSION_USES_KEPT {
+        // Nobody waits for it, and where it is lost, the session ends sooner.
+        drop(app.access.use_session(&session.id, now));
+    }
+    let rights = rights(api, &session.person, &Scope::default());
+    let (person, by) = (session.person.clone(), Credential::Session(session.id.clone()));
+    Ok(Caller { person, by, session: Some((session, secret)), rights })
+}
+
+/// Each `name=value` of the cookies.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim(), value.trim()))
+    })
+}
+
+/// What was shown, where it is known and lets in.
+fn known_as<T>(
+    api: &Api,
+    known: Result<Result<T, Unrecognised<T>>, JournalError>,
+    what: &str,
+    again: &str,
+    whose: fn(T) -> (String, Credential),
+) -> Result<T, Refused> {
+    let known = known.map_err(|error| -> Refused { (unread(api, &error), None) })?;
+    known.map_err(|why| match why {
+        Unrecognised::Wrong => (Problem::stranger("wrong_credential", format!("{what} is not one of this server")), None),
+        Unrecognised::Expired(it) => {
+            (Problem::stranger("expired", format!("{what} has expired{again}")), Some(Box::new(whose(*it))))
+        }
+        Unrecognised::Revoked(it) => {
+            (Problem::stranger("revoked", format!("{what} was revoked{again}")), Some(Box::new(whose(*it))))
+        }
+    })
+}
+
+/// With who it was.
+pub fn named(entry: Entry, whose: Option<Box<(String, Credential)>>) -> Entry {
+    match whose.as_deref() {
+        Some((person, credential)) => entry.by(person, credential),
         None => entry,
     }
 }
 
 /// By the workspace as it is now.
-fn rights(api: &Api, token: &Token) -> Rights {
+pub fn rights(api: &Api, person: &str, scope: &Scope) -> Rights {
     let catalogue = api.app.serving.catalogue();
-    let of = |workspace: &Workspace| Rights::of(&workspace.access, &workspace.people, &token.person, &token.scope);
+    let of = |workspace: &Workspace| Rights::of(&workspace.access, &workspace.people, person, scope);
     catalogue.workspace().map(of).unwrap_or_default()
 }
 
-/// Whether whoever came with this token before may still do this to what has these labels.
-pub fn still_may(api: &Api, token: &str, act: Act, labels: &Labels) -> bool {
-    let found = api.app.access.valid(token, api.app.clock.now());
-    found.is_ok_and(|found| found.is_some_and(|token| rights(api, &token).may(act, labels)))
+/// Whether whoever came with this before may still do this to what has these labels.
+pub fn still_may(api: &Api, by: &Credential, act: Act, labels: &Labels) -> bool {
+    let (app, now) = (&api.app, api.app.clock.now());
+    let known = match by {
+        Credential::Token(id) => app.access.valid(id, now).map(|found| found.map(|token| (token.person, token.scope))),
+        Credential::Session(id) => {
+            app.access.valid_session(id, now).map(|found| found.map(|session| (session.person, Scope::default())))
+        }
+    };
+    known.is_ok_and(|known| known.is_some_and(|(person, scope)| rights(api, &person, &scope).may(act, labels)))
 }
 
 /// A text that a stranger chose, short enough for the audit log.
@@ -88,28 +149,34 @@ pub fn clipped(text: &str) -> String {
     }
 }
 
-/// How many requests each token has left: a bucket that fills again.
+/// How many requests each token and session has left: a bucket that fills again.
 #[derive(Debug, Default)]
 pub struct Counter {
     left: Mutex<HashMap<String, (f64, Timestamp)>>,
 }
 
 impl Counter {
-    pub fn allows(&self, token: &str, now: Timestamp) -> bool {
+    pub fn allows(&self, credential: &str, now: Timestamp) -> bool {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.len() >= limits::CALLERS_KNOWN {
+            // Theirs are full again.
+            let full = limits::CALLS_AT_ONCE / limits::CALLS_PER_SECOND;
+            left.retain(|_, (_, at)| now.duration_since(*at).as_secs_f64().abs() < full);
+        }
         let refilled = |(left, at): (f64, Timestamp)| {
             let since = now.duration_since(at).as_secs_f64().max(0.0);
             (left + since * limits::CALLS_PER_SECOND).min(limits::CALLS_AT_ONCE)
         };
-        let has = left.get(token).copied().map_or(limits::CALLS_AT_ONCE, refilled);
+        let has = left.get(credential).copied().map_or(limits::CALLS_AT_ONCE, refilled);
         let allows = has >= 1.0;
         let rest = if allows { has - 1.0 } else { has };
-        left.insert(token.to_owned(), (rest, now));
+        left.insert(credential.to_owned(), (rest, now));
         allows
     }
 }
 
-/// What was refused, of which the audit log takes so many a minute of each token, and of all strangers together: nobody fills a disk so.
+/// What was refused, of which the audit log takes so many a minute of each token and session, of all strangers together, and of all
+/// log-ins: nobody fills a disk so.
 #[derive(Debug, Default)]
 pub struct Refusals {
     minutes: Mutex<HashMap<String, Minute>>,
@@ -126,6 +193,10 @@ impl Refusals {
     /// How many were left out since the last one that was written down; `None` where this one is left out too.
     fn takes(&self, who: &str, now: Timestamp) -> Option<u64> {
         let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
+        if minutes.len() >= limits::CALLERS_KNOWN {
+            let is_now = |begun: Timestamp| now.duration_since(begun).as_secs().abs() < 60;
+            minutes.retain(|_, minute| minute.begun.is_some_and(is_now));
+        }
         let minute = minutes.entry(who.to_owned()).or_default();
         if minute.begun.is_none_or(|begun| now.duration_since(begun).as_secs() >= 60 || now < begun) {
             (minute.begun, minute.written) = (Some(now), 0);
@@ -139,7 +210,10 @@ impl Refusals {
     }
 
     pub async fn write_down(&self, api: &Api, entry: Entry, problem: &Problem) {
-        let Some(left_out) = self.takes(entry.token.as_deref().unwrap_or_default(), entry.at) else { return };
+        let of = entry.token.as_deref().or(entry.session.as_deref());
+        // Those who try passwords are not hidden behind those who try anything else.
+        let of = of.unwrap_or(if entry.act == super::session::BEGIN { super::session::BEGIN } else { "" });
+        let Some(left_out) = self.takes(of, entry.at) else { return };
         tracing::info!(act = entry.act, kind = problem.kind(), "a request was refused");
         let mut detail = clipped(problem.detail());
         if left_out > 0 {

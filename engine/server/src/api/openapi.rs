@@ -6,7 +6,7 @@ use runbook_core::policy::access::Act;
 use serde_json::{Value, json};
 
 use super::table::{Gives, Kind, OPERATIONS};
-use super::{Answer, Call, Operation, ROOT};
+use super::{Answer, Call, Operation, ROOT, session};
 use crate::problem::Problem;
 
 /// What goes in and out, as JSON Schema.
@@ -23,6 +23,7 @@ pub fn document() -> Value {
         let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
         entry[operation.method.as_str().to_ascii_lowercase()] = described(operation);
     }
+    paths.insert(session::PATH.to_owned(), session::described());
     let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
     json!({
         "openapi": "3.1.0",
@@ -31,10 +32,16 @@ pub fn document() -> Value {
             "description": "What people and programs ask of `runbook serve`. Fields may be added; none is renamed or given another meaning.",
         },
         "servers": [{"url": ROOT}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "Made by `runbook token create`"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "Made by `runbook token create`"},
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "__Host-runbook",
+                    "description": "Set by `POST /session`; `runbook` where the server listens on loopback in the clear",
+                },
+            },
             "schemas": schemas,
         },
     })
@@ -61,6 +68,20 @@ fn schema_of(kind: Kind) -> Value {
     }
 }
 
+pub fn problem() -> Value {
+    json!({"description": "A problem document (RFC 9457); `kind` is stable",
+        "content": {"application/problem+json": {"schema": reference("Problem")}}})
+}
+
+/// What is shown beside the cookie of a session by whatever does more than look.
+pub fn csrf_token() -> Value {
+    json!({
+        "name": "X-CSRF-Token", "in": "header", "required": false,
+        "description": "With a session: `csrf_token` of `GET /session`. The browser adds where the page is from",
+        "schema": {"type": "string"},
+    })
+}
+
 fn described(operation: &Operation) -> Value {
     let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let schema_of_part = |name: &str| match name {
@@ -75,6 +96,9 @@ fn described(operation: &Operation) -> Value {
     parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
         json!({"name": name, "in": "query", "description": doc, "required": *name == "step", "schema": schema_of(*kind)})
     }));
+    if operation.method == Method::POST {
+        parameters.push(csrf_token());
+    }
     if operation.method == Method::POST && operation.act != Act::Foresee {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
@@ -99,11 +123,9 @@ fn described(operation: &Operation) -> Value {
         Gives::Stream => ("200", json!({"text/event-stream": {"schema": reference("Grown")}})),
         Gives::Bytes => ("200", json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
     };
-    let problem = json!({"description": "A problem document (RFC 9457); `kind` is stable",
-        "content": {"application/problem+json": {"schema": reference("Problem")}}});
     let mut responses = json!({
         status: {"description": operation.summary, "content": content},
-        "default": problem,
+        "default": problem(),
     });
     if operation.answer == Gives::Bytes {
         responses["206"] = responses["200"].clone();
@@ -111,7 +133,7 @@ fn described(operation: &Operation) -> Value {
     }
     let mut described = json!({
         "operationId": operation.id, "summary": operation.summary, "parameters": parameters, "responses": responses,
-        "x-act": format!("{:?}", operation.act).to_ascii_lowercase(),
+        "x-act": operation.act.name(),
     });
     if let Some(body) = operation.body {
         let required = matches!(body, "Start" | "Vote" | "Note");

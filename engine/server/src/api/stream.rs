@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use futures_util::stream::unfold;
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{RunId, limits};
+use runbook_engine::access::Credential;
 use runbook_engine::journal::{JournalError, Phase, Record};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -26,7 +27,7 @@ const PAGE_BYTES: usize = 16 * 1024;
 struct Following {
     api: Arc<Api>,
     run: RunId,
-    token: String,
+    by: Credential,
     labels: Arc<Labels>,
     growth: Follower,
     /// The event that comes next.
@@ -60,7 +61,7 @@ pub async fn stream(call: Call) -> Result<Answer, Problem> {
     let following = Following {
         growth: call.app().growth.follow(&row.run),
         run: row.run,
-        token: call.caller.token.clone(),
+        by: call.caller.by.clone(),
         labels,
         next,
         ready: VecDeque::new(),
@@ -83,7 +84,7 @@ impl Following {
             let is_beat = Instant::now() >= self.beat;
             if is_beat {
                 self.beat = Instant::now() + limits::STREAM_BEAT;
-                if !tokio::task::block_in_place(|| caller::still_may(&self.api, &self.token, Act::View, &self.labels)) {
+                if !tokio::task::block_in_place(|| caller::still_may(&self.api, &self.by, Act::View, &self.labels)) {
                     return None;
                 }
             }

@@ -264,11 +264,12 @@ pub(super) async fn records(folder: &Path) -> Vec<(&'static str, String)> {
     let mut known = (*small).clone();
     known.policy.workspace = true;
     known.policy.people.people.insert("bob".to_owned(), Person::default());
-    let by_token = ("token", Arc::new(known), true);
+    let known = Arc::new(known);
+    let over_the_api = ["token", "session"].map(|name| (name, known.clone(), true));
     let long = "x".repeat(runbook_core::limits::PREVIEW_WORK_BYTES);
     let back = ("taken-back", crate::session::tests::plan(&TAKEN_BACK.replace("LONG", &long)), false);
     let mut found = Vec::new();
-    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain([by_token, back]) {
+    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain(over_the_api).chain([back]) {
         found.push((name, record(name, plan, stepwise, &file).await));
     }
     found
@@ -289,8 +290,7 @@ async fn record(name: &str, plan: Arc<Plan>, stepwise: bool, key: &Path) -> Stri
         environment: plan.policy.environment.as_ref().map(|environment| environment.name.clone()),
         requested_by: match name {
             "wide" => Identity { person: "alertmanager".into(), means: Means::Engine },
-            "token" => by_token(),
-            _ => person("bob"),
+            name => bob(name),
         },
         seed: 7,
         part: match name {
@@ -316,8 +316,15 @@ async fn record(name: &str, plan: Arc<Plan>, stepwise: bool, key: &Path) -> Stri
     String::from_utf8(text).unwrap()
 }
 
-fn by_token() -> Identity {
-    Identity { person: "bob".into(), means: Means::Token { token: "0123456789ab".into() } }
+/// As he comes to the run of this name.
+fn bob(name: &str) -> Identity {
+    let id = || "0123456789ab".to_owned();
+    let means = match name {
+        "token" => Means::Token { token: id() },
+        "session" => Means::Session { session: id() },
+        _ => return person("bob"),
+    };
+    Identity { person: "bob".into(), means }
 }
 
 /// Lets the time of a question pass where others are to be asked too, and then has bob answer it, with his signature.
@@ -331,8 +338,7 @@ fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
     let (decision, purpose, digest, step) = (asked.id, asked.purpose.clone(), asked.request.digest.clone(), asked.path.clone());
     let by = match name {
         "wide" => Identity { person: "bob".into(), means: Means::SshKey { user: "bob".into(), host: "here".into() } },
-        "token" => by_token(),
-        _ => person("bob"),
+        name => bob(name),
     };
     if purpose == Purpose::Approve && name == "wide" {
         let late = |command| match command {
