@@ -12,8 +12,7 @@ use std::sync::Arc;
 use runbook_core::effect::Effect;
 use runbook_core::explore::{Later, Sight, Told, World};
 use runbook_core::plan::Verb;
-use runbook_core::run::event::{AttemptEnd, StepOutcome};
-use runbook_core::run::view::{Standing, StepView};
+use runbook_core::run::event::AttemptEnd;
 use runbook_core::value::{Map, Value};
 use runbook_core::{Digest, Plan, Run, RunId, StepPath};
 use tokio::runtime::Runtime;
@@ -84,15 +83,11 @@ impl World for Probe {
         if let Some(end) = self.seen.get(&key) {
             return Told { end: Some(end.clone()), note: None, ..Told::default() };
         }
-        let changes = |step: &StepView<'_>| step.step().effect.changes() && !step.step().verb.is_container();
-        let begun = |step: &StepView<'_>| step.attempt() > 0 || matches!(step.standing(), Standing::Ended(StepOutcome::Succeeded));
-        if let Some(changed) = run.steps().find(|step| changes(step) && begun(step)) {
-            return because(format!("not looked at: `{}` comes before it and changes something", changed.path()));
-        }
         match sight {
             Sight::Clear => {}
             Sight::Doubtful => return because("not looked at: nobody knows whether a run comes to it".to_owned()),
             Sight::Open => return because("not looked at: something that it is given is not known".to_owned()),
+            Sight::Changed(by) => return because(format!("not looked at: `{by}` changes something before or beside it")),
         }
         let Some(end) = self.perform(run, path) else { return Told::default() };
         self.seen.insert(key, end.clone());

@@ -5,8 +5,6 @@
 //! an outcome flushes that. After a commit that failed, the session records nothing further; what is in the journal is
 //! then the truth, and opening the run again finds it.
 
-mod oversize;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,8 +268,8 @@ impl Session {
         let at = self.now();
         let mut event = Event { run: self.lease.run.clone(), seq, at, fact };
         let record = match Record::encode(&event, &self.head) {
-            Err(error @ JournalError::TooLarge { .. }) => {
-                event.fact = oversize::instead_of(event.fact, &error)?;
+            Err(JournalError::TooLarge { seq, kind, bytes }) => {
+                event.fact = event.fact.instead(bytes).ok_or(JournalError::TooLarge { seq, kind, bytes })?;
                 Record::encode(&event, &self.head)?
             }
             encoded => encoded?,

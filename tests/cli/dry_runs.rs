@@ -390,7 +390,7 @@ fn probing_starts_what_reads_and_nothing_else() {
         "many[2]/one",
         "note: not looked at: something that it is given is not known",
         "note: not looked at: nobody knows whether a run comes to it",
-        "note: not looked at: `change` comes before it and changes something",
+        "note: not looked at: `change` changes something before or beside it",
     ] {
         assert!(told.contains(line), "{line}\n{told}");
     }

@@ -501,7 +501,7 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut 
             match (&outcome.step, exit) {
                 (_, Exit::Succeeded) => ui.next(&format!("runbook show {id}")),
                 (Some(step), Exit::Failed) if run.find_step(step).is_some_and(|s| s.attempt() > 0) => {
-                    ui.next(&format!("runbook logs {id} {step}"));
+                    ui.next(&format!("runbook logs {id} {}", words::shell_word(step.as_str())));
                 }
                 _ => ui.next(&format!("runbook show {id}")),
             }

@@ -159,7 +159,7 @@ fn add_usual_times(predicted: &mut DryRun, settings: &Settings, ui: &mut Ui) {
 pub fn weight(predicted: &DryRun) -> String {
     let of = |effect: Effect| {
         let would = predicted.steps.iter().filter(|step| !matches!(step.verdict, Verdict::WouldSkip { .. }));
-        let acting = would.filter(|step| step.work.is_some() || step.verb == "manual");
+        let acting = would.filter(|step| ["run", "exec", "rhai", "http", "manual"].contains(&step.verb));
         acting.filter(|step| step.effect == effect).map(|step| step.path.as_str()).collect::<Vec<_>>()
     };
     let (changing, destroying) = (of(Effect::Change), of(Effect::Destructive));

@@ -16,7 +16,7 @@ use crate::args::Show;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::narrate::{detail, half_done, outcome_word, run_word, why_ended};
-use crate::ui::words::{between, elapsed, when, who, whom};
+use crate::ui::words::{between, elapsed, shell_word, when, who, whom};
 use crate::ui::{Tone, Ui, line, request};
 
 pub fn run(args: &Show, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -179,7 +179,9 @@ fn next(home: &Home, run: &Run, row: &RunRow) -> String {
     let id = &row.run;
     if let Some(outcome) = run.outcome() {
         return match &outcome.step {
-            Some(step) if run.find_step(step).is_some_and(|s| s.attempt() > 0) => format!("runbook logs {id} {step}"),
+            Some(step) if run.find_step(step).is_some_and(|s| s.attempt() > 0) => {
+                format!("runbook logs {id} {}", shell_word(step.as_str()))
+            }
             _ => format!("runbook verify {id}"),
         };
     }

@@ -215,8 +215,11 @@ pub fn answer_for(run: &Run, decision: &Decision, reader: &Identity, after: &str
     let command = format!("{}{after}", answers(run, decision).into_iter().next()?);
     let asked_for_by = &run.start()?.requested_by;
     match run.plan().policy.may_decide(run.asked(decision), asked_for_by, reader) {
-        // It names those who may behind what is wrong.
-        Err(refusal @ (Refusal::Requester { .. } | Refusal::NotAsked { .. })) => {
+        Err(mut refusal @ (Refusal::Requester { .. } | Refusal::NotAsked { .. })) => {
+            if let Refusal::NotAsked { members: left, .. } | Refusal::Requester { others: left, .. } = &mut refusal {
+                left.retain(|name| decision.votes.iter().all(|vote| vote.by.person != *name));
+            }
+            // It names those who may behind what is wrong.
             let whom = refusal.to_string().rsplit("; ").next().unwrap_or_default().to_owned();
             Some(format!("{whom} for: {command}"))
         }

@@ -73,6 +73,12 @@ pub trait Names {
         let _ = (root, member);
         None
     }
+
+    /// Of a map whose keys are not all known: whether it has this one (true, or unknown). `None` where its value says it.
+    fn has_key(&self, root: &str, member: &str, key: &str) -> Option<Value> {
+        let _ = (root, member, key);
+        None
+    }
 }
 
 /// Why an evaluation gave nothing.

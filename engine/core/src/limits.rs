@@ -112,6 +112,8 @@ pub const PATTERN_PROGRAM: usize = 1024 * 1024;
 
 /// Bytes of one event's payload; larger values live in log objects.
 pub const EVENT_BYTES: usize = 64 * 1024;
+/// Bytes of the inputs of a run: one event, but for some room for what else its first one says.
+pub const INPUTS_BYTES: usize = 56 * 1024;
 /// Characters of an outcome's message that are kept where all of it does not fit into an event.
 pub const OUTCOME_CHARS: usize = 1000;
 /// Bytes of a step's output that are part of its result (`stdout`, `stderr`: the head); all of it is in the log.

@@ -12,7 +12,9 @@ pub mod decision;
 pub(crate) mod essence;
 pub mod event;
 mod future;
+mod impossible;
 mod names;
+mod oversize;
 mod paths;
 mod preview;
 mod prospect;
@@ -34,6 +36,7 @@ pub use command::Command;
 pub use decision::Refusal;
 pub use event::{Event, Fact};
 pub use future::{Future, Reach, Reads};
+pub use impossible::{fits, leads_out};
 pub use prospect::{Assumed, Prospect};
 pub(crate) use start::Given;
 

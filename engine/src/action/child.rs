@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use runbook_core::limits;
 use runbook_core::run::event::{AttemptEnd, Failure};
+use runbook_core::run::fits;
 use runbook_core::run::task::Work;
 use runbook_core::value::{Map, Value, format_duration};
 use secrecy::ExposeSecret;
@@ -91,28 +92,15 @@ fn variable(environment: &mut Environment, name: &str, value: &str) -> Result<()
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(failure(format!("`{}` cannot be the name of an environment variable; correct `env`", name.escape_debug())));
     }
-    fits(&format!("the variable `{name}`"), value, name.len() + 1)?;
+    fits(&format!("the variable `{name}`"), value, name.len() + 1).map_err(failure)?;
     environment.insert(name.into(), value.into());
-    Ok(())
-}
-
-/// Refuses what the kernel cannot carry, before the program starts and by name.
-pub fn fits(what: &str, value: &str, beside: usize) -> Result<(), Failure> {
-    if value.contains('\0') {
-        return Err(failure(format!("{what} holds a NUL byte, which no argument or environment variable can carry")));
-    }
-    let bytes = value.len() + beside;
-    if bytes >= limits::ARGUMENT_BYTES {
-        let most = limits::ARGUMENT_BYTES - 1;
-        return Err(failure(format!("{what} takes {bytes} bytes and a program takes at most {most}; pass it in a file")));
-    }
     Ok(())
 }
 
 /// Runs the program to its end, its timeout or a stop.
 pub async fn perform(job: Job, program: Program, environment: Environment, dir: &Path) -> Result<AttemptEnd, Failure> {
     for argument in &program.arguments {
-        fits("an argument", argument, 0)?;
+        fits("an argument", argument, 0).map_err(failure)?;
     }
     let argv: Vec<&str> = [&program.called].into_iter().chain(&program.arguments).map(String::as_str).collect();
     let launch = Launch {

@@ -6,11 +6,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use runbook_core::diagnostic::nearest;
 use runbook_core::run::event::Failure;
+use runbook_core::run::leads_out;
 use rustix::fs::{Access, access};
 
 use super::failure;
@@ -108,16 +109,8 @@ pub fn directory(root: &Path, dir: Option<&str>) -> Result<PathBuf, Failure> {
             top.display()
         ))
     };
-    let mut depth = 0i64;
-    for part in wanted.components() {
-        match part {
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
-            _ => {}
-        }
-        if depth < 0 && wanted.is_relative() {
-            return Err(outside());
-        }
+    if leads_out(dir) {
+        return Err(outside());
     }
     let found = std::fs::canonicalize(top.join(wanted)).map_err(|error| unreachable(wanted, error))?;
     if wanted.is_relative() && !found.starts_with(&top) {

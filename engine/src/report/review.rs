@@ -205,7 +205,7 @@ pub fn tests(procedure: &Reviewed) -> String {
 }
 
 fn findings(procedure: &Reviewed) -> String {
-    match (procedure.found.len(), procedure.mended) {
+    match (procedure.found().count(), procedure.mended) {
         (0, 0) => "none".to_owned(),
         (0, mended) => format!("none; {mended} mended"),
         (found, 0) => found.to_string(),

@@ -32,7 +32,7 @@ use crate::document::step::FinishOutcome;
 use crate::effect::Effect;
 use crate::id::{Digest, ProcedureName, StepPath};
 use crate::limits;
-use crate::plan::{Plan, StepIx};
+use crate::plan::{OnFailure, Plan, StepIx};
 use crate::run::decision::{Decision, Purpose, Request};
 use crate::run::event::{AttemptEnd, Outcome, RunStarted, Vote};
 use crate::run::task::{SecretName, Task, Work};
@@ -80,7 +80,7 @@ pub trait World {
 }
 
 /// How far an attempt can be foreseen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// A real run comes to it, and makes exactly this.
     Clear,
@@ -88,6 +88,8 @@ pub enum Sight {
     Doubtful,
     /// Something that it is given is not known.
     Open,
+    /// What it looks at may have been changed by then by this step, or by one in it, which a prediction does not do.
+    Changed(StepPath),
 }
 
 /// What somebody who is asked says.
@@ -327,12 +329,11 @@ pub fn dry_run(
 ) -> Result<DryRun, IllegalEvent> {
     let mut first = Way::new(Run::new(plan.clone()), now, options.examples);
     first.record(Fact::RunStarted(Box::new(started.clone())))?;
-    let walked = match follow(plan, first.clone(), world, false)? {
+    let mut walked = match follow(plan, first.clone(), world, false)? {
         Some(walked) => walked,
         // Ways were taken for one that would take back different changes, and one of them does: once more, with these apart.
         None => follow(plan, first, world, true)?.unwrap_or_default(),
     };
-    let mut walked = walked;
     walked.all_told &= passed::add(plan, &mut walked.history, walked.cut.as_deref());
     Ok(told(plan, started, &walked))
 }
@@ -396,6 +397,7 @@ impl Walked {
 /// takes back turned out to matter, and was not looked at.
 fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<Option<Walked>, IllegalEvent> {
     let (reads, hours) = (Reads::of(plan), plan.policy.has_hours());
+    let undoes = !undo && plan.steps.iter().any(|step| matches!(step.on_failure, OnFailure::Rollback));
     let mut budget = Budget { events: limits::RUN_EVENTS, steps: limits::DRY_RUN_STEPS, bytes: limits::DRY_RUN_BYTES };
     let mut open: BTreeMap<Vec<u32>, Vec<(StepPath, Way)>> = BTreeMap::new();
     let mut done: Vec<Way> = Vec::new();
@@ -444,7 +446,7 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
             }
         }
         let Some((place, here)) = open.pop_first() else { break };
-        let mut here = meet(here, &reads, hours, undo);
+        let mut here = meet(here, &reads, hours, (undo, undoes));
         if walked.cut.is_some() && here.len() > limits::DRY_RUN_REST {
             // Nothing is final any more: a few ways show what else there is.
             for (_, way) in here.drain(limits::DRY_RUN_REST..) {
@@ -479,8 +481,9 @@ fn follow(plan: &Plan, first: Way, world: &mut dyn World, undo: bool) -> Result<
     Ok(Some(walked))
 }
 
-/// The ways that stand at one place, with those as one that go on alike.
-fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> Vec<(StepPath, Way)> {
+/// The ways that stand at one place, with those as one that go on alike; `undo`: also where they take changes back, which else is only
+/// remembered, where anything `undoes`.
+fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, (undo, undoes): (bool, bool)) -> Vec<(StepPath, Way)> {
     if here.len() < 2 {
         return here;
     }
@@ -505,8 +508,10 @@ fn meet(here: Vec<(StepPath, Way)>, reads: &Reads, hours: bool, undo: bool) -> V
                     with.now = with.now.max(way.now);
                     with.late_until = with.now;
                 }
+                with.changes = with.changes.take().or(way.changes);
                 with.late_until = with.late_until.max(way.late_until);
-                with.undo_differs |= way.undo_differs || !with.run.undoes_as(&way.run);
+                let other_undo = || undoes && with.run.future(reads, true) != way.run.future(reads, true);
+                with.undo_differs |= way.undo_differs || other_undo();
             }
         }
     }
@@ -574,7 +579,7 @@ fn predicted(plan: &Plan, seen: &Arc<Seen>) -> PredictedStep {
     let shown = kinds.first().copied();
     let others = kinds.get(1..).unwrap_or_default();
     let work = shown.and_then(|doing| doing.work.clone());
-    let requests = shown.map(|doing| doing.requests.clone()).unwrap_or_default();
+    let requests = shown.map(|doing| kinds::asked_alike(doing, &seen.does)).unwrap_or_default();
     let verdict = seen.verdict(&kinds);
     let mut notes: Vec<String> = Vec::new();
     let left_out = others.len().saturating_sub(limits::DRY_RUN_OTHERS);

@@ -78,6 +78,10 @@ impl Evaluation<'_> {
             }
             Kind::Member { of, name, optional } => {
                 let of_value = self.value(of, parameters)?;
+                let is_missing = *optional && matches!(&*of_value, Value::Map(map) if !map.contains_key(name));
+                if let Some(has) = self.has_key(of, name).filter(|_| is_missing) {
+                    return all_known(Cow::Owned(has));
+                }
                 member_of(of_value, name, *optional, || self.described(of)).map_err(fault)?
             }
             Kind::Index { of, at, optional } => {
@@ -107,6 +111,11 @@ impl Evaluation<'_> {
             Kind::Binary(Operator::In, a, b) if let Some(has) = self.has(a, b) => Cow::Owned(has),
             Kind::Binary(operator, a, b) => {
                 let a = self.known(a, parameters)?;
+                if let (Operator::In, Value::Text(key)) = (operator, &*a)
+                    && let Some(has) = self.has_key(b, key)
+                {
+                    return all_known(Cow::Owned(has));
+                }
                 // Whether a map has a key does not rest on its values.
                 let b = match self.value(b, parameters)? {
                     map if *operator == Operator::In && matches!(*map, Value::Map(_)) => map,
@@ -120,6 +129,7 @@ impl Evaluation<'_> {
                 // Nor do its keys, or how many there are.
                 let of_keys = ["keys", "len", "is_empty"].contains(&function.name);
                 let argument = |node| match self.value(node, parameters)? {
+                    map if of_keys && self.has_key(node, "").is_some() => all_known(map),
                     map if of_keys && matches!(*map, Value::Map(_)) => Ok(map),
                     other => all_known(other),
                 };
@@ -172,6 +182,12 @@ impl Evaluation<'_> {
     fn has(&self, member: &Node, of: &Node) -> Option<Value> {
         let (name, member) = self.tree.membership(member, of)?;
         self.names.has(&name.root, member)
+    }
+
+    /// The same of what a name gives.
+    fn has_key(&self, of: &Node, key: &str) -> Option<Value> {
+        let name = if let Kind::Name(index) = of.kind { self.tree.names.get(index)? } else { return None };
+        self.names.has_key(&name.root, name.member.as_deref()?, key)
     }
 
     fn truth(&self, node: &Node, parameters: &[&Value], wanted_by: &str) -> Result<bool, Stop> {

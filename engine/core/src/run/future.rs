@@ -4,7 +4,7 @@
 //! What no remaining step reads is left out, and so is everything that only the past is made of: numbers of events, nodes and
 //! decisions, times. Where that is not sure, it is kept: futures may then differ that are alike, and never the other way round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::step::FinishOutcome;
@@ -303,16 +303,35 @@ impl Run {
         }
     }
 
-    /// What never comes up once the step at `path` has failed or, where it is a `finish`, has run.
+    /// What never comes up once the step at `path` has failed or, where it is a `finish`, has run: where that may fail too, the wider of both.
     pub fn reach(&self, path: &StepPath) -> Reach {
-        self.reach_of(path, Some(path))
+        let fails = self.reach_of(path, Some(path));
+        let Some(node) = self.node_at(path) else { return fails };
+        let step = self.step_of(node);
+        let Verb::Finish { outcome, message } = &step.verb else { return fails };
+        let ends = self.reach_from(node, Some(path), Some(*outcome));
+        let judges = step.condition.iter().any(|condition| !condition.references().is_empty());
+        let says = message.iter().any(|message| !message.references().is_empty());
+        match judges || says {
+            false => ends,
+            true => Reach {
+                is_beside: ends.is_beside || fails.is_beside,
+                within: if ends.within.len() < fails.within.len() { ends.within } else { fails.within },
+            },
+        }
     }
 
     /// What never comes up once `failing`, the step at `path` or one around it, has failed; the run, where it is no step.
     pub fn reach_of(&self, path: &StepPath, failing: Option<&StepPath>) -> Reach {
+        match self.node_at(path) {
+            Some(node) => self.reach_from(node, failing, None),
+            None => Reach { within: Arc::from(""), is_beside: false },
+        }
+    }
+
+    /// The same, or where it `ends` its procedure so, once it has.
+    fn reach_from(&self, mut node: NodeIx, failing: Option<&StepPath>, ends: Option<FinishOutcome>) -> Reach {
         let mut reach = Reach { within: Arc::from(""), is_beside: false };
-        let Some(mut node) = self.node_at(path) else { return reach };
-        let ends = if let Verb::Finish { outcome, .. } = self.step_of(node).verb { Some(outcome) } else { None };
         let (mut finishes, mut fails) = (ends.is_some(), false);
         loop {
             let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
@@ -358,14 +377,15 @@ impl Run {
         self.cut_all(beside.map(|node| (node.scope, node.step)).collect());
     }
 
-    /// The time of a whole is over, in a prediction: how much of what it holds had its turn by then, only a run can tell. What comes first
+    /// The time of a whole, or without one of the run, is over, in a prediction: how much of what it holds had its turn by then, only a run can tell. What comes first
     /// in it, and takes no time, had.
-    pub(super) fn cut_inside(&mut self, whole: NodeIx) {
-        let path = self.node(whole).path.clone();
+    pub(super) fn cut_inside(&mut self, whole: Option<NodeIx>) {
+        let path = whole.map(|whole| self.node(whole).path.clone());
+        let around = whole.map_or(Owner::Frame(FrameIx(0)), Owner::Node);
         let mut acted: Vec<u32> = Vec::new();
         let mut cut: Vec<(ScopeIx, StepIx)> = Vec::new();
-        for node in self.nodes.iter().filter(|node| node.path.is_inside(&path)) {
-            let first = matches!(self.lane(node.lane).owner, Owner::Node(owner) if owner == whole) && !acted.contains(&node.lane.0);
+        for node in self.nodes.iter().filter(|node| path.as_ref().is_none_or(|path| node.path.is_inside(path))) {
+            let first = self.lane(node.lane).owner == around && !acted.contains(&node.lane.0);
             if !first || !matches!(self.plan.step(node.step).verb, Verb::Set(_) | Verb::Check(_)) {
                 acted.push(node.lane.0);
                 cut.push((node.scope, node.step));
@@ -461,12 +481,6 @@ impl Run {
         rest
     }
 
-    /// Whether what an undo would take back is the same.
-    pub fn undoes_as(&self, other: &Run) -> bool {
-        let paths = |run: &Run| run.undoable.iter().map(|u| run.node(u.node).path.clone()).collect::<Vec<_>>();
-        paths(self) == paths(other)
-    }
-
     /// Whether changes are being taken back, or were.
     pub fn has_unwound(&self) -> bool {
         self.unwinding.begun
@@ -511,6 +525,33 @@ impl Run {
         }
         place.reverse();
         place
+    }
+
+    /// The ids of the steps inside a whole that act.
+    pub(super) fn acting_inside(&self, node: NodeIx) -> BTreeSet<Id> {
+        let mut open = self.step_of(node).inner();
+        let mut acting = BTreeSet::new();
+        while let Some(step) = open.pop() {
+            let step = self.plan.step(step);
+            acting.extend(step.id.clone().filter(|_| step.verb.acts()));
+            open.extend(step.inner());
+        }
+        acting
+    }
+
+    /// Whether a step inside may fail without ending the whole, so that its results are not all there.
+    pub(super) fn may_lose_parts(&self, node: NodeIx) -> bool {
+        let mut open = vec![self.node(node).step];
+        while let Some(step) = open.pop() {
+            let step = self.plan.step(step);
+            let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+            let unseen = !step.idempotent && step.verb.acts() && step.effect.changes();
+            if tolerated || unseen || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) {
+                return true;
+            }
+            open.extend(step.inner());
+        }
+        false
     }
 
     /// Whether its procedure goes on if this step fails, so that what reads it may find another result than that of a success.

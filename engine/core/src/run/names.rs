@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::expr::Names;
+use crate::expr::{Expression, Names};
 use crate::id::Id;
 use crate::markdown::quoted;
+use crate::plan::Verb;
 use crate::value::{Map, Value};
 
 use super::Run;
@@ -38,6 +39,12 @@ impl InScope<'_> {
 
     fn scopes(&self) -> impl Iterator<Item = &Scope> {
         self.scope_ixs().map(|scope| self.run.scope(scope))
+    }
+
+    /// Whether what the step of this name gives here is as it stays, until it is done again.
+    pub(super) fn is_settled(&self, name: &str) -> bool {
+        let settled = |id: Id| self.scopes().any(|scope| scope.steps.contains_key(&id) || scope.absent.contains_key(&id));
+        name.parse().is_ok_and(settled)
     }
 
     /// What the step of this id has given here.
@@ -200,6 +207,24 @@ fn uncertain(value: &Value, id: &Id) -> Value {
 impl Names for InScope<'_> {
     fn has(&self, root: &str, member: &str) -> Option<Value> {
         (root == "steps").then(|| self.has_step(member))
+    }
+
+    fn has_key(&self, root: &str, member: &str, key: &str) -> Option<Value> {
+        let id: Id = member.parse().ok().filter(|_| root == "steps" && self.run.is_predicted())?;
+        self.given(&id)?;
+        let own = |view: &StepView<'_>| view.step().id.as_ref() == Some(&id) && view.result().first_unknown().is_some();
+        let view = self.run.steps().filter(own).last()?;
+        let surely: &[&str] = match &view.step().verb {
+            Verb::Run { .. } | Verb::Exec(_) => &["stdout", "stderr", "exit_code"],
+            Verb::Http(_) => &["status", "headers", "body"],
+            _ => return None,
+        };
+        let gives = |output: &(Id, Expression)| output.0.as_str() == key;
+        let has = surely.contains(&key) || view.step().outputs.iter().any(gives);
+        Some(match has && !self.run.survives_failure(view.path()) {
+            true => Value::Bool(true),
+            false => Value::Unknown(format!("steps.{id}")),
+        })
     }
 
     fn value(&self, root: &str, member: Option<&str>) -> Result<Value, String> {

@@ -28,6 +28,8 @@ pub struct Prospect {
     pub because: Option<String>,
     /// What cannot be known about it, each a clause: `it depends on steps.look.size`.
     pub open: Vec<String>,
+    /// Of an `each`: its list is not known, and one item stands for all, or there is none.
+    pub is_pattern: bool,
     /// Why it may not start at this hour, whatever else is known.
     pub closed: Option<String>,
     /// What is taken to hold, and not to hold, where this is what the step does.
@@ -44,6 +46,7 @@ impl Prospect {
             resolution,
             because,
             open,
+            is_pattern: false,
             closed,
             assumes: Assumed::default(),
             holds: Assumed::default(),
@@ -134,8 +137,13 @@ impl Run {
 
     /// That a condition holds, or does not, wherever it is judged again on the same names.
     fn assumption(&self, condition: &Expression, at: NodeIx, holds: bool) -> Assumed {
-        let changes = |root: &str| matches!(root, "now" | "run");
-        if condition.references().iter().any(|name| name.path.first().is_some_and(|root| changes(root))) {
+        let names = self.foreseen(self.node(at).scope);
+        let changes = |name: &Reference| match (name.path.first().map(String::as_str), name.path.get(1)) {
+            (Some("now" | "run"), _) | (Some("steps"), None) => true,
+            (Some("steps"), Some(id)) => !names.is_settled(id),
+            _ => false,
+        };
+        if condition.references().iter().any(changes) {
             return Assumed::default();
         }
         Assumed(BTreeMap::from([((self.place_of_names(at), condition.source.trim().to_owned()), holds)]))
@@ -284,7 +292,7 @@ impl Run {
                 (Resolution::Ask, depends("what is asked", &unknown_texts(asked(&step.verb), names)?))
             }
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
-                let work = self.work(step, self.node(node).scope, names)?;
+                let work = self.possible_work(step, self.node(node).scope, names)?;
                 (Resolution::Work(Box::new(work)), depends("it", &unknown_of(step, names)?))
             }
             Verb::Group(_) | Verb::Parallel { .. } | Verb::Repeat { .. } | Verb::Choose(_) | Verb::Check(_) => {
@@ -302,7 +310,7 @@ fn pattern(item: &Id, list: &str) -> Vec<Prospect> {
     let prospects = items.into_iter().map(|items| {
         let waves = items.iter().map(|_| 1).collect();
         let sure = Prospect::sure(Resolution::Items { items, waves });
-        Prospect { because: open.first().cloned(), open: open.clone(), ..sure }
+        Prospect { because: open.first().cloned(), open: open.clone(), is_pattern: true, ..sure }
     });
     prospects.collect()
 }

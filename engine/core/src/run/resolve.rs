@@ -58,7 +58,7 @@ impl Run {
         let scope = self.node(node).scope;
         Ok(match &step.verb {
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
-                Resolution::Work(Box::new(self.work(step, scope, names)?))
+                Resolution::Work(Box::new(self.possible_work(step, scope, names)?))
             }
             Verb::Check(assertions) => {
                 let mut failures = Vec::new();
@@ -179,6 +179,15 @@ impl Run {
 
     pub(super) fn evaluate_all(&self, values: &[(Id, Expression)], names: &InScope<'_>) -> Result<Map, EvalError> {
         values.iter().map(|(id, expression)| Ok((id.as_str().to_owned(), expression.evaluate(names)?))).collect()
+    }
+
+    /// The step with every text rendered, where an attempt at it can begin.
+    pub(super) fn possible_work(&self, step: &Step, scope: ScopeIx, names: &InScope<'_>) -> Result<Work, EvalError> {
+        let work = self.work(step, scope, names)?;
+        match work.impossible(&self.plan.policy.channels) {
+            Some(message) => Err(EvalError { message, at: step.at.clone() }),
+            None => Ok(work),
+        }
     }
 
     /// The step with every text rendered.

@@ -3,12 +3,12 @@
 //!
 //! When a part fails, the parts beside it are drained: steps under way finish, nothing further starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::document::step::FinishOutcome;
 use crate::id::{Id, RunId, StepPath};
-use crate::plan::{OnFailure, ProcedureIx, StepIx, Verb, WaitFor};
+use crate::plan::{ProcedureIx, StepIx, Verb, WaitFor};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Part, StepOutcome, Timer};
@@ -511,33 +511,19 @@ impl Run {
             {
                 Value::Unknown(format!("steps.{}", self.node(node).path.label()))
             }
-            Inner::Each(items) => Value::List(
-                items
-                    .scopes
-                    .iter()
-                    .map(|s| {
-                        Value::Map(self.scope(*s).steps.iter().map(|(id, v)| (id.as_str().to_owned(), (**v).clone())).collect())
-                    })
-                    .collect(),
-            ),
+            Inner::Each(items) => {
+                let acting = if self.is_predicted() { self.acting_inside(node) } else { BTreeSet::new() };
+                // Which keys the result of an attempt has that nobody has made is not known.
+                let given = |(id, value): (&Id, &Arc<Value>)| match acting.contains(id) && value.first_unknown().is_some() {
+                    true => (id.to_string(), Value::Unknown(format!("steps.{}[…].{id}", self.node(node).path.label()))),
+                    false => (id.to_string(), (**value).clone()),
+                };
+                let item = |scope: &ScopeIx| Value::Map(self.scope(*scope).steps.iter().map(given).collect());
+                Value::List(items.scopes.iter().map(item).collect())
+            }
             Inner::Rounds { round, .. } => self.rounds_result(node, *round),
             _ => Value::Null,
         }
-    }
-
-    /// Whether a step inside may fail without ending the whole, so that its results are not all there.
-    fn may_lose_parts(&self, node: NodeIx) -> bool {
-        let mut open = vec![self.node(node).step];
-        while let Some(step) = open.pop() {
-            let step = self.plan.step(step);
-            let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
-            let unseen = !step.idempotent && step.verb.acts() && step.effect.changes();
-            if tolerated || unseen || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) {
-                return true;
-            }
-            open.extend(step.inner());
-        }
-        false
     }
 
     /// What a `wait` or `repeat` gives.

@@ -2,6 +2,7 @@
 
 use crate::document::input::accept_all;
 use crate::expr::{Destination, Names};
+use crate::limits;
 use crate::markdown::quoted;
 use crate::plan::Plan;
 use crate::value::{Map, Value};
@@ -24,6 +25,7 @@ impl RunStarted {
     pub fn of(plan: &Plan, inputs: Map, requested_by: Identity, seed: u64) -> Result<RunStarted, StartError> {
         let main = plan.main();
         let inputs = accept_all(&main.inputs, inputs).map_err(StartError::Inputs)?;
+        can_be_recorded(&inputs)?;
         let lock = match &main.lock {
             Some(text) => {
                 let rendered = text.render(Destination::Plain, &Given(&inputs));
@@ -52,6 +54,19 @@ impl RunStarted {
             root: None,
         })
     }
+}
+
+/// Inputs stand in the first event of a run, beside what else it says.
+fn can_be_recorded(inputs: &Map) -> Result<(), StartError> {
+    let bytes = |value: &Value| serde_json::to_string(value).map_or(0, |text| text.len());
+    let all: usize = inputs.iter().map(|(name, value)| name.len() + bytes(value)).sum();
+    if all <= limits::INPUTS_BYTES {
+        return Ok(());
+    }
+    let largest = inputs.iter().max_by_key(|(_, value)| bytes(value)).map_or("", |(name, _)| name.as_str());
+    let most = limits::INPUTS_BYTES;
+    let message = format!("all inputs together have {all} bytes and at most {most} are recorded; give the name of a file");
+    Err(StartError::Inputs(vec![(largest.to_owned(), message)]))
 }
 
 /// The names that a lock's text may have, and the key of a procedure's `concurrency`: the inputs.

@@ -397,7 +397,7 @@ impl Run {
             return self.fail(node, FailKind::TimedOut, failure);
         }
         if self.is_predicted() {
-            self.cut_inside(node);
+            self.cut_inside(Some(node));
         }
         self.node_mut(node).stopping = Some(FailKind::TimedOut);
         self.halt_parts(node, Halt::Kill(FailKind::Cancelled));

@@ -32,6 +32,9 @@ impl Run {
             Some(Stage::Body) if self.frames[0].end.is_none() => {}
             _ => return,
         }
+        if self.is_predicted() {
+            self.cut_inside(None);
+        }
         let after = self.plan.main().timeout.map(crate::value::format_duration).unwrap_or_default();
         let step = self.frames[0].lane.and_then(|l| self.lane(l).current).map(|n| self.node(n).path.clone());
         let failure = Failure { message: format!("the run did not end within {after}"), at: None, detail: None };

@@ -191,7 +191,7 @@ impl<'c> Play<'c> {
             return Err(self.incomplete(None, message, "make it smaller, or say what ends its loops"));
         }
         // No prediction: the clock is known, and who answered.
-        let event = Event { run: RunId::from_parts(0, 1), seq: self.run.seq() + 1, at: self.now, fact };
+        let event = Event { run: RunId::from_parts(0, 1), seq: self.run.seq() + 1, at: self.now, fact: fact.that_fits() };
         let commands = self.run.apply(&event).map_err(|illegal| self.illegal(&illegal))?;
         self.queue.extend(commands);
         self.events.push(event);

@@ -173,7 +173,7 @@ fn behind_what_is_held_back_nobody_knows_what_a_run_comes_to() {
     );
     let (now, mut world) = ("2026-01-01T00:00:00Z".parse().unwrap(), FailsFirst::default());
     dry_run(&plan, &started(&plan), now, &Options::default(), &mut world).unwrap();
-    let sights: Vec<(&str, Sight)> = world.0.iter().map(|(path, sight)| (path.as_str(), *sight)).collect();
+    let sights: Vec<(&str, Sight)> = world.0.iter().map(|(path, sight)| (path.as_str(), sight.clone())).collect();
     assert_eq!(sights[..3], [("p.one/c", Sight::Clear), ("p.two/z1", Sight::Doubtful), ("p.two/z2", Sight::Doubtful)]);
 }
 

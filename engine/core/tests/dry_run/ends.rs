@@ -227,3 +227,40 @@ fn what_is_repeated_after_an_end_that_nobody_saw_is_not_held_back() {
     let (dry, _) = with(steps, "steps: {a: {fails: 'no', takes: 5s}, b: unknown}");
     assert_eq!(said(&dry, "p.r/c"), "would run");
 }
+
+#[test]
+fn what_no_machine_can_begin_would_fail() {
+    for (step, why) in [
+        ("{id: a, run: echo, dir: ../.., effect: read}", "leads out of the catalogue"),
+        ("{id: a, exec: [''], effect: read}", "the name of the program is empty"),
+        ("{id: a, exec: [echo, \"a\\0b\"], effect: read}", "an argument holds a NUL byte"),
+        ("{id: a, run: \"echo \\0\", effect: read}", "the script holds a NUL byte"),
+        ("{id: a, run: echo, env: {A: '\"a\\u0000\"'}, effect: read}", "the variable `A` holds a NUL byte"),
+        ("{id: a, http: {url: 'ftp://x/y'}}", "only http and https are spoken here"),
+        ("{id: a, http: {url: 'http://h:{{inputs.n}}00000/'}}", "`400000` is no port"),
+        ("{id: a, http: {url: 'http://h/', headers: {X-A: \"a\\nb\"}}}", "the value of the header `X-A` holds a line end"),
+        ("{id: a, notify: {to: c, message: m}}", "the workspace has no channel `c`"),
+    ] {
+        let told = told(&predicted(&format!("- {step}\n"), false));
+        assert!(told.starts_with("a: would run and fail: ") && told.contains(why), "{step}: {told}");
+    }
+    // What is not known may be anything.
+    for step in [
+        "{id: a, run: echo, dir: '../{{steps.look.size}}/..', effect: read}",
+        "{id: a, exec: [echo, '{{steps.look.stdout}}'], effect: read}",
+        "{id: a, http: {url: 'http://h:{{steps.look.size}}/'}}",
+    ] {
+        let told = told(&predicted(&format!("{LOOK}- {step}\n"), false));
+        assert!(told.contains("\na: cannot know: ") && !told.contains("fail"), "{step}: {told}");
+    }
+    // Nor is what no event holds.
+    let some = format!("- {{id: s, set: {{x: '\"{}\"'}}}}\n", "x".repeat(3000));
+    let set = |times: usize| format!("{some}- {{id: a, set: {{much: {}}}}}\n", vec!["steps.s.x"; times].join(" + "));
+    let told = |times: usize| told(&predicted(&set(times), false));
+    assert!(told(21).ends_with("a: would run\n"), "{}", told(21));
+    assert!(
+        told(22).contains("a: would run and fail: what it gives has 660") && told(22).contains("at most 65536 are recorded"),
+        "{}",
+        told(22)
+    );
+}

@@ -41,7 +41,9 @@ pub fn facts(guide: &Guide<'_>) -> Vec<Told> {
             vec![Piece::Code(lock.written()), Piece::Text(": while one run has it, no other with the same begins".to_owned())],
         )
     }));
-    facts.extend(main.timeout.map(|timeout| text("the whole takes at most", format_duration(timeout))));
+    let follows =
+        if main.on_failure.is_empty() && main.finally.is_empty() { "" } else { "; what follows them has times of its own" };
+    facts.extend(main.timeout.map(|timeout| text("its steps take at most", format!("{}{follows}", format_duration(timeout)))));
     facts.extend(folder(guide));
     for (name, value) in &main.labels {
         facts.push(reading(code("label", format!("{name}: {value}"))));

@@ -11,7 +11,7 @@ use crate::plan::{Plan, StepIx, Verb};
 
 /// What runs side by side with a `finish` may be ended by it before its turn comes: how long anything takes is not known.
 pub(super) fn doubt(plan: &Plan, history: &History, steps: &mut [PredictedStep]) {
-    let ends = history.iter().filter(|seen| matches!(plan.step(seen.step).verb, Verb::Finish { .. }) && !seen.does.is_empty());
+    let ends = history.iter().filter(|seen| matches!(plan.step(seen.step).verb, Verb::Finish { .. }) && seen.finishes());
     for end in ends {
         let path = end.path.as_str();
         for (at, _) in path.match_indices('/') {
@@ -22,11 +22,7 @@ pub(super) fn doubt(plan: &Plan, history: &History, steps: &mut [PredictedStep])
                 own.rfind('.').filter(|dot| !own.get(*dot..).is_some_and(|rest| rest.contains('/')))
             };
             let Some(whole) = whole.and_then(|whole| own.get(..whole)) else { continue };
-            let at_once = |seen: &&Arc<Seen>| match &plan.step(seen.step).verb {
-                Verb::Parallel { .. } => true,
-                Verb::Each(each) => each.max_parallel > 1,
-                _ => false,
-            };
+            let at_once = |seen: &&Arc<Seen>| plan.step(seen.step).verb.runs_at_once();
             let Some(around) = history.iter().find(|seen| seen.path.as_str() == whole && at_once(seen)) else { continue };
             // Of items that are shown once, for all of them, each may be ended by another.
             let pattern = around.parts == Parts::Pattern;
@@ -37,7 +33,12 @@ pub(super) fn doubt(plan: &Plan, history: &History, steps: &mut [PredictedStep])
                     let of_end = own.get(whole.len() + 1..);
                     let begun = branches.iter().take(*max_parallel as usize).filter_map(|(name, body)| Some((name, body.first()?)));
                     let begun: Vec<_> = begun.filter(|(_, first)| acts(first)).collect();
-                    let late = begun.iter().any(|(name, _)| Some(name.as_str()) == of_end);
+                    let runs = |first: &StepIx| {
+                        let path = StepPath::within(own, &plan.step(*first).label);
+                        let own = steps.iter().find(|step| step.step == *first && step.path == path);
+                        own.is_some_and(|step| step.verdict == Verdict::WouldRun && step.fails.is_none())
+                    };
+                    let late = begun.iter().any(|(name, first)| Some(name.as_str()) == of_end && runs(first));
                     begun.into_iter().filter(|_| late).map(|(_, first)| *first).collect()
                 }
                 _ => Vec::new(),

@@ -84,8 +84,8 @@ impl Way {
         self.run.wanted().find(|command| self.turn_of(command).is_some_and(|of| of == path)).cloned()
     }
 
-    /// Of the steps that are held back, those of which each may come first: one that ends no other is not waited for, of attempts one
-    /// stands for all, and what one timer ends is ended once.
+    /// Of the steps that are held back, those of which each may come first: one that ends no other is not waited for, of attempts at
+    /// one step one stands for all, and what one timer ends is ended once.
     fn first_ends(&self) -> Vec<StepPath> {
         let mut ends: Vec<End<'_>> = Vec::new();
         for command in self.run.wanted() {
@@ -107,8 +107,12 @@ impl Way {
             return vec![alone.path.clone()];
         }
         let Some(first) = ends.first() else { return Vec::new() };
-        let attempt = ends.iter().find(|end| matches!(end.command, Command::Perform { .. })).map(|end| end.path);
-        let stands = |end: &&End<'_>| !matches!(end.command, Command::Perform { .. }) || attempt == Some(end.path);
+        // Of attempts at the same step for several items.
+        let step = |end: &End<'_>| self.run.find_step(end.path).map(|view| view.step_ix());
+        let is_attempt = |end: &End<'_>| matches!(end.command, Command::Perform { .. });
+        let first_of =
+            |end: &End<'_>| ends.iter().find(|other| is_attempt(other) && step(other) == step(end)).map(|other| other.path);
+        let stands = |end: &&End<'_>| !is_attempt(end) || first_of(end) == Some(end.path);
         let against = |end: &&End<'_>| end.path == first.path || first.reach.ends(end.path) || end.reach.ends(first.path);
         ends.iter().filter(against).filter(stands).map(|end| end.path.clone()).collect()
     }

@@ -3,8 +3,8 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Does;
 use super::seen::Doing;
+use super::{Does, PredictedRequest};
 use crate::limits;
 
 /// Those among them that say something else than the others, the first of them first.
@@ -21,16 +21,40 @@ pub(super) fn kinds(does: Vec<&Doing>) -> Vec<&Doing> {
     }
     // What stands behind that many is left as it is: nothing is said by being dropped.
     let held = told.get(..limits::DRY_RUN_KINDS).unwrap_or(&told);
-    let is_said = |place: usize, own: &Json| {
+    // A text that is known may hold what looks like a name.
+    let says = |(told, doing): &(Json, &Doing), other: &Json| !doing.open.is_empty() && covers(told, other);
+    let is_said = |place: usize, own: &(Json, &Doing)| {
         let mut others = held.iter().enumerate().filter(|(other, _)| *other != place);
-        place < held.len() && others.any(|(other, (told, _))| covers(told, own) && (other < place || !covers(own, told)))
+        place < held.len() && others.any(|(at, other)| says(other, &own.0) && (at < place || !says(own, &other.0)))
     };
-    told.iter().enumerate().filter(|(place, (own, _))| !is_said(*place, own)).map(|(_, (_, doing))| *doing).collect()
+    told.iter().enumerate().filter(|(place, own)| !is_said(*place, own)).map(|(_, (_, doing))| *doing).collect()
 }
 
 /// Everything of it that is shown. What people are told of the run so far, and of what comes next, is that of other steps.
 fn told(doing: &Doing) -> Json {
     json!([doing.title, doing.why, doing.work, doing.asks(), doing.undo, doing.repeats, doing.ends])
+}
+
+/// What one way asks, with what is known wherever the same is asked: that, and that alone, is shown to whoever is asked.
+pub(super) fn asked_alike(shown: &Doing, does: &[Doing]) -> Vec<PredictedRequest> {
+    let mut requests = shown.requests.clone();
+    for (place, asked) in requests.iter_mut().enumerate() {
+        let own = serde_json::to_value(&*asked).map(asked_alone).ok();
+        let alike = |other: &&PredictedRequest| serde_json::to_value(other).map(asked_alone).ok() == own;
+        for other in does.iter().filter_map(|doing| doing.requests.get(place)).filter(alike) {
+            let (mine, others) = (&mut asked.request, &other.request);
+            let (same, differs): (Vec<_>, Vec<_>) = mine.known.drain(..).partition(|known| others.known.contains(known));
+            let missed = others.known.iter().filter(|known| !same.contains(known)).map(|(name, _)| name);
+            let mut unknown: Vec<String> =
+                differs.iter().map(|(name, _)| name).chain(missed).chain(&others.unknown).cloned().collect();
+            unknown.retain(|name| !mine.unknown.contains(name));
+            mine.unknown.extend(unknown);
+            mine.unknown.sort();
+            mine.unknown.dedup();
+            mine.known = same;
+        }
+    }
+    requests
 }
 
 /// What a question asks, without what it shows beside.
@@ -153,8 +177,10 @@ mod tests {
         let does: Vec<Doing> = titles.iter().chain(&titles).map(|title| saying(title)).collect();
         let told: Vec<&str> = kinds(does.iter().collect()).into_iter().map(|doing| doing.title.as_str()).collect();
         assert_eq!(told, titles);
-        let any = [saying("host 1"), saying("host ‹n›"), saying("port 1")];
-        let told: Vec<&str> = kinds(any.iter().collect()).into_iter().map(|doing| doing.title.as_str()).collect();
-        assert_eq!(told, ["host ‹n›", "port 1"]);
+        let mut any = [saying("host 1"), saying("host ‹n›"), saying("port 1")];
+        let told = |any: &[Doing]| kinds(any.iter().collect()).into_iter().map(|doing| doing.title.clone()).collect::<Vec<_>>();
+        assert_eq!(told(&any), ["host 1", "host ‹n›", "port 1"], "all of it is known");
+        any[1].open.push("it depends on n".to_owned());
+        assert_eq!(told(&any), ["host ‹n›", "port 1"]);
     }
 }

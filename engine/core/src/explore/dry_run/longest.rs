@@ -137,7 +137,7 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
     let (complete, claimed) = (cut.is_none(), cut.unwrap_or(steps.len()));
     let (places, rounds, found) = Default::default();
     let mut whole = Whole { plan, places, steps, history, rounds, complete, claimed, found };
-    whole.places = whole.steps.iter().enumerate().map(|(place, step)| (step.path.clone(), place)).collect();
+    whole.places = whole.steps.iter().enumerate().map(|(place, step)| ((step.path.clone(), step.step), place)).collect();
     whole.look_for_rounds();
     // The innermost first: what stands inside a step stands behind it.
     for place in (0..whole.steps.len()).rev() {
@@ -145,14 +145,14 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
         if plan.step(step.step).verb.is_container() && !matches!(step.verdict, Verdict::WouldSkip { .. }) {
             let (path, ix) = (step.path.clone(), step.step);
             let longest = if place < whole.claimed { whole.inside(place, ix, &path) } else { Longest::Unknown };
-            whole.found.insert(path, longest);
+            whole.found.insert((path, ix), longest);
         }
     }
     let main = plan.main();
     let all = whole.procedure(main, main.timeout, "").then(whole.undone());
     let found = whole.found;
     for step in steps {
-        if let Some(longest) = found.get(&step.path).filter(|longest| **longest != Longest::NONE) {
+        if let Some(longest) = found.get(&(step.path.clone(), step.step)).filter(|longest| **longest != Longest::NONE) {
             step.longest = Some(*longest);
         }
     }
@@ -161,7 +161,8 @@ pub(super) fn of_wholes(plan: &Plan, steps: &mut [PredictedStep], history: &Hist
 
 struct Whole<'p> {
     plan: &'p Plan,
-    places: BTreeMap<StepPath, usize>,
+    /// Steps of several branches may have one path.
+    places: BTreeMap<(StepPath, StepIx), usize>,
     steps: &'p [PredictedStep],
     history: &'p History,
     /// Of each `repeat`, the rounds that are shown.
@@ -169,7 +170,7 @@ struct Whole<'p> {
     complete: bool,
     /// How many of the steps come before anything that is not claimed.
     claimed: usize,
-    found: BTreeMap<StepPath, Longest>,
+    found: BTreeMap<(StepPath, StepIx), Longest>,
 }
 
 impl Whole<'_> {
@@ -194,12 +195,12 @@ impl Whole<'_> {
 
     /// Of one step; none where no way comes to it, or it is skipped.
     fn step(&self, ix: StepIx, prefix: &str) -> Longest {
-        let path = StepPath::within(prefix, &self.plan.step(ix).label);
-        match self.places.get(&path).and_then(|place| self.steps.get(*place).filter(|_| *place < self.claimed)) {
+        let at = (StepPath::within(prefix, &self.plan.step(ix).label), ix);
+        match self.places.get(&at).and_then(|place| self.steps.get(*place).filter(|_| *place < self.claimed)) {
             None if self.complete => Longest::NONE,
             None => Longest::Unknown,
             Some(step) if matches!(step.verdict, Verdict::WouldSkip { .. }) => Longest::NONE,
-            Some(step) => self.found.get(&path).copied().or(step.longest).unwrap_or(Longest::NONE),
+            Some(step) => self.found.get(&at).copied().or(step.longest).unwrap_or(Longest::NONE),
         }
     }
 
@@ -211,7 +212,7 @@ impl Whole<'_> {
     fn comes(&self, steps: &[StepIx], prefix: &str) -> Longest {
         let one = |ix: &StepIx| {
             let step = self.plan.step(*ix);
-            let shown = self.places.contains_key(&StepPath::within(prefix, &step.label));
+            let shown = self.places.contains_key(&(StepPath::within(prefix, &step.label), *ix));
             match &step.verb {
                 _ if shown => self.step(*ix, prefix),
                 Verb::Wait(wait) => wait.within.or(step.timeout).map_or(Longest::Unknown, Longest::Time),
@@ -242,7 +243,7 @@ impl Whole<'_> {
     fn step_after_stop(&self, ix: StepIx, prefix: &str) -> Longest {
         let step = self.plan.step(ix);
         let path = StepPath::within(prefix, &step.label);
-        let Some(place) = self.places.get(&path) else {
+        let Some(place) = self.places.get(&(path.clone(), ix)) else {
             let unknown = step.verb.is_container() && !self.complete;
             return if unknown { Longest::Unknown } else { Longest::NONE };
         };
@@ -275,7 +276,7 @@ impl Whole<'_> {
     }
 
     fn is_shown(&self, steps: &[StepIx], prefix: &str) -> bool {
-        steps.iter().any(|ix| self.places.contains_key(&StepPath::within(prefix, &self.plan.step(*ix).label)))
+        steps.iter().any(|ix| self.places.contains_key(&(StepPath::within(prefix, &self.plan.step(*ix).label), *ix)))
     }
 
     fn inside(&self, place: usize, ix: StepIx, path: &StepPath) -> Longest {

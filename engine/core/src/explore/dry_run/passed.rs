@@ -190,7 +190,7 @@ impl<'p> Passed<'p> {
     fn not_begun(&self, seen: &Seen, number: u32) -> Option<Why> {
         let label = seen.path.label();
         let step = self.plan.step(seen.step);
-        if seen.fails().is_some() && seen.always {
+        if seen.fails().is_some() {
             return Some(Why::Never(format!("`{label}` fails")));
         }
         match &step.verb {
@@ -236,7 +236,7 @@ impl<'p> Passed<'p> {
         let fails = seen.does.iter().any(|doing| doing.fails.is_some());
         let inner = self.end_within(seen);
         let why = match (&step.verb, &inner) {
-            (Verb::Finish { .. }, _) => format!("`{}` ends {}", step.label, ended(self.plan, &seen.path)),
+            (Verb::Finish { .. }, _) if seen.finishes() => format!("`{}` ends {}", step.label, ended(self.plan, &seen.path)),
             (_, Some((_, why))) => why.clone(),
             _ => match (fails, &step.on_failure, step.next) {
                 (true, OnFailure::Next(target), _) if leads_past(*target) => {
@@ -259,7 +259,7 @@ impl<'p> Passed<'p> {
             _ => beside,
         };
         let slips = match (&step.verb, &inner) {
-            (Verb::Finish { .. }, _) => false,
+            (Verb::Finish { .. }, _) if seen.finishes() => goes_on,
             (_, Some((end, _))) => goes_on || self.slips_past(seen.step, &seen.path, end),
             // What surely fails does not go on elsewhere.
             _ => goes_on && !fails,
@@ -279,8 +279,9 @@ impl<'p> Passed<'p> {
         let depth = called(&whole.path);
         let within: Vec<&&Seen> =
             self.seen.values().filter(|seen| seen.path.is_inside(&whole.path) && !seen.does.is_empty()).collect();
-        let finish =
-            within.iter().find(|seen| matches!(self.plan.step(seen.step).verb, Verb::Finish { .. }) && called(&seen.path) == depth);
+        let finish = within.iter().find(|seen| {
+            matches!(self.plan.step(seen.step).verb, Verb::Finish { .. }) && seen.finishes() && called(&seen.path) == depth
+        });
         let fails = || within.iter().find(|seen| seen.fails().is_some() && !self.is_borne(seen, &within) && self.ends_list(seen));
         let called_end = || {
             let ends = |seen: &&&&Seen| matches!(self.plan.step(seen.step).verb, Verb::Finish { .. });
@@ -330,9 +331,9 @@ impl<'p> Passed<'p> {
                 OnFailure::Next(target) => position(target).is_some_and(|to| to > at),
                 _ => false,
             });
-            let Some(holder) = list.get(at).filter(|ix| own(ix) != *end) else { return jumps };
+            let Some(holder) = list.get(at) else { return jumps };
             let goes_on = matches!(self.plan.step(*holder).on_failure, OnFailure::Continue | OnFailure::Next(_));
-            jumps || goes_on || self.slips_past(*holder, &own(holder), end)
+            jumps || goes_on || own(holder) != *end && self.slips_past(*holder, &own(holder), end)
         })
     }
 
@@ -359,5 +360,12 @@ impl<'p> Passed<'p> {
 
 /// What a `finish` at this path ends.
 pub(super) fn ended(plan: &Plan, path: &StepPath) -> &'static str {
-    if plan.calls_to(path) == 0 { "the run" } else { "the called procedure" }
+    // How deep the procedure lies whose `on_failure` it stands in.
+    let depth = |around: &str| around.trim_end_matches('/').parse().map_or(0, |call: StepPath| plan.calls_to(&call) + 1);
+    let mends = path.as_str().rsplit_once("~on_failure").map(|(around, _)| depth(around));
+    match plan.calls_to(path) {
+        calls if mends == Some(calls) => "`on_failure`",
+        0 => "the run",
+        _ => "the called procedure",
+    }
 }

@@ -70,7 +70,8 @@ impl Seen {
     pub fn verdict(&self, kinds: &[&Doing]) -> Verdict {
         let Some(shown) = kinds.first() else {
             return match (&self.skipped, &self.doubt) {
-                (Some(because), None) if self.always => Verdict::WouldSkip { because: because.clone() },
+                // No way does it: where one comes there, this keeps it from it.
+                (Some(because), _) => Verdict::WouldSkip { because: because.clone() },
                 _ => self.in_doubt(),
             };
         };
@@ -118,6 +119,11 @@ impl Seen {
     pub fn fails(&self) -> Option<&String> {
         let first = self.does.first()?.fails.as_ref();
         first.filter(|_| self.does.iter().all(|doing| doing.fails.is_some()))
+    }
+
+    /// Whether there is a way on which it runs and is not known to fail.
+    pub fn finishes(&self) -> bool {
+        self.does.iter().any(|doing| doing.fails.is_none())
     }
 
     /// Whether it, or a part of it, ends it badly on every way on which it runs.

@@ -23,18 +23,22 @@ impl Way {
             let Some((path, timer, at)) = earliest.map(|(path, timer, at)| (path.clone(), timer.clone(), at)) else {
                 return Ok(None);
             };
-            match self.over_before(&timer, at) {
-                None => return Ok(Some(Command::Wake { timer, at })),
-                Some((end, sure)) => {
-                    if !sure {
-                        let mut other = self.apart();
-                        other.passes(&timer, at)?;
-                        self.forks.push(other);
-                    }
-                    self.hold_back_for(&path, end);
-                }
+            if !self.is_left_before(&path, &timer, at)? {
+                return Ok(Some(Command::Wake { timer, at }));
             }
         }
+    }
+
+    /// Whether a wait is held back, since something around it runs out before it is over. Where that is not sure, another way waits on.
+    pub(super) fn is_left_before(&mut self, path: &StepPath, timer: &Timer, at: Timestamp) -> Result<bool, IllegalEvent> {
+        let Some((end, sure)) = self.over_before(timer, at) else { return Ok(false) };
+        if !sure {
+            let mut other = self.apart();
+            other.passes(timer, at)?;
+            self.forks.push(other);
+        }
+        self.hold_back_for(path, end);
+        Ok(true)
     }
 
     /// When the time of a timer comes, where it runs.

@@ -15,7 +15,7 @@ use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
-use crate::run::view::Standing;
+use crate::run::view::{Standing, StepView};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
 use crate::value::{Map, Value};
 
@@ -27,6 +27,8 @@ pub(super) struct Way {
     pub now: Timestamp,
     /// How many ways it stands for: those that met in the same state are one.
     pub count: u64,
+    /// The first step that changes something on one of them.
+    pub changes: Option<StepPath>,
     /// Whether among them are some that would take other changes back.
     pub undo_differs: bool,
     pub held_back: HeldBack,
@@ -55,6 +57,7 @@ impl Way {
             assumed: Assumed::default(),
             now,
             count: 1,
+            changes: None,
             undo_differs: false,
             held_back: HeldBack::default(),
             late_until: Timestamp::MIN,
@@ -66,7 +69,7 @@ impl Way {
 
     pub fn record(&mut self, fact: Fact) -> Result<(), IllegalEvent> {
         let run = self.run.id().cloned().unwrap_or_else(RunId::predicted);
-        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact };
+        let event = Event { run, seq: self.run.seq() + 1, at: self.now, fact: fact.that_fits() };
         let mut about: Vec<StepPath> = self.subject(&event.fact).into_iter().collect();
         let before = (!self.bearing.is_empty()).then(|| self.apart());
         self.run.apply(&event)?;
@@ -82,7 +85,7 @@ impl Way {
         let run = &self.run;
         self.bearing.retain(|path| run.find_step(path).is_some_and(|view| !matches!(view.standing(), Standing::Ended(_))));
         if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
-            let stopped = self.run.steps().filter(|view| !view.step().verb.is_container());
+            let stopped = self.run.just_ended().filter(|view| !view.step().verb.is_container());
             about.extend(stopped.map(|view| view.path().clone()));
         }
         for path in about {
@@ -145,7 +148,11 @@ impl Way {
             Command::Conclude { path } => match self.run.conclude(path, self.now) {
                 Some(Fact::StepConcluded { path, outputs }) => {
                     let example = self.example(&path, world);
-                    let outputs = outputs_with(&self.run, &path, outputs, example);
+                    let outputs = match example {
+                        // Where it fails instead, and the run goes on, it gives none.
+                        None if self.is_predicted_survivor(&path) => unknown_outputs(&self.run, &path, outputs),
+                        example => outputs_with(&self.run, &path, outputs, example),
+                    };
                     if matches!(outputs, Evaluated::Failed(_)) && self.hold_back(&path) {
                         return Ok(true);
                     }
@@ -210,6 +217,13 @@ impl Way {
         Ok(true)
     }
 
+    /// Whether a step whose result nobody has seen may fail without ending its procedure.
+    fn is_predicted_survivor(&self, path: &StepPath) -> bool {
+        let view = self.run.find_step(path);
+        let is_predicted = view.is_some_and(|view| view.step().verb.acts() && view.result().first_unknown().is_some());
+        is_predicted && self.run.survives_failure(path)
+    }
+
     /// This way once more, for what else may be from here on.
     pub(super) fn apart(&self) -> Way {
         Way { forks: Vec::new(), ..self.clone() }
@@ -240,6 +254,9 @@ impl Way {
     }
 
     fn sight(&self, path: &StepPath, sure: bool) -> Sight {
+        if let Some(changes) = self.changed_by(path) {
+            return Sight::Changed(changes);
+        }
         let seen = self.seen.iter().rev().find(|seen| seen.path == *path);
         match seen.is_some_and(|seen| seen.does.iter().all(|doing| doing.open.is_empty())) {
             // What is held back may end a run before it comes here.
@@ -247,6 +264,23 @@ impl Way {
             true => Sight::Doubtful,
             false => Sight::Open,
         }
+    }
+
+    /// What changes something that a step looks at, on one of the ways that this one stands for: before it, or beside it.
+    fn changed_by(&self, path: &StepPath) -> Option<StepPath> {
+        let plan = self.run.plan();
+        self.changes.clone().filter(|changes| changes != path).or_else(|| {
+            let changes_beside = |around: &StepView<'_>| match &around.step().verb {
+                Verb::Parallel { branches, max_parallel } if *max_parallel > 1 => branches.iter().any(|(name, body)| {
+                    let own = path.as_str().strip_prefix(around.path().as_str()).and_then(|rest| rest.strip_prefix('.'));
+                    let is_own = own.is_some_and(|own| own.split('/').next() == Some(name.as_str()));
+                    !is_own && body.iter().any(|ix| plan.step(*ix).effect.changes())
+                }),
+                Verb::Each(each) => each.max_parallel > 1 && around.step().effect.changes(),
+                _ => false,
+            };
+            self.run.around(path).find(changes_beside).map(|around| around.path().clone())
+        })
     }
 
     /// What an attempt of the step gives, as far as that is known before anybody has made it.
@@ -351,6 +385,7 @@ impl Way {
         }
         match self.command_of(path) {
             None | Some(Command::Resolve { .. }) => self.resolve(path, budget),
+            Some(Command::Wake { timer, at }) if self.is_left_before(path, &timer, at)? => Ok(vec![self]),
             Some(command) => {
                 self.answer(&command, world, false, budget)?;
                 Ok(vec![self])
@@ -395,7 +430,6 @@ impl Way {
             budget.keep(&(&doing.title, &doing.why, &doing.undo, &doing.repeats));
         }
         self.assumed.extend(prospect.assumes);
-        let each = matches!(self.run.plan().step(step).verb, Verb::Each(_));
         let seen = Seen {
             place: self.run.place(path),
             path: path.clone(),
@@ -403,7 +437,7 @@ impl Way {
             number: self.run.find_step(path).map(|view| view.number()).unwrap_or_default(),
             always: true,
             parts: match &prospect.resolution {
-                Resolution::Items { items, .. } if each && prospect.because.is_some() => match items.is_empty() {
+                Resolution::Items { items, .. } if prospect.is_pattern => match items.is_empty() {
                     true => Parts::None,
                     false => Parts::Pattern,
                 },
@@ -413,7 +447,11 @@ impl Way {
             doubt: prospect.because,
             does: does.into_iter().collect(),
         };
-        let tolerates = matches!(&self.run.plan().step(step).verb, Verb::Each(each) if each.max_failures > 0);
+        let declared = self.run.plan().step(step);
+        if declared.effect.changes() && !declared.verb.is_container() && seen.finishes() {
+            self.changes.get_or_insert_with(|| path.clone());
+        }
+        let tolerates = matches!(&declared.verb, Verb::Each(each) if each.max_failures > 0);
         if seen.parts == Parts::Pattern && tolerates {
             self.bearing.push(path.clone());
         }
@@ -460,7 +498,7 @@ impl Way {
                 _ => None,
             },
             waves: match &prospect.resolution {
-                Resolution::Items { waves, .. } if prospect.because.is_none() => Some(waves.clone()),
+                Resolution::Items { waves, .. } if !prospect.is_pattern => Some(waves.clone()),
                 _ => None,
             },
             notes: Vec::new(),
@@ -529,7 +567,7 @@ fn undo_of(step: &Step, steps: Vec<(String, Option<crate::run::task::Work>)>) ->
 fn repeats(step: &Step, prospect: &Prospect) -> Option<String> {
     let resolution = &prospect.resolution;
     Some(match (&step.verb, resolution) {
-        (Verb::Each(each), Resolution::Items { .. }) if prospect.because.is_some() => {
+        (Verb::Each(each), Resolution::Items { .. }) if prospect.is_pattern => {
             format!("for each `{}` of {}; shown once, as a pattern", each.r#as, quoted(each.items.source.trim()))
         }
         (Verb::Each(_), Resolution::Items { items, .. }) => match items.len() {
@@ -597,6 +635,14 @@ pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, 
         }
         (_, failed) => failed,
     }
+}
+
+/// The same of a step that may give none of them.
+fn unknown_outputs(run: &Run, path: &StepPath, outputs: Evaluated<Map>) -> Evaluated<Map> {
+    let Evaluated::Value(outputs) = outputs else { return outputs };
+    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
+    let step = id.map_or(path.label(), |id| id.as_str());
+    Evaluated::Value(outputs.into_keys().map(|name| (name.clone(), Value::Unknown(format!("steps.{step}.{name}")))).collect())
 }
 
 /// Unknown outputs are known by the name under which later steps read them.
