@@ -161,12 +161,15 @@ fn proven<T: Lasting>(found: Option<(T, Digest)>, shown: &Secret, now: Timestamp
 pub enum Credential {
     Token(String),
     Session(String),
+    /// Its digest.
+    Certificate(Digest),
 }
 
 impl Credential {
     pub fn id(&self) -> &str {
         match self {
             Credential::Token(id) | Credential::Session(id) => id,
+            Credential::Certificate(digest) => digest.as_str(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Credential {
         match self.clone() {
             Credential::Token(token) => Means::Token { token },
             Credential::Session(session) => Means::Session { session },
+            Credential::Certificate(certificate) => Means::Certificate { certificate },
         }
     }
 }
@@ -190,6 +194,9 @@ pub struct Entry {
     /// By the id of which session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// By which certificate: its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Digest>,
     /// From where, or the user of this machine.
     pub from: String,
     /// What: the name of an operation.
@@ -210,6 +217,7 @@ impl Entry {
             person: None,
             token: None,
             session: None,
+            certificate: None,
             from,
             act: act.to_owned(),
             about: None,
@@ -221,12 +229,12 @@ impl Entry {
     /// By this person, who came with this.
     #[must_use]
     pub fn by(self, person: &str, credential: &Credential) -> Entry {
-        let id = || Some(credential.id().to_owned());
-        let (token, session) = match credential {
-            Credential::Token(_) => (id(), None),
-            Credential::Session(_) => (None, id()),
-        };
-        Entry { person: Some(person.to_owned()), token, session, ..self }
+        let entry = Entry { person: Some(person.to_owned()), ..self };
+        match credential.clone() {
+            Credential::Token(id) => Entry { token: Some(id), ..entry },
+            Credential::Session(id) => Entry { session: Some(id), ..entry },
+            Credential::Certificate(digest) => Entry { certificate: Some(digest), ..entry },
+        }
     }
 }
 

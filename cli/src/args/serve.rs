@@ -16,6 +16,10 @@ pub struct Serve {
     /// The private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
     pub tls_key: Option<PathBuf>,
+    /// Those who issue certificates to people, PEM: whoever shows one is the person who has it in `certificates` of the workspace. One is
+    /// asked for and not demanded
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
+    pub client_ca: Option<PathBuf>,
     /// The address of a proxy that stands before the server: only it is let in, and the last address in its `X-Forwarded-For` is that of
     /// whoever asks; several may be given
     #[arg(long, value_name = "ADDRESS")]

@@ -20,6 +20,9 @@ pub struct Doctor {
     /// The private key of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
     pub tls_key: Option<PathBuf>,
+    /// Those who issue certificates to people
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
+    pub client_ca: Option<PathBuf>,
     /// Judge procedures as they are in this environment of the workspace
     #[arg(long, short = 'e', value_name = "NAME")]
     pub env: Option<String>,

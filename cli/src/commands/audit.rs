@@ -38,12 +38,13 @@ pub fn run(args: &args::Audit, settings: &Settings, ui: &mut Ui) -> Outcome {
 
 fn cells(audited: &Audited) -> Vec<String> {
     let entry = &audited.entry;
-    let who = match (&entry.person, &entry.token, &entry.session) {
-        (Some(person), Some(token), _) => format!("{person} (by token {token})"),
-        (Some(person), None, Some(session)) => format!("{person} (by session {session})"),
-        (Some(person), None, None) => person.clone(),
-        (None, _, _) => "-".to_owned(),
+    let by = match (&entry.token, &entry.session, &entry.certificate) {
+        (Some(token), _, _) => format!(" (by token {token})"),
+        (_, Some(session), _) => format!(" (by session {session})"),
+        (_, _, Some(certificate)) => format!(" (by certificate {})", certificate.short()),
+        (None, None, None) => String::new(),
     };
+    let who = entry.person.as_ref().map_or_else(|| "-".to_owned(), |person| format!("{person}{by}"));
     let result = match &entry.detail {
         Some(detail) => format!("{}: {detail}", entry.result),
         None => entry.result.clone(),

@@ -23,7 +23,7 @@ pub fn run(args: &args::Doctor, settings: &Settings, ui: &mut Ui) -> Outcome {
         settings: config_folder(),
         variables: std::env::vars_os().collect(),
         listen: args.listen,
-        tls: tls.map(|(certificates, key)| CertificateFiles { certificates, key }),
+        tls: tls.map(|(certificates, key)| CertificateFiles { certificates, key, client_authorities: args.client_ca.clone() }),
         clock: &SystemClock,
         thorough: args.thorough,
     };

@@ -24,11 +24,11 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
     let _ = runbook_engine::process::raise_descriptors();
     let config = Config {
         listen: args.listen,
-        tls: args
-            .tls_certificate
-            .clone()
-            .zip(args.tls_key.clone())
-            .map(|(certificates, key)| CertificateFiles { certificates, key }),
+        tls: args.tls_certificate.clone().zip(args.tls_key.clone()).map(|(certificates, key)| CertificateFiles {
+            certificates,
+            key,
+            client_authorities: args.client_ca.clone(),
+        }),
         proxies: args.proxy.clone(),
         hosts: args.host.clone(),
         state: settings.state()?.value.clone(),
@@ -112,9 +112,9 @@ impl ServeTrouble {
             ServeTrouble::Serve(error @ (ServeError::NotSecured(_) | ServeError::NoCredential(_))) => {
                 split(Exit::NotValid, &error.to_string())
             }
-            ServeTrouble::Serve(error @ ServeError::Tls(_)) => {
-                Trouble::not_valid(error.to_string()).next("give --tls-certificate and --tls-key the PEM files of one certificate")
-            }
+            ServeTrouble::Serve(error @ ServeError::Tls(_)) => Trouble::not_valid(error.to_string()).next(
+                "give --tls-certificate and --tls-key the PEM files of one certificate, and --client-ca those of authorities",
+            ),
             ServeTrouble::Serve(ServeError::Source(why)) => {
                 Trouble::not_valid(why).next("give the secret a value, then start again")
             }

@@ -57,6 +57,7 @@ pub fn who(people: &People, identity: &Identity) -> String {
         Means::LocalUser { user, host } => format!("{person} (user {user} on {host})"),
         Means::Token { token } => format!("{person} (by token {token})"),
         Means::Session { session } => format!("{person} (by session {session})"),
+        Means::Certificate { certificate } => format!("{person} (by certificate {})", certificate.short()),
         Means::SshKey { user, host } => format!("{person} (by SSH key, at the terminal of {user} on {host})"),
         Means::Engine => person,
     }

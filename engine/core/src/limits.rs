@@ -238,6 +238,9 @@ pub const LOGIN_WAIT_MOST: Duration = Duration::from_secs(5 * 60);
 /// When the failures of a person and of an address are forgotten, and of how many a server knows.
 pub const LOGINS_FORGOTTEN: Duration = Duration::from_secs(3600);
 pub const LOGINS_KNOWN: usize = 10_000;
+/// Bytes of a name that a certificate carries, and the names of one that are looked at.
+pub const CERTIFICATE_NAME_BYTES: usize = 1024;
+pub const CERTIFICATE_NAMES: usize = 100;
 /// How long a session lives that nobody uses, and at most: a shift.
 pub const SESSION_IDLE: Duration = Duration::from_secs(3600);
 pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod ahead;
+mod certificate;
 mod channel;
 mod gate;
 mod people;
@@ -22,6 +23,7 @@ use crate::effect::Effect;
 use crate::plan::must::Must;
 
 pub use ahead::Ahead;
+pub use certificate::CertificateName;
 pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
 pub use gate::{Demanded, Requirements};
 pub use people::{Asked, People, Person, Refusal, Standing};

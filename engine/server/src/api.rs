@@ -161,9 +161,9 @@ async fn done(app: &App, responding: impl Future<Output = Response<Body>> + Send
 }
 
 /// For whoever is on this machine; from elsewhere it takes a role for all procedures.
-async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response<Body> {
+async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, request: Request) -> Response<Body> {
     if !peer.is_here {
-        match caller::recognise(&api, &headers) {
+        match caller::recognise(&api, &request.into_parts().0) {
             Ok(caller) if caller.rights.may_everywhere(Act::View) => {}
             Ok(caller) => {
                 let detail = format!("this needs a role of `{}` for all procedures", caller.person);
@@ -186,7 +186,7 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
     let Some(peer) = head.extensions.get::<Peer>().copied() else {
         return Problem::later("busy", "it is not known where the request comes from", 1).into_response();
     };
-    let caller = match caller::recognise(api, &head.headers) {
+    let caller = match caller::recognise(api, &head) {
         Ok(caller) => caller,
         Err((problem, whose)) => {
             api.refusals.write_down(api, caller::named(entry(api, &peer, operation.id), whose), &problem).await;

@@ -197,7 +197,9 @@ impl Server {
         let intake = Arc::new(Intake::open(&config.state, Commits::Together)?);
         let access = Access::open(&config.state, Commits::Together)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        if is_open && !access.lets_somebody_in(clock.now())? {
+        let asks_for_certificates = config.tls.as_ref().is_some_and(|files| files.client_authorities.is_some());
+        let has_certificates = catalogue.workspace().is_some_and(|workspace| !workspace.certificates.is_empty());
+        if is_open && !(asks_for_certificates && has_certificates) && !access.lets_somebody_in(clock.now())? {
             return Err(ServeError::NoCredential(config.listen));
         }
         let refused = |why| ServeError::Listen { address: config.listen, why };

@@ -22,19 +22,27 @@ impl Proxies {
         self.0.is_empty() || self.0.contains(&address.to_canonical()) || address.to_canonical().is_loopback()
     }
 
+    /// Whether whoever asks has the other end of the connection itself: what TLS has seen of that end is then theirs.
+    pub fn is_direct(&self, address: IpAddr, headers: &HeaderMap) -> bool {
+        !self.0.contains(&address.to_canonical()) && !speaks_for_others(headers)
+    }
+
     /// Whoever asks over a connection from `address`. What comes from elsewhere may say what it likes about others.
     pub fn peer(&self, address: IpAddr, headers: &HeaderMap) -> Peer {
         let address = address.to_canonical();
         if !self.0.contains(&address) {
             // Whoever speaks for others is a proxy that nobody named here: those whom it serves may be anywhere.
-            let speaks_for_others = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
-            return Peer { address, is_here: address.is_loopback() && !speaks_for_others };
+            return Peer { address, is_here: address.is_loopback() && !speaks_for_others(headers) };
         }
         // Each proxy adds whom it saw at the end.
         let named = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
         let named = named.and_then(|value| value.rsplit(',').next()).and_then(|last| address_in(last.trim()));
         Peer { address: named.map_or(address, |named| named.to_canonical()), is_here: false }
     }
+}
+
+fn speaks_for_others(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded")
 }
 
 /// An address, with or without a port.
@@ -68,6 +76,14 @@ mod tests {
         ] {
             let expected = Peer { address: address.parse().unwrap(), is_here };
             assert_eq!(proxies.peer(from.parse().unwrap(), &headers(forwarded)), expected, "{from} {forwarded:?}");
+        }
+        for (from, forwarded, is_direct) in [
+            ("10.0.0.1", &[][..], false),
+            ("::ffff:10.0.0.1", &[], false),
+            ("192.0.2.9", &[], true),
+            ("192.0.2.9", &["192.0.2.7"], false),
+        ] {
+            assert_eq!(proxies.is_direct(from.parse().unwrap(), &headers(forwarded)), is_direct, "{from} {forwarded:?}");
         }
         assert!(Proxies::default().peer("127.0.0.1".parse().unwrap(), &headers(&[])).is_here);
         assert!(!Proxies::default().peer("127.0.0.1".parse().unwrap(), &headers(&["192.0.2.7"])).is_here);

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use runbook_core::limits;
+use runbook_engine::certificate::ClientCertificate;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -130,13 +131,19 @@ pub async fn serve(app: Arc<App>, asks: UnboundedSender<Ask>, listener: TcpListe
             continue;
         }
         let (inner, of, at) = (TowerToHyperService::new(routes.clone()), app.clone(), place.clone());
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let peer = of.proxies.peer(address, request.headers());
-            request.extensions_mut().insert(peer);
-            let (work, answered) = (at.work(), inner.call(request));
-            // Until the last of the answer was handed over, it asks for something.
-            async move { answered.await.map(|response| response.map(|body| Working { body, _work: work })) }
-        });
+        let service = move |shown: Option<Arc<ClientCertificate>>| {
+            service_fn(move |mut request: hyper::Request<Incoming>| {
+                let peer = of.proxies.peer(address, request.headers());
+                request.extensions_mut().insert(peer);
+                // That of a proxy is not that of whom it serves.
+                if let Some(shown) = shown.as_ref().filter(|_| of.proxies.is_direct(address, request.headers())) {
+                    request.extensions_mut().insert(shown.clone());
+                }
+                let (work, answered) = (at.work(), inner.call(request));
+                // Until the last of the answer was handed over, it asks for something.
+                async move { answered.await.map(|response| response.map(|body| Working { body, _work: work })) }
+            })
+        };
         let (http, watcher) = (http.clone(), graceful.watcher());
         let tls = app.tls.as_ref().map(|tls| tls.acceptor(&app.health));
         let stream = Stalled::new(stream, limits::STALLED);
@@ -144,9 +151,13 @@ pub async fn serve(app: Arc<App>, asks: UnboundedSender<Ask>, listener: TcpListe
             let ending = async {
                 let told = |error: hyper::Error| error.to_string();
                 match tls {
-                    None => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(told),
+                    None => watcher.watch(http.serve_connection(TokioIo::new(stream), service(None))).await.map_err(told),
                     Some(tls) => match tokio::time::timeout(limits::REQUEST_HEAD_TIME, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(told),
+                        Ok(Ok(stream)) => {
+                            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                            let shown = shown.and_then(|shown| ClientCertificate::read(shown).ok()).map(Arc::new);
+                            watcher.watch(http.serve_connection(TokioIo::new(stream), service(shown))).await.map_err(told)
+                        }
                         Ok(Err(error)) => Err(error.to_string()),
                         Err(_) => Err("no TLS was begun in time".to_owned()),
                     },

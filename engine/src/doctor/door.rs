@@ -10,6 +10,7 @@ use runbook_core::limits;
 
 use super::{Chart, Patient};
 use crate::access::Access;
+use crate::catalogue::Catalogue;
 use crate::certificate::CertificateFiles;
 use crate::database::{Commits, Look};
 
@@ -18,7 +19,7 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
         certificate(files, chart);
     }
     let listen = patient.listen;
-    if !listen.ip().is_loopback() && !lets_somebody_in(patient, chart.now) {
+    if !listen.ip().is_loopback() && !certificates_let_in(patient) && !lets_somebody_in(patient, chart.now) {
         chart.fail(
             "port",
             format!("{listen} can be reached by other machines, and nobody has a token or an account: the server would not start"),
@@ -26,6 +27,13 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
         );
     }
     port(listen, patient.tls.is_some(), chart);
+}
+
+/// Whether people of the workspace have certificates, and the server asks for them.
+fn certificates_let_in(patient: &Patient<'_>) -> bool {
+    let asks = patient.tls.as_ref().is_some_and(|files| files.client_authorities.is_some());
+    let catalogue = asks.then(|| Catalogue::open(&patient.catalogue).ok()).flatten();
+    catalogue.as_ref().and_then(Catalogue::workspace).is_some_and(|workspace| !workspace.certificates.is_empty())
 }
 
 fn lets_somebody_in(patient: &Patient<'_>, now: Timestamp) -> bool {
@@ -37,7 +45,8 @@ fn lets_somebody_in(patient: &Patient<'_>, now: Timestamp) -> bool {
 
 fn certificate(files: &CertificateFiles, chart: &mut Chart) {
     const ABOUT: &str = "certificate";
-    const NEXT: &str = "give --tls-certificate and --tls-key the PEM files of one certificate";
+    const NEXT: &str =
+        "give --tls-certificate and --tls-key the PEM files of one certificate, and --client-ca those of authorities";
     if let Err(why) = files.read() {
         return chart.fail(ABOUT, why, NEXT);
     }

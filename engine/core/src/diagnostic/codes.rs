@@ -131,6 +131,7 @@ codes! {
     RB0406 Error "not an SSH key";
     RB0407 Error "a part of the workspace without effect";
     RB0408 Error "a password in the clear";
+    RB0409 Error "not the name of a certificate";
 
     // Tests.
     RB0501 Error "an expectation does not hold";

@@ -44,7 +44,7 @@ use crate::diagnostic::{Source, Span, nearest};
 use crate::event_source::EventSource;
 use crate::plan::SecretSource;
 use crate::policy::access::Grant;
-use crate::policy::{ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
+use crate::policy::{CertificateName, ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
 
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -76,6 +76,8 @@ pub struct Workspace {
     pub http_allow: Vec<String>,
     /// `access`: who may do what through the server.
     pub access: Vec<Grant>,
+    /// `certificates` of people: whose each is. Beside what runs take with them, since only a server looks at them.
+    pub certificates: BTreeMap<CertificateName, String>,
 }
 
 /// Where the secrets of one provider come from; a procedure gives the key.

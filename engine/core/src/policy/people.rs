@@ -1,8 +1,8 @@
 //! People and groups, and whether one of them may decide what another asked for.
 //!
 //! A name proves nothing by itself: somebody counts as a person of the workspace only by the operating-system user
-//! that the workspace gives that person, by a signature with one of their SSH keys, or by a token or a session that a server knows to
-//! be theirs. An unmapped user who happens to be called like a person is a stranger.
+//! that the workspace gives that person, by a signature with one of their SSH keys, or by a token, a session or a certificate that a
+//! server knows to be theirs. An unmapped user who happens to be called like a person is a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,7 +145,7 @@ impl People {
             // Whether the signature is theirs is looked at where it is verified.
             Means::SshKey { .. } => self.people.get(&identity.person).is_some_and(|person| !person.ssh_keys.is_empty()),
             // The server has compared it before it said so.
-            Means::Token { .. } | Means::Session { .. } => self.people.contains_key(&identity.person),
+            Means::Token { .. } | Means::Session { .. } | Means::Certificate { .. } => self.people.contains_key(&identity.person),
             Means::Engine => false,
         }
     }
@@ -192,7 +192,7 @@ impl PolicyContext {
         if !self.people.vouches_for(voter) {
             let who = match &voter.means {
                 Means::LocalUser { user, .. } => user.clone(),
-                Means::SshKey { .. } | Means::Token { .. } | Means::Session { .. } | Means::Engine => who(),
+                _ => who(),
             };
             // Who is here is whoever the system says; another name was written by hand.
             let near = nearest(&who, self.people.people.keys().map(String::as_str)).filter(|_| !is_here);

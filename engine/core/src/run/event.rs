@@ -167,6 +167,8 @@ pub enum Means {
     Token { token: String },
     /// A session with a server that the person began by logging in; its id, by which the audit log says how.
     Session { session: String },
+    /// A certificate of the person that was shown to a server; its digest.
+    Certificate { certificate: Digest },
     /// Nobody: a trigger or the engine.
     Engine,
 }

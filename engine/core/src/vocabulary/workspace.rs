@@ -51,6 +51,11 @@ static PERSON: Shape = Shape::new(
         Key::new("name", PLAIN, "Shown beside the key"),
         Key::new("users", SOME_PLAIN, "Users of the operating system; by default the key"),
         Key::new("ssh_keys", SOME_PLAIN, "Public keys, as lines of `authorized_keys`"),
+        Key::new(
+            "certificates",
+            SOME_PLAIN,
+            "Certificates for a server: `mail:`, `dns:`, `uri:` and a name that it carries, or `sha256:`",
+        ),
         Key::new("mail", PLAIN, "Kept, not used yet"),
     ],
 );

@@ -1,16 +1,18 @@
-//! Who a request is from: whoever shows a token, or has the cookie of a session. A browser sends a cookie whoever's page asks it to, so
+//! Who a request is from: whoever shows a token, has the cookie of a session, or came with a certificate. A browser sends a cookie whoever's page asks it to, so
 //! what writes with one also shows what only a page of this server can know ([`super::origin`]).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use jiff::Timestamp;
 use runbook_core::document::Workspace;
-use runbook_core::limits;
 use runbook_core::policy::access::{Act, Labels, Rights, Scope};
 use runbook_core::run::event::Identity;
+use runbook_core::{Digest, limits};
 use runbook_engine::access::{Credential, Entry, Secret, Session, Unrecognised};
+use runbook_engine::certificate::ClientCertificate;
 use runbook_engine::journal::JournalError;
 
 use super::{Api, origin, unread};
@@ -23,6 +25,8 @@ pub struct Caller {
     pub by: Credential,
     /// Where it is a session: as it is kept, with its secret.
     pub session: Option<(Session, Secret)>,
+    /// Where it is a certificate.
+    pub certificate: Option<Arc<ClientCertificate>>,
     pub rights: Rights,
 }
 
@@ -34,9 +38,12 @@ impl Caller {
 
     /// Whether they ask for it themselves, and not the page of another site by means of their browser.
     pub fn asks(&self, api: &Api, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        match &self.session {
-            Some((_, secret)) if !method.is_safe() => origin::written_by(&api.app, secret, headers),
-            _ => Ok(()),
+        match (&self.session, &self.certificate) {
+            _ if method.is_safe() => Ok(()),
+            (Some((_, secret)), _) => origin::written_by(&api.app, secret, headers),
+            // A browser shows it as it sends a cookie, and then says where from.
+            (None, Some(_)) => origin::not_elsewhere(&api.app, headers),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -44,11 +51,14 @@ impl Caller {
 /// Why somebody is not let in, and who they rightly showed themselves to be.
 pub type Refused = (Problem, Option<Box<(String, Credential)>>);
 
-/// A token goes before a cookie: that comes without being asked for.
-pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
+/// A token goes before a cookie, and that before a certificate: a browser sends them without being asked.
+pub fn recognise(api: &Api, head: &Parts) -> Result<Caller, Refused> {
+    let headers = &head.headers;
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let (shown, more) = (shown.next(), shown.next());
-    let Some(shown) = shown else { return by_cookie(api, headers) };
+    let Some(shown) = shown else {
+        return by_cookie(api, headers).unwrap_or_else(|| by_certificate(api, head.extensions.get::<Arc<ClientCertificate>>()));
+    };
     let text = shown.to_str().ok().filter(|_| more.is_none()).and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
@@ -59,19 +69,20 @@ pub fn recognise(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
     let again = "; let whoever runs the server make another with `runbook token create`";
     let token = known_as(api, known, "the token", again, |token| (token.person, Credential::Token(token.id)))?;
     let rights = rights(api, &token.person, &token.scope);
-    Ok(Caller { person: token.person, by: Credential::Token(token.id), session: None, rights })
+    Ok(Caller { person: token.person, by: Credential::Token(token.id), session: None, certificate: None, rights })
 }
 
-fn by_cookie(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
+/// `None` where there is no cookie.
+fn by_cookie(api: &Api, headers: &HeaderMap) -> Option<Result<Caller, Refused>> {
     let name = api.app.cookie();
     let mut shown = cookies(headers).filter_map(|(known, value)| (known == name).then_some(value));
-    let (shown, more) = (shown.next(), shown.next());
-    let Some(shown) = shown else {
-        let detail = "show a token (`Authorization: Bearer rbk_…`), or log in";
-        return Err((Problem::stranger("no_credential", detail), None));
-    };
+    let (shown, more) = (shown.next()?, shown.next());
+    Some(of_session(api, Some(shown).filter(|_| more.is_none())))
+}
+
+fn of_session(api: &Api, shown: Option<&str>) -> Result<Caller, Refused> {
     let wrong = || -> Refused { (Problem::stranger("wrong_credential", "the session is not one of this server"), None) };
-    let secret: Secret = Some(shown).filter(|_| more.is_none()).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    let secret: Secret = shown.and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     let (app, now) = (&api.app, api.app.clock.now());
     let known = tokio::task::block_in_place(|| app.access.session(&secret, now));
     let session = known_as(api, known, "the session", "; log in again", |of| (of.person, Credential::Session(of.id)))?;
@@ -81,7 +92,30 @@ fn by_cookie(api: &Api, headers: &HeaderMap) -> Result<Caller, Refused> {
     }
     let rights = rights(api, &session.person, &Scope::default());
     let (person, by) = (session.person.clone(), Credential::Session(session.id.clone()));
-    Ok(Caller { person, by, session: Some((session, secret)), rights })
+    Ok(Caller { person, by, session: Some((session, secret)), certificate: None, rights })
+}
+
+/// TLS has seen that it is theirs, and was valid when the connection began.
+fn by_certificate(api: &Api, shown: Option<&Arc<ClientCertificate>>) -> Result<Caller, Refused> {
+    let Some(shown) = shown else {
+        let detail = "show a token (`Authorization: Bearer rbk_…`), or log in";
+        return Err((Problem::stranger("no_credential", detail), None));
+    };
+    let by = Credential::Certificate(shown.digest.clone());
+    let Some(person) = whose(api, shown) else {
+        let detail = "the certificate is nobody's: no `certificates` of one person in workspace.yaml has what it carries";
+        return Err((Problem::stranger("wrong_credential", detail), None));
+    };
+    if shown.until <= api.app.clock.now() {
+        return Err((Problem::stranger("expired", "the certificate has expired"), Some(Box::new((person, by)))));
+    }
+    let rights = rights(api, &person, &Scope::default());
+    Ok(Caller { person, by, session: None, certificate: Some(shown.clone()), rights })
+}
+
+/// By the workspace as it is now.
+fn whose(api: &Api, shown: &ClientCertificate) -> Option<String> {
+    api.app.serving.catalogue().workspace().and_then(|workspace| shown.whose(&workspace.certificates)).map(str::to_owned)
 }
 
 /// Each `name=value` of the cookies.
@@ -128,13 +162,17 @@ pub fn rights(api: &Api, person: &str, scope: &Scope) -> Rights {
     catalogue.workspace().map(of).unwrap_or_default()
 }
 
-/// Whether whoever came with this before may still do this to what has these labels.
-pub fn still_may(api: &Api, by: &Credential, act: Act, labels: &Labels) -> bool {
+/// Whether whoever came before may still do this to what has these labels.
+pub fn still_may(api: &Api, caller: &Caller, act: Act, labels: &Labels) -> bool {
     let (app, now) = (&api.app, api.app.clock.now());
-    let known = match by {
+    let known = match &caller.by {
         Credential::Token(id) => app.access.valid(id, now).map(|found| found.map(|token| (token.person, token.scope))),
         Credential::Session(id) => {
             app.access.valid_session(id, now).map(|found| found.map(|session| (session.person, Scope::default())))
+        }
+        Credential::Certificate(_) => {
+            let shown = caller.certificate.as_ref().filter(|shown| now < shown.until);
+            Ok(shown.and_then(|shown| whose(api, shown)).map(|person| (person, Scope::default())))
         }
     };
     known.is_ok_and(|known| known.is_some_and(|(person, scope)| rights(api, &person, &scope).may(act, labels)))
@@ -210,7 +248,7 @@ impl Refusals {
     }
 
     pub async fn write_down(&self, api: &Api, entry: Entry, problem: &Problem) {
-        let of = entry.token.as_deref().or(entry.session.as_deref());
+        let of = entry.token.as_deref().or(entry.session.as_deref()).or(entry.certificate.as_ref().map(Digest::as_str));
         // Those who try passwords are not hidden behind those who try anything else.
         let of = of.unwrap_or(if entry.act == super::session::BEGIN { super::session::BEGIN } else { "" });
         let Some(left_out) = self.takes(of, entry.at) else { return };

@@ -32,7 +32,7 @@ pub fn document() -> Value {
             "description": "What people and programs ask of `runbook serve`. Fields may be added; none is renamed or given another meaning.",
         },
         "servers": [{"url": ROOT}],
-        "security": [{"token": []}, {"session": []}],
+        "security": [{"token": []}, {"session": []}, {"certificate": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -41,6 +41,7 @@ pub fn document() -> Value {
                     "type": "apiKey", "in": "cookie", "name": "__Host-runbook",
                     "description": "Set by `POST /session`; `runbook` where the server listens on loopback in the clear",
                 },
+                "certificate": {"type": "mutualTLS", "description": "Where the server has `--client-ca`"},
             },
             "schemas": schemas,
         },

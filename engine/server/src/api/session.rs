@@ -73,7 +73,7 @@ pub async fn respond(api: &Arc<Api>, request: Request) -> Response<Body> {
     }
     let act = if head.method == Method::DELETE { END } else { WHO };
     let entry = entry(api, &peer, act);
-    let caller = match caller::recognise(api, &head.headers) {
+    let caller = match caller::recognise(api, &head) {
         Ok(caller) => caller,
         Err((problem, whose)) => {
             api.refusals.write_down(api, caller::named(entry, whose), &problem).await;
@@ -107,7 +107,8 @@ fn told(caller: &Caller) -> Value {
     let session = caller.session.as_ref().map(|(session, _)| session);
     json!({
         "person": caller.person,
-        "token": match &caller.by { Credential::Token(id) => Some(id), Credential::Session(_) => None },
+        "token": match &caller.by { Credential::Token(id) => Some(id), _ => None },
+        "certificate": caller.certificate.as_ref().map(|certificate| &certificate.digest),
         "session": session.map(|session| &session.id),
         "ends_at": session.map(Session::ends_at),
         "expires_at": session.map(|session| session.expires_at),
@@ -158,7 +159,7 @@ async fn begin(api: &Arc<Api>, address: IpAddr, shown: Shown, entry: &Entry) -> 
     }
     attempt.succeeded();
     let rights = caller::rights(api, &person, &Scope::default());
-    let caller = Caller { person, by, session: Some((session, secret.clone())), rights };
+    let caller = Caller { person, by, session: Some((session, secret.clone())), certificate: None, rights };
     let mut response = web::json(StatusCode::OK, &told(&caller));
     set_cookie(api, &mut response, &secret.expose(), limits::SESSION_LIFE);
     Ok(response)
@@ -167,7 +168,7 @@ async fn begin(api: &Arc<Api>, address: IpAddr, shown: Shown, entry: &Entry) -> 
 /// Logs somebody out.
 async fn end(api: &Api, caller: &Caller, entry: Entry) -> Result<Response<Body>, Problem> {
     let Some((session, _)) = &caller.session else {
-        let detail = "a token is no session; whoever runs the server revokes it with `runbook token revoke`";
+        let detail = "there is no session: whoever runs the server revokes a token, and the workspace says whose a certificate is";
         return Err(Problem::new(StatusCode::CONFLICT, "refused", detail));
     };
     api.app.access.end_session(&session.id, entry).await.map_err(|error| unread(api, &error))?;

@@ -11,12 +11,11 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use futures_util::stream::unfold;
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{RunId, limits};
-use runbook_engine::access::Credential;
 use runbook_engine::journal::{JournalError, Phase, Record};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{Answer, Api, Call, caller};
+use super::{Answer, Api, Call, Caller, caller};
 use crate::growth::Follower;
 use crate::problem::Problem;
 
@@ -27,7 +26,7 @@ const PAGE_BYTES: usize = 16 * 1024;
 struct Following {
     api: Arc<Api>,
     run: RunId,
-    by: Credential,
+    caller: Caller,
     labels: Arc<Labels>,
     growth: Follower,
     /// The event that comes next.
@@ -61,7 +60,7 @@ pub async fn stream(call: Call) -> Result<Answer, Problem> {
     let following = Following {
         growth: call.app().growth.follow(&row.run),
         run: row.run,
-        by: call.caller.by.clone(),
+        caller: call.caller.clone(),
         labels,
         next,
         ready: VecDeque::new(),
@@ -84,7 +83,7 @@ impl Following {
             let is_beat = Instant::now() >= self.beat;
             if is_beat {
                 self.beat = Instant::now() + limits::STREAM_BEAT;
-                if !tokio::task::block_in_place(|| caller::still_may(&self.api, &self.by, Act::View, &self.labels)) {
+                if !tokio::task::block_in_place(|| caller::still_may(&self.api, &self.caller, Act::View, &self.labels)) {
                     return None;
                 }
             }

@@ -265,7 +265,7 @@ pub(super) async fn records(folder: &Path) -> Vec<(&'static str, String)> {
     known.policy.workspace = true;
     known.policy.people.people.insert("bob".to_owned(), Person::default());
     let known = Arc::new(known);
-    let over_the_api = ["token", "session"].map(|name| (name, known.clone(), true));
+    let over_the_api = ["token", "session", "certificate"].map(|name| (name, known.clone(), true));
     let long = "x".repeat(runbook_core::limits::PREVIEW_WORK_BYTES);
     let back = ("taken-back", crate::session::tests::plan(&TAKEN_BACK.replace("LONG", &long)), false);
     let mut found = Vec::new();
@@ -322,6 +322,7 @@ fn bob(name: &str) -> Identity {
     let means = match name {
         "token" => Means::Token { token: id() },
         "session" => Means::Session { session: id() },
+        "certificate" => Means::Certificate { certificate: Digest::of_bytes(b"certificate") },
         _ => return person("bob"),
     };
     Identity { person: "bob".into(), means }

@@ -10,14 +10,14 @@ use crate::document::decode::{Fields, Reading, scalar, step};
 use crate::document::input::is_host;
 use crate::document::{Node, Scalar};
 use crate::limits;
-use crate::policy::{Environment, People, Person};
+use crate::policy::{CertificateName, Environment, People, Person};
 
 pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let reading = fields.reading;
     fields.describe("a workspace");
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
-    let (people, groups) = (people(&mut fields), fields.entries("groups"));
+    let ((people, certificates), groups) = (people(&mut fields), fields.entries("groups"));
     let people = with_groups(reading, people, groups);
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
@@ -50,6 +50,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         providers,
         http_allow,
         access,
+        certificates,
     };
     fields.finish();
     workspace
@@ -126,10 +127,12 @@ pub(super) fn known_people(reading: &Reading, people: &People, names: Vec<Scalar
     names.into_iter().map(|name| name.value).collect()
 }
 
-fn people(fields: &mut Fields) -> BTreeMap<String, Person> {
+/// The people, and whose each certificate is.
+fn people(fields: &mut Fields) -> (BTreeMap<String, Person>, BTreeMap<CertificateName, String>) {
     let reading = fields.reading;
-    let mut people = BTreeMap::new();
+    let (mut people, mut certificates) = (BTreeMap::new(), BTreeMap::new());
     let mut owners: BTreeMap<String, Scalar> = BTreeMap::new();
+    let mut owners_of_certificates: BTreeMap<CertificateName, Scalar> = BTreeMap::new();
     for (name, node) in fields.entries("people") {
         let Some(key) = named(reading, name, "a person") else { continue };
         let Some(mut person) = Fields::of(reading, node, "a person") else { continue };
@@ -143,6 +146,23 @@ fn people(fields: &mut Fields) -> BTreeMap<String, Person> {
                         .help("give each user to one person; where people share a user, nobody can say who decided"),
                 );
             }
+        }
+        for certificate in person.texts("certificates") {
+            let Ok(known_by) = certificate.value.parse::<CertificateName>() else {
+                let message = format!("`{}` is not the name of a certificate", scalar::clipped(&certificate.value));
+                let fault = reading.diagnostic(Code::RB0409, scalar::shown(reading, certificate.span), message);
+                reading
+                    .report(fault.help(
+                        "write `mail:`, `dns:` or `uri:` before a name that it carries, or `sha256:` before its fingerprint",
+                    ));
+                continue;
+            };
+            if let Some(other) = owners_of_certificates.insert(known_by.clone(), name.clone()) {
+                let message = format!("the certificate `{}` is two people's", scalar::clipped(&certificate.value));
+                let fault = reading.diagnostic(Code::RB0401, certificate.span, message).label(other.span, "this person has it too");
+                reading.report(fault.help("give each to one person; where people share one, nobody can say who decided"));
+            }
+            certificates.insert(known_by, key.clone());
         }
         let keys = person.texts("ssh_keys");
         for key in keys.iter().filter(|key| !is_ssh_key(&key.value)) {
@@ -161,7 +181,7 @@ fn people(fields: &mut Fields) -> BTreeMap<String, Person> {
         person.finish();
         people.insert(key, read);
     }
-    people
+    (people, certificates)
 }
 
 fn is_ssh_key(text: &str) -> bool {

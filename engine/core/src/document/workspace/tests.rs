@@ -207,6 +207,13 @@ fn every_fault_has_its_code_place_and_next_step() {
             ],
         ),
         (
+            "people: {a: {certificates: ['mail:a@x.org', a@x.org]}, b: {certificates: ['mail:a@X.org']}}",
+            &[
+                "RB0409 1:45 `a@x.org` is not the name of a certificate (write `mail:`, `dns:` or `uri:` before a name that it carries, or `sha256:` before its fingerprint)",
+                "RB0401 1:75 the certificate `mail:a@X.org` is two people's (give each to one person; where people share one, nobody can say who decided)",
+            ],
+        ),
+        (
             "people: {\"a b\": {}}",
             &[
                 "RB0014 1:10 `a b` is not the name of a person (begin with a letter or digit; then letters, digits, `.`, `_` and `-`)",
