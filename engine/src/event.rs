@@ -44,7 +44,7 @@ use secrecy::SecretString;
 
 pub use certificates::Certificates;
 use credential::{Proof, Verifier};
-pub(crate) use part::bounded;
+pub use part::bounded;
 
 /// What was sent, as it came: the body before anything has touched it.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,7 @@ pub mod markdown;
 mod prose;
 pub mod review;
 mod said;
+pub mod spans;
 mod usual;
 
 pub use runbook_core::plain;

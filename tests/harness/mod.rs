@@ -8,9 +8,11 @@
 
 pub mod authority;
 pub mod browser;
+pub mod collector;
 pub mod daemon;
 pub mod editor;
 pub mod load;
+pub mod nats;
 pub mod nginx;
 pub mod postgres;
 pub mod program;

@@ -15,4 +15,6 @@ mod peers;
 mod server;
 mod sessions;
 mod storm;
+mod streams;
 mod ticks;
+mod traces;

@@ -28,6 +28,9 @@ pub struct Serve {
     /// 127.0.0.1. Several may be given
     #[arg(long, value_name = "NAME")]
     pub host: Vec<String>,
+    /// A collector of OpenTelemetry, such as `http://127.0.0.1:4318`, that is told of each run that ends (OTLP over HTTP)
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub traces: Option<String>,
     /// How the log is written, to standard error
     #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
     pub log: LogForm,

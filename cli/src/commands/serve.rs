@@ -31,6 +31,7 @@ pub fn run(args: &args::Serve, settings: &Settings, ui: &mut Ui) -> Outcome {
         }),
         proxies: args.proxy.clone(),
         hosts: args.host.clone(),
+        collector: args.traces.clone(),
         state: settings.state()?.value.clone(),
         catalogue: settings.catalogue.value.clone(),
         settings: config_folder(),
@@ -109,9 +110,9 @@ impl ServeTrouble {
             }
             ServeTrouble::Serve(ServeError::Journal(error)) => Trouble::from(error),
             ServeTrouble::Serve(ServeError::Catalogue(error)) => Trouble::from(error),
-            ServeTrouble::Serve(error @ (ServeError::NotSecured(_) | ServeError::NoCredential(_))) => {
-                split(Exit::NotValid, &error.to_string())
-            }
+            ServeTrouble::Serve(
+                error @ (ServeError::NotSecured(_) | ServeError::NoCredential(_) | ServeError::Collector { .. }),
+            ) => split(Exit::NotValid, &error.to_string()),
             ServeTrouble::Serve(error @ ServeError::Tls(_)) => Trouble::not_valid(error.to_string()).next(
                 "give --tls-certificate and --tls-key the PEM files of one certificate, and --client-ca those of authorities",
             ),

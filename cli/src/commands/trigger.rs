@@ -195,7 +195,7 @@ fn delivered(args: &args::Trigger, catalogue: &Catalogue, home: &Home) -> Result
         Request { method: "POST", headers: &[("content-type", content)], body: &body, query: None, received_at: home.clock.now() };
     let declared = catalogue.workspace().map(|workspace| &workspace.sources);
     let given = Format::CloudEvents { origins: Vec::new() };
-    let of_folder;
+    let of_json;
     let (name, format) = match &args.source {
         None => (GIVEN, &given),
         Some(name) => {
@@ -212,8 +212,12 @@ fn delivered(args: &args::Trigger, catalogue: &Catalogue, home: &Home) -> Result
                 // An event by hand in its place: there is no body of its own.
                 SourceKind::Schedule(_) => &given,
                 SourceKind::Folder(folder) => {
-                    of_folder = Format::Generic(Box::new(folder.reading.clone()));
-                    &of_folder
+                    of_json = Format::Generic(Box::new(folder.reading.clone()));
+                    &of_json
+                }
+                SourceKind::Nats(nats) => {
+                    of_json = Format::Generic(Box::new(nats.reading.clone()));
+                    &of_json
                 }
             };
             (name.as_str(), format)

@@ -23,6 +23,7 @@ pub enum SourceKind {
     Webhook(Webhook),
     Schedule(Schedule),
     Folder(Box<Folder>),
+    Nats(Box<Nats>),
 }
 
 impl SourceKind {
@@ -32,6 +33,7 @@ impl SourceKind {
             SourceKind::Webhook(webhook) => webhook.format.as_str(),
             SourceKind::Schedule(_) => "schedule",
             SourceKind::Folder(_) => "folder",
+            SourceKind::Nats(_) => "nats",
         }
     }
 }
@@ -46,6 +48,22 @@ pub struct Folder {
     /// How long a file has to stay as it is before it is taken.
     pub settled: Duration,
     /// How events are read from a file, which holds JSON.
+    pub reading: Generic,
+}
+
+/// Messages of a stream of NATS JetStream, which we fetch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nats {
+    /// `nats://host:4222`, or `tls://…`.
+    pub url: String,
+    pub stream: String,
+    /// The name under which the server of NATS remembers what was taken.
+    pub consumer: String,
+    /// Of the messages of the stream only those to these subjects; `*` and `>` stand for any.
+    pub subject: Option<String>,
+    /// What we show: a token, or a user with a password; each one secret.
+    pub credential: Option<Credential>,
+    /// How events are read from a message, which holds JSON.
     pub reading: Generic,
 }
 

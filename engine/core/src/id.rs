@@ -100,6 +100,12 @@ impl RunId {
         RunId(text)
     }
 
+    /// Its 128 bits: the time in the upper 48, the random ones below.
+    pub fn to_bits(&self) -> u128 {
+        let digit = |byte: &u8| CROCKFORD.iter().position(|other| other == byte).unwrap_or_default() as u128;
+        self.0.iter().fold(0, |bits, byte| (bits << 5) | digit(byte))
+    }
+
     /// The id of a run that is only predicted: it has none yet, and `run.id` is unknown in it.
     pub fn predicted() -> RunId {
         RunId::from_parts(0, 0)

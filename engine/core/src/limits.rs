@@ -177,6 +177,15 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long what is under way in runs may take to end once a server stops: less than service managers wait before they kill.
 pub const DRAIN: Duration = Duration::from_secs(60);
+/// Runs whose traces wait for a collector, and ends of runs that are remembered so that each is told once.
+pub const TRACES_WAITING: usize = 10_000;
+/// Steps in one trace, and events that it links to: a request of some megabytes.
+pub const TRACE_STEPS: usize = 10_000;
+pub const TRACE_LINKS: usize = 100;
+/// How long a collector may take, how often it is asked, and the first pause between; each later one is twice as long.
+pub const TRACE_TIME: Duration = Duration::from_secs(10);
+pub const TRACE_ATTEMPTS: u32 = 5;
+pub const TRACE_RETRY: Duration = Duration::from_secs(1);
 /// What a server gets for one source in a minute: two certificates in a new region, and a subscription for each topic.
 pub const FETCHES: usize = 20;
 pub const FETCHES_PER: Duration = Duration::from_secs(60);
@@ -529,5 +538,15 @@ pub const FOLDER_FILES: usize = 1_000;
 pub const FOLDER_TAKEN: usize = 50;
 /// When a file that the system refused to move, read or remove is tried again.
 pub const FOLDER_RETRY: Duration = Duration::from_secs(5);
+/// Messages of a stream that are fetched ahead, and those that are written down together.
+pub const STREAM_AHEAD: usize = 500;
+pub const STREAM_TOGETHER: usize = 100;
+/// How long a server of NATS waits for our word about a message before it gives it to somebody again.
+pub const STREAM_ACK: Duration = Duration::from_secs(60);
+/// How often a server of NATS shows that it is there while it has nothing to give; it is missed after twice as long.
+pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a server of NATS may take to answer, and how long until it is asked again; each time twice as long, at most the second.
+pub const STREAM_CONNECT: Duration = Duration::from_secs(10);
+pub const STREAM_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Files of one name that are put aside.
 pub const REFUSED_NAMES: usize = 1_000;

@@ -18,6 +18,8 @@ pub enum Topic {
     Backlog,
     /// A folder of a source cannot be looked into, or anybody may write to it.
     Folder,
+    /// A stream of a source cannot be read.
+    Stream,
     /// Something cannot be written down.
     Store,
     Stopping,
@@ -31,6 +33,7 @@ impl Topic {
             Topic::Dispatch => "dispatch",
             Topic::Backlog => "backlog",
             Topic::Folder => "folder",
+            Topic::Stream => "stream",
             Topic::Store => "store",
             Topic::Stopping => "stopping",
         }

@@ -25,7 +25,9 @@ mod places;
 mod problem;
 mod serving;
 mod stalled;
+mod streams;
 mod tls;
+mod traces;
 mod web;
 
 use std::ffi::OsString;
@@ -33,6 +35,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use reqwest::Url;
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::{RunId, StepPath};
 use runbook_engine::access::Access;
@@ -55,6 +58,7 @@ use metrics::Metrics;
 use peer::Proxies;
 use serving::Serving;
 use tls::Tls;
+use traces::Traces;
 
 /// What a server is told.
 #[derive(Clone, Debug)]
@@ -66,6 +70,8 @@ pub struct Config {
     pub proxies: Vec<IpAddr>,
     /// By which names people call the server.
     pub hosts: Vec<String>,
+    /// The address of a collector of OpenTelemetry that is told of each run that ends.
+    pub collector: Option<String>,
     /// The folder of the records.
     pub state: PathBuf,
     /// The folder of the procedures.
@@ -91,6 +97,8 @@ pub enum ServeError {
          or `runbook account add PERSON`"
     )]
     NoCredential(SocketAddr),
+    #[error("{collector} is no address of a collector: {why}; give it as `http://127.0.0.1:4318`")]
+    Collector { collector: String, why: String },
     #[error("the certificate cannot be used: {0}")]
     Tls(String),
     #[error("cannot listen on {address}: {why}")]
@@ -176,6 +184,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     catalogue: Catalogue,
+    /// Where traces go.
+    collector: Option<Url>,
 }
 
 impl Server {
@@ -185,6 +195,11 @@ impl Server {
         if is_open && config.tls.is_none() && config.proxies.is_empty() {
             return Err(ServeError::NotSecured(config.listen));
         }
+        let collector = config.collector.as_deref().map(|collector| {
+            let refused = |why| ServeError::Collector { collector: collector.to_owned(), why };
+            traces::endpoint(collector).map_err(refused)
+        });
+        let collector = collector.transpose()?;
         let tls = config.tls.clone().map(Tls::open).transpose().map_err(ServeError::Tls)?;
         runbook_engine::action::install_provider();
         let catalogue = Catalogue::open(&config.catalogue)?;
@@ -226,7 +241,7 @@ impl Server {
             trouble: Mutex::default(),
             config,
         });
-        Ok(Server { app, listener, address, catalogue })
+        Ok(Server { app, listener, address, catalogue, collector })
     }
 
     /// Where it listens: with the port that the system chose, where none was named.
@@ -237,7 +252,7 @@ impl Server {
     /// Serves until `stop`; then takes nothing up any more and lets what is under way end, at most until `at_once` or
     /// [`limits::DRAIN`](runbook_core::limits::DRAIN). Gives the runs in whose midst it stopped.
     pub async fn run(self, stop: CancellationToken, at_once: CancellationToken) -> Result<Vec<Left>, ServeError> {
-        let Server { app, listener, catalogue, .. } = self;
+        let Server { app, listener, catalogue, collector, .. } = self;
         let told = tokio::spawn({
             let app = app.clone();
             async move {
@@ -251,9 +266,11 @@ impl Server {
         let dispatching = tokio::spawn(dispatching::dispatch(app.clone(), has_ended, asks));
         let reloading = tokio::spawn(serving::reload(app.clone(), catalogue));
         tracing::info!(catalogue = %app.config.catalogue.display(), state = %app.config.state.display(), "serving");
-        let left = lives::live(app.clone(), asked, ended, at_once.clone()).await;
+        let streaming = tokio::spawn(streams::take(app.clone()));
+        let (traces, telling) = Traces::start(app.clone(), collector);
+        let left = lives::live(app.clone(), traces, asked, ended, at_once.clone()).await;
         let until = tokio::time::Instant::now() + runbook_core::limits::LAST_ANSWERS;
-        for mut part in [web, dispatching, reloading] {
+        for mut part in [web, dispatching, reloading, streaming, telling] {
             // What they have not told anybody is found by the next process.
             tokio::select! {
                 _ = &mut part => {}

@@ -23,6 +23,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Topic;
+use crate::traces::Traces;
 use crate::{App, Left};
 use assess::{Assessed, assess};
 use drive::{Driven, drive};
@@ -47,6 +48,7 @@ struct Lives {
     app: Arc<App>,
     owner: Owner,
     ended: UnboundedSender<RunId>,
+    traces: Traces,
     known: HashMap<RunId, Known>,
     /// The same by their time.
     due: BTreeSet<(Timestamp, RunId)>,
@@ -72,6 +74,7 @@ struct Lives {
 /// it stopped.
 pub async fn live(
     app: Arc<App>,
+    traces: Traces,
     mut asked: UnboundedReceiver<Ask>,
     ended: UnboundedSender<RunId>,
     at_once: CancellationToken,
@@ -79,6 +82,7 @@ pub async fn live(
     let mut lives = Lives {
         owner: app.owner(),
         ended,
+        traces,
         known: HashMap::new(),
         due: BTreeSet::new(),
         called: VecDeque::new(),
@@ -276,6 +280,7 @@ impl Lives {
 
     fn over(&mut self, run: RunId) {
         self.forget(&run);
+        self.traces.ended(&run);
         let _ = self.ended.send(run);
     }
 

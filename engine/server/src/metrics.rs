@@ -34,6 +34,11 @@ struct OfRun {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WithResult {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InState {
     state: &'static str,
 }
@@ -44,6 +49,7 @@ pub struct Metrics {
     events: Family<OfSource, Counter>,
     decisions: Family<OfTrigger, Counter>,
     ended: Family<OfRun, Counter>,
+    traces: Family<WithResult, Counter>,
     runs: Family<InState, Gauge>,
     waiting: Gauge,
     oldest: Gauge<f64, AtomicU64>,
@@ -66,6 +72,8 @@ impl Default for Metrics {
         registry.register("decisions", "Decisions of triggers on events", decisions.clone());
         let ended = Family::default();
         registry.register("runs_ended", "Runs that ended while the server looked on", ended.clone());
+        let traces = Family::default();
+        registry.register("traces", "Traces of runs: sent to the collector, or dropped", traces.clone());
         let runs = Family::default();
         registry.register("runs", "Runs that the server looks after", runs.clone());
         let waiting = Gauge::default();
@@ -73,7 +81,7 @@ impl Default for Metrics {
         let oldest = Gauge::<f64, AtomicU64>::default();
         let help = "Age of the oldest event that waits for a decision";
         registry.register_with_unit("events_undecided_age", help, Unit::Seconds, oldest.clone());
-        Metrics { registry, deliveries, events, decisions, ended, runs, waiting, oldest }
+        Metrics { registry, deliveries, events, decisions, ended, traces, runs, waiting, oldest }
     }
 }
 
@@ -96,6 +104,10 @@ impl Metrics {
 
     pub fn ended(&self, procedure: &str, outcome: &'static str) {
         self.ended.get_or_create(&OfRun { procedure: procedure.to_owned(), outcome }).inc();
+    }
+
+    pub fn trace(&self, result: &'static str) {
+        self.traces.get_or_create(&WithResult { result }).inc();
     }
 
     pub fn runs(&self, state: &'static str, count: usize) {

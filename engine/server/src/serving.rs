@@ -13,6 +13,7 @@ use runbook_engine::event::Source;
 use runbook_engine::secret::SecretStore;
 
 use crate::health::Topic;
+use crate::streams::Stream;
 use crate::{App, Config};
 
 /// What one catalogue offers.
@@ -20,6 +21,8 @@ pub struct Offer {
     /// To which somebody sends.
     sources: HashMap<String, Arc<Source>>,
     unposted: BTreeMap<String, EventSource>,
+    /// From which we fetch.
+    streams: Vec<Arc<Stream>>,
     served: Served,
     catalogue: Arc<Catalogue>,
 }
@@ -60,16 +63,27 @@ impl Offer {
         }
         // Of a secret that was changed since, the new value counts.
         let secrets = SecretStore::new(catalogue.root(), &config.settings, config.environment.iter().cloned());
-        let (mut sources, mut unposted) = (HashMap::new(), BTreeMap::new());
+        let (mut sources, mut unposted, mut streams) = (HashMap::new(), BTreeMap::new(), Vec::new());
         for (name, declared) in catalogue.workspace().into_iter().flat_map(|workspace| &workspace.sources) {
-            if let SourceKind::Schedule(_) | SourceKind::Folder(_) = declared.kind {
-                unposted.insert(name.clone(), declared.clone());
-                continue;
+            match &declared.kind {
+                SourceKind::Webhook(_) => {}
+                SourceKind::Schedule(_) | SourceKind::Folder(_) => {
+                    unposted.insert(name.clone(), declared.clone());
+                    continue;
+                }
+                SourceKind::Nats(nats) => {
+                    let stream = Stream::open(name, nats, |id| {
+                        let place = declared.secrets.get(id).ok_or_else(|| "it is not declared".to_owned())?;
+                        secrets.get(place).map_err(|error| error.to_string())
+                    });
+                    streams.push(Arc::new(stream.map_err(Faults::Source)?));
+                    continue;
+                }
             }
             let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
             sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
         }
-        Ok(Offer { sources, unposted, served, catalogue: Arc::new(catalogue.clone()) })
+        Ok(Offer { sources, unposted, streams, served, catalogue: Arc::new(catalogue.clone()) })
     }
 }
 
@@ -93,6 +107,10 @@ impl Serving {
 
     pub fn source(&self, name: &str) -> Option<Arc<Source>> {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1.sources.get(name).cloned()
+    }
+
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).1.streams.clone()
     }
 
     pub fn catalogue(&self) -> Arc<Catalogue> {

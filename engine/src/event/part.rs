@@ -64,7 +64,7 @@ pub(super) fn since_1970(number: i64) -> Option<Timestamp> {
 }
 
 /// An id or a key: a very long one is told apart by its hash as well.
-pub(crate) fn bounded(name: String) -> String {
+pub fn bounded(name: String) -> String {
     match name.len() > limits::EVENT_NAME_BYTES {
         true => format!("sha256:{}", hash(name.as_bytes())),
         false => name,

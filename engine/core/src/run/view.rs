@@ -236,7 +236,7 @@ impl Run {
     }
 
     /// The steps around one, from the inside out, those that call its procedure too.
-    pub(crate) fn around(&self, path: &StepPath) -> impl Iterator<Item = StepView<'_>> {
+    pub fn around(&self, path: &StepPath) -> impl Iterator<Item = StepView<'_>> {
         let outer = |node: NodeIx| match self.lane(self.node(node).lane).owner {
             Owner::Node(around) => Some(around),
             Owner::Frame(_) | Owner::Undo => None,

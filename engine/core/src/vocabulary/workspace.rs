@@ -251,6 +251,7 @@ static SOURCE: Shape = Shape::new(
                 Word::new("generic", "any other JSON, read by expressions"),
                 Word::new("schedule", "our own clock, at the times of `cron`"),
                 Word::new("folder", "whoever drops files into a folder"),
+                Word::new("nats", "a stream of NATS JetStream, which we fetch"),
             ]),
             "Who sends",
         )
@@ -278,6 +279,10 @@ static SOURCE: Shape = Shape::new(
         Key::new("path", PLAIN, "The folder into which events are dropped, from the root of the catalogue on"),
         Key::new("suffix", PLAIN, "How the names of files end that are events; `.json` by default"),
         Key::new("settled", Type::Duration, "How long a file has to stay as it is before it is taken; 2s by default"),
+        Key::new("url", PLAIN, "The server of NATS, such as `nats://127.0.0.1:4222`"),
+        Key::new("stream", PLAIN, "The stream of JetStream whose messages are events"),
+        Key::new("consumer", PLAIN, "The name under which the server of NATS remembers what was taken; `runbook` by default"),
+        Key::new("subject", PLAIN, "The subjects whose messages are taken, such as `plant.*.alarms`; by default all of the stream"),
         Key::new("secrets", SECRETS, "Secrets of this source"),
     ],
 );

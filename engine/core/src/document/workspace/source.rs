@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Span, Spanned, nearest};
 use crate::document::decode::{Fields, Reading, scalar, verb};
 use crate::document::{Node, Scalar};
 use crate::event_source::{
-    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Folder, Format, Generic, Hmac, KeyForm, Missed, Schedule, Signed,
+    Algorithm, BUILT_IN, Credential, Encoding, EventSource, Folder, Format, Generic, Hmac, KeyForm, Missed, Nats, Schedule, Signed,
     SignedTime, SourceKind, Webhook,
 };
 use crate::expr::Expression;
@@ -33,9 +33,10 @@ enum Kind {
     Generic,
     Schedule,
     Folder,
+    Nats,
 }
 
-const KINDS: [(&str, Kind); 14] = [
+const KINDS: [(&str, Kind); 15] = [
     ("alertmanager", Kind::Alertmanager),
     ("grafana", Kind::Grafana),
     ("sns", Kind::Sns),
@@ -50,6 +51,7 @@ const KINDS: [(&str, Kind); 14] = [
     ("generic", Kind::Generic),
     ("schedule", Kind::Schedule),
     ("folder", Kind::Folder),
+    ("nats", Kind::Nats),
 ];
 const MISSED: [(&str, Missed); 2] = [("skip", Missed::Skip), ("once", Missed::Once)];
 const ALGORITHMS: [(&str, Algorithm); 3] =
@@ -68,6 +70,7 @@ impl Kind {
             Kind::Alertmanager | Kind::EventBridge | Kind::Datadog | Kind::Opsgenie => &["bearer", "basic", "header"],
             Kind::Grafana | Kind::PagerDuty | Kind::CloudEvents | Kind::Generic => &CREDENTIALS,
             Kind::GitHub | Kind::Sentry | Kind::StandardWebhooks => &["secret"],
+            Kind::Nats => &["bearer", "basic"],
             Kind::Sns | Kind::Schedule | Kind::Folder => &[],
         }
     }
@@ -171,6 +174,8 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
     let schedule = timetable(&mut fields, scheduled, timezone);
     let dropped = kind.as_ref().is_some_and(|kind| kind.value == Kind::Folder);
     let folder = self::folder(&mut fields, dropped);
+    let fetched = kind.as_ref().is_some_and(|kind| kind.value == Kind::Nats);
+    let nats = self::nats(&mut fields, fetched);
     if let Some(kind) = &kind {
         misplaced(reading, &fields, kind.value);
     }
@@ -180,7 +185,7 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
     let kind = kind?.value;
     let Some(chosen) = given.first() else {
         let allowed = kind.credentials();
-        if !allowed.is_empty() {
+        if !allowed.is_empty() && !fetched {
             let message = format!("a source of type `{}` does not say how its sender shows who it is", kind.name());
             let fault = reading.diagnostic(Code::RB0011, head, message);
             reading.report(fault.help(match allowed {
@@ -194,12 +199,21 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
             (None, _) if scheduled => return None,
             (None, Some(folder)) => SourceKind::Folder(Box::new(Folder { reading: generic(reading, items, event), ..folder })),
             (None, None) if dropped => return None,
+            (None, None) if fetched => SourceKind::Nats(Box::new(Nats { reading: generic(reading, items, event), ..nats? })),
             (None, None) => SourceKind::Webhook(Webhook { format: Format::Sns { topics }, credential: Credential::Certificate }),
         };
         return Some(EventSource { kind, secrets });
     };
     let own = |references: &[Scalar]| owned(reading, references, &secrets);
     let [secret, bearer] = references;
+    let shown = basic.as_ref().map_or(&bearer, |(_, passwords)| passwords);
+    if let Some(second) = shown.get(1).filter(|_| fetched) {
+        let fault = reading.diagnostic(Code::RB0018, second.span, "a source of type `nats` shows one secret");
+        reading.report(
+            fault.reason("it is we who show it: the server of NATS takes several, while one follows another").help("remove it"),
+        );
+        return None;
+    }
     let credential = match chosen.value.as_str() {
         "secret" => {
             let hmac = match hmac {
@@ -235,6 +249,10 @@ fn source(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>
         Kind::Grafana => Format::Grafana,
         // These need no credential, and were told of the one that they have.
         Kind::Sns | Kind::Schedule | Kind::Folder => return None,
+        Kind::Nats => {
+            let nats = Nats { credential: Some(credential), reading: generic(reading, items, event), ..nats? };
+            return Some(EventSource { kind: SourceKind::Nats(Box::new(nats)), secrets });
+        }
         Kind::EventBridge => Format::EventBridge,
         Kind::PagerDuty => Format::PagerDuty,
         Kind::Datadog => Format::Datadog,
@@ -256,7 +274,8 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
             "hmac" => kind.takes_hmac(),
             "topics" => kind == Kind::Sns,
             "origins" => kind == Kind::CloudEvents,
-            "items" | "event" => matches!(kind, Kind::Generic | Kind::Folder),
+            "items" | "event" => matches!(kind, Kind::Generic | Kind::Folder | Kind::Nats),
+            "url" | "stream" | "consumer" | "subject" => kind == Kind::Nats,
             "path" | "suffix" | "settled" => kind == Kind::Folder,
             "cron" | "zone" | "late" | "missed" => kind == Kind::Schedule,
             "secrets" => !matches!(kind, Kind::Schedule | Kind::Folder),
@@ -271,6 +290,9 @@ fn misplaced(reading: &Reading, fields: &Fields, kind: Kind) {
             ([], true) if kind == Kind::Schedule => fault.reason("it is our own clock that ticks").help("remove it"),
             ([], true) if kind == Kind::Folder => fault.reason("who may write to the folder may send").help("remove it"),
             ([], true) => fault.reason("SNS signs with a certificate of its own").help("remove it, and name its `topics`"),
+            (_, true) if kind == Kind::Nats => {
+                fault.reason("it is we who show who we are").help("write `bearer` for a token, or `basic`")
+            }
             ([only], true) => fault.reason("its sender signs, and nothing less is taken").help(format!("write `{only}`")),
             (some, true) => fault.reason("its sender signs nothing").help(format!("write one of {}", scalar::listed(some))),
             (_, false) => fault.help("remove it"),
@@ -359,6 +381,43 @@ fn topics(reading: &Reading, fields: &mut Fields, kind: Option<&Spanned<Kind>>) 
 }
 
 /// The secrets that `secrets.<name>` refers to: those of the source itself.
+/// `is_one`: the source is a stream of NATS, and has to say which.
+fn nats(fields: &mut Fields, is_one: bool) -> Option<Nats> {
+    let reading = fields.reading;
+    let [url, stream, consumer, subject] = ["url", "stream", "consumer", "subject"].map(|key| fields.text(key));
+    ["url", "stream"].iter().filter(|key| is_one && !fields.has(key)).for_each(|key| fields.missing(key));
+    let is_plain = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    // What stands in a subject of its own interface: https://docs.nats.io/nats-concepts/jetstream/streams
+    let is_name = |text: &str| is_plain(text) && !text.contains(['.', '*', '>', '/', '\\']);
+    let is_address = |text: &str| {
+        let host = ["nats://", "tls://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        host.is_some_and(|host| is_plain(host) && !host.contains(['@', '/']))
+    };
+    type Judge<'a> = (&'a Option<Scalar>, &'a dyn Fn(&str) -> bool, &'static str, &'static str);
+    let judged: [Judge<'_>; 4] = [
+        (
+            &url,
+            &is_address,
+            "the address of a server of NATS",
+            "write `nats://HOST:PORT`, or `tls://HOST:PORT`; a password is a secret",
+        ),
+        (&stream, &is_name, "the name of a stream", "a name has no space, and none of `.`, `*`, `>`, `/` and `\\`"),
+        (&consumer, &is_name, "the name of a consumer", "a name has no space, and none of `.`, `*`, `>`, `/` and `\\`"),
+        (&subject, &is_plain, "a subject", "write it without spaces, such as `plant.*.alarms`, or `plant.>`"),
+    ];
+    for (text, holds, what, help) in judged {
+        if let Some(text) = text.as_ref().filter(|text| !holds(&text.value)) {
+            let message = format!("`{}` is not {what}", scalar::clipped(&text.value));
+            reading.report(reading.diagnostic(Code::RB0018, scalar::shown(reading, text.span), message).help(help));
+            return None;
+        }
+    }
+    let consumer = consumer.map_or_else(|| "runbook".to_owned(), |consumer| consumer.value);
+    let subject = subject.map(|subject| subject.value);
+    let (url, stream) = (url?.value, stream?.value);
+    is_one.then_some(Nats { url, stream, consumer, subject, credential: None, reading: Generic::default() })
+}
+
 fn owned(reading: &Reading, references: &[Scalar], secrets: &Secrets) -> Option<Vec<Id>> {
     if let Some(beyond) = references.get(limits::SOURCE_SECRETS) {
         let message = format!("a source has at most {} secrets at a time", limits::SOURCE_SECRETS);

@@ -24,6 +24,44 @@ fn a_folder_takes_json_that_has_settled() {
 }
 
 #[test]
+fn a_stream_of_nats_is_fetched_with_one_secret_or_none() {
+    let secrets = "secrets: {a: {env: A}, b: {env: B}}";
+    let nats = |text: &str| {
+        let (workspace, faults) = read(&format!("sources: {{it: {{type: nats, {text}}}}}"));
+        let kind = workspace.and_then(|mut workspace| workspace.sources.remove("it")).map(|source| source.kind);
+        let nats = kind.map(|kind| match kind {
+            SourceKind::Nats(nats) => nats,
+            other => panic!("{other:?}"),
+        });
+        (nats, faults)
+    };
+    let (plain, faults) = nats("url: 'nats://127.0.0.1:4222', stream: S");
+    let plain = plain.unwrap();
+    assert_eq!((plain.consumer.as_str(), &plain.subject, &plain.credential, faults), ("runbook", &None, &None, Vec::new()));
+    let text = format!(
+        "url: 'tls://n:4222', stream: S, consumer: c, subject: 'a.*.>', basic: {{user: u, password: secrets.a}}, {secrets}"
+    );
+    let own = nats(&text).0.unwrap();
+    assert_eq!((own.consumer.as_str(), own.subject.as_deref()), ("c", Some("a.*.>")));
+    assert!(matches!(own.credential, Some(Credential::Basic { ref user, ref passwords }) if user == "u" && passwords.len() == 1));
+    for (text, fault) in [
+        ("stream: S", "url"),
+        ("url: 'nats://n:1'", "stream"),
+        ("url: 'http://n', stream: S", "is not the address of a server of NATS"),
+        ("url: 'nats://u:p@n:1', stream: S", "is not the address of a server of NATS"),
+        ("url: 'nats://n:1', stream: a.b", "is not the name of a stream"),
+        ("url: 'nats://n:1', stream: S, consumer: 'a b'", "is not the name of a consumer"),
+        ("url: 'nats://n:1', stream: S, subject: ''", "is not a subject"),
+        ("url: 'nats://n:1', stream: S, path: x", "has no `path`"),
+        ("url: 'nats://n:1', stream: S, secret: secrets.a, secrets: {a: {env: A}}", "has no `secret`"),
+        ("url: 'nats://n:1', stream: S, bearer: [secrets.a, secrets.b], secrets: {a: {env: A}, b: {env: B}}", "shows one secret"),
+    ] {
+        let (_, faults) = nats(text);
+        assert!(faults.iter().any(|told| told.contains(fault)), "{text}: {faults:?}");
+    }
+}
+
+#[test]
 fn a_schedule_ticks_in_its_own_zone_or_in_that_of_the_workspace() {
     let schedule = |text: &str| {
         let (workspace, faults) = read(&format!("timezone: Europe/Berlin\nsources: {{it: {{type: schedule, {text}}}}}"));
