@@ -95,6 +95,7 @@ pub async fn perform(job: Job) -> AttemptEnd {
         Task::Rhai { .. } => rhai::perform(job).await,
         Task::Http(_) => http::perform(job).await,
         Task::Notify { .. } => notify::perform(job).await,
+        Task::Event(_) => Err(failure("nobody can perform a wait for an event; it ends when one comes")),
     };
     clean(end.unwrap_or_else(|failure| AttemptEnd::Failed { failure, result: Value::Null }), &*secrets)
 }

@@ -3,6 +3,7 @@
 //! One process of a state folder dispatches at a time; whoever else receives an event writes it down and leaves it to that one. A run
 //! is started here and driven elsewhere.
 
+mod awaited;
 mod served;
 
 use std::collections::HashSet;
@@ -17,7 +18,7 @@ use runbook_core::{RunId, limits};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
 
 use crate::clock::Clock;
-use crate::intake::{Arrived, Intake, Judged};
+use crate::intake::{Arrived, GoneThrough, Intake, Judged};
 use crate::journal::{JournalError, Owner, Phase, SharedJournal};
 use crate::message::{Answer, Message};
 use crate::session::{self, Session, SessionError};
@@ -54,6 +55,8 @@ pub struct Dispatch {
     is_stale: bool,
     /// Which of the runs that went on have ended meanwhile is not known.
     must_look: bool,
+    /// As it is written down; `None` where that has to be read.
+    gone_through: Option<GoneThrough>,
     /// Unlocked when it is closed.
     _lock: File,
 }
@@ -66,6 +69,11 @@ pub enum Done {
     Noted(RunId),
     /// It was told to end: where nobody drives it, somebody has to.
     Cancelled(RunId),
+    /// A wait of it was ended by this event: the same.
+    Heard {
+        run: RunId,
+        event: u64,
+    },
     /// There was nobody to tell, or nothing to start any more: why.
     Moot {
         run: RunId,
@@ -82,7 +90,8 @@ impl Dispatch {
     /// Takes up where the last process stopped. `None` where another process dispatches.
     pub async fn open(around: Around, served: Served) -> Result<Option<Dispatch>, DispatchError> {
         let Some(lock) = locked(around.intake.handle())? else { return Ok(None) };
-        let mut dispatch = Dispatch { around, served, judge: Judge::default(), is_stale: true, must_look: true, _lock: lock };
+        let mut dispatch =
+            Dispatch { around, served, judge: Judge::default(), is_stale: true, must_look: true, gone_through: None, _lock: lock };
         dispatch.recall().await?;
         Ok(Some(dispatch))
     }
@@ -150,8 +159,11 @@ impl Dispatch {
                 judged.ended.push(run);
             }
         }
+        // Before the events that are judged now are offered to whoever waits by then.
+        (judged.offers, judged.waits) = self.earlier().map_err(|error| self.forgotten(error))?;
         // Before what is deferred: an event that came in time counts, also where it is judged late.
         let unjudged = self.around.intake.unjudged(limits::JUDGED_TOGETHER).map_err(|error| self.forgotten(error.into()))?;
+        judged.offers.extend(self.offers(&unjudged).map_err(|error| self.forgotten(error))?);
         for arrived in unjudged {
             let incoming = Incoming { now, ..incoming(&arrived) };
             judged.rulings.extend(match arrived.restored {
@@ -163,6 +175,9 @@ impl Dispatch {
         judged.rulings.extend(self.judge.wake(now));
         let judged = Arc::new(judged);
         self.write(judged.clone()).await?;
+        if let (Some(gone), Some(waits)) = (&mut self.gone_through, judged.waits) {
+            gone.waits = waits;
+        }
         Ok(judged)
     }
 
@@ -191,6 +206,8 @@ impl Dispatch {
     }
 
     async fn settle_into(&mut self, all: &mut Vec<Done>) -> Result<(), DispatchError> {
+        // First: a run that an event lets go on is not cancelled for it.
+        self.bring(all).await?;
         let mut after = 0;
         loop {
             let owed = self.around.intake.owed(after, limits::JUDGED_TOGETHER)?;
@@ -237,7 +254,7 @@ impl Dispatch {
         let Err(why) = created else { return Ok(Some(Done::Started(run.clone()))) };
         // What cannot start stands in nobody's way.
         let rulings = self.judge.not_started(ruling, why.clone(), self.around.clock.now());
-        self.write(Judged { rulings, events: Vec::new(), ended: vec![run.clone()] }).await?;
+        self.write(Judged { rulings, ended: vec![run.clone()], ..Judged::default() }).await?;
         Ok(Some(Done::Moot { run: run.clone(), why }))
     }
 
@@ -274,13 +291,17 @@ impl Dispatch {
         if row.summary.phase == Phase::Ended {
             return moot("it has ended");
         }
-        let source = self.around.intake.event(ruling.event)?.map(|arrived| arrived.source).unwrap_or_default();
+        let arrived = self.around.intake.event(ruling.event)?;
+        let was_heard = arrived.as_ref().is_some_and(|arrived| arrived.ended.contains(run));
+        let source = arrived.map(|arrived| arrived.source).unwrap_or_default();
         let by = by(&source);
         let of = format!("event {} of {source} about {}", ruling.event, ruling.keys.about);
         let waits = matches!(row.summary.phase, Phase::Waiting | Phase::Parked);
         let message = match tell {
             Tell::Joined => Message::Note { by, text: of },
-            Tell::CancelIfWaiting if waits => Message::Cancel { by, undo: false, reason: format!("{of}: it is over") },
+            Tell::CancelIfWaiting if waits && !was_heard => {
+                Message::Cancel { by, undo: false, reason: format!("{of}: it is over") }
+            }
             Tell::Resolved | Tell::CancelIfWaiting => Message::Note { by, text: format!("{of}: it is over") },
             Tell::Cancel => Message::Cancel { by, undo: false, reason: format!("{of}: another run takes its place") },
         };

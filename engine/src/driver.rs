@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use runbook_core::limits;
 use runbook_core::run::Command;
 use runbook_core::run::event::{AttemptEnd, Fact, Identity, Means, Outcome, Timer};
+use runbook_core::run::task::Task;
 use runbook_core::{DecisionId, Effect, Run, RunId, StepPath};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -54,7 +55,7 @@ pub enum Wish {
 /// Whether to wait for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// Stop as soon as only people can make the run go on.
+    /// Stop as soon as only people can make the run go on, or an event.
     Park,
     /// Keep the run and wait: somebody at this terminal, or in another process, will decide.
     Wait,
@@ -67,7 +68,7 @@ pub enum Patience {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
     Finished(Outcome),
-    /// Only people can make it go on; or time, where nobody has the patience to sit it out.
+    /// Only people can make it go on, or an event; or time, where nobody has the patience to sit it out.
     Waiting(Vec<DecisionId>),
     /// It was paused.
     Paused,
@@ -289,6 +290,10 @@ impl<'a> Driver<'a> {
         for (path, attempt) in starting {
             let Some(step) = self.session.run().find_step(&path) else { continue };
             let (Some(work), before) = (step.work().cloned(), step.result().clone()) else { continue };
+            // Nobody performs it: whoever has the event tells the run.
+            if let Task::Event(_) = work.task {
+                continue;
+            }
             let stop = CancellationToken::new();
             let assignment = Assignment {
                 run: self.session.id().clone(),
@@ -339,7 +344,7 @@ impl<'a> Driver<'a> {
             Command::Wake { at, .. } => self.patience == Patience::Leave && *at > later,
             _ => false,
         });
-        let is_left = !waiting.is_empty() || (self.patience == Patience::Leave && !pending.is_empty());
+        let is_left = !waiting.is_empty() || run.listens() || (self.patience == Patience::Leave && !pending.is_empty());
         if only_waits && is_left { Some(Stop::Waiting(waiting)) } else { None }
     }
 

@@ -1,4 +1,4 @@
-//! Writes down the ends of runs as events, for triggers of the source `runs`.
+//! Writes down the ends of runs as events, for triggers and waits of the source `runs`.
 //!
 //! How far the journal was looked through is written down together with what was found there, and an end is called by its run and its time: none
 //! is lost or counts twice, wherever a process stops. What ended before anybody wanted to know is not told.
@@ -10,14 +10,16 @@ use runbook_core::{Fact, RunId, limits};
 
 use crate::clock::Clock;
 use crate::intake::{Accepted, Arrival, Intake};
-use crate::journal::{JournalError, SharedJournal};
+use crate::journal::{AwaitedFilter, JournalError, SharedJournal};
 
 pub struct Ends {
     intake: Arc<Intake>,
     journal: SharedJournal,
     clock: Arc<dyn Clock>,
-    /// Some trigger is of this source.
+    /// Some trigger, or a wait of a procedure, is of this source.
     is_wanted: bool,
+    /// Nobody wanted to know at the last look, and how far that went is not kept.
+    is_forgotten: bool,
     /// Up to where the journal was looked through; `None` before the first look.
     place: Option<u64>,
     /// How far of that is written down: behind it nothing has ended.
@@ -28,7 +30,7 @@ pub struct Ends {
 
 impl Ends {
     pub fn of(is_wanted: bool, intake: Arc<Intake>, journal: SharedJournal, clock: Arc<dyn Clock>) -> Ends {
-        Ends { intake, journal, clock, is_wanted, place: None, written: 0, version: None }
+        Ends { intake, journal, clock, is_wanted, is_forgotten: false, place: None, written: 0, version: None }
     }
 
     /// Writes down what has ended since the last look, of this process or of one before it. Gives how many events are new.
@@ -37,14 +39,17 @@ impl Ends {
         if self.version == Some(version) {
             return Ok(0);
         }
-        if !self.is_wanted {
+        // A run may wait whose procedure is of another catalogue, or is gone.
+        let awaited = AwaitedFilter { limit: 1, ..AwaitedFilter::of(SOURCE) };
+        if !self.is_wanted && self.journal.awaited(&awaited)?.is_empty() {
             // Should somebody want to know again, it is from then on. Until then nothing is written, however much happens.
-            if self.place.is_none() && self.intake.place(SOURCE)?.is_some() {
+            if !self.is_forgotten && self.intake.place(SOURCE)?.is_some() {
                 self.intake.forget_place(SOURCE.to_owned()).await?;
             }
-            (self.place, self.version) = (Some(0), Some(version));
+            (self.place, self.is_forgotten, self.version) = (None, true, Some(version));
             return Ok(0);
         }
+        self.is_forgotten = false;
         let mut place = match self.place {
             Some(place) => place,
             None => match self.intake.place(SOURCE)? {

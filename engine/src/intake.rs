@@ -6,6 +6,7 @@
 //! stops the process; those from which nothing follows may be made anew after a power failure. What a decision asks for, a run to be started under the id that it holds, or to be told something, is
 //! [owed](Intake::owed) until somebody says that it was done; doing it twice does no harm.
 
+mod offers;
 mod rows;
 
 use std::os::fd::BorrowedFd;
@@ -90,6 +91,7 @@ const SCHEMA: Schema = Schema {
             place  INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
     ",
+        offers::TABLES,
     ],
 };
 
@@ -120,6 +122,9 @@ pub struct Arrived {
     /// What was decided: one ruling of each trigger; none before it is judged, or where no trigger is of its source.
     pub rulings: Vec<Ruling>,
     pub judged: bool,
+    /// Runs of which it ended a wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<RunId>,
     /// It was not judged yet when the state was restored from a backup: it may have been answered where the backup was made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub restored: bool,
@@ -205,11 +210,39 @@ pub struct Judged {
     pub events: Vec<u64>,
     /// Runs that have ended, and stand in nobody's way.
     pub ended: Vec<RunId>,
+    /// Runs that wait for these events.
+    pub offers: Vec<Offer>,
+    /// Up to which place of [`Awaited`](crate::journal::Awaited) steps that wait were offered what came before they did.
+    pub waits: Option<u64>,
+}
+
+/// An event, and a run that seems to wait for it: told of it, the run says so itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    pub event: u64,
+    pub run: RunId,
+    /// The run may have been told before.
+    pub is_told: bool,
+}
+
+impl Offer {
+    pub fn new(event: u64, run: RunId) -> Offer {
+        Offer { event, run, is_told: false }
+    }
+}
+
+/// Which steps that wait were offered what came before they did, and what counts for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GoneThrough {
+    /// Those up to this place.
+    pub waits: u64,
+    /// Only events with a higher number: the others were there when the state was restored from a backup.
+    pub above: u64,
 }
 
 impl Judged {
     pub fn is_empty(&self) -> bool {
-        self.rulings.is_empty() && self.events.is_empty() && self.ended.is_empty()
+        self.rulings.is_empty() && self.events.is_empty() && self.ended.is_empty() && self.offers.is_empty() && self.waits.is_none()
     }
 }
 
@@ -221,7 +254,7 @@ pub struct EventFilter {
     pub procedure: Option<String>,
     /// Only those with a decision of this word: `ran`, `joined`, `dropped`, `deferred`.
     pub word: Option<String>,
-    /// Only those that started this run, or joined it.
+    /// Only those that started this run, joined it, or ended a wait of it.
     pub run: Option<RunId>,
     /// Only those before this one: where the page before ended.
     pub before: Option<u64>,
@@ -336,7 +369,8 @@ impl Intake {
     /// forget it, it is decided again.
     pub fn rule(&self, judged: impl Into<Arc<Judged>>) -> Receipt<()> {
         let judged = judged.into();
-        let durability = match judged.ended.is_empty() && !judged.rulings.iter().any(rows::is_owed) {
+        let nothing_follows = judged.ended.is_empty() && judged.offers.is_empty() && !judged.rulings.iter().any(rows::is_owed);
+        let durability = match nothing_follows {
             true => Durability::Visible,
             false => Durability::Synced,
         };
@@ -370,6 +404,35 @@ impl Intake {
     /// What these rulings ask for was done. Should a power failure forget it, it is done again.
     pub fn done(&self, rulings: Vec<Ruling>) -> Receipt<()> {
         self.database.submit(Durability::Visible, move |c| rows::done(c, &rulings))
+    }
+
+    /// Offers that nobody has said what became of, the oldest event first: those behind `after`.
+    pub fn offered(&self, after: Option<&Offer>, limit: usize) -> Result<Vec<Offer>, JournalError> {
+        self.database.read(|c| offers::owed(c, after, limit))
+    }
+
+    /// The run is about to be told.
+    pub fn tell(&self, offer: Offer) -> Receipt<()> {
+        self.database.submit(Durability::Visible, move |c| offers::told(c, &offer))
+    }
+
+    /// What became of an offer: whether the event ended a wait.
+    pub fn answered(&self, offer: Offer, ended: bool) -> Receipt<()> {
+        self.database.submit(Durability::Visible, move |c| if ended { offers::met(c, &offer) } else { offers::unmet(c, &offer) })
+    }
+
+    pub fn gone_through(&self) -> Result<GoneThrough, JournalError> {
+        self.database.read(offers::gone_through)
+    }
+
+    /// The first event of a source that was received then or later, of the `most` newest ones.
+    pub fn first_since(&self, source: &str, since: Timestamp, most: usize) -> Result<Option<u64>, JournalError> {
+        self.database.read(|c| offers::first_since(c, source, since, most))
+    }
+
+    /// Events of a source from number `from` on that were judged, the oldest first.
+    pub fn judged_from(&self, source: &str, from: u64, limit: usize) -> Result<Vec<Arrived>, JournalError> {
+        self.database.read(|c| rows::judged_from(c, source, from, limit))
     }
 
     pub fn event(&self, number: u64) -> Result<Option<Arrived>, JournalError> {

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use runbook_core::run::listen::Listening;
 use runbook_core::{DecisionId, Digest, ProcedureName, RunId, limits};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,8 @@ pub trait Journal: Send + Sync {
     fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError>;
     /// Decisions that wait for people, those of the oldest run first.
     fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError>;
+    /// Steps that wait for an event, in the order in which they began to.
+    fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError>;
     /// Messages that nobody has answered, in the order of sending.
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError>;
     fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError>;
@@ -252,6 +255,8 @@ pub struct Append {
     pub summary: Option<Summary>,
     /// All decisions that wait for people after these events; absent where nothing changed.
     pub open: Option<Vec<OpenDecision>>,
+    /// All steps that wait for an event after these events; absent where nothing changed.
+    pub awaited: Option<Vec<Listening>>,
     pub answers: Vec<(MessageId, Answer)>,
 }
 
@@ -332,6 +337,36 @@ impl DecisionFilter {
 
     pub fn of(run: &RunId) -> DecisionFilter {
         DecisionFilter { run: Some(run.clone()), ..DecisionFilter::all() }
+    }
+}
+
+/// A step that waits for an event, of any run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Awaited {
+    /// Counts over the whole journal, from 1, in the order in which steps began to wait.
+    pub place: u64,
+    pub run: RunId,
+    pub listening: Listening,
+}
+
+/// Which steps that wait for an event to list; all of them unless it says less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwaitedFilter {
+    pub run: Option<RunId>,
+    /// The source of the event.
+    pub source: Option<String>,
+    /// Only those behind this place.
+    pub after: u64,
+    pub limit: usize,
+}
+
+impl AwaitedFilter {
+    pub fn all() -> AwaitedFilter {
+        AwaitedFilter { run: None, source: None, after: 0, limit: usize::MAX }
+    }
+
+    pub fn of(source: &str) -> AwaitedFilter {
+        AwaitedFilter { source: Some(source.to_owned()), ..AwaitedFilter::all() }
     }
 }
 

@@ -4,32 +4,56 @@
 
 use jiff::Timestamp;
 use runbook_core::run::event::{Fact, Identity, Vote};
+use runbook_core::run::listen::Occurrence;
 use runbook_core::{DecisionId, RunId};
 use serde::{Deserialize, Serialize};
 
-/// Something that a person wants of a run.
+/// Something that a person wants of a run, or that has come for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum Message {
-    Decide { decision: DecisionId, vote: Box<Vote> },
-    Cancel { by: Identity, undo: bool, reason: String },
-    Pause { by: Identity, reason: String },
-    Resume { by: Identity },
-    Undo { by: Identity, reason: String },
-    Note { by: Identity, text: String },
+    Decide {
+        decision: DecisionId,
+        vote: Box<Vote>,
+    },
+    Cancel {
+        by: Identity,
+        undo: bool,
+        reason: String,
+    },
+    Pause {
+        by: Identity,
+        reason: String,
+    },
+    Resume {
+        by: Identity,
+    },
+    Undo {
+        by: Identity,
+        reason: String,
+    },
+    Note {
+        by: Identity,
+        text: String,
+    },
+    /// Nobody's wish: an event came that a step may wait for.
+    Event {
+        occurrence: Box<Occurrence>,
+    },
 }
 
 impl Message {
-    /// The fact that is recorded where the run allows it.
-    pub fn into_fact(self) -> Fact {
-        match self {
+    /// The fact that is recorded where the run allows it. `None` of an event: which step it ends is for the run to say.
+    pub fn into_fact(self) -> Option<Fact> {
+        Some(match self {
             Message::Decide { decision, vote } => Fact::Decided { decision, vote: *vote },
             Message::Cancel { by, undo, reason } => Fact::CancelRequested { by, undo, reason },
             Message::Pause { by, reason } => Fact::PauseRequested { by, reason },
             Message::Resume { by } => Fact::ResumeRequested { by },
             Message::Undo { by, reason } => Fact::UndoRequested { by, reason },
             Message::Note { by, text } => Fact::NoteAdded { by, text },
-        }
+            Message::Event { .. } => return None,
+        })
     }
 }
 

@@ -76,7 +76,7 @@ impl World for Probe {
     fn attempt(&mut self, run: &Run, path: &StepPath, sight: Sight) -> Told {
         let because = |note: String| Told { end: None, note: Some(note), ..Told::default() };
         let Some(view) = run.find_step(path) else { return Told::default() };
-        if view.step().effect > Effect::Read || matches!(view.step().verb, Verb::Notify { .. }) {
+        if view.step().effect > Effect::Read || matches!(view.step().verb, Verb::Notify { .. } | Verb::Listen(_)) {
             return Told::default();
         }
         let key = (path.clone(), view.work().and_then(|work| Digest::of_json(&**work).ok()));

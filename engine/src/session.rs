@@ -10,12 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runbook_core::plan::Verb;
 use runbook_core::run::decision::Verdict;
 use runbook_core::run::event::{Identity, RunStarted};
 use runbook_core::run::{Command, Event, Fact, IllegalEvent, Run};
 use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 
 use crate::clock::Clock;
+use crate::driver::engine;
 use crate::hold::{End, Hold, Holder};
 use crate::journal::{
     AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
@@ -76,6 +78,8 @@ pub struct Session {
     listed: Summary,
     /// Open decisions as the journal knows them.
     open: Vec<OpenDecision>,
+    /// Steps that wait for an event as the journal knows them.
+    awaiting: Vec<StepPath>,
     attempts_under_way: usize,
     waiting: Waiting,
     commits: Commits,
@@ -141,7 +145,7 @@ impl Session {
         let lease = journal.create(NewRun { owner, until, plan: digest, plan_text, summary: summary.clone(), records }).await?;
         let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
-        let (listed, open) = (summary.clone(), Vec::new());
+        let (listed, open, awaiting) = (summary.clone(), Vec::new(), Vec::new());
         let recorded = (now, clock.passed());
         let attempts_under_way = 0;
         let mut session = Session {
@@ -156,6 +160,7 @@ impl Session {
             summary,
             listed,
             open,
+            awaiting,
             attempts_under_way,
             waiting,
             commits,
@@ -179,7 +184,7 @@ impl Session {
         let lease = journal.acquire(id, &owner, clock.now(), end.shown).await?;
         let taken_up = || {
             let mut attempts_under_way = 0;
-            let (run, row) = replay(&*journal, id, &mut |_, event| count_attempts(&mut attempts_under_way, &event.fact))?;
+            let (run, row) = replay(&*journal, id, &mut |run, event| count_attempts(&mut attempts_under_way, run, &event.fact))?;
             Ok((run, row, journal.open_decisions(&DecisionFilter::of(id))?, attempts_under_way))
         };
         let (run, row, open, attempts_under_way) = match taken_up() {
@@ -194,6 +199,7 @@ impl Session {
         let holder = Holder::new(clock.clone(), end);
         let (waiting, commits) = <(Waiting, Commits)>::default();
         let recorded = (run.last_at(), clock.passed());
+        let awaiting = run.listening_at().cloned().collect();
         Ok(Session {
             journal,
             clock,
@@ -206,6 +212,7 @@ impl Session {
             summary,
             listed,
             open,
+            awaiting,
             attempts_under_way,
             waiting,
             commits,
@@ -278,7 +285,7 @@ impl Session {
         self.recorded = (at, self.clock.passed());
         self.head = record.hash.clone();
         self.summary.apply(&event);
-        count_attempts(&mut self.attempts_under_way, &event.fact);
+        count_attempts(&mut self.attempts_under_way, &self.run, &event.fact);
         self.tell(&event, &record);
         self.waiting.records.push(record);
         Ok(commands)
@@ -306,9 +313,14 @@ impl Session {
             () if self.run.outcome().is_some() => Phase::Ended,
             () if self.run.is_paused() => Phase::Paused,
             () if self.run.is_cancelled() => Phase::Cancelling,
-            () if self.attempts_under_way == 0 && self.run.decisions().iter().any(|d| d.is_open()) => Phase::Waiting,
+            () if self.attempts_under_way == 0 && self.awaits() => Phase::Waiting,
             () => Phase::Running,
         }
+    }
+
+    /// Whether people must decide, or an event must come.
+    fn awaits(&self) -> bool {
+        self.run.listens() || self.run.decisions().iter().any(|decision| decision.is_open())
     }
 
     async fn write(&mut self, durability: Durability, phase: Phase) -> Result<(), SessionError> {
@@ -324,6 +336,10 @@ impl Session {
         if changed {
             self.open.clone_from(&open);
         }
+        let awaited = (!self.run.listening_at().eq(&self.awaiting)).then(|| self.run.listening());
+        if awaited.is_some() {
+            self.awaiting = self.run.listening_at().cloned().collect();
+        }
         let relisted = (self.summary != self.listed).then(|| self.summary.clone());
         if relisted.is_some() {
             self.listed.clone_from(&self.summary);
@@ -338,6 +354,7 @@ impl Session {
             records,
             summary: relisted,
             open: changed.then_some(open),
+            awaited,
             answers,
         });
         self.commits.in_flight = Some(InFlight { receipt, durability, seq: self.run.seq() });
@@ -488,7 +505,15 @@ impl Session {
                 }
                 Ok(Verdict::Record(fact)) => fact,
             },
-            _ => message.into_fact(),
+            Message::Event { occurrence } => match self.run.hear(occurrence) {
+                Err(why) => return refused(why),
+                Ok(None) => return Ok(Received { answer: Answer::Accepted { seq: self.run.seq() }, commands: Vec::new() }),
+                Ok(Some(fact)) => fact,
+            },
+            _ => match message.into_fact() {
+                Some(fact) => fact,
+                None => return refused("it is no wish of anybody".to_owned()),
+            },
         };
         let voided = match &fact {
             Fact::DecisionVoided { reason, .. } => Some(reason.clone()),
@@ -540,10 +565,12 @@ fn end_of_lease(clock: &dyn Clock) -> End {
     End { shown: now.saturating_add(limits::LEASE).unwrap_or(now), passed: clock.passed() + limits::LEASE }
 }
 
-fn count_attempts(under_way: &mut usize, fact: &Fact) {
+/// Counts those that somebody performs. `run` has taken the fact.
+fn count_attempts(under_way: &mut usize, run: &Run, fact: &Fact) {
+    let listens = |path| run.find_step(path).is_some_and(|step| matches!(step.step().verb, Verb::Listen(_)));
     match fact {
-        Fact::AttemptStarted { .. } => *under_way += 1,
-        Fact::AttemptFinished { .. } => *under_way = under_way.saturating_sub(1),
+        Fact::AttemptStarted { path, .. } if !listens(path) => *under_way += 1,
+        Fact::AttemptFinished { path, .. } if !listens(path) => *under_way = under_way.saturating_sub(1),
         _ => {}
     }
 }
@@ -624,7 +651,12 @@ pub async fn deliver(
         if !may_answer()? {
             match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
                 Ok(mut session) => {
+                    let is_event = matches!(message, Message::Event { .. });
                     let received = session.receive(message)?;
+                    // Nobody may be there to resume it: whoever looks after runs goes on with it.
+                    if is_event && matches!(received.answer, Answer::Accepted { .. }) {
+                        session.adopt(engine())?;
+                    }
                     session.close().await?;
                     return Ok(received.answer);
                 }

@@ -22,8 +22,8 @@ use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, DecisionFilter, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision,
-    Owner, Receipt, Record, RunFilter, RunRow, SharedJournal, Store,
+    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Journal, JournalError, Lease, LockOutcome, NewAhead,
+    NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow, SharedJournal, Store,
 };
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
@@ -173,6 +173,9 @@ impl Journal for Deadly {
     }
     fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
         self.store.open_decisions(filter)
+    }
+    fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
+        self.store.awaited(filter)
     }
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {
         self.store.inbox(run)

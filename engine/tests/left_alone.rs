@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::cloud_event::Status;
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::run::event::{AttemptEnd, Identity, Means, OutcomeKind, RunStarted};
-use runbook_core::{DecisionId, Map, Plan, RunId, Value};
+use runbook_core::run::listen::Occurrence;
+use runbook_core::{CloudEvent, DecisionId, Map, Plan, RunId, Value};
 use runbook_engine::clock::{Clock, ManualClock};
 use runbook_engine::driver::{Assignment, Driver, Outlook, Patience, Performer, Stop, World, engine};
-use runbook_engine::journal::{MemoryJournal, Owner, SharedJournal};
-use runbook_engine::message::Message;
-use runbook_engine::session::{Session, replay};
+use runbook_engine::journal::{AwaitedFilter, MemoryJournal, Owner, Phase, SharedJournal};
+use runbook_engine::message::{Answer, Message};
+use runbook_engine::session::{Session, deliver, replay};
 
 struct Fine;
 
@@ -102,6 +104,47 @@ async fn a_long_wait_is_left_and_a_short_one_is_not() {
     case.clock.advance(Duration::from_secs(29));
     let Some(Stop::Finished(outcome)) = case.leave(&id, None).await else { panic!("it goes on") };
     assert_eq!(outcome.kind, OutcomeKind::Succeeded);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_an_event_is_left_and_goes_on_when_one_comes_or_its_time_is_over() {
+    let case = Case::new();
+    let steps =
+        "[{id: news, wait: {event: {source: stdin}, within: 2h}, on_failure: continue}, {id: say, run: echo, effect: none}]";
+    let (first, second) = (case.start(1, &plan("", steps)).await, case.start(2, &plan("", steps)).await);
+    let until = case.clock.now() + Duration::from_secs(7200);
+    for id in [&first, &second] {
+        assert_eq!(case.leave(id, None).await, Some(Stop::Waiting(Vec::new())));
+        assert_eq!(case.outlook(id), Outlook::Waiting { until: Some(until) });
+        assert_eq!(case.journal.run(id).unwrap().summary.phase, Phase::Waiting);
+    }
+    let awaited = || case.journal.awaited(&AwaitedFilter::of("stdin")).unwrap();
+    assert_eq!(awaited().iter().map(|awaited| &awaited.run).collect::<Vec<_>>(), [&first, &second]);
+    case.clock.advance(Duration::from_secs(60));
+    let event = CloudEvent {
+        id: "1".to_owned(),
+        source: "/tests".to_owned(),
+        kind: "built".to_owned(),
+        subject: None,
+        time: None,
+        data: Value::Null,
+        extensions: Map::new(),
+        key: "app".to_owned(),
+        status: Status::Once,
+    };
+    let occurrence = Box::new(Occurrence { source: "stdin".to_owned(), number: 1, received: case.clock.now(), event });
+    let owner = Owner::named("server", 2);
+    let told = deliver(case.journal.clone(), case.clock.clone(), owner, &first, Message::Event { occurrence }).await;
+    assert!(matches!(told, Ok(Answer::Accepted { .. })), "{told:?}");
+    assert_eq!(case.outlook(&first), Outlook::Ready);
+    assert_eq!(awaited().iter().map(|awaited| &awaited.run).collect::<Vec<_>>(), [&second], "in the same commit");
+    case.clock.set(until);
+    assert_eq!(case.outlook(&second), Outlook::Ready);
+    for id in [&first, &second] {
+        let Some(Stop::Finished(outcome)) = case.leave(id, None).await else { panic!("it goes on") };
+        assert_eq!(outcome.kind, OutcomeKind::Succeeded);
+    }
+    assert_eq!(awaited(), []);
 }
 
 #[tokio::test]

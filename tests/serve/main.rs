@@ -1,6 +1,7 @@
 //! The server as senders and operators meet it: the real program, over real sockets, killed and started again.
 
 mod api;
+mod awaited;
 mod certificates;
 mod deadlines;
 mod described;

@@ -40,6 +40,9 @@ const WAYS_OUT: [Word<'static>; 4] = [
     ("undo", "it ends, and what it did is taken back"),
 ];
 
+/// Of a run that waits for an event.
+const WHO_BRINGS: &str = "events come where somebody takes them in: `runbook serve` with this state folder, or `runbook trigger`";
+
 /// What a run needs beside its session to go on here.
 pub struct Place<'a> {
     pub home: &'a Home,
@@ -135,7 +138,11 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
         let world = World { performer: performer.clone(), wishes: receiver };
         let patience = if can_ask { Patience::Wait } else { Patience::Park };
         let (told, fetched, held) = (screen.clone(), secrets.clone(), holder.clone());
-        let progress = Box::new(move |_: &Run, progress: Progress| {
+        let mut is_awaited = false;
+        let progress = Box::new(move |run: &Run, progress: Progress| {
+            if run.listens() && !std::mem::replace(&mut is_awaited, true) {
+                told.with(|s| s.notice(WHO_BRINGS));
+            }
             if let Progress::LockHeld { lock, by, driven } = progress {
                 let known = held.lock().unwrap_or_else(PoisonError::into_inner).replace(by.clone());
                 if known.as_ref() != Some(&by) {
@@ -506,6 +513,15 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut 
                 _ => ui.next(&format!("runbook show {id}")),
             }
             exit
+        }
+        Stop::Waiting(decisions) if decisions.is_empty() && run.listens() => {
+            ui.say(&format!("run {id} {}", Tone::Waiting.paint("waits for an event")));
+            for listening in run.listening() {
+                ui.say(&format!("  {}: {}", words::step(run, &listening.path), words::event(&listening.task)));
+            }
+            ui.say(WHO_BRINGS);
+            ui.next("runbook serve");
+            Exit::Waiting
         }
         Stop::Waiting(decisions) => {
             ui.say(&format!("run {id} {}", Tone::Waiting.paint("waits for a person")));

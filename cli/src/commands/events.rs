@@ -2,6 +2,7 @@
 
 mod replay;
 
+use runbook_core::RunId;
 use runbook_core::trigger::Ruling;
 use runbook_engine::intake::{Arrived, EventFilter, Intake};
 use runbook_engine::journal::Commits;
@@ -61,17 +62,23 @@ fn rows(arrived: &Arrived) -> Vec<Vec<String>> {
         line(&arrived.source).into_owned(),
         format!("{} {}", line(&arrived.event.key), arrived.event.status.as_str()),
     ];
-    let decisions: Vec<[String; 2]> = match arrived.rulings.as_slice() {
+    let mut decisions: Vec<[String; 2]> = match arrived.rulings.as_slice() {
         [] if arrived.judged => vec![["-".to_owned(), "no trigger is of this source".to_owned()]],
         [] => vec![["-".to_owned(), "not judged yet".to_owned()]],
         rulings => rulings.iter().map(|ruling| [ruling.trigger.to_string(), decision(ruling)]).collect(),
     };
+    decisions.extend(arrived.ended.iter().map(|run| ["-".to_owned(), ended(run)]));
     let blank: [String; 4] = Default::default();
     let with_head = |(place, decision): (usize, [String; 2])| {
         let head = if place == 0 { head.clone() } else { blank.clone() };
         head.into_iter().chain(decision).collect()
     };
     decisions.into_iter().enumerate().map(with_head).collect()
+}
+
+/// That an event ended a wait: beside the decisions of triggers, and none of them.
+fn ended(run: &RunId) -> String {
+    format!("{} a wait of run {run}", Tone::Good.paint("ended"))
 }
 
 /// The decision in a line, its word in a colour of its own.
@@ -120,11 +127,14 @@ fn one(arrived: &Arrived, as_json: bool, ui: &mut Ui) -> Outcome {
     if arrived.rulings.is_empty() {
         text.push_str(if arrived.judged { "  no trigger is of this source\n" } else { "  not judged yet\n" });
     }
+    for run in &arrived.ended {
+        text.push_str(&format!("  {}\n", ended(run)));
+    }
     text.push_str("data\n");
     let data = serde_json::to_string_pretty(&event.data.to_plain_json()).unwrap_or_default();
     data.lines().for_each(|data| text.push_str(&format!("  {}\n", line(data))));
     ui.data(text.trim_end())?;
-    if let Some(run) = arrived.rulings.iter().find_map(|ruling| ruling.decision.run()) {
+    if let Some(run) = arrived.rulings.iter().find_map(|ruling| ruling.decision.run()).or(arrived.ended.first()) {
         ui.next(&format!("runbook show {run}"));
     }
     Ok(Exit::Succeeded)

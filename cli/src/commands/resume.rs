@@ -184,6 +184,7 @@ fn outlook(run: &Run, ui: &mut Ui) {
         .filter(|s| !again.contains(s.path()))
         .map(|s| s.path().clone())
         .collect();
+    list(run, "waits for an event", &run.listening_at().cloned().collect::<Vec<_>>(), Tone::Waiting, ui);
     list(run, "goes on with", &next, Tone::Strong, ui);
 }
 

@@ -124,6 +124,7 @@ fn steps(run: &Run) -> Vec<String> {
             Standing::Running => ("running", Tone::Strong),
             Standing::Retrying(_) => ("retrying", Tone::Warning),
             Standing::Sleeping(_) => ("sleeping", Tone::Strong),
+            Standing::Listening => ("waiting", Tone::Waiting),
             Standing::Open => ("open", Tone::Strong),
             Standing::InDoubt => ("unknown", Tone::Warning),
         };

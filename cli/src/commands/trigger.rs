@@ -122,6 +122,10 @@ async fn judged_and_driven(place: &Place<'_>, around: &Around, served: &Served, 
             for done in done {
                 match done {
                     Done::Started(run) | Done::Cancelled(run) => runs.push(run),
+                    Done::Heard { run, event } => {
+                        ui.say(&format!("event {event}: ended a wait of run {run}"));
+                        runs.push(run);
+                    }
                     Done::Moot { run, why } => ui.say(&format!("run {run}: {}", line(&why))),
                     Done::Failed { run, why } => {
                         ui.say(&format!("run {run}: {}", line(&why)));

@@ -95,6 +95,7 @@ impl Live {
             shown.word = match standing {
                 Standing::Retrying(_) => "retrying",
                 Standing::Sleeping(_) => "sleeping",
+                Standing::Listening => "waiting",
                 _ => "running",
             };
             goes_on(standing)

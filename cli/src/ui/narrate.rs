@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use runbook_core::plan::Verb;
 use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Outcome, OutcomeKind, Resolution, StepOutcome};
+use runbook_core::run::task::{EventTask, Task};
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::{Run, StepPath};
 
@@ -57,6 +58,10 @@ impl Narrator {
                 lines.push(line("started", Tone::Strong, text));
             }
             Fact::LockTaken { lock } => lines.push(line("locked", Tone::Quiet, self::line(lock).into_owned())),
+            Fact::AttemptStarted { path, .. } if let Some(task) = awaited(run, path) => {
+                let text = format!("{}: for an event {}", name(run, path), super::words::event(task));
+                lines.push(line("waiting", Tone::Waiting, text));
+            }
             Fact::AttemptStarted { path, attempt } => {
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
                 lines.push(line("running", Tone::Quiet, format!("{}{again}", name(run, path))));
@@ -240,6 +245,14 @@ fn resolved(run: &Run, path: &StepPath, resolution: &Resolution) -> Option<Strin
         Resolution::Call { .. } | Resolution::Enter => Some(name),
         Resolution::Wait { until: Some(until) } => Some(format!("{name}: until {}", super::words::when(*until))),
         Resolution::Wait { until: None } => Some(format!("{name}: until it holds")),
+        _ => None,
+    }
+}
+
+/// For which events the step at `path` waits.
+fn awaited<'r>(run: &'r Run, path: &StepPath) -> Option<&'r EventTask> {
+    match &run.find_step(path)?.work()?.task {
+        Task::Event(task) => Some(task),
         _ => None,
     }
 }

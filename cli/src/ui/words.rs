@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use runbook_core::document::step::Since;
 use runbook_core::plan::Procedure;
 use runbook_core::policy::People;
 use runbook_core::run::event::{Identity, Means};
-use runbook_core::run::task::{EnvText, HttpContent, Task, Work};
+use runbook_core::run::task::{EnvText, EventTask, HttpContent, Task, Work};
 use runbook_core::value::{Map, Value};
 use runbook_core::{Run, StepPath};
 pub use runbook_engine::report::dry_run::shell_word;
@@ -159,12 +160,23 @@ pub fn work(work: &Work) -> Vec<String> {
             let subject = if subject.is_empty() { String::new() } else { format!(" ({})", line(subject)) };
             lines.push(format!("notify: {}{subject}: {}", line(&to.join(", ")), line(message)));
         }
+        Task::Event(task) => {
+            lines.push(format!("event: {}", event(task)));
+            lines.extend(values(&task.names).into_iter().map(|text| format!("    {text}")));
+        }
     }
     lines.extend(work.env.iter().map(|(name, text)| format!("    {}={}", line(name), env_text(text))));
     if let Some(dir) = &work.dir {
         lines.push(format!("    in {}", line(dir)));
     }
     lines
+}
+
+/// Which events end a wait: `of ci, when event.status == "resolved", from when it waits`.
+pub fn event(task: &EventTask) -> String {
+    let when = task.when.as_ref().map(|when| format!(", when {}", line(when))).unwrap_or_default();
+    let since = if task.since == Since::Step { ", from when it waits" } else { "" };
+    format!("of {}{when}{since}", line(&task.source))
 }
 
 fn env_text(text: &EnvText) -> String {

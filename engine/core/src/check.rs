@@ -24,11 +24,12 @@ mod types;
 mod verb;
 mod with;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
 use crate::document::procedure::Version;
+use crate::document::step::WaitFor;
 use crate::document::test::Test;
 use crate::document::{Procedure, Step, Workspace, clipped};
 use crate::plan::Plan;
@@ -175,6 +176,19 @@ pub(crate) fn calls_of(procedure: &Procedure) -> Vec<&str> {
         _ => None,
     };
     (0..tree.len()).filter_map(called).collect()
+}
+
+/// The sources for whose events the steps of a procedure wait.
+pub fn awaited_by(procedure: &Procedure) -> BTreeSet<&str> {
+    let tree = tree::Tree::new(procedure);
+    let source = |ix| match tree.get(ix).map(|node| &node.step.verb.value) {
+        Some(crate::document::Verb::Wait(wait)) => match &wait.what {
+            WaitFor::Event(event) => Some(event.source.value.as_str()),
+            _ => None,
+        },
+        _ => None,
+    };
+    (0..tree.len()).filter_map(source).collect()
 }
 
 /// The steps with an id that the one at a byte of its file may go on with.

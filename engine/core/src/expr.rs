@@ -7,6 +7,7 @@
 //! decided here, over [`Value`] alone, because here texts are never numbers, misspelt names are never empty, and every
 //! evaluation ends. Whole Rhai scripts are another matter: [`Script`] runs them with Rhai's engine in a process of their own.
 
+mod captured;
 mod commands;
 mod dynamic;
 mod evaluate;
@@ -24,6 +25,7 @@ mod template;
 mod text;
 mod types;
 
+pub use captured::Captured;
 pub use commands::is_code_variable;
 pub use expression::Expression;
 pub use interpreters::{BEFORE_IT, COULD_BE_AN_OPTION, data_as_code};

@@ -467,7 +467,7 @@ pub fn title(plan: &Plan, step: &Step) -> String {
                 Verb::Approve(_) => "Ask for an approval",
                 Verb::Ask(_) => "Ask",
                 Verb::Manual(_) => "By hand",
-                Verb::Wait(_) => "Wait",
+                Verb::Wait(_) | Verb::Listen(_) => "Wait",
                 Verb::Each(_) | Verb::Repeat { .. } => "Again and again",
                 Verb::Parallel { .. } => "At once",
                 verb => return step.id.as_ref().map_or_else(|| verb.key().to_owned(), |id| id.as_str().replace('_', " ")),

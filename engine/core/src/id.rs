@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -122,6 +123,12 @@ impl RunId {
 
     pub fn is_predicted(&self) -> bool {
         self.0.iter().all(|b| *b == b'0')
+    }
+
+    /// The time that it was made from, to the millisecond.
+    pub fn time(&self) -> Timestamp {
+        let unix_ms = i64::try_from(self.to_bits() >> 80).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::MAX)
     }
 
     pub fn as_str(&self) -> &str {

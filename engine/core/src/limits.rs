@@ -140,6 +140,11 @@ pub const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 pub const REST: Duration = Duration::from_secs(30);
 /// Events that are judged together: what they lead to is one commit.
 pub const JUDGED_TOGETHER: usize = 1_000;
+/// Steps that began to wait for an event and are offered what came before, at once; and of each, how far back is looked, and how much it is
+/// offered. It takes one event; others in its run may take some before it.
+pub const WAITS_TOGETHER: usize = 100;
+pub const AWAITED_BACK: usize = 100_000;
+pub const AWAITED_OFFERS: usize = 1_000;
 /// Runs that the `limit` of one trigger may allow in its time.
 pub const TRIGGER_RUNS: u32 = 10_000;
 /// Events that `accumulate` counts before a run starts.

@@ -20,7 +20,7 @@ use crate::canonical::{self, Written};
 use crate::diagnostic::Position;
 use crate::document::input::InputType;
 use crate::document::procedure::{Impact, ProcedureKind, Version};
-use crate::document::step::{BatchSize, FinishOutcome, OnTimeout, Retry, Shell};
+use crate::document::step::{BatchSize, FinishOutcome, OnTimeout, Retry, Shell, Since};
 use crate::effect::Effect;
 use crate::expr::{Expression, Script, ShellScript, Template};
 use crate::id::{Digest, Id, ProcedureName};
@@ -214,24 +214,47 @@ pub enum OnFailure {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
-    Run { script: ShellScript, shell: Shell },
+    Run {
+        script: ShellScript,
+        shell: Shell,
+    },
     Exec(Vec<Template>),
     Rhai(Script),
     Http(Box<Http>),
     Check(Vec<Assertion>),
     Set(Vec<(Id, Expression)>),
     Wait(Box<Wait>),
+    /// `wait` for an event: an attempt that ends from outside.
+    Listen(Box<Listen>),
     Approve(Box<Approve>),
     Ask(Box<Ask>),
     Manual(Box<Manual>),
-    Notify { to: Vec<String>, subject: Option<Template>, message: Template },
-    Call { procedure: ProcedureIx, with: Vec<(Id, Expression)> },
+    Notify {
+        to: Vec<String>,
+        subject: Option<Template>,
+        message: Template,
+    },
+    Call {
+        procedure: ProcedureIx,
+        with: Vec<(Id, Expression)>,
+    },
     Choose(Vec<Branch>),
-    Parallel { branches: Vec<(Id, Block)>, max_parallel: u32 },
+    Parallel {
+        branches: Vec<(Id, Block)>,
+        max_parallel: u32,
+    },
     Each(Box<Each>),
-    Repeat { until: Expression, times: u32, every: Option<Duration>, body: Block },
+    Repeat {
+        until: Expression,
+        times: u32,
+        every: Option<Duration>,
+        body: Block,
+    },
     Group(Block),
-    Finish { outcome: FinishOutcome, message: Option<Template> },
+    Finish {
+        outcome: FinishOutcome,
+        message: Option<Template>,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -307,6 +330,16 @@ pub enum WaitFor {
     Duration(Expression),
     /// An expression that gives a time, or true once the wait is over. The probe runs before each judgement.
     Until { until: Expression, probe: Option<StepIx> },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Listen {
+    /// A source of the workspace.
+    pub source: String,
+    /// Absent: any of its events.
+    pub when: Option<Expression>,
+    pub since: Since,
+    pub within: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -410,7 +443,7 @@ impl Verb {
             Verb::Http(_) => "http",
             Verb::Check(_) => "check",
             Verb::Set(_) => "set",
-            Verb::Wait(_) => "wait",
+            Verb::Wait(_) | Verb::Listen(_) => "wait",
             Verb::Approve(_) => "approve",
             Verb::Ask(_) => "ask",
             Verb::Manual(_) => "manual",
@@ -425,9 +458,9 @@ impl Verb {
         }
     }
 
-    /// Whether a step of this verb acts on the world: it has attempts, and a command of its own.
+    /// Whether a step of this verb has attempts, and work of its own: it acts on the world, or listens to it.
     pub fn acts(&self) -> bool {
-        matches!(self, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. })
+        matches!(self, Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } | Verb::Listen(_))
     }
 
     /// Whether the verb only arranges other steps.

@@ -13,6 +13,7 @@ pub(crate) mod essence;
 pub mod event;
 mod future;
 mod impossible;
+pub mod listen;
 mod names;
 mod oversize;
 mod paths;
@@ -88,6 +89,8 @@ pub struct Run {
     fresh: Vec<Key>,
     /// Steps that the last event has ended.
     ended: Vec<NodeIx>,
+    /// Steps that wait for an event.
+    listens: Vec<NodeIx>,
     /// Of a prediction, the ids of steps that a run may have ended before they gave anything: what stands beside them ended the whole,
     /// and how long anything takes is not known.
     cut: BTreeMap<(ScopeIx, Id), bool>,
@@ -171,6 +174,7 @@ impl Run {
             wants: BTreeMap::new(),
             fresh: Vec::new(),
             ended: Vec::new(),
+            listens: Vec::new(),
             cut: BTreeMap::new(),
             borne_for_all: false,
             bears_none: false,
@@ -280,8 +284,8 @@ impl Run {
             }
             Fact::AttemptFinished { path, attempt, .. } => {
                 let node = self.find(path)?;
-                let running = self.node(node).state == State::Running && self.node(node).attempt == *attempt;
-                must(running, "this attempt is not under way")
+                let running = matches!(self.node(node).state, State::Running | State::Listening { .. });
+                must(running && self.node(node).attempt == *attempt, "this attempt is not under way")
             }
             Fact::StepConcluded { path, .. } => self.wanting(path, Key::Conclude).map(|_| ()),
             Fact::ConditionJudged { path, round, .. } => {

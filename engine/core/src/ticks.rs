@@ -131,7 +131,7 @@ impl Schedule {
 }
 
 /// Of how many ticks an event tells that nobody was there, at least; `None` for any other event.
-pub(crate) fn missed(event: &CloudEvent) -> Option<u64> {
+pub fn missed(event: &CloudEvent) -> Option<u64> {
     let ticks =
         || event.data.get("ticks").and_then(|ticks| if let Value::Int(ticks) = ticks { u64::try_from(*ticks).ok() } else { None });
     (event.kind == MISSED).then(|| ticks().unwrap_or(1))

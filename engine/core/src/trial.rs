@@ -22,7 +22,7 @@ use crate::document::test::{Case, StandInEnd};
 use crate::explore::{DryRun, Options, dry_run};
 use crate::limits;
 use crate::markdown::quoted;
-use crate::plan::Plan;
+use crate::plan::{Plan, Verb};
 use crate::run::{Event, Run};
 
 pub use cover::{Coverage, Point};
@@ -100,6 +100,11 @@ fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
             (message, "say what the steps give that it rests on, and under `answers` what people say")
         } else if list.iter().any(|one| one.end == StandInEnd::Example) && called.iter().all(|step| step.example.is_none()) {
             (format!("`{}` has no `example`", clipped(&name.value)), "add one to the step, or say here what it gives")
+        } else if called.iter().any(|step| matches!(step.verb, Verb::Listen(_)))
+            && list.iter().any(|one| matches!(one.end, StandInEnd::Fails(_) | StandInEnd::Unknown))
+        {
+            let message = format!("a wait for an event, as `{}` is one, neither fails nor ends unknown", clipped(&name.value));
+            (message, "say which event comes, `gives: {event: {…}}`, or `times_out`")
         } else {
             continue;
         };

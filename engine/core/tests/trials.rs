@@ -96,6 +96,65 @@ fn faults(case: &str) -> Vec<String> {
     tried(case).faults.iter().map(|fault| format!("{} {}", fault.code.as_str(), fault.message)).collect()
 }
 
+/// Waits for an event, and says what it told.
+const AWAITS: &str = r#"
+apiVersion: runbook/v1
+kind: Runbook
+name: rebuild
+version: 1.0.0
+inputs: {version: {type: string, default: 1.2.0}}
+steps:
+  - id: built
+    wait: {event: {source: stdin, when: event.data.version == inputs.version && event.status == "once"}, within: 30m}
+  - id: late
+    wait: {event: {source: stdin, since: step}, within: 10m}
+    on_failure: continue
+  - id: say
+    exec: [echo, "{{steps.built.event.data.version}} {{steps.built.number}} {{steps.built.event.status}}"]
+    effect: read
+outputs: {subject: steps.built.event.subject ?? "none"}
+"#;
+
+#[test]
+fn a_wait_ends_with_the_event_that_a_case_gives_or_with_its_time() {
+    let fits = "built: {gives: {event: {data: {version: 1.2.0}}}, takes: 5m}";
+    let said = "steps: [built, late, say], within: 15m, commands: {say: [echo, 1.2.0 1 once]}, outputs: {subject: none}";
+    for (case, expect) in [
+        (format!("steps: {{{fits}}}\nexpect: {{outcome: succeeded, {said}}}"), ""),
+        // At its last moment it comes in time.
+        (format!("steps: {{{}}}\nexpect: {{outcome: succeeded, within: 40m}}", fits.replace("5m", "30m")), ""),
+        (format!("steps: {{{}}}\nexpect: {{outcome: failed, within: 30m}}", fits.replace("5m", "31m")), ""),
+        // None comes, or another one.
+        ("expect: {outcome: failed, message: no event of `stdin` that fits came within 30m, within: 30m}".to_owned(), ""),
+        ("steps: {built: times_out}\nexpect: {outcome: failed, message: no event of, within: 30m}".to_owned(), ""),
+        (format!("steps: {{{}}}\nexpect: {{outcome: failed, within: 30m}}", fits.replace("1.2.0", "1.3.0")), ""),
+        (format!("steps: {{{}}}\nexpect: {{outcome: failed, within: 30m}}", fits.replace("{data:", "{status: firing, data:")), ""),
+        // The engine stops while it waits: nothing is in doubt, and it goes on.
+        (
+            format!(
+                "steps: {{{fits}, late: crash}}\nexpect: {{outcome: succeeded, record: {{run_adopted: 1, attempt_started: 3}}}}"
+            ),
+            "",
+        ),
+        (
+            format!(
+                "steps: {{{fits}, late: {{gives: {{event: {{id: x}}}}}}}}\nexpect: {{gives: {{late: {{event: {{id: x, key: test}}}}}}, within: 5m}}"
+            ),
+            "",
+        ),
+        (format!("steps: {{{fits}}}\ncancel: {{after: 1m}}\nexpect: {{outcome: cancelled, within: 1m}}"), ""),
+        (
+            "steps: {built: fails}\nexpect: {outcome: failed}".to_owned(),
+            "a wait for an event, as `built` is one, neither fails nor ends unknown",
+        ),
+    ] {
+        let trial = tried_on(AWAITS, &case);
+        let told: Vec<&str> = trial.faults.iter().map(|fault| fault.message.as_str()).collect();
+        let is_so = if expect.is_empty() { told.is_empty() } else { told.iter().any(|told| told.contains(expect)) };
+        assert!(is_so, "{case}\n{told:#?}");
+    }
+}
+
 const LATE: &str = "inputs: {host: db-2}\nsteps: {lag: {stdout: \"120\\n\"}";
 
 #[test]

@@ -136,6 +136,10 @@ fn tell(done: Done, asks: &UnboundedSender<Ask>) {
             let _ = asks.send(Ask::Keep(run));
         }
         Done::Cancelled(run) => drop(asks.send(Ask::Keep(run))),
+        Done::Heard { run, event } => {
+            tracing::info!(%run, event, "a wait was ended by an event");
+            let _ = asks.send(Ask::Keep(run));
+        }
         Done::Noted(_) => {}
         Done::Moot { run, why } => tracing::warn!(%run, why, "what an event asked for came to nothing"),
         Done::Failed { run, why } => tracing::error!(%run, why, "what an event asked for failed, and is tried again"),

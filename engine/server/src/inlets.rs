@@ -24,7 +24,7 @@ pub struct Inlets {
 impl Inlets {
     pub fn of(app: &App, now: &Now) -> Inlets {
         let (intake, clock) = (&app.intake, &app.clock);
-        let is_wanted = now.served.triggers().any(|trigger| trigger.source == ends::SOURCE);
+        let is_wanted = now.served.wants(ends::SOURCE);
         Inlets {
             ticker: Ticker::of(&now.unposted, intake.clone(), clock.clone()),
             folders: Folders::of(&now.unposted, &app.config.catalogue, intake.clone(), clock.clone()),

@@ -1,10 +1,10 @@
 //! What of a catalogue events can start: its triggers, and a plan for each environment in which one of them may run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use runbook_core::check::CheckOptions;
+use runbook_core::check::{CheckOptions, awaited_by};
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::trigger::Trigger;
 use runbook_core::{Digest, Plan, ProcedureName};
@@ -15,6 +15,8 @@ use crate::catalogue::Catalogue;
 #[derive(Clone, Debug)]
 pub struct Served {
     triggers: Vec<Trigger>,
+    /// Sources for whose events a step of any procedure waits.
+    awaited: BTreeSet<String>,
     plans: BTreeMap<(ProcedureName, Option<String>), Arc<Plan>>,
     root: PathBuf,
     digest: Digest,
@@ -48,11 +50,17 @@ impl Served {
         }
         let root = catalogue.root();
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        (Served { triggers, plans, root, digest: catalogue.digest() }, errors)
+        let awaited = catalogue.procedures().flat_map(awaited_by).map(str::to_owned).collect();
+        (Served { triggers, awaited, plans, root, digest: catalogue.digest() }, errors)
     }
 
     pub fn triggers(&self) -> impl Iterator<Item = &Trigger> {
         self.triggers.iter()
+    }
+
+    /// Whether events of a source may start a run, or end a wait.
+    pub fn wants(&self, source: &str) -> bool {
+        self.awaited.contains(source) || self.triggers.iter().any(|trigger| trigger.source == source)
     }
 
     /// Where steps run.

@@ -1,5 +1,7 @@
 //! Events on a real catalogue, in a real state folder: runs are started once, whatever stops the process in between.
 
+mod awaited;
+
 use std::pin::Pin;
 
 use runbook_core::CloudEvent;

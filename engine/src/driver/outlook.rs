@@ -16,7 +16,7 @@ pub enum Outlook {
     Locked {
         lock: String,
     },
-    /// It waits: for people, unless this time comes first.
+    /// It waits: for people or an event, unless this time comes first.
     Waiting {
         until: Option<Timestamp>,
     },

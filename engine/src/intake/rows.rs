@@ -130,6 +130,10 @@ pub(super) fn rule(c: &Connection, judged: &Judged, bodies: &[String]) -> Found<
     for event in &judged.events {
         c.prepare_cached("UPDATE events SET judged = 1 WHERE number = ?1")?.execute([signed(*event)])?;
     }
+    super::offers::add(c, &judged.offers)?;
+    if let Some(waits) = judged.waits {
+        super::offers::go_through(c, waits)?;
+    }
     for run in &judged.ended {
         // The plus keeps SQLite from going over all that is live.
         c.prepare_cached("UPDATE rulings SET live = 0 WHERE run = ?1 AND +live = 1")?.execute([run.as_str()])?;
@@ -174,6 +178,7 @@ pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -
     c.execute("UPDATE schedules SET seen = ?1", [now.to_string()])?;
     // Runs that had ended, and were not told of yet, may have been since.
     c.execute("DELETE FROM places", [])?;
+    super::offers::let_go(c)?;
     Ok(LetGo { unjudged, owed: judged.rulings.len() as u64 })
 }
 
@@ -205,7 +210,8 @@ fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
     let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
     let texts: Vec<String> = statement.query_map([signed(raw.number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
-    with(raw, rulings)
+    let ended = super::offers::ended(c, raw.number)?;
+    Ok(Arrived { ended, ..with(raw, rulings)? })
 }
 
 fn with(raw: Raw, rulings: Vec<Ruling>) -> Found<Arrived> {
@@ -213,7 +219,7 @@ fn with(raw: Raw, rulings: Vec<Ruling>) -> Found<Arrived> {
     let damaged = |error: jiff::Error| JournalError::Damaged { what: format!("event {number} cannot be read: {error}") };
     let received: Timestamp = received.parse().map_err(damaged)?;
     let event: CloudEvent = from_json(&body)?;
-    Ok(Arrived { number, source, received, again, event, rulings, judged, restored })
+    Ok(Arrived { number, source, received, again, event, rulings, judged, ended: Vec::new(), restored })
 }
 
 fn wholes(c: &Connection, sql: &str, values: Vec<Sql>) -> Found<Vec<Arrived>> {
@@ -298,6 +304,15 @@ pub(super) fn events_from(c: &Connection, from: u64, limit: usize) -> Found<Vec<
     )
 }
 
+pub(super) fn judged_from(c: &Connection, source: &str, from: u64, limit: usize) -> Found<Vec<Arrived>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE source = ?1 AND number >= ?2 AND judged = 1 AND restored = 0 ORDER BY number LIMIT ?3"
+    );
+    let values = params![source, signed(from), i64::try_from(limit).unwrap_or(i64::MAX)];
+    let raws: Vec<Raw> = c.prepare_cached(&sql)?.query_map(values, raw)?.collect::<Result<_, _>>()?;
+    raws.into_iter().map(|raw| whole(c, raw)).collect()
+}
+
 pub(super) fn events(c: &Connection, filter: &EventFilter) -> Found<Vec<Arrived>> {
     let mut sql = format!("SELECT {COLUMNS} FROM events WHERE TRUE");
     let mut values = Vec::new();
@@ -315,7 +330,9 @@ pub(super) fn events(c: &Connection, filter: &EventFilter) -> Found<Vec<Arrived>
         }
     }
     if let Some(run) = &filter.run {
-        holds(&mut sql, " AND number IN (SELECT event FROM rulings WHERE run = ?)", Sql::Text(run.as_str().to_owned()));
+        let of_run =
+            " AND number IN (SELECT event FROM rulings WHERE run = ? UNION SELECT event FROM offers WHERE run = ? AND owed = 0)";
+        holds(&mut sql, of_run, Sql::Text(run.as_str().to_owned()));
     }
     if let Some(before) = filter.before {
         holds(&mut sql, " AND number < ?", Sql::Integer(signed(before)));

@@ -85,13 +85,13 @@ fn a_judgement_is_whole_and_is_found_again() {
         ruling(2, "1", 1, waits()),
         ruling(3, "1", 2, Decision::Dropped(Drop::Duplicate { of: 1, until: at(60) })),
     ];
-    intake.rule(Judged { rulings: rulings.clone(), events: vec![1, 2, 3], ended: Vec::new() }).wait().unwrap();
+    intake.rule(Judged { rulings: rulings.clone(), events: vec![1, 2, 3], ..Judged::default() }).wait().unwrap();
     assert_eq!(intake.unjudged(10).unwrap(), []);
     assert_eq!(intake.that_count(at(0)).unwrap(), [rulings[0].clone(), rulings[2].clone()]);
     assert_eq!(intake.event(1).unwrap().unwrap().rulings, rulings[..2]);
 
     // What was deferred runs; what has ended no longer counts once it is old enough.
-    let later = Judged { rulings: vec![ran(2, 600)], events: Vec::new(), ended: vec![run(1)] };
+    let later = Judged { rulings: vec![ran(2, 600)], ended: vec![run(1)], ..Judged::default() };
     intake.rule(later).wait().unwrap();
     drop(intake);
     let intake = opened(&folder);
@@ -108,7 +108,7 @@ fn what_a_decision_asks_for_is_owed_until_it_was_done() {
     intake.accept(["a", "b", "c"].map(|id| arrival(id, "x")).to_vec()).wait().unwrap();
     let joined = Decision::Joined { to: Counterpart::Run(run(1)), why: Join::Correlated };
     let rulings = vec![ran(1, 0), ruling(2, "1", 1, joined), ruling(3, "1", 1, Decision::Dropped(Drop::NotMeant))];
-    intake.rule(Judged { rulings: rulings.clone(), events: vec![1, 2, 3], ended: Vec::new() }).wait().unwrap();
+    intake.rule(Judged { rulings: rulings.clone(), events: vec![1, 2, 3], ..Judged::default() }).wait().unwrap();
     drop(intake);
     let intake = opened(&folder);
     let owed = |intake: &Intake| -> Vec<Ruling> { intake.owed(0, 10).unwrap().into_iter().map(|(_, ruling)| ruling).collect() };
@@ -124,7 +124,7 @@ fn a_judgement_that_names_no_event_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let intake = opened(&folder);
     intake.accept(vec![arrival("a", "x")]).wait().unwrap();
-    let judged = Judged { rulings: vec![ran(1, 0), ran(7, 0)], events: vec![1], ended: Vec::new() };
+    let judged = Judged { rulings: vec![ran(1, 0), ran(7, 0)], events: vec![1], ..Judged::default() };
     assert!(intake.rule(judged).wait().is_err());
     assert_eq!(intake.unjudged(10).unwrap().len(), 1);
     assert_eq!(intake.live().unwrap(), []);
@@ -136,7 +136,7 @@ fn events_are_listed_by_what_became_of_them() {
     let intake = opened(&folder);
     intake.accept(["a", "b", "c", "d"].map(|id| arrival(id, "x")).to_vec()).wait().unwrap();
     let rulings = vec![ran(1, 0), ruling(2, "1", 1, waits()), ruling(3, "1", 1, Decision::Dropped(Drop::NotMeant))];
-    intake.rule(Judged { rulings, events: vec![1, 2, 3], ended: Vec::new() }).wait().unwrap();
+    intake.rule(Judged { rulings, events: vec![1, 2, 3], ..Judged::default() }).wait().unwrap();
     let numbers = |filter: EventFilter| -> Vec<u64> { intake.events(&filter).unwrap().iter().map(|event| event.number).collect() };
     let all = EventFilter::default();
     assert_eq!(numbers(all.clone()), [4, 3, 2, 1]);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use runbook_core::document::step::Since;
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::event::{Event, Fact, Identity, Means, Outcome, OutcomeKind, Part, RunStarted};
+use runbook_core::run::task::EventTask;
 use runbook_core::{DecisionId, Digest, Map, RunId};
 
 use super::*;
@@ -81,6 +83,7 @@ pub(super) fn adding(lease: &Lease, records: Vec<Record>) -> Append {
         records,
         summary: None,
         open: None,
+        awaited: None,
         answers: Vec::new(),
     }
 }
@@ -99,7 +102,7 @@ fn next(journal: &dyn Journal, lease: &Lease, count: u64) -> Append {
 /// Runs every case against a fresh journal.
 pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
     type Case = fn(&dyn Journal);
-    let cases: [(&str, Case); 10] = [
+    let cases: [(&str, Case); 11] = [
         ("what is written is read", what_is_written_is_read),
         ("only what follows is taken", only_what_follows_is_taken),
         ("one owner at a time", one_owner_at_a_time),
@@ -109,6 +112,7 @@ pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
         ("decisions ahead are used up", decisions_ahead_are_used_up),
         ("lists are filtered and paged", lists_are_filtered_and_paged),
         ("open decisions are listed", open_decisions_are_listed),
+        ("what waits for an event is listed", what_waits_for_an_event_is_listed),
         ("what has grown is told", what_has_grown_is_told),
     ];
     for (name, case) in cases {
@@ -382,6 +386,50 @@ fn open_decisions_are_listed(journal: &dyn Journal) {
     keep(&leases[0], &[&two]);
     keep(&leases[1], &[]);
     assert_eq!(journal.open_decisions(&all).unwrap(), [two]);
+}
+
+fn what_waits_for_an_event_is_listed(journal: &dyn Journal) {
+    let leases = [1, 2].map(|n| journal.create(new_run(&id(n), "p", &Owner::named("ada", n))).wait().unwrap());
+    let waits = |path: &str, source: &str| Listening {
+        path: path.parse().unwrap(),
+        task: EventTask {
+            source: source.into(),
+            when: Some("event.id == inputs.\"x\"".into()),
+            names: Map::from([("inputs".into(), runbook_core::Value::Int(i64::MAX))]),
+            since: Since::Step,
+        },
+        since: at(5),
+    };
+    let keep = |lease: &Lease, awaited: &[&Listening]| {
+        let awaited = Some(awaited.iter().map(|listening| (*listening).clone()).collect());
+        journal.append(Append { awaited, ..next(journal, lease, 1) }).wait().unwrap();
+    };
+    let (one, two, three) = (waits("a/b[0]", "ci"), waits("c", "alertmanager"), waits("a/b[0]", "ci"));
+    keep(&leases[0], &[&one]);
+    keep(&leases[1], &[&three]);
+    keep(&leases[0], &[&two, &one]);
+    let awaited = |run: u64, place, listening: &Listening| Awaited { place, run: id(run), listening: listening.clone() };
+    let (one, three, two) = (awaited(1, 1, &one), awaited(2, 2, &three), awaited(1, 3, &two));
+    let all = AwaitedFilter::all();
+    for (filter, expect) in [
+        (all.clone(), vec![&one, &three, &two]),
+        (AwaitedFilter::of("ci"), vec![&one, &three]),
+        (AwaitedFilter::of("nobody"), vec![]),
+        (AwaitedFilter { after: 1, ..all.clone() }, vec![&three, &two]),
+        (AwaitedFilter { after: 1, limit: 1, ..all.clone() }, vec![&three]),
+        (AwaitedFilter { run: Some(id(1)), ..all.clone() }, vec![&one, &two]),
+        (AwaitedFilter { run: Some(id(1)), ..AwaitedFilter::of("ci") }, vec![&one]),
+    ] {
+        assert_eq!(journal.awaited(&filter).unwrap().iter().collect::<Vec<_>>(), expect, "{filter:?}");
+    }
+    journal.append(next(journal, &leases[0], 1)).wait().unwrap();
+    assert_eq!(journal.awaited(&all).unwrap().len(), 3, "nothing said, nothing changed");
+    keep(&leases[0], &[&two.listening]);
+    assert_eq!(journal.awaited(&all).unwrap(), [three, two.clone()]);
+    keep(&leases[1], &[]);
+    // A place is given once.
+    keep(&leases[0], &[&two.listening, &one.listening]);
+    assert_eq!(journal.awaited(&all).unwrap(), [two, Awaited { place: 4, ..one }]);
 }
 
 fn what_has_grown_is_told(journal: &dyn Journal) {

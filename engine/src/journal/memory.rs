@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use runbook_core::{Digest, Fact, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
-    OpenDecision, Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
+    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease,
+    LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 
@@ -23,6 +23,7 @@ struct State {
     runs: BTreeMap<RunId, Entry>,
     letters: BTreeMap<MessageId, (Letter, Option<Answer>)>,
     last_message: i64,
+    last_awaited: u64,
     aheads: Vec<Ahead>,
     locks: BTreeMap<String, RunId>,
     anchors: Vec<Anchor>,
@@ -36,6 +37,7 @@ struct Entry {
     summary: Summary,
     records: Vec<Record>,
     open: Vec<OpenDecision>,
+    awaited: Vec<Awaited>,
     epoch: u64,
     holder: Option<Holder>,
 }
@@ -94,6 +96,7 @@ impl State {
             summary: new.summary,
             records: Vec::new(),
             open: Vec::new(),
+            awaited: Vec::new(),
             epoch: 1,
             holder: Some(holder),
         };
@@ -118,7 +121,18 @@ impl State {
         if append.summary.as_ref().is_some_and(|summary| summary.phase == Phase::Ended) {
             self.locks.retain(|_, holder| *holder != run);
         }
+        let mut last = self.last_awaited;
         let entry = self.entry(&run)?;
+        if let Some(awaited) = append.awaited {
+            let stays = |known: &Awaited| awaited.iter().any(|listening| listening.path == known.listening.path);
+            entry.awaited.retain(stays);
+            for listening in awaited {
+                if !entry.awaited.iter().any(|known| known.listening.path == listening.path) {
+                    last += 1;
+                    entry.awaited.push(Awaited { place: last, run: run.clone(), listening });
+                }
+            }
+        }
         let added = append.records.iter().map(|record| record.seq).collect::<Vec<_>>();
         entry.records.extend(append.records);
         if let Some(summary) = append.summary {
@@ -127,6 +141,7 @@ impl State {
         if let Some(open) = append.open {
             entry.open = open;
         }
+        self.last_awaited = last;
         self.grown.extend(added.into_iter().map(|seq| (run.clone(), seq)));
         Ok(())
     }
@@ -291,6 +306,18 @@ impl Journal for MemoryJournal {
         let behind =
             |open: &&OpenDecision| after.as_ref().is_none_or(|(run, decision)| (run, decision) < (&open.run, &open.decision));
         Ok(of.flat_map(|(_, entry)| &entry.open).filter(behind).take(*limit).cloned().collect())
+    }
+
+    fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
+        let state = self.state();
+        let of = state.runs.iter().filter(|(id, _)| filter.run.as_ref().is_none_or(|run| run == *id));
+        let wanted = |awaited: &&Awaited| {
+            awaited.place > filter.after && filter.source.as_ref().is_none_or(|source| *source == awaited.listening.task.source)
+        };
+        let mut found: Vec<Awaited> = of.flat_map(|(_, entry)| &entry.awaited).filter(wanted).cloned().collect();
+        found.sort_by_key(|awaited| awaited.place);
+        found.truncate(filter.limit);
+        Ok(found)
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

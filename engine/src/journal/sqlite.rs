@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, NewAhead, NewRun,
-    OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome,
+    NewAhead, NewRun, OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
 };
 use crate::database::{Commits, Database};
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -122,6 +122,10 @@ impl Journal for Store {
 
     fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
         self.database.read(|c| read::open_decisions(c, filter))
+    }
+
+    fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
+        self.database.read(|c| read::awaited(c, filter))
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Running,
-    /// Nothing is under way and people must decide.
+    /// Nothing is under way, and people must decide or an event must come.
     Waiting,
     Paused,
     Cancelling,

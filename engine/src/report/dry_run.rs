@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::document::step::{FinishOutcome, Shell};
+use runbook_core::document::step::{FinishOutcome, Shell, Since};
 use runbook_core::effect::Effect;
 use runbook_core::explore::{DryRun, PredictedEnd, PredictedRequest, PredictedStep, PredictedUndo, Supposed, Verdict};
 use runbook_core::markdown::quoted;
@@ -258,6 +258,7 @@ fn verb(task: &Task) -> &'static str {
         Task::Rhai { .. } => "rhai",
         Task::Http(_) => "http",
         Task::Notify { .. } => "notify",
+        Task::Event(_) => "wait",
     }
 }
 
@@ -283,6 +284,10 @@ fn brief(task: &Task) -> String {
         Task::Rhai { script, .. } => script.trim_end().replace('\n', " "),
         Task::Http(http) => format!("{} {}", http.method, http.url),
         Task::Notify { to, message, .. } => format!("{}: {message}", to.join(", ")),
+        Task::Event(task) => {
+            let when = task.when.as_ref().map(|when| format!(", when {when}")).unwrap_or_default();
+            format!("for an event of {}{when}", task.source)
+        }
     }
 }
 
@@ -318,6 +323,13 @@ fn work(work: &Work) -> Vec<Said> {
             said.push(text("to", to.join(", ")));
             said.extend((!subject.is_empty()).then(|| text("subject", subject)));
             said.push(Said { name: "message", what: What::Block("", message.clone()) });
+        }
+        Task::Event(task) => {
+            said.push(text("for", format!("an event of {}", task.source)));
+            said.extend(task.when.as_ref().map(|when| code("when", when)));
+            said.extend(task.names.iter().map(|(name, value)| code("value", format!("{name} = {}", value.to_plain_json()))));
+            said.extend((task.since == Since::Step).then(|| text("since", "it waits")));
+            said.push(text("within", format_duration(work.timeout)));
         }
     }
     said.extend(work.env.iter().map(|(name, value)| code("env", format!("{name}={}", env_text(value)))));

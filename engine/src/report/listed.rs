@@ -43,6 +43,6 @@ pub fn event(arrived: &Arrived) -> Value {
     json!({
         "event": arrived.number, "source": arrived.source, "received": arrived.received, "again": arrived.again,
         "judged": arrived.judged, "about": arrived.event.key, "status": arrived.event.status, "id": arrived.event.id,
-        "type": arrived.event.kind, "decisions": decisions, "data": arrived.event.to_value().to_plain_json(),
+        "type": arrived.event.kind, "decisions": decisions, "ended_waits_of": arrived.ended, "data": arrived.event.to_value().to_plain_json(),
     })
 }

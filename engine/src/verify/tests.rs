@@ -1,6 +1,7 @@
 //! Every way to change a record that we could think of, each of them found: by us, and by a program that shares no code with
 //! us (`tests/verify.py`).
 
+mod awaited;
 mod database;
 mod golden;
 mod versions;
@@ -361,6 +362,7 @@ async fn a_list_that_says_something_else_than_the_record_is_found() {
             records: Vec::new(),
             summary: Some(summary),
             open: None,
+            awaited: None,
             answers: Vec::new(),
         };
         journal.append(append).wait().unwrap();

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome, MemoryJournal, NewAhead,
-    NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome,
+    MemoryJournal, NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
 };
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
 use tokio::sync::{Notify, oneshot};
@@ -423,6 +423,10 @@ impl Journal for Handle {
 
     fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
         self.disk.memory().open_decisions(filter)
+    }
+
+    fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
+        self.disk.memory().awaited(filter)
     }
 
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {

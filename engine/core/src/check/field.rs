@@ -36,6 +36,8 @@ pub(super) enum Sort {
     Lock,
     /// Read from the event alone, before there is a run.
     Trigger,
+    /// A field of a step, read whenever an event comes that it may wait for.
+    Awaited,
 }
 
 impl Scope {
@@ -53,6 +55,11 @@ impl Scope {
 
     pub fn trigger() -> Scope {
         Scope { place: Place::start(), sort: Sort::Trigger }
+    }
+
+    /// With the event that comes.
+    pub fn awaited(self) -> Scope {
+        Scope { sort: Sort::Awaited, ..self }
     }
 
     /// Behind the step at hand, with its verb's `result`.

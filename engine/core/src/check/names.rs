@@ -75,7 +75,7 @@ impl<'c> Checked<'_, 'c> {
                         .help("move what needs the outcome into `finally`"),
                 ),
                 ("run" | "now" | "steps", _) => None,
-                ("event", _) if self.procedure.kind.value == ProcedureKind::Playbook => None,
+                ("event", _) if scope.sort == Sort::Awaited || self.procedure.kind.value == ProcedureKind::Playbook => None,
                 ("event", _) => Some(
                     self.new_fault(Code::RB0118, span, "a runbook is not started by an event")
                         .help("declare an input for what it needs, or make it `kind: Playbook`"),

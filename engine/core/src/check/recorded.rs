@@ -43,6 +43,7 @@ fn bytes_of(verb: &Verb) -> usize {
             of(&http.url) + pairs(&http.query) + headers.sum::<usize>() + body
         }
         Verb::Notify { subject, message, .. } => subject.as_ref().map_or(0, of) + of(message),
+        Verb::Listen(listen) => listen.when.as_ref().map_or(0, |when| json_bytes(&when.source)),
         _ => 0,
     }
 }

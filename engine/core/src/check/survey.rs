@@ -180,7 +180,7 @@ impl Checked<'_, '_> {
         }
         if scope.sort != Sort::Lock {
             add("now".to_owned(), "now", None);
-            if self.procedure.kind.value == ProcedureKind::Playbook {
+            if scope.sort == Sort::Awaited || self.procedure.kind.value == ProcedureKind::Playbook {
                 add("event".to_owned(), "event", None);
             }
         }

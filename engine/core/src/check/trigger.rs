@@ -36,7 +36,7 @@ impl<'c> Checked<'_, 'c> {
     ) -> Option<Trigger> {
         let scope = &Scope::trigger();
         let procedure = self.procedure;
-        self.event_source(&written.source);
+        self.event_source(&written.source, Code::RB0321);
         let when = flip(written.when.as_ref().map(|when| self.condition(when, scope)));
         let inputs: Vec<Option<(Id, Expression)>> =
             written.inputs.iter().map(|(name, value)| self.given(name, value, scope)).collect();
@@ -125,15 +125,15 @@ impl<'c> Checked<'_, 'c> {
         });
     }
 
-    /// Where the events of a trigger come from: a source of the workspace, or one that is always there.
-    fn event_source(&mut self, name: &Scalar) {
+    /// Where events come from: a source of the workspace, or one that is always there. `code` is that of a catalogue without a workspace.
+    pub(super) fn event_source(&mut self, name: &Scalar, code: Code) {
         // Where there is no name, that has been reported.
         if name.value.is_empty() || BUILT_IN.iter().any(|(built_in, _)| *built_in == name.value) {
             return;
         }
         let Some(workspace) = self.build.catalogue.workspace() else {
             let message = format!("nothing says where events of `{}` come from", clipped(&name.value));
-            let fault = self.new_fault(Code::RB0321, name.span, message).reason("the catalogue has no workspace");
+            let fault = self.new_fault(code, name.span, message).reason("the catalogue has no workspace");
             self.report(fault.help("add a `workspace.yaml` with this name under `sources`"));
             return;
         };

@@ -173,6 +173,22 @@ pub(super) fn of_response() -> Type {
     members([("status", Type::Integer), ("headers", Type::Map(None)), ("body", Type::String), ("json", Type::Any)])
 }
 
+/// The event that ended a wait, and its number.
+pub(super) fn of_awaited() -> Type {
+    let event = members([
+        ("id", Type::String),
+        ("source", Type::String),
+        ("type", Type::String),
+        ("subject", Type::Any),
+        ("time", Type::Any),
+        ("data", Type::Any),
+        ("extensions", Type::Map(None)),
+        ("key", Type::String),
+        ("status", Type::String),
+    ]);
+    members([("event", event), ("number", Type::Integer)])
+}
+
 /// What people decided.
 pub(super) fn of_decision(with_evidence: bool) -> Type {
     match with_evidence {

@@ -1,5 +1,7 @@
 //! What each verb does, with every field parsed and every default decided.
 
+use std::time::Duration;
+
 use super::field::Scope;
 use super::procedure::{Checked, Settings, flip};
 use super::tree::{NodeIx, Slot};
@@ -54,6 +56,7 @@ pub(super) fn result_of(verb: &step::Verb) -> Type {
         }
         Verb::Notify(_) => Type::Map(None),
         Verb::Each(_) => Type::List(Box::new(Type::Map(None))),
+        Verb::Wait(wait) if matches!(wait.what, WaitFor::Event(_)) => types::of_awaited(),
         Verb::Repeat(_) | Verb::Wait(_) => types::members([("rounds", Type::Integer)]),
         Verb::Rhai(_) | Verb::Call(_) | Verb::Set(_) => Type::Any,
         Verb::Check(_) | Verb::Choose(_) | Verb::Parallel(_) | Verb::Group(_) | Verb::Finish(_) => Type::Null,
@@ -274,27 +277,39 @@ impl<'c> Checked<'_, 'c> {
                 let until = self.of_type(until, &scope, &wanted, "`until` is a condition or a time");
                 until.map(|until| plan::WaitFor::Until { until, probe })
             }
-            WaitFor::Event(_) => {
-                let fault = self
-                    .new_fault(Code::RB0211, at, "`wait.event` needs the server, which is not built yet")
-                    .help("wait with `until` and a `probe` that looks for what the event would tell");
-                self.report(fault);
-                None
-            }
+            WaitFor::Event(event) => return self.listen(at, event, wait.within.as_ref(), scope),
         };
         let fixed = matches!(wait.what, WaitFor::Duration(_));
         if wait.within.is_none() && !fixed {
-            let fault = self
-                .new_fault(Code::RB0212, at, "this wait has no end")
-                .reason("every wait says how long it may last")
-                .help("add `within`, such as `within: 20m`");
-            self.report(fault);
+            self.endless(at);
         }
         Some(Verb::Wait(Box::new(plan::Wait {
             what: what?,
             every: wait.every.as_ref().map_or(limits::POLL_EVERY, |e| e.value),
             within: wait.within.as_ref().map(|w| w.value),
         })))
+    }
+
+    fn listen(&mut self, at: Span, event: &step::EventStep, within: Option<&Spanned<Duration>>, scope: &Scope) -> Option<Verb> {
+        self.event_source(&event.source, Code::RB0320);
+        let when = event.when.as_ref().map(|when| self.condition(when, &scope.awaited()));
+        if within.is_none() {
+            self.endless(at);
+        }
+        Some(Verb::Listen(Box::new(plan::Listen {
+            source: event.source.value.clone(),
+            when: flip(when)?,
+            since: event.since.as_ref().map(|since| since.value).unwrap_or_default(),
+            within: within?.value,
+        })))
+    }
+
+    fn endless(&mut self, at: Span) {
+        let fault = self
+            .new_fault(Code::RB0212, at, "this wait has no end")
+            .reason("every wait says how long it may last")
+            .help("add `within`, such as `within: 20m`");
+        self.report(fault);
     }
 
     fn approve(&mut self, approve: &step::ApproveStep, scope: &Scope) -> Option<Verb> {

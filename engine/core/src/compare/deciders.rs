@@ -252,6 +252,7 @@ impl<'p> Search<'p> {
                     read.push(until);
                 }
             }
+            Verb::Listen(listen) => read.extend(&listen.when),
             Verb::Http(http) => read.extend(&http.expect),
             Verb::Call { procedure, .. } => {
                 let inputs = self.own(*procedure);

@@ -26,6 +26,7 @@ impl<'p> Calls<'p> {
     pub fn holds_back(&mut self, step: &Step) -> bool {
         match &step.verb {
             Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) | Verb::Check(_) | Verb::Repeat { .. } | Verb::Finish { .. } => true,
+            Verb::Listen(_) => true,
             Verb::Wait(wait) => matches!(wait.what, WaitFor::Until { .. }),
             Verb::Call { procedure, .. } => self.called(*procedure),
             _ => false,

@@ -329,6 +329,12 @@ fn verb(plan: &Plan, verb: &Verb, parts: &mut Parts) {
             }
             parts.duration("within", wait.within);
         }
+        Verb::Listen(listen) => {
+            parts.say("wait for an event of", &listen.source);
+            parts.maybe("event when", listen.when.as_ref().map(|when| &when.source));
+            parts.say("events since", word(&listen.since));
+            parts.duration("within", Some(listen.within));
+        }
         Verb::Approve(approve) => {
             parts.say("question", &approve.question.source);
             parts.asked(&approve.from);

@@ -124,7 +124,9 @@ pub(super) fn step(of: &Steps, what: &str, old: Option<&Part>, new: Option<&Part
         ("evidence" | "expect", _) if is_gone => major("nothing shows that it was done"),
         ("expect", _) if !is_new && matches!(of.new.verb, Verb::Http(_)) => major("what failed may succeed"),
         ("expected status", _) if takes_more(old, new) => major("what failed may succeed"),
-        ("until" | "wait until", _) => major(PASSED),
+        ("until" | "wait until" | "wait for an event of", _) => major(PASSED),
+        // One that is new holds more back.
+        ("event when" | "events since", _) if !is_new => major(PASSED),
         ("failures tolerated", _) if count.is_gt() => major("more of it may fail before it stops"),
         ("batches", _) if changes && !is_new => major(AT_ONCE),
         ("at once", _) if changes && count.is_gt() && measure(new) > 1 => major(AT_ONCE),

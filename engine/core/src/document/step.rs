@@ -204,11 +204,31 @@ pub enum WaitFor {
     /// A duration, as written or as an expression that gives one.
     Duration(Scalar),
     /// Expression that gives a time, or a condition polled by `probe` every `every`.
-    Until {
-        until: Scalar,
-        probe: Option<Box<Step>>,
-    },
-    Event(Node),
+    Until { until: Scalar, probe: Option<Box<Step>> },
+    /// The next event of a source that fits.
+    Event(Box<EventStep>),
+}
+
+/// `event: {source, when, since}`.
+#[derive(Clone, Debug)]
+pub struct EventStep {
+    pub span: Span,
+    /// A source of the workspace.
+    pub source: Scalar,
+    /// Expression over `event`, judged on each event.
+    pub when: Option<Scalar>,
+    pub since: Option<Spanned<Since>>,
+}
+
+/// From when on events count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Since {
+    /// The beginning of the run.
+    #[default]
+    Run,
+    /// The moment at which the step began to wait.
+    Step,
 }
 
 #[derive(Clone, Debug)]

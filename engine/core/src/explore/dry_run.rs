@@ -645,5 +645,6 @@ fn targets(work: &Work) -> Vec<String> {
             vec![behind.split(['/', '?', '#']).next().unwrap_or(behind).to_owned()]
         }
         Task::Notify { to, .. } => to.clone(),
+        Task::Event(_) => Vec::new(),
     }
 }

@@ -154,7 +154,7 @@ pub(super) fn changes(step: &Step) -> bool {
 fn looks(step: &Step) -> bool {
     match &step.verb {
         Verb::Run { .. } | Verb::Exec(_) | Verb::Http(_) => step.effect == Effect::Read,
-        Verb::Check(_) | Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) | Verb::Repeat { .. } => true,
+        Verb::Check(_) | Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) | Verb::Repeat { .. } | Verb::Listen(_) => true,
         Verb::Wait(_) => polls(step),
         _ => false,
     }

@@ -21,7 +21,7 @@ pub(super) fn target(view: &StepView<'_>) -> Option<String> {
                 Some(format!("do the script {}{values}{}", markdown::quoted(script.trim()), surroundings(work)))
             }
         },
-        Task::Rhai { .. } | Task::Notify { .. } => None,
+        Task::Rhai { .. } | Task::Notify { .. } | Task::Event(_) => None,
     }
 }
 

@@ -392,6 +392,12 @@ impl Way {
             Command::Perform { path, attempt } => {
                 let Some(view) = self.run.find_step(path) else { return Vec::new() };
                 let (step, task) = (view.step(), view.work().map(|work| &work.task));
+                if let Some(Task::Event(_)) = task {
+                    let ends = [What::Succeeds, What::RunsOut].into_iter();
+                    return ends
+                        .map(|what| Choice { turn: self.turn(path, what), does: Does::Attempt { attempt: *attempt } })
+                        .collect();
+                }
                 let repeatable = step.effect <= crate::Effect::Read || step.idempotent;
                 let ends = [
                     (What::Succeeds, true),
@@ -509,6 +515,9 @@ impl Way {
     fn attempt(&mut self, path: &StepPath, mut attempt: u32, what: What) -> Result<(), IllegalEvent> {
         loop {
             self.record(Fact::AttemptStarted { path: path.clone(), attempt })?;
+            if what == What::RunsOut {
+                return self.fire(|timer| matches!(timer, Timer::Step { path: of } if of == path)).map(drop);
+            }
             let task = self.run.find_step(path).and_then(|view| view.work()).map(|work| &work.task);
             let end = match what {
                 What::Succeeds => AttemptEnd::Succeeded { result: predicted_result(task, path.label()) },

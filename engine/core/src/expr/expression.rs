@@ -7,12 +7,12 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{Stop, evaluate};
-use super::syntax::{self, Tree};
+use super::syntax::{self, Asked, Tree};
 use super::types::{self, Type, TypeFault, TypeFaultKind, Types};
 use super::{EvalError, Names, ParseError, Reference};
 use crate::markdown::quoted;
 use crate::plan::Origin;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// A Rhai expression. Made by [`Expression::parse`]; compared by source and place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,6 +79,46 @@ impl Expression {
                 (Type::Any, vec![TypeFault { kind, message: message.clone(), help: None, offset: *offset }])
             }
         }
+    }
+
+    /// The values of the names that it may ask for, but of these roots: `{"inputs": {"version": "1.2.0"}}`. [`Captured`](super::Captured)
+    /// answers by them later. What it first asks for whether it is there, and is not, is left out, and so are members that it does not read.
+    pub fn capture(&self, names: &dyn Names, but: &[&str]) -> Result<Map, EvalError> {
+        let tree = self.tree().map_err(|error| self.error(error.message.clone(), error.offset))?;
+        let mut asked = tree.asked();
+        asked.retain(|(asked, _)| {
+            let (Asked::Value(name) | Asked::Has(name, _)) = asked;
+            !but.contains(&name.root.as_str())
+        });
+        let paths = tree.references();
+        let mut captured = Map::new();
+        for (one, offset) in &asked {
+            let (root, member, value) = match one {
+                Asked::Value(name) => {
+                    let sought = name.member.as_deref();
+                    let is_sought = |other: &Asked<'_>| matches!(other, Asked::Has(of, member) if of.root == name.root && Some(*member) == sought);
+                    match names.value(&name.root, sought) {
+                        Ok(value) => (&name.root, sought, super::captured::read_of(value, name, &paths)),
+                        Err(_) if asked.iter().any(|(other, _)| is_sought(other)) => continue,
+                        Err(message) => return Err(self.error(message, *offset)),
+                    }
+                }
+                Asked::Has(name, member) => match names.has(&name.root, member) {
+                    Some(Value::Bool(false)) => {
+                        captured.entry(name.root.clone()).or_insert_with(|| Value::Map(Map::new()));
+                        continue;
+                    }
+                    // Only whether it is there is of interest.
+                    Some(there) => (&name.root, Some(*member), if there == Value::Bool(true) { Value::Null } else { there }),
+                    None => {
+                        let whole = names.value(&name.root, None).map_err(|message| self.error(message, *offset))?;
+                        (&name.root, None, whole)
+                    }
+                },
+            };
+            super::captured::add(&mut captured, root, member, value);
+        }
+        Ok(captured)
     }
 
     fn error(&self, message: String, offset: usize) -> EvalError {

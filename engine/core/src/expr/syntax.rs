@@ -76,6 +76,13 @@ impl Name {
     }
 }
 
+/// What is asked of a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'t> {
+    Value(&'t Name),
+    Has(&'t Name, &'t str),
+}
+
 #[derive(Debug)]
 pub(super) struct Tree {
     pub root: Node,
@@ -143,6 +150,22 @@ impl Tree {
             (None, Some(reference)) => found(reference, false),
             (None, None) => node.children().into_iter().for_each(|child| self.collect_reads(child, found)),
         }
+    }
+
+    /// What an evaluation may ask of the names from outside, each with where it stands: its value, or whether it has a member.
+    pub fn asked(&self) -> Vec<(Asked<'_>, usize)> {
+        let mut found = Vec::new();
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            match &node.kind {
+                Kind::Binary(Operator::In, member, of) if let Some((name, member)) = self.membership(member, of) => {
+                    found.push((Asked::Has(name, member), node.offset));
+                }
+                Kind::Name(index) => found.extend(self.names.get(*index).map(|name| (Asked::Value(name), node.offset))),
+                _ => open.extend(node.children()),
+            }
+        }
+        found
     }
 
     /// Of `"lag" in steps`: the name, and what is asked for in it.

@@ -128,7 +128,7 @@ impl Drawing<'_> {
         let mut one = || lists.pop().unwrap_or_default();
         Some(match verb {
             Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => Shape::Gate,
-            Verb::Wait(_) => Shape::Waits,
+            Verb::Wait(_) | Verb::Listen(_) => Shape::Waits,
             Verb::Finish { outcome, .. } => Shape::Finishes(*outcome),
             Verb::Call { procedure, .. } => {
                 let called = self.plan.procedure(*procedure);

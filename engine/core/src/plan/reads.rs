@@ -80,6 +80,8 @@ impl Found {
                 let (WaitFor::Duration(time) | WaitFor::Until { until: time, .. }) = &wait.what;
                 self.expressions([time]);
             }
+            // Whatever is read of the event is known when one comes.
+            Verb::Listen(listen) => self.expressions(&listen.when),
             Verb::Approve(approve) => self.texts([&approve.question]),
             Verb::Ask(ask) => self.texts([&ask.question]),
             Verb::Manual(manual) => {

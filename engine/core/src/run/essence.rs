@@ -413,6 +413,7 @@ impl<'r> Essence<'r> {
             State::Open => (11, 0),
             State::Concluding => (12, 0),
             State::Ended(outcome) => (13, outcome as u32),
+            State::Listening { .. } => (14, 0),
         };
         self.put(tag);
         self.number(gate as usize);
@@ -420,7 +421,7 @@ impl<'r> Essence<'r> {
         self.put(u8::from(node.denied));
         let votes = run.asked.get(&Asker::Node(ix)).and_then(|id| run.decision(*id)).map(|d| (d.votes.len(), d.rung));
         self.number(votes.map_or(0, |(votes, rung)| 1 + votes + ((rung as usize) << 16)));
-        if run.step_of(ix).timeout.is_some() || matches!(run.step_of(ix).verb, Verb::Wait(_)) {
+        if run.step_of(ix).timeout.is_some() || matches!(run.step_of(ix).verb, Verb::Wait(_) | Verb::Listen(_)) {
             self.put(u8::from(run.wants.contains_key(&Key::Wake(Timer::Step { path: node.path.clone() }))));
         }
         if let Some((whole, open)) = self.reads.steps.get(node.step.0 as usize) {

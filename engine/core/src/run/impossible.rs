@@ -35,7 +35,7 @@ impl Work {
                 let names: Vec<String> = to.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
                 return Err(format!("the workspace has no channel {}; add it under `channels`", names.join(", ")));
             }
-            Task::Rhai { .. } | Task::Notify { .. } => return Ok(()),
+            Task::Rhai { .. } | Task::Notify { .. } | Task::Event(_) => return Ok(()),
         };
         let declared = self.env.iter().filter_map(|(name, text)| match text {
             EnvText::Plain(text) => Some((name, text)),

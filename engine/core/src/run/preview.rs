@@ -20,6 +20,7 @@ use crate::value::{Map, Value};
 
 use super::decision::{Choice, Purpose, Request, Undo, UndoStep, Upcoming};
 use super::event::{Fact, Part};
+use super::listen::OF_EVENT;
 use super::names::InScope;
 use super::resolve::{Truth, truth};
 use super::state::{BlockRef, Frame, FrameIx, NodeIx, Owner, Scope, ScopeIx, ScopeKind, Stage};
@@ -287,6 +288,11 @@ impl Run {
                     references.extend(expression.references())
                 }
             },
+            // The event, and the time at which it comes, are known to nobody.
+            Verb::Listen(listen) => {
+                let when = listen.when.iter().flat_map(|when| when.references());
+                references.extend(when.filter(|name| name.path.first().is_none_or(|root| !OF_EVENT.contains(&root.as_str()))));
+            }
             Verb::Each(each) => references.extend(each.items.references()),
             Verb::Call { with, .. } => references.extend(with.iter().flat_map(|(_, value)| value.references())),
             _ => {}

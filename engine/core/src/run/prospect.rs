@@ -16,6 +16,7 @@ use crate::value::{Map, Value};
 
 use super::Run;
 use super::event::Resolution;
+use super::listen::OF_EVENT;
 use super::names::InScope;
 use super::resolve::{Truth, asked, truth};
 use super::state::{NodeIx, Owner};
@@ -291,6 +292,13 @@ impl Run {
             Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => {
                 (Resolution::Ask, depends("what is asked", &unknown_texts(asked(&step.verb), names)?))
             }
+            Verb::Listen(listen) => {
+                let work = self.work(step, self.node(node).scope, names)?;
+                let mut open = depends("which event ends it", &unknown_of(step, names)?);
+                let within = crate::value::format_duration(listen.within);
+                open.push(format!("whether such an event comes within {within} only a real run can tell"));
+                (Resolution::Work(Box::new(work)), open)
+            }
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
                 let work = self.possible_work(step, self.node(node).scope, names)?;
                 (Resolution::Work(Box::new(work)), depends("it", &unknown_of(step, names)?))
@@ -372,6 +380,10 @@ fn unknown_of(step: &Step, names: &dyn Names) -> Result<Vec<String>, EvalError> 
             unknown
         }
         Verb::Notify { subject, message, .. } => unknown_texts(subject.iter().chain([message]), names)?,
+        Verb::Listen(listen) => match &listen.when {
+            Some(when) => unknown_to(&when.reads(), &when.capture(names, &OF_EVENT)?),
+            None => Vec::new(),
+        },
         _ => Vec::new(),
     };
     add(&mut unknown, unknown_texts(&step.dir, names)?);

@@ -15,9 +15,10 @@ use crate::plan::{EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Ver
 use crate::value::{Map, Value};
 
 use super::event::{Evaluated, Fact, Failure, Resolution};
+use super::listen::OF_EVENT;
 use super::names::InScope;
 use super::state::{Inner, NodeIx, ScopeIx, State};
-use super::task::{EnvText, HttpContent, HttpTask, SecretName, Task, Work};
+use super::task::{EnvText, EventTask, HttpContent, HttpTask, SecretName, Task, Work};
 use super::{Key, Run};
 
 impl Run {
@@ -57,7 +58,7 @@ impl Run {
         let step = self.step_of(node);
         let scope = self.node(node).scope;
         Ok(match &step.verb {
-            Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
+            Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } | Verb::Listen(_) => {
                 Resolution::Work(Box::new(self.possible_work(step, scope, names)?))
             }
             Verb::Check(assertions) => {
@@ -211,6 +212,15 @@ impl Run {
                 },
                 message: plain(message)?,
             },
+            Verb::Listen(listen) => Task::Event(Box::new(EventTask {
+                source: listen.source.clone(),
+                when: listen.when.as_ref().map(|when| when.source.trim().to_owned()),
+                names: match &listen.when {
+                    Some(when) => when.capture(names, &OF_EVENT)?,
+                    None => Map::new(),
+                },
+                since: listen.since,
+            })),
             _ => return Err(EvalError { message: format!("`{}` is not a step that acts", step.verb.key()), at: step.at.clone() }),
         };
         let mut env = BTreeMap::new();
@@ -231,7 +241,10 @@ impl Run {
             effect: step.effect,
             env,
             dir: step.dir.as_ref().map(plain).transpose()?,
-            timeout: step.timeout.unwrap_or(limits::STEP_TIMEOUT),
+            timeout: match &step.verb {
+                Verb::Listen(listen) => listen.within,
+                _ => step.timeout.unwrap_or(limits::STEP_TIMEOUT),
+            },
         })
     }
 

@@ -240,6 +240,10 @@ pub(super) enum State {
     /// Waits for `AttemptStarted`.
     Ready,
     Running,
+    /// Waits for an event that came at this time or later.
+    Listening {
+        since: Timestamp,
+    },
     Backoff {
         until: Timestamp,
     },

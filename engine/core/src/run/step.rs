@@ -115,14 +115,16 @@ impl Run {
 
     pub(super) fn take_attempt_started(&mut self, node: NodeIx) {
         self.unwant(&Key::Perform(node));
-        let node = self.node_mut(node);
-        node.attempt += 1;
-        node.tries += 1;
-        node.state = State::Running;
+        let begun = self.node_mut(node);
+        begun.attempt += 1;
+        begun.tries += 1;
+        begun.state = State::Running;
+        self.listen(node);
     }
 
     pub(super) fn take_attempt_end(&mut self, node: NodeIx, end: &AttemptEnd) {
         self.unwant(&Key::Stop(node));
+        self.hear_no_more(node);
         match end {
             AttemptEnd::Succeeded { result } => {
                 self.node_mut(node).denied = false;
@@ -388,10 +390,15 @@ impl Run {
         }
         let timeout = match &self.step_of(node).verb {
             Verb::Wait(wait) => wait.within.or(self.step_of(node).timeout),
+            Verb::Listen(listen) => Some(listen.within),
             _ => self.step_of(node).timeout,
         };
         let after = timeout.map(crate::value::format_duration).unwrap_or_default();
-        let failure = Failure { message: format!("it did not end within {after}"), at: None, detail: None };
+        let message = match &self.step_of(node).verb {
+            Verb::Listen(listen) => format!("no event of `{}` that fits came within {after}", listen.source),
+            _ => format!("it did not end within {after}"),
+        };
+        let failure = Failure { message, at: None, detail: None };
         self.node_mut(node).note = Some(failure.clone());
         if self.node(node).open_lanes.is_empty() {
             return self.fail(node, FailKind::TimedOut, failure);
@@ -541,6 +548,7 @@ impl Run {
             _ => 0,
         };
         self.ended.push(node);
+        self.hear_no_more(node);
         {
             let node = self.node_mut(node);
             node.state = State::Ended(outcome);

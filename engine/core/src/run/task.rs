@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::step::Shell;
+use crate::document::step::{Shell, Since};
 use crate::effect::Effect;
 use crate::id::Id;
 use crate::value::{Map, Value};
@@ -77,6 +77,21 @@ pub enum Task {
         subject: String,
         message: String,
     },
+    /// Nothing is done: an event ends it.
+    Event(Box<EventTask>),
+}
+
+/// Which events end a step. It says all that there is to know of that, so that whoever has an event needs nothing else of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventTask {
+    pub source: String,
+    /// The condition as it is written; absent where any event of the source will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// What the condition reads beside the event, as it was when the step came up: `{"inputs": {"version": "1.2.0"}}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: Map,
+    pub since: Since,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -35,6 +35,8 @@ pub enum Standing {
     Retrying(Timestamp),
     /// Sleeps until this time.
     Sleeping(Timestamp),
+    /// Waits for an event.
+    Listening,
     /// Its parts run.
     Open,
     /// It was started and nobody knows how it ended.
@@ -77,6 +79,7 @@ impl<'a> StepView<'a> {
             State::Running | State::Concluding => Standing::Running,
             State::Backoff { until } => Standing::Retrying(until),
             State::Sleeping { until } => Standing::Sleeping(until),
+            State::Listening { .. } => Standing::Listening,
             State::Judging | State::Open => Standing::Open,
             State::Ended(outcome) => Standing::Ended(outcome),
         }
@@ -229,7 +232,7 @@ impl Run {
         self.node_at(path).map(|node| StepView { run: self, node })
     }
 
-    /// Attempts that are under way by the record: after a crash, their end is unknown.
+    /// Attempts that are under way by the record: after a crash, their end is unknown. What listens goes on listening.
     pub fn under_way(&self) -> Vec<(StepPath, u32)> {
         let running = self.nodes.iter().filter(|n| n.state == State::Running);
         running.map(|n| (n.path.clone(), n.attempt)).collect()

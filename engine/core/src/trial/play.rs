@@ -13,10 +13,11 @@ use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{named, outputs_with};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::limits;
-use crate::plan::Plan;
+use crate::plan::{Plan, Verb};
 use crate::run::decision::{Choice, Decision, Verdict};
 use crate::run::event::{AttemptEnd, Identity, Means, Resolution, RunStarted, Timer, Vote};
 use crate::run::start::StartError;
+use crate::run::view::{Standing, StepView};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Run};
 use crate::value::Value;
 
@@ -329,7 +330,13 @@ impl<'c> Play<'c> {
     }
 
     fn end(&mut self, path: StepPath, attempt: u32, end: End) -> Result<(), Incomplete> {
+        let view = self.run.find_step(&path);
+        let is_over = |view: StepView<'_>| matches!(view.step().verb, Verb::Listen(_)) && view.standing() != Standing::Listening;
+        if view.is_some_and(is_over) {
+            return Ok(());
+        }
         match end {
+            End::Never => Ok(()),
             End::As(end) => self.record(Fact::AttemptFinished { path, attempt, end }),
             End::Crash => self.crash(),
             End::Then(end) => {
@@ -341,7 +348,9 @@ impl<'c> Play<'c> {
 
     /// The engine stops, and another takes the run up: nobody knows how what was under way has ended.
     fn crash(&mut self) -> Result<(), Incomplete> {
-        self.ends.clear();
+        // An event comes all the same.
+        let listening: BTreeSet<&StepPath> = self.run.listening_at().collect();
+        self.ends.retain(|(path, _), _| listening.contains(path));
         self.queue.clear();
         self.ready.clear();
         self.epoch += 1;
@@ -407,6 +416,10 @@ impl<'c> Play<'c> {
         *begun += 1;
         let before = *begun - 1;
         let (end, takes) = come_to(stand_in(self.case, path, before), work.as_deref(), path);
+        // What waits for an event that does not come is ended by its time.
+        if matches!(end, End::Never) {
+            return;
+        }
         let under_way = Attempt { place: (whole, before), began: self.now, ends: self.after(takes), end };
         self.ends.insert((path.clone(), attempt), under_way);
     }

@@ -93,7 +93,14 @@ impl Script {
     /// What is wrong with the case before anything is started: names that no step has, and stand-ins that a real run cannot have.
     pub fn faults(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
         let mut faults = strangers(case, source, plan);
+        let labels = select::by_label(plan);
         for (name, list) in &case.setting.steps {
+            let called = select::performed(&name.value, plan, &labels);
+            if called.iter().any(|step| matches!(step.verb, Verb::Listen(_))) {
+                let message = format!("no event can be made up for `{}` where a case is run for real", name.value);
+                let fault = Diagnostic::new(crate::diagnostic::Code::RB0502, source, name.span, message);
+                faults.push(fault.help("let its time run out, or play the case without `--real`"));
+            }
             let word = list.iter().find_map(|one| match one.end {
                 StandInEnd::Crash => Some("crash"),
                 StandInEnd::CrashAfter => Some("crash_after"),
@@ -121,7 +128,7 @@ impl Script {
         let given = stand_in(&self.case, path, *begun - 1)?;
         match come_to(Some(given), Some(work), path) {
             (End::As(end) | End::Then(end), takes) => Some((end, takes)),
-            (End::Crash, _) => None,
+            (End::Crash | End::Never, _) => None,
         }
     }
 

@@ -221,8 +221,8 @@ impl Draft {
                         draft.happened(event, Outside::End(key.0, key.1));
                     }
                 }
-                Fact::RunAdopted { .. } if !under_way.is_empty() => {
-                    crashed = under_way.keys().cloned().collect();
+                Fact::RunAdopted { .. } if !draft.run.under_way().is_empty() => {
+                    crashed = draft.run.under_way().into_iter().collect();
                     draft.happened(event, Outside::Crash);
                 }
                 Fact::TimerFired { timer } => draft.happened(event, Outside::Timer(timer.clone())),
@@ -308,9 +308,13 @@ impl Draft {
         if list.is_empty() {
             self.order.push(whole.clone());
         }
-        list.push(StandIn { end: StandInEnd::Result, result: Value::Map(Map::new()), takes: Duration::ZERO });
+        let work = self.run.find_step(path).and_then(|view| view.work());
+        // Unless an event comes, its time ends it, or something around it does.
+        let listens = work.is_some_and(|work| matches!(work.task, Task::Event(_)));
+        let end = if listens { StandInEnd::TimesOut } else { StandInEnd::Result };
+        list.push(StandIn { end, result: Value::Map(Map::new()), takes: Duration::ZERO });
         let place = (whole, list.len() - 1);
-        if let Some(work) = self.run.find_step(path).and_then(|view| view.work()) {
+        if let Some(work) = work {
             self.timeouts.insert(place.clone(), work.timeout);
         }
         place
@@ -325,8 +329,9 @@ impl Draft {
         let task = work.as_ref().map(|work| &work.task);
         // What nothing can read is not kept.
         let is_read = view.step().id.is_some() || !view.step().outputs.is_empty();
+        let listens = matches!(task, Some(Task::Event(_)));
         let (end, result) = match end {
-            AttemptEnd::Succeeded { result } if is_read => (StandInEnd::Result, given(task, result, false)),
+            AttemptEnd::Succeeded { result } if is_read || listens => (StandInEnd::Result, given(task, result, false)),
             AttemptEnd::Failed { failure, result } => {
                 let result = given(task, result, true);
                 let code = result.get("exit_code").map(|code| Value::Map([("exit_code".to_owned(), code.clone())].into()));

@@ -9,7 +9,7 @@ use crate::id::StepPath;
 use crate::plan::Verb;
 use crate::run::Run;
 use crate::run::event::{AttemptEnd, Failure};
-use crate::run::task::{Task, Work};
+use crate::run::task::{EventTask, Task, Work};
 use crate::value::{Map, Value};
 
 /// What the end of an attempt is.
@@ -19,6 +19,8 @@ pub(super) enum End {
     Crash,
     /// The engine stops right after.
     Then(AttemptEnd),
+    /// Whatever else ends it, what stands in does not.
+    Never,
 }
 
 /// What stands in for the attempt of a step after so many before it: the last of a list goes on for all further ones, but
@@ -47,6 +49,9 @@ pub(super) fn whole(run: &Run, path: &StepPath) -> String {
 /// How an attempt ends by its stand-in, and after which time. Without one it succeeds, and what it gives is not known.
 pub(super) fn come_to(given: Option<&StandIn>, work: Option<&Work>, path: &StepPath) -> (End, Duration) {
     let task = work.map(|work| &work.task);
+    if let Some(Task::Event(task)) = task {
+        return comes(given, task, path);
+    }
     let bare = StandIn { end: StandInEnd::Result, result: Value::Map(Map::new()), takes: Duration::ZERO };
     let stand_in = given.unwrap_or(&bare);
     let timeout = work.map_or(Duration::MAX, |work| work.timeout);
@@ -76,6 +81,40 @@ pub(super) fn come_to(given: Option<&StandIn>, work: Option<&Work>, path: &StepP
     };
     let takes = if late || stand_in.end == StandInEnd::TimesOut { timeout } else { stand_in.takes };
     (end, takes)
+}
+
+/// The event that ends a wait by its stand-in. One that the step does not wait for, or that comes too late, ends nothing.
+fn comes(given: Option<&StandIn>, task: &EventTask, path: &StepPath) -> (End, Duration) {
+    let Some(stand_in) = given else { return (End::Never, Duration::ZERO) };
+    let result = match stand_in.end {
+        StandInEnd::Example => predicted_result(Some(&Task::Event(Box::new(task.clone()))), path.label()),
+        _ => occurrence(&stand_in.result),
+    };
+    let event = result.get("event").unwrap_or(&Value::Null);
+    let fits = !matches!(task.judge(event, None), Ok(Value::Bool(false)) | Err(_));
+    let end = match stand_in.end {
+        StandInEnd::Crash => End::Crash,
+        StandInEnd::Result | StandInEnd::Example if fits => End::As(AttemptEnd::Succeeded { result }),
+        StandInEnd::CrashAfter if fits => End::Then(AttemptEnd::Succeeded { result }),
+        _ => End::Never,
+    };
+    (end, stand_in.takes)
+}
+
+/// An event with all that every event has.
+fn occurrence(given: &Value) -> Value {
+    let mut event: Map = ["subject", "time", "data"].map(|name| (name.to_owned(), Value::Null)).into();
+    event.extend(["id", "source", "type", "key"].map(|name| (name.to_owned(), Value::text("test"))));
+    event.extend([("extensions".to_owned(), Value::Map(Map::new())), ("status".to_owned(), Value::text("once"))]);
+    let mut result = Map::from([("number".to_owned(), Value::Int(1))]);
+    if let Value::Map(given) = given {
+        result.extend(given.clone());
+    }
+    if let Some(Value::Map(members)) = result.remove("event") {
+        event.extend(members);
+    }
+    result.insert("event".to_owned(), Value::Map(event));
+    Value::Map(result)
 }
 
 pub(super) fn failure(message: String) -> Failure {

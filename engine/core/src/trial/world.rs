@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::play::{OPERATOR, reason};
 use super::select;
-use super::stand_in::{End, come_to, stand_in, whole};
+use super::stand_in::{End, come_to, failure, stand_in, whole};
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{Later, Said, Sight, Told, World};
 use crate::id::StepPath;
@@ -15,6 +15,7 @@ use crate::plan::{Verb, WaitFor};
 use crate::run::Run;
 use crate::run::decision::{Choice, Decision};
 use crate::run::event::{AttemptEnd, Identity, Means, Vote};
+use crate::value::Value;
 
 /// See the module.
 pub struct StandIns<'c>(pub &'c Case);
@@ -55,6 +56,12 @@ impl World for StandIns<'_> {
         let end = match end {
             End::As(end) | End::Then(end) => end,
             End::Crash => AttemptEnd::Unknown { why: "the engine stopped while it was under way".to_owned() },
+            // Nothing comes, until its time is over.
+            End::Never => {
+                let message = "no event that fits comes in time".to_owned();
+                let takes = work.map_or(takes, |work| work.timeout);
+                return Told { end: Some(AttemptEnd::TimedOut { failure: failure(message), result: Value::Null }), takes, note };
+            }
         };
         Told { end: Some(end), takes, note }
     }

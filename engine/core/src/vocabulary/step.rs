@@ -66,7 +66,7 @@ pub(crate) static STEP: Shape = Shape::new(
         Key::new("http", Type::Shape(&HTTP), "One request, one response"),
         Key::new("check", Type::List(&Type::Shape(&ASSERTION)), "Assertions; all that do not hold are told, and fail the step"),
         Key::new("set", EXPRESSIONS, "Names for values; they are the result"),
-        Key::new("wait", Type::Shape(&WAIT), "Waits for a time, or until something holds"),
+        Key::new("wait", Type::Shape(&WAIT), "Waits for a time, until something holds, or for an event"),
         Key::new("approve", Type::Shape(&APPROVE), "Asks people whether to go on"),
         Key::new("ask", Type::Shape(&ASK), "Asks people for values; the answers are the result"),
         Key::new("manual", Type::AnyOf(&[&TEXT, &Type::Shape(&MANUAL)]), "A person does the work by hand, and confirms it"),
@@ -210,13 +210,29 @@ static WAIT: Shape = Shape::new(
     &[
         Key::new("for", EXPRESSION, "A duration, or an expression that gives one"),
         Key::new("until", EXPRESSION, "A time to wait for, or a condition that is judged again and again"),
-        Key::new("event", DATA, "An error until the server is built"),
+        Key::new("event", Type::Shape(&EVENT), "The next event of a source that fits"),
         Key::new("every", Type::Duration, "The pause between two judgements; 10 s by default").beside("until"),
-        Key::new("within", Type::Duration, "Past it the step ends `timed_out`; required with `until`"),
+        Key::new("within", Type::Duration, "Past it the step ends `timed_out`; required with `until` and `event`"),
         Key::new("probe", Type::Step, "A step of effect `none` or `read` that runs before each judgement").beside("until"),
     ],
 )
 .with_one_of(&["for", "until", "event"]);
+
+static EVENT: Shape = Shape::new(
+    "`event`",
+    &[
+        Key::new("source", Type::Refers(Referent::Source), "Where the event comes from").required(),
+        Key::new("when", EXPRESSION, "A boolean over `event`: which of its events end the wait; by default any"),
+        Key::new(
+            "since",
+            Type::Word(&[
+                Word::new("run", "events that came since the run began; the default"),
+                Word::new("step", "events that come from when the step waits"),
+            ]),
+            "From when on events count",
+        ),
+    ],
+);
 
 const WITHIN: Key = Key::new("within", Type::Duration, "How long they have");
 const TIMED_OUT: Key = Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes");

@@ -1,5 +1,6 @@
 //! The dry run as a table: a procedure, what is known before it runs, and what is said of each step.
 
+mod awaited;
 mod corners;
 mod doubts;
 mod ends;

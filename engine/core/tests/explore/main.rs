@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "how many procedures are tried can be chosen; the core itself stays pure")]
 
 mod author;
+mod awaited;
 mod brute;
 mod checker;
 mod longest;

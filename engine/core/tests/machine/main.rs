@@ -6,6 +6,7 @@
     reason = "a failing seed is printed and can be chosen; the core itself stays pure"
 )]
 
+mod awaited;
 mod checker;
 mod decisions;
 mod flow;

@@ -157,6 +157,10 @@ impl Rig {
         }
         self.record(Fact::AttemptStarted { path: path.clone(), attempt });
         self.attempts.push(if attempt == 1 { path.to_string() } else { format!("{path}#{attempt}") });
+        // What waits for an event is ended by nobody here.
+        if self.run.find_step(&path).is_some_and(|step| step.standing() == Standing::Listening) {
+            return true;
+        }
         self.open.push((path, attempt));
         self.widest = self.widest.max(self.open.len());
         true

@@ -19,6 +19,7 @@ steps:
 - {id: risky, exec: [risky], irreversible: gone, verify: {exec: [verify], effect: read}}
 - {id: odd, exec: [odd], irreversible: gone, verify: run.name == \"test\"}
 - {id: nap, wait: {for: 5s, within: 1m}}
+- {id: news, wait: {event: {source: stdin}, within: 1m}}
 - {id: values, set: {x: 1 + 1}}
 - {id: sure, check: [{that: steps.values.x == 2}]}
 - id: fan
@@ -65,6 +66,9 @@ fn state_of(run: &Run) -> String {
     let mut flags = Vec::new();
     if run.steps().any(|s| s.standing() == Standing::Running) {
         flags.push("running");
+    }
+    if run.listens() {
+        flags.push("listening");
     }
     if run.start().is_none() {
         flags.push("new");
@@ -198,6 +202,7 @@ fn walk(mut rig: Rig, table: &mut Table, mut end: impl FnMut(&str, u32) -> Attem
             return rig;
         }
         let now = rig.now;
+        let listening = rig.run.listening_at().next().cloned();
         let pure = rig.run.pending().into_iter().find_map(|command| match command {
             Command::Resolve { path } => rig.run.resolve(&path, now),
             Command::Conclude { path } => rig.run.conclude(&path, now),
@@ -212,6 +217,8 @@ fn walk(mut rig: Rig, table: &mut Table, mut end: impl FnMut(&str, u32) -> Attem
         } else if let Some((path, attempt)) = rig.run.under_way().first().cloned() {
             let how = end(path.as_str(), attempt);
             rig.record(Fact::AttemptFinished { path, attempt, end: how });
+        } else if let Some(path) = listening {
+            rig.record(Fact::AttemptFinished { path, attempt: 1, end: ok() });
         } else if let Some(open) = rig.run.decisions().iter().find(|d| d.is_open()).cloned() {
             rig.vote("operator", choice(&open.purpose));
         } else {

@@ -2,6 +2,7 @@
 //! savepoint around it takes half-made ones back.
 
 use jiff::Timestamp;
+use runbook_core::run::listen::Listening;
 use runbook_core::{Digest, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -48,6 +49,9 @@ pub(super) fn append(c: &Connection, append: &Append) -> Changed<()> {
     }
     if let Some(open) = &append.open {
         keep_open(c, run, open)?;
+    }
+    if let Some(awaited) = &append.awaited {
+        keep_awaited(c, run, awaited)?;
     }
     for (id, answer) in &append.answers {
         c.prepare_cached("UPDATE messages SET answer = ?2 WHERE id = ?1")?.execute(params![id.0, to_json(answer)?])?;
@@ -116,6 +120,24 @@ fn keep_open(c: &Connection, run: &RunId, open: &[OpenDecision]) -> Changed<()> 
         ])?;
     }
     c.prepare_cached("UPDATE runs SET open = ?2 WHERE run = ?1")?.execute(params![run.as_str(), open.len() as i64])?;
+    Ok(())
+}
+
+/// What goes on waiting keeps its place.
+fn keep_awaited(c: &Connection, run: &RunId, awaited: &[Listening]) -> Changed<()> {
+    let mut known = c.prepare_cached("SELECT path FROM awaited WHERE run = ?1")?;
+    let known: Vec<String> = known.query_map([run.as_str()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for path in known.iter().filter(|path| !awaited.iter().any(|listening| listening.path.as_str() == path.as_str())) {
+        c.prepare_cached("DELETE FROM awaited WHERE run = ?1 AND path = ?2")?.execute([run.as_str(), path])?;
+    }
+    for listening in awaited.iter().filter(|listening| !known.iter().any(|path| path == listening.path.as_str())) {
+        c.prepare_cached("INSERT INTO awaited (run, path, source, body) VALUES (?1, ?2, ?3, ?4)")?.execute([
+            run.as_str(),
+            listening.path.as_str(),
+            &listening.task.source,
+            &to_json(listening)?,
+        ])?;
+    }
     Ok(())
 }
 

@@ -3,13 +3,15 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use runbook_core::run::listen::Listening;
 use runbook_core::{DecisionId, Digest, Fact, ProcedureName, RunId};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::database::{ChangeError, from_json};
 use crate::journal::{
-    Ahead, AheadId, Anchor, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter, RunRow, Summary,
+    Ahead, AheadId, Anchor, Awaited, AwaitedFilter, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter,
+    RunRow, Summary,
 };
 use crate::message::{Answer, Letter, MessageId};
 
@@ -123,6 +125,27 @@ pub(super) fn records(c: &Connection, run: &RunId, from: u64, limit: usize) -> F
             body: row.get(3)?,
             hash: parse(row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?,
         })
+    })
+}
+
+pub(super) fn awaited(c: &Connection, filter: &AwaitedFilter) -> Found<Vec<Awaited>> {
+    let AwaitedFilter { run, source, after, limit } = filter;
+    // No row has a place beyond.
+    let Ok(after) = i64::try_from(*after) else { return Ok(Vec::new()) };
+    let mut sql = "SELECT place, run, body FROM awaited WHERE place > ?1".to_owned();
+    let mut values: Vec<Sql> = vec![after.into()];
+    let run = run.as_ref().map(ToString::to_string);
+    for (column, value) in [("run", run), ("source", source.clone())] {
+        if let Some(value) = value {
+            values.push(value.into());
+            sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+        }
+    }
+    values.push(i64::try_from(*limit).unwrap_or(i64::MAX).into());
+    sql.push_str(&format!(" ORDER BY place LIMIT ?{}", values.len()));
+    all(c, &sql, &values, |row| {
+        let run = parse(&row.get::<_, String>(1)?)?;
+        Ok(Awaited { place: count(row.get(0)?)?, run, listening: from_json::<Listening>(&row.get::<_, String>(2)?)? })
     })
 }
 

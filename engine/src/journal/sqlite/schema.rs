@@ -106,4 +106,15 @@ const MIGRATIONS: &[&str] = &[
         body TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE awaited (
+        place  INTEGER PRIMARY KEY AUTOINCREMENT,
+        run    TEXT NOT NULL REFERENCES runs (run),
+        path   TEXT NOT NULL,
+        source TEXT NOT NULL,
+        body   TEXT NOT NULL,
+        UNIQUE (run, path)
+    ) STRICT;
+    CREATE INDEX awaited_by_source ON awaited (source, place);
+",
 ];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runbook_core::document::step::{BatchSize, Retry, Shell};
+use runbook_core::document::step::{BatchSize, Retry, Shell, Since};
 use runbook_core::explore::Longest;
 use runbook_core::expr::Expression;
 use runbook_core::guide::{self, Entry, Guide, Part};
@@ -186,6 +186,12 @@ fn does(guide: &Guide<'_>, entry: &Entry) -> Vec<Told> {
                 }
             }
             told.extend(wait.within.map(|within| text("within", format_duration(within))));
+        }
+        Verb::Listen(listen) => {
+            told.push(text("wait for an event of", listen.source.as_str()));
+            told.extend(listen.when.as_ref().map(|when| code("one for which", when.source.trim())));
+            told.extend((listen.since == Since::Step).then(|| text("since", "it waits")));
+            told.push(text("within", format_duration(listen.within)));
         }
         Verb::Approve(approve) => told.push(shown("question", &approve.question.written()).playing(Role::Question)),
         Verb::Ask(ask) => {

@@ -306,6 +306,7 @@ async fn write_journals() {
     for (name, text) in versions::records().await {
         write(&name, &text);
     }
+    write("awaited", &awaited::record().await);
     for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
         let id = RunId::from_parts(1_767_225_600_000, name.len() as u128);

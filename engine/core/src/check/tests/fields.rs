@@ -111,6 +111,40 @@ fn a_trigger_reads_the_event_and_gives_the_inputs() {
 }
 
 #[test]
+fn a_wait_for_an_event_reads_it_and_names_a_source_that_is_there() {
+    let wait = |event: &str| {
+        format!(
+            "inputs: {{n: {{type: integer}}}}\nsteps:\n- {{id: news, wait: {{event: {event}, within: 1h}}}}\n- {{check: [{{that: steps.news.event.key != steps.news.event.status && inputs.n > 0}}]}}\n"
+        )
+    };
+    for (event, expect) in [
+        ("{source: alertmanager, when: event.data.n == inputs.n && now.year > 2025}", &[][..]),
+        ("{source: runs}", &[]),
+        ("{source: alertmanger}", &["RB0320"]),
+        ("{source: runs, when: event.data.n}", &[]),
+        ("{source: runs, when: inputs.n + 1}", &["RB0109"]),
+        ("{source: runs, when: event.data.n == inputs.m}", &["RB0102"]),
+        ("{source: runs, when: steps.news.number > 1}", &["RB0105"]),
+        ("{source: runs, when: result.number > 1}", &["RB0118"]),
+        ("{source: runs, when: secrets.x == event.id}", &["RB0110"]),
+    ] {
+        let codes: Vec<String> = said(&wait(event)).iter().map(|line| line[..6].to_owned()).collect();
+        assert_eq!(codes, expect, "{event}: {:?}", said(&wait(event)));
+    }
+    let said = |text: &str| said(text).iter().map(|line| line[..6].to_owned()).collect::<Vec<_>>();
+    assert_eq!(said("steps: [{wait: {event: {source: runs}}}]\n"), ["RB0212"]);
+    assert_eq!(said("steps: [{wait: {event: {source: runs}, within: 1h}, retry: {attempts: 2}}]\n"), ["RB0215"]);
+    let reads = "steps: [{id: news, wait: {event: {source: runs}, within: 1h}}, {exec: [echo, '{{steps.news.event.kez}}'], effect: read}]\n";
+    assert_eq!(said(reads), ["RB0104"]);
+    // Elsewhere in a runbook there is no event.
+    assert_eq!(said("steps: [{check: [{that: event.id == \"\"}]}]\n"), ["RB0118"]);
+    let plan = plan("defaults: {retry: {attempts: 3}, timeout: 5m}\nsteps: [{wait: {event: {source: runs}, within: 1h}}]\n");
+    let step = &plan.steps[0];
+    let Verb::Listen(listen) = &step.verb else { panic!("{step:#?}") };
+    assert_eq!((listen.within.as_secs(), step.retry, step.label.as_str()), (3600, None, "wait-1"));
+}
+
+#[test]
 fn what_may_be_nothing_is_asked_for_before_it_is_text() {
     let ask =
         "- {id: q, ask: {question: x, within: 1h, fields: {a: {type: string, required: false}, b: {type: string, default: x}}}}\n";

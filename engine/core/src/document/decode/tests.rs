@@ -98,7 +98,14 @@ fn each_fault_of_a_step_has_its_code() {
         ("{wait: {within: 5m}}", &["RB0011 `wait` does not say what for"]),
         ("{wait: {until: a, every: 0s, within: 0m}}", &["RB0018 `every` is no time at all", "RB0018 `within` is no time at all"]),
         ("{wait: {for: 5m, every: 1s}}", &["RB0023 `every` belongs to a `wait` with `until`"]),
-        ("{wait: {event: {source: a, when: b}, within: 1h}}", &[]),
+        ("{wait: {event: {source: a, when: b, since: step}, within: 1h}}", &[]),
+        ("{wait: {event: {when: b}, within: 1h}}", &["RB0011 `event` has no `source`"]),
+        ("{wait: {event: a, within: 1h}}", &["RB0012 `event` is a map, not text"]),
+        (
+            "{wait: {event: {source: a, since: ever, with: c}, within: 1h}}",
+            &["RB0010 `event` has no key `with`", "RB0013 `ever` is not a value of `since`"],
+        ),
+        ("{wait: {event: {source: a}, every: 1s, within: 1h}}", &["RB0023 `every` belongs to a `wait` with `until`"]),
         (
             "{approve: {from: a, count: 0}}",
             &["RB0011 `approve` has no `question`", "RB0018 `count` is 0; it must be from 1 to 100"],

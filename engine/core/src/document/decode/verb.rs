@@ -3,8 +3,9 @@
 use super::{Fields, Reading, input, scalar, step};
 use crate::diagnostic::{Code, Span, Spanned};
 use crate::document::step::{
-    ApproveStep, AskStep, Assertion, BatchSize, Branch, CallStep, EachStep, FinishOutcome, FinishStep, HttpBody, HttpExpect,
-    HttpStep, ManualStep, NotifyStep, OnTimeout, ParallelStep, RepeatStep, RunStep, Step, Verb, WaitFor, WaitStep,
+    ApproveStep, AskStep, Assertion, BatchSize, Branch, CallStep, EachStep, EventStep, FinishOutcome, FinishStep, HttpBody,
+    HttpExpect, HttpStep, ManualStep, NotifyStep, OnTimeout, ParallelStep, RepeatStep, RunStep, Since, Step, Verb, WaitFor,
+    WaitStep,
 };
 use crate::document::{Node, NodeKind, Scalar};
 use crate::id::Id;
@@ -12,6 +13,8 @@ use crate::limits;
 
 const ON_TIMEOUT: [(&str, OnTimeout); 3] =
     [("fail", OnTimeout::Fail), ("reject", OnTimeout::Reject), ("escalate", OnTimeout::Escalate)];
+
+const SINCE: [(&str, Since); 2] = [("run", Since::Run), ("step", Since::Step)];
 
 const METHODS: [(&str, &str); 7] = [
     ("GET", "GET"),
@@ -204,7 +207,7 @@ fn wait(reading: &Reading, node: &Node) -> Option<WaitStep> {
     let within = fields.period("within");
     let duration = fields.expression("for");
     let until = fields.expression("until");
-    let event = fields.take("event").cloned();
+    let event = fields.take("event").and_then(|node| event(reading, node));
     let probe = fields.take("probe").and_then(|node| step::decode(reading, node));
     let first = first.map(|key| key.value.as_str());
     for key in ["every", "probe"] {
@@ -218,7 +221,7 @@ fn wait(reading: &Reading, node: &Node) -> Option<WaitStep> {
     let what = match first {
         Some("for") => duration.map(WaitFor::Duration),
         Some("until") => until.map(|until| WaitFor::Until { until, probe: probe.map(Box::new) }),
-        Some(_) => event.map(WaitFor::Event),
+        Some(_) => event.map(|event| WaitFor::Event(Box::new(event))),
         None => {
             if reading.is_whole(fields.span()) {
                 let diagnostic = reading.diagnostic(Code::RB0011, fields.head(), "`wait` does not say what for");
@@ -229,6 +232,15 @@ fn wait(reading: &Reading, node: &Node) -> Option<WaitStep> {
     };
     fields.finish();
     Some(WaitStep { span: node.span, what: what?, every, within })
+}
+
+fn event(reading: &Reading, node: &Node) -> Option<EventStep> {
+    let mut fields = Fields::of(reading, node, "`event`")?;
+    let source = fields.require_text("source");
+    let when = fields.expression("when");
+    let since = fields.word("since", &SINCE);
+    fields.finish();
+    Some(EventStep { span: node.span, source: source?, when, since })
 }
 
 fn approve(reading: &Reading, node: &Node) -> Option<ApproveStep> {

@@ -62,6 +62,7 @@ impl Serialize for Longest {
 /// The longest time that a step itself can take; that of what stands inside it is theirs.
 pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<Duration>) -> Option<Longest> {
     let own = match &step.verb {
+        Verb::Listen(listen) => Some(Longest::Time(listen.within)),
         verb if verb.acts() => {
             let timeout = step.timeout.unwrap_or(limits::STEP_TIMEOUT);
             // All channels at once.

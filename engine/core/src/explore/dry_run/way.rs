@@ -590,6 +590,7 @@ pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
     let parts: &[&str] = match task {
         Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json", "log"],
         Some(Task::Http(_)) => &["status", "headers", "body", "json", "log"],
+        Some(Task::Event(_)) => &["event", "number"],
         _ => return Value::Unknown(format!("steps.{label}")),
     };
     let mut result: Map = parts.iter().map(|p| ((*p).to_owned(), Value::Unknown(format!("steps.{label}.{p}")))).collect();
