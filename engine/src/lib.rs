@@ -25,6 +25,7 @@ pub mod judged;
 mod keeping;
 pub mod log;
 pub mod message;
+pub mod oidc;
 pub mod people;
 pub mod permit;
 pub mod probe;

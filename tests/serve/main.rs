@@ -12,6 +12,7 @@ mod hostile;
 mod inlets;
 mod intake;
 mod lives;
+mod oidc;
 mod peers;
 mod server;
 mod sessions;

@@ -65,6 +65,11 @@ impl Place {
         Place { books, runbook, _scratch: scratch }
     }
 
+    /// With a variable that every command gets.
+    pub fn env(self, name: &str, value: &str) -> Place {
+        Place { runbook: self.runbook.env(name, value), ..self }
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.books.join(name), text).unwrap();
     }
@@ -111,7 +116,10 @@ impl Place {
 
 pub struct Answer {
     pub status: u16,
+    /// In lower case.
     pub head: String,
+    /// As it came.
+    pub raw_head: String,
     pub body: Value,
     pub text: String,
 }
@@ -232,5 +240,11 @@ pub fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)], bo
         return Err(read.err().unwrap_or_else(|| std::io::ErrorKind::UnexpectedEof.into()));
     };
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    Ok(Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null), text: body.to_owned() })
+    Ok(Answer {
+        status,
+        head: head.to_lowercase(),
+        raw_head: head.to_owned(),
+        body: serde_json::from_str(body).unwrap_or(Value::Null),
+        text: body.to_owned(),
+    })
 }

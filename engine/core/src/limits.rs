@@ -255,6 +255,14 @@ pub const LOGINS_KNOWN: usize = 10_000;
 /// Bytes of a name that a certificate carries, and the names of one that are looked at.
 pub const CERTIFICATE_NAME_BYTES: usize = 1024;
 pub const CERTIFICATE_NAMES: usize = 100;
+/// How long people have to log in elsewhere, and how long what a provider says of itself counts.
+pub const LOGIN_ELSEWHERE: Duration = Duration::from_secs(10 * 60);
+pub const PROVIDER_KNOWN: Duration = Duration::from_secs(10 * 60);
+/// Log-ins for which a server asks a provider at once.
+pub const LOGINS_ASKED: usize = 4;
+/// How long a provider may take to answer, and the bytes of an answer: some keys, or a token.
+pub const PROVIDER_TIME: Duration = Duration::from_secs(10);
+pub const PROVIDER_BYTES: usize = 256 * 1024;
 /// How long a session lives that nobody uses, and at most: a shift.
 pub const SESSION_IDLE: Duration = Duration::from_secs(3600);
 pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);

@@ -11,6 +11,7 @@ mod call;
 mod caller;
 mod decisions;
 mod events;
+mod oidc;
 mod openapi;
 mod origin;
 mod procedures;
@@ -115,6 +116,8 @@ pub struct Api {
     attempts: attempts::Attempts,
     /// Passwords that are tried: each takes memory, and a processor.
     passwords: Arc<Semaphore>,
+    /// Log-ins for which a provider is asked.
+    elsewhere: Semaphore,
     /// Writes with a key that are under way, by person and key.
     under_way: Mutex<HashSet<(String, String)>>,
 }
@@ -130,6 +133,7 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         labels: call::KnownLabels::default(),
         attempts: attempts::Attempts::default(),
         passwords: Arc::new(Semaphore::new(limits::PASSWORDS_AT_ONCE)),
+        elsewhere: Semaphore::new(limits::LOGINS_ASKED),
         under_way: Mutex::default(),
     });
     let mut router = Router::new().route("/metrics", get(metrics));
@@ -145,7 +149,14 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     let of_session = |State(api): State<Arc<Api>>, request: Request| async move {
         done(&api.app.clone(), async move { session::respond(&api, request).await }).await
     };
-    router.route(&format!("{ROOT}{}", session::PATH), get(of_session).post(of_session).delete(of_session)).with_state(api)
+    router = router.route(&format!("{ROOT}{}", session::PATH), get(of_session).post(of_session).delete(of_session));
+    for path in [oidc::BEGINS, oidc::RETURNS] {
+        let elsewhere = |State(api): State<Arc<Api>>, request: Request| async move {
+            done(&api.app.clone(), async move { oidc::respond(&api, request).await }).await
+        };
+        router = router.route(&format!("{ROOT}{path}"), get(elsewhere));
+    }
+    router.with_state(api)
 }
 
 /// What has begun is done and written down to its end, also where whoever asked has gone.

@@ -34,6 +34,16 @@ impl Hosts {
         self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 
+    /// By which name people call it: as it was called, where that is one of its own, or it was given none; else the first.
+    pub fn own(&self, called: Option<&str>) -> Option<String> {
+        let is_own = |called: &&str| {
+            let host = host_of(called);
+            !host.is_empty() && (self.names.is_empty() || is_here(host) || self.is_named(host))
+        };
+        let in_address = |name: &String| if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        called.filter(is_own).map(str::to_owned).or_else(|| self.names.first().map(in_address))
+    }
+
     /// Whether it answers to this name, with or without a port.
     pub fn answers_to(&self, called: &str) -> bool {
         let host = host_of(called);

@@ -213,8 +213,10 @@ impl Server {
         let access = Access::open(&config.state, Commits::Together)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let asks_for_certificates = config.tls.as_ref().is_some_and(|files| files.client_authorities.is_some());
-        let has_certificates = catalogue.workspace().is_some_and(|workspace| !workspace.certificates.is_empty());
-        if is_open && !(asks_for_certificates && has_certificates) && !access.lets_somebody_in(clock.now())? {
+        let by_workspace = catalogue.workspace().is_some_and(|workspace| {
+            workspace.knows_people_there() || (asks_for_certificates && !workspace.certificates.is_empty())
+        });
+        if is_open && !by_workspace && !access.lets_somebody_in(clock.now())? {
             return Err(ServeError::NoCredential(config.listen));
         }
         let refused = |why| ServeError::Listen { address: config.listen, why };

@@ -7,9 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use runbook_core::diagnostic::Diagnostic;
 use runbook_core::event_source::{EventSource, SourceKind};
 use runbook_core::limits;
+use runbook_core::plan::SecretSource;
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::dispatch::Served;
 use runbook_engine::event::Source;
+use runbook_engine::oidc::Provider;
 use runbook_engine::secret::SecretStore;
 
 use crate::health::Topic;
@@ -23,6 +25,8 @@ pub struct Offer {
     unposted: BTreeMap<String, EventSource>,
     /// From which we fetch.
     streams: Vec<Arc<Stream>>,
+    /// Where people log in.
+    oidc: Option<Arc<Provider>>,
     served: Served,
     catalogue: Arc<Catalogue>,
 }
@@ -83,7 +87,10 @@ impl Offer {
             let opened = Source::open(name, declared, |place| secrets.get(place).map_err(|error| error.to_string()));
             sources.insert(name.clone(), Arc::new(opened.map_err(Faults::Source)?));
         }
-        Ok(Offer { sources, unposted, streams, served, catalogue: Arc::new(catalogue.clone()) })
+        let oidc = catalogue.workspace().and_then(|workspace| workspace.oidc.as_ref());
+        let secret = |place: &SecretSource| secrets.get(place).map_err(|error| error.to_string());
+        let oidc = oidc.map(|oidc| Provider::open(oidc, secret)).transpose().map_err(Faults::Source)?.map(Arc::new);
+        Ok(Offer { sources, unposted, streams, oidc, served, catalogue: Arc::new(catalogue.clone()) })
     }
 }
 
@@ -111,6 +118,10 @@ impl Serving {
 
     pub fn streams(&self) -> Vec<Arc<Stream>> {
         self.now.read().unwrap_or_else(PoisonError::into_inner).1.streams.clone()
+    }
+
+    pub fn oidc(&self) -> Option<Arc<Provider>> {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).1.oidc.clone()
     }
 
     pub fn catalogue(&self) -> Arc<Catalogue> {

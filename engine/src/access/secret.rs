@@ -14,6 +14,8 @@ use subtle::ConstantTimeEq;
 pub enum Kind {
     Token,
     Session,
+    /// Somebody who is logging in elsewhere.
+    LogIn,
 }
 
 impl Kind {
@@ -21,6 +23,7 @@ impl Kind {
         match self {
             Kind::Token => "rbk_",
             Kind::Session => "rbs_",
+            Kind::LogIn => "rbl_",
         }
     }
 }
@@ -62,7 +65,12 @@ impl Secret {
     /// What a page shows beside a cookie when it writes: whoever has the secret, and nobody who only makes a browser send it, knows this. It
     /// is not what is kept, so whoever reads that does not know it either.
     pub fn proof(&self) -> String {
-        let digest = Digest::of_bytes(format!("runbook csrf 1 {}", self.text).as_bytes());
+        self.derived("csrf 1")
+    }
+
+    /// A text that only whoever has the secret knows, and that says nothing of it, nor of that for another purpose.
+    pub fn derived(&self, purpose: &str) -> String {
+        let digest = Digest::of_bytes(format!("runbook {purpose} {}", self.text).as_bytes());
         digest.as_str().trim_start_matches("sha256:").to_owned()
     }
 
@@ -88,7 +96,7 @@ impl FromStr for Secret {
 
     fn from_str(text: &str) -> Result<Secret, NoSecret> {
         let of_kind = |kind: Kind| Some((kind, text.strip_prefix(kind.prefix())?));
-        let (kind, rest) = [Kind::Token, Kind::Session].into_iter().find_map(of_kind).ok_or(NoSecret)?;
+        let (kind, rest) = [Kind::Token, Kind::Session, Kind::LogIn].into_iter().find_map(of_kind).ok_or(NoSecret)?;
         let (id, secret) = rest.split_once('_').ok_or(NoSecret)?;
         let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         match is_hex(id, Self::ID_DIGITS) && is_hex(secret, Self::SECRET_DIGITS) {

@@ -65,12 +65,12 @@ impl Lasting for Session {
 }
 
 impl Access {
-    /// Begins a session of somebody who showed a password of which this is kept, and writes it down. False where it is another by now.
-    /// Of a person who has many, the one that was idle for longest ends.
-    pub fn begin_session(&self, session: Session, secret: &Secret, shown: Hashed, entry: Entry) -> Receipt<bool> {
+    /// Begins a session of somebody who showed a password of which this is kept, or was known elsewhere, and writes it down. False where it
+    /// is another password by now. Of a person who has many, the one that was idle for longest ends.
+    pub fn begin_session(&self, session: Session, secret: &Secret, shown: Option<Hashed>, entry: Entry) -> Receipt<bool> {
         let hash = secret.hash();
         self.database.submit(Durability::Synced, move |c| {
-            if account::rows::password(c, &session.person)? != Some(shown) {
+            if shown.is_some() && account::rows::password(c, &session.person)? != shown {
                 return Ok(false);
             }
             rows::begin(c, &session, &hash)?;

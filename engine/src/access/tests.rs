@@ -125,7 +125,7 @@ impl Scene {
     fn session(&self, person: &str, password: &str, seconds: i64) -> Option<(Session, Secret)> {
         let secret = Secret::draw(Kind::Session);
         let session = Session::begin(&secret, person, "192.0.2.1".to_owned(), at(seconds));
-        let begun = self.access.begin_session(session.clone(), &secret, hashed(password), entry("session_begin", seconds));
+        let begun = self.access.begin_session(session.clone(), &secret, Some(hashed(password)), entry("session_begin", seconds));
         begun.wait().unwrap().then_some((session, secret))
     }
 

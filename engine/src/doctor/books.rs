@@ -73,6 +73,9 @@ fn secrets(patient: &Patient<'_>, catalogue: &Catalogue, options: &CheckOptions,
         for (name, source) in &workspace.sources {
             source.secrets.iter().for_each(|(id, place)| want(place, Wants::Source, format!("`{id}` of the source `{name}`")));
         }
+        if let Some((id, place)) = workspace.oidc.as_ref().and_then(|oidc| oidc.secret.as_ref()) {
+            want(place, Wants::Source, format!("`{id}` of `oidc`"));
+        }
         for (name, channel) in &workspace.channels {
             channel.secrets.iter().for_each(|(id, place)| want(place, Wants::Channel, format!("`{id}` of the channel `{name}`")));
         }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use runbook_core::document::Workspace;
 use runbook_core::limits;
 
 use super::{Chart, Patient};
@@ -19,7 +20,7 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
         certificate(files, chart);
     }
     let listen = patient.listen;
-    if !listen.ip().is_loopback() && !certificates_let_in(patient) && !lets_somebody_in(patient, chart.now) {
+    if !listen.ip().is_loopback() && !workspace_lets_in(patient) && !lets_somebody_in(patient, chart.now) {
         chart.fail(
             "port",
             format!("{listen} can be reached by other machines, and nobody has a token or an account: the server would not start"),
@@ -29,11 +30,11 @@ pub(super) fn examine(patient: &Patient<'_>, chart: &mut Chart) {
     port(listen, patient.tls.is_some(), chart);
 }
 
-/// Whether people of the workspace have certificates, and the server asks for them.
-fn certificates_let_in(patient: &Patient<'_>) -> bool {
+/// Whether people of the workspace log in elsewhere, or have certificates and the server asks for them.
+fn workspace_lets_in(patient: &Patient<'_>) -> bool {
     let asks = patient.tls.as_ref().is_some_and(|files| files.client_authorities.is_some());
-    let catalogue = asks.then(|| Catalogue::open(&patient.catalogue).ok()).flatten();
-    catalogue.as_ref().and_then(Catalogue::workspace).is_some_and(|workspace| !workspace.certificates.is_empty())
+    let lets_in = |workspace: &Workspace| workspace.knows_people_there() || (asks && !workspace.certificates.is_empty());
+    Catalogue::open(&patient.catalogue).ok().as_ref().and_then(Catalogue::workspace).is_some_and(lets_in)
 }
 
 fn lets_somebody_in(patient: &Patient<'_>, now: Timestamp) -> bool {

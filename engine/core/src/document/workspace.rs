@@ -32,6 +32,7 @@
 
 mod access;
 mod channel;
+mod oidc;
 mod policy;
 mod read;
 pub(in crate::document) mod schedule;
@@ -42,6 +43,7 @@ use std::collections::BTreeMap;
 use super::decode::Fields;
 use crate::diagnostic::{Source, Span, nearest};
 use crate::event_source::EventSource;
+use crate::id::Id;
 use crate::plan::SecretSource;
 use crate::policy::access::Grant;
 use crate::policy::{CertificateName, ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
@@ -78,6 +80,31 @@ pub struct Workspace {
     pub access: Vec<Grant>,
     /// `certificates` of people: whose each is. Beside what runs take with them, since only a server looks at them.
     pub certificates: BTreeMap<CertificateName, String>,
+    /// `oidc`: where people log in.
+    pub oidc: Option<Oidc>,
+    /// `oidc` of people: who is whom there.
+    pub known_there: BTreeMap<String, String>,
+}
+
+/// A provider of OpenID Connect, at which people log in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Oidc {
+    /// As it names itself.
+    pub issuer: String,
+    /// As it calls us.
+    pub client: String,
+    /// By which it knows us; none where it does not want one.
+    pub secret: Option<(Id, SecretSource)>,
+    /// What of what it says is a person's.
+    pub claim: OidcClaim,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OidcClaim {
+    /// Theirs alone, for ever.
+    Sub,
+    /// Where the provider says that it was verified.
+    Email,
 }
 
 /// Where the secrets of one provider come from; a procedure gives the key.
@@ -138,6 +165,11 @@ pub enum NoEnvironment {
 }
 
 impl Workspace {
+    /// Whether people of it log in elsewhere.
+    pub fn knows_people_there(&self) -> bool {
+        self.oidc.is_some() && !self.known_there.is_empty()
+    }
+
     /// The environment of a run: the one that is named, else the default, else the only one.
     pub fn environment(&self, name: Option<&str>) -> Result<Option<&Environment>, NoEnvironment> {
         let known = || self.environments.iter().map(|e| e.name.as_str());

@@ -25,6 +25,25 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("sources", Type::Map(Names::Named, &Type::Shape(&SOURCE)), "Where events come from"),
         Key::new("http", Type::Shape(&NETWORK), "What requests may reach"),
         Key::new("access", Type::List(&Type::Shape(&GRANT)), "Who may do what through the server. Without it nobody"),
+        Key::new("oidc", Type::Shape(&OIDC), "A provider of OpenID Connect, at which people log in to the server"),
+    ],
+);
+
+static OIDC: Shape = Shape::new(
+    "`oidc`",
+    &[
+        Key::new("issuer", PLAIN, "Its address, as it names itself").required(),
+        Key::new("client", PLAIN, "What it calls this server").required(),
+        Key::new("secret", PLAIN, "`secrets.<name>`, where it gave one"),
+        Key::new(
+            "claim",
+            Type::Word(&[
+                Word::new("sub", "what it gives to one person for ever"),
+                Word::new("email", "an address, where it says that it was verified"),
+            ]),
+            "By what of it people are known; `sub` by default",
+        ),
+        Key::new("secrets", SECRETS, "Secrets of this provider"),
     ],
 );
 
@@ -56,6 +75,7 @@ static PERSON: Shape = Shape::new(
             SOME_PLAIN,
             "Certificates for a server: `mail:`, `dns:`, `uri:` and a name that it carries, or `sha256:`",
         ),
+        Key::new("oidc", PLAIN, "What the provider of `oidc` calls them: its `claim`"),
         Key::new("mail", PLAIN, "Kept, not used yet"),
     ],
 );

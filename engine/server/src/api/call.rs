@@ -210,7 +210,7 @@ impl KnownLabels {
 }
 
 /// `name=value&…`, percent-encoded.
-fn form(query: &str) -> Result<Vec<(String, String)>, Problem> {
+pub fn form(query: &str) -> Result<Vec<(String, String)>, Problem> {
     let decoded = |text: &str| -> Result<String, Problem> {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.bytes();

@@ -119,7 +119,7 @@ fn whose(api: &Api, shown: &ClientCertificate) -> Option<String> {
 }
 
 /// Each `name=value` of the cookies.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(';')).filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -250,7 +250,8 @@ impl Refusals {
     pub async fn write_down(&self, api: &Api, entry: Entry, problem: &Problem) {
         let of = entry.token.as_deref().or(entry.session.as_deref()).or(entry.certificate.as_ref().map(Digest::as_str));
         // Those who try passwords are not hidden behind those who try anything else.
-        let of = of.unwrap_or(if entry.act == super::session::BEGIN { super::session::BEGIN } else { "" });
+        let is_try = entry.act == super::session::BEGIN && problem.kind() == "wrong_credential";
+        let of = of.unwrap_or(if is_try { super::session::BEGIN } else { "" });
         let Some(left_out) = self.takes(of, entry.at) else { return };
         tracing::info!(act = entry.act, kind = problem.kind(), "a request was refused");
         let mut detail = clipped(problem.detail());

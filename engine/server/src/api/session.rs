@@ -146,23 +146,40 @@ async fn begin(api: &Arc<Api>, address: IpAddr, shown: Shown, entry: &Entry) -> 
         is_right
     });
     let is_right = tried.await.unwrap_or(false);
-    let wrong = || Problem::stranger("wrong_credential", "there is no such person here with this password");
     let kept = kept.filter(|_| is_right).ok_or_else(wrong)?;
-    let (secret, now) = (Secret::draw(Kind::Session), app.clock.now());
-    let session = Session::begin(&secret, &person, address.to_string(), now);
+    let entry = Entry { detail: Some("by password".to_owned()), ..entry.clone() };
+    let response = begun(api, &person, address, Some(kept), &entry).await?;
+    attempt.succeeded();
+    Ok(response)
+}
+
+/// Begins a session of somebody who has shown who they are: with a password of which this is kept, or elsewhere.
+pub async fn begun(
+    api: &Api,
+    person: &str,
+    address: IpAddr,
+    shown: Option<Hashed>,
+    entry: &Entry,
+) -> Result<Response<Body>, Problem> {
+    let (app, now) = (&api.app, api.app.clock.now());
+    let secret = Secret::draw(Kind::Session);
+    let session = Session::begin(&secret, person, address.to_string(), now);
     let by = Credential::Session(session.id.clone());
-    let entry = Entry { at: now, about: Some(session.id.clone()), detail: Some("by password".to_owned()), ..entry.clone() };
-    let begun = app.access.begin_session(session.clone(), &secret, kept, entry.by(&person, &by)).await;
+    let entry = Entry { at: now, about: Some(session.id.clone()), ..entry.clone() };
+    let begun = app.access.begin_session(session.clone(), &secret, shown, entry.by(person, &by)).await;
     if !begun.map_err(|error| unread(api, &error))? {
-        // It was changed in this moment.
+        // The password was changed in this moment.
         return Err(wrong());
     }
-    attempt.succeeded();
-    let rights = caller::rights(api, &person, &Scope::default());
+    let (person, rights) = (person.to_owned(), caller::rights(api, person, &Scope::default()));
     let caller = Caller { person, by, session: Some((session, secret.clone())), certificate: None, rights };
     let mut response = web::json(StatusCode::OK, &told(&caller));
-    set_cookie(api, &mut response, &secret.expose(), limits::SESSION_LIFE);
+    set_cookie(api, &mut response, api.app.cookie(), &secret.expose(), limits::SESSION_LIFE, "Strict");
     Ok(response)
+}
+
+fn wrong() -> Problem {
+    Problem::stranger("wrong_credential", "there is no such person here with this password")
 }
 
 /// Logs somebody out.
@@ -173,16 +190,17 @@ async fn end(api: &Api, caller: &Caller, entry: Entry) -> Result<Response<Body>,
     };
     api.app.access.end_session(&session.id, entry).await.map_err(|error| unread(api, &error))?;
     let mut response = web::json(StatusCode::OK, &json!({"person": caller.person, "session": session.id}));
-    set_cookie(api, &mut response, "", Duration::ZERO);
+    set_cookie(api, &mut response, api.app.cookie(), "", Duration::ZERO, "Strict");
     Ok(response)
 }
 
-fn set_cookie(api: &Api, response: &mut Response<Body>, value: &str, life: Duration) {
-    let (name, secure) = (api.app.cookie(), if api.app.is_secure() { "; Secure" } else { "" });
-    let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", life.as_secs());
+/// For no script, and sent along from pages elsewhere as `same_site` says.
+pub fn set_cookie(api: &Api, response: &mut Response<Body>, name: &str, value: &str, life: Duration, same_site: &str) {
+    let secure = if api.app.is_secure() { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite={same_site}{secure}", life.as_secs());
     if let Ok(mut value) = HeaderValue::try_from(text) {
         value.set_sensitive(true);
-        response.headers_mut().insert(header::SET_COOKIE, value);
+        response.headers_mut().append(header::SET_COOKIE, value);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Provider, Workspace, access, channel, policy, schedule, source};
+use super::{Provider, Workspace, access, channel, oidc, policy, schedule, source};
 use crate::diagnostic::{Code, Span, nearest};
 use crate::document::decode::{Fields, Reading, scalar, step};
 use crate::document::input::is_host;
@@ -17,7 +17,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     fields.describe("a workspace");
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
-    let ((people, certificates), groups) = (people(&mut fields), fields.entries("groups"));
+    let (Known { people, certificates, known_there }, groups) = (people(&mut fields), fields.entries("groups"));
     let people = with_groups(reading, people, groups);
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
@@ -34,6 +34,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         None => Vec::new(),
     };
     let access = access::grants(&mut fields, &people);
+    let oidc = oidc::oidc(&mut fields, &providers);
     let workspace = Workspace {
         source: reading.source().clone(),
         span: fields.span(),
@@ -51,6 +52,8 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         http_allow,
         access,
         certificates,
+        oidc,
+        known_there,
     };
     fields.finish();
     workspace
@@ -127,10 +130,17 @@ pub(super) fn known_people(reading: &Reading, people: &People, names: Vec<Scalar
     names.into_iter().map(|name| name.value).collect()
 }
 
-/// The people, and whose each certificate is.
-fn people(fields: &mut Fields) -> (BTreeMap<String, Person>, BTreeMap<CertificateName, String>) {
+/// The people, and by what a server knows them.
+struct Known {
+    people: BTreeMap<String, Person>,
+    certificates: BTreeMap<CertificateName, String>,
+    known_there: BTreeMap<String, String>,
+}
+
+fn people(fields: &mut Fields) -> Known {
     let reading = fields.reading;
-    let (mut people, mut certificates) = (BTreeMap::new(), BTreeMap::new());
+    let (mut people, mut certificates, mut known_there) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut owners_there: BTreeMap<String, Scalar> = BTreeMap::new();
     let mut owners: BTreeMap<String, Scalar> = BTreeMap::new();
     let mut owners_of_certificates: BTreeMap<CertificateName, Scalar> = BTreeMap::new();
     for (name, node) in fields.entries("people") {
@@ -164,6 +174,14 @@ fn people(fields: &mut Fields) -> (BTreeMap<String, Person>, BTreeMap<Certificat
             }
             certificates.insert(known_by, key.clone());
         }
+        if let Some(there) = person.text("oidc") {
+            if let Some(other) = owners_there.insert(there.value.clone(), name.clone()) {
+                let message = format!("`{}` is two people", scalar::clipped(&there.value));
+                let fault = reading.diagnostic(Code::RB0401, there.span, message).label(other.span, "this person is so too");
+                reading.report(fault.help("give each to one person; where people share one, nobody can say who decided"));
+            }
+            known_there.insert(there.value, key.clone());
+        }
         let keys = person.texts("ssh_keys");
         for key in keys.iter().filter(|key| !is_ssh_key(&key.value)) {
             reading.report(
@@ -181,7 +199,7 @@ fn people(fields: &mut Fields) -> (BTreeMap<String, Person>, BTreeMap<Certificat
         person.finish();
         people.insert(key, read);
     }
-    (people, certificates)
+    Known { people, certificates, known_there }
 }
 
 fn is_ssh_key(text: &str) -> bool {

@@ -424,23 +424,24 @@ fn owned(reading: &Reading, references: &[Scalar], secrets: &Secrets) -> Option<
         reading.report(reading.diagnostic(Code::RB0018, beyond.span, message).help("remove those that nobody uses any more"));
         return None;
     }
-    let found: Vec<Option<Id>> = references.iter().map(|reference| one(reading, reference, secrets)).collect();
+    let found: Vec<Option<Id>> = references.iter().map(|reference| one(reading, reference, secrets, "the source")).collect();
     found.into_iter().collect::<Option<Vec<Id>>>().filter(|found| !found.is_empty())
 }
 
-fn one(reading: &Reading, reference: &Scalar, secrets: &Secrets) -> Option<Id> {
+/// That of the secrets of `what` which is meant.
+pub(super) fn one(reading: &Reading, reference: &Scalar, secrets: &Secrets, what: &str) -> Option<Id> {
     let Some(name) = reference.value.strip_prefix("secrets.") else {
         let fault = reading.diagnostic(Code::RB0408, scalar::shown(reading, reference.span), "a secret stands in the file");
-        reading.report(fault.help("declare it under `secrets` of the source and write `secrets.<name>` here"));
+        reading.report(fault.help(format!("declare it under `secrets` of {what} and write `secrets.<name>` here")));
         return None;
     };
     let found = secrets.keys().find(|known| known.as_str() == name);
     if found.is_none() {
-        let message = format!("the source has no secret `{}`", scalar::clipped(name));
+        let message = format!("{what} has no secret `{}`", scalar::clipped(name));
         let fault = reading.diagnostic(Code::RB0111, reference.span, message);
         reading.report(match nearest(name, secrets.keys().map(Id::as_str)) {
             Some(near) => fault.help(format!("did you mean `secrets.{near}`?")).replace(reference.span, format!("secrets.{near}")),
-            None => fault.help("declare it under `secrets` of the source"),
+            None => fault.help(format!("declare it under `secrets` of {what}")),
         });
     }
     found.cloned()

@@ -214,6 +214,15 @@ fn every_fault_has_its_code_place_and_next_step() {
             ],
         ),
         (
+            "people: {a: {oidc: x}, b: {oidc: x}}\noidc: {issuer: 'http://login.example.org', client: runbook, secret: hush, claim: name}",
+            &[
+                "RB0401 1:34 `x` is two people (give each to one person; where people share one, nobody can say who decided)",
+                "RB0018 2:16 `http://login.example.org` is not the address of a provider (write `https://` and its place, as the provider names itself (`issuer`))",
+                "RB0408 2:69 a secret stands in the file (declare it under `secrets` of `oidc` and write `secrets.<name>` here)",
+                "RB0013 2:82 `name` is not a value of `claim` (write one of `sub` and `email`)",
+            ],
+        ),
+        (
             "people: {\"a b\": {}}",
             &[
                 "RB0014 1:10 `a b` is not the name of a person (begin with a letter or digit; then letters, digits, `.`, `_` and `-`)",
