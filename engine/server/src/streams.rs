@@ -155,9 +155,8 @@ async fn take_from(app: &App, stream: &Stream, well: impl Fn()) -> Result<std::c
 
 async fn messages(stream: &Stream) -> Result<pull::Stream, String> {
     let Nats { url, stream: of, consumer, subject, .. } = &stream.nats;
-    let told = |error: &dyn std::error::Error| error.to_string();
-    let client = stream.options().connect(url.as_str()).await.map_err(|error| format!("{url}: {}", told(&error)))?;
-    let found = jetstream::new(client).get_stream(of).await.map_err(|error| format!("the stream {of}: {}", told(&error)))?;
+    let client = stream.options().connect(url.as_str()).await.map_err(|error| format!("{url}: {error}"))?;
+    let found = jetstream::new(client).get_stream(of).await.map_err(|error| format!("the stream {of}: {error}"))?;
     let config = pull::Config {
         durable_name: Some(consumer.clone()),
         description: Some("events for runbook".to_owned()),
@@ -167,7 +166,7 @@ async fn messages(stream: &Stream) -> Result<pull::Stream, String> {
         filter_subject: subject.clone().unwrap_or_default(),
         ..pull::Config::default()
     };
-    let refused = |error: &dyn std::error::Error| format!("the consumer {consumer} of the stream {of}: {}", told(error));
+    let refused = |error: &dyn std::error::Error| format!("the consumer {consumer} of the stream {of}: {error}");
     let consumer = found.create_consumer(config).await.map_err(|error| refused(&error))?;
     let messages =
         consumer.stream().max_messages_per_batch(limits::STREAM_AHEAD).heartbeat(limits::STREAM_HEARTBEAT).messages().await;

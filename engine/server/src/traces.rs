@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::App;
+use crate::fetch::told;
 
 /// Where a collector takes traces: `v1/traces` below the address of the collector.
 pub fn endpoint(collector: &str) -> Result<Url, String> {
@@ -122,7 +123,7 @@ async fn send(client: &Client, endpoint: &Url, body: String, first: Duration, st
             Ok(response) if response.status().is_success() => return Ok(()),
             Ok(response) if !is_passing(response.status()) => return Err(format!("it answered {}", response.status())),
             Ok(response) => format!("it answered {}", response.status()),
-            Err(error) => error.without_url().to_string(),
+            Err(error) => told(&error),
         };
         if left == 0 || stop.is_cancelled() {
             return Err(why);

@@ -64,6 +64,17 @@ impl Scene {
         Around { intake, journal, clock: self.clock.clone(), owner: Owner::named("engine", 1) }
     }
 
+    /// With a run that an alert about `web` has started.
+    async fn fired(&mut self) -> (Dispatch, Around, RunId) {
+        let mut dispatch = self.open().await;
+        let around = dispatch.around.clone();
+        around.intake.accept(self.arrival("web", Status::Firing)).await.unwrap();
+        dispatch.turn().await.unwrap();
+        let done = settled(&mut dispatch).await;
+        let [Done::Started(run)] = done.as_slice() else { panic!("{done:?}") };
+        (dispatch, around, run.clone())
+    }
+
     async fn open(&self) -> Dispatch {
         Dispatch::open(self.around(), self.served()).await.unwrap().unwrap()
     }
@@ -208,19 +219,14 @@ async fn who_waits_for_a_key_gets_it_when_the_run_ends_across_a_restart() {
 #[tokio::test]
 async fn a_run_that_is_no_longer_needed_is_cancelled_while_it_waits() {
     let mut scene = Scene::with("on_resolved: cancel_if_waiting");
-    let mut dispatch = scene.open().await;
-    let around = dispatch.around.clone();
-    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
-    dispatch.turn().await.unwrap();
-    let done = settled(&mut dispatch).await;
-    let [Done::Started(run)] = done.as_slice() else { panic!("{done:?}") };
+    let (mut dispatch, around, run) = scene.fired().await;
     around.intake.accept(scene.arrival("web", Status::Resolved)).await.unwrap();
     assert_eq!(words(&dispatch.turn().await.unwrap()), ["2 joined"]);
-    driven(&around, run, None).await;
-    assert_eq!(around.journal.run(run).unwrap().summary.phase, Phase::Waiting);
+    driven(&around, &run, None).await;
+    assert_eq!(around.journal.run(&run).unwrap().summary.phase, Phase::Waiting);
     assert_eq!(settled(&mut dispatch).await, [Done::Cancelled(run.clone())]);
-    driven(&around, run, None).await;
-    let row = around.journal.run(run).unwrap();
+    driven(&around, &run, None).await;
+    let row = around.journal.run(&run).unwrap();
     assert_eq!(row.summary.phase, Phase::Ended);
     assert!(row.summary.message.contains("event 2 of alerts about web: it is over"), "{}", row.summary.message);
 }

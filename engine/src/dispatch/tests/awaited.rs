@@ -21,6 +21,15 @@ impl Scene {
         scene
     }
 
+    /// The playbook `fix`, which waits for this event instead of people.
+    fn waiting(trigger: &str, event: &str) -> Scene {
+        let scene = Scene::with(trigger);
+        let asks = "{id: go, approve: {question: 'Mend {{inputs.host}}?', within: 1h}}";
+        let book = playbook(trigger).replace(asks, &format!("{{id: over, wait: {{event: {{{event}}}, within: 1h}}}}"));
+        std::fs::write(scene.folder.path().join("books/fix.yaml"), book).unwrap();
+        scene
+    }
+
     fn plan(&self, name: &str) -> Arc<Plan> {
         let catalogue = Catalogue::open(&self.folder.path().join("books")).unwrap();
         let (plan, found) = catalogue.plan(catalogue.procedure(name).unwrap(), &CheckOptions::default());
@@ -188,50 +197,30 @@ async fn of_many_events_each_wait_takes_one_in_their_order() {
 
 #[tokio::test]
 async fn the_event_that_starts_a_run_ends_none_of_its_waits() {
-    let mut scene = Scene::with("");
-    let book = playbook("").replace(
-        "{id: go, approve: {question: 'Mend {{inputs.host}}?', within: 1h}}",
-        "{id: over, wait: {event: {source: alerts}, within: 1h}}",
-    );
-    std::fs::write(scene.folder.path().join("books/fix.yaml"), book).unwrap();
-    let mut dispatch = scene.open().await;
-    let around = dispatch.around.clone();
-    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
-    dispatch.turn().await.unwrap();
-    let done = settled(&mut dispatch).await;
-    let [Done::Started(run)] = done.as_slice() else { panic!("{done:?}") };
-    driven(&around, run, None).await;
+    let mut scene = Scene::waiting("", "source: alerts");
+    let (mut dispatch, around, run) = scene.fired().await;
+    driven(&around, &run, None).await;
     dispatch.turn().await.unwrap();
     assert_eq!(settled(&mut dispatch).await, []);
-    assert_eq!(steps(&around, run), ["over Listening"]);
+    assert_eq!(steps(&around, &run), ["over Listening"]);
     // The next one starts a run of its own, and lets this one go on.
     around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
     assert_eq!(words(&dispatch.turn().await.unwrap()), ["2 ran"]);
     let done = settled(&mut dispatch).await;
     assert!(matches!(done.as_slice(), [Done::Heard { event: 2, .. }, Done::Started(_)]), "{done:?}");
-    assert_eq!(steps(&around, run), ["over 2"]);
+    assert_eq!(steps(&around, &run), ["over 2"]);
 }
 
 #[tokio::test]
 async fn what_a_run_waited_for_does_not_cancel_it() {
-    let mut scene = Scene::with("on_resolved: cancel_if_waiting");
-    let book = playbook("on_resolved: cancel_if_waiting").replace(
-        "{id: go, approve: {question: 'Mend {{inputs.host}}?', within: 1h}}",
-        "{id: over, wait: {event: {source: alerts, when: event.status == \"resolved\"}, within: 1h}}",
-    );
-    std::fs::write(scene.folder.path().join("books/fix.yaml"), book).unwrap();
-    let mut dispatch = scene.open().await;
-    let around = dispatch.around.clone();
-    around.intake.accept(scene.arrival("web", Status::Firing)).await.unwrap();
-    dispatch.turn().await.unwrap();
-    let done = settled(&mut dispatch).await;
-    let [Done::Started(run)] = done.as_slice() else { panic!("{done:?}") };
-    driven(&around, run, None).await;
+    let mut scene = Scene::waiting("on_resolved: cancel_if_waiting", "source: alerts, when: event.status == \"resolved\"");
+    let (mut dispatch, around, run) = scene.fired().await;
+    driven(&around, &run, None).await;
     around.intake.accept(scene.arrival("web", Status::Resolved)).await.unwrap();
     assert_eq!(words(&dispatch.turn().await.unwrap()), ["2 joined"]);
     assert_eq!(settled(&mut dispatch).await, [Done::Heard { run: run.clone(), event: 2 }, Done::Noted(run.clone())]);
-    driven(&around, run, None).await;
-    assert_eq!(around.journal.run(run).unwrap().summary.outcome.map(|outcome| outcome.name()), Some("succeeded"));
+    driven(&around, &run, None).await;
+    assert_eq!(around.journal.run(&run).unwrap().summary.outcome.map(|outcome| outcome.name()), Some("succeeded"));
 }
 
 #[tokio::test]

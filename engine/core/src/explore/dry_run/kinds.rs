@@ -39,16 +39,13 @@ fn told(doing: &Doing) -> Json {
 pub(super) fn asked_alike(shown: &Doing, does: &[Doing]) -> Vec<PredictedRequest> {
     let mut requests = shown.requests.clone();
     for (place, asked) in requests.iter_mut().enumerate() {
-        let own = serde_json::to_value(&*asked).map(asked_alone).ok();
-        let alike = |other: &&PredictedRequest| serde_json::to_value(other).map(asked_alone).ok() == own;
+        let own = asked_alone(asked);
+        let alike = |other: &&PredictedRequest| asked_alone(other) == own;
         for other in does.iter().filter_map(|doing| doing.requests.get(place)).filter(alike) {
             let (mine, others) = (&mut asked.request, &other.request);
             let (same, differs): (Vec<_>, Vec<_>) = mine.known.drain(..).partition(|known| others.known.contains(known));
             let missed = others.known.iter().filter(|known| !same.contains(known)).map(|(name, _)| name);
-            let mut unknown: Vec<String> =
-                differs.iter().map(|(name, _)| name).chain(missed).chain(&others.unknown).cloned().collect();
-            unknown.retain(|name| !mine.unknown.contains(name));
-            mine.unknown.extend(unknown);
+            mine.unknown.extend(differs.iter().map(|(name, _)| name).chain(missed).chain(&others.unknown).cloned());
             mine.unknown.sort();
             mine.unknown.dedup();
             mine.known = same;
@@ -58,16 +55,17 @@ pub(super) fn asked_alike(shown: &Doing, does: &[Doing]) -> Vec<PredictedRequest
 }
 
 /// What a question asks, without what it shows beside.
-fn asked_alone(mut asked: Json) -> Json {
+fn asked_alone(asked: &PredictedRequest) -> Option<Json> {
+    let mut asked = serde_json::to_value(asked).ok()?;
     if let Some(request) = asked.get_mut("request").and_then(Json::as_object_mut) {
         ["next", "known", "unknown", "digest"].iter().for_each(|beside| drop(request.remove(*beside)));
     }
-    asked
+    Some(asked)
 }
 
 impl Doing {
     fn asks(&self) -> Vec<Json> {
-        self.requests.iter().filter_map(|asked| serde_json::to_value(asked).ok()).map(asked_alone).collect()
+        self.requests.iter().filter_map(asked_alone).collect()
     }
 
     /// What it does that the one that is shown does not.

@@ -271,13 +271,12 @@ impl Way {
         let plan = self.run.plan();
         self.changes.clone().filter(|changes| changes != path).or_else(|| {
             let changes_beside = |around: &StepView<'_>| match &around.step().verb {
-                Verb::Parallel { branches, max_parallel } if *max_parallel > 1 => branches.iter().any(|(name, body)| {
-                    let own = path.as_str().strip_prefix(around.path().as_str()).and_then(|rest| rest.strip_prefix('.'));
-                    let is_own = own.is_some_and(|own| own.split('/').next() == Some(name.as_str()));
+                verb if !verb.runs_at_once() => false,
+                Verb::Parallel { branches, .. } => branches.iter().any(|(name, body)| {
+                    let is_own = path.as_str().starts_with(&format!("{}.{name}/", around.path()));
                     !is_own && body.iter().any(|ix| plan.step(*ix).effect.changes())
                 }),
-                Verb::Each(each) => each.max_parallel > 1 && around.step().effect.changes(),
-                _ => false,
+                _ => around.step().effect.changes(),
             };
             self.run.around(path).find(changes_beside).map(|around| around.path().clone())
         })
@@ -623,12 +622,11 @@ fn overlaid(result: Value, example: Map) -> Value {
 
 /// The outputs of a step as later steps know them, with those of its example where that stands for what it gives.
 pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, example: Option<Value>) -> Evaluated<Map> {
-    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
     match (example, outputs) {
         // An output that cannot be evaluated on an example of the outputs is no fault of the procedure.
         (Some(Value::Map(example)), Evaluated::Failed(_)) => Evaluated::Value(example),
         (example, Evaluated::Value(outputs)) => {
-            let mut outputs = named(outputs, id.map_or(path.label(), |id| id.as_str()));
+            let mut outputs = named(outputs, read_as(run, path));
             if let Some(Value::Map(example)) = example {
                 outputs.extend(example);
             }
@@ -638,11 +636,16 @@ pub(crate) fn outputs_with(run: &Run, path: &StepPath, outputs: Evaluated<Map>, 
     }
 }
 
+/// Under which name later steps read it.
+fn read_as<'a>(run: &'a Run, path: &'a StepPath) -> &'a str {
+    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
+    id.map_or(path.label(), |id| id.as_str())
+}
+
 /// The same of a step that may give none of them.
 fn unknown_outputs(run: &Run, path: &StepPath, outputs: Evaluated<Map>) -> Evaluated<Map> {
     let Evaluated::Value(outputs) = outputs else { return outputs };
-    let id = run.find_step(path).and_then(|view| view.step().id.as_ref());
-    let step = id.map_or(path.label(), |id| id.as_str());
+    let step = read_as(run, path);
     Evaluated::Value(outputs.into_keys().map(|name| (name.clone(), Value::Unknown(format!("steps.{step}.{name}")))).collect())
 }
 
