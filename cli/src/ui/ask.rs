@@ -3,9 +3,9 @@
 
 use std::io::{self, BufRead};
 
-use runbook_core::document::InputType;
 use runbook_core::plan::{InputSpec, ValueSpec};
 use runbook_core::value::Value;
+use runbook_engine::report::request::bounds;
 use rustix::termios::{QueueSelector, tcflush};
 use tokio::sync::mpsc;
 
@@ -175,61 +175,12 @@ pub async fn value(ui: &mut Ui, lines: &mut Lines, spec: &InputSpec) -> Result<O
     }
 }
 
-/// What an answer must be, for whoever reads it before it is asked for.
-pub fn takes(spec: &ValueSpec) -> String {
-    let mut takes = bounds(spec);
-    if let Some(pattern) = &spec.pattern {
-        takes.push_str(&format!(", like `{}`", line(pattern)));
-    }
-    match &spec.default {
-        Some(default) => takes.push_str(&format!("; {} where nothing is said", words::value(default))),
-        None if !spec.required => takes.push_str("; may be left out"),
-        None => {}
-    }
-    takes
-}
-
 fn hint(spec: &ValueSpec) -> String {
     let mut hint = bounds(spec);
     if let Some(default) = &spec.default {
         hint.push_str(&format!("; enter for {}", words::value(default)));
     } else if !spec.required {
         hint.push_str("; enter for none");
-    }
-    hint
-}
-
-fn bounds(spec: &ValueSpec) -> String {
-    let kind = InputType::ALL.iter().find(|(_, t)| *t == spec.r#type).map_or("text", |(name, _)| *name);
-    let mut hint = match spec.r#type {
-        _ if !spec.choices.is_empty() => {
-            let choices: Vec<String> = (1..).zip(&spec.choices).map(|(n, c)| format!("{n} {}", words::value(c))).collect();
-            choices.join(", ")
-        }
-        InputType::Boolean => "true or false".to_owned(),
-        _ => kind.to_owned(),
-    };
-    let known = match spec.r#type {
-        InputType::Duration => Some("1h 30m"),
-        InputType::Time => Some("2026-01-31T18:00:00Z"),
-        InputType::List => Some("[1, 2]"),
-        InputType::Map => Some("{\"name\": \"value\"}"),
-        _ => None,
-    };
-    if let Some(example) = spec.examples.first().map(words::value).or(known.map(str::to_owned)) {
-        hint.push_str(&format!(", such as {example}"));
-    }
-    let unit = match spec.r#type {
-        InputType::List => " items",
-        InputType::Map => " members",
-        kind if kind.is_text() => " characters",
-        _ => "",
-    };
-    match (&spec.min, &spec.max) {
-        (Some(min), Some(max)) => hint.push_str(&format!(", {} to {}{unit}", words::value(min), words::value(max))),
-        (Some(min), None) => hint.push_str(&format!(", at least {}{unit}", words::value(min))),
-        (None, Some(max)) => hint.push_str(&format!(", at most {}{unit}", words::value(max))),
-        (None, None) => {}
     }
     hint
 }
@@ -245,6 +196,8 @@ fn numbered(said: &str, spec: &ValueSpec) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use runbook_core::document::InputType;
+
     use super::*;
 
     #[test]

@@ -8,18 +8,18 @@
 
 mod attempts;
 mod call;
-mod caller;
-mod decisions;
-mod events;
-mod oidc;
+pub mod caller;
+pub mod decisions;
+pub mod events;
+pub mod oidc;
 mod openapi;
 mod origin;
-mod procedures;
-mod runs;
-mod session;
+pub mod procedures;
+pub mod runs;
+pub mod session;
 mod steer;
 mod stream;
-mod table;
+pub mod table;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, get, on};
 use axum::{Extension, Router};
@@ -47,20 +47,22 @@ use crate::lives::Ask;
 use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::web;
+use table::{Gives, Kind};
 
-pub use call::Call;
-use caller::{Caller, Counter, Refusals};
+pub use call::{Call, form};
+pub use caller::Caller;
+use caller::{Counter, Refusals};
 
-const ROOT: &str = "/api/v1";
+pub const ROOT: &str = "/api/v1";
 
 /// What stands in an address, by name.
-type Parts = BTreeMap<String, String>;
+pub type Parts = BTreeMap<String, String>;
 
 /// What a request came to.
 pub struct Answer {
-    response: Response<Body>,
+    pub response: Response<Body>,
     /// What it was done to, for the audit log.
-    about: Option<String>,
+    pub about: Option<String>,
     /// Kept under the key of the request, where it has one.
     kept: Option<(StatusCode, Value)>,
 }
@@ -85,34 +87,42 @@ impl Answer {
     }
 }
 
-type Answered = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+pub type Answered = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
 
 /// One thing that can be asked.
 pub struct Operation {
     /// Also what the audit log calls it.
-    id: &'static str,
-    method: Method,
+    pub id: &'static str,
+    pub method: Method,
     /// Below [`ROOT`].
-    path: &'static str,
-    act: Act,
-    summary: &'static str,
-    query: &'static [(&'static str, table::Kind, &'static str)],
+    pub path: &'static str,
+    pub act: Act,
+    pub summary: &'static str,
+    pub query: &'static [(&'static str, Kind, &'static str)],
     /// The schema of its body.
-    body: Option<&'static str>,
-    answer: table::Gives,
-    run: fn(Call) -> Answered,
+    pub body: Option<&'static str>,
+    pub answer: Gives,
+    pub run: fn(Call) -> Answered,
+}
+
+/// How an operation is asked for.
+pub enum Sent {
+    /// By a program, or a script of a page.
+    Json(Body),
+    /// By a page: what stands in its form is what a program would send, with what a program puts into headers.
+    Form { asked: Value, key: Option<String>, proof: Option<String> },
 }
 
 /// What all requests to the API share.
 pub struct Api {
-    app: Arc<App>,
+    pub app: Arc<App>,
     asks: UnboundedSender<Ask>,
     counter: Counter,
     refusals: Refusals,
     /// Requests that read a whole record, or walk a procedure.
     heavy: Semaphore,
     streams: Arc<Semaphore>,
-    labels: call::KnownLabels,
+    plans: call::KnownPlans,
     attempts: attempts::Attempts,
     /// Passwords that are tried: each takes memory, and a processor.
     passwords: Arc<Semaphore>,
@@ -122,20 +132,23 @@ pub struct Api {
     under_way: Mutex<HashSet<(String, String)>>,
 }
 
-pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
-    let api = Arc::new(Api {
+pub fn open(app: Arc<App>, asks: UnboundedSender<Ask>) -> Arc<Api> {
+    Arc::new(Api {
         app,
         asks,
         counter: Counter::default(),
         refusals: Refusals::default(),
         heavy: Semaphore::new(limits::HEAVY_CALLS),
         streams: Arc::new(Semaphore::new(limits::STREAMS.min(web::connections() / 2))),
-        labels: call::KnownLabels::default(),
+        plans: call::KnownPlans::default(),
         attempts: attempts::Attempts::default(),
         passwords: Arc::new(Semaphore::new(limits::PASSWORDS_AT_ONCE)),
         elsewhere: Semaphore::new(limits::LOGINS_ASKED),
         under_way: Mutex::default(),
-    });
+    })
+}
+
+pub fn routes(api: Arc<Api>) -> Router {
     let mut router = Router::new().route("/metrics", get(metrics));
     for operation in table::OPERATIONS.iter() {
         let filter = if operation.method == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
@@ -160,7 +173,7 @@ pub fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
 }
 
 /// What has begun is done and written down to its end, also where whoever asked has gone.
-async fn done(app: &App, responding: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
+pub async fn done(app: &App, responding: impl Future<Output = Response<Body>> + Send + 'static) -> Response<Body> {
     let mut response = app.calls.spawn(responding).await.unwrap_or_else(|_| {
         let detail = "the request could not be answered, and whether it was done is not known; look before you ask again";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", detail).into_response()
@@ -194,14 +207,26 @@ async fn metrics(State(api): State<Arc<Api>>, Extension(peer): Extension<Peer>, 
 
 async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
+    let (_, answered) = answer(api, operation, parts, &head, Sent::Json(body)).await;
+    answered.map_or_else(IntoResponse::into_response, |answer| answer.response)
+}
+
+/// What comes of a request to an operation, and from whom it was, where that was known.
+pub async fn answer(
+    api: &Arc<Api>,
+    operation: &'static Operation,
+    parts: Parts,
+    head: &request::Parts,
+    sent: Sent,
+) -> (Option<Caller>, Result<Answer, Problem>) {
     let Some(peer) = head.extensions.get::<Peer>().copied() else {
-        return Problem::later("busy", "it is not known where the request comes from", 1).into_response();
+        return (None, Err(Problem::later("busy", "it is not known where the request comes from", 1)));
     };
-    let caller = match caller::recognise(api, &head) {
+    let caller = match caller::recognise(api, head) {
         Ok(caller) => caller,
         Err((problem, whose)) => {
             api.refusals.write_down(api, caller::named(entry(api, &peer, operation.id), whose), &problem).await;
-            return problem.into_response();
+            return (None, Err(problem));
         }
     };
     let changes = operation.method != Method::GET && operation.act != Act::Foresee;
@@ -209,15 +234,28 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
         if !api.counter.allows(caller.by.id(), api.app.clock.now()) {
             return Err(Problem::too_many());
         }
-        caller.asks(api, &operation.method, &head.headers)?;
+        let proof = match &sent {
+            Sent::Json(_) => None,
+            Sent::Form { proof, .. } => proof.as_deref(),
+        };
+        caller.asks(api, &operation.method, &head.headers, proof)?;
         if !caller.rights.may_at_all(operation.act) {
             return Err(Problem::new(StatusCode::FORBIDDEN, "not_allowed", format!("no role of `{}` allows this", caller.person)));
         }
         let mut call = Call::new(api.clone(), caller.clone(), parts.clone(), head.uri.query(), head.headers.clone(), operation)?;
-        if operation.body.is_some() {
-            call.body = read(body).await?;
-        }
-        match key(&head.headers)? {
+        let key = match sent {
+            Sent::Json(body) => {
+                if operation.body.is_some() {
+                    call.body = read(body).await?;
+                }
+                key(&head.headers)?
+            }
+            Sent::Form { asked, key, .. } => {
+                call.body = asked;
+                key
+            }
+        };
+        match key {
             Some(key) if changes => once(api, operation, call, key, head.uri.path()).await,
             _ => (operation.run)(call).await,
         }
@@ -233,7 +271,7 @@ async fn respond(api: &Arc<Api>, operation: &'static Operation, parts: Parts, re
         Err(problem) if changes || problem.status() == StatusCode::FORBIDDEN => api.refusals.write_down(api, entry, problem).await,
         _ => {}
     }
-    answered.map_or_else(IntoResponse::into_response, |answer| answer.response)
+    (Some(caller), answered)
 }
 
 /// What somebody did of whom only the address is known.
@@ -250,6 +288,20 @@ async fn write_down(api: &Api, entry: Entry) {
 
 /// A JSON object; nothing at all is one without members.
 async fn read(body: Body) -> Result<Value, Problem> {
+    let whole = whole(body).await?;
+    if whole.is_empty() {
+        return Ok(json!({}));
+    }
+    let value: Value =
+        serde_json::from_slice(&whole).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(Problem::malformed("the body is not a JSON object")),
+    }
+}
+
+/// All of a body, within its bounds of size and time.
+pub async fn whole(body: Body) -> Result<Vec<u8>, Problem> {
     let whole = async {
         let mut whole = Vec::new();
         let mut chunks = body.into_data_stream();
@@ -265,16 +317,7 @@ async fn read(body: Body) -> Result<Value, Problem> {
         Ok(whole)
     };
     let too_slow = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body took too long");
-    let whole = tokio::time::timeout(limits::REQUEST_BODY_TIME, whole).await.map_err(too_slow)??;
-    if whole.is_empty() {
-        return Ok(json!({}));
-    }
-    let value: Value =
-        serde_json::from_slice(&whole).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))?;
-    match value.is_object() {
-        true => Ok(value),
-        false => Err(Problem::malformed("the body is not a JSON object")),
-    }
+    tokio::time::timeout(limits::REQUEST_BODY_TIME, whole).await.map_err(too_slow)?
 }
 
 /// What the request is called by whoever sends it.

@@ -20,6 +20,7 @@ mod hosts;
 mod inlets;
 mod lives;
 mod metrics;
+mod pages;
 mod peer;
 mod places;
 mod problem;

@@ -75,6 +75,10 @@ impl Problem {
     pub fn detail(&self) -> &str {
         &self.detail
     }
+
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
 }
 
 impl From<Refusal> for Problem {

@@ -31,6 +31,7 @@ use crate::health::Topic;
 use crate::hosts;
 use crate::lives::Ask;
 use crate::metrics::CONTENT_TYPE as CONTENT_TYPE_OF_METRICS;
+use crate::pages;
 use crate::peer::Peer;
 use crate::places::{Places, Work};
 use crate::problem::Problem;
@@ -38,6 +39,7 @@ use crate::stalled::Stalled;
 
 fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     let door = Arc::new(Door::new(app.clone()));
+    let api = api::open(app.clone(), asks);
     Router::new()
         .route("/events/{source}", post(door::deliver).put(door::deliver).options(door::deliver))
         .with_state(door)
@@ -45,7 +47,8 @@ fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
             Router::new()
                 .route("/health", get(health))
                 .with_state(app.clone())
-                .merge(api::routes(app.clone(), asks))
+                .merge(api::routes(api.clone()))
+                .merge(pages::routes(api))
                 .layer(from_fn_with_state(app, hosts::called)),
         )
         .method_not_allowed_fallback(async || {

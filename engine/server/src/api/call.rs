@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, StatusCode};
+use runbook_core::policy::People;
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{Digest, RunId, limits};
 use runbook_engine::journal::{Journal, JournalError, RunRow};
@@ -138,9 +139,9 @@ impl Call {
         if self.caller.rights.may_everywhere(Act::View) {
             return Ok(true);
         }
-        let labels = tokio::task::block_in_place(|| self.api.labels.of(&*self.app().journal, &row.plan));
-        match labels {
-            Ok(labels) => Ok(self.caller.rights.may(Act::View, &labels)),
+        let known = tokio::task::block_in_place(|| self.api.plans.of(&*self.app().journal, &row.plan));
+        match known {
+            Ok(known) => Ok(self.caller.rights.may(Act::View, &known.labels)),
             // What cannot be read has no labels.
             Err(error) if error.is_of_one_run() => Ok(false),
             Err(error) => Err(unread(&self.api, &error)),
@@ -172,40 +173,83 @@ impl Call {
 
     /// Those of the procedure that a run is of, as it was when the run began.
     pub fn labels(&self, row: &RunRow) -> Result<Arc<Labels>, Problem> {
-        self.read(|app| self.api.labels.of(&*app.journal, &row.plan))
+        Ok(self.known(row)?.labels.clone())
+    }
+
+    pub fn known(&self, row: &RunRow) -> Result<Arc<KnownPlan>, Problem> {
+        self.read(|app| self.api.plans.of(&*app.journal, &row.plan))
     }
 }
 
-/// The labels of plans, of which each is large and never changes.
-#[derive(Debug, Default)]
-pub struct KnownLabels {
-    known: Mutex<HashMap<Digest, Arc<Labels>>>,
+/// What is asked of a plan for each run of a list.
+#[derive(Debug)]
+pub struct KnownPlan {
+    pub labels: Arc<Labels>,
+    /// Whom its decisions may be asked of.
+    pub people: Arc<People>,
+    /// Whether some decision of it may want more than one person to agree.
+    pub wants_several: bool,
 }
 
-impl KnownLabels {
-    fn of(&self, journal: &dyn Journal, plan: &Digest) -> Result<Arc<Labels>, JournalError> {
+/// Plans, of which each is large and never changes.
+#[derive(Debug, Default)]
+pub struct KnownPlans {
+    known: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    plans: HashMap<Digest, Arc<KnownPlan>>,
+    /// Most plans of a workspace have the same.
+    people: Vec<Arc<People>>,
+}
+
+impl KnownPlans {
+    fn of(&self, journal: &dyn Journal, plan: &Digest) -> Result<Arc<KnownPlan>, JournalError> {
         #[derive(Deserialize)]
         struct Part {
-            procedures: Vec<Labelled>,
+            procedures: Vec<Main>,
+            policy: Policy,
         }
         #[derive(Deserialize)]
-        struct Labelled {
+        struct Main {
             labels: Labels,
         }
-        if let Some(labels) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(plan) {
-            return Ok(labels.clone());
+        #[derive(Deserialize)]
+        struct Policy {
+            people: People,
+        }
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).plans.get(plan) {
+            return Ok(known.clone());
         }
         let text = journal.plan(plan)?;
         let damaged = |why: String| JournalError::Damaged { what: format!("the plan {plan} cannot be read: {why}") };
         let part: Part = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        let whole: Value = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         let main = part.procedures.into_iter().next().ok_or_else(|| damaged("it has no procedure".to_owned()))?;
-        let labels = Arc::new(main.labels);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= limits::LABELS_KEPT {
-            known.clear();
+        if known.plans.len() >= limits::LABELS_KEPT {
+            *known = Kept::default();
         }
-        known.insert(plan.clone(), labels.clone());
-        Ok(labels)
+        let people = known.people.iter().find(|people| ***people == part.policy.people).cloned();
+        let people = people.unwrap_or_else(|| Arc::new(part.policy.people));
+        known.people.retain(|kept| !Arc::ptr_eq(kept, &people));
+        known.people.push(people.clone());
+        let found = Arc::new(KnownPlan { labels: Arc::new(main.labels), people, wants_several: counts_several(&whole) });
+        known.plans.insert(plan.clone(), found.clone());
+        Ok(found)
+    }
+}
+
+/// Whether a `count` of more than one stands anywhere in a plan: of a step, or of a rule.
+fn counts_several(part: &Value) -> bool {
+    match part {
+        Value::Object(members) => members.iter().any(|(name, value)| match value.as_u64() {
+            Some(count) => name == "count" && count > 1,
+            None => counts_several(value),
+        }),
+        Value::Array(items) => items.iter().any(counts_several),
+        _ => false,
     }
 }
 

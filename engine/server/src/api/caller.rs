@@ -36,11 +36,12 @@ impl Caller {
         Identity { person: self.person.clone(), means: self.by.means() }
     }
 
-    /// Whether they ask for it themselves, and not the page of another site by means of their browser.
-    pub fn asks(&self, api: &Api, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Whether they ask for it themselves, and not the page of another site by means of their browser. `proof` is what a form shows, which
+    /// has no headers of its own.
+    pub fn asks(&self, api: &Api, method: &Method, headers: &HeaderMap, proof: Option<&str>) -> Result<(), Problem> {
         match (&self.session, &self.certificate) {
             _ if method.is_safe() => Ok(()),
-            (Some((_, secret)), _) => origin::written_by(&api.app, secret, headers),
+            (Some((_, secret)), _) => origin::written_by(&api.app, secret, headers, proof),
             // A browser shows it as it sends a cookie, and then says where from.
             (None, Some(_)) => origin::not_elsewhere(&api.app, headers),
             (None, None) => Ok(()),

@@ -1,12 +1,14 @@
 //! What waits for people, and what they say to it.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use runbook_core::policy::access::Act;
-use runbook_core::run::decision::Choice;
+use runbook_core::run::decision::{Choice, Decision};
 use runbook_core::run::event::{Signature, Vote};
 use runbook_core::value::{Map, Value};
-use runbook_core::{DecisionId, Digest, RunId, limits};
-use runbook_engine::journal::DecisionFilter;
+use runbook_core::{DecisionId, Digest, Run, RunId, limits};
+use runbook_engine::journal::{DecisionFilter, OpenDecision, RunRow};
 use runbook_engine::message::Message;
 use runbook_engine::permit;
 use runbook_engine::report::listed;
@@ -19,7 +21,14 @@ use super::{Answer, Call};
 use crate::problem::Problem;
 
 pub async fn list(call: Call) -> Result<Answer, Problem> {
-    let limit = call.limit()?;
+    let (open, next) = waiting(&call, call.limit()?)?;
+    Ok(Answer::page(open.iter().map(|(open, _)| listed::decision(open, None)).collect(), next))
+}
+
+/// Those that wait and the caller may see, each with its run where that was looked at, and where the next page begins.
+pub type Waiting = (Vec<(OpenDecision, Option<RunRow>)>, Option<String>);
+
+pub fn waiting(call: &Call, limit: usize) -> Result<Waiting, Problem> {
     let after = call.text("after").map(cursor).transpose()?;
     let sees_all = call.caller.rights.may_everywhere(Act::View);
     let page = if sees_all { limit + 1 } else { limits::RECORDS_PAGE };
@@ -35,15 +44,20 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
             }
             filter.after = Some((open.run.clone(), open.decision));
             looked_at += 1;
-            if sees_all || call.sees(&call.read(|app| app.journal.run(&open.run))?)? {
-                found.push(listed::decision(&open, None));
+            if sees_all {
+                found.push((open, None));
+                continue;
+            }
+            let row = call.read(|app| app.journal.run(&open.run))?;
+            if call.sees(&row)? {
+                found.push((open, Some(row)));
             }
         }
         if is_last {
             break;
         }
     }
-    Ok(Answer::page(found, next))
+    Ok((found, next))
 }
 
 /// Where a page of decisions ended.
@@ -52,13 +66,20 @@ fn cursor(text: &str) -> Result<(RunId, DecisionId), Problem> {
     parsed.ok_or_else(|| Problem::malformed("`after` is not the `next` of a page"))
 }
 
+/// A run as it is recorded, and which decision of it is asked for.
+pub async fn found(call: &Call, row: &RunRow) -> Result<(Run, Arc<Decision>), Problem> {
+    let id: DecisionId = call.part("decision")?;
+    let (run, _) = replayed(call, &row.run).await?;
+    let decision = run.decisions().iter().find(|decision| decision.id == id).cloned();
+    let decision = decision.ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
+    Ok((run, decision))
+}
+
 pub async fn one(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
-    let id: DecisionId = call.part("decision")?;
-    let (run, _) = replayed(&call, &row.run).await?;
-    let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
+    let (_, decision) = found(&call, &row).await?;
     Ok(Answer::json(&json!({
-        "run": row.run, "decision": id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
+        "run": row.run, "decision": decision.id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
         "question": decision.request.question, "asked": decision.asked, "asked_at": decision.requested_at,
         "expires_at": decision.deadline, "votes": decision.votes, "request": &*decision.request, "head": row.head,
     })))
@@ -85,9 +106,7 @@ struct Said {
 pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
     let Said { choice, digest, reason, answers, signature, head } = call.asked()?;
     let row = call.run_for(Act::Decide)?;
-    let id: DecisionId = call.part("decision")?;
-    let (run, _) = replayed(&call, &row.run).await?;
-    let decision = run.decision(id).ok_or_else(|| Problem::not_found(format!("run {} has no decision {id}", row.run)))?;
+    let (run, decision) = found(&call, &row).await?;
     if digest != decision.request.digest {
         let now = decision.request.digest.short();
         let detail = format!("what is asked now has the digest {now}, not {}: it has changed since it was shown", digest.short());
@@ -112,7 +131,7 @@ pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
         ..Vote::new(call.caller.identity(), choice, digest)
     };
     // Told apart from what the run itself refuses: this person may not, another might.
-    let permitted = tokio::task::block_in_place(|| permit::permit_vote(&run, &row.run, id, &vote));
+    let permitted = tokio::task::block_in_place(|| permit::permit_vote(&run, &row.run, decision.id, &vote));
     permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))?;
-    say(&call, &row.run, Message::Decide { decision: id, vote: Box::new(vote) }).await
+    say(&call, &row.run, Message::Decide { decision: decision.id, vote: Box::new(vote) }).await
 }

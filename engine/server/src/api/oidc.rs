@@ -16,6 +16,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::session::{self, BEGIN};
 use super::{Api, ROOT, call, caller, entry};
+use crate::pages;
 use crate::peer::Peer;
 use crate::problem::Problem;
 
@@ -38,15 +39,45 @@ pub async fn respond(api: &Arc<Api>, request: Request) -> Response<Body> {
         return begin(api, &provider, &head).await.unwrap_or_else(IntoResponse::into_response);
     }
     let mut entry = entry(api, &peer, BEGIN);
-    match finish(api, &provider, &head, &peer, &mut entry).await {
-        Ok(response) => response,
+    let (mut response, problem) = match finish(api, &provider, &head, &peer, &mut entry).await {
+        Ok(response) => (response, None),
         Err(problem) => {
             api.refusals.write_down(api, entry, &problem).await;
-            let mut response = problem.into_response();
+            let mut response = problem.clone().into_response();
             set(api, &mut response, "", Duration::ZERO);
-            response
+            (response, Some(problem))
+        }
+    };
+    let page = caller::cookies(&head.headers).find(|(known, _)| *known == page_cookie(api)).map(|(_, page)| page);
+    match page {
+        None => response,
+        Some(page) => {
+            session::set_cookie(api, &mut response, page_cookie(api), "", Duration::ZERO, "Lax");
+            pages::led_back(response, problem, &decoded(page))
         }
     }
+}
+
+/// The same for a page: the browser comes back to one.
+pub async fn begin_for_page(api: &Api, head: &Parts, page: &str) -> Result<Response<Body>, Problem> {
+    let provider = api.app.serving.oidc();
+    let provider = provider.ok_or_else(|| Problem::not_found("the workspace names no provider at which people log in"))?;
+    let mut response = begin(api, &provider, head).await?;
+    let page = page.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    session::set_cookie(api, &mut response, page_cookie(api), &page, limits::LOGIN_ELSEWHERE, "Lax");
+    Ok(response)
+}
+
+/// What keeps, while somebody is elsewhere, to which page they come back.
+fn page_cookie(api: &Api) -> &'static str {
+    if api.app.is_secure() { "__Host-runbook-page" } else { "runbook-page" }
+}
+
+/// A page as its cookie has it: two digits for each byte.
+fn decoded(page: &str) -> String {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = page.as_bytes().chunks(2).map(byte).collect();
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 async fn begin(api: &Api, provider: &Provider, head: &Parts) -> Result<Response<Body>, Problem> {

@@ -2,15 +2,15 @@
 //! come from a page of this server: the browser says where from (`Origin`, `Sec-Fetch-Site`), and the page shows a proof
 //! (`X-CSRF-Token`) that pages of others cannot read. Whoever shows a token needs neither: no page can make a browser send one.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use runbook_engine::access::Secret;
 
 use crate::App;
 use crate::hosts::host_of;
 use crate::problem::Problem;
 
-/// A write with the session of this secret.
-pub fn written_by(app: &App, secret: &Secret, headers: &HeaderMap) -> Result<(), Problem> {
+/// A write with the session of this secret. A form shows its proof in a field, and not in the header.
+pub fn written_by(app: &App, secret: &Secret, headers: &HeaderMap, in_form: Option<&str>) -> Result<(), Problem> {
     match said(app, headers) {
         Said::Here => {}
         Said::Elsewhere => return Err(elsewhere()),
@@ -19,9 +19,10 @@ pub fn written_by(app: &App, secret: &Secret, headers: &HeaderMap) -> Result<(),
             return Err(Problem::forbidden("other_origin", detail));
         }
     }
-    let mut shown = headers.get_all("x-csrf-token").iter();
+    let in_header = headers.get_all("x-csrf-token").iter().map(HeaderValue::as_bytes);
+    let mut shown = in_header.chain(in_form.map(str::as_bytes));
     match (shown.next(), shown.next()) {
-        (Some(shown), None) if secret.is_proven_by(shown.as_bytes()) => Ok(()),
+        (Some(shown), None) if secret.is_proven_by(shown) => Ok(()),
         _ => {
             let detail = "what is asked with a session shows its `X-CSRF-Token`, as `GET /api/v1/session` gives it";
             Err(Problem::forbidden("no_csrf_token", detail))

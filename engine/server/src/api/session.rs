@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 use axum::response::IntoResponse;
 use runbook_core::limits;
 use runbook_core::policy::access::{Act, Scope};
@@ -47,59 +47,74 @@ pub async fn respond(api: &Arc<Api>, request: Request) -> Response<Body> {
         return Problem::malformed("there are no parameters").into_response();
     }
     if head.method == Method::POST {
-        let (mut entry, began) = (entry(api, &peer, BEGIN), async {
-            origin::not_elsewhere(&api.app, &head.headers)?;
-            let asked = read(body).await?;
-            // What is wrong with it is not repeated: it may be the password.
-            serde_json::from_value::<Shown>(asked)
-                .map_err(|_| Problem::malformed("the body has `person` and `password`, two texts"))
-        });
-        let shown = match began.await {
-            Ok(shown) => shown,
-            Err(problem) => {
-                api.refusals.write_down(api, entry, &problem).await;
-                return problem.into_response();
-            }
-        };
-        // Nobody else is named: some people type their password first.
-        entry.about = Some(shown.person.clone()).filter(|person| is_known(api, person));
-        return match begin(api, peer.address, shown, &entry).await {
-            Ok(response) => response,
-            Err(problem) => {
-                api.refusals.write_down(api, entry, &problem).await;
-                problem.into_response()
-            }
-        };
+        return log_in(api, &peer, &head.headers, read(body)).await.unwrap_or_else(IntoResponse::into_response);
     }
-    let act = if head.method == Method::DELETE { END } else { WHO };
-    let entry = entry(api, &peer, act);
+    if head.method == Method::DELETE {
+        return log_out(api, &peer, &head, None).await.unwrap_or_else(IntoResponse::into_response);
+    }
     let caller = match caller::recognise(api, &head) {
         Ok(caller) => caller,
         Err((problem, whose)) => {
-            api.refusals.write_down(api, caller::named(entry, whose), &problem).await;
+            api.refusals.write_down(api, caller::named(entry(api, &peer, WHO), whose), &problem).await;
             return problem.into_response();
         }
     };
+    if !api.counter.allows(caller.by.id(), api.app.clock.now()) {
+        return Problem::too_many().into_response();
+    }
+    web::json(StatusCode::OK, &told(&caller))
+}
+
+/// Lets in whoever shows their password; the answer sets the cookie.
+pub async fn log_in(
+    api: &Arc<Api>,
+    peer: &Peer,
+    headers: &HeaderMap,
+    asked: impl Future<Output = Result<Value, Problem>>,
+) -> Result<Response<Body>, Problem> {
+    let mut entry = entry(api, peer, BEGIN);
+    let began = async {
+        origin::not_elsewhere(&api.app, headers)?;
+        // What is wrong with it is not repeated: it may be the password.
+        serde_json::from_value::<Shown>(asked.await?)
+            .map_err(|_| Problem::malformed("the body has `person` and `password`, two texts"))
+    };
+    let begun = async {
+        let shown = began.await?;
+        // Nobody else is named: some people type their password first.
+        entry.about = Some(shown.person.clone()).filter(|person| is_known(api, person));
+        begin(api, peer.address, shown, &entry).await
+    };
+    let begun = begun.await;
+    if let Err(problem) = &begun {
+        api.refusals.write_down(api, entry, problem).await;
+    }
+    begun
+}
+
+/// Ends the session of whoever asks; `proof` is what a form shows.
+pub async fn log_out(api: &Arc<Api>, peer: &Peer, head: &request::Parts, proof: Option<&str>) -> Result<Response<Body>, Problem> {
+    let entry = entry(api, peer, END);
+    let caller = match caller::recognise(api, head) {
+        Ok(caller) => caller,
+        Err((problem, whose)) => {
+            api.refusals.write_down(api, caller::named(entry, whose), &problem).await;
+            return Err(problem);
+        }
+    };
     let entry = entry.by(&caller.person, &caller.by);
-    let answered = async {
+    let ended = async {
         if !api.counter.allows(caller.by.id(), api.app.clock.now()) {
             return Err(Problem::too_many());
         }
-        caller.asks(api, &head.method, &head.headers)?;
-        match act {
-            END => end(api, &caller, entry.clone()).await,
-            _ => Ok(web::json(StatusCode::OK, &told(&caller))),
-        }
+        caller.asks(api, &Method::DELETE, &head.headers, proof)?;
+        end(api, &caller, entry.clone()).await
     };
-    match answered.await {
-        Ok(response) => response,
-        Err(problem) => {
-            if act == END {
-                api.refusals.write_down(api, entry, &problem).await;
-            }
-            problem.into_response()
-        }
+    let ended = ended.await;
+    if let Err(problem) = &ended {
+        api.refusals.write_down(api, entry, problem).await;
     }
+    ended
 }
 
 /// Whose request it is, and what their pages show where they write.

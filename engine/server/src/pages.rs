@@ -1,0 +1,223 @@
+//! The pages: what people see and do with a browser. Each is made on the server from what the API offers, asked for as the API is asked
+//! ([`api::answer`]): the same people, roles, bounds and audit log. A form is turned into the request that a program would send.
+//!
+//! A page works without scripts; with the one that comes along it stays true to what happens. No `GET` changes anything, every text from the world is
+//! escaped ([`render`]), and a policy lets a browser run and load nothing but the two files of [`assets`].
+
+mod assets;
+mod decision;
+mod frame;
+mod log_in;
+mod render;
+mod typed;
+mod waiting;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header, request};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use runbook_core::policy::access::Act;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::table::{Gives, OPERATIONS};
+use crate::api::{self, Answer, Answered, Api, Call, Caller, Operation, Parts, Sent};
+use crate::problem::Problem;
+
+pub use log_in::led_back;
+
+/// A page that is looked at.
+const fn page(
+    id: &'static str,
+    path: &'static str,
+    act: Act,
+    query: &'static [(&'static str, crate::api::table::Kind, &'static str)],
+    run: fn(Call) -> Answered,
+) -> Operation {
+    Operation { id, method: Method::GET, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
+}
+
+static PAGES: [Operation; 2] = [
+    page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
+    page("page_decision", "/runs/{run}/decisions/{decision}", Act::View, &[], |call| Box::pin(decision::show(call))),
+];
+
+/// A form of a page, and the operation that it asks for.
+struct Form {
+    path: &'static str,
+    /// What a program would ask for.
+    operation: &'static str,
+    /// What stands in it, as a program would send it.
+    asked: fn(&typed::Fields) -> Result<Value, Problem>,
+    /// Where the browser goes once it is done.
+    then: fn(&Parts, &Answer) -> String,
+    /// The page that it stands on, which is shown again where it is not done.
+    page: &'static str,
+}
+
+static FORMS: [Form; 1] = [Form {
+    path: "/runs/{run}/decisions/{decision}",
+    operation: "decide",
+    asked: decision::asked,
+    then: |parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision")),
+    page: "page_decision",
+}];
+
+fn part<'p>(parts: &'p Parts, name: &str) -> &'p str {
+    parts.get(name).map(String::as_str).unwrap_or_default()
+}
+
+pub fn routes(api: Arc<Api>) -> Router {
+    let mut router = Router::new();
+    let collected = |params: Result<RawPathParams, RawPathParamsRejection>| -> Parts {
+        params.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    for page in &PAGES {
+        let shown = move |State(api): State<Arc<Api>>, params: Result<RawPathParams, RawPathParamsRejection>, request: Request| async move {
+            let parts = collected(params);
+            dressed(api::done(&api.app.clone(), async move { show(&api, page, parts, request).await }).await)
+        };
+        router = router.route(page.path, get(shown));
+    }
+    for form in &FORMS {
+        let taken = move |State(api): State<Arc<Api>>, params: Result<RawPathParams, RawPathParamsRejection>, request: Request| async move {
+            let parts = collected(params);
+            dressed(api::done(&api.app.clone(), async move { take(&api, form, parts, request).await }).await)
+        };
+        router = router.route(form.path, post(taken));
+    }
+    router.merge(log_in::routes()).with_state(api).merge(assets::routes())
+}
+
+/// What a browser is told of each page: that nothing runs and nothing is loaded but our own two files, and that no page of others holds it.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+fn dressed(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Forms say where they come from to this server, and links to nobody else.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+async fn show(api: &Arc<Api>, page: &'static Operation, parts: Parts, request: Request) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    let (caller, answered) = api::answer(api, page, parts, &head, Sent::Json(Body::empty())).await;
+    match answered {
+        Ok(answer) => answer.response,
+        Err(problem) => refused(&head, caller.as_ref(), &problem, &[]),
+    }
+}
+
+/// Does what a form asks for, and sends the browser on, so that going back or loading again asks for nothing. Where it is not done, the page is
+/// shown with what is wrong and all that was typed.
+async fn take(api: &Arc<Api>, form: &'static Form, parts: Parts, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let fields = match typed::Fields::read(&head, body).await {
+        Ok(fields) => fields,
+        Err(problem) => return refused(&head, None, &problem, &[]),
+    };
+    let operation = OPERATIONS.iter().find(|operation| operation.id == form.operation);
+    let asked = operation.ok_or_else(|| Problem::not_found("there is nothing at this address"));
+    let (caller, answered) = match asked.and_then(|operation| Ok((operation, (form.asked)(&fields)?))) {
+        Ok((operation, asked)) => {
+            let sent = Sent::Form { asked, key: fields.text("key"), proof: fields.text("csrf") };
+            api::answer(api, operation, parts.clone(), &head, sent).await
+        }
+        Err(problem) => (None, Err(problem)),
+    };
+    let problem = match answered {
+        Ok(answer) => return elsewhere(&(form.then)(&parts, &answer)),
+        Err(problem) => problem,
+    };
+    let page = PAGES.iter().find(|page| page.id == form.page);
+    if let (Some(page), Some(_), true) = (page, &caller, problem.kind() != "not_found") {
+        let refused = Refused { why: problem.detail().to_owned(), faults: problem.faults().to_vec(), fields: fields.clone() };
+        let sent = Sent::Form { asked: json!(refused), key: None, proof: None };
+        let mut looking = head.clone();
+        looking.method = Method::GET;
+        if let (_, Ok(answer)) = api::answer(api, page, parts, &looking, sent).await {
+            let mut response = answer.response;
+            *response.status_mut() = problem.status();
+            return response;
+        }
+    }
+    refused(&head, caller.as_ref(), &problem, &fields.written())
+}
+
+/// What was asked on a page and not done, shown when the page is shown again.
+#[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]
+struct Refused {
+    why: String,
+    faults: Vec<String>,
+    fields: typed::Fields,
+}
+
+impl Refused {
+    /// Nothing, where the page is only looked at.
+    fn of(call: &Call) -> Option<Refused> {
+        serde_json::from_value(call.body.clone()).ok()
+    }
+}
+
+/// Sends the browser to another page, which it then looks at.
+fn elsewhere(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = HeaderValue::try_from(to) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response
+}
+
+/// The page of a problem. Whoever is nobody here yet is asked to log in, and comes back; what they had written is shown, so that it is not lost.
+fn refused(head: &request::Parts, caller: Option<&Caller>, problem: &Problem, written: &[(String, String)]) -> Response<Body> {
+    if problem.status() == StatusCode::UNAUTHORIZED && head.method == Method::GET {
+        return log_in::first(head, problem);
+    }
+    #[derive(Serialize)]
+    struct Told<'a> {
+        title: &'a str,
+        why: &'a str,
+        faults: &'a [String],
+        /// Where to log in again.
+        log_in: Option<String>,
+        written: &'a [(String, String)],
+        /// The page that it happened on.
+        here: &'a str,
+    }
+    let here = head.uri.path();
+    let told = Told {
+        title: match problem.status() {
+            StatusCode::UNAUTHORIZED => "Your session has ended",
+            StatusCode::FORBIDDEN => "You may not do this",
+            StatusCode::NOT_FOUND => "There is nothing here",
+            StatusCode::CONFLICT => "This was not done",
+            status if status.is_server_error() => "This does not work now",
+            _ => "This cannot be done so",
+        },
+        why: problem.detail(),
+        faults: problem.faults(),
+        log_in: (problem.status() == StatusCode::UNAUTHORIZED).then(|| log_in::address(here)),
+        written,
+        here,
+    };
+    let frame = frame::Frame::of(caller, told.title, "");
+    match render::page("problem", &frame, &told) {
+        Ok(mut response) => {
+            *response.status_mut() = problem.status();
+            let retry = problem.clone().into_response().headers().get(header::RETRY_AFTER).cloned();
+            response.headers_mut().extend(retry.map(|seconds| (header::RETRY_AFTER, seconds)));
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}

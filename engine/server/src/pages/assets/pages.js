@@ -1,0 +1,104 @@
+// What a page does beyond itself: it stays true to what happens, shows times where its reader is, and sends a form once. Without it everything
+// works as well, as of when the page was loaded.
+"use strict";
+(() => {
+  const local = (root) => {
+    const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      time.title = time.textContent;
+      time.textContent = zone.format(at);
+    }
+  };
+  local(document);
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "yes";
+    // Disabled at once, a button would not be sent along.
+    setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }), 0);
+  });
+  // Whoever comes back to a page that the browser kept sees it as it is now.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+  let usedAt = Date.now();
+  for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, () => { usedAt = Date.now(); }, { passive: true });
+
+  const isTouched = (live) => {
+    const typed = (field) => field.type !== "hidden" && field.type !== "submit" &&
+      (field.tagName === "SELECT" ? [...field.options].some((o) => o.selected !== o.defaultSelected) : field.value !== field.defaultValue);
+    const at = document.activeElement;
+    return [...live.querySelectorAll("input, textarea, select")].some(typed) ||
+      (live.contains(at) && at.matches("input, textarea, select, button, summary")) || live.querySelector("form[data-sent]") !== null;
+  };
+  const tell = (live) => {
+    if (document.querySelector(".changed")) return;
+    const told = document.createElement("p");
+    told.className = "changed";
+    told.setAttribute("role", "status");
+    const link = document.createElement("a");
+    link.href = location.href;
+    link.textContent = "Show it as it is now";
+    told.append("This has changed since it was shown. ", link);
+    live.before(told);
+  };
+
+  let looking = false, again = false;
+  const look = async () => {
+    if (looking) { again = true; return; }
+    looking = true;
+    try {
+      const live = document.getElementById("live");
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin", redirect: "manual" });
+      if (answer.ok && live) {
+        const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = now.getElementById("live");
+        if (fresh && isTouched(live)) {
+          if (fresh.dataset.state !== live.dataset.state) tell(live);
+        } else if (fresh) {
+          local(fresh);
+          const place = document.activeElement?.getAttribute?.("href");
+          const open = [...live.querySelectorAll("details[open][id]")].map((one) => one.id);
+          live.replaceWith(document.adoptNode(fresh));
+          open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+          if (place && document.activeElement === document.body) fresh.querySelector(`[href="${CSS.escape(place)}"]`)?.focus();
+          document.title = now.title;
+        }
+      }
+    } catch {
+      // The server is not there for the moment; the next look finds it.
+    } finally {
+      looking = false;
+      if (again) { again = false; setTimeout(look, 300); }
+    }
+  };
+
+  // A page that nobody looks at, or that nobody has used for ten minutes, asks for nothing: a session that is not used has to end.
+  const isUsed = () => document.visibilityState === "visible" && Date.now() - usedAt < 600000;
+  if ("watched" in document.body.dataset) setInterval(() => { if (isUsed()) look(); }, 5000);
+
+  const follow = async (address) => {
+    let last = null;
+    for (;;) {
+      try {
+        const headers = last === null ? {} : { "Last-Event-ID": last };
+        const answer = await fetch(address, { headers, credentials: "same-origin" });
+        if (answer.status === 204 || (answer.status >= 400 && answer.status < 500 && answer.status !== 429)) return;
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) break;
+          const ids = value.match(/^id: \d+$/gm);
+          if (ids) { last = ids.at(-1).slice(4); setTimeout(look, 150); }
+        }
+        look();
+      } catch {
+        // The connection is lost; it is made again.
+      }
+      await new Promise((wait) => setTimeout(wait, 3000));
+    }
+  };
+  if (document.body.dataset.stream) follow(document.body.dataset.stream);
+})();

@@ -1,0 +1,94 @@
+//! Templates, and pages made of them. Whatever is put into a template is escaped and cannot act on the display; HTML of our own is put in where its
+//! name ends with `_html`, which a test holds the templates to.
+
+use std::sync::LazyLock;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use handlebars::{Handlebars, TemplateError};
+use jiff::Timestamp;
+use runbook_engine::report::html;
+use serde::Serialize;
+
+use super::frame::Frame;
+use crate::problem::Problem;
+
+const TEMPLATES: &[(&str, &str)] = &[
+    ("answer", include_str!("templates/answer.hbs")),
+    ("decision", include_str!("templates/decision.hbs")),
+    ("field", include_str!("templates/field.hbs")),
+    ("frame", include_str!("templates/frame.hbs")),
+    ("led_back", include_str!("templates/led_back.hbs")),
+    ("log_in", include_str!("templates/log_in.hbs")),
+    ("problem", include_str!("templates/problem.hbs")),
+    ("waiting", include_str!("templates/waiting.hbs")),
+    ("when", include_str!("templates/when.hbs")),
+];
+
+/// Read when the first page is asked for: what serves nobody has no need of them.
+static READ: LazyLock<Result<Handlebars<'static>, Box<TemplateError>>> = LazyLock::new(|| {
+    let mut read = Handlebars::new();
+    read.set_strict_mode(true);
+    read.register_escape_fn(html::lines);
+    for (name, text) in TEMPLATES {
+        read.register_template_string(name, text)?;
+    }
+    Ok(read)
+});
+
+/// A page within its frame.
+pub fn page(template: &str, frame: &Frame, page: &impl Serialize) -> Result<Response<Body>, Problem> {
+    #[derive(Serialize)]
+    struct Whole<'a, T> {
+        frame: &'a Frame,
+        page: &'a T,
+    }
+    let rendered = match &*READ {
+        Ok(read) => read.render(template, &Whole { frame, page }).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let text = rendered.map_err(|error| {
+        tracing::error!(template, error, "a page could not be made");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "the page could not be made; the log of the server says why")
+    })?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Ok(response)
+}
+
+/// An instant, in the time of the world; a script adds that of whoever looks.
+#[derive(Clone, Debug, Serialize)]
+pub struct When {
+    instant: String,
+    text: String,
+}
+
+impl When {
+    pub fn at(at: Timestamp) -> When {
+        When { instant: at.to_string(), text: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_read_and_put_nothing_in_as_it_is_but_our_own_html() {
+        assert!(READ.is_ok(), "{:?}", READ.as_ref().err());
+        for (name, text) in TEMPLATES {
+            assert!(!text.contains("{{&"), "{name}");
+            for raw in text.split("{{{").skip(1) {
+                let (expression, _) = raw.split_once("}}}").unwrap_or_default();
+                assert!(expression.trim_matches('~').ends_with("_html"), "{name}: {expression}");
+            }
+            // An attribute that is not quoted is no place for a text.
+            assert!(!text.contains("={{"), "{name}");
+            for never in ["<script>", "style=", " on", "javascript:", "<style", "<iframe", "<object", "<embed"] {
+                let inline = text.split('<').skip(1).filter_map(|tag| tag.split('>').next());
+                let found = inline.filter(|tag| never != " on" || tag.split('"').step_by(2).any(|bare| bare.contains(" on")));
+                assert!(never == " on" && found.count() == 0 || never != " on" && !text.contains(never), "{name} has {never}");
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The pages, as browsers and those who pretend to be browsers meet them: who sees what, what a form does and what it does not, texts that would rather be
+//! code, and a real browser in which somebody decides with the keyboard alone, and without scripts on a telephone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::api::{Scene, decision_path};
+use crate::harness::eventually;
+use crate::harness::tab::{Tab, Window};
+use crate::server::{Answer, Place, Server};
+
+const WORDS: &str = "four words of yours";
+
+fn account(place: &Place, person: &str) {
+    place.runbook.run_with(["account", "add", person], &format!("{WORDS}\n")).assert(0);
+}
+
+/// `name=value&…`, as a browser sends a form.
+fn form(fields: &[(&str, &str)]) -> String {
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
+
+/// What a browser does, without one.
+struct Visitor<'s> {
+    server: &'s Server,
+    cookie: String,
+}
+
+impl<'s> Visitor<'s> {
+    fn nobody(server: &'s Server) -> Visitor<'s> {
+        Visitor { server, cookie: "other=x".to_owned() }
+    }
+
+    #[track_caller]
+    fn of(server: &'s Server, person: &str) -> Visitor<'s> {
+        let mut visitor = Visitor::nobody(server);
+        let answer = visitor.post("/login", &[("person", person), ("password", WORDS), ("to", "/")]);
+        assert_eq!((answer.status, header(&answer, "location")), (303, Some("/".to_owned())), "{}", answer.text);
+        let set = header(&answer, "set-cookie").expect("a cookie");
+        visitor.cookie = set.split("; ").next().unwrap().to_owned();
+        visitor
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.server.ask("GET", path, &[("Cookie", &self.cookie), ("Sec-Fetch-Site", "same-origin")], "")
+    }
+
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.post_from(path, fields, &format!("http://{}", self.server.address))
+    }
+
+    fn post_from(&self, path: &str, fields: &[(&str, &str)], origin: &str) -> Answer {
+        let kind = "application/x-www-form-urlencoded";
+        let headers = [("Cookie", &*self.cookie), ("Content-Type", kind), ("Origin", origin)];
+        self.server.ask("POST", path, &headers, &form(fields))
+    }
+
+    /// The hidden fields of the first form of a page that answers a decision.
+    #[track_caller]
+    fn hidden(&self, page: &str) -> Vec<(String, String)> {
+        let text = self.get(page).text;
+        let form = text.split("<form method=\"post\" action=\"/runs/").nth(1).unwrap_or_else(|| panic!("no form:\n{text}"));
+        let form = form.split("</form>").next().unwrap();
+        let fields = form.split("<input type=\"hidden\" name=\"").skip(1).map(|rest| {
+            let (name, rest) = rest.split_once("\" value=\"").unwrap();
+            (name.to_owned(), rest.split('"').next().unwrap().to_owned())
+        });
+        fields.collect()
+    }
+}
+
+fn header(answer: &Answer, name: &str) -> Option<String> {
+    let line = answer.raw_head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}: ")))?;
+    Some(line.split_once(": ").unwrap().1.to_owned())
+}
+
+fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields.iter().map(|(name, value)| (&**name, &**value)).collect()
+}
+
+/// The addresses of all pages that take a person, and the act that each needs.
+fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
+    vec![("/".to_owned(), "view"), (decision_path(run, request), "view")]
+}
+
+#[test]
+fn each_page_is_for_whom_it_is_meant_and_nothing_of_others_loads_in_it() {
+    let scene = Scene::new();
+    let people = ["vera", "olaf", "bob", "anna", "wanda", "nina"];
+    people.iter().for_each(|person| account(&scene.place, person));
+    let run = scene.started("db1");
+    let request = scene.request(&run);
+    for (page, act) in pages(&run, &request) {
+        let path = page.split('?').next().unwrap();
+        let first = Visitor::nobody(&scene.server).get(&page);
+        assert_eq!(first.status, 303, "{page}: {}", first.text);
+        let to = header(&first, "location").unwrap();
+        assert!(to == "/login" || to.starts_with("/login?to=/"), "{page}: {to}");
+        for person in people {
+            let answer = Visitor::of(&scene.server, person).get(&page);
+            let rights: &[&str] = match person {
+                "nina" => &[],
+                "vera" | "bob" => &["view"],
+                "olaf" => &["view", "foresee", "start", "steer"],
+                _ => &["view", "foresee", "start", "steer", "audit"],
+            };
+            let hidden = person == "wanda" && path.starts_with("/runs/");
+            let expected = match (rights.contains(&act), hidden) {
+                (false, _) => 403,
+                (true, true) => 404,
+                (true, false) => 200,
+            };
+            assert_eq!(answer.status, expected, "{person} {page}: {}", answer.text);
+            assert!(answer.head.contains("content-type: text/html"), "{}", answer.head);
+            for wanted in [
+                "content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                 form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+                "x-content-type-options: nosniff",
+                "cache-control: no-store",
+                "referrer-policy: same-origin",
+                "x-frame-options: deny",
+            ] {
+                assert!(answer.head.contains(wanted), "{page}: no {wanted}\n{}", answer.head);
+            }
+            assert!(answer.text.len() < 100_000, "{page} has {} bytes", answer.text.len());
+            if expected != 200 {
+                assert!(!answer.text.contains("db1"), "{person} {page} shows what is hidden:\n{}", answer.text);
+            }
+        }
+    }
+    // What was only looked at has changed nothing, and who was refused stands in the audit log.
+    assert_eq!(scene.get("vera", &format!("/runs/{run}"))["phase"], "waiting");
+    let audit = scene.get("anna", "/audit?limit=1000");
+    let refused =
+        audit["items"].as_array().unwrap().iter().find(|entry| entry["act"] == "page_waiting" && entry["person"] == "nina");
+    assert_eq!(refused.map(|entry| &entry["result"]), Some(&json!("not_allowed")), "{audit}");
+    scene.server.stopped();
+}
+
+#[test]
+fn a_form_is_of_this_page_this_session_and_this_question() {
+    let scene = Scene::new();
+    ["bob", "vera", "olaf"].iter().for_each(|person| account(&scene.place, person));
+    let run = scene.started("db1");
+    let page = decision_path(&run, &scene.request(&run));
+    let (bob, vera) = (Visitor::of(&scene.server, "bob"), Visitor::of(&scene.server, "vera"));
+    let shown = bob.get(&page).text;
+    for part in ["Mend db1?", "echo done &gt;&gt; fixed.txt", "Asked for by", "olaf", "no undo", "digest", ">Approve</button>"] {
+        assert!(shown.contains(part), "no {part}:\n{shown}");
+    }
+    let told = vera.get(&page).text;
+    assert!(told.contains("You cannot answer here") && !told.contains(">Approve</button>"), "{told}");
+    let hidden = bob.hidden(&page);
+    let with = |name: &str, value: &str| -> Vec<(String, String)> {
+        let mut fields: Vec<_> = hidden.iter().filter(|(known, _)| known != name).cloned().collect();
+        fields.push((name.to_owned(), value.to_owned()));
+        fields
+    };
+    let still_waits = |why: &str| assert_eq!(scene.get("vera", &format!("/runs/{run}"))["phase"], "waiting", "{why}");
+    let origin = format!("http://{}", scene.server.address);
+    let post =
+        |visitor: &Visitor<'_>, fields: &[(String, String)], origin: &str| visitor.post_from(&page, &borrowed(fields), origin);
+    for (why, answer, status) in [
+        ("nobody", post(&Visitor::nobody(&scene.server), &hidden, &origin), 401),
+        ("no proof", post(&bob, &with("csrf", ""), &origin), 403),
+        ("the proof of another", post(&bob, &with("csrf", &"0".repeat(64)), &origin), 403),
+        ("a page elsewhere", post(&bob, &hidden, "http://evil.example"), 403),
+        ("from nowhere", post(&bob, &hidden, "null"), 403),
+        ("another question", post(&bob, &with("digest", &format!("sha256:{}", "0".repeat(64))), &origin), 409),
+        ("a no that says nothing", post(&bob, &with("choice", "reject"), &origin), 409),
+        ("no choice", post(&bob, &with("choice", ""), &origin), 400),
+    ] {
+        assert_eq!(answer.status, status, "{why}: {}", answer.text);
+        assert!(answer.head.contains("text/html") && answer.head.contains("content-security-policy"), "{why}: {}", answer.head);
+        still_waits(why);
+    }
+    // Another's session with their own proof is another's vote, and they may not.
+    let vera_csrf = vera.get("/").text.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let answer = post(&vera, &with("csrf", &vera_csrf), &origin);
+    assert_eq!(answer.status, 403, "{}", answer.text);
+    // What somebody wrote is not lost when it was not taken.
+    let mut written = with("choice", "reject");
+    written.push(("reason".to_owned(), "the disk is new".to_owned()));
+    let gone = Visitor { server: &scene.server, cookie: format!("{}0", bob.cookie) };
+    let answer = post(&gone, &written, &origin);
+    assert!(
+        answer.status == 401 && answer.text.contains("the disk is new") && answer.text.contains("/login?to=/runs/"),
+        "{}",
+        answer.text
+    );
+    // A program that looks at links, and a browser that loads ahead, decide nothing.
+    for (name, value) in [("Purpose", "prefetch"), ("User-Agent", "LinkScanner")] {
+        let query = form(&borrowed(&hidden));
+        let answer = scene.server.ask("GET", &format!("{page}?{query}"), &[("Cookie", &bob.cookie), (name, value)], "");
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        let answer = scene.server.ask("HEAD", &page, &[("Cookie", &bob.cookie), (name, value)], "");
+        assert_eq!(answer.status, 200);
+    }
+    still_waits("looked at");
+    // As JSON, or with the cookie alone, it is nothing that a form takes.
+    let headers = [("Cookie", &*bob.cookie), ("Content-Type", "text/plain"), ("Origin", &origin)];
+    assert_eq!(scene.server.ask("POST", &page, &headers, &form(&borrowed(&hidden))).status, 400);
+    // Once, and the same again: a double click, and the button of a page of before.
+    for _ in 0..3 {
+        let answer = post(&bob, &hidden, &origin);
+        assert_eq!((answer.status, header(&answer, "location").as_deref()), (303, Some(&*page)), "{}", answer.text);
+    }
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["outcome"] == "succeeded").then_some(()));
+    assert_eq!(std::fs::read_to_string(scene.place.books.join("fixed.txt")).unwrap(), "done\n");
+    let votes = scene.place.list(&format!("show {run} --json")).iter().filter(|record| record["kind"] == "decided").count();
+    assert_eq!(votes, 1);
+    let other = post(&bob, &written, &origin);
+    assert!(other.status == 409 && other.text.contains("has decided this already: approve"), "{}", other.text);
+    assert!(bob.get(&page).text.contains("granted by bob") && bob.get("/").text.contains("Nothing waits for you"));
+    scene.server.stopped();
+}
+
+#[test]
+fn people_log_in_and_out_with_a_page_and_come_back_to_where_they_were() {
+    let scene = Scene::new();
+    account(&scene.place, "bob");
+    let nobody = Visitor::nobody(&scene.server);
+    let page = nobody.get("/login?to=/runs/x%3Fa=1");
+    assert!(page.status == 200 && page.text.contains("name=\"to\" value=\"/runs/x?a=1\""), "{}", page.text);
+    assert!(page.head.contains("frame-ancestors 'none'") && page.head.contains("no-store"), "{}", page.head);
+    let to = |to: &str| header(&nobody.post("/login", &[("person", "bob"), ("password", WORDS), ("to", to)]), "location");
+    assert_eq!(to("/runs/x?a=1").as_deref(), Some("/runs/x?a=1"));
+    for hostile in ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nSet-Cookie: x=y", ""]
+    {
+        assert_eq!(to(hostile).as_deref(), Some("/"), "{hostile}");
+    }
+    for (person, password) in [("bob", "wrong"), ("no<b>body", WORDS), ("", "")] {
+        let answer = nobody.post("/login", &[("person", person), ("password", password)]);
+        assert_eq!(answer.status, 401, "{}", answer.text);
+        assert!(answer.text.contains("no such person here with this password") && header(&answer, "set-cookie").is_none());
+        assert!(!answer.text.contains("<b>body") && !answer.text.contains(WORDS), "{}", answer.text);
+    }
+    let elsewhere = nobody.post_from("/login", &[("person", "bob"), ("password", WORDS)], "http://evil.example");
+    assert!(elsewhere.status == 403 && header(&elsewhere, "set-cookie").is_none(), "{}", elsewhere.text);
+    assert_eq!(nobody.get("/login/elsewhere").status, 404, "the workspace names no provider");
+
+    let bob = Visitor::of(&scene.server, "bob");
+    let csrf = bob.get("/").text.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(bob.post("/logout", &[]).status, 403, "nobody logs others out");
+    assert_eq!(bob.get("/").status, 200);
+    let out = bob.post("/logout", &[("csrf", &csrf)]);
+    assert_eq!((out.status, header(&out, "location").as_deref()), (303, Some("/login")));
+    assert!(header(&out, "set-cookie").unwrap().contains("Max-Age=0"));
+    let again = bob.get("/");
+    assert_eq!((again.status, header(&again, "location").as_deref()), (303, Some("/login?ended")), "{}", again.text);
+    assert_eq!(bob.post("/logout", &[("csrf", &csrf)]).status, 303, "who is nobody any more has what they wanted");
+    // A browser that follows a link of a message brings no cookie along the first time.
+    let followed = scene.server.ask("GET", "/runs/x/decisions/d1", &[("Sec-Fetch-Site", "cross-site")], "");
+    assert!(followed.status == 200 && followed.text.contains("content=\"0;url=/runs/x/decisions/d1\""), "{}", followed.text);
+    let log = scene.server.stopped();
+    assert!(!log.contains(WORDS), "{log}");
+}
+
+#[test]
+fn no_text_of_the_world_acts_on_a_page() {
+    let scene = Scene::new();
+    ["bob", "olaf"].iter().for_each(|person| account(&scene.place, person));
+    let hostile = "</title></h1></pre><script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\">' \" onload=x \u{202e}";
+    let run = scene.started(hostile);
+    let page = decision_path(&run, &scene.request(&run));
+    let bob = Visitor::of(&scene.server, "bob");
+    for address in ["/", &page] {
+        let text = bob.get(address).text;
+        assert!(text.contains("&lt;script&gt;document.title"), "{address} does not show it:\n{text}");
+        assert!(!text.contains("<script>") && !text.contains("<img") && !text.contains('\u{202e}'), "{address}:\n{text}");
+    }
+    let refused = bob.get("/runs/%3Cscript%3Ealert(1)%3C%2Fscript%3E/decisions/d1");
+    assert!(refused.status == 404 && !refused.text.contains("<script>"), "{}", refused.text);
+    let mut tab = Tab::new(Window::Desk);
+    tab.log_in(&scene.server.address, "bob", WORDS);
+    for address in ["/", &page] {
+        tab.go(&format!("http://{}{address}", scene.server.address));
+        assert!(!tab.title().contains("pwned") && tab.text().contains("<script>document.title"), "{address}: {}", tab.text());
+        assert_eq!(tab.troubles(), Vec::<String>::new(), "{address}");
+    }
+    scene.server.stopped();
+}
+
+#[test]
+fn somebody_decides_with_the_keyboard_alone() {
+    let scene = Scene::new();
+    account(&scene.place, "bob");
+    let run = scene.started("db1");
+    let mut tab = Tab::new(Window::Desk);
+    let here = format!("http://{}", scene.server.address);
+    tab.go(&format!("{here}/"));
+    // Name, password, enter.
+    tab.press_until("INPUT#person");
+    tab.types("bob");
+    tab.press("Tab");
+    tab.types(WORDS);
+    tab.press("Enter");
+    tab.until_text("Waiting for you");
+    tab.press_until("A.card");
+    tab.press("Enter");
+    tab.until_text("Mend db1?");
+    tab.press_until("TEXTAREA#reason-approve");
+    tab.types("looked at it");
+    tab.press("Tab");
+    assert_eq!(tab.focused(), "BUTTON.yes");
+    tab.press("Enter");
+    tab.until_text("granted by bob");
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["outcome"] == "succeeded").then_some(()));
+    // The page of before the answer is not answered again.
+    tab.back();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!tab.text().contains("Approve") || tab.text().contains("granted"), "{}", tab.text());
+    let shown = scene.place.list(&format!("show {run} --json"));
+    let decided: Vec<&Value> = shown.iter().filter(|record| record["kind"] == "decided").collect();
+    assert!(decided.len() == 1 && decided[0].to_string().contains("looked at it"), "{decided:?}");
+    assert_eq!(tab.troubles(), Vec::<String>::new());
+    scene.server.stopped();
+}
+
+#[test]
+fn somebody_decides_on_a_telephone_without_scripts() {
+    let scene = Scene::new();
+    account(&scene.place, "bob");
+    let run = scene.started("db1");
+    let page = decision_path(&run, &scene.request(&run));
+    let mut tab = Tab::new(Window::Telephone);
+    tab.without_scripts();
+    // From a link in a message, by way of the log-in.
+    tab.go(&format!("http://{}{page}", scene.server.address));
+    tab.until_text("Log in to runbook");
+    tab.tap("#person");
+    tab.types("bob");
+    tab.tap("#password");
+    tab.types(WORDS);
+    tab.tap("form.log-in button");
+    tab.until_text("Mend db1?");
+    assert!(tab.width() <= 360, "it is {} wide", tab.width());
+    tab.tap("summary.no");
+    tab.tap("#reason-reject");
+    tab.types("not at night");
+    tab.tap("details button.no");
+    tab.until_text("rejected by bob");
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["outcome"] == "rejected").then_some(()));
+    scene.server.stopped();
+}
+
+#[test]
+fn pages_have_no_fault_that_axe_finds_at_any_width_and_in_the_dark() {
+    let scene = Scene::new();
+    ["bob", "anna"].iter().for_each(|person| account(&scene.place, person));
+    let run = scene.started("db1");
+    let request = scene.request(&run);
+    for window in [Window::Desk, Window::Telephone, Window::Night] {
+        let mut tab = Tab::new(window);
+        let here = format!("http://{}", scene.server.address);
+        tab.go(&format!("{here}/login"));
+        assert_eq!(tab.axe(), Vec::<String>::new(), "log-in, {window:?}");
+        tab.log_in(&scene.server.address, "anna", WORDS);
+        for (page, _) in pages(&run, &request) {
+            tab.go(&format!("{here}{page}"));
+            assert_eq!(tab.axe(), Vec::<String>::new(), "{page}, {window:?}");
+            assert!(tab.width() <= window.width(), "{page} is {} wide in {window:?}", tab.width());
+            assert_eq!(tab.troubles(), Vec::<String>::new(), "{page}");
+        }
+        tab.go(&format!("{here}/runs/nothing/decisions/d1"));
+        assert_eq!(tab.axe(), Vec::<String>::new(), "a problem, {window:?}");
+    }
+    scene.server.stopped();
+}
