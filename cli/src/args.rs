@@ -78,6 +78,12 @@ pub struct Global {
     /// Folder with the procedures [default: the nearest folder upward with a workspace.yaml, else this one]
     #[arg(long, short = 'C', global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Settings")]
     pub catalogue: Option<PathBuf>,
+    /// Address of a server (`runbook serve`) whose runs are meant, in place of those of the state folder; the token stands in RUNBOOK_TOKEN
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Settings")]
+    pub server: Option<String>,
+    /// Certificates of the authority that vouches for the server, as PEM [default: those of this machine]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Settings")]
+    pub server_ca: Option<PathBuf>,
     /// When to colour [default: auto]
     #[arg(long, global = true, value_name = "WHEN", value_enum, help_heading = "Settings")]
     pub color: Option<Color>,

@@ -1,6 +1,7 @@
 //! One file per command: each turns its arguments into calls of the engine and what comes back into text.
 
 mod account;
+mod afar;
 mod ahead;
 mod anchor;
 mod attend;
@@ -52,6 +53,7 @@ use crate::settings::{Process, Settings};
 use crate::ui::Ui;
 
 pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
+    afar::makes_sense(&command, settings)?;
     match command {
         Command::Init(args) => init::run(&args, settings, ui),
         Command::New(args) => new::run(&args, settings, ui),

@@ -70,6 +70,12 @@ pub struct Settings {
     pub catalogue: Setting<PathBuf>,
     /// Where nothing names a folder, that is only a trouble for a command that needs it.
     state: Result<Setting<PathBuf>, String>,
+    /// The address of a server whose runs are meant, in place of those of the state folder.
+    pub server: Option<Setting<String>>,
+    /// Certificates of the authority that vouches for it.
+    pub server_ca: Option<Setting<PathBuf>>,
+    /// A file with the token for it.
+    pub token_file: Option<Setting<PathBuf>>,
     /// The environment of the workspace that runs use where a command does not say.
     pub environment: Setting<Option<String>>,
     pub color: Setting<Color>,
@@ -77,9 +83,12 @@ pub struct Settings {
 }
 
 /// Every key of a settings file, with what it means and whether a workspace's file may have it.
-pub const KEYS: [(&str, &str, bool); 5] = [
+pub const KEYS: [(&str, &str, bool); 8] = [
     ("catalogue", "folder with the procedures", false),
     ("state", "folder with the runs' records and logs", false),
+    ("server", "address of the server whose runs are meant, in place of those of `state`", false),
+    ("server_ca", "file with certificates of the authority that vouches for the server", false),
+    ("token_file", "file that holds the token for the server", false),
     ("environment", "the environment that runs use where a command does not say", true),
     ("color", "auto, always or never", true),
     ("progress", "auto, live, plain or none", true),
@@ -125,6 +134,17 @@ impl Settings {
                 base.map(|base| Setting { value: base.join("runbook"), origin: Origin::Default })
             }
         };
+        let server = said(flags.server.clone(), "--server", "RUNBOOK_SERVER", "server", process, &files);
+        // Whoever names a folder means what is in it.
+        let names_state = matches!(&state, Ok(Setting { origin: Origin::Flag(_), .. }));
+        let server = server.filter(|server| !names_state || matches!(server.origin, Origin::Flag(_)));
+        let file = |flag: Option<&PathBuf>, flag_name, variable, key| {
+            let flag = flag.map(|path| path.to_string_lossy().into_owned());
+            said(flag, flag_name, variable, key, process, &files)
+                .map(|found| Setting { value: process.working_dir.join(found.value), origin: found.origin })
+        };
+        let server_ca = file(flags.server_ca.as_ref(), "--server-ca", "RUNBOOK_SERVER_CA", "server_ca");
+        let token_file = file(None, "", "RUNBOOK_TOKEN_FILE", "token_file");
         let environment = match (process.text("RUNBOOK_ENVIRONMENT"), files.text("environment")) {
             (Some(name), _) => Setting { value: Some(name), origin: Origin::Variable("RUNBOOK_ENVIRONMENT") },
             (None, Some((name, origin))) => Setting { value: Some(name.to_owned()), origin },
@@ -133,6 +153,9 @@ impl Settings {
         Ok(Settings {
             catalogue,
             state,
+            server,
+            server_ca,
+            token_file,
             environment,
             color: choice(flags.color, "--color", "RUNBOOK_COLOR", "color", process, &files)?,
             progress: choice(flags.progress, "--progress", "RUNBOOK_PROGRESS", "progress", process, &files)?,
@@ -164,6 +187,23 @@ fn catalogue(flags: &Global, process: &Process<'_>, user: Option<&File>) -> Sett
     match user.and_then(|file| file.get("catalogue").map(|dir| (dir, &file.path))) {
         Some((dir, path)) => Setting { value: process.working_dir.join(dir), origin: Origin::User(path.clone()) },
         None => Setting { value: process.working_dir.to_owned(), origin: Origin::Default },
+    }
+}
+
+/// A text by flag, variable or file.
+fn said(
+    flag: Option<String>,
+    flag_name: &'static str,
+    variable: &'static str,
+    key: &str,
+    process: &Process<'_>,
+    files: &Files,
+) -> Option<Setting<String>> {
+    match (flag, process.text(variable), files.text(key)) {
+        (Some(value), _, _) => Some(Setting { value, origin: Origin::Flag(flag_name) }),
+        (None, Some(value), _) => Some(Setting { value, origin: Origin::Variable(variable) }),
+        (None, None, Some((value, origin))) => Some(Setting { value: value.to_owned(), origin }),
+        (None, None, None) => None,
     }
 }
 
@@ -330,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_named_is_meant_and_no_server() {
+        let flags = |state: Option<&str>, server: Option<&str>| Global {
+            state: state.map(PathBuf::from),
+            server: server.map(str::to_owned),
+            ..Global::default()
+        };
+        let variables = [("HOME", "/h"), ("RUNBOOK_SERVER", "https://of-variable"), ("RUNBOOK_TOKEN_FILE", "token")];
+        let server = |flags: Global| resolve(flags, &variables, &[]).unwrap().server.map(|server| server.value);
+        assert_eq!(server(flags(None, None)).as_deref(), Some("https://of-variable"));
+        assert_eq!(server(flags(Some("here"), None)), None);
+        assert_eq!(server(flags(Some("here"), Some("https://of-flag"))).as_deref(), Some("https://of-flag"));
+        let settings = resolve(Global::default(), &variables, &[]).unwrap();
+        assert_eq!(settings.token_file.unwrap().value, PathBuf::from("/work/team/deep/token"));
+    }
+
+    #[test]
     fn the_catalogue_is_the_nearest_workspace() {
         let settings = resolve(Global::default(), &[("HOME", "/h")], &[("/work/workspace.yaml", "")]).unwrap();
         assert_eq!(settings.catalogue.value, PathBuf::from("/work"));
@@ -347,6 +403,7 @@ mod tests {
             (user, "color: never\ncolor: auto", "config.yaml:2: `color` is set twice"),
             (user, "color: blue", "`blue` is not a value of color"),
             (shared, "state: /tmp", "a workspace cannot set `state`"),
+            (shared, "server: https://elsewhere.example.org", "a workspace cannot set `server`"),
         ] {
             let error = resolve(Global::default(), &[("HOME", "/h")], &[("/work/team/workspace.yaml", ""), (path, text)]);
             let message = error.unwrap_err().message;

@@ -8,7 +8,7 @@
 pub mod ask;
 pub mod crash;
 pub mod hidden;
-mod live;
+pub mod live;
 pub mod log;
 pub mod narrate;
 mod printer;
@@ -19,6 +19,7 @@ mod table;
 pub mod words;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use anstream::adapter::strip_str;
 use clap::CommandFactory;
@@ -96,10 +97,15 @@ impl Ui {
     /// Commands that are shown to be copied need the settings that this one was given.
     #[must_use]
     pub fn with_flags(self, flags: &Global) -> Ui {
-        let folders = [("--state", &flags.state), ("--catalogue", &flags.catalogue)];
-        let given =
-            folders.iter().filter_map(|(flag, folder)| folder.as_ref().map(|f| (flag, words::shell_word(&f.to_string_lossy()))));
-        Ui { flags: given.map(|(flag, folder)| format!(" {flag} {folder}")).collect(), ..self }
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let given = [
+            ("--state", path(&flags.state)),
+            ("--catalogue", path(&flags.catalogue)),
+            ("--server", flags.server.clone()),
+            ("--server-ca", path(&flags.server_ca)),
+        ];
+        let given = given.into_iter().filter_map(|(flag, value)| Some(format!(" {flag} {}", words::shell_word(&value?))));
+        Ui { flags: given.collect(), ..self }
     }
 
     /// A command line of this program, as it works when it is copied.

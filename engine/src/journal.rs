@@ -33,8 +33,29 @@ pub use summary::{OpenDecision, Phase, Summary};
 pub use crate::database::Commits;
 use crate::message::{Answer, Letter, Message, MessageId};
 
+/// Runs as they are recorded, for whoever only looks: those of a journal, or those of a server.
+pub trait Archive: Send + Sync {
+    /// One row of the list of runs.
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError>;
+    /// The plan of a run, as JSON text.
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError>;
+    /// At most `limit` records, from number `from` on.
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
+    /// Runs, the newest first.
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError>;
+    /// Decisions that wait for people, those of the oldest run first.
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError>;
+    /// Heads of a run that were told to the world outside.
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
+    /// What of a run's record was let go of; `None` where all of it is there.
+    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
+        let _ = run;
+        Ok(None)
+    }
+}
+
 /// Where runs are recorded. All times are arguments.
-pub trait Journal: Send + Sync {
+pub trait Journal: Archive {
     /// Records a new run, its plan and its first events in one commit, owned by `owner`.
     fn create(&self, run: NewRun) -> Receipt<Lease>;
     /// Adds events to a run. Refused as a whole if the lease is no longer that of the run, or the events do not follow.
@@ -62,18 +83,6 @@ pub trait Journal: Send + Sync {
     /// Notes that the head of a run was told to the world outside.
     fn anchor(&self, anchor: Anchor) -> Receipt<()>;
 
-    /// One row of the list of runs.
-    fn run(&self, run: &RunId) -> Result<RunRow, JournalError>;
-    /// The plan of a run, as JSON text.
-    fn plan(&self, digest: &Digest) -> Result<String, JournalError>;
-    /// At most `limit` records, from number `from` on.
-    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
-    /// Runs, the newest first.
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError>;
-    /// Ids that begin with a text: people shorten them.
-    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError>;
-    /// Decisions that wait for people, those of the oldest run first.
-    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError>;
     /// Steps that wait for an event, in the order in which they began to.
     fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError>;
     /// Messages that nobody has answered, in the order of sending.
@@ -81,12 +90,6 @@ pub trait Journal: Send + Sync {
     fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError>;
     /// Decisions made ahead for a procedure, with uses left and not expired.
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError>;
-    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError>;
-    /// What of a run's record was let go of; `None` where all of it is there.
-    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
-        let _ = run;
-        Ok(None)
-    }
     /// Which run holds a lock.
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
     /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
@@ -102,7 +105,7 @@ pub trait Journal: Send + Sync {
 }
 
 /// Every run that the filter lets through, the newest first. They are read a page at a time.
-pub fn every_run(journal: &dyn Journal, filter: RunFilter) -> impl Iterator<Item = Result<RunRow, JournalError>> + '_ {
+pub fn every_run(journal: &dyn Archive, filter: RunFilter) -> impl Iterator<Item = Result<RunRow, JournalError>> + '_ {
     let mut filter = RunFilter { limit: limits::RECORDS_PAGE, ..filter };
     let mut page = Vec::new().into_iter();
     std::iter::from_fn(move || {
@@ -121,7 +124,7 @@ pub fn every_run(journal: &dyn Journal, filter: RunFilter) -> impl Iterator<Item
 /// The records of a run from its first to number `last`, as many as there are, in the order of their numbers. They are read a page
 /// at a time.
 pub fn records_to<'j>(
-    journal: &'j dyn Journal,
+    journal: &'j dyn Archive,
     run: &'j RunId,
     last: u64,
 ) -> impl Iterator<Item = Result<Record, JournalError>> + 'j {
@@ -184,6 +187,9 @@ pub enum JournalError {
     Folder { path: PathBuf, why: String, next: String },
     #[error("an event cannot be written down: {0}")]
     Unwritable(String),
+    /// What a server that has the runs said, or that it said nothing.
+    #[error("{what}; {next}")]
+    Elsewhere { what: String, next: String, is_of_what_was_asked: bool },
     /// A sync failed before: what is on the disk is unknown until the journal is opened again.
     #[error("the journal stopped writing: {0}; look at the disk, then `runbook runs` shows what to resume")]
     Stopped(String),
@@ -302,6 +308,8 @@ pub struct RunFilter {
     pub phase: Option<Phase>,
     /// Only runs that have not ended.
     pub unfinished: bool,
+    /// Only runs whose id begins so: people shorten them.
+    pub like: Option<String>,
     /// Only runs older than this one: where the page before ended.
     pub before: Option<RunId>,
     pub limit: usize,
@@ -315,6 +323,7 @@ impl Default for RunFilter {
             requested_by: None,
             phase: None,
             unfinished: false,
+            like: None,
             before: None,
             limit: 100,
         }

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::access::{Access, Entry, Seals};
 use crate::journal::export::{ExportError, export};
-use crate::journal::{Journal, JournalError, Phase, Pruned, RunFilter, RunRow, Store, every_run, records_to};
+use crate::journal::{Archive, JournalError, Phase, Pruned, RunFilter, RunRow, Store, every_run, records_to};
 use crate::keeping::Keeping;
 use crate::log::{LogError, Logs};
 use crate::people::LocalUser;

@@ -578,7 +578,7 @@ fn count_attempts(under_way: &mut usize, run: &Run, fact: &Fact) {
 /// Replays a run from the journal without owning it, and shows every event with the run as it was then. The chain is
 /// checked on the way.
 pub fn replay(
-    journal: &dyn crate::journal::Journal,
+    journal: &dyn crate::journal::Archive,
     id: &RunId,
     visit: &mut dyn FnMut(&Run, &Event),
 ) -> Result<(Run, RunRow), SessionError> {
@@ -616,7 +616,7 @@ pub fn replay(
 }
 
 /// The plan of a run, which must be the one that its row names.
-fn recorded_plan(journal: &dyn crate::journal::Journal, id: &RunId, row: &RunRow) -> Result<Plan, SessionError> {
+fn recorded_plan(journal: &dyn crate::journal::Archive, id: &RunId, row: &RunRow) -> Result<Plan, SessionError> {
     let unreadable = |e: serde_json::Error| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) };
     let text = journal.plan(&row.plan)?;
     let plan: Plan = serde_json::from_str(&text).map_err(unreadable)?;

@@ -30,12 +30,14 @@ pub struct Order {
 impl Order {
     /// The first fact of the run. `seed` is all the randomness that the run will have.
     pub fn started(&self, seed: u64) -> Result<RunStarted, StartError> {
+        let started = RunStarted::of(&self.plan, self.inputs.clone(), self.requested_by.clone(), seed)?;
+        self.part.is_of(&self.plan)?;
         Ok(RunStarted {
             part: self.part.clone(),
             stepwise: self.stepwise,
             catalogue: self.catalogue.clone(),
             root: Some(self.root.to_string_lossy().into_owned()),
-            ..RunStarted::of(&self.plan, self.inputs.clone(), self.requested_by.clone(), seed)?
+            ..started
         })
     }
 }

@@ -21,7 +21,7 @@ use serde::Serialize;
 pub use export::verify_export;
 
 use crate::access::Seals;
-use crate::journal::{Anchor, Journal, JournalError, Phase, Pruned, Record, Summary, chain, records_to};
+use crate::journal::{Anchor, Archive, JournalError, Phase, Pruned, Record, Summary, chain, records_to};
 use crate::log::{LogError, LogSeal, Logs};
 use crate::people::{self, Signers};
 use crate::{anchor, permit};
@@ -133,7 +133,7 @@ impl Verification {
 }
 
 /// Verifies a run as it stands in the journal.
-pub fn verify_run(journal: &dyn Journal, run: &RunId, evidence: &Evidence<'_>) -> Result<Verification, JournalError> {
+pub fn verify_run(journal: &dyn Archive, run: &RunId, evidence: &Evidence<'_>) -> Result<Verification, JournalError> {
     let row = journal.run(run)?;
     let pruned = journal.pruned(run)?;
     if let Some(pruned) = pruned.clone().filter(Pruned::is_compacted) {

@@ -22,8 +22,8 @@ use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Journal, JournalError, Lease, LockOutcome, NewAhead,
-    NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow, SharedJournal, Store,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Journal, JournalError, Lease, LockOutcome,
+    NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow, SharedJournal, Store,
 };
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
@@ -122,6 +122,7 @@ impl Journal for Deadly {
     fn create(&self, run: NewRun) -> Receipt<Lease> {
         self.store.create(run)
     }
+
     fn append(&self, append: Append) -> Receipt<()> {
         self.reach(false);
         // The commit is awaited here, so that the kill really comes after it.
@@ -129,72 +130,67 @@ impl Journal for Deadly {
         self.reach(true);
         Receipt::ready(result)
     }
+
     fn acquire(&self, run: &RunId, owner: &Owner, now: Timestamp, until: Timestamp) -> Receipt<Lease> {
         self.store.acquire(run, owner, now, until)
     }
+
     fn renew(&self, lease: &Lease, until: Timestamp) -> Receipt<()> {
         self.store.renew(lease, until)
     }
+
     fn release(&self, lease: &Lease) -> Receipt<()> {
         self.store.release(lease)
     }
+
     fn send(&self, run: &RunId, message: &Message, now: Timestamp) -> Receipt<MessageId> {
         self.store.send(run, message, now)
     }
+
     fn withdraw(&self, id: MessageId) -> Receipt<Option<Answer>> {
         self.store.withdraw(id)
     }
+
     fn take_lock(&self, lease: &Lease, lock: &str) -> Receipt<LockOutcome> {
         self.store.take_lock(lease, lock)
     }
+
     fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId> {
         self.store.decide_ahead(ahead)
     }
+
     fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool> {
         self.store.use_ahead(lease, id)
     }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.store.anchor(anchor)
     }
-    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
-        self.store.run(run)
-    }
-    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
-        self.store.plan(digest)
-    }
-    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.store.records(run, from, limit)
-    }
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        self.store.runs(filter)
-    }
-    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
-        self.store.runs_like(prefix, limit)
-    }
-    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
-        self.store.open_decisions(filter)
-    }
+
     fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
         self.store.awaited(filter)
     }
+
     fn inbox(&self, run: &RunId) -> Result<Vec<Letter>, JournalError> {
         self.store.inbox(run)
     }
+
     fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError> {
         self.store.answer(id)
     }
+
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.store.aheads(procedure, now)
     }
-    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
-        self.store.anchors(run)
-    }
+
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
         self.store.lock_holder(lock)
     }
+
     fn changed(&self, after: u64, limit: usize) -> Result<(Vec<RunId>, u64), JournalError> {
         self.store.changed(after, limit)
     }
+
     fn ended(&self, after: u64, limit: usize) -> Result<(Vec<(RunId, u64)>, u64), JournalError> {
         self.store.ended(after, limit)
     }
@@ -205,6 +201,32 @@ impl Journal for Deadly {
 
     fn version(&self) -> Result<u64, JournalError> {
         self.store.version()
+    }
+}
+
+impl Archive for Deadly {
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        self.store.run(run)
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.store.plan(digest)
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.store.records(run, from, limit)
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        self.store.runs(filter)
+    }
+
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        self.store.open_decisions(filter)
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        self.store.anchors(run)
     }
 }
 

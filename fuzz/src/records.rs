@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use runbook_core::run::{Command, Event, Run};
 use runbook_core::{Digest, RunId};
 use runbook_engine::journal::export::Exported;
-use runbook_engine::journal::{DecisionFilter, Journal, Record, RunFilter, Store, chain};
+use runbook_engine::journal::{Archive, DecisionFilter, Journal, Record, RunFilter, Store, chain};
 use runbook_engine::session::replay;
 use runbook_engine::verify::{Evidence, Fault, verify_export, verify_run};
 use rusqlite::Connection;

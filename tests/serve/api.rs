@@ -121,6 +121,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             let act = operation["x-act"].as_str().unwrap();
             let id = operation["operationId"].as_str().unwrap();
             let mut address = path.replace("{run}", &run).replace("{procedure}", "fix").replace("{event}", "1");
+            address = address.replace("{plan}", scene.get("vera", &format!("/runs/{run}"))["plan"].as_str().unwrap());
             address = address.replace("{decision}", decision_path(&run, &request).rsplit('/').next().unwrap());
             if id == "log" {
                 address.push_str("?step=say");
@@ -164,7 +165,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 22 * 11);
+    assert_eq!(tried, 25 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");

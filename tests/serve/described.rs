@@ -42,6 +42,7 @@ fn the_api_is_as_its_description_says() {
     let token = place.runbook.run(["token", "create", "--for", "you"]).assert(0).stdout.trim().to_owned();
     place.runbook.exec("say", &[]).assert(0);
     let ended = place.runs()[0]["run"].as_str().unwrap().to_owned();
+    let plan = place.runs()[0]["plan"].as_str().unwrap().to_owned();
     let server = place.serve();
     assert_eq!(server.alert("firing", &["db1"]).status, 202);
     let waits = place.run_that("waiting")["run"].as_str().unwrap().to_owned();
@@ -55,7 +56,7 @@ fn the_api_is_as_its_description_says() {
     let checks = "[checks.positive_data_acceptance]\nexpected-statuses = [\"2xx\", 401, 403, 404, 409, 410, 422, 429]\n";
     // What there is: to be read in the run that has ended, and to be steered in the one that waits.
     let mut known = format!(
-        "[parameters]\n\"path.run\" = \"{ended}\"\n\"path.procedure\" = \"fix\"\n\"path.decision\" = \"d1\"\n\"path.event\" = 1\n\n{checks}"
+        "[parameters]\n\"path.run\" = \"{ended}\"\n\"path.procedure\" = \"fix\"\n\"path.decision\" = \"d1\"\n\"path.event\" = 1\n\"path.plan\" = \"{plan}\"\n\n{checks}"
     );
     for path in ["cancel", "pause", "resume", "notes", "decisions/{decision}"] {
         write!(known, "\n[[operations]]\ninclude-path = \"/runs/{{run}}/{path}\"\nparameters = {{ \"path.run\" = \"{waits}\" }}\n")

@@ -15,6 +15,7 @@ mod lives;
 mod oidc;
 mod pages;
 mod peers;
+mod remote;
 mod server;
 mod sessions;
 mod storm;

@@ -120,12 +120,13 @@ fn each_operation_is_open_to_a_session_as_to_a_token_of_its_person() {
     let last = wrong.pop().unwrap();
     wrong.push(if last == '0' { '1' } else { '0' });
     let decision = decision_path(&run, &scene.request(&run)).rsplit('/').next().unwrap().to_owned();
+    let plan = scene.get("vera", &format!("/runs/{run}"))["plan"].as_str().unwrap().to_owned();
     let description = scene.get("vera", "/openapi.json");
     let mut tried = 0;
     for (path, operations) in description["paths"].as_object().unwrap().iter().filter(|(path, _)| *path != "/session") {
         for (method, operation) in operations.as_object().unwrap() {
             let mut address = path.replace("{run}", &run).replace("{procedure}", "fix").replace("{event}", "1");
-            address = address.replace("{decision}", &decision);
+            address = address.replace("{decision}", &decision).replace("{plan}", &plan);
             if operation["operationId"] == "log" {
                 address.push_str("?step=say");
             }
@@ -171,7 +172,7 @@ fn each_operation_is_open_to_a_session_as_to_a_token_of_its_person() {
             }
         }
     }
-    assert_eq!(tried, 22 * people.len());
+    assert_eq!(tried, 25 * people.len());
     scene.server.stopped();
 }
 

@@ -43,7 +43,7 @@ pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &m
         return Err(Trouble::not_valid(format!("step `{path}` of `{name}` asks nobody for an approval"))
             .next(format!("runbook dry-run {name}")));
     };
-    let by = home.speaker(&plan.policy.people, &args.voice);
+    let by = home.speaker(&plan.policy.people, &args.voice)?;
     may_decide(&plan, step, &by, args.voice.sign)?;
     // An approval lets all that follows run, a gate the one step behind it.
     let effect = if step.gates.is_empty() { plan.highest_effect() } else { step.effect };
@@ -71,7 +71,7 @@ pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &m
         ahead.signature = Some(people::sign(&ahead_statement(&ahead), DECISION_NAMESPACE, &key).map_err(failed)?);
     }
     let body = serde_json::to_value(&ahead).map_err(|why| Trouble::failed(why.to_string()))?;
-    home.journal.decide_ahead(NewAhead { procedure: name.clone(), body, uses, expires_at: expires }).wait()?;
+    home.here()?.journal.decide_ahead(NewAhead { procedure: name.clone(), body, uses, expires_at: expires }).wait()?;
     ui.say(&format!(
         "approved ahead: step `{path}` [{}] of `{name}` {}{}, {}, {uses} {}, until {}",
         request::effect(step.effect),

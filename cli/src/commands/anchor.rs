@@ -32,7 +32,7 @@ pub fn run(args: &args::Anchor, settings: &Settings, ui: &mut Ui) -> Outcome {
             write().map_err(|why| Trouble::unwritable(path, &why))?;
         }
     }
-    home.journal.anchor(signed).wait()?;
+    home.here()?.journal.anchor(signed).wait()?;
     ui.say(&format!("{by} signed the head of run {id} after event {}; keep it where the record is not", row.seq));
     if let Some(path) = &args.output {
         ui.next(&format!("runbook verify {id} --anchor {}", path.display()));

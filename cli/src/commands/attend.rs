@@ -16,6 +16,7 @@ use runbook_core::{DecisionId, RunId, limits};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Progress, Stop, Wish, World};
 use runbook_engine::journal::Record;
+use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::secret::SecretStore;
 use runbook_engine::session::{Observer, Session, SessionError};
@@ -109,10 +110,11 @@ fn open_of(run: &Run) -> Vec<DecisionId> {
 /// Drives the run until it ends or stops for people, and says how to go on.
 pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let (home, screen) = (place.home, place.screen.clone());
+    let logs = &home.here()?.logs;
     // Secrets will be in memory: a crash must not write them into a core file.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let secrets = Arc::new(SecretStore::new(&place.root, &place.config, std::env::vars_os()));
-    let performer = Arc::new(LocalPerformer::new(place.root.clone(), home.logs.clone(), secrets.clone()));
+    let performer = Arc::new(LocalPerformer::new(place.root.clone(), logs.clone(), secrets.clone()));
     let by = home.identity(&session.run().plan().policy.people);
     let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
     let can_ask = ui.can_ask();
@@ -132,7 +134,7 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     };
     // The run whose lock is waited for.
     let holder: Arc<Mutex<Option<RunId>>> = Arc::default();
-    let ticker = tick(screen.clone(), home, session.id().clone());
+    let ticker = tick(screen.clone(), logs.clone(), session.id().clone());
     let stop = loop {
         let (wishes, receiver) = mpsc::unbounded_channel();
         let world = World { performer: performer.clone(), wishes: receiver };
@@ -215,8 +217,7 @@ async fn hold<T>(session: &mut Session, meanwhile: impl Future<Output = T>) -> R
 }
 
 /// Shows the last lines of what runs, while it runs.
-fn tick(screen: Shared, home: &Home, run: RunId) -> tokio::task::JoinHandle<()> {
-    let logs = home.logs.clone();
+fn tick(screen: Shared, logs: Logs, run: RunId) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         if !screen.with(|s| s.is_live()) {
             return;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::args::Config;
 use crate::exit::{Exit, Outcome};
-use crate::settings::{KEYS, Settings};
+use crate::settings::{KEYS, Origin, Settings};
 use crate::ui::{Ui, line};
 
 pub fn run(args: &Config, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -34,11 +34,20 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>, String)> {
                 Ok(state) => (*key, path(&state.value), state.origin.to_string()),
                 Err(why) => (*key, None, why.message),
             },
+            "server" => told(key, settings.server.as_ref().map(|server| (server.value.clone(), &server.origin))),
+            "server_ca" => told(key, settings.server_ca.as_ref().map(|file| (file.value.display().to_string(), &file.origin))),
+            "token_file" => told(key, settings.token_file.as_ref().map(|file| (file.value.display().to_string(), &file.origin))),
             "environment" => (*key, settings.environment.value.clone(), settings.environment.origin.to_string()),
             "color" => (*key, Some(name(&settings.color.value)), settings.color.origin.to_string()),
             _ => (*key, Some(name(&settings.progress.value)), settings.progress.origin.to_string()),
         })
         .collect()
+}
+
+/// What need not be said at all.
+fn told(key: &'static str, said: Option<(String, &Origin)>) -> (&'static str, Option<String>, String) {
+    let (value, origin) = said.map_or((None, Origin::Default), |(value, origin)| (Some(value), origin.clone()));
+    (key, value, origin.to_string())
 }
 
 fn name(value: &impl ValueEnum) -> String {

@@ -6,7 +6,7 @@ use runbook_core::{RunId, limits};
 use runbook_engine::message::Message;
 
 use super::resume;
-use super::store::{Home, driving_runtime};
+use super::store::{Home, Place, driving_runtime};
 use crate::args::{Cancel, Note, Pause};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -21,7 +21,8 @@ pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
     }
     let reason = bounded(args.reason.clone().unwrap_or_default())?;
     let message = Message::Cancel { by, undo: args.undo, reason };
-    if home.is_held(&home.journal.run(&id)?) {
+    let row = home.archive.run(&id)?;
+    if home.is_held(&row) || matches!(home.place, Place::There(_)) {
         home.tell(&id, message)?;
         ui.say(&format!("run {id} is cancelled{}", if args.undo { "; what it had done is being taken back" } else { "" }));
         return go_on(&home, &id, ui);
@@ -72,11 +73,13 @@ pub fn bounded(text: String) -> Result<String, Trouble> {
 
 /// Says what comes after a message was recorded: nothing where a process is at work, else how to go on.
 pub fn go_on(home: &Home, id: &RunId, ui: &mut Ui) -> Outcome {
-    let row = home.journal.run(id)?;
+    let row = home.archive.run(id)?;
     if row.summary.outcome.is_some() {
         ui.next(&format!("runbook show {id}"));
     } else if home.is_held(&row) {
         ui.say("a process is at work on the run and goes on");
+    } else if home.is_looked_after(&row) {
+        ui.say("the server looks after the run, and goes on when it can");
     } else {
         ui.next(&format!("runbook resume {id}"));
     }

@@ -124,7 +124,7 @@ impl Open {
 
     fn in_terminal(&self, voice: &Voice, evidence: Option<String>, ui: &mut Ui) -> Outcome {
         let decision = self.decision()?;
-        let by = self.home.speaker(&self.run.plan().policy.people, voice);
+        let by = self.home.speaker(&self.run.plan().policy.people, voice)?;
         let head = Some(self.row.head.clone());
         let mut lines = Lines::default();
         let reason = voice.reason.clone().map(bounded).transpose()?;
@@ -157,7 +157,7 @@ impl Open {
             let why = format!("decision {} cannot be answered with `{}`", decision.id, choice.name());
             return Err(Trouble::not_valid(why).next(request::answers(&self.run, decision).into_iter().next().unwrap_or_default()));
         }
-        let by = self.home.speaker(&self.run.plan().policy.people, voice);
+        let by = self.home.speaker(&self.run.plan().policy.people, voice)?;
         let mut vote = reply::vote(decision, &by, choice, Some(self.row.head.clone()));
         vote.answers = answers;
         vote.reason = voice.reason.clone().map(bounded).transpose()?;

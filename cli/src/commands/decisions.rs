@@ -36,7 +36,7 @@ pub fn run(args: &Decisions, settings: &Settings, ui: &mut Ui) -> Outcome {
 fn each_open(home: &Home, run: Option<&RunId>, mut visit: impl FnMut(OpenDecision) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let mut filter = DecisionFilter { run: run.cloned(), after: None, limit: PAGE };
     loop {
-        let page = home.journal.open_decisions(&filter)?;
+        let page = home.archive.open_decisions(&filter)?;
         let last = page.last().map(|decision| (decision.run.clone(), decision.decision));
         let whole = page.len() == PAGE;
         page.into_iter().try_for_each(&mut visit)?;
@@ -50,7 +50,7 @@ fn each_open(home: &Home, run: Option<&RunId>, mut visit: impl FnMut(OpenDecisio
 fn object(home: &Home, decision: &OpenDecision) -> Result<serde_json::Value, Trouble> {
     let (run, _) = home.replay(&decision.run)?;
     let request = run.decision(decision.decision).map(|decision| &*decision.request);
-    Ok(listed::decision(decision, request))
+    Ok(json!(listed::Decision::of(decision, request)))
 }
 
 /// All that the decisions of one run rest on.
@@ -118,7 +118,7 @@ fn cells(decision: &OpenDecision, now: Timestamp) -> Vec<String> {
 /// Approvals that wait for their question.
 fn ahead(procedure: &ProcedureName, json: bool, home: &Home, ui: &mut Ui) -> Outcome {
     let mut rows = Vec::new();
-    for kept in home.journal.aheads(procedure, home.clock.now())? {
+    for kept in home.here()?.journal.aheads(procedure, home.clock.now())? {
         let ahead: Ahead = serde_json::from_value(kept.body).map_err(|why| Trouble::failed(why.to_string()))?;
         let ahead = Ahead { uses_left: kept.uses_left, ..ahead };
         if json {

@@ -4,11 +4,13 @@ mod replay;
 
 use runbook_core::RunId;
 use runbook_core::trigger::Ruling;
-use runbook_engine::intake::{Arrived, EventFilter, Intake};
+use runbook_engine::intake::{EventFilter, Intake};
 use runbook_engine::journal::Commits;
-use runbook_engine::report::listed;
+use runbook_engine::report::listed::Event;
+use runbook_server::client::Remote;
+use serde_json::json;
 
-use super::store::Home;
+use super::store::{Home, Place};
 use crate::args::{Events, EventsPart};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -17,15 +19,19 @@ use crate::ui::{Tone, Ui, line, table};
 
 pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
-    let intake = Intake::open(&settings.state()?.value, Commits::OnTheSpot)?;
     if let Some(EventsPart::Replay(args)) = &args.part {
-        return replay::run(args, &intake, &home, settings, ui);
+        home.here()?;
+        return replay::run(args, &Intake::open(&settings.state()?.value, Commits::OnTheSpot)?, &home, settings, ui);
     }
+    let kept = match &home.place {
+        Place::Here(_) => Kept::Here(Box::new(Intake::open(&settings.state()?.value, Commits::OnTheSpot)?)),
+        Place::There(there) => Kept::There(there.remote.clone()),
+    };
     if let Some(number) = args.number {
-        let Some(arrived) = intake.event(number)? else {
+        let Some(event) = kept.event(number)? else {
             return Err(Trouble::not_valid(format!("there is no event {number}")).next("runbook events"));
         };
-        return one(&arrived, args.json, ui);
+        return one(&event, args.json, ui);
     }
     let filter = EventFilter {
         source: args.source.clone(),
@@ -35,10 +41,10 @@ pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
         before: args.before,
         limit: args.limit.get(),
     };
-    let found = intake.events(&filter)?;
+    let found = kept.events(&filter)?;
     if args.json {
-        for arrived in &found {
-            ui.data(&listed::event(arrived).to_string())?;
+        for event in &found {
+            ui.data(&json!(event).to_string())?;
         }
         return Ok(Exit::Succeeded);
     }
@@ -50,24 +56,46 @@ pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let rows: Vec<Vec<String>> = found.iter().flat_map(rows).collect();
     ui.data(&table(&["event", "received", "source", "about", "trigger", "decision"], rows))?;
-    ui.next(&format!("runbook events {}", first.number));
+    ui.next(&format!("runbook events {}", first.event));
     Ok(Exit::Succeeded)
 }
 
+/// Events, wherever they came in.
+enum Kept {
+    Here(Box<Intake>),
+    There(Remote),
+}
+
+impl Kept {
+    fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Trouble> {
+        Ok(match self {
+            Kept::Here(intake) => intake.events(filter)?.iter().map(Event::of).collect(),
+            Kept::There(remote) => remote.events(filter)?,
+        })
+    }
+
+    fn event(&self, number: u64) -> Result<Option<Event>, Trouble> {
+        Ok(match self {
+            Kept::Here(intake) => intake.event(number)?.as_ref().map(Event::of),
+            Kept::There(remote) => remote.event(number)?,
+        })
+    }
+}
+
 /// An event in a list: a line for each decision.
-fn rows(arrived: &Arrived) -> Vec<Vec<String>> {
+fn rows(event: &Event) -> Vec<Vec<String>> {
     let head = [
-        arrived.number.to_string(),
-        when(arrived.received),
-        line(&arrived.source).into_owned(),
-        format!("{} {}", line(&arrived.event.key), arrived.event.status.as_str()),
+        event.event.to_string(),
+        when(event.received),
+        line(&event.source).into_owned(),
+        format!("{} {}", line(&event.about), event.status.as_str()),
     ];
-    let mut decisions: Vec<[String; 2]> = match arrived.rulings.as_slice() {
-        [] if arrived.judged => vec![["-".to_owned(), "no trigger is of this source".to_owned()]],
+    let mut decisions: Vec<[String; 2]> = match event.decisions.as_slice() {
+        [] if event.judged => vec![["-".to_owned(), "no trigger is of this source".to_owned()]],
         [] => vec![["-".to_owned(), "not judged yet".to_owned()]],
-        rulings => rulings.iter().map(|ruling| [ruling.trigger.to_string(), decision(ruling)]).collect(),
+        decisions => decisions.iter().map(|made| [line(&made.trigger).into_owned(), toned(&made.decision, &made.why)]).collect(),
     };
-    decisions.extend(arrived.ended.iter().map(|run| ["-".to_owned(), ended(run)]));
+    decisions.extend(event.ended_waits_of.iter().map(|run| ["-".to_owned(), ended(run)]));
     let blank: [String; 4] = Default::default();
     let with_head = |(place, decision): (usize, [String; 2])| {
         let head = if place == 0 { head.clone() } else { blank.clone() };
@@ -83,8 +111,10 @@ fn ended(run: &RunId) -> String {
 
 /// The decision in a line, its word in a colour of its own.
 pub fn decision(ruling: &Ruling) -> String {
-    let text = ruling.decision.to_string();
-    let word = ruling.decision.word();
+    toned(ruling.decision.word(), &ruling.decision.to_string())
+}
+
+fn toned(word: &str, text: &str) -> String {
     let tone = match word {
         "ran" => Tone::Good,
         "joined" => Tone::Strong,
@@ -95,46 +125,45 @@ pub fn decision(ruling: &Ruling) -> String {
     format!("{}{}", tone.paint(word), line(rest))
 }
 
-fn one(arrived: &Arrived, as_json: bool, ui: &mut Ui) -> Outcome {
+fn one(event: &Event, as_json: bool, ui: &mut Ui) -> Outcome {
     if as_json {
-        ui.data(&listed::event(arrived).to_string())?;
+        ui.data(&json!(event).to_string())?;
         return Ok(Exit::Succeeded);
     }
-    let event = &arrived.event;
-    let again = match arrived.again {
+    let again = match event.again {
         0 => String::new(),
         1 => ", and once again since".to_owned(),
         many => format!(", and {many} times again since"),
     };
     let mut text = format!(
         "{} of {}, {}\nreceived {}{again}\n",
-        Tone::Strong.paint(&format!("event {}", arrived.number)),
-        line(&arrived.source),
+        Tone::Strong.paint(&format!("event {}", event.event)),
+        line(&event.source),
         event.status.as_str(),
-        when(arrived.received)
+        when(event.received)
     );
     let mut fact = |name: &str, value: &str| text.push_str(&format!("  {name:<8} {}\n", line(value)));
-    fact("about", &event.key);
+    fact("about", &event.about);
     fact("id", &event.id);
-    fact("type", &event.kind);
-    fact("from", &event.source);
-    event.subject.iter().for_each(|subject| fact("subject", subject));
-    event.time.iter().for_each(|time| fact("time", &time.to_string()));
+    fact("type", &event.r#type);
+    for (name, key) in [("from", "source"), ("subject", "subject"), ("time", "time")] {
+        event.data[key].as_str().iter().for_each(|value| fact(name, value));
+    }
     text.push_str("decisions\n");
-    for [trigger, decision] in arrived.rulings.iter().map(|ruling| [ruling.trigger.to_string(), decision(ruling)]) {
-        text.push_str(&format!("  {trigger}: {decision}\n"));
+    for made in &event.decisions {
+        text.push_str(&format!("  {}: {}\n", line(&made.trigger), toned(&made.decision, &made.why)));
     }
-    if arrived.rulings.is_empty() {
-        text.push_str(if arrived.judged { "  no trigger is of this source\n" } else { "  not judged yet\n" });
+    if event.decisions.is_empty() {
+        text.push_str(if event.judged { "  no trigger is of this source\n" } else { "  not judged yet\n" });
     }
-    for run in &arrived.ended {
+    for run in &event.ended_waits_of {
         text.push_str(&format!("  {}\n", ended(run)));
     }
     text.push_str("data\n");
-    let data = serde_json::to_string_pretty(&event.data.to_plain_json()).unwrap_or_default();
+    let data = serde_json::to_string_pretty(&event.data["data"]).unwrap_or_default();
     data.lines().for_each(|data| text.push_str(&format!("  {}\n", line(data))));
     ui.data(text.trim_end())?;
-    if let Some(run) = arrived.rulings.iter().find_map(|ruling| ruling.decision.run()).or(arrived.ended.first()) {
+    if let Some(run) = event.decisions.iter().find_map(|made| made.run.as_ref()).or(event.ended_waits_of.first()) {
         ui.next(&format!("runbook show {run}"));
     }
     Ok(Exit::Succeeded)

@@ -54,7 +54,6 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         };
         let (id, seed) = start::draw(&*home.clock);
         let started = order.started(seed).map_err(|error| chosen.refused(error, &inputs))?;
-        chosen.known_parts(&order.part)?;
         if !args.yes && ui.can_ask() && chosen.plan.highest_effect() > Effect::Read {
             let mut predicted =
                 explore::dry_run(&chosen.plan, &started, home.clock.now(), &explore::Options::default(), &mut explore::Nothing)
@@ -68,11 +67,12 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
                 return Ok(Exit::Cancelled);
             }
         }
+        let here = home.here()?;
         let screen = Shared::new(Screen::new(ui, args.json));
         if args.detach {
             let plan = chosen.plan.clone();
             let session =
-                Session::create(home.journal.clone(), home.clock.clone(), home.owner(), Vec::new(), id.clone(), plan, started)
+                Session::create(here.journal.clone(), home.clock.clone(), here.owner(), Vec::new(), id.clone(), plan, started)
                     .await?;
             session.close().await?;
             in_background(&id, settings)?;
@@ -83,7 +83,7 @@ pub fn run(args: &Exec, settings: &Settings, ui: &mut Ui) -> Outcome {
         let (observer, questions) = attend::questions();
         let observers: Vec<Box<dyn runbook_engine::session::Observer>> = vec![Box::new(screen.clone()), Box::new(observer)];
         let plan = chosen.plan.clone();
-        let session = Session::create(home.journal.clone(), home.clock.clone(), home.owner(), observers, id, plan, started).await?;
+        let session = Session::create(here.journal.clone(), home.clock.clone(), here.owner(), observers, id, plan, started).await?;
         let place = Place { home: &home, root: chosen.root(), config: config_folder(), screen };
         attend::attend(session, place, questions, ui, &mut lines).await
     })
@@ -235,27 +235,13 @@ impl Chosen {
                 let faulty: Vec<&str> = faults.iter().map(|(name, _)| name.as_str()).collect();
                 inputs.command(&self.name, &self.plan.main().inputs, &faulty)
             }
+            StartError::Part { known, .. } => {
+                let known: Vec<&str> = known.iter().map(|id| id.as_str()).collect();
+                format!("use one of: {}", known.join(", "))
+            }
             StartError::Lock(_) | StartError::Plan(_) => checking(&self.name, &inputs.given),
         };
         Trouble::not_valid(error.to_string()).next(next)
-    }
-
-    /// `--from` and `--only` name steps of the outermost list.
-    fn known_parts(&self, part: &Part) -> Result<(), Trouble> {
-        let named: Vec<&runbook_core::Id> = match part {
-            Part::Whole => Vec::new(),
-            Part::From(id) => vec![id],
-            Part::Only(ids) => ids.iter().collect(),
-        };
-        let known: Vec<&runbook_core::Id> = self.plan.main().body.iter().filter_map(|ix| self.plan.step(*ix).id.as_ref()).collect();
-        match named.iter().find(|id| !known.contains(id)) {
-            None => Ok(()),
-            Some(id) => {
-                let known: Vec<&str> = known.iter().map(|id| id.as_str()).collect();
-                Err(Trouble::not_valid(format!("there is no step `{id}` in the outermost list of `{}`", self.name))
-                    .next(format!("use one of: {}", known.join(", "))))
-            }
-        }
     }
 }
 

@@ -21,14 +21,14 @@ pub fn run(args: &Export, settings: &Settings, ui: &mut Ui) -> Outcome {
         ExportError::Write(error) => Trouble::from(error),
     };
     let Some(path) = &args.output else {
-        export(&*home.journal, &id, &mut std::io::stdout().lock()).map_err(broken)?;
+        export(&*home.archive, &id, &mut std::io::stdout().lock()).map_err(broken)?;
         return Ok(Exit::Succeeded);
     };
     let cannot = |why: std::io::Error| Trouble::unwritable(path, &why);
     // It holds inputs and outputs: whom to give it to is for its owner to say.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;
     let mut out = BufWriter::new(file);
-    let written = export(&*home.journal, &id, &mut out).map_err(broken);
+    let written = export(&*home.archive, &id, &mut out).map_err(broken);
     if let Err(trouble) = written.and_then(|()| out.get_ref().sync_all().map_err(cannot)) {
         // Half an export proves nothing and stands in the way of the next one.
         let _ = std::fs::remove_file(path);

@@ -11,8 +11,9 @@ use runbook_core::run::event::AttemptEnd;
 use runbook_core::{Plan, RunId, StepPath, limits};
 use runbook_engine::journal::Phase;
 use runbook_engine::log::{LogError, LogReader, LogSeal};
+use runbook_server::client::Remote;
 
-use super::store::Home;
+use super::store::{Home, Place};
 use crate::args::Logs;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -29,7 +30,7 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let id = home.find(&args.run.run)?;
     // Only a heading has a number, and a large plan takes its time to read.
     let plan = if args.raw { None } else { plan(&home, &id) };
-    let gone_at = home.journal.pruned(&id)?.and_then(|pruned| pruned.logs_at);
+    let gone_at = home.archive.pruned(&id)?.and_then(|pruned| pruned.logs_at);
     let mut view =
         View { home: &home, id, plan, args, gone_at, next: 1, under_way: Vec::new(), any: false, any_gone: false, heading: None };
     loop {
@@ -62,8 +63,8 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
 
 /// What the run is of, for the numbers of its steps. Without it their paths are enough.
 fn plan(home: &Home, id: &RunId) -> Option<Plan> {
-    let row = home.journal.run(id).ok()?;
-    serde_json::from_str(&home.journal.plan(&row.plan).ok()?).ok()
+    let row = home.archive.run(id).ok()?;
+    serde_json::from_str(&home.archive.plan(&row.plan).ok()?).ok()
 }
 
 struct View<'a> {
@@ -88,7 +89,7 @@ struct View<'a> {
 struct Attempt {
     path: StepPath,
     number: u32,
-    reader: Option<LogReader>,
+    reader: Option<Reader>,
     at: u64,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
@@ -103,9 +104,9 @@ impl View<'_> {
     /// Takes in what was recorded since the last look. True where nothing further can come.
     fn look(&mut self) -> Result<bool, Trouble> {
         // Read before the logs are: what an attempt wrote before its end was recorded is then printed.
-        let row = self.home.journal.run(&self.id)?;
+        let row = self.home.archive.run(&self.id)?;
         while self.next <= row.seq {
-            let page = self.home.journal.records(&self.id, self.next, limits::RECORDS_PAGE)?;
+            let page = self.home.archive.records(&self.id, self.next, limits::RECORDS_PAGE)?;
             let Some(last) = page.last() else { break };
             self.next = last.seq + 1;
             for record in page.iter().filter(|record| matches!(record.kind.as_str(), "attempt_started" | "attempt_finished")) {
@@ -132,7 +133,7 @@ impl View<'_> {
                 }
             }
         }
-        Ok(row.summary.phase == Phase::Ended || !self.home.is_held(&row))
+        Ok(row.summary.phase == Phase::Ended || !self.home.is_looked_after(&row))
     }
 
     fn is_wanted(&self, path: &StepPath, attempt: u32) -> bool {
@@ -221,18 +222,42 @@ impl Attempt {
 
     /// What comes next, as far as it is there. The log may come into being after the attempt was recorded.
     fn read(&mut self, home: &Home, id: &RunId) -> Result<Option<Vec<u8>>, Trouble> {
-        let cannot = |why: LogError| Trouble::failed(why.to_string());
         if self.reader.is_none() {
-            match home.logs.reader(id, &self.path, self.number) {
-                Ok(reader) => self.reader = Some(reader),
-                Err(LogError::Absent { .. }) => return Ok(None),
-                Err(error) => return Err(cannot(error)),
-            }
+            self.reader = Reader::open(home, id, &self.path, self.number)?;
         }
         let Some(reader) = &self.reader else { return Ok(None) };
-        let bytes = reader.range(self.at, self.at.saturating_add(limits::LOG_RANGE)).map_err(cannot)?;
+        let bytes = reader.range(self.at, self.at.saturating_add(limits::LOG_RANGE))?;
         self.at += bytes.len() as u64;
         Ok((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
+/// A log, wherever it is kept.
+enum Reader {
+    Here(LogReader),
+    There { remote: Remote, run: RunId, path: StepPath, attempt: u32 },
+}
+
+impl Reader {
+    fn open(home: &Home, run: &RunId, path: &StepPath, attempt: u32) -> Result<Option<Reader>, Trouble> {
+        match &home.place {
+            Place::Here(here) => match here.logs.reader(run, path, attempt) {
+                Ok(reader) => Ok(Some(Reader::Here(reader))),
+                Err(LogError::Absent { .. }) => Ok(None),
+                Err(error) => Err(Trouble::failed(error.to_string())),
+            },
+            Place::There(there) => {
+                let (remote, run, path) = (there.remote.clone(), run.clone(), path.clone());
+                Ok(Some(Reader::There { remote, run, path, attempt }))
+            }
+        }
+    }
+
+    fn range(&self, from: u64, to: u64) -> Result<Vec<u8>, Trouble> {
+        match self {
+            Reader::Here(reader) => reader.range(from, to).map_err(|why| Trouble::failed(why.to_string())),
+            Reader::There { remote, run, path, attempt } => Ok(remote.log(run, path, *attempt, from, to)?.unwrap_or_default()),
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
     if args.follow {
         while let Some(events) = follow(&home, &id, run.seq())? {
             show(&mut run, &events, &mut screen)?;
-            screen.tick(&id, &home.logs);
+            screen.tick(&id, home.tails());
             std::thread::sleep(LOOK);
         }
     }
@@ -86,11 +86,11 @@ fn of_export(path: &Path, args: &Replay, pause: &mut dyn FnMut(&Event), ui: &mut
 
 /// The events after the last one that was seen. `None` where nothing further can come.
 fn follow(home: &Home, id: &RunId, seen: u64) -> Result<Option<Vec<Event>>, Trouble> {
-    let row = home.journal.run(id)?;
+    let row = home.archive.run(id)?;
     if row.seq <= seen {
-        return Ok(home.is_held(&row).then(Vec::new));
+        return Ok(home.is_looked_after(&row).then(Vec::new));
     }
-    let page = home.journal.records(id, seen + 1, limits::RECORDS_PAGE)?;
+    let page = home.archive.records(id, seen + 1, limits::RECORDS_PAGE)?;
     let events: Result<Vec<Event>, _> = page.iter().map(|record| record.decode(row.format)).collect();
     Ok(Some(events?))
 }

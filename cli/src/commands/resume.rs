@@ -112,11 +112,12 @@ pub fn as_asked(home: &Home, id: &RunId, asked: OutcomeKind, ended: Exit) -> Out
 
 /// Takes the run up, says `first` to it, and drives it.
 pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
+    let here = home.here()?;
     let mut screen = Screen::new(ui, json);
     home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
     let screen = Shared::new(screen);
     let mut session =
-        Session::open(home.journal.clone(), home.clock.clone(), home.owner(), vec![Box::new(screen.clone())], id).await?;
+        Session::open(here.journal.clone(), home.clock.clone(), here.owner(), vec![Box::new(screen.clone())], id).await?;
     if first.is_none() {
         // Somebody else may have been faster.
         not_ended(session.run(), id)?;

@@ -3,6 +3,8 @@
 use runbook_engine::journal::{RunFilter, RunRow};
 use runbook_engine::report::listed;
 
+use serde_json::json;
+
 use super::store::Home;
 use crate::args::Runs;
 use crate::exit::{Exit, Outcome};
@@ -15,10 +17,10 @@ pub fn run(args: &Runs, settings: &Settings, ui: &mut Ui) -> Outcome {
     let home = Home::open(settings)?;
     let filter =
         RunFilter { procedure: args.procedure.clone(), unfinished: args.open, limit: args.limit.get(), ..RunFilter::default() };
-    let rows = home.journal.runs(&filter)?;
+    let rows = home.archive.runs(&filter)?;
     if args.json {
         for row in &rows {
-            ui.data(&listed::run(row, home.clock.now()).to_string())?;
+            ui.data(&json!(listed::Run::of(row, home.clock.now())).to_string())?;
         }
         return Ok(Exit::Succeeded);
     }

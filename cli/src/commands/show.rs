@@ -26,8 +26,8 @@ pub fn run(args: &Show, settings: &Settings, ui: &mut Ui) -> Outcome {
         records(&home, &id, &mut |record| Ok(ui.data(&record.line())?))?;
         return Ok(Exit::Succeeded);
     }
-    if let Some(pruned) = home.journal.pruned(&id)?.filter(Pruned::is_compacted) {
-        ui.data(&compacted::text(&home, &home.journal.run(&id)?, &pruned)?)?;
+    if let Some(pruned) = home.archive.pruned(&id)?.filter(Pruned::is_compacted) {
+        ui.data(&compacted::text(&home, &home.archive.run(&id)?, &pruned)?)?;
         ui.next(&format!("runbook verify {id}"));
         return Ok(Exit::Succeeded);
     }
@@ -42,7 +42,7 @@ pub fn run(args: &Show, settings: &Settings, ui: &mut Ui) -> Outcome {
 pub fn records(home: &Home, id: &RunId, each: &mut dyn FnMut(&Record) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let mut from = 1;
     loop {
-        let page = home.journal.records(id, from, limits::RECORDS_PAGE)?;
+        let page = home.archive.records(id, from, limits::RECORDS_PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         from = last.seq + 1;
         page.iter().try_for_each(&mut *each)?;
@@ -190,7 +190,7 @@ fn next(home: &Home, run: &Run, row: &RunRow) -> String {
     let reader = home.identity(&run.plan().policy.people);
     match first.and_then(|decision| request::answer_for(run, decision, &reader, "")) {
         Some(command) => command,
-        None if home.is_held(row) => format!("runbook logs {id} --follow"),
+        None if home.is_looked_after(row) => format!("runbook logs {id} --follow"),
         None => format!("runbook resume {id}"),
     }
 }

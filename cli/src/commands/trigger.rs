@@ -53,7 +53,7 @@ pub fn run(args: &args::Trigger, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     }
     let intake = Arc::new(Intake::open(&settings.state()?.value, Commits::OnTheSpot)?);
-    let around = Around { intake, journal: home.journal.clone(), clock: home.clock.clone(), owner: home.owner() };
+    let around = Around { intake, journal: home.here()?.journal.clone(), clock: home.clock.clone(), owner: home.here()?.owner() };
     if args.explain {
         return explain(&arrivals, &served, &around, ui);
     }
@@ -157,7 +157,7 @@ async fn judged_and_driven(place: &Place<'_>, around: &Around, served: &Served, 
 
 async fn driven(place: &Place<'_>, run: &RunId, ui: &mut Ui, lines: &mut Lines) -> Outcome {
     let Place { home, settings, args } = place;
-    if home.is_held(&home.journal.run(run)?) {
+    if home.is_held(&home.archive.run(run)?) {
         return Ok(Exit::Succeeded);
     }
     if !args.detach && !args.json {

@@ -11,7 +11,7 @@ use runbook_engine::database::{Commits, Look};
 use runbook_engine::journal::Anchor;
 use runbook_engine::verify::{Evidence, Fault, Verification, verify_export, verify_run};
 
-use super::store::Home;
+use super::store::{Home, Place};
 use crate::args::Verify;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -33,13 +33,19 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
     } else {
         let home = Home::open(settings)?;
         let id = home.find_or_file(&args.what)?;
-        // Nothing is made anew to find that nobody has written there.
-        let audit = match Access::look(&settings.state()?.value, Look::Outside)? {
-            Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
-            None => None,
-        };
-        let seals = audit.as_ref().map(Seals::of);
-        verify_run(&*home.journal, &id, &Evidence { logs: Some(&home.logs), seals: seals.as_ref(), ..evidence })?
+        match &home.place {
+            Place::Here(here) => {
+                // Nothing is made anew to find that nobody has written there.
+                let audit = match Access::look(&settings.state()?.value, Look::Outside)? {
+                    Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
+                    None => None,
+                };
+                let seals = audit.as_ref().map(Seals::of);
+                verify_run(&*home.archive, &id, &Evidence { logs: Some(&here.logs), seals: seals.as_ref(), ..evidence })?
+            }
+            // The record proves itself; logs and the audit log are compared where they are.
+            Place::There(_) => verify_run(&*home.archive, &id, &evidence)?,
+        }
     };
     report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })

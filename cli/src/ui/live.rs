@@ -41,6 +41,17 @@ impl Window {
     }
 }
 
+/// Where the last bytes come from that an attempt has written.
+pub trait Tails {
+    fn tail(&self, run: &RunId, path: &StepPath, attempt: u32, bytes: u64) -> Option<Vec<u8>>;
+}
+
+impl Tails for Logs {
+    fn tail(&self, run: &RunId, path: &StepPath, attempt: u32, bytes: u64) -> Option<Vec<u8>> {
+        self.reader(run, path, attempt).and_then(|reader| reader.tail(bytes)).ok()
+    }
+}
+
 #[derive(Default)]
 pub struct Live {
     /// In the order in which they began.
@@ -103,11 +114,11 @@ impl Live {
     }
 
     /// Looks at the last lines of what runs.
-    pub fn look(&mut self, run: &RunId, logs: &Logs) {
+    pub fn look(&mut self, run: &RunId, tails: &dyn Tails) {
         self.frame = self.frame.wrapping_add(1);
         for shown in self.steps.iter_mut().take(Window::of_process().rows) {
             let Some((path, attempt)) = &shown.attempt else { continue };
-            let Ok(tail) = logs.reader(run, path, *attempt).and_then(|reader| reader.tail(TAIL)) else { continue };
+            let Some(tail) = tails.tail(run, path, *attempt, TAIL) else { continue };
             let text = plain_bytes(&tail);
             if let Some(last) = text.lines().rev().find(|l| !l.trim().is_empty()) {
                 shown.last = line(last).into_owned();

@@ -10,10 +10,9 @@ use jiff::Timestamp;
 use runbook_core::run::{Event, Fact, Run};
 use runbook_core::{Digest, RunId, StepPath};
 use runbook_engine::journal::Record;
-use runbook_engine::log::Logs;
 use runbook_engine::session::Observer;
 
-use super::live::{Live, Window};
+use super::live::{Live, Tails, Window};
 use super::narrate::Narrator;
 use super::plain;
 use super::printer::{Printer, Stream};
@@ -148,12 +147,12 @@ impl Screen {
     }
 
     /// Shows what runs as it is now, with the last line of its output.
-    pub fn tick(&mut self, run: &RunId, logs: &Logs) {
+    pub fn tick(&mut self, run: &RunId, tails: &dyn Tails) {
         if let Mode::Live(live) = &mut self.mode
             && !self.hushed
             && !self.printer.is_behind()
         {
-            live.look(run, logs);
+            live.look(run, tails);
             self.write(Vec::new(), Timestamp::now());
         }
     }

@@ -294,6 +294,19 @@ pub const PAGE_SCAN: usize = 20_000;
 pub const STREAMS: usize = 1_500;
 /// How often a stream says that it is still there, and looks whether its token or session is still valid.
 pub const STREAM_BEAT: Duration = Duration::from_secs(15);
+/// What a client of the API waits for: a connection, and bytes where some are to come; a stream says each [`STREAM_BEAT`] that it is there.
+pub const REMOTE_CONNECT: Duration = Duration::from_secs(10);
+pub const REMOTE_SILENCE: Duration = Duration::from_secs(45);
+/// How often it asks where no answer came, or one that says to ask again; the pause between, and the longest that it is told to make.
+pub const REMOTE_TRIES: u32 = 4;
+pub const REMOTE_PAUSE: Duration = Duration::from_millis(500);
+pub const REMOTE_PAUSE_MOST: Duration = Duration::from_secs(10);
+/// Bytes of one answer: a page of records, or a plan.
+pub const REMOTE_BYTES: usize = 64 * 1024 * 1024;
+/// The first and the longest pause before a stream that was lost is asked for again, and how long that goes on: a server may be updated
+/// meanwhile.
+pub const REMOTE_RECONNECT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+pub const REMOTE_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Plans whose labels are kept in memory.
 pub const LABELS_KEPT: usize = 10_000;
 /// Entries of the audit log that are read at once.

@@ -7,6 +7,7 @@
 //! refused, is written into the audit log. No `GET` changes anything. Beside the table stands how people log in and out ([`session`]).
 
 mod attempts;
+pub(crate) mod bodies;
 mod call;
 pub mod caller;
 pub mod decisions;

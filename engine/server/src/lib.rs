@@ -11,6 +11,7 @@
 
 mod api;
 mod bell;
+pub mod client;
 mod dispatching;
 mod door;
 mod fetch;

@@ -37,6 +37,9 @@ use crate::places::{Places, Work};
 use crate::problem::Problem;
 use crate::stalled::Stalled;
 
+/// By which whoever asks knows that this version does not have what they ask for.
+pub const NOTHING_HERE: &str = "there is nothing at this address";
+
 fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
     let door = Arc::new(Door::new(app.clone()));
     let api = api::open(app.clone(), asks);
@@ -54,7 +57,7 @@ fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
         })
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", NOTHING_HERE))
 }
 
 /// Whoever is not on this machine learns only whether it is well.
@@ -86,7 +89,12 @@ pub fn metrics(app: &App) -> Response<Body> {
 }
 
 pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
-    let mut response = (status, value.to_string()).into_response();
+    json_text(status, value.to_string())
+}
+
+/// What is JSON already.
+pub fn json_text(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = (status, text).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

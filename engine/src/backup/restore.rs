@@ -16,7 +16,7 @@ use crate::access::{Access, Entry, Revoked, Seals};
 use crate::clock::SystemClock;
 use crate::database::{Commits, Look, RESTORING};
 use crate::intake::Intake;
-use crate::journal::{Journal, JournalError, Owner, Phase, RunFilter, SharedJournal, Store, every_run, records_to};
+use crate::journal::{Archive, JournalError, Owner, Phase, RunFilter, SharedJournal, Store, every_run, records_to};
 use crate::log::Logs;
 use crate::people::LocalUser;
 use crate::session::{Session, SessionError};

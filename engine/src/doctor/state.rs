@@ -13,7 +13,7 @@ use crate::catalogue::Catalogue;
 use crate::database::{Commits, Look, Looked};
 use crate::dispatch;
 use crate::intake::Intake;
-use crate::journal::{DecisionFilter, Journal, JournalError, Phase, RunFilter, Store, every_run};
+use crate::journal::{Archive, DecisionFilter, JournalError, Phase, RunFilter, Store, every_run};
 use crate::log::Logs;
 use crate::verify::{Evidence, verify_run};
 use crate::words::{bytes, count};

@@ -12,7 +12,7 @@ use runbook_core::{Digest, Plan, RunId, limits};
 use serde::Deserialize;
 use sha2::Digest as _;
 
-use super::{Anchor, Journal, JournalError, Record, records_to};
+use super::{Anchor, Archive, JournalError, Record, records_to};
 
 /// What the first line says this file is.
 pub const KIND: &str = "runbook record";
@@ -43,7 +43,7 @@ pub(crate) struct Tail {
 pub(crate) const TAIL: &str = r#"{"head":""#;
 
 /// Writes a run as it is recorded now. The plan is written as its digest sees it, so that `sha256sum` can check it.
-pub fn export(journal: &dyn Journal, run: &RunId, out: &mut dyn Write) -> Result<(), ExportError> {
+pub fn export(journal: &dyn Archive, run: &RunId, out: &mut dyn Write) -> Result<(), ExportError> {
     let row = journal.run(run)?;
     let plan: serde_json::Value = serde_json::from_str(&journal.plan(&row.plan)?).map_err(Error::from)?;
     let plan = canonical_json(&plan).map_err(Error::from)?;

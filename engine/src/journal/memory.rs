@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use runbook_core::{Digest, Fact, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease,
     LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -263,51 +263,6 @@ impl Journal for MemoryJournal {
         })
     }
 
-    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
-        Ok(self.state().entry(run)?.row(run))
-    }
-
-    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
-        self.state().plans.get(digest.as_str()).cloned().ok_or_else(|| JournalError::NoPlan(digest.clone()))
-    }
-
-    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
-        let state = self.state();
-        let records = state.runs.get(run).map(|entry| entry.records.as_slice()).unwrap_or_default();
-        let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        Ok(records.iter().skip(skipped).take(limit).cloned().collect())
-    }
-
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
-            wanted.is_none() || wanted == found
-        }
-        let state = self.state();
-        let listed = state.runs.iter().rev().filter(|(run, entry)| {
-            let summary = &entry.summary;
-            is(filter.procedure.as_ref(), Some(&summary.procedure))
-                && is(filter.environment.as_ref(), summary.environment.as_ref())
-                && is(filter.requested_by.as_ref(), Some(&summary.requested_by))
-                && is(filter.phase.as_ref(), Some(&summary.phase))
-                && !(filter.unfinished && summary.phase == Phase::Ended)
-                && filter.before.as_ref().is_none_or(|before| *run < before)
-        });
-        Ok(listed.take(filter.limit).map(|(run, entry)| entry.row(run)).collect())
-    }
-
-    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
-        Ok(self.state().runs.keys().rev().filter(|run| run.as_str().starts_with(prefix)).take(limit).cloned().collect())
-    }
-
-    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
-        let DecisionFilter { run, after, limit } = filter;
-        let state = self.state();
-        let of = state.runs.iter().filter(|(id, _)| run.as_ref().is_none_or(|run| run == *id));
-        let behind =
-            |open: &&OpenDecision| after.as_ref().is_none_or(|(run, decision)| (run, decision) < (&open.run, &open.decision));
-        Ok(of.flat_map(|(_, entry)| &entry.open).filter(behind).take(*limit).cloned().collect())
-    }
-
     fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
         let state = self.state();
         let of = state.runs.iter().filter(|(id, _)| filter.run.as_ref().is_none_or(|run| run == *id));
@@ -333,10 +288,6 @@ impl Journal for MemoryJournal {
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         let usable = |ahead: &&Ahead| ahead.procedure == *procedure && ahead.uses_left > 0 && now < ahead.expires_at;
         Ok(self.state().aheads.iter().filter(usable).cloned().collect())
-    }
-
-    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
-        Ok(self.state().anchors.iter().filter(|anchor| anchor.run == *run).cloned().collect())
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
@@ -366,6 +317,54 @@ impl Journal for MemoryJournal {
 
     fn version(&self) -> Result<u64, JournalError> {
         Ok(self.state().version)
+    }
+}
+
+impl Archive for MemoryJournal {
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        Ok(self.state().entry(run)?.row(run))
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.state().plans.get(digest.as_str()).cloned().ok_or_else(|| JournalError::NoPlan(digest.clone()))
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        let state = self.state();
+        let records = state.runs.get(run).map(|entry| entry.records.as_slice()).unwrap_or_default();
+        let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        Ok(records.iter().skip(skipped).take(limit).cloned().collect())
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        let state = self.state();
+        let listed = state.runs.iter().rev().filter(|(run, entry)| {
+            let summary = &entry.summary;
+            is(filter.procedure.as_ref(), Some(&summary.procedure))
+                && is(filter.environment.as_ref(), summary.environment.as_ref())
+                && is(filter.requested_by.as_ref(), Some(&summary.requested_by))
+                && is(filter.phase.as_ref(), Some(&summary.phase))
+                && !(filter.unfinished && summary.phase == Phase::Ended)
+                && filter.like.as_ref().is_none_or(|like| run.as_str().starts_with(like))
+                && filter.before.as_ref().is_none_or(|before| *run < before)
+        });
+        Ok(listed.take(filter.limit).map(|(run, entry)| entry.row(run)).collect())
+    }
+
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        let DecisionFilter { run, after, limit } = filter;
+        let state = self.state();
+        let of = state.runs.iter().filter(|(id, _)| run.as_ref().is_none_or(|run| run == *id));
+        let behind =
+            |open: &&OpenDecision| after.as_ref().is_none_or(|(run, decision)| (run, decision) < (&open.run, &open.decision));
+        Ok(of.flat_map(|(_, entry)| &entry.open).filter(behind).take(*limit).cloned().collect())
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        Ok(self.state().anchors.iter().filter(|anchor| anchor.run == *run).cloned().collect())
     }
 }
 

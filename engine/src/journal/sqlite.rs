@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome,
-    NewAhead, NewRun, OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease,
+    LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
 };
 use crate::database::{Commits, Database};
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -100,30 +100,6 @@ impl Journal for Store {
         self.database.submit(Durability::Synced, move |c| change::anchor(c, &anchor))
     }
 
-    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
-        self.database.read(|c| read::run(c, run))
-    }
-
-    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
-        self.database.read(|c| read::plan(c, digest))
-    }
-
-    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.database.read(|c| read::records(c, run, from, limit))
-    }
-
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        self.database.read(|c| read::runs(c, filter))
-    }
-
-    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
-        self.database.read(|c| read::runs_like(c, prefix, limit))
-    }
-
-    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
-        self.database.read(|c| read::open_decisions(c, filter))
-    }
-
     fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
         self.database.read(|c| read::awaited(c, filter))
     }
@@ -138,14 +114,6 @@ impl Journal for Store {
 
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.database.read(|c| read::aheads(c, procedure, now))
-    }
-
-    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
-        self.database.read(|c| read::anchors(c, run))
-    }
-
-    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
-        self.database.read(|c| whole::pruned(c, run))
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
@@ -166,6 +134,36 @@ impl Journal for Store {
 
     fn version(&self) -> Result<u64, JournalError> {
         Ok(self.database.version()?.wrapping_add(self.sent.load(Ordering::Relaxed)))
+    }
+}
+
+impl Archive for Store {
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        self.database.read(|c| read::run(c, run))
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.database.read(|c| read::plan(c, digest))
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.database.read(|c| read::records(c, run, from, limit))
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        self.database.read(|c| read::runs(c, filter))
+    }
+
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        self.database.read(|c| read::open_decisions(c, filter))
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        self.database.read(|c| read::anchors(c, run))
+    }
+
+    fn pruned(&self, run: &RunId) -> Result<Option<Pruned>, JournalError> {
+        self.database.read(|c| whole::pruned(c, run))
     }
 }
 

@@ -9,10 +9,10 @@ use runbook_core::explore::Usual;
 use runbook_core::run::event::{AttemptEnd, Fact, OutcomeKind};
 use runbook_core::{ProcedureName, StepPath, limits};
 
-use crate::journal::{Journal, JournalError, Phase, RunFilter, records_to};
+use crate::journal::{Archive, JournalError, Phase, RunFilter, records_to};
 
 /// By the path of the step without the numbers of items and rounds.
-pub fn usual(journal: &dyn Journal, procedure: &ProcedureName) -> Result<BTreeMap<StepPath, Usual>, JournalError> {
+pub fn usual(journal: &dyn Archive, procedure: &ProcedureName) -> Result<BTreeMap<StepPath, Usual>, JournalError> {
     let filter = RunFilter { procedure: Some(procedure.clone()), limit: limits::USUAL_RUNS, ..RunFilter::default() };
     let mut times: BTreeMap<StepPath, Vec<Duration>> = BTreeMap::new();
     let mut left = limits::USUAL_EVENTS;
@@ -49,7 +49,7 @@ pub fn usual(journal: &dyn Journal, procedure: &ProcedureName) -> Result<BTreeMa
 }
 
 /// When a procedure was last done to an end of its own: one that people stopped before it did anything is no exercise.
-pub fn exercised(journal: &dyn Journal, procedure: &ProcedureName) -> Result<Option<Timestamp>, JournalError> {
+pub fn exercised(journal: &dyn Archive, procedure: &ProcedureName) -> Result<Option<Timestamp>, JournalError> {
     let filter = RunFilter { procedure: Some(procedure.clone()), phase: Some(Phase::Ended), ..RunFilter::default() };
     let done = |outcome: OutcomeKind| !matches!(outcome, OutcomeKind::Rejected | OutcomeKind::Cancelled);
     let rows = journal.runs(&filter)?;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use runbook_core::Fact;
 
 use super::{Cast, Evidence, Fault, Verification};
-use crate::journal::{Anchor, Journal, JournalError, Phase, Pruned, RunRow, chain, records_to};
+use crate::journal::{Anchor, Archive, JournalError, Phase, Pruned, RunRow, chain, records_to};
 use crate::retention::Sealing;
 
 /// Proves each event that stays by the hash before it, the heads that were kept, and the seal.
 pub(super) fn verify(
-    journal: &dyn Journal,
+    journal: &dyn Archive,
     row: &RunRow,
     pruned: Pruned,
     evidence: &Evidence<'_>,

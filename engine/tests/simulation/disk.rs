@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease, LockOutcome,
-    MemoryJournal, NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease,
+    LockOutcome, MemoryJournal, NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
 };
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
 use tokio::sync::{Notify, oneshot};
@@ -401,30 +401,6 @@ impl Journal for Handle {
         self.submit(Durability::Synced, None, move |memory| memory.anchor(anchor.clone()))
     }
 
-    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
-        self.disk.memory().run(run)
-    }
-
-    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
-        self.disk.memory().plan(digest)
-    }
-
-    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
-        self.disk.memory().records(run, from, limit)
-    }
-
-    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        self.disk.memory().runs(filter)
-    }
-
-    fn runs_like(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, JournalError> {
-        self.disk.memory().runs_like(prefix, limit)
-    }
-
-    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
-        self.disk.memory().open_decisions(filter)
-    }
-
     fn awaited(&self, filter: &AwaitedFilter) -> Result<Vec<Awaited>, JournalError> {
         self.disk.memory().awaited(filter)
     }
@@ -439,10 +415,6 @@ impl Journal for Handle {
 
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.disk.memory().aheads(procedure, now)
-    }
-
-    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
-        self.disk.memory().anchors(run)
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {
@@ -463,5 +435,31 @@ impl Journal for Handle {
 
     fn version(&self) -> Result<u64, JournalError> {
         self.disk.memory().version()
+    }
+}
+
+impl Archive for Handle {
+    fn run(&self, run: &RunId) -> Result<RunRow, JournalError> {
+        self.disk.memory().run(run)
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<String, JournalError> {
+        self.disk.memory().plan(digest)
+    }
+
+    fn records(&self, run: &RunId, from: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.disk.memory().records(run, from, limit)
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        self.disk.memory().runs(filter)
+    }
+
+    fn open_decisions(&self, filter: &DecisionFilter) -> Result<Vec<OpenDecision>, JournalError> {
+        self.disk.memory().open_decisions(filter)
+    }
+
+    fn anchors(&self, run: &RunId) -> Result<Vec<Anchor>, JournalError> {
+        self.disk.memory().anchors(run)
     }
 }

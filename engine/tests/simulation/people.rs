@@ -7,7 +7,7 @@ use std::sync::Arc;
 use runbook_core::run::decision::Choice;
 use runbook_core::run::event::{Identity, Means, Vote};
 use runbook_core::{DecisionId, Digest, Map, RunId, Value};
-use runbook_engine::journal::{DecisionFilter, Journal, OpenDecision};
+use runbook_engine::journal::{Archive, DecisionFilter, OpenDecision};
 use runbook_engine::message::Message;
 use serde_json::Value as Json;
 

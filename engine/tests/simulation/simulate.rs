@@ -9,7 +9,7 @@ use runbook_core::{Digest, Event, Map, Plan, Run, RunId, Value};
 use runbook_engine::clock::Clock;
 use runbook_engine::driver::{Driver, Patience, Stop, Wish, World as DriverWorld};
 use runbook_engine::journal::export::export;
-use runbook_engine::journal::{Journal, JournalError, NewAhead, Owner, Phase, Record, SharedJournal};
+use runbook_engine::journal::{Archive, Journal, JournalError, NewAhead, Owner, Phase, Record, SharedJournal};
 use runbook_engine::message::Answer;
 use runbook_engine::session::{Observer, Session, SessionError, deliver};
 use tokio::task::JoinSet;

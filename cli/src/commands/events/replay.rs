@@ -127,7 +127,7 @@ fn lasted(events: &[Arrived], home: &Home) -> Result<BTreeMap<(u64, TriggerName)
     for ruling in events.iter().flat_map(|arrived| &arrived.rulings) {
         let Decision::Ran { run } = &ruling.decision else { continue };
         // One that is gone from the journal lasts as others do.
-        if let Ok(row) = home.journal.run(run) {
+        if let Ok(row) = home.archive.run(run) {
             // One that goes on has not ended by now.
             let took = row.summary.ended_at.map_or(limits::DURATION, |end| between(row.summary.started_at, end));
             lasted.insert((ruling.event, ruling.trigger.clone()), took);
@@ -142,7 +142,7 @@ fn usual(served: &Served, home: &Home) -> Result<BTreeMap<ProcedureName, Duratio
     let names: BTreeSet<&ProcedureName> = served.triggers().map(|trigger| &trigger.name.procedure).collect();
     for name in names {
         let filter = RunFilter { procedure: Some(name.clone()), limit: USUAL, ..RunFilter::default() };
-        let rows = home.journal.runs(&filter)?;
+        let rows = home.archive.runs(&filter)?;
         let took = |row: &RunRow| Some(between(row.summary.started_at, row.summary.ended_at?));
         let mut times: Vec<Duration> = rows.iter().filter_map(took).collect();
         times.sort();

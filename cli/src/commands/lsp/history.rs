@@ -16,7 +16,7 @@ pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<S
     settings.kept_state()?;
     let home = Home::open(settings).ok()?;
     let filter = RunFilter { procedure: Some(procedure.parse().ok()?), limit: 3, ..RunFilter::default() };
-    for row in home.journal.runs(&filter).ok()? {
+    for row in home.archive.runs(&filter).ok()? {
         let Ok((run, row)) = home.replay(&row.run) else { continue };
         let is_it = |view: &StepView| view.step().id.as_ref().is_some_and(|id| id.as_str() == step);
         let Some(given) = run.steps().filter(is_it).filter_map(|view| view.gives()).last() else { continue };

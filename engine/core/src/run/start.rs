@@ -2,6 +2,7 @@
 
 use crate::document::input::accept_all;
 use crate::expr::{Destination, Names};
+use crate::id::{Id, ProcedureName};
 use crate::limits;
 use crate::markdown::quoted;
 use crate::plan::Plan;
@@ -18,6 +19,29 @@ pub enum StartError {
     Lock(String),
     #[error("the plan cannot be written down: {0}")]
     Plan(String),
+    /// A part was asked for that the procedure does not have.
+    #[error("there is no step `{step}` in the outermost list of `{procedure}`")]
+    Part { step: Id, procedure: ProcedureName, known: Vec<Id> },
+}
+
+impl Part {
+    /// A part is of steps of the outermost list.
+    pub fn is_of(&self, plan: &Plan) -> Result<(), StartError> {
+        let main = plan.main();
+        let known: Vec<&Id> = main.body.iter().filter_map(|ix| plan.step(*ix).id.as_ref()).collect();
+        let named = match self {
+            Part::Whole => &[],
+            Part::From(id) => std::slice::from_ref(id),
+            Part::Only(ids) => ids.as_slice(),
+        };
+        match named.iter().find(|id| !known.contains(id)) {
+            None => Ok(()),
+            Some(step) => {
+                let known = known.into_iter().cloned().collect();
+                Err(StartError::Part { step: step.clone(), procedure: main.name.clone(), known })
+            }
+        }
+    }
 }
 
 impl RunStarted {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use runbook_core::policy::People;
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::{Digest, RunId, limits};
-use runbook_engine::journal::{Journal, JournalError, RunRow};
+use runbook_engine::journal::{Archive, JournalError, RunRow};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -139,7 +139,7 @@ impl Call {
         if self.caller.rights.may_everywhere(Act::View) {
             return Ok(true);
         }
-        let known = tokio::task::block_in_place(|| self.api.plans.of(&*self.app().journal, &row.plan));
+        let known = tokio::task::block_in_place(|| self.known_of(&row.plan));
         match known {
             Ok(known) => Ok(self.caller.rights.may(Act::View, &known.labels)),
             // What cannot be read has no labels.
@@ -177,7 +177,11 @@ impl Call {
     }
 
     pub fn known(&self, row: &RunRow) -> Result<Arc<KnownPlan>, Problem> {
-        self.read(|app| self.api.plans.of(&*app.journal, &row.plan))
+        self.read(|_| self.known_of(&row.plan))
+    }
+
+    pub fn known_of(&self, plan: &Digest) -> Result<Arc<KnownPlan>, JournalError> {
+        self.api.plans.of(&*self.app().journal, plan)
     }
 }
 
@@ -205,7 +209,7 @@ struct Kept {
 }
 
 impl KnownPlans {
-    fn of(&self, journal: &dyn Journal, plan: &Digest) -> Result<Arc<KnownPlan>, JournalError> {
+    fn of(&self, journal: &dyn Archive, plan: &Digest) -> Result<Arc<KnownPlan>, JournalError> {
         #[derive(Deserialize)]
         struct Part {
             procedures: Vec<Main>,

@@ -4,25 +4,24 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use runbook_core::policy::access::Act;
-use runbook_core::run::decision::{Choice, Decision};
-use runbook_core::run::event::{Signature, Vote};
+use runbook_core::run::decision::Decision;
+use runbook_core::run::event::Vote;
 use runbook_core::value::{Map, Value};
-use runbook_core::{DecisionId, Digest, Run, RunId, limits};
+use runbook_core::{DecisionId, Run, RunId, limits};
 use runbook_engine::journal::{DecisionFilter, OpenDecision, RunRow};
 use runbook_engine::message::Message;
 use runbook_engine::permit;
 use runbook_engine::report::listed;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::runs::replayed;
 use super::steer::{bounded, say};
-use super::{Answer, Call};
+use super::{Answer, Call, bodies};
 use crate::problem::Problem;
 
 pub async fn list(call: Call) -> Result<Answer, Problem> {
     let (open, next) = waiting(&call, call.limit()?)?;
-    Ok(Answer::page(open.iter().map(|(open, _)| listed::decision(open, None)).collect(), next))
+    Ok(Answer::page(open.iter().map(|(open, _)| json!(listed::Decision::of(open, None))).collect(), next))
 }
 
 /// Those that wait and the caller may see, each with its run where that was looked at, and where the next page begins.
@@ -85,26 +84,8 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     })))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Said {
-    choice: Choice,
-    /// Of the request, as it was shown.
-    digest: Digest,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    answers: serde_json::Map<String, serde_json::Value>,
-    /// Where the workspace wants decisions signed.
-    #[serde(default)]
-    signature: Option<Signature>,
-    /// Of the record, as the voter saw it.
-    #[serde(default)]
-    head: Option<Digest>,
-}
-
 pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
-    let Said { choice, digest, reason, answers, signature, head } = call.asked()?;
+    let bodies::Vote { choice, digest, reason, answers, signature, head } = call.asked()?;
     let row = call.run_for(Act::Decide)?;
     let (run, decision) = found(&call, &row).await?;
     if digest != decision.request.digest {

@@ -30,7 +30,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| last.number.to_string());
-    Ok(Answer::page(found.iter().map(listed::event).collect(), next))
+    Ok(Answer::page(found.iter().map(|arrived| json!(listed::Event::of(arrived))).collect(), next))
 }
 
 pub async fn one(call: Call) -> Result<Answer, Problem> {
@@ -38,7 +38,7 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     let number: u64 = call.part("event")?;
     let found = call.read(|app| app.intake.event(number))?;
     let arrived = found.ok_or_else(|| Problem::not_found(format!("there is no event {number}")))?;
-    Ok(Answer::json(&listed::event(&arrived)))
+    Ok(Answer::json(&json!(listed::Event::of(&arrived))))
 }
 
 pub async fn audit(call: Call) -> Result<Answer, Problem> {

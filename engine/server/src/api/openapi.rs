@@ -90,6 +90,7 @@ fn described(operation: &Operation) -> Value {
         "procedure" => reference("ProcedureName"),
         "decision" => json!({"type": "string", "pattern": "^d[1-9][0-9]{0,8}$"}),
         "event" => json!({"type": "integer", "minimum": 1}),
+        "plan" => reference("Digest"),
         _ => json!({"type": "string"}),
     };
     let mut parameters: Vec<Value> =

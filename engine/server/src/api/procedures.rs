@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use runbook_core::check::CheckOptions;
 use runbook_core::document::Procedure;
 use runbook_core::explore;
@@ -11,21 +11,19 @@ use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::value::{Map, Value};
 use runbook_core::{Plan, ProcedureName};
 use runbook_engine::catalogue::Catalogue;
-use runbook_engine::start::{Order, StartError};
-use serde::Deserialize;
+use runbook_engine::start::{self, StartError};
 use serde_json::json;
 
+use super::bodies::Order;
 use super::{Answer, Call};
 use crate::problem::Problem;
+use crate::web;
 
-/// What a run is to be of.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    #[serde(default)]
-    pub environment: Option<String>,
-    #[serde(default)]
+/// How a run is to go.
+pub struct Manner {
     pub inputs: serde_json::Map<String, serde_json::Value>,
+    pub part: Part,
+    pub stepwise: bool,
 }
 
 /// A procedure, judged for an environment.
@@ -99,23 +97,18 @@ pub fn choose(call: &Call, name: &str, environment: Option<String>, act: Act) ->
 
 impl Chosen {
     /// The first fact of a run that the caller asks for.
-    pub fn started(
-        &self,
-        call: &Call,
-        inputs: serde_json::Map<String, serde_json::Value>,
-        seed: u64,
-    ) -> Result<RunStarted, Problem> {
+    pub fn started(&self, call: &Call, Manner { inputs, part, stepwise }: Manner, seed: u64) -> Result<RunStarted, Problem> {
         let inputs = Value::from_plain_json(serde_json::Value::Object(inputs));
         let Ok(Value::Map(inputs)) = inputs else {
             return Err(Problem::malformed("`inputs` holds a number that is none"));
         };
         let root = self.catalogue.root();
-        let order = Order {
+        let order = start::Order {
             plan: self.plan.clone(),
             inputs: self.of_their_types(inputs),
             requested_by: call.caller.identity(),
-            part: Part::Whole,
-            stepwise: false,
+            part,
+            stepwise,
             catalogue: Some(self.catalogue.digest()),
             root: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
         };
@@ -157,11 +150,24 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&value))
 }
 
+/// What a run would be of, whole: whoever may start it sees with it what they would start.
+pub async fn plan(call: Call) -> Result<Answer, Problem> {
+    let name: String = call.part("procedure")?;
+    let chosen = choose(&call, &name, call.text("environment").map(str::to_owned), Act::Foresee)?;
+    let (text, digest) = chosen.plan.recorded().map_err(|error| Problem::not_valid(error.to_string(), Vec::new()))?;
+    let mut response = web::json_text(StatusCode::OK, text);
+    // Whoever starts what they saw names it so.
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{digest}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(Answer::raw(response))
+}
+
 pub async fn dry_run(mut call: Call) -> Result<Answer, Problem> {
-    let Wanted { environment, inputs } = call.asked()?;
+    let Order { environment, inputs } = call.asked()?;
     let name: String = call.part("procedure")?;
     let chosen = choose(&call, &name, environment, Act::Foresee)?;
-    let started = chosen.started(&call, inputs, 0)?;
+    let started = chosen.started(&call, Manner { inputs, part: Part::Whole, stepwise: false }, 0)?;
     let now = call.app().clock.now();
     let _turn = call.turn().await;
     let predicted = tokio::task::block_in_place(|| {

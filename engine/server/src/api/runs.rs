@@ -3,23 +3,25 @@
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use futures_util::stream;
-use runbook_core::document::procedure::Version;
 use runbook_core::policy::access::Act;
+use runbook_core::run::event::Part;
 use runbook_core::run::view::StepView;
-use runbook_core::{Fact, ProcedureName, Run, RunId, StepPath, limits};
+use runbook_core::{Digest, Fact, ProcedureName, Run, RunId, StepPath, limits};
 use runbook_engine::driver::engine;
 use runbook_engine::journal::{JournalError, Phase, RunFilter, RunRow};
 use runbook_engine::log::{LogError, LogReader};
 use runbook_engine::report::listed;
 use runbook_engine::session::{self, Session, SessionError};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::procedures::choose;
+use super::bodies::Start;
+use super::procedures::{Manner, choose};
 use super::{Answer, Call, unread};
 use crate::lives::Ask;
 use crate::problem::Problem;
+use crate::web;
 
 pub async fn list(call: Call) -> Result<Answer, Problem> {
     let limit = call.limit()?;
@@ -31,6 +33,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
         requested_by: call.text("requested_by").map(str::to_owned),
         phase: phase.transpose()?,
         unfinished: call.parsed::<bool>("open")?.unwrap_or(false),
+        like: call.text("like").map(str::to_owned),
         before: call.parsed::<RunId>("before")?,
         // Of those whom some runs are hidden from, few may be left of many.
         limit: if call.caller.rights.may_everywhere(Act::View) { limit + 1 } else { limits::RECORDS_PAGE },
@@ -49,7 +52,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
             looked_at += 1;
             filter.before = Some(row.run.clone());
             if call.sees(&row)? {
-                found.push(listed::run(&row, now));
+                found.push(json!(listed::Run::of(&row, now)));
             }
         }
         if is_last {
@@ -61,7 +64,26 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 
 pub async fn one(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
-    Ok(Answer::json(&listed::run(&row, call.app().clock.now())))
+    let (anchors, pruned) = call.read(|app| Ok((app.journal.anchors(&row.run)?, app.journal.pruned(&row.run)?)))?;
+    let run = listed::Run::of(&row, call.app().clock.now());
+    Ok(Answer::json(&json!(listed::OneRun { run, anchors, pruned })))
+}
+
+/// What runs are of. One that is of no procedure that the caller may see is not there.
+pub async fn plan(call: Call) -> Result<Answer, Problem> {
+    let digest: Digest = call.part("plan")?;
+    let none = || Problem::not_found(format!("there is no plan {digest}"));
+    let read = tokio::task::block_in_place(|| {
+        let known = call.known_of(&digest)?;
+        Ok((known, call.app().journal.plan(&digest)?))
+    });
+    match read {
+        Ok((known, plan)) if call.caller.rights.may(Act::View, &known.labels) => {
+            Ok(Answer::raw(web::json_text(StatusCode::OK, plan)))
+        }
+        Ok(_) | Err(JournalError::NoPlan(_)) => Err(none()),
+        Err(error) => Err(unread(&call.api, &error)),
+    }
 }
 
 /// A run as it is recorded, read to its end.
@@ -104,27 +126,18 @@ pub async fn records(call: Call) -> Result<Answer, Problem> {
     let page = call.read(|app| app.journal.records(&row.run, from, limit))?;
     let next = page.last().filter(|last| last.seq < row.seq).map(|last| (last.seq + 1).to_string());
     let lines = page.iter().map(|record| {
-        serde_json::from_str::<Value>(&record.line())
+        let line = record.line();
+        serde_json::from_str::<IgnoredAny>(&line)
+            .map(|_| line)
             .map_err(|error| Problem::new(StatusCode::CONFLICT, "damaged", error.to_string()))
     });
-    Ok(Answer::page(lines.collect::<Result<_, _>>()?, next))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Start {
-    procedure: String,
-    /// Where it is given, the newest version must be this one: what was looked at is what runs.
-    #[serde(default)]
-    version: Option<Version>,
-    #[serde(default)]
-    environment: Option<String>,
-    #[serde(default)]
-    inputs: serde_json::Map<String, Value>,
+    // Each as it is written: its hash is over these bytes.
+    let lines = lines.collect::<Result<Vec<String>, _>>()?.join(",");
+    Ok(Answer::raw(web::json_text(StatusCode::OK, format!(r#"{{"items":[{lines}],"next":{}}}"#, json!(next)))))
 }
 
 pub async fn start(mut call: Call) -> Result<Answer, Problem> {
-    let Start { procedure, version, environment, inputs } = call.asked()?;
+    let Start { procedure, version, plan, environment, inputs, from, only, stepwise } = call.asked()?;
     let chosen = choose(&call, &procedure, environment, Act::Start)?;
     let now = chosen.plan.main().version;
     if version.is_some_and(|version| version != now) {
@@ -134,9 +147,19 @@ pub async fn start(mut call: Call) -> Result<Answer, Problem> {
             format!("the version of `{procedure}` that is served is {now}"),
         ));
     }
+    let part = match (from, only) {
+        (None, only) if only.is_empty() => Part::Whole,
+        (None, only) => Part::Only(only),
+        (Some(from), only) if only.is_empty() => Part::From(from),
+        (Some(_), _) => return Err(Problem::not_valid("a run is given `from` or `only`, and not both", Vec::new())),
+    };
     let app = call.app().clone();
     let (_, seed) = runbook_engine::start::draw(&*app.clock);
-    let started = chosen.started(&call, inputs, seed)?;
+    let started = chosen.started(&call, Manner { inputs, part, stepwise }, seed)?;
+    if plan.is_some_and(|plan| plan != started.plan) {
+        let detail = format!("what `{procedure}` would do has changed since it was looked at; look again");
+        return Err(Problem::new(StatusCode::CONFLICT, "changed", detail));
+    }
     let id = call.run_id.clone();
     let create = async {
         let (journal, clock) = (app.journal.clone(), app.clock.clone());
@@ -165,7 +188,8 @@ fn made(call: &Call) -> Result<Answer, Problem> {
     let id = &call.run_id;
     let _ = call.api.asks.send(Ask::Keep(id.clone()));
     let row = call.read(|app| app.journal.run(id))?;
-    let mut answer = Answer::done(StatusCode::CREATED, listed::run(&row, call.app().clock.now()), id.to_string());
+    let run = listed::Run::of(&row, call.app().clock.now());
+    let mut answer = Answer::done(StatusCode::CREATED, json!(run), id.to_string());
     locate(&mut answer.response, id.as_str());
     Ok(answer)
 }

@@ -7,40 +7,13 @@ use runbook_engine::driver::engine;
 use runbook_engine::journal::Phase;
 use runbook_engine::message::{Answer as Said, Message};
 use runbook_engine::session::{self, Session, SessionError};
-use serde::Deserialize;
 use serde_json::json;
 
+use super::bodies::{Cancel, Note, Nothing, Reason};
 use super::runs::of_session;
 use super::{Answer, Call};
 use crate::lives::Ask;
 use crate::problem::Problem;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reason {
-    #[serde(default)]
-    reason: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cancel {
-    #[serde(default)]
-    reason: String,
-    /// Take back what was done.
-    #[serde(default)]
-    undo: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Note {
-    text: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// A text that a person gave, within the bounds of the record.
 pub fn bounded(name: &str, text: String) -> Result<String, Problem> {
@@ -87,6 +60,30 @@ pub async fn note(mut call: Call) -> Result<Answer, Problem> {
     }
     let row = call.run_for(Act::Steer)?;
     say(&call, &row.run, Message::Note { by: call.caller.identity(), text: bounded("text", text)? }).await
+}
+
+/// What a run that has ended did is taken back, here.
+pub async fn undo(mut call: Call) -> Result<Answer, Problem> {
+    let Reason { reason } = call.asked()?;
+    let row = call.run_for(Act::Steer)?;
+    let message = Message::Undo { by: call.caller.identity(), reason: bounded("reason", reason)? };
+    let said = call.apart(taken_over(&call, &row.run, message)).await.map_err(|error| of_session(&call, error))?;
+    answered(&call, &row.run, said)
+}
+
+/// Says something to a run, which then is the server's.
+async fn taken_over(call: &Call, run: &RunId, message: Message) -> Result<Said, SessionError> {
+    let app = call.app();
+    let mut session = Session::open(app.journal.clone(), app.clock.clone(), app.owner(), Vec::new(), run).await?;
+    let said = session.receive(message).and_then(|received| {
+        if matches!(received.answer, Said::Accepted { .. }) {
+            session.adopt(engine())?;
+        }
+        Ok(received.answer)
+    });
+    let closed = session.close().await;
+    let said = said?;
+    closed.map(|()| said)
 }
 
 /// The run becomes the server's: it goes on here, whoever had parked it.

@@ -39,7 +39,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 22] = [
+pub static OPERATIONS: [Operation; 25] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -85,6 +85,17 @@ pub static OPERATIONS: [Operation; 22] = [
         run: |call| Box::pin(procedures::dry_run(call)),
     },
     Operation {
+        id: "procedure_plan",
+        method: Method::GET,
+        path: "/procedures/{procedure}/plan",
+        act: Act::Foresee,
+        summary: "What a run would be of: the procedure and all that it calls, checked, as a run keeps it",
+        query: &[("environment", Kind::Text, "The environment of the workspace that the run would be in")],
+        body: None,
+        answer: Gives::One("Plan"),
+        run: |call| Box::pin(procedures::plan(call)),
+    },
+    Operation {
         id: "triggers",
         method: Method::GET,
         path: "/triggers",
@@ -109,6 +120,7 @@ pub static OPERATIONS: [Operation; 22] = [
             ("requested_by", Kind::Text, "Only runs that this person asked for"),
             ("phase", Kind::Phase, "Only runs in this phase, as it was recorded"),
             ("open", Kind::Boolean, "Only runs that have not ended"),
+            ("like", Kind::Text, "Only runs whose id begins so"),
         ],
         body: None,
         answer: Gives::Page("Run"),
@@ -130,11 +142,22 @@ pub static OPERATIONS: [Operation; 22] = [
         method: Method::GET,
         path: "/runs/{run}",
         act: Act::View,
-        summary: "One run",
+        summary: "One run, with the heads of its record that were signed, and what of it was let go of",
         query: &[],
         body: None,
         answer: Gives::One("Run"),
         run: |call| Box::pin(runs::one(call)),
+    },
+    Operation {
+        id: "plan",
+        method: Method::GET,
+        path: "/plans/{plan}",
+        act: Act::View,
+        summary: "What runs are of: `plan` of a run. Its digest is over its canonical JSON",
+        query: &[],
+        body: None,
+        answer: Gives::One("Plan"),
+        run: |call| Box::pin(runs::plan(call)),
     },
     Operation {
         id: "steps",
@@ -215,6 +238,17 @@ pub static OPERATIONS: [Operation; 22] = [
         body: Some("Nothing"),
         answer: Gives::One("Said"),
         run: |call| Box::pin(steer::resume(call)),
+    },
+    Operation {
+        id: "undo",
+        method: Method::POST,
+        path: "/runs/{run}/undo",
+        act: Act::Steer,
+        summary: "Take back what a run that has ended did, from its last change to its first; the server drives it",
+        query: &[],
+        body: Some("Reason"),
+        answer: Gives::One("Said"),
+        run: |call| Box::pin(steer::undo(call)),
     },
     Operation {
         id: "note",

@@ -90,18 +90,15 @@ pub(super) fn runs_query(filter: &RunFilter) -> (String, Vec<Sql>) {
     and("r.environment =", filter.environment.clone());
     and("r.requested_by =", filter.requested_by.clone());
     and("r.phase =", filter.phase.map(|phase| phase.as_str().to_owned()));
+    and("r.run >=", filter.like.clone());
+    // `~` stands behind every character of an id.
+    and("r.run <", filter.like.as_ref().map(|like| format!("{like}~")));
     and("r.run <", filter.before.as_ref().map(ToString::to_string));
     if filter.unfinished {
         sql.push_str(" AND r.phase <> 'ended'");
     }
     sql.push_str(&format!(" ORDER BY r.run DESC LIMIT {}", filter.limit));
     (sql, values)
-}
-
-pub(super) fn runs_like(c: &Connection, prefix: &str, limit: usize) -> Found<Vec<RunId>> {
-    // `~` stands behind every character of an id.
-    let sql = "SELECT run FROM runs WHERE run >= ?1 AND run < ?1 || '~' ORDER BY run DESC LIMIT ?2";
-    all(c, sql, &[prefix.to_owned().into(), (limit as i64).into()], |row| Ok(parse(&row.get::<_, String>(0)?)?))
 }
 
 pub(super) fn plan(c: &Connection, digest: &Digest) -> Found<String> {
