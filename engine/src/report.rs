@@ -7,6 +7,7 @@ pub mod annotations;
 mod asked;
 pub mod comparison;
 pub mod dry_run;
+pub mod ended;
 pub mod guide;
 pub mod html;
 pub mod listed;

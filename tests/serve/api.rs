@@ -123,8 +123,10 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             let mut address = path.replace("{run}", &run).replace("{procedure}", "fix").replace("{event}", "1");
             address = address.replace("{plan}", scene.get("vera", &format!("/runs/{run}"))["plan"].as_str().unwrap());
             address = address.replace("{decision}", decision_path(&run, &request).rsplit('/').next().unwrap());
-            if id == "log" {
-                address.push_str("?step=say");
+            match id {
+                "log" => address.push_str("?step=say"),
+                "matches" => address.push_str("?step=say&text=on"),
+                _ => {}
             }
             let method = method.to_uppercase();
             // Nothing that would be done, but for what is left out of it.
@@ -165,7 +167,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 25 * 11);
+    assert_eq!(tried, 27 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");

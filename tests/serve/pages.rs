@@ -83,7 +83,13 @@ fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// The addresses of all pages that take a person, and the act that each needs.
 fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
-    vec![("/".to_owned(), "view"), (decision_path(run, request), "view")]
+    let of_run =
+        ["", "?from=1", "/proof", "/proof?logs=true", "/log?step=say", "/log?step=say&text=working&at=3", "/log?step=say&end=true"];
+    let of_runs = ["", "?open=true", "?phase=waiting&procedure=fix&environment=x&requested_by=olaf"];
+    let mut pages = vec![("/".to_owned(), "view"), (decision_path(run, request), "view")];
+    pages.extend(of_runs.map(|query| (format!("/runs{query}"), "view")));
+    pages.extend(of_run.map(|rest| (format!("/runs/{run}{rest}"), "view")));
+    pages
 }
 
 #[test]
@@ -91,7 +97,7 @@ fn each_page_is_for_whom_it_is_meant_and_nothing_of_others_loads_in_it() {
     let scene = Scene::new();
     let people = ["vera", "olaf", "bob", "anna", "wanda", "nina"];
     people.iter().for_each(|person| account(&scene.place, person));
-    let run = scene.started("db1");
+    let run = scene.started("hidden-host");
     let request = scene.request(&run);
     for (page, act) in pages(&run, &request) {
         let path = page.split('?').next().unwrap();
@@ -127,7 +133,7 @@ fn each_page_is_for_whom_it_is_meant_and_nothing_of_others_loads_in_it() {
             }
             assert!(answer.text.len() < 100_000, "{page} has {} bytes", answer.text.len());
             if expected != 200 {
-                assert!(!answer.text.contains("db1"), "{person} {page} shows what is hidden:\n{}", answer.text);
+                assert!(!answer.text.contains("hidden-host"), "{person} {page} shows what is hidden:\n{}", answer.text);
             }
         }
     }
@@ -219,6 +225,57 @@ fn a_form_is_of_this_page_this_session_and_this_question() {
 }
 
 #[test]
+fn a_run_is_followed_and_steered_on_its_page() {
+    let scene = Scene::new();
+    ["olaf", "vera"].iter().for_each(|person| account(&scene.place, person));
+    let run = scene.started("db1");
+    let (olaf, vera) = (Visitor::of(&scene.server, "olaf"), Visitor::of(&scene.server, "vera"));
+    let csrf = olaf.get("/").text.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let page = format!("/runs/{run}");
+    let shown = olaf.get(&page).text;
+    // What was done, what is asked and what is to come, under the numbers of a dry run.
+    for (number, word, title) in [("1.", "succeeded", "say"), ("2.", "waiting", "go"), ("3.", "to come", "write")] {
+        let row = shown.split("<li class=\"d0\">").find(|row| row.contains(&format!("<span class=\"number\">{number}</span>")));
+        let row = row.unwrap_or_else(|| panic!("no {number}:\n{shown}")).split("</li>").next().unwrap();
+        assert!(row.contains(word) && row.contains(title), "{number}: {row}");
+    }
+    let whoever_looks = vera.get(&page).text;
+    assert!(shown.contains("Pause the run") && !whoever_looks.contains("Pause the run"), "{whoever_looks}");
+    let say = |act: &str, more: &[(&str, &str)]| olaf.post(&format!("{page}/{act}"), &[&[("csrf", csrf.as_str())], more].concat());
+    let phase = |wanted: &str| {
+        eventually(wanted, || (scene.get("vera", &format!("/runs/{run}"))["phase"] == wanted).then_some(()));
+    };
+    assert_eq!(olaf.post(&format!("{page}/pause"), &[]).status, 403, "a form of nobody's page");
+    let paused = say("pause", &[("reason", "lunch")]);
+    assert_eq!((paused.status, header(&paused, "location").as_deref()), (303, Some(&*page)), "{}", paused.text);
+    phase("paused");
+    let again = say("pause", &[("reason", "lunch again")]);
+    assert!(
+        again.status == 409 && again.text.contains("This was not done") && again.text.contains("Add it to the record"),
+        "{}",
+        again.text
+    );
+    assert_eq!(say("resume", &[]).status, 303);
+    phase("waiting");
+    assert_eq!(say("notes", &[("text", "the disk is old\r\nvery old")]).status, 303);
+    assert!(scene.place.runbook.run(["show", &run]).assert(0).stdout.contains("the disk is old\\nvery old"));
+    assert_eq!(say("cancel", &[("reason", "not today")]).status, 303);
+    phase("ended");
+    let ended = olaf.get(&page).text;
+    assert!(ended.contains("cancelled") && ended.contains("not reached") && !ended.contains("Cancel the run"), "{ended}");
+    let proof = vera.get(&format!("{page}/proof?logs=true")).text;
+    assert!(proof.contains("<strong>Whole</strong>") && proof.contains("1 log compared"), "{proof}");
+    let found = vera.get(&format!("{page}/log?step=say&text=on db").replace(' ', "%20")).text;
+    assert!(found.contains("<span class=\"number\">8</span> <code>working on db1</code>"), "{found}");
+    let list = vera.get("/runs?phase=ended&procedure=&environment=");
+    assert_eq!(header(&list, "location").as_deref(), Some("/runs?phase=ended"), "what is left empty is not looked for");
+    let list = vera.get("/runs?phase=ended").text;
+    assert!(list.contains(&page) && !vera.get("/runs?open=true").text.contains(&page), "{list}");
+    assert_eq!(vera.get("/runs?phase=never").status, 400);
+    scene.server.stopped();
+}
+
+#[test]
 fn people_log_in_and_out_with_a_page_and_come_back_to_where_they_were() {
     let scene = Scene::new();
     account(&scene.place, "bob");
@@ -267,7 +324,9 @@ fn no_text_of_the_world_acts_on_a_page() {
     let run = scene.started(hostile);
     let page = decision_path(&run, &scene.request(&run));
     let bob = Visitor::of(&scene.server, "bob");
-    for address in ["/", &page] {
+    let of_run = format!("/runs/{run}");
+    let log = format!("{of_run}/log?step=say&text=%3Cscript%3E");
+    for address in ["/", &page, &of_run, &log] {
         let text = bob.get(address).text;
         assert!(text.contains("&lt;script&gt;document.title"), "{address} does not show it:\n{text}");
         assert!(!text.contains("<script>") && !text.contains("<img") && !text.contains('\u{202e}'), "{address}:\n{text}");
@@ -276,7 +335,7 @@ fn no_text_of_the_world_acts_on_a_page() {
     assert!(refused.status == 404 && !refused.text.contains("<script>"), "{}", refused.text);
     let mut tab = Tab::new(Window::Desk);
     tab.log_in(&scene.server.address, "bob", WORDS);
-    for address in ["/", &page] {
+    for address in ["/", &page, &of_run, &log] {
         tab.go(&format!("http://{}{address}", scene.server.address));
         assert!(!tab.title().contains("pwned") && tab.text().contains("<script>document.title"), "{address}: {}", tab.text());
         assert_eq!(tab.troubles(), Vec::<String>::new(), "{address}");

@@ -127,8 +127,10 @@ fn each_operation_is_open_to_a_session_as_to_a_token_of_its_person() {
         for (method, operation) in operations.as_object().unwrap() {
             let mut address = path.replace("{run}", &run).replace("{procedure}", "fix").replace("{event}", "1");
             address = address.replace("{decision}", &decision).replace("{plan}", &plan);
-            if operation["operationId"] == "log" {
-                address.push_str("?step=say");
+            match operation["operationId"].as_str() {
+                Some("log") => address.push_str("?step=say"),
+                Some("matches") => address.push_str("?step=say&text=on"),
+                _ => {}
             }
             let (method, body) = (method.to_uppercase(), json!({"nothing": "of the kind"}));
             let is_write = method == "POST";
@@ -172,7 +174,7 @@ fn each_operation_is_open_to_a_session_as_to_a_token_of_its_person() {
             }
         }
     }
-    assert_eq!(tried, 25 * people.len());
+    assert_eq!(tried, 27 * people.len());
     scene.server.stopped();
 }
 

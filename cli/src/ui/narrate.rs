@@ -4,15 +4,16 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use runbook_core::plan::Verb;
 use runbook_core::run::event::{AttemptEnd, Event, Fact, Identity, Outcome, OutcomeKind, Resolution, StepOutcome};
 use runbook_core::run::task::{EventTask, Task};
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::{Run, StepPath};
+use runbook_engine::report::ended;
+pub use runbook_engine::report::ended::{detail, why_ended};
 
+use super::line;
 use super::style::Tone;
-use super::words::{between, elapsed, remark, stopwatch, value, who};
-use super::{line, plain};
+use super::words::{between, elapsed, stopwatch, value, who};
 
 /// Steps that are named before the rest is only counted.
 const HALF_DONE: usize = 12;
@@ -161,31 +162,22 @@ impl Narrator {
 
 /// An outcome as one word.
 pub fn outcome_word(outcome: StepOutcome) -> (&'static str, Tone) {
-    match outcome {
-        StepOutcome::Succeeded => ("succeeded", Tone::Good),
-        StepOutcome::Failed => ("failed", Tone::Bad),
-        StepOutcome::Skipped => ("skipped", Tone::Quiet),
-        StepOutcome::TimedOut => ("timed out", Tone::Bad),
-        StepOutcome::Cancelled => ("cancelled", Tone::Warning),
-        StepOutcome::Unknown => ("unknown", Tone::Warning),
-    }
+    let tone = match outcome {
+        StepOutcome::Succeeded => Tone::Good,
+        StepOutcome::Failed | StepOutcome::TimedOut => Tone::Bad,
+        StepOutcome::Skipped => Tone::Quiet,
+        StepOutcome::Cancelled | StepOutcome::Unknown => Tone::Warning,
+    };
+    (ended::step_word(outcome), tone)
 }
 
 pub fn run_word(kind: OutcomeKind) -> (&'static str, Tone) {
-    match kind {
-        OutcomeKind::Succeeded => ("succeeded", Tone::Good),
-        OutcomeKind::Failed => ("failed", Tone::Bad),
-        OutcomeKind::Rejected => ("rejected", Tone::Warning),
-        OutcomeKind::Cancelled => ("cancelled", Tone::Warning),
-        OutcomeKind::RolledBack => ("rolled back", Tone::Warning),
-        OutcomeKind::NeedsAttention => ("needs attention", Tone::Bad),
-    }
-}
-
-/// `: ` and why a run ended as it did; nothing where the record does not say.
-pub fn why_ended(outcome: &Outcome) -> String {
-    let message = outcome.message.trim_end_matches([';', ' ']);
-    if message.is_empty() { String::new() } else { format!(": {}", line(message)) }
+    let tone = match kind {
+        OutcomeKind::Succeeded => Tone::Good,
+        OutcomeKind::Rejected | OutcomeKind::Cancelled | OutcomeKind::RolledBack => Tone::Warning,
+        OutcomeKind::Failed | OutcomeKind::NeedsAttention => Tone::Bad,
+    };
+    (ended::run_word(kind), tone)
 }
 
 fn end(run: &Run, outcome: &Outcome, at: &str, since: Timestamp, now: Timestamp) -> Line {
@@ -264,37 +256,6 @@ fn why(end: &AttemptEnd) -> String {
             line(&failure.message).into_owned()
         }
         AttemptEnd::Unknown { why } => line(why).into_owned(),
-    }
-}
-
-/// The last lines of output and the place in the procedure; once it has failed, also what a person does now and who answers for it.
-pub fn detail(run: &Run, step: &StepView<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(note) = step.note() {
-        lines.extend(note.detail.iter().flat_map(|text| plain(text.trim_end()).lines().map(str::to_owned).collect::<Vec<_>>()));
-        lines.extend(note.at.as_ref().map(|at| format!("at {}", line(at))));
-    }
-    if has_failed(step) {
-        let by_hand = step.by_hand().filter(|_| was_tried(run, step));
-        lines.extend(by_hand.iter().flat_map(|text| remark("by hand", text)));
-        lines.extend(step.step().owner.as_ref().map(|owner| format!("owner: {}", line(owner))));
-    }
-    lines
-}
-
-fn has_failed(step: &StepView<'_>) -> bool {
-    matches!(step.standing(), Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut))
-}
-
-/// Whether it was the automation that failed: what people rejected, or a window forbids, is not to be done by hand instead.
-fn was_tried(run: &Run, step: &StepView<'_>) -> bool {
-    match &step.step().verb {
-        verb if verb.acts() => step.attempt() > 0,
-        verb if verb.is_container() => {
-            let inside = |path: &StepPath| path != step.path() && ancestry(path).contains(step.path());
-            run.steps().any(|s| s.attempt() > 0 && has_failed(&s) && inside(s.path()))
-        }
-        verb => matches!(verb, Verb::Check(_) | Verb::Wait(_)),
     }
 }
 

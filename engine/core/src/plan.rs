@@ -8,6 +8,7 @@ mod address;
 mod jumps;
 pub mod must;
 pub(crate) mod number;
+mod outline;
 mod reads;
 pub(crate) mod sound;
 
@@ -28,6 +29,7 @@ use crate::policy::{Escalation, Gate, PolicyContext};
 use crate::value::Value;
 
 pub use number::inside;
+pub use outline::Outlined;
 
 /// The version of the machine's meaning that this build writes. Plans of every earlier version still run, as they were meant:
 ///

@@ -12,6 +12,7 @@ mod call;
 pub mod caller;
 pub mod decisions;
 pub mod events;
+pub mod logs;
 pub mod oidc;
 mod openapi;
 mod origin;

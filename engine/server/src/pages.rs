@@ -4,11 +4,15 @@
 //! A page works without scripts; with the one that comes along it stays true to what happens. No `GET` changes anything, every text from the world is
 //! escaped ([`render`]), and a policy lets a browser run and load nothing but the two files of [`assets`].
 
+mod address;
 mod assets;
 mod decision;
 mod frame;
+mod log;
 mod log_in;
 mod render;
+mod run;
+mod runs;
 mod typed;
 mod waiting;
 
@@ -25,7 +29,7 @@ use runbook_core::policy::access::Act;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::table::{Gives, OPERATIONS};
+use crate::api::table::{Gives, Kind, OPERATIONS};
 use crate::api::{self, Answer, Answered, Api, Call, Caller, Operation, Parts, Sent};
 use crate::problem::Problem;
 
@@ -36,14 +40,46 @@ const fn page(
     id: &'static str,
     path: &'static str,
     act: Act,
-    query: &'static [(&'static str, crate::api::table::Kind, &'static str)],
+    query: &'static [(&'static str, Kind, &'static str)],
     run: fn(Call) -> Answered,
 ) -> Operation {
     Operation { id, method: Method::GET, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
 }
 
-static PAGES: [Operation; 2] = [
+static PAGES: [Operation; 6] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
+    page(
+        "page_runs",
+        runs::PATH,
+        Act::View,
+        &[
+            ("before", Kind::RunId, ""),
+            ("procedure", Kind::Procedure, ""),
+            ("environment", Kind::Text, ""),
+            ("requested_by", Kind::Text, ""),
+            ("phase", Kind::Phase, ""),
+            ("open", Kind::Boolean, ""),
+            ("like", Kind::Text, ""),
+        ],
+        |call| Box::pin(runs::show(call)),
+    ),
+    page("page_run", "/runs/{run}", Act::View, &[("from", Kind::Whole, "")], |call| Box::pin(run::show(call))),
+    page("page_proof", "/runs/{run}/proof", Act::View, &[("logs", Kind::Boolean, "")], |call| Box::pin(run::proof(call))),
+    page(
+        "page_log",
+        "/runs/{run}/log",
+        Act::View,
+        &[
+            ("step", Kind::Step, ""),
+            ("attempt", Kind::Whole, ""),
+            ("from", Kind::Whole, ""),
+            ("at", Kind::Whole, ""),
+            ("end", Kind::Boolean, ""),
+            ("text", Kind::Text, ""),
+            ("search_from", Kind::Whole, ""),
+        ],
+        |call| Box::pin(log::show(call)),
+    ),
     page("page_decision", "/runs/{run}/decisions/{decision}", Act::View, &[], |call| Box::pin(decision::show(call))),
 ];
 
@@ -60,13 +96,25 @@ struct Form {
     page: &'static str,
 }
 
-static FORMS: [Form; 1] = [Form {
-    path: "/runs/{run}/decisions/{decision}",
-    operation: "decide",
-    asked: decision::asked,
-    then: |parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision")),
-    page: "page_decision",
-}];
+static FORMS: [Form; 6] = [
+    Form {
+        path: "/runs/{run}/decisions/{decision}",
+        operation: "decide",
+        asked: decision::asked,
+        then: |parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision")),
+        page: "page_decision",
+    },
+    of_run("/runs/{run}/cancel", "cancel", run::cancel),
+    of_run("/runs/{run}/pause", "pause", run::reason),
+    of_run("/runs/{run}/resume", "resume", run::resume),
+    of_run("/runs/{run}/undo", "undo", run::reason),
+    of_run("/runs/{run}/notes", "note", run::note),
+];
+
+/// What is said to a run on its page.
+const fn of_run(path: &'static str, operation: &'static str, asked: fn(&typed::Fields) -> Result<Value, Problem>) -> Form {
+    Form { path, operation, asked, then: |parts, _| format!("/runs/{}", part(parts, "run")), page: "page_run" }
+}
 
 fn part<'p>(parts: &'p Parts, name: &str) -> &'p str {
     parts.get(name).map(String::as_str).unwrap_or_default()
@@ -110,6 +158,9 @@ fn dressed(mut response: Response<Body>) -> Response<Body> {
 
 async fn show(api: &Arc<Api>, page: &'static Operation, parts: Parts, request: Request) -> Response<Body> {
     let (head, _) = request.into_parts();
+    if let Some(address) = address::without_empty(head.uri.path(), head.uri.query().unwrap_or_default()) {
+        return elsewhere(&address);
+    }
     let (caller, answered) = api::answer(api, page, parts, &head, Sent::Json(Body::empty())).await;
     match answered {
         Ok(answer) => answer.response,

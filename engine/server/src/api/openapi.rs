@@ -55,6 +55,7 @@ fn reference(name: &str) -> Value {
 fn schema_of(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({"type": "string"}),
+        Kind::Sought => json!({"type": "string", "minLength": 1}),
         Kind::Limit => json!({"type": "integer", "minimum": 1, "maximum": limits::PAGE, "default": limits::PAGE_DEFAULT}),
         Kind::Whole => json!({"type": "integer", "minimum": 0}),
         Kind::Boolean => json!({"type": "boolean"}),
@@ -96,7 +97,7 @@ fn described(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> =
         in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": schema_of_part(name)})).collect();
     parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
-        json!({"name": name, "in": "query", "description": doc, "required": *name == "step", "schema": schema_of(*kind)})
+        json!({"name": name, "in": "query", "description": doc, "required": matches!(*name, "step" | "text"), "schema": schema_of(*kind)})
     }));
     if operation.method == Method::POST {
         parameters.push(csrf_token());

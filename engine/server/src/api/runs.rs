@@ -1,20 +1,19 @@
-//! Runs: lists, their steps and records, what steps wrote, and how one is started.
+//! Runs: lists, their steps and records and what these prove, and how one is started.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use futures_util::stream;
 use runbook_core::policy::access::Act;
 use runbook_core::run::event::Part;
 use runbook_core::run::view::StepView;
-use runbook_core::{Digest, Fact, ProcedureName, Run, RunId, StepPath, limits};
+use runbook_core::{Digest, ProcedureName, Run, RunId, limits};
+use runbook_engine::access::Seals;
 use runbook_engine::driver::engine;
 use runbook_engine::journal::{JournalError, Phase, RunFilter, RunRow};
-use runbook_engine::log::{LogError, LogReader};
 use runbook_engine::report::listed;
 use runbook_engine::session::{self, Session, SessionError};
+use runbook_engine::verify::{Evidence, Verification, verify_run};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::bodies::Start;
 use super::procedures::{Manner, choose};
@@ -24,7 +23,13 @@ use crate::problem::Problem;
 use crate::web;
 
 pub async fn list(call: Call) -> Result<Answer, Problem> {
-    let limit = call.limit()?;
+    let (found, next) = found(&call, call.limit()?)?;
+    let now = call.app().clock.now();
+    Ok(Answer::page(found.iter().map(|row| json!(listed::Run::of(row, now))).collect(), next))
+}
+
+/// Runs that the caller may see, as the parameters say, and where the next page begins.
+pub fn found(call: &Call, limit: usize) -> Result<(Vec<RunRow>, Option<String>), Problem> {
     let phase =
         call.text("phase").map(|text| Phase::parse(text).ok_or_else(|| Problem::malformed(format!("there is no phase `{text}`"))));
     let mut filter = RunFilter {
@@ -38,7 +43,6 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
         // Of those whom some runs are hidden from, few may be left of many.
         limit: if call.caller.rights.may_everywhere(Act::View) { limit + 1 } else { limits::RECORDS_PAGE },
     };
-    let now = call.app().clock.now();
     let (mut found, mut looked_at, mut next) = (Vec::new(), 0, None);
     'pages: loop {
         let page = call.read(|app| app.journal.runs(&filter))?;
@@ -52,14 +56,14 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
             looked_at += 1;
             filter.before = Some(row.run.clone());
             if call.sees(&row)? {
-                found.push(json!(listed::Run::of(&row, now)));
+                found.push(row);
             }
         }
         if is_last {
             break;
         }
     }
-    Ok(Answer::page(found, next))
+    Ok((found, next))
 }
 
 pub async fn one(call: Call) -> Result<Answer, Problem> {
@@ -136,6 +140,26 @@ pub async fn records(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::raw(web::json_text(StatusCode::OK, format!(r#"{{"items":[{lines}],"next":{}}}"#, json!(next)))))
 }
 
+/// What the record of a run proves, and whether its logs were compared, where that is asked for: they may be long.
+pub async fn verified(call: &Call, row: &RunRow) -> Result<(Verification, bool), Problem> {
+    let with_logs = call.parsed::<bool>("logs")?.unwrap_or(false);
+    let _turn = call.turn().await;
+    let found = call.read(|app| {
+        let seals = Seals::of(&app.access);
+        let logs = with_logs.then_some(&app.logs);
+        verify_run(&*app.journal, &row.run, &Evidence { logs, seals: Some(&seals), ..Evidence::default() })
+    })?;
+    Ok((found, with_logs))
+}
+
+pub async fn verification(call: Call) -> Result<Answer, Problem> {
+    let (found, _) = verified(&call, &call.run()?).await?;
+    let mut value = serde_json::to_value(&found).map_err(|error| Problem::not_valid(error.to_string(), Vec::new()))?;
+    value["sound"] = found.is_sound().into();
+    value["told"] = found.faults.iter().map(ToString::to_string).collect();
+    Ok(Answer::json(&value))
+}
+
 pub async fn start(mut call: Call) -> Result<Answer, Problem> {
     let Start { procedure, version, plan, environment, inputs, from, only, stepwise } = call.asked()?;
     let chosen = choose(&call, &procedure, environment, Act::Start)?;
@@ -198,154 +222,5 @@ fn made(call: &Call) -> Result<Answer, Problem> {
 pub fn locate(response: &mut Response<Body>, run: &str) {
     if let Ok(location) = HeaderValue::try_from(format!("{}/runs/{run}", super::ROOT)) {
         response.headers_mut().insert(header::LOCATION, location);
-    }
-}
-
-/// The last attempt of a step that was begun.
-async fn last_attempt(call: &Call, id: &RunId, path: &StepPath) -> Result<Option<u32>, Problem> {
-    let _turn = call.turn().await;
-    let mut last = None;
-    let replayed = tokio::task::block_in_place(|| {
-        session::replay(&*call.app().journal, id, &mut |_, event| {
-            if let Fact::AttemptStarted { path: of, attempt } = &event.fact
-                && of == path
-            {
-                last = Some(*attempt);
-            }
-        })
-    });
-    replayed.map_err(|error| of_session(call, error))?;
-    Ok(last)
-}
-
-pub async fn log(call: Call) -> Result<Answer, Problem> {
-    let row = call.run()?;
-    let path: StepPath = call.parsed("step")?.ok_or_else(|| Problem::malformed("`step` is missing: the path of the step"))?;
-    let attempt = match call.parsed::<u32>("attempt")? {
-        Some(attempt) => Some(attempt),
-        None => last_attempt(&call, &row.run, &path).await?,
-    };
-    let nothing = || Problem::not_found(format!("nothing of step `{path}` was kept"));
-    let attempt = attempt.ok_or_else(nothing)?;
-    let cannot = |error: LogError| {
-        tracing::debug!(%error, "a log could not be read");
-        nothing()
-    };
-    let reader = call.app().logs.reader(&row.run, &path, attempt).map_err(cannot)?;
-    let length = reader.len().map_err(cannot)?;
-    let asked = match call.headers.get(header::RANGE) {
-        Some(range) => part_of(range.to_str().unwrap_or_default(), length),
-        None => Asked::All,
-    };
-    let (status, from, to) = match asked {
-        Asked::All => (StatusCode::OK, 0, length),
-        Asked::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
-        Asked::Beyond => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            content_range(&mut response, &format!("bytes */{length}"));
-            return Ok(Answer::raw(response));
-        }
-    };
-    let place = call.api.streams.clone().try_acquire_owned();
-    let place = place.map_err(|_| Problem::later("busy", "as many streams are open as fit; ask again", 5))?;
-    let mut response = Response::new(Body::from_stream(chunks(reader, from, to, place)));
-    *response.status_mut() = status;
-    if status == StatusCode::PARTIAL_CONTENT {
-        content_range(&mut response, &format!("bytes {from}-{}/{length}", to - 1));
-    }
-    let headers = response.headers_mut();
-    // Never anything that a browser would show as its own.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_LENGTH, (to - from).into());
-    Ok(Answer::raw(response))
-}
-
-fn content_range(response: &mut Response<Body>, text: &str) {
-    if let Ok(value) = HeaderValue::try_from(text) {
-        response.headers_mut().insert(header::CONTENT_RANGE, value);
-    }
-}
-
-/// The bytes up to and without `to`, as they are wanted: a reader that stops reading makes nobody read ahead.
-fn chunks(
-    reader: LogReader,
-    from: u64,
-    to: u64,
-    place: OwnedSemaphorePermit,
-) -> impl futures_util::Stream<Item = Result<Bytes, LogError>> {
-    stream::unfold((reader, from, place), move |(reader, from, place)| async move {
-        if from >= to {
-            return None;
-        }
-        let read = tokio::task::block_in_place(|| reader.range(from, to));
-        match read {
-            // It became shorter than it was.
-            Ok(bytes) if bytes.is_empty() => None,
-            Ok(bytes) => {
-                let next = from + bytes.len() as u64;
-                Some((Ok(Bytes::from(bytes)), (reader, next, place)))
-            }
-            Err(error) => Some((Err(error), (reader, to, place))),
-        }
-    })
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Asked {
-    All,
-    /// From, and up to without.
-    Part(u64, u64),
-    Beyond,
-}
-
-/// One range of bytes (RFC 9110); of several, or what is none, all is given.
-fn part_of(range: &str, length: u64) -> Asked {
-    let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else { return Asked::All };
-    let number = |text: &str| text.parse::<u64>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-    let (from, to) = match (first.is_empty(), last.is_empty()) {
-        (true, _) => match number(last) {
-            Some(0) => return Asked::Beyond,
-            Some(count) => (length.saturating_sub(count), length),
-            None => return Asked::All,
-        },
-        (false, true) => match number(first) {
-            Some(from) => (from, length),
-            None => return Asked::All,
-        },
-        (false, false) => match (number(first), number(last)) {
-            (Some(from), Some(last)) if from <= last => (from, last.saturating_add(1).min(length)),
-            _ => return Asked::All,
-        },
-    };
-    if from >= length { Asked::Beyond } else { Asked::Part(from, to) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_range_of_bytes_is_understood() {
-        for (range, asked) in [
-            ("bytes=0-9", Asked::Part(0, 10)),
-            ("bytes=90-", Asked::Part(90, 100)),
-            ("bytes=-10", Asked::Part(90, 100)),
-            ("bytes=-1000", Asked::Part(0, 100)),
-            ("bytes=50-1000", Asked::Part(50, 100)),
-            ("bytes=0-18446744073709551615", Asked::Part(0, 100)),
-            ("bytes=100-", Asked::Beyond),
-            ("bytes=-0", Asked::Beyond),
-            ("bytes=9-0", Asked::All),
-            ("bytes=0-1,5-6", Asked::All),
-            ("bytes=+1-2", Asked::All),
-            ("lines=0-9", Asked::All),
-            ("bytes=-", Asked::All),
-            ("", Asked::All),
-        ] {
-            assert_eq!(part_of(range, 100), asked, "{range}");
-        }
-        assert_eq!(part_of("bytes=0-0", 0), Asked::Beyond);
     }
 }

@@ -3,12 +3,14 @@
 use axum::http::Method;
 use runbook_core::policy::access::Act;
 
-use super::{Operation, decisions, events, openapi, procedures, runs, steer, stream};
+use super::{Operation, decisions, events, logs, openapi, procedures, runs, steer, stream};
 
 /// What a parameter may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// A text that is looked for: not none.
+    Sought,
     Limit,
     Whole,
     Boolean,
@@ -39,7 +41,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 25] = [
+pub static OPERATIONS: [Operation; 27] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -204,7 +206,35 @@ pub static OPERATIONS: [Operation; 25] = [
         ],
         body: None,
         answer: Gives::Bytes,
-        run: |call| Box::pin(runs::log(call)),
+        run: |call| Box::pin(logs::log(call)),
+    },
+    Operation {
+        id: "matches",
+        method: Method::GET,
+        path: "/runs/{run}/log/matches",
+        act: Act::View,
+        summary: "Where a text stands in what an attempt of a step wrote: the byte that it begins at, and its line",
+        query: &[
+            LIMIT,
+            ("step", Kind::Step, "The path of the step"),
+            ("text", Kind::Sought, "What is looked for, byte for byte"),
+            ("attempt", Kind::Whole, "Which attempt; the last one where it is not given"),
+            ("from", Kind::Whole, "From this byte on: `next` of the page before"),
+        ],
+        body: None,
+        answer: Gives::Page("Match"),
+        run: |call| Box::pin(logs::matches(call)),
+    },
+    Operation {
+        id: "verification",
+        method: Method::GET,
+        path: "/runs/{run}/verification",
+        act: Act::View,
+        summary: "What the record of a run proves: as `runbook verify`",
+        query: &[("logs", Kind::Boolean, "Compare its logs as well, which may be long")],
+        body: None,
+        answer: Gives::One("Verification"),
+        run: |call| Box::pin(runs::verification(call)),
     },
     Operation {
         id: "cancel",

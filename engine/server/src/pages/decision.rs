@@ -10,7 +10,7 @@ use runbook_core::run::decision::{Choice, Decision, Purpose, Standing};
 use runbook_core::run::event::StepOutcome;
 use runbook_core::run::view::Standing as StepStanding;
 use runbook_engine::journal::RunRow;
-use runbook_engine::report::request;
+use runbook_engine::report::{ended, request};
 use runbook_engine::words;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -66,9 +66,9 @@ struct View {
 }
 
 #[derive(Serialize)]
-struct CameOut {
-    word: &'static str,
-    class: &'static str,
+pub struct CameOut {
+    pub word: &'static str,
+    pub class: &'static str,
     told: String,
 }
 
@@ -264,7 +264,7 @@ fn labelled(purpose: &Purpose, choice: Choice) -> (&'static str, &'static str, &
     }
 }
 
-fn came_out(decision: &Decision) -> Option<CameOut> {
+pub fn came_out(decision: &Decision) -> Option<CameOut> {
     let by = |what: &str| match decision.votes.last() {
         Some(vote) => format!("{what} by {}", line(&vote.by.person)),
         None => what.to_owned(),
@@ -289,26 +289,26 @@ fn done(run: &Run) -> (Vec<Done>, usize) {
     });
     let ended: Vec<_> = ended.collect();
     let before = ended.len().saturating_sub(DONE_SHOWN);
-    let shown = ended.into_iter().skip(before).map(|(step, outcome)| {
-        let (word, class) = outcome_word(outcome);
-        Done { number: step.number(), title: step.title(), word, class }
+    let shown = ended.into_iter().skip(before).map(|(step, outcome)| Done {
+        number: step.number(),
+        title: step.title(),
+        word: ended::step_word(outcome),
+        class: outcome_class(outcome),
     });
     (shown.collect(), before)
 }
 
-/// How a step ended, and how that looks.
-pub fn outcome_word(outcome: StepOutcome) -> (&'static str, &'static str) {
+/// How the end of a step looks.
+pub fn outcome_class(outcome: StepOutcome) -> &'static str {
     match outcome {
-        StepOutcome::Succeeded => ("succeeded", "good"),
-        StepOutcome::Failed => ("failed", "bad"),
-        StepOutcome::Skipped => ("skipped", "quiet"),
-        StepOutcome::TimedOut => ("timed out", "bad"),
-        StepOutcome::Cancelled => ("cancelled", "warning"),
-        StepOutcome::Unknown => ("unknown", "bad"),
+        StepOutcome::Succeeded => "good",
+        StepOutcome::Failed | StepOutcome::TimedOut | StepOutcome::Unknown => "bad",
+        StepOutcome::Skipped => "quiet",
+        StepOutcome::Cancelled => "warning",
     }
 }
 
-fn impact(impact: Impact) -> &'static str {
+pub fn impact(impact: Impact) -> &'static str {
     match impact {
         Impact::Low => "low",
         Impact::Medium => "medium",
@@ -318,7 +318,7 @@ fn impact(impact: Impact) -> &'static str {
 }
 
 /// Which event a run was started by: its source, and what it is about.
-fn event(event: &runbook_core::Value) -> String {
+pub fn event(event: &runbook_core::Value) -> String {
     let event = event.to_plain_json();
     let text = |name: &str| event[name].as_str().map(|text| words::value(&runbook_core::Value::text(text)));
     let about = text("subject").map(|subject| format!(", about {subject}")).unwrap_or_default();

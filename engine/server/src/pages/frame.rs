@@ -31,7 +31,7 @@ struct Place {
 }
 
 /// Where one can go, and what it takes.
-const PLACES: &[(&str, &str, Act)] = &[("/", "Waiting", Act::View)];
+const PLACES: &[(&str, &str, Act)] = &[("/", "Waiting", Act::View), ("/runs", "Runs", Act::View)];
 
 impl Frame {
     /// `here` is the address of the place that the page belongs to.

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::json;
 
+use super::address::escaped;
 use super::frame::Frame;
 use super::typed::Fields;
 use super::{dressed, elsewhere, refused, render};
@@ -40,17 +41,6 @@ pub fn routes() -> Router<Arc<Api>> {
 /// Where one logs in to come back to `here`, an address of this server.
 pub fn address(here: &str) -> String {
     if here == "/" { PATH.to_owned() } else { format!("{PATH}?to={}", escaped(here)) }
-}
-
-/// As a value within an address.
-pub fn escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => escaped.push(char::from(byte)),
-            byte => escaped.push_str(&format!("%{byte:02X}")),
-        }
-        escaped
-    })
 }
 
 /// Where a browser goes after it has logged in: never to another server, whatever an address says.
