@@ -21,6 +21,7 @@ pub mod scrub;
 pub mod service;
 pub mod smtp;
 pub mod tab;
+pub mod terminal;
 
 use std::fs::Permissions;
 use std::net::TcpListener;

@@ -183,6 +183,41 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
 }
 
 #[test]
+fn what_was_looked_at_is_what_starts() {
+    let scene = Scene::new();
+    let looked = scene.ask("olaf", "GET", "/procedures/fix/plan", None);
+    assert_eq!(looked.status, 200, "{}", looked.text);
+    let tag = looked.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().trim().trim_matches('"').to_owned();
+    let start = |more: Value| {
+        let mut body = json!({"procedure": "fix", "inputs": {"host": "db1"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        scene.ask("olaf", "POST", "/runs", Some(&body))
+    };
+    for (more, status, kind) in [
+        (json!({"plan": format!("sha256:{}", "0".repeat(64))}), 409, "changed"),
+        (json!({"plan": "sha256:0"}), 400, "malformed"),
+        (json!({"from": "nowhere"}), 422, "not_valid"),
+        (json!({"only": ["write", "nowhere"]}), 422, "not_valid"),
+        (json!({"only": ["write"], "from": "go"}), 422, "not_valid"),
+    ] {
+        let answer = start(more.clone());
+        assert_eq!((answer.status, answer.body["kind"].as_str()), (status, Some(kind)), "{more}: {}", answer.text);
+    }
+    assert!(scene.get("anna", "/runs")["items"].as_array().unwrap().is_empty(), "nothing was started");
+    let started = start(json!({"plan": tag, "only": ["write"], "stepwise": true}));
+    assert_eq!((started.status, started.body["plan"].as_str()), (201, Some(&*tag)), "{}", started.text);
+    // The plan of a run is for whoever may see runs of it.
+    let plan = scene.ask("vera", "GET", &format!("/plans/{tag}"), None);
+    assert_eq!((plan.status, plan.text.as_str()), (200, looked.text.as_str()));
+    for who in ["wanda", "anna for web"] {
+        assert_eq!(scene.ask(who, "GET", &format!("/plans/{tag}"), None).status, 404, "{who}");
+        assert_eq!(scene.ask(who, "GET", "/procedures/fix/plan", None).status, 404, "{who}");
+    }
+    assert_eq!(scene.ask("vera", "GET", &format!("/plans/sha256:{}", "0".repeat(64)), None).status, 404);
+    scene.server.stopped();
+}
+
+#[test]
 fn who_has_a_role_for_some_labels_sees_and_does_nothing_else() {
     let scene = Scene::new();
     let of_database = scene.started("db1");

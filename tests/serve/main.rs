@@ -6,6 +6,7 @@ mod certificates;
 mod deadlines;
 mod described;
 mod doors;
+mod followed;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod hostile;

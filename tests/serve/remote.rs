@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -27,14 +28,14 @@ pub struct There {
     pub place: Place,
     pub server: Server,
     you: String,
-    vera: String,
+    pub vera: String,
     bob: String,
 }
 
 impl There {
     pub fn new(steps: &str) -> There {
         let place = Place::with(&playbook("1.0.0", "", steps));
-        let user = harness_run(std::process::Command::new("id").arg("-un"));
+        let user = harness_run(Command::new("id").arg("-un"));
         let workspace = std::fs::read_to_string(place.books.join("workspace.yaml")).unwrap();
         let people = workspace.lines().find(|line| line.starts_with("people:")).unwrap().to_owned();
         place.write("workspace.yaml", &workspace.replace(&people, &ACCESS.replace("USER", user.trim())));
@@ -56,7 +57,13 @@ impl There {
     }
 
     pub fn run(&self, line: &str) -> Ran {
-        self.with(&self.you, &line.split(' ').collect::<Vec<_>>())
+        ran(self.command(line))
+    }
+
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = self.place.runbook.command(line.split(' '));
+        command.env("RUNBOOK_SERVER", self.url()).env("RUNBOOK_TOKEN", &self.you);
+        command
     }
 
     /// An alert about a host, and the run that it starts once it asks.
@@ -85,7 +92,7 @@ fn still(text: &str) -> Vec<Vec<String>> {
     text.lines().map(|line| line.split_whitespace().filter(|word| !is_time(word)).map(str::to_owned).collect()).collect()
 }
 
-fn ran(mut command: std::process::Command) -> Ran {
+pub fn ran(mut command: Command) -> Ran {
     let line = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

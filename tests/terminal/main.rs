@@ -8,14 +8,13 @@ mod display;
 mod hostile;
 mod interrupts;
 mod questions;
-mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::Scratch;
 use harness::program::plain;
-use terminal::{ROOMY, Terminal};
+use harness::terminal::{self, ROOMY, Terminal};
 
 /// A catalogue and a state folder of its own, and the program over them, in as many terminals as are wanted.
 pub struct Desk {

@@ -26,7 +26,10 @@ enum About {
 
 fn about(command: &Command) -> About {
     match command {
-        Command::Show(_)
+        Command::Exec(_)
+        | Command::Resume(_)
+        | Command::Undo(_)
+        | Command::Show(_)
         | Command::Logs(_)
         | Command::Approve(_)
         | Command::Reject(_)
@@ -41,10 +44,7 @@ fn about(command: &Command) -> About {
         | Command::Replay(_)
         | Command::Events(_)
         | Command::Config(_) => About::Runs,
-        Command::Exec(_)
-        | Command::Resume(_)
-        | Command::Undo(_)
-        | Command::Anchor(_)
+        Command::Anchor(_)
         | Command::Trigger(_)
         | Command::Serve(_)
         | Command::Token(_)

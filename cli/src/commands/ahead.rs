@@ -37,7 +37,7 @@ pub fn approve(name: &ProcedureName, args: &Approve, settings: &Settings, ui: &m
     let expires = moment(expires, now)?;
     bounds(uses, expires, now)?;
     let given = Given { input: Vec::new(), inputs: None, env: args.env.clone() };
-    let plan = Chosen::find(name.as_str(), &given, settings, ui)?.plan;
+    let plan = Chosen::find(name.as_str(), &given, settings, ui)?.wanted.plan;
     let asks = |step: &&Step| matches!(step.verb, Verb::Approve(_)) || !step.gates.is_empty();
     let Some(step) = plan.step_at(path).filter(asks) else {
         return Err(Trouble::not_valid(format!("step `{path}` of `{name}` asks nobody for an approval"))

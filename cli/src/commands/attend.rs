@@ -4,6 +4,8 @@
 //! Without a terminal nothing is asked: the driver stops where only people can go on. Whatever a person says goes to the
 //! run as a message and is judged there; nothing here decides.
 
+pub mod afar;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::reply::{self, Given, Reply};
-use super::store::Home;
+use super::store::{Home, Place as AtPlace};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::ui::ask::{Choice, Lines, Word};
 use crate::ui::narrate::{half_done, run_word};
@@ -33,13 +35,28 @@ use crate::ui::{Tone, Ui, request, words};
 
 /// How often the last lines of what runs are looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// What can be done with a run that is interrupted.
-const WAYS_OUT: [Word<'static>; 4] = [
-    ("leave", "the run is parked; `runbook resume` goes on with it"),
-    ("stay", "it goes on here"),
-    ("cancel", "it ends; what it did stays"),
-    ("undo", "it ends, and what it did is taken back"),
-];
+
+/// What can be done with a run that is interrupted, and how that is said.
+struct Manners {
+    ways_out: &'static [Word<'static>],
+    question: &'static str,
+    interrupted: &'static str,
+    /// Leaving ends the driving: the run is parked.
+    parks: bool,
+}
+
+/// Of a run that is driven here.
+const MANNERS: Manners = Manners {
+    ways_out: &[
+        ("leave", "the run is parked; `runbook resume` goes on with it"),
+        ("stay", "it goes on here"),
+        ("cancel", "it ends; what it did stays"),
+        ("undo", "it ends, and what it did is taken back"),
+    ],
+    question: "leave it parked, stay, cancel, or cancel and undo?",
+    interrupted: "nothing further starts; Ctrl-C again cancels what is under way",
+    parks: true,
+};
 
 /// Of a run that waits for an event.
 const WHO_BRINGS: &str = "events come where somebody takes them in: `runbook serve` with this state folder, or `runbook trigger`";
@@ -116,22 +133,9 @@ pub async fn attend(mut session: Session, place: Place<'_>, questions: Questions
     let secrets = Arc::new(SecretStore::new(&place.root, &place.config, std::env::vars_os()));
     let performer = Arc::new(LocalPerformer::new(place.root.clone(), logs.clone(), secrets.clone()));
     let by = home.identity(&session.run().plan().policy.people);
-    let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
     let can_ask = ui.can_ask();
     let _printing = ui.printer.apart();
-    let mut person = Person {
-        ui,
-        lines,
-        screen: screen.clone(),
-        asked: questions.0,
-        left: BTreeSet::new(),
-        signals,
-        by: by.clone(),
-        interrupts: 0,
-        leaving: None,
-        standing: None,
-        can_ask,
-    };
+    let mut person = Person::new(ui, lines, screen.clone(), questions, by.clone(), &MANNERS)?;
     // The run whose lock is waited for.
     let holder: Arc<Mutex<Option<RunId>>> = Arc::default();
     let ticker = tick(screen.clone(), logs.clone(), session.id().clone());
@@ -262,9 +266,23 @@ struct Person<'a> {
     /// The question how to leave, for as long as it stands on the terminal.
     standing: Option<Choice<'static>>,
     can_ask: bool,
+    manners: &'static Manners,
 }
 
-impl Person<'_> {
+impl<'a> Person<'a> {
+    fn new(
+        ui: &'a mut Ui,
+        lines: &'a mut Lines,
+        screen: Shared,
+        questions: Questions,
+        by: Identity,
+        manners: &'static Manners,
+    ) -> Result<Person<'a>, Trouble> {
+        let signals = Signals::new().map_err(|why| Trouble::failed(format!("cannot watch for signals: {why}")))?;
+        let (asked, left, can_ask) = (questions.0, BTreeSet::new(), ui.can_ask());
+        Ok(Person { ui, lines, screen, asked, left, signals, by, interrupts: 0, leaving: None, standing: None, can_ask, manners })
+    }
+
     /// Puts questions and takes signals for as long as the driver works.
     async fn accompany(&mut self, wishes: &mpsc::UnboundedSender<Wish>) -> Never {
         loop {
@@ -361,8 +379,10 @@ impl Person<'_> {
                 if self.interrupts > 1 {
                     return self.leave(Leave::Cancel { undo: false }, wishes).await;
                 }
-                let _ = wishes.send(Wish::Park);
-                self.screen.with(|s| s.notice("nothing further starts; Ctrl-C again cancels what is under way"));
+                if self.manners.parks {
+                    let _ = wishes.send(Wish::Park);
+                }
+                self.screen.with(|s| s.notice(self.manners.interrupted));
                 if self.can_ask {
                     self.leaving = Some(Leaving::Asking);
                 } else {
@@ -376,8 +396,8 @@ impl Person<'_> {
     /// also where waiting for the answer is begun anew.
     async fn ask_how_to_leave(&mut self) -> Leave {
         self.screen.with(|s| s.hush(true));
-        let question = "leave it parked, stay, cancel, or cancel and undo?";
-        let choice = self.standing.get_or_insert_with(|| Choice::pose(self.ui, self.lines, question, &WAYS_OUT));
+        let Manners { question, ways_out, .. } = self.manners;
+        let choice = self.standing.get_or_insert_with(|| Choice::pose(self.ui, self.lines, question, ways_out));
         let said = tokio::select! {
             said = choice.answer(self.ui, self.lines) => said,
             told = self.signals.next() => match told {
@@ -411,6 +431,7 @@ impl Person<'_> {
                 let _ = wishes.send(Wish::Park);
                 self.screen.with(|s| match s.under_way().as_slice() {
                     [] => {}
+                    _ if !self.manners.parks => {}
                     steps => s.notice(&format!("waiting for {} to end, then the run is parked", steps.join(", "))),
                 });
             }
@@ -497,6 +518,7 @@ fn ignored_signals() -> u64 {
 fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut Ui) -> Exit {
     let now = home.clock.now();
     let id = run.id().map(ToString::to_string).unwrap_or_default();
+    let goes_on_there = matches!(home.place, AtPlace::There(_));
     match stop {
         Stop::Finished(outcome) => {
             let (word, tone) = run_word(outcome.kind);
@@ -520,8 +542,12 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut 
             for listening in run.listening() {
                 ui.say(&format!("  {}: {}", words::step(run, &listening.path), words::event(&listening.task)));
             }
-            ui.say(WHO_BRINGS);
-            ui.next("runbook serve");
+            if goes_on_there {
+                ui.next(&format!("runbook show {id}"));
+            } else {
+                ui.say(WHO_BRINGS);
+                ui.next("runbook serve");
+            }
             Exit::Waiting
         }
         Stop::Waiting(decisions) => {
@@ -534,7 +560,8 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut 
             match decisions.first().and_then(|id| run.decision(*id)) {
                 Some(decision) => {
                     let reader = home.identity(&run.plan().policy.people);
-                    if let Some(next) = request::answer_for(run, decision, &reader, &format!(" && runbook resume {id}")) {
+                    let after = if goes_on_there { String::new() } else { format!(" && runbook resume {id}") };
+                    if let Some(next) = request::answer_for(run, decision, &reader, &after) {
                         ui.next(&next);
                     }
                 }
@@ -543,7 +570,11 @@ fn farewell(run: &Run, stop: &Stop, lock: Option<&RunId>, home: &Home, ui: &mut 
             Exit::Waiting
         }
         Stop::Paused | Stop::Parked => {
-            let word = if *stop == Stop::Paused { "is paused" } else { "is parked" };
+            let word = match stop {
+                Stop::Paused => "is paused",
+                _ if goes_on_there => "goes on at the server",
+                _ => "is parked",
+            };
             ui.say(&format!("run {id} {}", Tone::Waiting.paint(word)));
             match lock {
                 Some(holder) => ui.next(&format!("runbook resume {holder} && runbook resume {id}")),

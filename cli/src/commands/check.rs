@@ -90,7 +90,7 @@ fn schema(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Err(Trouble::not_valid("a schema is of one procedure").next("runbook check PROCEDURE --schema"));
     };
     let given = Given { env: args.env.clone(), ..Given::default() };
-    let plan = Chosen::find(what, &given, settings, ui)?.plan;
+    let plan = Chosen::find(what, &given, settings, ui)?.wanted.plan;
     ui.data(&format!("{:#}", json_schema(&plan.main().inputs)))?;
     Ok(Exit::Succeeded)
 }

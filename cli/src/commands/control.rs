@@ -78,8 +78,6 @@ pub fn go_on(home: &Home, id: &RunId, ui: &mut Ui) -> Outcome {
         ui.next(&format!("runbook show {id}"));
     } else if home.is_held(&row) {
         ui.say("a process is at work on the run and goes on");
-    } else if home.is_looked_after(&row) {
-        ui.say("the server looks after the run, and goes on when it can");
     } else {
         ui.next(&format!("runbook resume {id}"));
     }

@@ -52,27 +52,27 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         trouble
     };
     let chosen = Chosen::find(&args.procedure, &given, settings, ui).map_err(again)?;
-    if let (Some(case), Some(is_of)) = (&case, is_of.filter(|name| *name != chosen.plan.main().name.as_str())) {
-        let what = format!("the case `{}` is one of `{is_of}`, and not of `{}`", case.name.value, chosen.plan.main().name);
+    if let (Some(case), Some(is_of)) = (&case, is_of.filter(|name| *name != chosen.wanted.plan.main().name.as_str())) {
+        let what = format!("the case `{}` is one of `{is_of}`, and not of `{}`", case.name.value, chosen.wanted.plan.main().name);
         return Err(Trouble::not_valid(what).next("give --with a case of the same procedure, or that procedure"));
     }
     let shared = case.as_ref().map(|case| case.setting.inputs.clone()).unwrap_or_default();
-    let inputs = runtime()?.block_on(chosen.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
+    let inputs = runtime()?.block_on(chosen.wanted.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
     let user = runbook_engine::people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
     let order = Order {
-        plan: chosen.plan.clone(),
+        plan: chosen.wanted.plan.clone(),
         inputs: inputs.values(),
-        requested_by: runbook_engine::people::identity(&user, &chosen.plan.policy.people),
+        requested_by: runbook_engine::people::identity(&user, &chosen.wanted.plan.policy.people),
         part: Part::Whole,
         stepwise: false,
         catalogue: None,
         root: chosen.root(),
     };
-    let started = order.started(0).map_err(|error| again(chosen.refused(error, &inputs)))?;
+    let started = order.started(0).map_err(|error| again(chosen.wanted.refused(error, &inputs)))?;
     let stop = CancellationToken::new();
     let now = case.as_ref().and_then(|case| case.setting.at).unwrap_or_else(jiff::Timestamp::now);
     let options = Options { examples: args.examples };
-    let predict = |world: &mut dyn World| explore::dry_run(&chosen.plan, &started, now, &options, world);
+    let predict = |world: &mut dyn World| explore::dry_run(&chosen.wanted.plan, &started, now, &options, world);
     let predicted = match &case {
         Some(case) => predict(&mut StandIns(case)),
         None if args.probe => predict(&mut probe(&chosen, &stop)?),
@@ -82,18 +82,18 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     if stop.is_cancelled() {
         return Err(Trouble::failed("stopped before everything was looked at").exits(Exit::Cancelled));
     }
-    chosen.catalogue.add_types(&mut predicted, &chosen.plan);
-    predicted.supposes = case.as_ref().map(|case| supposed(case, &chosen.plan));
+    chosen.catalogue.add_types(&mut predicted, &chosen.wanted.plan);
+    predicted.supposes = case.as_ref().map(|case| supposed(case, &chosen.wanted.plan));
     add_usual_times(&mut predicted, settings, ui);
-    let people = &chosen.plan.policy.people;
+    let people = &chosen.wanted.plan.policy.people;
     match if args.json { Format::Json } else { args.format } {
         Format::Json => ui.data(&serde_json::to_string(&predicted).map_err(|why| Trouble::failed(why.to_string()))?)?,
         Format::Markdown => ui.data(report::to_markdown(&predicted, people).trim_end())?,
         Format::Html => ui.data(report::to_html(&predicted, people).trim_end())?,
         Format::Text => {
-            show(&predicted, &chosen.plan, &started, ui, To::Data)?;
+            show(&predicted, &chosen.wanted.plan, &started, ui, To::Data)?;
             if case.is_none() {
-                ui.next(&chosen.command(&inputs));
+                ui.next(&chosen.wanted.command(&inputs));
             }
         }
     }
@@ -137,7 +137,7 @@ fn probe(chosen: &Chosen, stop: &CancellationToken) -> Result<Probe, Trouble> {
     let root = chosen.root();
     let secrets = Arc::new(SecretStore::new(&root, &config_folder(), std::env::vars_os()));
     let (id, _) = start::draw(&SystemClock);
-    Ok(Probe::new(runtime, id, chosen.plan.clone(), root, secrets, stop.clone()))
+    Ok(Probe::new(runtime, id, chosen.wanted.plan.clone(), root, secrets, stop.clone()))
 }
 
 /// How long each step took in earlier runs, where there is a record of any.

@@ -16,7 +16,7 @@ use crate::ui::{Tone, Ui, line, table};
 pub fn run(args: &args::Explore, settings: &Settings, ui: &mut Ui) -> Outcome {
     let given = Given { env: args.env.clone(), ..Given::default() };
     let chosen = Chosen::find(&args.procedure, &given, settings, ui)?;
-    let walk = explore::walk(&chosen.plan).map_err(|why| Trouble::failed(format!("the paths cannot be walked: {why}")))?;
+    let walk = explore::walk(&chosen.wanted.plan).map_err(|why| Trouble::failed(format!("the paths cannot be walked: {why}")))?;
     let found = diagnostics(&walk, &chosen);
     let falls = walk.pre_mortem();
     match args.format {

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use runbook_core::run::event::{OutcomeKind, StepOutcome};
 use runbook_core::run::view::Standing;
 use runbook_core::{Fact, Run, RunId, StepPath};
+use runbook_engine::journal::Phase;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::session::Session;
 
-use super::attend::{self, Place};
+use super::attend;
+use super::attend::afar::{self, Seen};
 use super::config_folder;
-use super::store::{Home, driving_runtime};
+use super::store::{Home, Place, driving_runtime, runtime};
 use crate::args::{Resume, Undo};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -28,6 +30,31 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
     let id = home.find(&args.run.run)?;
     let (run, row) = home.replay(&id)?;
     not_ended(&run, &id)?;
+    let mut lines = Lines::default();
+    if let Place::There(there) = &home.place {
+        let wants_it = run.is_paused() || row.summary.phase == Phase::Parked;
+        if wants_it && !args.json {
+            why_paused(&home, &id, ui)?;
+            outlook(&run, ui);
+        }
+        if wants_it && !args.yes && ui.can_ask() && !runtime()?.block_on(ask::yes(ui, &mut lines, "go on?")) {
+            ui.say("nothing was started");
+            ui.next(&format!("runbook show {id}"));
+            return Ok(Exit::Waiting);
+        }
+        if !wants_it && !args.json {
+            let under_way: Vec<StepPath> = run.under_way().into_iter().map(|(path, _)| path).collect();
+            ui.say(&format!("run {id} goes on at {}", there.remote.address()));
+            list(&run, "under way", &under_way, Tone::Strong, ui);
+        }
+        let resume = wants_it.then(|| Message::Resume { by: there.me.clone() });
+        if args.detach {
+            resume.map(|resume| home.tell(&id, resume)).transpose()?;
+            ui.data(id.as_str())?;
+            return Ok(Exit::Succeeded);
+        }
+        return driving_runtime(ui)?.block_on(follow(&home, &id, args.json, resume, ui, &mut lines));
+    }
     if home.is_held(&row) {
         let holder = row.holder.map(|h| h.owner.to_string()).unwrap_or_default();
         return Err(Trouble::not_valid(format!("run {id} is under way: {}", line(&holder))).next(format!("runbook show {id}")));
@@ -38,7 +65,6 @@ pub fn resume(args: &Resume, settings: &Settings, ui: &mut Ui) -> Outcome {
         }
         outlook(&run, ui);
     }
-    let mut lines = Lines::default();
     let runtime = driving_runtime(ui)?;
     if !args.yes && ui.can_ask() && !runtime.block_on(ask::yes(ui, &mut lines, "go on?")) {
         ui.say("nothing was started");
@@ -110,8 +136,30 @@ pub fn as_asked(home: &Home, id: &RunId, asked: OutcomeKind, ended: Exit) -> Out
     Ok(if run.outcome().is_some_and(|outcome| outcome.kind == asked) { Exit::Succeeded } else { ended })
 }
 
-/// Takes the run up, says `first` to it, and drives it.
+/// Says `first` to a run of a server, and follows it.
+async fn follow(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
+    let mut screen = Screen::new(ui, json);
+    let (run, row) = home.replay_with(id, &mut |run, event| screen.catch_up(run, event))?;
+    let resumes = matches!(first, Some(Message::Resume { .. }));
+    let until = match first {
+        None => 0,
+        Some(message) => match home.there()?.remote.tell(id, message).await {
+            Ok(Answer::Accepted { seq }) => seq,
+            // Somebody was faster.
+            _ if resumes && !matches!(home.archive.run(id)?.summary.phase, Phase::Paused | Phase::Parked) => 0,
+            Ok(Answer::Refused { why }) => return Err(Trouble::not_valid(why).next(format!("runbook show {id}"))),
+            Err(failure) => return Err(failure.into()),
+        },
+    };
+    let seen = Seen { id: id.clone(), run, head: row.head, format: row.format, until };
+    afar::attend(home, seen, screen, ui, lines).await
+}
+
+/// Takes the run up, says `first` to it, and drives it; or has a server do so, and follows it.
 pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, ui: &mut Ui, lines: &mut Lines) -> Outcome {
+    if let Place::There(_) = &home.place {
+        return follow(home, id, json, first, ui, lines).await;
+    }
     let here = home.here()?;
     let mut screen = Screen::new(ui, json);
     home.replay_with(id, &mut |run, event| screen.skip(run, event))?;
@@ -141,7 +189,7 @@ pub async fn go_on(home: &Home, id: &RunId, json: bool, first: Option<Message>, 
         return Err(Trouble::failed(format!("the folder {} where the steps of run {id} run is not there", root.display()))
             .next("put the folder back, then resume"));
     }
-    let place = Place { home, root, config: config_folder(), screen };
+    let place = attend::Place { home, root, config: config_folder(), screen };
     attend::attend(session, place, questions, ui, lines).await
 }
 

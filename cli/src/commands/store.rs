@@ -90,6 +90,14 @@ impl Home {
         }
     }
 
+    /// For what is done at a server alone.
+    pub fn there(&self) -> Result<&There, Trouble> {
+        match &self.place {
+            Place::There(there) => Ok(there),
+            Place::Here(_) => Err(Trouble::not_valid("this is for the runs of a server").next("give --server URL")),
+        }
+    }
+
     /// This person, as the workspace of a run knows them.
     pub fn identity(&self, people: &People) -> Identity {
         match &self.place {

@@ -3,6 +3,7 @@
 //! Invariants: each line of the foot takes one row, and the foot never fills the window, so that what is taken away is exactly what
 //! was drawn; in a window that has become narrower it is left standing instead, because nobody knows how its rows were broken.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -49,6 +50,15 @@ pub trait Tails {
 impl Tails for Logs {
     fn tail(&self, run: &RunId, path: &StepPath, attempt: u32, bytes: u64) -> Option<Vec<u8>> {
         self.reader(run, path, attempt).and_then(|reader| reader.tail(bytes)).ok()
+    }
+}
+
+/// Those that were fetched before, by attempt.
+pub type Fetched = BTreeMap<(StepPath, u32), Vec<u8>>;
+
+impl Tails for Fetched {
+    fn tail(&self, _: &RunId, path: &StepPath, attempt: u32, _: u64) -> Option<Vec<u8>> {
+        self.get(&(path.clone(), attempt)).cloned()
     }
 }
 
@@ -111,6 +121,11 @@ impl Live {
             };
             goes_on(standing)
         });
+    }
+
+    /// The attempts whose last lines are shown.
+    pub fn attempts(&self) -> Vec<(StepPath, u32)> {
+        self.steps.iter().take(Window::of_process().rows).filter_map(|shown| shown.attempt.clone()).collect()
     }
 
     /// Looks at the last lines of what runs.

@@ -75,6 +75,29 @@ impl Screen {
         self.narrator.event(run, event);
     }
 
+    /// The same of a run that somebody else drives: what is under way in it is shown.
+    pub fn catch_up(&mut self, run: &Run, event: &Event) {
+        self.skip(run, event);
+        self.note(run, event);
+    }
+
+    /// A run that is followed from here on, behind the event with this hash.
+    pub fn stands_at(&mut self, head: Digest) {
+        self.head = Some(head);
+    }
+
+    /// Keeps what is under way.
+    fn note(&mut self, run: &Run, event: &Event) {
+        match &event.fact {
+            Fact::AttemptStarted { path, .. } => drop(self.under_way.insert(path.clone())),
+            Fact::AttemptFinished { path, .. } => drop(self.under_way.remove(path)),
+            _ => {}
+        }
+        if let Mode::Live(live) = &mut self.mode {
+            live.event(run, event);
+        }
+    }
+
     /// Takes the next event of a run that goes on.
     fn recorded(&mut self, run: &Run, event: &Event, record: &Record) {
         self.head = Some(record.hash.clone());
@@ -85,11 +108,7 @@ impl Screen {
     }
 
     pub fn event(&mut self, run: &Run, event: &Event) {
-        match &event.fact {
-            Fact::AttemptStarted { path, .. } => drop(self.under_way.insert(path.clone())),
-            Fact::AttemptFinished { path, .. } => drop(self.under_way.remove(path)),
-            _ => {}
-        }
+        self.note(run, event);
         if let Mode::Json = self.mode {
             return;
         }
@@ -97,9 +116,6 @@ impl Screen {
         let is_live = self.is_live();
         let told = self.narrator.event(run, event).into_iter().filter(|told| !(is_live && told.word == "running"));
         let lines: Vec<String> = told.map(|told| told.render()).collect();
-        if let Mode::Live(live) = &mut self.mode {
-            live.event(run, event);
-        }
         self.write(lines, event.at);
     }
 
@@ -154,6 +170,14 @@ impl Screen {
         {
             live.look(run, tails);
             self.write(Vec::new(), Timestamp::now());
+        }
+    }
+
+    /// The attempts whose last lines are shown.
+    pub fn attempts(&self) -> Vec<(StepPath, u32)> {
+        match &self.mode {
+            Mode::Live(live) => live.attempts(),
+            Mode::Json | Mode::Plain | Mode::None => Vec::new(),
         }
     }
 

@@ -131,6 +131,12 @@ impl Remote {
         self.wait(|wire| async move { wire.part(ask).await })
     }
 
+    /// The same, for whoever goes on meanwhile.
+    pub async fn tail_apart(&self, run: &RunId, path: &StepPath, attempt: u32, bytes: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let (wire, ask) = (self.wire.clone(), of_log(run, path, attempt).last(bytes));
+        self.wire.apart(async move { wire.part(ask).await }).await
+    }
+
     /// Events that came in, the newest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<listed::Event>, Failure> {
         let EventFilter { source, procedure, word, run, before, limit } = filter.clone();

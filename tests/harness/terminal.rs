@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 use vt100::capture::{BasicFormattedCaptureState, RowContents, basic_formatted_to_plain};
 
-use crate::harness::{PATIENCE, eventually};
+use super::{PATIENCE, eventually};
 
 /// Rows and columns that a test uses where it does not say.
 pub const ROOMY: (u16, u16) = (60, 120);
