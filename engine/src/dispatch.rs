@@ -4,6 +4,7 @@
 //! is started here and driven elsewhere.
 
 mod awaited;
+mod escalated;
 mod served;
 
 use std::collections::HashSet;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use runbook_core::run::event::{Identity, Means, RunStarted};
-use runbook_core::trigger::{Decision, Incoming, Judge, Ruling, Tell};
+use runbook_core::trigger::{Decision, Incoming, Judge, Ruling, Tell, TriggerName};
 use runbook_core::{RunId, limits};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, openat};
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::intake::{Arrived, GoneThrough, Intake, Judged};
@@ -23,6 +25,7 @@ use crate::journal::{JournalError, Owner, Phase, SharedJournal};
 use crate::message::{Answer, Message};
 use crate::session::{self, Session, SessionError};
 
+pub use escalated::Teller;
 pub use served::Served;
 
 /// The file whose lock says that somebody dispatches.
@@ -45,6 +48,8 @@ pub struct Around {
     pub journal: SharedJournal,
     pub clock: Arc<dyn Clock>,
     pub owner: Owner,
+    /// What messages to people need.
+    pub teller: Arc<Teller>,
 }
 
 pub struct Dispatch {
@@ -57,6 +62,10 @@ pub struct Dispatch {
     must_look: bool,
     /// As it is written down; `None` where that has to be read.
     gone_through: Option<GoneThrough>,
+    /// Messages on their way to people; each gives its ruling with what became of it.
+    messages: JoinSet<Ruling>,
+    /// Which rulings those are of.
+    telling: HashSet<(u64, TriggerName)>,
     /// Unlocked when it is closed.
     _lock: File,
 }
@@ -74,6 +83,11 @@ pub enum Done {
         run: RunId,
         event: u64,
     },
+    /// People were to be told that a limit is reached: what became of it.
+    Told {
+        event: u64,
+        what: String,
+    },
     /// There was nobody to tell, or nothing to start any more: why.
     Moot {
         run: RunId,
@@ -90,8 +104,10 @@ impl Dispatch {
     /// Takes up where the last process stopped. `None` where another process dispatches.
     pub async fn open(around: Around, served: Served) -> Result<Option<Dispatch>, DispatchError> {
         let Some(lock) = locked(around.intake.handle())? else { return Ok(None) };
+        let (messages, telling) = (JoinSet::new(), HashSet::new());
+        let judge = Judge::default();
         let mut dispatch =
-            Dispatch { around, served, judge: Judge::default(), is_stale: true, must_look: true, gone_through: None, _lock: lock };
+            Dispatch { around, served, judge, is_stale: true, must_look: true, gone_through: None, messages, telling, _lock: lock };
         dispatch.recall().await?;
         Ok(Some(dispatch))
     }
@@ -206,6 +222,7 @@ impl Dispatch {
     }
 
     async fn settle_into(&mut self, all: &mut Vec<Done>) -> Result<(), DispatchError> {
+        self.note_told(all).await?;
         // First: a run that an event lets go on is not cancelled for it.
         self.bring(all).await?;
         let mut after = 0;
@@ -214,6 +231,10 @@ impl Dispatch {
             let Some((last, _)) = owed.last() else { return Ok(()) };
             after = *last;
             for (_, ruling) in owed {
+                if ruling.escalates() {
+                    self.escalate(ruling)?;
+                    continue;
+                }
                 let done = match (&ruling.decision, ruling.tells()) {
                     (Decision::Ran { run }, _) => self.start(run, &ruling).await,
                     (_, Some((run, tell))) => self.tell(run, tell, &ruling).await,

@@ -12,7 +12,7 @@ use runbook_core::trigger::{Decision, Incoming, Judge, Ruling, Trigger};
 use runbook_core::value::Value;
 use runbook_core::{CloudEvent, Digest, RunId, limits};
 use runbook_engine::catalogue::Catalogue;
-use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done, Served};
+use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done, Served, Teller};
 use runbook_engine::event::{Request, read_given};
 use runbook_engine::intake::{Arrival, Intake};
 use runbook_engine::journal::{Commits, Phase};
@@ -21,7 +21,7 @@ use serde_json::json;
 use super::events::decision;
 use super::exec::in_background;
 use super::store::{Home, driving_runtime};
-use super::{check, resume};
+use super::{check, config_folder, resume};
 use crate::args;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -53,7 +53,9 @@ pub fn run(args: &args::Trigger, settings: &Settings, ui: &mut Ui) -> Outcome {
         return Ok(Exit::Succeeded);
     }
     let intake = Arc::new(Intake::open(&settings.state()?.value, Commits::OnTheSpot)?);
-    let around = Around { intake, journal: home.here()?.journal.clone(), clock: home.clock.clone(), owner: home.here()?.owner() };
+    let (journal, clock, owner) = (home.here()?.journal.clone(), home.clock.clone(), home.here()?.owner());
+    let teller = Arc::new(Teller { settings: config_folder(), environment: std::env::vars_os().collect() });
+    let around = Around { intake, journal, clock, owner, teller };
     if args.explain {
         return explain(&arrivals, &served, &around, ui);
     }
@@ -117,7 +119,12 @@ async fn judged_and_driven(place: &Place<'_>, around: &Around, served: &Served, 
             for ruling in &judged.rulings {
                 tell(ruling, place.args.json, ui)?;
             }
-            let (done, settled) = dispatch.settle().await;
+            let (mut done, mut settled) = dispatch.settle().await;
+            // Nobody else is there to see what becomes of a message.
+            match dispatch.finish_telling().await {
+                Ok(told) => done.extend(told),
+                Err(error) => settled = settled.and(Err(error)),
+            }
             let is_idle = judged.is_empty() && done.iter().all(|done| matches!(done, Done::Failed { .. }));
             for done in done {
                 match done {
@@ -131,6 +138,7 @@ async fn judged_and_driven(place: &Place<'_>, around: &Around, served: &Served, 
                         ui.say(&format!("run {run}: {}", line(&why)));
                         exit = worse(exit, Exit::Failed);
                     }
+                    Done::Told { event, what } => ui.say(&format!("event {event}: {}", line(&what))),
                     Done::Noted(_) => {}
                 }
             }

@@ -307,6 +307,8 @@ pub const REMOTE_BYTES: usize = 64 * 1024 * 1024;
 /// meanwhile.
 pub const REMOTE_RECONNECT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 pub const REMOTE_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Messages that limits were reached which are under way at once: each trigger has one in the time of its limit.
+pub const ESCALATIONS_TOLD: usize = 16;
 /// Plans whose labels are kept in memory.
 pub const LABELS_KEPT: usize = 10_000;
 /// Entries of the audit log that are read at once.

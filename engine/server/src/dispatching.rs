@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use runbook_core::trigger::Decision;
 use runbook_core::{RunId, limits};
-use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done};
+use runbook_engine::dispatch::{Around, Dispatch, DispatchError, Done, Teller};
 use runbook_engine::journal::JournalError;
 use runbook_engine::session::SessionError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -18,7 +18,13 @@ use crate::lives::Ask;
 
 /// Until the server stops. `ended` gives the runs that end, `asks` takes those that are to be looked after.
 pub async fn dispatch(app: Arc<App>, mut ended: UnboundedReceiver<RunId>, asks: UnboundedSender<Ask>) {
-    let around = Around { intake: app.intake.clone(), journal: app.journal.clone(), clock: app.clock.clone(), owner: app.owner() };
+    let around = Around {
+        intake: app.intake.clone(),
+        journal: app.journal.clone(),
+        clock: app.clock.clone(),
+        owner: app.owner(),
+        teller: Arc::new(Teller { settings: app.config.settings.clone(), environment: app.config.environment.clone() }),
+    };
     let mut deciding: Option<Deciding> = None;
     let mut settled = None::<Instant>;
     let mut over = Vec::new();
@@ -141,6 +147,7 @@ fn tell(done: Done, asks: &UnboundedSender<Ask>) {
             let _ = asks.send(Ask::Keep(run));
         }
         Done::Noted(_) => {}
+        Done::Told { event, what } => tracing::warn!(event, what, "a trigger has reached its limit"),
         Done::Moot { run, why } => tracing::warn!(%run, why, "what an event asked for came to nothing"),
         Done::Failed { run, why } => tracing::error!(%run, why, "what an event asked for failed, and is tried again"),
     }

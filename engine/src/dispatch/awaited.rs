@@ -101,7 +101,7 @@ impl Dispatch {
 
     /// Whether the event ended a wait of the run.
     async fn told(&self, offer: &Offer) -> Result<bool, DispatchError> {
-        let Around { intake, journal, clock, owner } = self.around.clone();
+        let Around { intake, journal, clock, owner, .. } = self.around.clone();
         let Some(Arrived { number, source, received, event, .. }) = intake.event(offer.event)? else { return Ok(false) };
         if !offer.is_told {
             // Of many events one was enough.

@@ -1,6 +1,7 @@
 //! Events on a real catalogue, in a real state folder: runs are started once, whatever stops the process in between.
 
 mod awaited;
+mod escalated;
 
 use std::pin::Pin;
 
@@ -61,7 +62,7 @@ impl Scene {
     fn around(&self) -> Around {
         let journal = Arc::new(Store::open(&self.state()).unwrap());
         let intake = Arc::new(Intake::open(&self.state(), Commits::Together).unwrap());
-        Around { intake, journal, clock: self.clock.clone(), owner: Owner::named("engine", 1) }
+        Around { intake, journal, clock: self.clock.clone(), owner: Owner::named("engine", 1), teller: Arc::default() }
     }
 
     /// With a run that an alert about `web` has started.

@@ -102,7 +102,12 @@ pub(super) fn known(c: &Connection, source: &str, event: &CloudEvent) -> Found<O
 
 /// Whether something is asked for.
 pub(super) fn is_owed(ruling: &Ruling) -> bool {
-    matches!(ruling.decision, Decision::Ran { .. }) || ruling.tells().is_some()
+    matches!(ruling.decision, Decision::Ran { .. }) || ruling.tells().is_some() || ruling.escalates()
+}
+
+/// Whether it bears on later ones until something else is written down: a run that goes on, or the last time that people were told.
+fn is_live(ruling: &Ruling) -> bool {
+    matches!(ruling.decision, Decision::Ran { .. } | Decision::Dropped(Drop::OverLimit { escalates: true, .. }))
 }
 
 /// `bodies` are the rulings as text.
@@ -122,10 +127,17 @@ pub(super) fn rule(c: &Connection, judged: &Judged, bodies: &[String]) -> Found<
             ruling.at.as_millisecond(),
             ruling.decision.word(),
             ruling.decision.run().map(|run| run.as_str().to_owned()),
-            matches!(ruling.decision, Decision::Ran { .. }),
+            is_live(ruling),
             is_owed(ruling),
             body,
         ])?;
+        if is_live(ruling) && ruling.decision.run().is_none() {
+            // The one before it bears on nothing more.
+            c.prepare_cached(
+                "UPDATE rulings SET live = 0 WHERE live = 1 AND word = 'dropped' AND procedure = ?1 AND trigger = ?2 AND event <> ?3",
+            )?
+            .execute(params![ruling.trigger.procedure.as_str(), ruling.trigger.id, signed(ruling.event)])?;
+        }
     }
     for event in &judged.events {
         c.prepare_cached("UPDATE events SET judged = 1 WHERE number = ?1")?.execute([signed(*event)])?;
@@ -167,6 +179,7 @@ pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -
     let open = rulings(c, "SELECT body FROM rulings WHERE word = 'deferred' OR owed = 1 OR live = 1 ORDER BY made", Vec::new())?;
     let is_open = |ruling: &Ruling| match &ruling.decision {
         Decision::Ran { run } => !is_there(run),
+        Decision::Dropped(_) => ruling.escalates(),
         _ => true,
     };
     let dropped = |ruling: Ruling| Ruling { at: now, decision: Decision::Dropped(Drop::Restored), ..ruling };

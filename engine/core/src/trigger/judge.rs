@@ -77,6 +77,8 @@ struct Seat {
     about: HashMap<String, BTreeSet<u64>>,
     /// How many of them wait for the limit.
     over_limit: usize,
+    /// When people were last to be told that the limit is reached.
+    told: Option<Timestamp>,
 }
 
 /// An event whose turn has not come.
@@ -326,7 +328,10 @@ impl Judge {
                 then => Decision::Dropped(Drop::OverLimit {
                     runs: limit.runs,
                     per_ms: u64::try_from(limit.per.as_millis()).unwrap_or(u64::MAX),
-                    escalates: then == Beyond::Escalate,
+                    // A storm of events is none of messages.
+                    escalates: then == Beyond::Escalate
+                        && seat.told.is_none_or(|told| told.checked_add(limit.per).is_ok_and(|over| over <= now)),
+                    told: None,
                 }),
             };
         }
@@ -462,6 +467,10 @@ impl Judge {
                 }
                 seat.wait(ruling, why);
             }
+            Decision::Dropped(Drop::OverLimit { escalates: true, .. }) => {
+                seat.told = seat.told.max(Some(ruling.at));
+                seat.unmark(ruling);
+            }
             Decision::Joined { .. } | Decision::Dropped(_) => seat.unmark(ruling),
         }
     }
@@ -493,6 +502,7 @@ impl Seat {
             waiting: BTreeMap::new(),
             about: HashMap::new(),
             over_limit: 0,
+            told: None,
         }
     }
 

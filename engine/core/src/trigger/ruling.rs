@@ -94,8 +94,11 @@ pub enum Drop {
     OverLimit {
         runs: u32,
         per_ms: u64,
-        /// `then: escalate`: people are to be told.
+        /// `then: escalate`: people are to be told. Of the events of one `per`, the first one tells them.
         escalates: bool,
+        /// What became of that; absent where nobody has said yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told: Option<String>,
     },
     /// `concurrency: {then: skip}`.
     Busy { run: RunId },
@@ -171,6 +174,20 @@ impl Ruling {
         }
     }
 
+    /// Whether people are to be told of it who have not been.
+    pub fn escalates(&self) -> bool {
+        matches!(self.decision, Decision::Dropped(Drop::OverLimit { escalates: true, told: None, .. }))
+    }
+
+    /// The same, once they were told, or it is known why not.
+    #[must_use]
+    pub fn told(mut self, what: String) -> Ruling {
+        if let Decision::Dropped(Drop::OverLimit { told, .. }) = &mut self.decision {
+            *told = Some(what);
+        }
+        self
+    }
+
     /// Whether nothing more will be decided.
     pub fn is_final(&self) -> bool {
         !matches!(self.decision, Decision::Deferred(_))
@@ -231,10 +248,14 @@ impl fmt::Display for Drop {
             Drop::NotMeant => f.write_str("its `when` is false"),
             Drop::Unreadable { what, why } => write!(f, "{what} cannot be read from it: {why}"),
             Drop::Duplicate { of, until } => write!(f, "the same as event {of}, by `dedup` until {until}"),
-            Drop::OverLimit { runs, per_ms, escalates } => {
+            Drop::OverLimit { runs, per_ms, escalates, told } => {
                 let per = crate::value::format_duration(std::time::Duration::from_millis(*per_ms));
                 write!(f, "over the `limit` of {runs} runs in {per}")?;
-                if *escalates { f.write_str("; people are told") } else { Ok(()) }
+                match (escalates, told) {
+                    (true, Some(told)) => write!(f, "; {told}"),
+                    (true, None) => f.write_str("; people are told"),
+                    (false, _) => Ok(()),
+                }
             }
             Drop::Busy { run } => write!(f, "run {run} of the same `concurrency` key goes on"),
             Drop::Replaced { by } => write!(f, "event {by} of the same `concurrency` key is newer"),

@@ -210,6 +210,12 @@ fn only_so_many_runs_start_in_a_time() {
             ("0s +a", &["1 ran: r1"]),
             ("1m +b", &["2 ran: r2"]),
             ("2m +c", &["3 dropped: over the `limit` of 2 runs in 10m; people are told"]),
+            // They have been told, for as long as the limit counts.
+            ("3m +d", &["4 dropped: over the `limit` of 2 runs in 10m"]),
+            ("10m +e", &["5 ran: r5"]),
+            ("10m +f", &["6 dropped: over the `limit` of 2 runs in 10m"]),
+            ("11m +g", &["7 ran: r7"]),
+            ("12m +h", &["8 dropped: over the `limit` of 2 runs in 10m; people are told"]),
         ],
     );
     check(
