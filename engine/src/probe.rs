@@ -4,7 +4,7 @@
 //! A step is looked at only where a real run would surely come to it and find what there is now: not behind a condition that is not known,
 //! and not after a step that changes something, which has changed nothing here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct Probe {
     stop: CancellationToken,
     /// What was seen: a further attempt would see no more.
     seen: BTreeMap<(StepPath, Option<Digest>), AttemptEnd>,
+    /// The loops whose first look did not end them. What the last one finds nobody knows.
+    unsettled: BTreeSet<StepPath>,
 }
 
 impl Probe {
@@ -49,7 +51,18 @@ impl Probe {
         let store = secrets.clone();
         // What lies open is hidden from the start, whoever prints it.
         leakable(&plan).iter().for_each(|source| drop(store.get(source)));
-        Probe { runtime, id, plan, root, secrets, stop, seen: BTreeMap::new() }
+        Probe { runtime, id, plan, root, secrets, stop, seen: BTreeMap::new(), unsettled: BTreeSet::new() }
+    }
+
+    /// Predicts with what is found, and once more without what was found inside a loop that it did not end.
+    pub fn predict<T>(&mut self, predict: impl Fn(&mut Probe) -> T) -> T {
+        loop {
+            let known = self.unsettled.len();
+            let predicted = predict(self);
+            if self.unsettled.len() == known {
+                return predicted;
+            }
+        }
     }
 
     fn perform(&self, run: &Run, path: &StepPath) -> Option<AttemptEnd> {
@@ -79,25 +92,43 @@ impl World for Probe {
         if view.step().effect > Effect::Read || matches!(view.step().verb, Verb::Notify { .. } | Verb::Listen(_)) {
             return Told::default();
         }
+        if self.unsettled.iter().any(|around| is_inside(path, around)) {
+            return because(
+                "looked at once, and what it gave did not end the loop around it: what the last look gives is not known".to_owned(),
+            );
+        }
         let key = (path.clone(), view.work().and_then(|work| Digest::of_json(&**work).ok()));
-        if let Some(end) = self.seen.get(&key) {
-            return Told { end: Some(end.clone()), note: None, ..Told::default() };
+        let end = match (self.seen.get(&key), sight) {
+            (Some(end), _) => end.clone(),
+            (None, Sight::Doubtful) => return because("not looked at: nobody knows whether a run comes to it".to_owned()),
+            (None, Sight::Open) => return because("not looked at: something that it is given is not known".to_owned()),
+            (None, Sight::Changed(by)) => return because(format!("not looked at: `{by}` changes something before or beside it")),
+            (None, Sight::Clear) => {
+                let Some(end) = self.perform(run, path) else { return Told::default() };
+                self.seen.entry(key).or_insert(end).clone()
+            }
+        };
+        let tried_again = view.step().retry.as_ref().is_some_and(|retry| retry.attempts > 1);
+        match &end {
+            AttemptEnd::Failed { failure, .. } | AttemptEnd::TimedOut { failure, .. } if tried_again => because(format!(
+                "looked at once, it failed: {}; a run tries it again, and may find something else",
+                failure.message
+            )),
+            _ => Told { end: Some(end), note: Some("what it gives was looked up for this dry run".to_owned()), ..Told::default() },
         }
-        match sight {
-            Sight::Clear => {}
-            Sight::Doubtful => return because("not looked at: nobody knows whether a run comes to it".to_owned()),
-            Sight::Open => return because("not looked at: something that it is given is not known".to_owned()),
-            Sight::Changed(by) => return because(format!("not looked at: `{by}` changes something before or beside it")),
-        }
-        let Some(end) = self.perform(run, path) else { return Told::default() };
-        self.seen.insert(key, end.clone());
-        Told { end: Some(end), note: Some("what it gives was looked up for this dry run".to_owned()), ..Told::default() }
     }
 
-    fn later(&self, _: &Run, path: &StepPath) -> Later {
-        let inside = |of: &StepPath| of.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('['));
-        if self.seen.keys().any(|(of, _)| inside(of)) { Later::Unknown } else { Later::Same }
+    fn later(&mut self, _: &Run, path: &StepPath) -> Later {
+        if self.seen.keys().any(|(of, _)| is_inside(of, path)) {
+            self.unsettled.insert(path.clone());
+        }
+        Later::Same
     }
+}
+
+/// Whether a step stands in a round of a loop.
+fn is_inside(path: &StepPath, around: &StepPath) -> bool {
+    path.as_str().strip_prefix(around.as_str()).is_some_and(|rest| rest.starts_with('['))
 }
 
 struct Unkept;

@@ -212,7 +212,7 @@ steps:
   - {id: skipped, if: steps.look.load < 3, exec: [./look-never], effect: read}
   - {id: fails, exec: [./look-3], effect: read, on_failure: continue, retry: {attempts: 3, delay: 1h}}
   - {id: many, each: {in: 'steps.shell.said.split(\" \")', steps: [{id: one, exec: [./look-4, '{{item}}'], effect: read}]}}
-  - {id: up, wait: {until: steps.probe.exit_code == 1, every: 1h, within: 2h, probe: {id: probe, exec: [./look-5], effect: read}}}
+  - {id: up, wait: {until: steps.probe.stdout == \"up\", every: 1h, within: 2h, probe: {id: probe, exec: [./look-5], effect: read}}}
   - {id: asked, exec: [./look-never, '{{now}}'], effect: read}
   - {id: go, approve: {question: Go on?, within: 1h}, on_failure: continue}
   - {id: maybe, if: steps.go.granted, exec: [./look-never], effect: read}
@@ -386,7 +386,8 @@ fn probing_starts_what_reads_and_nothing_else() {
     for line in [
         "note: what it gives was looked up for this dry run",
         "3. skipped  [read]  would skip, because `steps.look.load < 3` does not hold",
-        "4. fails  [read, this machine, at most 5h]  would run and fail, because ",
+        "4. fails  [read, this machine, at most 5h]  would run\n",
+        "note: looked at once, it failed: `./look-3` ended with exit code 3; a run tries it again, and may find something else",
         "many[2]/one",
         "note: not looked at: something that it is given is not known",
         "note: not looked at: nobody knows whether a run comes to it",
@@ -397,6 +398,49 @@ fn probing_starts_what_reads_and_nothing_else() {
     // A yes to everything is nothing that a probe could be given.
     desk.run("dry-run try --probe --yes").exits(2);
     desk.run("dry-run try --probe --with try.test.yaml:x").exits(2);
+}
+
+#[test]
+fn a_look_that_a_run_would_take_again_says_nothing_where_it_fails() {
+    let look = |more: &str| {
+        format!(
+            "steps:\n  - {{id: look, run: 'case $RUNBOOK_ATTEMPT in *1) exit 9;; esac', effect: read{more}}}\n  - {{id: b, exec: [echo, '{{{{steps.look.stdout}}}}'], effect: read}}\n"
+        )
+    };
+    let told = |more: &str| Desk::new(&[("try.yaml", &procedure(&look(more)))]).run("dry-run try --probe").exits(0).out;
+    let again = told(", retry: {attempts: 2, delay: 10ms}");
+    assert!(
+        again.contains(
+            "note: looked at once, it failed: `sh` ended with exit code 9; a run tries it again, and may find something else"
+        ),
+        "{again}"
+    );
+    assert!(again.contains("cannot know, because it depends on steps.look.stdout"), "{again}");
+    let once = told("");
+    assert!(once.contains("would run and fail, because `sh` ended with exit code 9"), "{once}");
+}
+
+#[test]
+fn what_ends_a_loop_later_is_not_known_by_the_first_look() {
+    let steps = "steps:
+  - id: r
+    repeat:
+      until: steps.q.exit_code == 0
+      times: 5
+      every: 1h
+      steps:
+        - {id: q, exec: [test, -e, ready], effect: read, on_failure: continue}
+        - {id: k, if: steps.q.exit_code == 0, exec: [echo, k], effect: read}
+  - {id: y, exec: [echo, '{{steps.q.exit_code}}'], effect: read}
+  - {id: z, if: '\"k\" in steps', exec: [echo, z], effect: read}
+";
+    let desk = Desk::new(&[("try.yaml", &procedure(steps))]);
+    let told = desk.run("dry-run try --probe").exits(0).out;
+    assert!(told.contains("note: looked at once, and what it gave did not end the loop around it"), "{told}");
+    assert!(!told.contains("would skip") && !told.contains("echo 1"), "{told}");
+    std::fs::write(desk.path("ready"), "").unwrap();
+    let told = desk.run("dry-run try --probe").exits(0).out;
+    assert!(told.contains("what it gives was looked up") && told.contains("echo 0") && !told.contains("would skip"), "{told}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     let predict = |world: &mut dyn World| explore::dry_run(&chosen.wanted.plan, &started, now, &options, world);
     let predicted = match &case {
         Some(case) => predict(&mut StandIns(case)),
-        None if args.probe => predict(&mut probe(&chosen, &stop)?),
+        None if args.probe => probe(&chosen, &stop)?.predict(|probe| predict(probe)),
         None => predict(&mut explore::Nothing),
     };
     let mut predicted = predicted.map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;

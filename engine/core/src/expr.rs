@@ -114,6 +114,8 @@ pub enum Destination {
     Plain,
     /// A URL: values percent-encoded for the part they stand in.
     Url,
+    /// One value of a query: all of it percent-encoded.
+    Query,
 }
 
 /// Where `offset` of a source stands that begins at `at`: exact on its first line, else where it begins.

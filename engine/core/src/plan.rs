@@ -38,7 +38,8 @@ pub use outline::Outlined;
 ///   anything around a call, stopped an `on_failure` that ran.
 /// - 3: a time ends bodies: the `on_failure` and `finally` of each procedure run after it, to their own limits. What holds a call that
 ///   tidies up when the time of that is over has no longer succeeded.
-pub const SEMANTICS: u32 = 3;
+/// - 4: what a step gives is what it is documented to give: where the log of an attempt is kept stands in the record alone.
+pub const SEMANTICS: u32 = 4;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepIx(pub u32);

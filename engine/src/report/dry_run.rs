@@ -30,6 +30,7 @@ pub fn said(step: &PredictedStep, people: &People) -> Vec<Said> {
         said.push(ours("on another way", other.title.as_deref().unwrap_or(step.path.label())));
         said.extend(other.why.as_ref().map(|why| text("why", why.trim())));
         said.extend(other.work.iter().flat_map(work));
+        said.extend(other.waits.as_ref().map(|waits| ours("waits", waits)));
         let requests = other.requests.as_deref().unwrap_or_default();
         done(other.repeats.as_ref(), other.ends.as_ref(), requests, other.undo.as_ref(), people, &mut said);
     }

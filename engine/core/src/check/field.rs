@@ -82,7 +82,10 @@ impl<'c> Checked<'_, 'c> {
         match Expression::parse(&field.value, self.origin(field.span)) {
             Ok(expression) => {
                 // A wrong name hides no other fault: its type is not known, and nothing is said of it twice.
-                let right = self.names(&expression.references(), field, scope);
+                let mut asked = expression.reads();
+                asked.retain(|reference| reference.path.len() == 1);
+                asked.extend(expression.asks());
+                let right = self.names(&expression.references(), field, scope) & self.not_raced(&asked, field, scope);
                 let found = self.infer(&expression, field);
                 right.then_some((expression, found))
             }
@@ -188,7 +191,8 @@ impl<'c> Checked<'_, 'c> {
 
     /// The names of a text or script, and the members that it reads of them.
     fn read(&mut self, references: &[Reference], field: &Scalar, scope: &Scope) -> bool {
-        let right = self.names(references, field, scope);
+        let whole: Vec<Reference> = references.iter().filter(|reference| reference.path.len() == 1).cloned().collect();
+        let right = self.names(references, field, scope) & self.not_raced(&whole, field, scope);
         self.members(references, field);
         right
     }

@@ -99,6 +99,35 @@ impl<'c> Checked<'_, 'c> {
         right
     }
 
+    /// Refuses to ask what branches beside this one, which run at the same time, have given so far: `"lag" in steps`, and `steps` as
+    /// a whole. False where it is asked.
+    pub fn not_raced(&mut self, asked: &[Reference], field: &Scalar, scope: &Scope) -> bool {
+        let mut right = true;
+        for reference in asked {
+            let mut path = reference.path.iter().map(String::as_str);
+            let beside = match (path.next(), path.next()) {
+                (Some("steps"), Some(name)) => self.tree.find(name).and_then(|ix| self.beside(ix, scope.place)),
+                (Some("steps"), None) => self.tree.named().find_map(|ix| self.beside(ix, scope.place)),
+                _ => None,
+            };
+            if let Some((parent, read, name)) = beside {
+                let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + reference.path[0].len());
+                let fault = self.apart(parent, read, name, span);
+                self.report(fault);
+                right = false;
+            }
+        }
+        right
+    }
+
+    /// The step of this number and its id, where it stands in a branch beside the place, with what the branches are of.
+    fn beside(&self, ix: NodeIx, place: Place) -> Option<(NodeIx, &'c Step, &'c str)> {
+        let Seen::Apart(parent) = self.tree.seen(ix, place) else { return None };
+        matches!(self.tree.get(parent)?.step.verb.value, Verb::Parallel(_)).then_some(())?;
+        let step = self.tree.get(ix)?.step;
+        Some((parent, step, step.id.as_ref()?.value.as_str()))
+    }
+
     fn unknown(&self, code: Code, span: Span, message: String, near: Option<String>, otherwise: String) -> Diagnostic {
         let fault = self.new_fault(code, span, message);
         match near {

@@ -172,6 +172,11 @@ impl<'d> Tree<'d> {
         self.by_id.keys().copied()
     }
 
+    /// The steps that have an id, as they stand.
+    pub fn named(&self) -> impl Iterator<Item = NodeIx> {
+        (0..self.nodes.len()).filter(|ix| self.nodes.get(*ix).is_some_and(|node| node.step.id.is_some()))
+    }
+
     pub fn top(&self, slot: Slot) -> Range<NodeIx> {
         self.top.iter().find(|(s, _)| *s == slot).map_or(0..0, |(_, range)| range.clone())
     }

@@ -73,7 +73,7 @@ pub trait World {
     }
 
     /// What a condition that does not hold yet comes to.
-    fn later(&self, run: &Run, path: &StepPath) -> Later {
+    fn later(&mut self, run: &Run, path: &StepPath) -> Later {
         let _ = (run, path);
         Later::Same
     }
@@ -115,8 +115,6 @@ pub struct Told {
 pub enum Later {
     /// Whatever it rests on is known, and will be the same.
     Same,
-    /// A real run may find something else by then.
-    Unknown,
     /// What is found by then is known too.
     Known,
 }
@@ -235,6 +233,8 @@ pub struct Does {
     pub why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<PredictedEnd>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,7 @@ use super::evaluate::{member_of, size};
 use super::mustache::{self, Beginning, Helper, Local, Part, Piece, Stand};
 use super::operators::{equal, named};
 use super::syntax::{Name, split_path};
-use super::text::{climbs, escape_in_url, plain_text, to_json};
+use super::text::{climbs, escape_in_url, percent_encode, plain_text, to_json};
 use super::{Destination, EvalError, Names, ParseError, Reference};
 use crate::limits;
 use crate::plan::Origin;
@@ -184,6 +184,7 @@ impl Rendering<'_> {
         for piece in pieces {
             self.count(0)?;
             match piece {
+                Piece::Text(text) if self.destination == Destination::Query => self.write(&percent_encode(text), 0)?,
                 Piece::Text(text) => self.write(text, 0)?,
                 Piece::Value(part) => {
                     let value = written_value(part, self.names, items)?;
@@ -255,6 +256,7 @@ impl Rendering<'_> {
         let text = plain_text(value);
         match self.destination {
             Destination::Plain => self.write(&text, offset),
+            Destination::Query => self.write(&percent_encode(&text), offset),
             Destination::Url => {
                 let escaped = escape_in_url(&self.out, &text).map_err(|message| Fault::at(message, offset))?;
                 self.write(&escaped, offset)

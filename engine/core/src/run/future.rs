@@ -235,7 +235,8 @@ impl Run {
         Future {
             scopes: scopes.iter().map(|scope| self.future_scope(*scope, &told)).collect(),
             nodes: nodes.iter().map(|node| self.future_node(*node, &told)).collect(),
-            frames: (self.frames.iter().filter(|frame| frame.stage != Stage::Closed))
+            // What takes back a step of a call that is over reads what the call was given.
+            frames: (self.frames.iter().filter(|frame| frame.stage != Stage::Closed || scopes.contains(&frame.scope)))
                 .map(|f| FutureFrame { prefix: f.prefix.clone(), stage: f.stage, inputs: f.inputs.clone(), end: f.end.clone() })
                 .collect(),
             lanes: (lanes.iter())

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::document::procedure::ProcedureKind;
 use crate::expr::{Expression, Names};
 use crate::id::Id;
 use crate::markdown::quoted;
@@ -251,7 +252,13 @@ impl Names for InScope<'_> {
             }
             ("event", _) => {
                 let event = self.run.started().and_then(|s| s.event.as_ref());
-                event.cloned().ok_or_else(|| "this run was not started by an event".to_owned())
+                let comes = self.run.is_predicted() && self.run.plan.main().kind == ProcedureKind::Playbook;
+                match event {
+                    Some(event) => Ok(event.clone()),
+                    // Whether an event starts it, and which, is not known before.
+                    None if comes => Ok(Value::Unknown("event".to_owned())),
+                    None => Err("this run was not started by an event".to_owned()),
+                }
             }
             (name, _) => {
                 let mut at = Some(self.scope);

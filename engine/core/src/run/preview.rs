@@ -301,7 +301,7 @@ impl Run {
     }
 
     /// Steps with those of groups in the place of the groups.
-    fn grouped(&self, steps: &[StepIx]) -> Vec<StepIx> {
+    pub(super) fn grouped(&self, steps: &[StepIx]) -> Vec<StepIx> {
         let inside = |ix: &StepIx| match &self.plan.step(*ix).verb {
             Verb::Group(body) => self.grouped(body),
             _ => vec![*ix],

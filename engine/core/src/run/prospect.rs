@@ -265,7 +265,11 @@ impl Run {
                 let (WaitFor::Duration(time) | WaitFor::Until { until: time, .. }) = &wait.what;
                 let probed = matches!(&wait.what, WaitFor::Until { probe: Some(_), .. });
                 match if probed { Value::Null } else { time.evaluate(names)? } {
-                    Value::Unknown(name) => (Resolution::Wait { until: Some(now) }, depends("how long it waits", &[name])),
+                    Value::Unknown(name) => {
+                        // It may be a condition, which is judged, in rounds that nobody has counted.
+                        let until = matches!(wait.what, WaitFor::Duration(_)).then_some(now);
+                        (Resolution::Wait { until }, depends("how long it waits", &[name]))
+                    }
                     _ => (Resolution::Wait { until: self.wait_until(&wait.what, names, now)? }, Vec::new()),
                 }
             }
@@ -290,7 +294,12 @@ impl Run {
                 (Resolution::Finish { outcome: *outcome, message }, depends("what it says", &unknown))
             }
             Verb::Approve(_) | Verb::Ask(_) | Verb::Manual(_) => {
-                (Resolution::Ask, depends("what is asked", &unknown_texts(asked(&step.verb), names)?))
+                let mut unknown = unknown_texts(asked(&step.verb), names)?;
+                // What cannot be told of why it is asked is no reason not to ask.
+                let why = step.why.as_ref().filter(|_| !matches!(step.verb, Verb::Manual(_)));
+                let why = why.and_then(|why| why.render(Destination::Plain, names).ok());
+                why.into_iter().for_each(|(_, names)| add(&mut unknown, names));
+                (Resolution::Ask, depends("what is asked", &unknown))
             }
             Verb::Listen(listen) => {
                 let work = self.work(step, self.node(node).scope, names)?;

@@ -424,9 +424,7 @@ fn http_task(http: &Http, names: &InScope<'_>, secret: &dyn Fn(&Id) -> EnvText) 
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&percent_encode(name));
             url.push('=');
-            // What is not known is shown as it is: its encoded form would be a guess.
-            let (text, unknown) = value.render(Destination::Plain, names)?;
-            url.push_str(&if unknown.is_empty() { percent_encode(&text) } else { text });
+            url.push_str(&value.render(Destination::Query, names)?.0);
         }
         if let Some(fragment) = fragment {
             url.push('#');

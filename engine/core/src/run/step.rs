@@ -128,20 +128,21 @@ impl Run {
         match end {
             AttemptEnd::Succeeded { result } => {
                 self.node_mut(node).denied = false;
-                self.complete(node, result.clone());
+                self.complete(node, self.readable(result));
             }
             AttemptEnd::Failed { failure, result } => {
-                self.node_mut(node).result = result.clone();
+                let result = self.readable(result);
                 // Without a result it did not get as far as looking.
-                self.node_mut(node).denied = *result != Value::Null;
+                self.node_mut(node).denied = result != Value::Null;
+                self.node_mut(node).result = result;
                 self.attempt_failed(node, FailKind::Failed, failure.clone());
             }
             AttemptEnd::TimedOut { failure, result } => {
-                self.node_mut(node).result = result.clone();
+                self.node_mut(node).result = self.readable(result);
                 self.attempt_failed(node, FailKind::TimedOut, failure.clone());
             }
             AttemptEnd::Cancelled { failure, result } => {
-                self.node_mut(node).result = result.clone();
+                self.node_mut(node).result = self.readable(result);
                 let kind = self.node(node).stopping.unwrap_or(FailKind::Cancelled);
                 self.fail(node, kind, failure.clone());
             }
@@ -640,10 +641,27 @@ impl Run {
         self.frame_mut(frame).end.get_or_insert(End::Failed { kind, failure, step, rollback: false });
     }
 
+    /// Of the result of an attempt, what the procedure reads. Where its log is kept is of no interest there: it says nothing that could be
+    /// predicted, or stood in for.
+    fn readable(&self, result: &Value) -> Value {
+        let Value::Map(members) = result else { return result.clone() };
+        if self.plan.semantics < 4 || !members.get("log").is_some_and(is_seal) {
+            return result.clone();
+        }
+        let mut members = members.clone();
+        members.remove("log");
+        if members.is_empty() { Value::Null } else { Value::Map(members) }
+    }
+
     /// Whether a time is that of a body, and what follows a body has limits of its own.
     pub(super) fn times_end_bodies(&self) -> bool {
         self.plan.semantics >= 3
     }
+}
+
+/// Whether this is what the record keeps of the log of an attempt.
+fn is_seal(log: &Value) -> bool {
+    matches!(log, Value::Map(log) if ["bytes", "dropped", "digest"].iter().all(|member| log.contains_key(*member)))
 }
 
 /// What `steps.<id>` gives: the result with the outputs laid over it.

@@ -155,7 +155,7 @@ impl<'a> StepView<'a> {
     pub fn undo(&self) -> Vec<(String, Option<Work>)> {
         let scope = self.run.node(self.node).scope;
         let names = self.run.foreseen(scope);
-        let steps = self.step().undo.iter().map(|ix| self.run.plan.step(*ix));
+        let steps = self.run.grouped(&self.step().undo).into_iter().map(|ix| self.run.plan.step(ix));
         steps.map(|step| (self.run.title(step, &names), self.run.work(step, scope, &names).ok())).collect()
     }
 

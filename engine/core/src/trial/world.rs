@@ -88,7 +88,7 @@ impl World for StandIns<'_> {
         Some(Said { vote: Some(vote), at })
     }
 
-    fn later(&self, run: &Run, path: &StepPath) -> Later {
+    fn later(&mut self, run: &Run, path: &StepPath) -> Later {
         let Some(view) = run.find_step(path) else { return Later::Same };
         let probe = match &view.step().verb {
             Verb::Wait(wait) => match &wait.what {

@@ -52,6 +52,49 @@ fn an_undo_reads_what_its_own_way_gave() {
 }
 
 #[test]
+fn an_undo_reads_what_its_call_was_given_on_its_own_way() {
+    let steps = format!(
+        "{UNKNOWN}- {{id: m, {IF}, set: {{v: '1'}}}}\n- {{id: c, call: other@^1, with: {{flag: '\"m\" in steps'}}}}\n- {{id: n, exec: [x], effect: read}}\n- {{id: z, check: [{{that: 1 > 2}}], on_failure: rollback}}\n"
+    );
+    let other = "- {id: p, exec: [x], undo: [{id: u, exec: [x, '{{inputs.flag}}'], idempotent: true}, {id: v, if: inputs.flag, exec: [x], idempotent: true}]}\ninputs: {flag: {type: boolean}}\n";
+    let told = told(&with_other(&steps, other));
+    assert_eq!(line(&told, "c/p~undo/u"), "cannot know: what it runs with depends on the way before it", "{told}");
+    assert!(line(&told, "c/p~undo/v").starts_with("cannot know: "), "{told}");
+}
+
+#[test]
+fn a_playbook_may_be_started_by_any_event() {
+    let main = "apiVersion: runbook/v1\nkind: Playbook\nname: test\nversion: 1.0.0\nowner: o\nimpact: low\nescalation: e\ntriggers: [{source: stdin}]\nsteps:\n- {id: a, if: event.data.n > 1, exec: [x, '{{event.type}}'], effect: read}\n- {id: b, exec: [x, '{{event.type}}'], effect: read}\n";
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nname: w\npeople: {ann: {}}\nchannels: {j: {log: {}}}\nescalations: {e: {steps: [{to: [ann], after: 1m, channels: [j]}]}}\n";
+    let (Some(Document::Procedure(procedure)), _) = load(&Source::new("p.yaml", main)) else { panic!("no procedure") };
+    let (Some(Document::Workspace(workspace)), _) = load(&Source::new("w.yaml", workspace)) else { panic!("no workspace") };
+    let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], Some(&workspace)), &CheckOptions::default());
+    let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let started = RunStarted { inputs: Map::new(), ..started(&plan) };
+    let told = told(&dry_run(&plan, &started, now, &Options { examples: false }, &mut Nothing).unwrap());
+    assert_eq!(line(&told, "a"), "cannot know: `event.data.n > 1` depends on event");
+    assert!(line(&told, "b").starts_with("cannot know: it depends on event"), "{told}");
+}
+
+#[test]
+fn what_is_asked_rests_on_why_it_is_asked() {
+    let asks = "- {id: p, why: 'because {{steps.a.stdout}}', approve: {question: Go?, within: 1h}}\n";
+    assert_eq!(
+        line(&told(&predicted(&format!("{UNKNOWN}{asks}"), false)), "p"),
+        "cannot know: what is asked depends on steps.a.stdout"
+    );
+}
+
+#[test]
+fn a_wait_that_differs_by_way_is_not_known() {
+    let wait = "- {id: w, wait: {for: 'if \"k\" in steps { duration(\"1s\") } else { duration(\"2s\") }', within: 1m}}\n";
+    let dry = predicted(&format!("{UNKNOWN}- {{id: k, {IF}, set: {{v: '1'}}}}\n{wait}"), false);
+    assert_eq!(line(&told(&dry), "w"), "cannot know: how long it waits depends on the way before it");
+    assert_eq!(dry.steps[2].otherwise[0].waits.as_deref(), Some("1s"));
+}
+
+#[test]
 fn what_was_assumed_of_steps_ends_with_the_next_that_gives_something() {
     for (condition, before) in [("steps.len() < 2", ""), ("'!(\"x\" in steps)'", ", on_failure: {next: e}")] {
         let steps = format!(
@@ -60,6 +103,34 @@ fn what_was_assumed_of_steps_ends_with_the_next_that_gives_something() {
         let told = told(&predicted(&steps, false));
         assert!(line(&told, "g/h/d").starts_with("cannot know") || line(&told, "g/h/d") == "would run", "{condition}: {told}");
     }
+}
+
+#[test]
+fn an_unknown_condition_that_is_waited_for_has_rounds_that_nobody_counted() {
+    let steps = format!(
+        "{UNKNOWN}- {{id: w, wait: {{until: 'steps.a.stdout == \"x\"', every: 1s, within: 5s}}}}\n- {{id: b, exec: [x, '{{{{steps.w.rounds}}}}'], effect: read}}\n- {{id: c, if: steps.w.rounds > 0, exec: [x], effect: read}}\n"
+    );
+    let told = told(&predicted(&steps, false));
+    assert_eq!(line(&told, "b"), "cannot know: it depends on steps.w.rounds");
+    assert_eq!(line(&told, "c"), "cannot know: `steps.w.rounds > 0` depends on steps.w.rounds");
+}
+
+#[test]
+fn a_query_is_shown_as_it_will_be_but_for_what_is_not_known() {
+    let http = "http: {url: 'http://127.0.0.1:9/p', query: {q: 'ä & {{inputs.n}} {{steps.a.stdout}}=', r: 'x y'}}";
+    let dry = predicted(&format!("{UNKNOWN}- {{id: g, {http}, effect: read}}\n"), false);
+    let Some(Task::Http(http)) = dry.steps[1].work.as_ref().map(|work| &work.task) else { panic!("{:?}", dry.steps[1].work) };
+    assert_eq!(http.url, "http://127.0.0.1:9/p?q=%C3%A4%20%26%204%20‹steps.a.stdout›%3D&r=x%20y");
+}
+
+#[test]
+fn an_undo_is_shown_with_what_stands_in_its_groups() {
+    let undo = "undo: [{group: [{exec: [back, one], idempotent: true}, {group: [{exec: [back, two], idempotent: true}]}]}]";
+    let dry = predicted(&format!("- {{id: d, exec: [x], {undo}}}\n"), false);
+    let runbook_core::explore::PredictedUndo::Steps(steps) = &dry.steps[0].undo else { panic!("{:?}", dry.steps[0].undo) };
+    let argv = |n: usize| steps[n].work.as_ref().map(|work| work.task.clone());
+    let back = |word: &str| Some(Task::Exec { argv: vec!["back".to_owned(), word.to_owned()] });
+    assert_eq!((argv(0), argv(1), steps.len()), (back("one"), back("two"), 2));
 }
 
 #[test]

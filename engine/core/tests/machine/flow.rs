@@ -1,7 +1,12 @@
 //! Order, branches, loops, failure policies, retries, waits.
 
-use runbook_core::run::event::{OutcomeKind::*, Part, StepOutcome};
+use std::sync::Arc;
+
+use runbook_core::run::event::{AttemptEnd, OutcomeKind::*, Part, StepOutcome};
+use runbook_core::run::task::Task;
 use runbook_core::{Map, Value};
+
+use serde_json::json;
 
 use crate::rig::{Rig, failed, ok, plan, plan_among, play, played, procedure};
 
@@ -259,6 +264,21 @@ fn inputs_are_in_scope() {
     assert_eq!(format!("{:?}", work.task), "Exec { argv: [\"ping\", \"db1\"] }");
 }
 
+/// Where the log of an attempt is kept stands in its result as it is recorded, and once stood in what the step gives.
+#[test]
+fn what_a_step_gives_is_without_its_log_since_version_4() {
+    let text = procedure("steps:\n- {id: a, exec: [a], effect: read}\n- {id: b, exec: [b, '{{json steps.a}}'], effect: read}\n");
+    let result = json!({"stdout": "hi", "log": {"bytes": 2, "dropped": 0, "digest": "sha256:0"}});
+    for (semantics, given) in [(3, &result), (4, &json!({"stdout": "hi"}))] {
+        let mut written = serde_json::to_value(&*plan(&text)).unwrap();
+        written["semantics"] = semantics.into();
+        let mut rig = Rig::new(Arc::new(serde_json::from_value(written).unwrap()));
+        rig.go(|_, _, _| AttemptEnd::Succeeded { result: Value::from_plain_json(result.clone()).unwrap() });
+        let work = rig.run.find_step(&"b".parse().unwrap()).unwrap().work().unwrap().clone();
+        assert_eq!(work.task, Task::Exec { argv: vec!["b".to_owned(), given.to_string()] }, "{semantics}");
+    }
+}
+
 /// A record says of which version of the machine it is, and is read as that one meant it.
 #[test]
 fn an_each_that_ran_out_of_time_has_the_outcome_of_its_version() {
@@ -270,7 +290,7 @@ fn an_each_that_ran_out_of_time_has_the_outcome_of_its_version() {
         written["semantics"] = semantics.into();
         serde_json::from_value::<runbook_core::Plan>(written)
     };
-    for (semantics, outcome) in [(1, Succeeded), (2, Failed), (3, Failed)] {
+    for (semantics, outcome) in [(1, Succeeded), (2, Failed), (3, Failed), (4, Failed)] {
         let mut rig = Rig::new(of(semantics).unwrap().into());
         rig.settle();
         assert!(rig.start_attempt() && rig.fire(true));

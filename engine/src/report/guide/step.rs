@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use runbook_core::document::step::{BatchSize, Retry, Shell, Since};
 use runbook_core::explore::Longest;
 use runbook_core::expr::Expression;
-use runbook_core::guide::{self, Entry, Guide, Part};
+use runbook_core::guide::{self, Entry, Guide, Lead, Part};
 use runbook_core::id::Id;
 use runbook_core::plan::{
     EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, OnFailure, Procedure, Step, StepIx, Verb, Verify, WaitFor,
@@ -122,7 +122,10 @@ fn attempts(retry: &Retry) -> String {
 /// What follows where the step fails, where that is not the end of everything.
 fn failure(guide: &Guide<'_>, entry: &Entry) -> Option<Told> {
     let step = guide.step(entry);
-    let holds = entry.inside.is_some();
+    if entry.lead == Some(Lead::Probe) {
+        return Some(text("if it fails", "what is waited for does not hold yet: look again"));
+    }
+    let holds = entry.inside.is_some() && !matches!(step.verb, Verb::Wait(_));
     // There all go on, which is told once.
     if entry.depth == 0 && matches!(entry.part, Part::OnFailure | Part::Finally) {
         return holds.then(|| text("if a step inside fails", "leave out the rest of it and go on behind it"));

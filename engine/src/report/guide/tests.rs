@@ -519,3 +519,23 @@ fn each_form_knows_its_own_pages_and_takes_no_other_for_one() {
         assert!(!is_ours(&other), "{other}");
     }
 }
+
+/// A look that fails is none of the failures that end a wait.
+#[test]
+fn whoever_looks_by_hand_looks_again() {
+    let text = "name: main
+steps:
+- id: up
+  on_failure: rollback
+  wait:
+    until: steps.look.exit_code == 0
+    every: 5s
+    within: 1m
+    probe: {id: look, exec: [look], effect: read}
+";
+    let told = steps(&[text]);
+    let (wait, look) = told.split_once("\n2 ").unwrap();
+    assert!(wait.contains("\n  if it fails: take everything back, the last change first"), "{told}");
+    assert!(look.contains("\n  if it fails: what is waited for does not hold yet: look again\n"), "{told}");
+    assert!(!told.contains("inside"), "{told}");
+}

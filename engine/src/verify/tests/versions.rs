@@ -1,9 +1,9 @@
 //! A run of each version of the machine's meaning, in which the rules that were changed decide.
 
-use runbook_core::Plan;
 use runbook_core::plan::SEMANTICS;
 use runbook_core::run::Command;
 use runbook_core::run::view::Standing;
+use runbook_core::{Digest, Plan, Value};
 
 use super::golden::exits;
 use super::*;
@@ -40,14 +40,32 @@ finally:
     effect: read
 ";
 
+/// What `look` gives has another part up to version 3: where its log is kept.
+const GIVEN: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: given
+version: 1.0.0
+steps:
+  - id: look
+    exec: [look]
+    effect: read
+  - id: alone
+    if: steps.look.len() == 2
+    exec: [alone]
+    effect: read
+";
+
 /// The records, by their names.
 pub(super) async fn records() -> Vec<(String, String)> {
     let mut records = Vec::new();
-    for semantics in 1..=SEMANTICS {
-        let mut written = serde_json::to_value(&*plan(TIMES)).unwrap();
-        written["semantics"] = semantics.into();
-        // Whoever changes the meaning again changes `TIMES` under another name, so that the new rule decides there.
-        records.push((format!("times-{semantics}"), record(serde_json::from_value(written).unwrap()).await));
+    // Whoever changes the meaning again adds another procedure, in which the new rule decides.
+    for (name, text, versions) in [("times", TIMES, 1..=3), ("given", GIVEN, 3..=SEMANTICS)] {
+        for semantics in versions {
+            let mut written = serde_json::to_value(&*plan(text)).unwrap();
+            written["semantics"] = semantics.into();
+            records.push((format!("{name}-{semantics}"), record(serde_json::from_value(written).unwrap()).await));
+        }
     }
     records
 }
@@ -70,7 +88,11 @@ async fn record(plan: Plan) -> String {
 fn next(session: &Session, clock: &ManualClock) -> Option<Fact> {
     let (run, now) = (session.run(), clock.now());
     if let Some(step) = run.steps().find(|step| step.standing() == Standing::Running && !step.path().as_str().ends_with("slow")) {
-        let end = exits(i64::from(step.path().as_str() == "broken"));
+        let mut end = exits(i64::from(step.path().as_str() == "broken"));
+        if let (AttemptEnd::Succeeded { result: Value::Map(result) }, "look") = (&mut end, step.path().as_str()) {
+            let seal = LogSeal { bytes: 2, dropped: 0, digest: Digest::of_bytes(b"hi"), failed: None };
+            result.insert("log".to_owned(), seal.to_value());
+        }
         return Some(Fact::AttemptFinished { path: step.path().clone(), attempt: step.attempt(), end });
     }
     let mut pending = run.pending();

@@ -14,6 +14,27 @@ fn a_place_reads_what_has_run_there() {
         ("a group that may fail", format!("[{{on_failure: continue, group: [{{id: a, {LOOK}}}]}}, {}]", read("a")), "RB0107"),
         ("a branch of parallel before", format!("[{{parallel: {{l: [{{id: a, {LOOK}}}]}}}}, {}]", read("a")), ""),
         ("the other branch of parallel", format!("[{{parallel: {{l: [{{id: a, {LOOK}}}], r: [{}]}}}}]", read("a")), "RB0106"),
+        (
+            "whether the other branch of parallel has run",
+            format!("[{{parallel: {{l: [{{group: [{{id: a, {LOOK}}}]}}], r: [{{if: '\"a\" in steps', {LOOK}}}]}}}}]"),
+            "RB0106",
+        ),
+        (
+            "whether its own branch has",
+            format!("[{{parallel: {{l: [{{id: a, {LOOK}}}, {{if: '\"a\" in steps', {LOOK}}}], r: [{{{LOOK}}}]}}}}]"),
+            "",
+        ),
+        ("all that steps have given", format!("[{{id: a, {LOOK}}}, {{check: [{{that: steps.len() == 1}}]}}]"), ""),
+        (
+            "all of them, beside others",
+            format!("[{{parallel: {{l: [{{id: a, {LOOK}}}], r: [{{check: [{{that: steps.len() == 1}}]}}]}}}}]"),
+            "RB0106",
+        ),
+        (
+            "all of them in a text, beside others",
+            format!("[{{parallel: {{l: [{{id: a, {LOOK}}}], r: [{{effect: read, exec: [x, '{{{{json steps}}}}']}}]}}}}]"),
+            "RB0106",
+        ),
         ("a round before", format!("[{{repeat: {{until: 'true', times: 2, steps: [{{id: a, {LOOK}}}]}}}}, {}]", read("a")), ""),
         (
             "the round at hand, at its end",

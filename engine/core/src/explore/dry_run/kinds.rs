@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::seen::Doing;
 use super::{Does, PredictedRequest};
 use crate::limits;
+use crate::value::format_duration;
 
 /// Those among them that say something else than the others, the first of them first.
 pub(super) fn kinds(does: Vec<&Doing>) -> Vec<&Doing> {
@@ -32,7 +33,16 @@ pub(super) fn kinds(does: Vec<&Doing>) -> Vec<&Doing> {
 
 /// Everything of it that is shown. What people are told of the run so far, and of what comes next, is that of other steps.
 fn told(doing: &Doing) -> Json {
-    json!([doing.title, doing.why, doing.work, doing.asks(), doing.undo, doing.repeats, doing.ends])
+    json!([
+        doing.title,
+        doing.why,
+        doing.work,
+        doing.asks(),
+        doing.undo,
+        doing.repeats,
+        doing.waits.map(format_duration),
+        doing.ends
+    ])
 }
 
 /// What one way asks, with what is known wherever the same is asked: that, and that alone, is shown to whoever is asked.
@@ -77,6 +87,7 @@ impl Doing {
             title: other(&self.title, &shown.title),
             why: other(&self.why, &shown.why).flatten(),
             repeats: other(&self.repeats, &shown.repeats).flatten(),
+            waits: other(&self.waits, &shown.waits).flatten().map(format_duration),
             ends: other(&self.ends, &shown.ends).flatten(),
             work: other(&self.work, &shown.work).flatten(),
             requests: (self.asks() != shown.asks()).then(|| self.requests.clone()),

@@ -161,6 +161,7 @@ fn differs_in(kinds: &[&Doing]) -> Option<&'static str> {
         () if any(|other| other.work.is_some()) => "what it runs with",
         () if any(|other| other.requests.is_some()) => "what is asked",
         () if any(|other| other.repeats.is_some()) => "how often its steps run",
+        () if any(|other| other.waits.is_some()) => "how long it waits",
         () if any(|other| other.ends.is_some()) => "what it says",
         () => return None,
     })

@@ -326,16 +326,13 @@ impl Way {
     /// the time of a `wait` runs out.
     fn not_yet(&mut self, path: &StepPath, round: u32, world: &mut dyn World) -> Result<(), IllegalEvent> {
         let later = world.later(&self.run, path);
-        if later == Later::Unknown {
-            self.open(path, "how often it looks depends on what it finds; it is shown once");
-        }
         let verb = self.run.find_step(path).map(|view| &view.step().verb);
         let wait = later == Later::Same && matches!(verb, Some(Verb::Wait(_)));
-        let last = later != Later::Unknown && matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
+        let last = matches!(verb, Some(Verb::Repeat { times, .. }) if round >= *times);
         if wait && self.hold_back_until(path, &Timer::Step { path: path.clone() }) || last && self.hold_back(path) {
             return Ok(());
         }
-        self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(later == Later::Unknown) })
+        self.record(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(false) })
     }
 
     fn show_request(&mut self, decision: Decision, budget: &mut Budget) {
@@ -587,8 +584,8 @@ fn repeats(step: &Step, prospect: &Prospect) -> Option<String> {
 /// What an action's result is before anybody has run it: its parts are known by name only.
 pub(crate) fn predicted_result(task: Option<&Task>, label: &str) -> Value {
     let parts: &[&str] = match task {
-        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json", "log"],
-        Some(Task::Http(_)) => &["status", "headers", "body", "json", "log"],
+        Some(Task::Run { .. } | Task::Exec { .. }) => &["stdout", "stderr", "json"],
+        Some(Task::Http(_)) => &["status", "headers", "body", "json"],
         Some(Task::Event(_)) => &["event", "number"],
         _ => return Value::Unknown(format!("steps.{label}")),
     };
