@@ -259,6 +259,16 @@ impl Way {
                 choices.push(Choice { turn: self.turn(path, what), does });
             }
         }
+        // Whether a value that nobody knows is one that it can be evaluated with.
+        let open = |choice: &Choice| matches!(&choice.does, Does::Resolve(prospect) if !prospect.open.is_empty());
+        let doubtful = choices.len() > 1 || choices.iter().any(open);
+        if doubtful
+            && !choices.iter().any(|choice| choice.turn.what == What::Fails)
+            && self.step(path).is_some_and(Step::may_not_resolve)
+        {
+            let fails = Resolution::Fail { error: failure("what it reads has another value than it can go by") };
+            choices.push(Choice { turn: self.turn(path, What::Fails), does: Does::Resolve(Prospect::sure(fails)) });
+        }
         choices.sort_by_key(|choice| (choice.turn.what.is_fall(), choice.turn.what == What::Skipped));
         choices
     }
@@ -338,20 +348,22 @@ impl Way {
             Ok(foreseen) => foreseen,
             Err(why) => return vec![judge(What::Fails, Evaluated::Failed(why))],
         };
-        let Verb::Repeat { times, .. } = view.step().verb else {
+        let Verb::Repeat { times, until, .. } = &view.step().verb else {
             return match foreseen {
                 Some(true) => vec![yes()],
                 Some(false) => vec![no()],
                 None => vec![yes(), no()],
             };
         };
+        let fails =
+            || judge(What::Fails, Evaluated::Failed(failure("what its condition reads has another value than it can go by")));
         // Beyond the rounds that are walked, the next thing is that it has gone through all of them.
         let given_up = || judge(What::NeverHolds, Evaluated::Failed(failure("its condition did not hold after all its rounds")));
-        let more = (round < times.min(limits::EXPLORE_ROUNDS)).then(no);
+        let more = (round < (*times).min(limits::EXPLORE_ROUNDS)).then(no);
         match foreseen {
             Some(true) => vec![yes()],
             Some(false) => vec![more.unwrap_or_else(given_up)],
-            None => [Some(yes()), more, Some(given_up())].into_iter().flatten().collect(),
+            None => [Some(yes()), more, Some(given_up()), until.may_fail().then(fails)].into_iter().flatten().collect(),
         }
     }
 

@@ -45,6 +45,11 @@ impl Expression {
         self.tree().map(|tree| tree.references()).unwrap_or_default()
     }
 
+    /// Whether it may have no value although all names that it reads have one, of the types that it works on.
+    pub fn may_fail(&self) -> bool {
+        self.tree().is_ok_and(|tree| tree.may_fail())
+    }
+
     /// Every name that its value rests on: `steps.lag` of `"lag" in steps`, which mentions `steps`.
     pub fn reads(&self) -> Vec<Reference> {
         self.tree().map(|tree| tree.reads()).unwrap_or_default()

@@ -44,6 +44,11 @@ impl Function {
         FUNCTIONS
     }
 
+    /// Whether it has no result for some arguments of the right types: a text that says something else, a list without elements.
+    pub fn is_partial(&self) -> bool {
+        matches!(self.name, "parse_int" | "parse_float" | "parse_json" | "duration" | "time" | "min" | "max")
+    }
+
     pub fn takes_closure(&self) -> bool {
         self.run.is_none()
     }

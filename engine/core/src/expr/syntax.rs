@@ -107,6 +107,25 @@ impl Node {
 }
 
 impl Tree {
+    /// Whether something in it has a value for some operands of its type and none for others. What is written out has been judged.
+    pub fn may_fail(&self) -> bool {
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let is_literal = |node: &Node| matches!(node.kind, Kind::Literal(_));
+            let partial = match &node.kind {
+                Kind::Call { function, arguments, .. } => function.is_partial() && !arguments.iter().all(is_literal),
+                Kind::Index { optional, .. } => !optional,
+                Kind::Binary(Operator::Divide | Operator::Remainder, _, divisor) => !is_literal(divisor),
+                _ => false,
+            };
+            if partial {
+                return true;
+            }
+            open.extend(node.children());
+        }
+        false
+    }
+
     /// Every name with the members read from it, as far as they are written out: `steps.lag.seconds`.
     pub fn references(&self) -> Vec<Reference> {
         let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::{Assertion, Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, StepIx, Verb, Verify, WaitFor};
 use crate::expr::{Expression, Reference, Template};
+use crate::id::Id;
 
 impl Step {
     /// The conditions that are the same wherever they are written again: of the step, of its branches, of what it checks.
@@ -13,6 +14,24 @@ impl Step {
         };
         let when = branches.iter().filter_map(|branch| branch.when.as_ref());
         self.condition.iter().chain(when).chain(checked.iter().map(|assertion| &assertion.that))
+    }
+
+    /// Whether one of the expressions that decide what the step does, before it does anything, may have no value: a text that is no
+    /// number, an element that is not there.
+    pub(crate) fn may_not_resolve(&self) -> bool {
+        let valued = |values: &[(Id, Expression)]| values.iter().any(|(_, value)| value.may_fail());
+        // What cannot be checked does not hold.
+        let of_verb = match &self.verb {
+            Verb::Choose(branches) => branches.iter().filter_map(|branch| branch.when.as_ref()).any(Expression::may_fail),
+            Verb::Each(each) => each.items.may_fail(),
+            Verb::Set(values) | Verb::Call { with: values, .. } => valued(values),
+            Verb::Wait(wait) => match &wait.what {
+                WaitFor::Duration(time) | WaitFor::Until { until: time, probe: None } => time.may_fail(),
+                WaitFor::Until { probe: Some(_), .. } => false,
+            },
+            _ => false,
+        };
+        of_verb || self.condition.as_ref().is_some_and(Expression::may_fail)
     }
 
     /// Every name that the step itself reads, in no order that matters.

@@ -41,7 +41,7 @@ pub struct Prospect {
 }
 
 impl Prospect {
-    fn sure(resolution: Resolution) -> Prospect {
+    pub fn sure(resolution: Resolution) -> Prospect {
         let (because, open, closed) = (None, Vec::new(), None);
         Prospect {
             resolution,

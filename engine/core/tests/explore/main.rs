@@ -96,6 +96,28 @@ fn a_change_is_taken_back_or_somebody_is_told() {
 }
 
 #[test]
+fn what_is_read_may_be_nothing_that_can_be_gone_by() {
+    let before = "- {id: a, exec: [a], effect: read}\n- {id: drain, exec: [drain], undo: {exec: [enable]}}\n";
+    let after = "- {id: look, exec: [look], effect: read, on_failure: rollback}\n";
+    let stays = |path: &str| format!("RB0602: what drain changed stays after a failure [a succeeds, drain succeeds, {path}]");
+    for (step, path) in [
+        ("set: {n: steps.a.stdout.parse_int()}", "v fails"),
+        ("set: {n: 'inputs.hosts[0]'}", "v fails"),
+        ("set: {n: 1 / inputs.n}", "v fails"),
+        ("if: steps.a.stdout.parse_int() > 3, set: {n: '1'}", "v fails"),
+        ("choose: [{when: steps.a.stdout.parse_int() > 3, steps: [{set: {n: '1'}}]}]", "v fails"),
+        ("each: {in: steps.a.stdout.parse_json(), steps: [{set: {n: '1'}}]}", "v fails"),
+        // By these it always goes.
+        ("set: {n: inputs.n + 1, m: steps.a.stdout.trim(), o: duration(\"1s\"), p: inputs.hosts.first(), q: inputs.n / 2}", ""),
+        ("if: steps.a.stdout == \"x\", set: {n: '1'}", ""),
+    ] {
+        let expect: Vec<String> = Some(stays(path)).filter(|_| !path.is_empty()).into_iter().collect();
+        let expect: Vec<&str> = expect.iter().map(String::as_str).collect();
+        shows(&format!("steps:\n{before}- {{id: v, {step}}}\n{after}"), &expect);
+    }
+}
+
+#[test]
 fn the_examples_of_the_pages_are_what_they_say() {
     for code in Code::ALL.iter().copied().filter(|code| code.as_str().starts_with("RB06")) {
         let page = explain(code);
