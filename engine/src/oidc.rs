@@ -3,23 +3,26 @@
 //!
 //! Nothing is kept between the two halves of a log-in: all that ties them together is made from a secret that the browser alone has.
 
+mod token;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures_util::StreamExt;
-use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm, CoreProviderMetadata,
-};
-use openidconnect::{
-    AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl,
-    Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
-};
+use jiff::Timestamp;
+use reqwest::{StatusCode, Url, header};
 use runbook_core::document::workspace::{Oidc, OidcClaim};
+use runbook_core::expr::percent_encode;
 use runbook_core::limits;
 use runbook_core::plan::SecretSource;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use self::token::{Expected, Keys, NotBelieved};
 use crate::access::Secret;
 
 /// Why nobody is logged in.
@@ -33,25 +36,41 @@ pub enum OidcError {
     NotBelieved(String),
 }
 
-/// Only signatures that nobody but the provider can make.
-const SIGNED: [CoreJwsSigningAlgorithm; 9] = [
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-    CoreJwsSigningAlgorithm::EdDsa,
-];
-
 pub struct Provider {
     of: Oidc,
-    secret: Option<ClientSecret>,
+    secret: Option<SecretString>,
     http: reqwest::Client,
     /// What it says of itself, with its keys, and since when.
-    known: Mutex<Option<(Instant, CoreProviderMetadata)>>,
+    known: Mutex<Option<(Instant, Arc<Known>)>>,
+}
+
+/// What a provider says of itself (OpenID Connect Discovery 1.0, section 3), as much of it as is used, and its keys.
+#[derive(Debug)]
+struct Known {
+    metadata: Metadata,
+    keys: Keys,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+}
+
+/// What the token endpoint answers (RFC 6749, section 5).
+#[derive(Deserialize)]
+struct Answer {
+    id_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    error_description: Option<String>,
 }
 
 /// The request that somebody makes of a provider, made from the secret of their log-in.
@@ -59,12 +78,13 @@ fn state(of: &Secret) -> String {
     of.derived("oidc state 1")
 }
 
-fn nonce(of: &Secret) -> Nonce {
-    Nonce::new(of.derived("oidc nonce 1"))
+fn nonce(of: &Secret) -> String {
+    of.derived("oidc nonce 1")
 }
 
-fn verifier(of: &Secret) -> PkceCodeVerifier {
-    PkceCodeVerifier::new(of.derived("oidc verifier 1"))
+/// What whoever asks for the token has to know (RFC 7636).
+fn verifier(of: &Secret) -> String {
+    of.derived("oidc verifier 1")
 }
 
 impl Provider {
@@ -72,7 +92,7 @@ impl Provider {
     pub fn open(of: &Oidc, secret: impl Fn(&SecretSource) -> Result<Arc<SecretString>, String>) -> Result<Provider, String> {
         let known_by = |(name, place): &(runbook_core::Id, SecretSource)| {
             let value = secret(place).map_err(|why| format!("`{name}` of `oidc`: {why}"))?;
-            Ok::<_, String>(ClientSecret::new(value.expose_secret().to_owned()))
+            Ok::<_, String>(SecretString::from(value.expose_secret().to_owned()))
         };
         let secret = of.secret.as_ref().map(known_by).transpose()?;
         crate::action::install_provider();
@@ -88,16 +108,24 @@ impl Provider {
 
     /// Where the browser goes.
     pub async fn begin(&self, log_in: &Secret, back_to: &str) -> Result<String, OidcError> {
-        let client = CoreClient::from_provider_metadata(self.metadata().await?, self.client(), self.secret.clone());
-        let client = client.set_redirect_uri(redirect(back_to)?);
-        let (state, nonce, verifier) = (state(log_in), nonce(log_in), verifier(log_in));
-        let request = client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || CsrfToken::new(state), || nonce);
-        let request = request.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        let request = match self.of.claim {
-            OidcClaim::Sub => request,
-            OidcClaim::Email => request.add_scope(Scope::new("email".to_owned())),
+        let known = self.known().await?;
+        let mut there = self.place(&known.metadata.authorization_endpoint)?;
+        let scope = match self.of.claim {
+            OidcClaim::Sub => "openid",
+            OidcClaim::Email => "openid email",
         };
-        Ok(request.url().0.into())
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier(log_in)));
+        there
+            .query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.of.client)
+            .append_pair("redirect_uri", back_to)
+            .append_pair("scope", scope)
+            .append_pair("state", &state(log_in))
+            .append_pair("nonce", &nonce(log_in))
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", "S256");
+        Ok(there.into())
     }
 
     /// Whether what came back is of this log-in.
@@ -106,44 +134,24 @@ impl Provider {
     }
 
     /// What the provider calls whoever came back with this code.
-    pub async fn finish(&self, log_in: &Secret, code: String, back_to: &str) -> Result<String, OidcError> {
-        let metadata = self.metadata().await?;
-        let ways = metadata.token_endpoint_auth_methods_supported().map_or(&[][..], Vec::as_slice);
-        let in_body =
-            ways.contains(&CoreClientAuthMethod::ClientSecretPost) && !ways.contains(&CoreClientAuthMethod::ClientSecretBasic);
-        let client = CoreClient::from_provider_metadata(metadata, self.client(), self.secret.clone());
-        let client = client.set_redirect_uri(redirect(back_to)?);
-        let client = client.set_auth_type(if in_body { AuthType::RequestBody } else { AuthType::BasicAuth });
-        let not_believed = |why: String| OidcError::NotBelieved(why);
-        let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|why| not_believed(why.to_string()))?;
-        let ask = |request| send(self.http.clone(), request);
-        let token = request.set_pkce_verifier(verifier(log_in)).request_async(&ask).await.map_err(|why| match why {
-            RequestTokenError::ServerResponse(said) => OidcError::Refused(said.to_string()),
-            RequestTokenError::Request(why) => OidcError::Unreachable(why.0),
-            RequestTokenError::Parse(why, _) => OidcError::NotBelieved(why.to_string()),
-            RequestTokenError::Other(why) => OidcError::NotBelieved(why),
-        })?;
-        let id_token = token.id_token().ok_or_else(|| not_believed("there is no ID token".to_owned()))?;
-        let (nonce, nobody_else) = (nonce(log_in), |_: &_| false);
-        let verifier = client.id_token_verifier().set_allowed_algs(SIGNED).set_other_audience_verifier_fn(nobody_else);
-        let claims = match id_token.claims(&verifier, &nonce) {
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
-                // It may have got another key since.
-                let renewed = CoreClient::from_provider_metadata(self.asked().await?, self.client(), self.secret.clone());
-                let verifier = renewed.id_token_verifier().set_allowed_algs(SIGNED).set_other_audience_verifier_fn(nobody_else);
-                id_token.claims(&verifier, &nonce).cloned()
-            }
-            claims => claims.cloned(),
+    pub async fn finish(&self, log_in: &Secret, code: &str, back_to: &str, now: Timestamp) -> Result<String, OidcError> {
+        let known = self.known().await?;
+        let token = self.token(&known.metadata, log_in, code, back_to).await?;
+        let nonce = nonce(log_in);
+        let expected = Expected { issuer: &self.of.issuer, client: &self.of.client, nonce: &nonce, now: now.as_second() };
+        let claims = match token::believed(&token, &known.keys, &expected) {
+            // It may have got another key since.
+            Err(NotBelieved::NoKey) => token::believed(&token, &self.asked().await?.keys, &expected),
+            claims => claims,
         };
-        let claims = claims.map_err(|why| not_believed(why.to_string()))?;
+        let not_believed = |why: &str| OidcError::NotBelieved(why.to_owned());
+        let claims = claims.map_err(|why| OidcError::NotBelieved(why.to_string()))?;
         match self.of.claim {
-            OidcClaim::Sub => Ok(claims.subject().to_string()),
-            OidcClaim::Email if claims.email_verified() != Some(true) => {
-                Err(not_believed("it does not say that it verified the address".to_owned()))
+            OidcClaim::Sub => Ok(claims.sub),
+            OidcClaim::Email if claims.email_verified != Some(true) => {
+                Err(not_believed("it does not say that it verified the address"))
             }
-            OidcClaim::Email => {
-                claims.email().map(|email| email.to_string()).ok_or_else(|| not_believed("it gives no address".to_owned()))
-            }
+            OidcClaim::Email => claims.email.ok_or_else(|| not_believed("it gives no address")),
         }
     }
 
@@ -155,53 +163,96 @@ impl Provider {
         }
     }
 
-    fn client(&self) -> ClientId {
-        ClientId::new(self.of.client.clone())
+    /// The code for the token of whoever brought it.
+    async fn token(&self, metadata: &Metadata, log_in: &Secret, code: &str, back_to: &str) -> Result<String, OidcError> {
+        let ways = &metadata.token_endpoint_auth_methods_supported;
+        let has = |way: &str| ways.iter().any(|own| own == way);
+        let (verifier, client) = (verifier(log_in), self.of.client.as_str());
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", back_to),
+            ("code_verifier", verifier.as_str()),
+        ];
+        let request = self.http.post(self.place(&metadata.token_endpoint)?);
+        let request = match &self.secret {
+            None => {
+                form.push(("client_id", client));
+                request
+            }
+            Some(secret) if has("client_secret_post") && !has("client_secret_basic") => {
+                form.extend([("client_id", client), ("client_secret", secret.expose_secret())]);
+                request
+            }
+            // Both encoded, as RFC 6749 has it (section 2.3.1).
+            Some(secret) => {
+                let pair = format!("{}:{}", percent_encode(client), percent_encode(secret.expose_secret()));
+                request.header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
+            }
+        };
+        let (status, answer) = self.ask(request.header(header::ACCEPT, "application/json").form(&form)).await?;
+        if status != StatusCode::OK {
+            return Err(match serde_json::from_slice::<Refusal>(&answer) {
+                Ok(Refusal { error, error_description: Some(why) }) => OidcError::Refused(format!("{error}: {why}")),
+                Ok(Refusal { error, error_description: None }) => OidcError::Refused(error),
+                Err(_) => OidcError::NotBelieved(format!("it answers {status} to a code")),
+            });
+        }
+        let answer: Answer = read(&answer)?;
+        answer.id_token.ok_or_else(|| OidcError::NotBelieved("there is no ID token".to_owned()))
     }
 
-    async fn metadata(&self) -> Result<CoreProviderMetadata, OidcError> {
+    async fn known(&self) -> Result<Arc<Known>, OidcError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
-            Some((since, metadata)) if since.elapsed() < limits::PROVIDER_KNOWN => Ok(metadata),
+            Some((since, known)) if since.elapsed() < limits::PROVIDER_KNOWN => Ok(known),
             _ => self.asked().await,
         }
     }
 
-    async fn asked(&self) -> Result<CoreProviderMetadata, OidcError> {
-        let issuer = IssuerUrl::new(self.of.issuer.clone()).map_err(|why| OidcError::NotBelieved(why.to_string()))?;
-        let ask = |request| send(self.http.clone(), request);
-        let metadata = CoreProviderMetadata::discover_async(issuer, &ask).await;
-        let metadata = metadata.map_err(|why| match why {
-            openidconnect::DiscoveryError::Request(why) => OidcError::Unreachable(why.0),
-            why => OidcError::NotBelieved(why.to_string()),
-        })?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), metadata.clone()));
-        Ok(metadata)
+    async fn asked(&self) -> Result<Arc<Known>, OidcError> {
+        let place = format!("{}/.well-known/openid-configuration", self.of.issuer.trim_end_matches('/'));
+        let metadata: Metadata = read(&self.get(&place).await?)?;
+        if metadata.issuer != self.of.issuer {
+            return Err(OidcError::NotBelieved("it calls itself by the name of another issuer".to_owned()));
+        }
+        let keys = read(&self.get(&metadata.jwks_uri).await?)?;
+        let known = Arc::new(Known { metadata, keys });
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), known.clone()));
+        Ok(known)
     }
-}
 
-fn redirect(back_to: &str) -> Result<RedirectUrl, OidcError> {
-    RedirectUrl::new(back_to.to_owned()).map_err(|why| OidcError::NotBelieved(why.to_string()))
-}
-
-/// A request that could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct NotAsked(String);
-
-async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, NotAsked> {
-    let told = |why: reqwest::Error| NotAsked(why.without_url().to_string());
-    let response = http.execute(reqwest::Request::try_from(request).map_err(told)?).await.map_err(told)?;
-    let mut answer = openidconnect::http::Response::builder().status(response.status());
-    if let Some(headers) = answer.headers_mut() {
-        headers.clone_from(response.headers());
+    /// An address that it gives. Only one that is itself asked without TLS has such.
+    fn place(&self, address: &str) -> Result<Url, OidcError> {
+        let place = Url::parse(address).ok();
+        let is_safe = |place: &Url| place.scheme() == "https" || place.scheme() == "http" && self.of.issuer.starts_with("http://");
+        place
+            .filter(is_safe)
+            .ok_or_else(|| OidcError::NotBelieved("it gives an address that is none, or is without TLS".to_owned()))
     }
-    let (mut body, mut chunks) = (Vec::new(), response.bytes_stream());
-    while let Some(chunk) = chunks.next().await {
-        body.extend_from_slice(&chunk.map_err(told)?);
-        if body.len() > limits::PROVIDER_BYTES {
-            return Err(NotAsked(format!("its answer is larger than {} KiB", limits::PROVIDER_BYTES / 1024)));
+
+    async fn get(&self, address: &str) -> Result<Vec<u8>, OidcError> {
+        match self.ask(self.http.get(self.place(address)?).header(header::ACCEPT, "application/json")).await? {
+            (StatusCode::OK, answer) => Ok(answer),
+            (status, _) if status.is_server_error() => Err(OidcError::Unreachable(format!("it answers {status}"))),
+            (status, _) => Err(OidcError::NotBelieved(format!("it answers {status} to what it has to say of itself"))),
         }
     }
-    answer.body(body).map_err(|why| NotAsked(why.to_string()))
+
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>), OidcError> {
+        let told = |why: reqwest::Error| OidcError::Unreachable(why.without_url().to_string());
+        let response = request.send().await.map_err(told)?;
+        let (status, mut body, mut chunks) = (response.status(), Vec::new(), response.bytes_stream());
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(told)?);
+            if body.len() > limits::PROVIDER_BYTES {
+                return Err(OidcError::Unreachable(format!("its answer is larger than {} KiB", limits::PROVIDER_BYTES / 1024)));
+            }
+        }
+        Ok((status, body))
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(answer: &[u8]) -> Result<T, OidcError> {
+    serde_json::from_slice(answer).map_err(|_| OidcError::NotBelieved("its answer is not the JSON that it has to be".to_owned()))
 }

@@ -263,6 +263,8 @@ pub const LOGINS_ASKED: usize = 4;
 /// How long a provider may take to answer, and the bytes of an answer: some keys, or a token.
 pub const PROVIDER_TIME: Duration = Duration::from_secs(10);
 pub const PROVIDER_BYTES: usize = 256 * 1024;
+/// How many of its keys are tried on one token.
+pub const PROVIDER_KEYS: usize = 16;
 /// How long a session lives that nobody uses, and at most: a shift.
 pub const SESSION_IDLE: Duration = Duration::from_secs(3600);
 pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 3600);

@@ -115,7 +115,7 @@ async fn finish(
     }
     let code = said("code").ok_or_else(|| Problem::malformed("there is neither a `code` nor an `error`"))?;
     let _turn = turn(api).await?;
-    let there = provider.finish(&log_in, code.to_owned(), &back_to(api, &head.headers)?).await.map_err(refused)?;
+    let there = provider.finish(&log_in, code, &back_to(api, &head.headers)?, api.app.clock.now()).await.map_err(refused)?;
     let catalogue = api.app.serving.catalogue();
     let known = catalogue.workspace().map(|workspace| &workspace.known_there).into_iter().flatten();
     let mut people = known.filter(|(name, _)| provider.is_one(name, &there)).map(|(_, person)| person);
