@@ -218,8 +218,10 @@ mod tests {
         believed(token, &keys, &expected)
     }
 
+    type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
     /// A key as a provider shows it, and what signs with it.
-    fn signer(alg: &str) -> (Value, Box<dyn Fn(&[u8]) -> Vec<u8>>) {
+    fn signer(alg: &str) -> (Value, Sign) {
         let random = SystemRandom::new();
         let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         if alg == "EdDSA" {
