@@ -341,7 +341,8 @@ impl UnderWay<'_> {
     fn begin<'a>(api: &'a Api, once: &Once) -> Option<UnderWay<'a>> {
         let key = (once.person.clone(), once.key.clone());
         let is_first = api.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        is_first.then_some(UnderWay { api, key })
+        // Made for nobody but the first: where it goes, the key is free again.
+        is_first.then(|| UnderWay { api, key })
     }
 }
 
@@ -431,6 +432,6 @@ fn unread(api: &Api, error: &JournalError) -> Problem {
 }
 
 /// A run id that nobody has had.
-fn fresh_run(app: &App) -> RunId {
+pub fn fresh_run(app: &App) -> RunId {
     runbook_engine::start::draw(&*app.clock).0
 }

@@ -7,16 +7,20 @@
 mod address;
 mod assets;
 mod decision;
+mod events;
 mod frame;
 mod log;
 mod log_in;
+mod procedures;
 mod render;
 mod run;
 mod runs;
+mod server;
 mod typed;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -28,8 +32,9 @@ use axum::routing::{get, post};
 use runbook_core::policy::access::Act;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::api::table::{Gives, Kind, OPERATIONS};
+use crate::api::table::{Gives, Kind, OPERATIONS, START};
 use crate::api::{self, Answer, Answered, Api, Call, Caller, Operation, Parts, Sent};
 use crate::problem::Problem;
 
@@ -43,10 +48,26 @@ const fn page(
     query: &'static [(&'static str, Kind, &'static str)],
     run: fn(Call) -> Answered,
 ) -> Operation {
-    Operation { id, method: Method::GET, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
+    made(Method::GET, id, path, act, query, run)
 }
 
-static PAGES: [Operation; 6] = [
+/// A page that is made of what stands in a form.
+const fn page_of_form(id: &'static str, path: &'static str, act: Act, run: fn(Call) -> Answered) -> Operation {
+    made(Method::POST, id, path, act, &[], run)
+}
+
+const fn made(
+    method: Method,
+    id: &'static str,
+    path: &'static str,
+    act: Act,
+    query: &'static [(&'static str, Kind, &'static str)],
+    run: fn(Call) -> Answered,
+) -> Operation {
+    Operation { id, method, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
+}
+
+static PAGES: [Operation; 14] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
     page(
         "page_runs",
@@ -81,6 +102,27 @@ static PAGES: [Operation; 6] = [
         |call| Box::pin(log::show(call)),
     ),
     page("page_decision", "/runs/{run}/decisions/{decision}", Act::View, &[], |call| Box::pin(decision::show(call))),
+    page("page_procedures", procedures::PATH, Act::View, &[("after", Kind::Text, "")], |call| Box::pin(procedures::list(call))),
+    page("page_procedure", "/procedures/{procedure}", Act::View, &[], |call| Box::pin(procedures::one(call))),
+    page_of_form("page_dry_run", "/procedures/{procedure}/dry-run", Act::Foresee, |call| Box::pin(procedures::foresee(call))),
+    page(
+        "page_events",
+        events::PATH,
+        Act::View,
+        &[
+            ("before", Kind::Whole, ""),
+            ("source", Kind::Text, ""),
+            ("procedure", Kind::Procedure, ""),
+            ("decision", Kind::Word, ""),
+            ("run", Kind::RunId, ""),
+        ],
+        |call| Box::pin(events::list(call)),
+    ),
+    // Below `/events` senders deliver.
+    page("page_event", "/event/{event}", Act::View, &[], |call| Box::pin(events::one(call))),
+    page("page_schedule", events::SCHEDULE, Act::View, &[], |call| Box::pin(events::schedule(call))),
+    page("page_audit", server::AUDIT, Act::Audit, &[("before", Kind::Whole, "")], |call| Box::pin(server::audit(call))),
+    page("page_server", server::PATH, Act::View, &[], |call| Box::pin(server::show(call))),
 ];
 
 /// A form of a page, and the operation that it asks for.
@@ -90,19 +132,33 @@ struct Form {
     operation: &'static str,
     /// What stands in it, as a program would send it.
     asked: fn(&typed::Fields) -> Result<Value, Problem>,
-    /// Where the browser goes once it is done.
-    then: fn(&Parts, &Answer) -> String,
+    /// Where the browser goes once it is done; where nothing is done, the answer is a page.
+    then: Option<fn(&Parts, &Answer) -> String>,
     /// The page that it stands on, which is shown again where it is not done.
-    page: &'static str,
+    page: Option<&'static str>,
 }
 
-static FORMS: [Form; 6] = [
+static FORMS: [Form; 8] = [
     Form {
         path: "/runs/{run}/decisions/{decision}",
         operation: "decide",
         asked: decision::asked,
-        then: |parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision")),
-        page: "page_decision",
+        then: Some(|parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision"))),
+        page: Some("page_decision"),
+    },
+    Form {
+        path: "/procedures/{procedure}/dry-run",
+        operation: "page_dry_run",
+        asked: procedures::wanted,
+        then: None,
+        page: Some("page_procedure"),
+    },
+    Form {
+        path: runs::PATH,
+        operation: START,
+        asked: procedures::start,
+        then: Some(|_, answer| format!("/runs/{}", answer.about.as_deref().unwrap_or_default())),
+        page: None,
     },
     of_run("/runs/{run}/cancel", "cancel", run::cancel),
     of_run("/runs/{run}/pause", "pause", run::reason),
@@ -113,7 +169,7 @@ static FORMS: [Form; 6] = [
 
 /// What is said to a run on its page.
 const fn of_run(path: &'static str, operation: &'static str, asked: fn(&typed::Fields) -> Result<Value, Problem>) -> Form {
-    Form { path, operation, asked, then: |parts, _| format!("/runs/{}", part(parts, "run")), page: "page_run" }
+    Form { path, operation, asked, then: Some(|parts, _| format!("/runs/{}", part(parts, "run"))), page: Some("page_run") }
 }
 
 fn part<'p>(parts: &'p Parts, name: &str) -> &'p str {
@@ -125,7 +181,7 @@ pub fn routes(api: Arc<Api>) -> Router {
     let collected = |params: Result<RawPathParams, RawPathParamsRejection>| -> Parts {
         params.iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     };
-    for page in &PAGES {
+    for page in PAGES.iter().filter(|page| page.method == Method::GET) {
         let shown = move |State(api): State<Arc<Api>>, params: Result<RawPathParams, RawPathParamsRejection>, request: Request| async move {
             let parts = collected(params);
             dressed(api::done(&api.app.clone(), async move { show(&api, page, parts, request).await }).await)
@@ -176,20 +232,18 @@ async fn take(api: &Arc<Api>, form: &'static Form, parts: Parts, request: Reques
         Ok(fields) => fields,
         Err(problem) => return refused(&head, None, &problem, &[]),
     };
-    let operation = OPERATIONS.iter().find(|operation| operation.id == form.operation);
+    let operation = OPERATIONS.iter().chain(&PAGES).find(|operation| operation.id == form.operation);
     let asked = operation.ok_or_else(|| Problem::not_found("there is nothing at this address"));
     let (caller, answered) = match asked.and_then(|operation| Ok((operation, (form.asked)(&fields)?))) {
-        Ok((operation, asked)) => {
-            let sent = Sent::Form { asked, key: fields.text("key"), proof: fields.text("csrf") };
-            api::answer(api, operation, parts.clone(), &head, sent).await
-        }
+        Ok((operation, asked)) => ask(api, operation, &parts, &head, &asked, &fields).await,
         Err(problem) => (None, Err(problem)),
     };
-    let problem = match answered {
-        Ok(answer) => return elsewhere(&(form.then)(&parts, &answer)),
-        Err(problem) => problem,
+    let problem = match (answered, form.then) {
+        (Ok(answer), Some(then)) => return elsewhere(&then(&parts, &answer)),
+        (Ok(answer), None) => return answer.response,
+        (Err(problem), _) => problem,
     };
-    let page = PAGES.iter().find(|page| page.id == form.page);
+    let page = PAGES.iter().find(|page| Some(page.id) == form.page);
     if let (Some(page), Some(_), true) = (page, &caller, problem.kind() != "not_found") {
         let refused = Refused { why: problem.detail().to_owned(), faults: problem.faults().to_vec(), fields: fields.clone() };
         let sent = Sent::Form { asked: json!(refused), key: None, proof: None };
@@ -203,6 +257,32 @@ async fn take(api: &Arc<Api>, form: &'static Form, parts: Parts, request: Reques
     }
     refused(&head, caller.as_ref(), &problem, &fields.written())
 }
+
+/// Asks as a program would. Where the same is under way, because somebody has clicked twice, its end is waited for.
+async fn ask(
+    api: &Arc<Api>,
+    operation: &'static Operation,
+    parts: &Parts,
+    head: &request::Parts,
+    asked: &Value,
+    fields: &typed::Fields,
+) -> (Option<Caller>, Result<Answer, Problem>) {
+    let key = fields.text("key");
+    let until = Instant::now() + CLICKED_TWICE;
+    loop {
+        let sent = Sent::Form { asked: asked.clone(), key: key.clone(), proof: fields.text("csrf") };
+        let (caller, answered) = api::answer(api, operation, parts.clone(), head, sent).await;
+        match &answered {
+            Err(problem) if problem.kind() == "under_way" && key.is_some() && Instant::now() < until => {
+                tokio::time::sleep(CLICKED_TWICE / 40).await;
+            }
+            _ => return (caller, answered),
+        }
+    }
+}
+
+/// How long the second click waits for what the first one does.
+const CLICKED_TWICE: Duration = Duration::from_secs(4);
 
 /// What was asked on a page and not done, shown when the page is shown again.
 #[derive(Clone, Debug, Default, Serialize, serde::Deserialize)]

@@ -417,8 +417,13 @@ pub fn to_markdown(dry: &DryRun, people: &People) -> String {
 
 /// A page that stands by itself.
 pub fn to_html(dry: &DryRun, people: &People) -> String {
-    let heading = heading(dry);
-    let mut body = format!("<h1>Dry run: {}</h1>\n", html::text(&heading));
+    let title = format!("Dry run: {}", heading(dry));
+    html::page(&title, &format!("<h1>{}</h1>\n{}", html::text(&title), body_in_html(dry, people)))
+}
+
+/// What stands below its title, for another page in the same [style](html::STYLE).
+pub fn body_in_html(dry: &DryRun, people: &People) -> String {
+    let mut body = String::new();
     body.extend(dry.title.as_ref().map(|title| format!("<p>{}</p>\n", html::text(title))));
     let facts = facts(dry);
     let facts = facts.iter().map(|(name, fact)| format!("<dt>{name}</dt><dd>{}</dd>\n", html::text(fact)));
@@ -445,7 +450,7 @@ pub fn to_html(dry: &DryRun, people: &People) -> String {
         }
         body.push_str("</section>\n");
     }
-    html::page(&format!("Dry run: {heading}"), &body)
+    body
 }
 
 #[cfg(test)]

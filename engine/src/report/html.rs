@@ -16,6 +16,9 @@ pub struct Style {
 pub(super) const PAGE: Style =
     Style { css: include_str!("html/page.css"), digest: "sha256-cxfTytzLcwNbE+as5fo0tp39+exEvZngASrVkX3znWY=" };
 
+/// The style of pages to be read, for a page that holds a part of such a one.
+pub const STYLE: &str = PAGE.css;
+
 /// Of a sheet to be printed and written on.
 pub(super) const SHEET: Style =
     Style { css: include_str!("html/sheet.css"), digest: "sha256-FA2/WzaAuzFHB7lZmExHz12u91hhkTYyuwVbYBp8g8s=" };

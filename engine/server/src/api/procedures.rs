@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, StatusCode, header};
 use runbook_core::check::CheckOptions;
 use runbook_core::document::Procedure;
-use runbook_core::explore;
+use runbook_core::explore::{self, DryRun};
 use runbook_core::policy::access::{Act, Labels};
 use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::trigger::Trigger;
 use runbook_core::value::{Map, Value};
 use runbook_core::{Plan, ProcedureName};
 use runbook_engine::catalogue::Catalogue;
@@ -51,7 +52,13 @@ fn told(catalogue: &Catalogue, procedure: &Procedure) -> serde_json::Value {
 }
 
 pub async fn list(call: Call) -> Result<Answer, Problem> {
-    let (catalogue, limit) = (call.app().serving.catalogue(), call.limit()?);
+    let catalogue = call.app().serving.catalogue();
+    let (found, next) = visible(&call, &catalogue, call.limit()?);
+    Ok(Answer::page(found.into_iter().map(|procedure| told(&catalogue, procedure)).collect(), next))
+}
+
+/// The newest version of each procedure that the caller may see, behind the one that is named, and where the next page begins.
+pub fn visible<'c>(call: &Call, catalogue: &'c Catalogue, limit: usize) -> (Vec<&'c Procedure>, Option<String>) {
     let mut names: Vec<&ProcedureName> = catalogue.procedures().map(|procedure| &procedure.name.value).collect();
     names.sort_unstable();
     names.dedup();
@@ -66,11 +73,11 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
     let more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| last.name.value.to_string());
-    Ok(Answer::page(found.into_iter().map(|procedure| told(&catalogue, procedure)).collect(), next))
+    (found, next)
 }
 
 /// The newest version of a procedure that the caller may see.
-fn find<'c>(call: &Call, catalogue: &'c Catalogue, name: &str) -> Result<&'c Procedure, Problem> {
+pub fn find<'c>(call: &Call, catalogue: &'c Catalogue, name: &str) -> Result<&'c Procedure, Problem> {
     let found = catalogue.procedure(name).filter(|procedure| call.caller.rights.may(Act::View, &labels(procedure)));
     found.ok_or_else(|| Problem::not_found(format!("there is no procedure `{}`", super::caller::clipped(name))))
 }
@@ -164,10 +171,18 @@ pub async fn plan(call: Call) -> Result<Answer, Problem> {
 }
 
 pub async fn dry_run(mut call: Call) -> Result<Answer, Problem> {
-    let Order { environment, inputs } = call.asked()?;
+    let order: Order = call.asked()?;
     let name: String = call.part("procedure")?;
-    let chosen = choose(&call, &name, environment, Act::Foresee)?;
-    let started = chosen.started(&call, Manner { inputs, part: Part::Whole, stepwise: false }, 0)?;
+    let (_, predicted) = foreseen(&call, &name, order).await?;
+    let value = serde_json::to_value(&predicted).map_err(|error| Problem::not_valid(error.to_string(), Vec::new()))?;
+    Ok(Answer::done(StatusCode::OK, value, name))
+}
+
+/// What a run would do, and of what it would be.
+pub async fn foreseen(call: &Call, name: &str, order: Order) -> Result<(Chosen, DryRun), Problem> {
+    let Order { environment, inputs } = order;
+    let chosen = choose(call, name, environment, Act::Foresee)?;
+    let started = chosen.started(call, Manner { inputs, part: Part::Whole, stepwise: false }, 0)?;
     let now = call.app().clock.now();
     let _turn = call.turn().await;
     let predicted = tokio::task::block_in_place(|| {
@@ -176,23 +191,23 @@ pub async fn dry_run(mut call: Call) -> Result<Answer, Problem> {
             predicted
         })
     });
-    match predicted {
-        Ok(predicted) => {
-            let value = serde_json::to_value(&predicted).map_err(|error| Problem::not_valid(error.to_string(), Vec::new()))?;
-            Ok(Answer::done(StatusCode::OK, value, name))
-        }
-        Err(why) => Err(Problem::not_valid(format!("the run cannot be predicted: {why}"), Vec::new())),
-    }
+    let predicted = predicted.map_err(|why| Problem::not_valid(format!("the run cannot be predicted: {why}"), Vec::new()))?;
+    Ok((chosen, predicted))
+}
+
+/// What events start, as far as the caller may see what is started.
+pub fn visible_triggers(call: &Call) -> Vec<Trigger> {
+    let catalogue = call.app().serving.catalogue();
+    let served = call.app().serving.served().served;
+    let is_visible = |trigger: &&Trigger| {
+        let procedure = catalogue.procedure(trigger.name.procedure.as_str());
+        procedure.is_some_and(|procedure| call.caller.rights.may(Act::View, &labels(procedure)))
+    };
+    served.triggers().filter(is_visible).cloned().collect()
 }
 
 pub async fn triggers(call: Call) -> Result<Answer, Problem> {
-    let catalogue = call.app().serving.catalogue();
-    let served = call.app().serving.served().served;
-    let visible = served.triggers().filter(|trigger| {
-        let procedure = catalogue.procedure(trigger.name.procedure.as_str());
-        procedure.is_some_and(|procedure| call.caller.rights.may(Act::View, &labels(procedure)))
-    });
-    let told = visible.map(|trigger| {
+    let told = visible_triggers(&call).into_iter().map(|trigger| {
         json!({
             "trigger": trigger.name.to_string(), "procedure": trigger.name.procedure, "version": trigger.version,
             "source": trigger.source, "impact": trigger.impact, "when": trigger.when.as_ref().map(|when| when.source.as_str()),

@@ -32,7 +32,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 pub fn found(call: &Call, limit: usize) -> Result<(Vec<RunRow>, Option<String>), Problem> {
     let phase =
         call.text("phase").map(|text| Phase::parse(text).ok_or_else(|| Problem::malformed(format!("there is no phase `{text}`"))));
-    let mut filter = RunFilter {
+    let filter = RunFilter {
         procedure: call.parsed::<ProcedureName>("procedure")?,
         environment: call.text("environment").map(str::to_owned),
         requested_by: call.text("requested_by").map(str::to_owned),
@@ -40,9 +40,15 @@ pub fn found(call: &Call, limit: usize) -> Result<(Vec<RunRow>, Option<String>),
         unfinished: call.parsed::<bool>("open")?.unwrap_or(false),
         like: call.text("like").map(str::to_owned),
         before: call.parsed::<RunId>("before")?,
-        // Of those whom some runs are hidden from, few may be left of many.
-        limit: if call.caller.rights.may_everywhere(Act::View) { limit + 1 } else { limits::RECORDS_PAGE },
+        limit,
     };
+    seen(call, filter, limit)
+}
+
+/// Of the runs of a filter those that the caller may see, at most so many, and where the next page begins.
+pub fn seen(call: &Call, mut filter: RunFilter, limit: usize) -> Result<(Vec<RunRow>, Option<String>), Problem> {
+    // Of those whom some runs are hidden from, few may be left of many.
+    filter.limit = if call.caller.rights.may_everywhere(Act::View) { limit + 1 } else { limits::RECORDS_PAGE };
     let (mut found, mut looked_at, mut next) = (Vec::new(), 0, None);
     'pages: loop {
         let page = call.read(|app| app.journal.runs(&filter))?;

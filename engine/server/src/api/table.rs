@@ -41,7 +41,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 27] = [
+pub static OPERATIONS: [Operation; 29] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -352,6 +352,28 @@ pub static OPERATIONS: [Operation; 27] = [
         body: None,
         answer: Gives::One("Event"),
         run: |call| Box::pin(events::one(call)),
+    },
+    Operation {
+        id: "schedule",
+        method: Method::GET,
+        path: "/schedule",
+        act: Act::View,
+        summary: "When schedules tick next, and what that starts",
+        query: &[],
+        body: None,
+        answer: Gives::Page("Scheduled"),
+        run: |call| Box::pin(events::schedule(call)),
+    },
+    Operation {
+        id: "server",
+        method: Method::GET,
+        path: "/server",
+        act: Act::View,
+        summary: "How the server is, and which catalogue it serves",
+        query: &[],
+        body: None,
+        answer: Gives::One("Server"),
+        run: |call| Box::pin(events::server(call)),
     },
     Operation {
         id: "audit",

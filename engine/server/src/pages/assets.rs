@@ -1,4 +1,4 @@
-//! The style and the script of the pages, and their icon. The address of each holds its digest: a browser keeps it for ever, and takes another when it
+//! The styles and the script of the pages, and their icon. The address of each holds its digest: a browser keeps it for ever, and takes another when it
 //! changes.
 
 use std::sync::LazyLock;
@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use axum::routing::get;
 use runbook_core::Digest;
+use runbook_engine::report::html;
 
 pub struct Asset {
     path: &'static str,
@@ -19,18 +20,22 @@ pub static STYLE: &Asset =
     &Asset { path: "/assets/pages.css", kind: "text/css; charset=utf-8", text: include_str!("assets/pages.css") };
 pub static SCRIPT: &Asset =
     &Asset { path: "/assets/pages.js", kind: "text/javascript; charset=utf-8", text: include_str!("assets/pages.js") };
+/// Of guides and dry runs, which are the same wherever they stand.
+pub static REPORT: &Asset = &Asset { path: "/assets/report.css", kind: "text/css; charset=utf-8", text: html::STYLE };
 static ICON: &Asset = &Asset { path: "/favicon.ico", kind: "image/svg+xml", text: include_str!("assets/icon.svg") };
 
-/// Of the two that change together.
+/// Of those that change together.
 static VERSION: LazyLock<String> =
-    LazyLock::new(|| Digest::of_parts([STYLE.text.as_bytes(), SCRIPT.text.as_bytes()]).short().to_owned());
+    LazyLock::new(|| Digest::of_parts([STYLE, SCRIPT, REPORT].map(|asset| asset.text.as_bytes())).short().to_owned());
 
 pub fn address(asset: &Asset) -> String {
     format!("{}?{}", asset.path, *VERSION)
 }
 
 pub fn routes() -> Router {
-    [STYLE, SCRIPT, ICON].into_iter().fold(Router::new(), |router, asset| router.route(asset.path, get(async || given(asset))))
+    [STYLE, SCRIPT, REPORT, ICON]
+        .into_iter()
+        .fold(Router::new(), |router, asset| router.route(asset.path, get(async || given(asset))))
 }
 
 fn given(asset: &'static Asset) -> Response<Body> {

@@ -3,7 +3,7 @@
 use runbook_core::policy::access::Act;
 use serde::Serialize;
 
-use super::assets;
+use super::{assets, events, procedures, runs, server};
 use crate::api::Caller;
 
 #[derive(Debug, Serialize)]
@@ -16,6 +16,8 @@ pub struct Frame {
     has_session: bool,
     places: Vec<Place>,
     style: String,
+    /// Of guides and dry runs, where there is one.
+    report_style: Option<String>,
     script: String,
     /// The stream whose events change the page.
     pub stream: Option<String>,
@@ -31,14 +33,34 @@ struct Place {
 }
 
 /// Where one can go, and what it takes.
-const PLACES: &[(&str, &str, Act)] = &[("/", "Waiting", Act::View), ("/runs", "Runs", Act::View)];
+const PLACES: &[(&str, &str, Needs)] = &[
+    ("/", "Waiting", Needs::Act(Act::View)),
+    (runs::PATH, "Runs", Needs::Act(Act::View)),
+    (procedures::PATH, "Procedures", Needs::Act(Act::View)),
+    (events::PATH, "Events", Needs::Everywhere(Act::View)),
+    (events::SCHEDULE, "Schedule", Needs::Act(Act::View)),
+    (server::AUDIT, "Audit", Needs::Everywhere(Act::Audit)),
+    (server::PATH, "Server", Needs::Everywhere(Act::View)),
+];
 
+/// What a place takes.
+#[derive(Clone, Copy)]
+enum Needs {
+    Act(Act),
+    /// For all procedures.
+    Everywhere(Act),
+}
 impl Frame {
     /// `here` is the address of the place that the page belongs to.
     pub fn of(caller: Option<&Caller>, title: impl Into<String>, here: &str) -> Frame {
         let session = caller.and_then(|caller| caller.session.as_ref());
-        let open = |act: Act| caller.is_some_and(|caller| caller.rights.may_at_all(act));
-        let places = PLACES.iter().filter(|(_, _, act)| open(*act));
+        let is_open = |needs: Needs| {
+            caller.is_some_and(|caller| match needs {
+                Needs::Act(act) => caller.rights.may_at_all(act),
+                Needs::Everywhere(act) => caller.rights.may_everywhere(act),
+            })
+        };
+        let places = PLACES.iter().filter(|(_, _, needs)| is_open(*needs));
         Frame {
             title: title.into(),
             person: caller.map(|caller| caller.person.clone()),
@@ -46,9 +68,15 @@ impl Frame {
             has_session: session.is_some(),
             places: places.map(|(address, name, _)| Place { address, name, is_here: *address == here }).collect(),
             style: assets::address(assets::STYLE),
+            report_style: None,
             script: assets::address(assets::SCRIPT),
             stream: None,
             is_watched: false,
         }
+    }
+
+    /// With the style of guides and dry runs.
+    pub fn with_reports(self) -> Frame {
+        Frame { report_style: Some(assets::address(assets::REPORT)), ..self }
     }
 }

@@ -13,7 +13,14 @@ use super::{Section, WRITER, heading, heading_of, left_out, place, sections, svg
 pub fn to_html(guide: &Guide<'_>) -> String {
     let main = guide.plan.main();
     let title = main.title.as_deref().unwrap_or(main.name.as_str());
-    let mut body = format!("<h1>{}</h1>\n", html::text(title));
+    let body = format!("<h1>{}</h1>\n{}", html::text(title), body_in_html(guide));
+    html::page_in(&PAGE, WRITER, &format!("{title}: {}", heading(guide)), &body)
+}
+
+/// What stands below its title, for another page in the same [style](html::STYLE).
+pub fn body_in_html(guide: &Guide<'_>) -> String {
+    let main = guide.plan.main();
+    let mut body = String::new();
     body.push_str(&format!(
         "<p>{} <span class=\"digest\">{}</span></p>\n",
         html::code(&heading(guide)),
@@ -39,7 +46,7 @@ pub fn to_html(guide: &Guide<'_>) -> String {
     for Section { title, note, entries } in sections(guide) {
         section(title, format!("<p>{note}</p>\n{}", entries.iter().map(|entry| step(guide, entry)).collect::<String>()));
     }
-    html::page_in(&PAGE, WRITER, &format!("{title}: {}", heading(guide)), &body)
+    body
 }
 
 /// As a term of a list and what stands beside it.

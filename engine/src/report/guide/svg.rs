@@ -127,7 +127,7 @@ pub fn to_svg(chart: &Chart, title: &str) -> String {
         html::text(title),
         html::text(&described.join("; "))
     );
-    let mut out = "<div class=\"chart\" role=\"img\" aria-labelledby=\"chart-title chart-desc\">\n".to_owned();
+    let mut out = "<div class=\"chart\" role=\"group\" aria-labelledby=\"chart-title chart-desc\">\n".to_owned();
     for (place, (from, to)) in bands(&whole).into_iter().enumerate() {
         let (width, height) = (whole.width + 2, to - from);
         let _ = write!(
