@@ -48,6 +48,23 @@ fn a_chart_is_broken_over_pages() {
     }
 }
 
+/// A chart that is as wide as the paper has the right border of its last box.
+#[test]
+fn nothing_is_cut_at_the_edge_of_the_paper() {
+    let (browser, folder) = (Browser::new(), Scratch::new());
+    let branches: Vec<String> = (1..=7).map(|n| format!("b{n}: [{{exec: [look], effect: read}}]")).collect();
+    let steps = format!("steps:\n  - parallel: {{{}}}\n", branches.join(", "));
+    let text = format!("apiVersion: runbook/v1\nkind: Runbook\nname: wide\nversion: 1.0.0\n{steps}");
+    std::fs::write(folder.join("wide.yaml"), text).expect("a file");
+    let page = folder.join("wide.html");
+    let text = Runbook::over(folder.path()).run(["docs", "wide", "--format", "html"]).assert(0).stdout;
+    std::fs::write(&page, text).expect("a page");
+    let edge = browser.print(&page).right_edge();
+    let lines: Vec<usize> = edge.split(|ink| !ink).map(<[bool]>::len).filter(|rows| *rows > 0).collect();
+    // A box is as high as two lines; the frame of a step is higher, and a line below a heading is none.
+    assert!(lines.iter().any(|rows| (8..40).contains(rows)), "{lines:?}");
+}
+
 #[test]
 fn a_manual_has_everything_where_it_is_looked_for() {
     let (browser, folder) = (Browser::new(), Scratch::new());

@@ -68,6 +68,22 @@ impl Paper {
         found.unwrap_or_else(|| panic!("no {name} in\n{facts}")).trim().to_owned()
     }
 
+    /// Of each row of the first page, in hundredths of an inch, whether there is ink where the ink of the page ends to the right.
+    pub fn right_edge(&self) -> Vec<bool> {
+        let root = self.file.with_extension("");
+        let drawn = ["-gray", "-r", "100", "-singlefile", "-f", "1", "-l", "1"];
+        run(Command::new(find_program("pdftoppm")).args(drawn).arg(&self.file).arg(&root));
+        let picture = std::fs::read(root.with_extension("pgm")).expect("a picture");
+        // A name, the size and the greatest value, a line each, and then a byte for each point.
+        let mut parts = picture.splitn(4, |byte| *byte == b'\n');
+        let size = String::from_utf8_lossy(parts.nth(1).expect("a size")).into_owned();
+        let width: usize = size.split(' ').next().and_then(|width| width.parse().ok()).expect("a width");
+        let rows: Vec<&[u8]> = parts.nth(1).expect("points").chunks_exact(width).collect();
+        let is_ink = |point: &u8| *point < 240;
+        let edge = rows.iter().filter_map(|row| row.iter().rposition(is_ink)).max().expect("ink");
+        rows.iter().map(|row| row[edge - 3..=edge].iter().any(is_ink)).collect()
+    }
+
     /// The text of each page, laid out as it is seen.
     pub fn pages(&self) -> Vec<String> {
         let text = run(Command::new(find_program("pdftotext")).args(["-layout", "-enc", "UTF-8"]).arg(&self.file).arg("-"));

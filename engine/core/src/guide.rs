@@ -17,7 +17,7 @@ use crate::document::step::FinishOutcome;
 use crate::explore::{self, Longest};
 use crate::id::Digest;
 use crate::limits;
-use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor};
+use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor, number};
 use crate::policy::{Demanded, Gate, PolicyContext};
 
 pub use chart::{Chart, Fails, Item, Lane, Shape, charted};
@@ -96,6 +96,10 @@ pub enum Lead {
     Branch(String),
     /// The look that a wait takes again and again.
     Probe,
+    /// What a called procedure does after a failure.
+    OnFailure,
+    /// What it does however it ends.
+    Finally,
     /// Undo of a whole, where all of it succeeded; these are then left.
     InPlaceOf(Arc<[String]>),
     /// Undo of a part, where the whole with this number did not succeed.
@@ -159,6 +163,11 @@ impl<'p> Guide<'p> {
         self.plan.number(&entry.calls, step)
     }
 
+    /// Whether the next step follows where this one fails, because of the list that it stands in.
+    pub fn goes_on(&self, entry: &Entry) -> bool {
+        stands_beside(entry.part, entry.depth, entry.lead.as_ref())
+    }
+
     /// What takes a step back, each with its number.
     pub fn undo_of(&self, entry: &Entry) -> Vec<(String, &'p Step)> {
         let undo = &self.step(entry).undo;
@@ -181,7 +190,10 @@ impl<'p> Guide<'p> {
                 open.push((&step.undo, depth));
                 match &step.verb {
                     Verb::Call { .. } if depth == calls => {}
-                    Verb::Call { procedure, .. } => open.push((&self.plan.procedure(*procedure).body, depth + 1)),
+                    Verb::Call { procedure, .. } => {
+                        let called = self.plan.procedure(*procedure);
+                        open.extend([&called.body, &called.on_failure, &called.finally].map(|list| (list.as_slice(), depth + 1)));
+                    }
                     _ => open.extend(plan::inside(step).into_iter().map(|list| (list, depth))),
                 }
             }
@@ -324,7 +336,7 @@ impl Walk<'_> {
                 inside: None,
                 gates: self.gates(step),
             });
-            let beside = place.depth == 0 && matches!(place.part, Part::OnFailure | Part::Finally);
+            let beside = stands_beside(place.part, place.depth, place.lead);
             self.around.push(Around {
                 number: number.clone(),
                 conditional: step.condition.is_some(),
@@ -337,8 +349,14 @@ impl Walk<'_> {
                 Verb::Call { procedure, .. } => {
                     let caller = std::mem::replace(&mut self.procedure, *procedure);
                     self.calls.push(*ix);
-                    // What it does however it ends, and after a failure, stands in a manual of its own.
-                    self.steps(&plan.procedure(*procedure).body, inner, entries);
+                    let called = plan.procedure(*procedure);
+                    self.steps(&called.body, inner, entries);
+                    // No procedure's own list is left out of the sheet that whoever works by hand has before them.
+                    for (part, lead, list) in
+                        [(Part::OnFailure, Lead::OnFailure, &called.on_failure), (Part::Finally, Lead::Finally, &called.finally)]
+                    {
+                        self.steps(list, Place { part, lead: Some(&lead), ..inner }, entries);
+                    }
                     self.calls.pop();
                     self.procedure = caller;
                 }
@@ -349,7 +367,9 @@ impl Walk<'_> {
                 }
             }
             self.around.pop();
-            let inside = entries.get(at + 1).zip(entries.last()).map(|(first, last)| (first.number.clone(), last.number.clone()));
+            // What a called procedure does after a failure comes before what it does in the end, and has the higher numbers.
+            let last = entries.get(at + 1..).unwrap_or_default().iter().max_by_key(|entry| number::order(&entry.number));
+            let inside = entries.get(at + 1).zip(last).map(|(first, last)| (first.number.clone(), last.number.clone()));
             if let Some(entry) = entries.get_mut(at) {
                 entry.inside = inside;
             }
@@ -383,6 +403,11 @@ impl Walk<'_> {
         });
         own.collect()
     }
+}
+
+/// Whether a step stands in a list of which nothing that fails keeps the rest from running: one of the procedure's own, or of a called one.
+fn stands_beside(part: Part, depth: usize, lead: Option<&Lead>) -> bool {
+    matches!(lead, Some(Lead::OnFailure | Lead::Finally)) || depth == 0 && matches!(part, Part::OnFailure | Part::Finally)
 }
 
 /// Whether anything but the end follows where something inside the step fails.

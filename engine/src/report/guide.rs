@@ -14,7 +14,7 @@ mod whole;
 
 use runbook_core::document::step::FinishOutcome;
 use runbook_core::effect::Effect;
-use runbook_core::guide::{self, Entry, Guide, Lead, Part};
+use runbook_core::guide::{self, Entry, Fails, Guide, Item, Lead, Part, Shape};
 use runbook_core::plan::Verb;
 
 use super::prose::Piece;
@@ -62,6 +62,8 @@ fn place(guide: &Guide<'_>, entry: &Entry) -> Vec<Piece> {
             Some(Lead::When(when)) => vec![Piece::Text(format!("{within}, if ")), Piece::Code(when.clone())],
             Some(Lead::Otherwise) => vec![Piece::Text(format!("{within}, otherwise"))],
             Some(Lead::Branch(name)) => vec![Piece::Text(format!("{within}, {name}: at once with the other branches"))],
+            Some(Lead::OnFailure) => vec![Piece::Text(format!("{within}, only after a failure in it"))],
+            Some(Lead::Finally) => vec![Piece::Text(format!("{within}, in the end, however it ends"))],
             Some(Lead::Probe) => vec![Piece::Text(format!("{within}, the look that is taken again and again"))],
             Some(Lead::InPlaceOf(parts)) => {
                 vec![Piece::Text(format!("where all of {within} succeeded, in place of {}", parts.join(", ")))]
@@ -129,6 +131,18 @@ fn sections<'g>(guide: &'g Guide<'_>) -> Vec<Section<'g>> {
     };
     let parts = [Part::Body, Part::OnFailure, Part::Undo, Part::Finally].map(section);
     parts.into_iter().filter(|section| !section.entries.is_empty()).collect()
+}
+
+/// When the next step follows though this one was not done, or not to its end, as a chart says it at the line; `closed`: where nothing
+/// else leads to the next one. Where something does, a failure that goes on is a word at the step.
+fn past(item: &Item, closed: bool) -> Option<&'static str> {
+    let fails = closed && matches!(item.fails, Fails::GoesOn) && !matches!(item.shape, Shape::Finishes(_));
+    match (item.condition.is_some(), fails) {
+        (true, true) => Some("if not, or if it fails"),
+        (true, false) => Some("if not"),
+        (false, true) => Some("if it fails"),
+        (false, false) => None,
+    }
 }
 
 /// What stands over the steps that follow a failure.

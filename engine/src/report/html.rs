@@ -14,7 +14,7 @@ pub struct Style {
 
 /// Of a page to be read: light, dark, and on paper.
 pub(super) const PAGE: Style =
-    Style { css: include_str!("html/page.css"), digest: "sha256-cxfTytzLcwNbE+as5fo0tp39+exEvZngASrVkX3znWY=" };
+    Style { css: include_str!("html/page.css"), digest: "sha256-YUbSFMC1FdiiERsS/hHQ5tt/kkVIJowT1DiFSz0brlQ=" };
 
 /// The style of pages to be read, for a page that holds a part of such a one.
 pub const STYLE: &str = PAGE.css;

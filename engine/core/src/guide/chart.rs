@@ -154,7 +154,7 @@ fn lanes(verb: &Verb, lists: Vec<Vec<Item>>) -> Vec<Lane> {
         Some(Lead::When(when)) => when,
         Some(Lead::Otherwise) => "otherwise".to_owned(),
         Some(Lead::Branch(name)) => name,
-        Some(Lead::Probe | Lead::InPlaceOf(_) | Lead::PartOf(_)) | None => String::new(),
+        Some(Lead::Probe | Lead::OnFailure | Lead::Finally | Lead::InPlaceOf(_) | Lead::PartOf(_)) | None => String::new(),
     };
     lists.into_iter().zip(leads(verb)).map(|(body, lead)| Lane { name: name(lead), body }).collect()
 }

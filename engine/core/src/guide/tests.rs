@@ -52,6 +52,8 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
                 Some(Lead::Otherwise) => " otherwise".to_owned(),
                 Some(Lead::Branch(name)) => format!(" {name}"),
                 Some(Lead::Probe) => " probe".to_owned(),
+                Some(Lead::OnFailure) => " after a failure".to_owned(),
+                Some(Lead::Finally) => " in the end".to_owned(),
                 Some(Lead::InPlaceOf(parts)) => format!(" in place of {}", parts.join(", ")),
                 Some(Lead::PartOf(_)) => " part".to_owned(),
             };
@@ -87,6 +89,47 @@ fn each_part_has_its_steps_with_the_numbers_of_a_run() {
     assert!(chart.body[0].undone && matches!(&chart.body[3].fails, Fails::To(number) if number == "10"));
     assert!(matches!(&chart.body[1].shape, Shape::Chooses { lanes, open: false } if lanes.len() == 2));
     assert!(matches!(&chart.body[5].shape, Shape::Forks(lanes) if lanes[1].name == "right"));
+}
+
+/// Whoever works by hand has one sheet: nothing that a run would do is left to another.
+#[test]
+fn what_a_called_procedure_does_after_a_failure_and_in_the_end_is_part_of_the_call() {
+    let main = "name: main\nsteps:\n- {id: first, exec: [a], effect: read}\n- {id: sub, if: 1 == 1, call: sub@^1}\n";
+    let sub = "name: sub
+steps:
+- {id: act, exec: [a], undo: {exec: [b]}}
+on_failure:
+- {id: mend, exec: [a], undo: {exec: [b]}}
+finally:
+- {id: tidy, group: [{id: one, exec: [a], effect: read, on_failure: rollback}, {id: deeper, call: last@^1}]}
+";
+    let last = "name: last\nsteps:\n- {exec: [a], effect: read}\nfinally:\n- {id: off, exec: [a], effect: read}\n";
+    let procedures = procedures(&[main, sub, last]);
+    let plan = planned(&procedures);
+    let guide = Guide::new(&plan, &procedures[0], true).unwrap();
+    let told = |entry: &Entry| {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "-".to_owned());
+        let lead = entry.lead.as_ref().map(|lead| format!(" {lead:?}")).unwrap_or_default();
+        let inside = entry.inside.as_ref().map(|(first, last)| format!(" {first} to {last}")).unwrap_or_default();
+        format!("{} {:?} {} {}{lead}{inside}", entry.number, entry.part, name(&entry.within), name(&entry.caught_by))
+    };
+    let expect = [
+        "1 Body - -",
+        "2 Body - - 2.1 to 2.5",
+        "2.1 Body 2 -",
+        "2.5 OnFailure 2 - OnFailure",
+        "2.2 Finally 2 - Finally 2.3 to 2.4.2",
+        "2.3 Finally 2.2 2.2",
+        "2.4 Finally 2.2 2.2 2.4.1 to 2.4.2",
+        "2.4.1 Finally 2.4 2.2",
+        "2.4.2 Finally 2.4 2.2 Finally",
+    ];
+    assert_eq!(guide.body.iter().map(told).collect::<Vec<_>>(), expect);
+    let beside: Vec<&str> = guide.body.iter().filter(|entry| guide.goes_on(entry)).map(|entry| entry.number.as_str()).collect();
+    assert_eq!(beside, ["2.5", "2.2", "2.4.2"]);
+    let undo: Vec<&str> = guide.undo.iter().map(|entry| entry.number.as_str()).collect();
+    assert_eq!(undo, ["2.U5", "2.U1"], "the last change first");
+    assert!(guide.unopened.is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use runbook_core::guide::{Chart, Fails, Item, Lane, Shape};
 use runbook_core::limits;
 
 use super::super::plain::line;
-use super::{AFTER_A_FAILURE, END, ends};
+use super::{AFTER_A_FAILURE, END, ends, past};
 
 /// Where an edge comes from, and what it says.
 type Loose = (String, String);
@@ -95,10 +95,7 @@ impl Drawing {
     }
 
     fn edges(&mut self, from: &[Loose], to: &str) {
-        for (from, said) in from {
-            let said = if said.is_empty() { String::new() } else { format!("|\"{}\"|", label(said)) };
-            let _ = writeln!(self.out, "  {from} -->{said} {to}");
-        }
+        from.iter().for_each(|from| self.out.push_str(&edge(from, to)));
     }
 
     /// Draws what follows one another behind these ends, and gives the new ones.
@@ -167,9 +164,15 @@ impl Drawing {
             let _ = writeln!(self.later, "  {id} -.->|\"if it fails\"| {}", self::id(number));
         }
         if let Some(number) = &item.jumps {
-            for (from, _) in before.drain(..) {
-                let _ = writeln!(self.later, "  {from} --> {}", self::id(number));
+            for from in before.drain(..) {
+                self.later.push_str(&edge(&from, &self::id(number)));
             }
+        }
+        // An end that leads out of the step itself says it already, and a sign what a failure does.
+        if let Some(past) = past(item, before.is_empty())
+            && before.iter().all(|(from, _)| *from != id)
+        {
+            before.push((id, past.to_owned()));
         }
         before
     }
@@ -177,6 +180,11 @@ impl Drawing {
     fn lanes(&mut self, id: &str, lanes: &[Lane]) -> Vec<Loose> {
         lanes.iter().flat_map(|lane| self.list(&lane.body, vec![(id.to_owned(), lane.name.clone())])).collect()
     }
+}
+
+fn edge((from, said): &Loose, to: &str) -> String {
+    let said = if said.is_empty() { String::new() } else { format!("|\"{}\"|", label(said)) };
+    format!("  {from} -->{said} {to}\n")
 }
 
 fn id(number: &str) -> String {

@@ -126,9 +126,10 @@ fn failure(guide: &Guide<'_>, entry: &Entry) -> Option<Told> {
         return Some(text("if it fails", "what is waited for does not hold yet: look again"));
     }
     let holds = entry.inside.is_some() && !matches!(step.verb, Verb::Wait(_));
-    // There all go on, which is told once.
-    if entry.depth == 0 && matches!(entry.part, Part::OnFailure | Part::Finally) {
-        return holds.then(|| text("if a step inside fails", "leave out the rest of it and go on behind it"));
+    // There all go on, which is told once for the procedure's own.
+    if guide.goes_on(entry) {
+        let alone = (entry.depth > 0).then(|| text("if it fails", "go on with the next step"));
+        return if holds { Some(text("if a step inside fails", "leave out the rest of it and go on behind it")) } else { alone };
     }
     let follows = match step.on_failure {
         OnFailure::Continue => "go on with the next step".to_owned(),
@@ -271,12 +272,13 @@ fn called(guide: &Guide<'_>, entry: &Entry, called: &Procedure, with: &[(Id, Exp
         told.push(text("names", inside));
     } else if guide.unopened.contains(here) {
         told.push(text("left out", format!("its steps, and what takes them back: see the guide of {name} {version}")));
-    }
-    let calls = [entry.calls.as_slice(), &[entry.step]].concat();
-    for (when, list) in [("after a failure", &called.on_failure), ("in the end", &called.finally)] {
-        let step = |ix: &StepIx| format!("{} ({})", guide.plan.number(&calls, *ix), guide::title(guide.plan, guide.plan.step(*ix)));
-        let list: Vec<String> = list.iter().map(step).collect();
-        told.extend((!list.is_empty()).then(|| text(when, format!("it does {}: see its own manual", list.join(", ")))));
+        let calls = [entry.calls.as_slice(), &[entry.step]].concat();
+        for (when, list) in [("after a failure", &called.on_failure), ("in the end", &called.finally)] {
+            let step =
+                |ix: &StepIx| format!("{} ({})", guide.plan.number(&calls, *ix), guide::title(guide.plan, guide.plan.step(*ix)));
+            let list: Vec<String> = list.iter().map(step).collect();
+            told.extend((!list.is_empty()).then(|| text(when, format!("it does {}: see there", list.join(", ")))));
+        }
     }
     let own = guide.step(entry);
     told.extend(

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::super::html;
 use super::super::plain::line;
-use super::{AFTER_A_FAILURE, END, ends};
+use super::{AFTER_A_FAILURE, END, ends, past};
 
 /// Of a box, and how far things are apart, in pixels.
 const WIDTH: i32 = 240;
@@ -33,8 +33,16 @@ struct Piece {
     /// Where lines come in and go out.
     axis: i32,
     marks: Vec<Mark>,
-    /// Whether anything follows.
-    open: bool,
+    exit: Exit,
+}
+
+/// Whether what stands below a piece follows it.
+#[derive(Clone, PartialEq, Eq)]
+enum Exit {
+    Closed,
+    Open,
+    /// By a line at which something is said.
+    Said(String),
 }
 
 /// Something that is drawn, from a place of its own.
@@ -108,14 +116,14 @@ pub fn to_svg(chart: &Chart, title: &str) -> String {
     if !chart.on_failure.is_empty() {
         let inner = series(chart.on_failure.iter().map(item).collect());
         let mut frame = framed(AFTER_A_FAILURE, "only if a step fails", "", inner);
-        frame.open = true;
+        frame.exit = Exit::Open;
         pieces.push(frame);
     }
     if !chart.finally.is_empty() {
         let inner = series(chart.finally.iter().map(item).collect());
         let mut frame = framed("in the end, however it ends", "", "", inner);
         // What ended before comes here too.
-        frame.open = true;
+        frame.exit = Exit::Open;
         pieces.push(frame);
     }
     pieces.push(terminal("end"));
@@ -183,15 +191,15 @@ fn described(items: &[Item]) -> Vec<String> {
 }
 
 fn item(item: &Item) -> Piece {
-    match &item.shape {
+    let mut piece = match &item.shape {
         Shape::Chooses { lanes, open } if !lanes.is_empty() => {
             let mut ways: Vec<(String, Piece)> = lanes.iter().map(way).collect();
             if *open {
                 ways.push(("none of these".to_owned(), empty()));
             }
-            split(boxed(item), ways, "choose")
+            forked(item, ways, "choose")
         }
-        Shape::Forks(lanes) if !lanes.is_empty() => split(boxed(item), lanes.iter().map(way).collect(), "fork"),
+        Shape::Forks(lanes) if !lanes.is_empty() => forked(item, lanes.iter().map(way).collect(), "fork"),
         Shape::Repeats { how, body } if !body.is_empty() => {
             let inner = series(body.iter().map(self::item).collect());
             framed(&head(item), &notes(item, Some(how)).join(" · "), &class(item), again(inner))
@@ -200,8 +208,29 @@ fn item(item: &Item) -> Piece {
             let inner = series(body.iter().map(self::item).collect());
             framed(&head(item), &notes(item, None).join(" · "), &class(item), inner)
         }
-        _ => boxed(item),
+        _ => boxed(item, &notes(item, None)),
+    };
+    if item.jumps.is_some() {
+        piece.exit = Exit::Closed;
     }
+    if piece.exit == Exit::Closed
+        && let Some(past) = past(item, true)
+    {
+        piece.exit = Exit::Said(past.to_owned());
+    }
+    piece
+}
+
+/// A step that has several ways. Where one leads past all of them, they stand in a frame that says when: as a group does.
+fn forked(item: &Item, ways: Vec<(String, Piece)>, class: &str) -> Piece {
+    let then = item.jumps.as_ref().map(|number| then(number));
+    let closed = then.is_some() || ways.iter().all(|(_, way)| way.exit == Exit::Closed);
+    if past(item, closed).is_none() {
+        return split(boxed(item, &notes(item, None)), ways, class, then);
+    }
+    let (around, own): (Vec<String>, Vec<String>) =
+        notes(item, None).into_iter().partition(|note| Some(note) == only_if(item).as_ref() || note == GOES_ON);
+    framed("", &around.join(" · "), "", split(boxed(item, &own), ways, class, then))
 }
 
 fn way(lane: &Lane) -> (String, Piece) {
@@ -209,7 +238,7 @@ fn way(lane: &Lane) -> (String, Piece) {
 }
 
 fn empty() -> Piece {
-    Piece { width: WIDTH / 2, height: 0, axis: WIDTH / 4, marks: Vec::new(), open: true }
+    Piece { width: WIDTH / 2, height: 0, axis: WIDTH / 4, marks: Vec::new(), exit: Exit::Open }
 }
 
 fn head(item: &Item) -> String {
@@ -225,19 +254,29 @@ fn notes(item: &Item, how: Option<&str>) -> Vec<String> {
         Shape::Finishes(outcome) if !item.title.starts_with(END) => notes.push(format!("{END}: {}", ends(*outcome))),
         _ => {}
     }
-    notes.extend(item.condition.iter().map(|condition| format!("only if {condition}")));
+    notes.extend(only_if(item));
     if item.effect > Effect::None && !matches!(item.shape, Shape::Gate) {
         notes.push(item.effect.name().to_owned());
     }
     notes.extend(item.undone.then(|| format!("undo: U{}", item.number)));
     match &item.fails {
         Fails::Stops => {}
-        Fails::GoesOn => notes.push("fails: goes on".to_owned()),
+        Fails::GoesOn => notes.push(GOES_ON.to_owned()),
         Fails::TakenBack => notes.push("fails: all is taken back".to_owned()),
         Fails::To(number) => notes.push(format!("fails: to {number}")),
     }
-    notes.extend(item.jumps.iter().map(|number| format!("then: {number}")));
+    notes.extend(item.jumps.iter().map(|number| then(number)));
     notes
+}
+
+const GOES_ON: &str = "fails: goes on";
+
+fn only_if(item: &Item) -> Option<String> {
+    item.condition.as_ref().map(|condition| format!("only if {condition}"))
+}
+
+fn then(number: &str) -> String {
+    format!("then: {number}")
 }
 
 fn class(item: &Item) -> String {
@@ -252,11 +291,11 @@ fn class(item: &Item) -> String {
     format!("step n{}{shape} {}", item.number.replace('.', "_"), item.effect.name())
 }
 
-/// One step.
-fn boxed(item: &Item) -> Piece {
+/// One step, with what is said of it.
+fn boxed(item: &Item, notes: &[String]) -> Piece {
     let room = WIDTH - 2 * PAD;
     let title = wrapped(&head(item), Type::Title, room, LINES);
-    let notes: Vec<String> = notes(item, None).iter().flat_map(|note| wrapped(note, Type::Note, room, 2)).collect();
+    let notes: Vec<String> = notes.iter().flat_map(|note| wrapped(note, Type::Note, room, 2)).collect();
     let sharp = matches!(item.shape, Shape::Chooses { .. } | Shape::Gate);
     let rows = i32::try_from(title.len() + notes.len()).unwrap_or(i32::MAX / LINE);
     let height = rows * LINE + PAD + 6;
@@ -284,39 +323,63 @@ fn boxed(item: &Item) -> Piece {
         y += LINE;
     }
     svg.push_str("</g></a>");
-    let open = !matches!(item.shape, Shape::Finishes(_)) && item.jumps.is_none();
-    Piece { width, height, axis: width / 2, marks: vec![Mark::whole(0, 0, height, svg)], open }
+    let exit = if matches!(item.shape, Shape::Finishes(_)) { Exit::Closed } else { Exit::Open };
+    Piece { width, height, axis: width / 2, marks: vec![Mark::whole(0, 0, height, svg)], exit }
 }
 
 /// Where it begins or ends.
 fn terminal(word: &str) -> Piece {
     let svg =
         format!("<g class=\"terminal\"><rect width=\"72\" height=\"26\" rx=\"13\"/><text x=\"36\" y=\"18\">{word}</text></g>");
-    Piece { width: 72, height: 26, axis: 36, marks: vec![Mark::whole(0, 0, 26, svg)], open: true }
+    Piece { width: 72, height: 26, axis: 36, marks: vec![Mark::whole(0, 0, 26, svg)], exit: Exit::Open }
 }
 
 /// Pieces below one another, with arrows between them.
 fn series(pieces: Vec<Piece>) -> Piece {
     let axis = pieces.iter().map(|piece| piece.axis).max().unwrap_or_default();
-    let mut whole = Piece { width: 0, height: 0, axis, marks: Vec::new(), open: true };
+    let mut whole = Piece { width: 0, height: 0, axis, marks: Vec::new(), exit: Exit::Open };
     for (place, piece) in pieces.into_iter().enumerate() {
         if place > 0 {
-            if whole.open {
-                whole.marks.extend(arrow(axis, whole.height, whole.height + GAP));
+            if whole.exit != Exit::Closed {
+                whole.marks.push(tip(axis, whole.height + GAP));
             }
-            whole.height += GAP;
+            leave(&mut whole);
         }
         let (x, y) = (axis - piece.axis, whole.height);
         whole.marks.extend(piece.marks.into_iter().map(|mark| mark.moved(x, y)));
         whole.width = whole.width.max(x + piece.width);
         whole.height += piece.height;
-        whole.open = piece.open;
+        whole.exit = piece.exit;
+    }
+    // What is said at the last line belongs to the last piece, whatever all this stands in.
+    if matches!(whole.exit, Exit::Said(_)) {
+        leave(&mut whole);
+        whole.exit = Exit::Open;
     }
     whole
 }
 
-/// Ways side by side below a box, and together again.
-fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str) -> Piece {
+/// Makes a gap below a piece, and draws the line that leads out of it.
+fn leave(piece: &mut Piece) {
+    let (axis, below) = (piece.axis, piece.height);
+    piece.height += GAP;
+    if piece.exit != Exit::Closed {
+        piece.marks.push(Mark::down(axis, below, piece.height));
+    }
+    if let Exit::Said(said) = &piece.exit {
+        piece.marks.push(beside(axis, below, said));
+        piece.width = piece.width.max(axis + 10 + Type::Note.width_of(said));
+    }
+}
+
+/// What is said to the right of a line in a gap.
+fn beside(x: i32, y: i32, said: &str) -> Mark {
+    let svg = format!("<text class=\"lane\" x=\"6\" y=\"10\">{}</text>", html::text(said));
+    Mark::whole(x, y + 6, 14, svg)
+}
+
+/// Ways side by side below a box, and together again; `then` says where they lead where that is not below them.
+fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str, then: Option<String>) -> Piece {
     let labels: Vec<Vec<String>> = ways.iter().map(|(name, _)| wrapped(name, Type::Note, WIDTH - 2 * PAD, 3)).collect();
     let label_lines = labels.iter().map(Vec::len).max().unwrap_or_default();
     let label_height = i32::try_from(label_lines).unwrap_or_default() * LINE;
@@ -348,7 +411,7 @@ fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str) -> Piece {
             let _ = write!(text, "<text class=\"lane\" x=\"6\" y=\"{}\">{}</text>", 16 + row * LINE, html::text(line));
         }
         marks.push(Mark::whole(at, bus, label_height + 4, text));
-        let (wide, open, below) = (width_of(&piece, label), piece.open, top + piece.height);
+        let (wide, open, below) = (width_of(&piece, label), piece.exit != Exit::Closed, top + piece.height);
         marks.extend(piece.marks.into_iter().map(|mark| mark.moved(x, top)));
         if open {
             marks.push(Mark::down(at, below, bottom));
@@ -367,15 +430,23 @@ fn split(head: Piece, ways: Vec<(String, Piece)>, class: &str) -> Piece {
         let (left, right) = reach(&ends);
         marks.push(Mark::across(bottom, left, right, class));
     }
-    let open = !ends.is_empty();
-    Piece { width, height: if open { bottom } else { top + tallest }, axis, marks, open }
+    if ends.is_empty() {
+        return Piece { width, height: top + tallest, axis, marks, exit: Exit::Closed };
+    }
+    let mut whole = Piece { width, height: bottom, axis, marks, exit: Exit::Open };
+    if let Some(then) = then {
+        whole.exit = Exit::Said(then);
+        leave(&mut whole);
+        whole.exit = Exit::Closed;
+    }
+    whole
 }
 
-/// Something with a frame around it, and what it is above.
+/// Something with a frame around it, and above it what it is, where that has a name.
 fn framed(title: &str, note: &str, class: &str, inner: Piece) -> Piece {
     let width = (inner.width + 2 * PAD).max(WIDTH);
-    let titles = wrapped(title, Type::Title, width - 2 * PAD, 3);
-    let notes = if note.is_empty() { Vec::new() } else { wrapped(note, Type::Note, width - 2 * PAD, 3) };
+    let said = |text: &str, set| if text.is_empty() { Vec::new() } else { wrapped(text, set, width - 2 * PAD, 3) };
+    let (titles, notes) = (said(title, Type::Title), said(note, Type::Note));
     let axis = (inner.axis + PAD).max(width / 2);
     let shift = axis - inner.axis;
     let width = width.max(shift + inner.width + PAD);
@@ -391,7 +462,7 @@ fn framed(title: &str, note: &str, class: &str, inner: Piece) -> Piece {
     // Its sides may go on on another page; its corners and what stands in its head not.
     let mut marks = vec![Mark { x: 0, y: 0, height, whole: vec![(0, top), (height - 9, height)], svg }];
     marks.extend(inner.marks.into_iter().map(|mark| mark.moved(shift, top)));
-    Piece { width, height, axis, marks, open: inner.open }
+    Piece { width, height, axis, marks, exit: inner.exit }
 }
 
 /// A piece that is done again and again, with a line back to its beginning.
@@ -402,7 +473,7 @@ fn again(inner: Piece) -> Piece {
     let mut marks: Vec<Mark> = inner.marks.into_iter().map(|mark| mark.moved(0, 14)).collect();
     marks.push(Mark { x: 0, y: 6, height: end + 4, whole: vec![(0, 8), (end + 2, end + 4)], svg: path });
     marks.push(tip(axis, 14));
-    Piece { width: right + 2, height: end + 12, axis, marks, open: true }
+    Piece { width: right + 2, height: end + 12, axis, marks, exit: Exit::Open }
 }
 
 /// A line downward with a tip.
@@ -472,7 +543,7 @@ mod tests {
 
     fn boxes(count: usize) -> Vec<Piece> {
         (0..count)
-            .map(|_| Piece { marks: vec![Mark::whole(0, 0, 60, String::new())], width: 10, height: 60, axis: 5, open: true })
+            .map(|_| Piece { marks: vec![Mark::whole(0, 0, 60, String::new())], width: 10, height: 60, axis: 5, exit: Exit::Open })
             .collect()
     }
 
@@ -497,8 +568,9 @@ mod tests {
         assert!(far(&long) > 12 && far(&looped) > 12, "{} {}", far(&long), far(&looped));
         // Ways of one shape are cut at once; where they stand side by side without a common gap, they stay together.
         let ways = |heights: [usize; 2]| heights.map(|count| ("way".to_owned(), series(boxes(count)))).into();
-        assert!(far(&split(terminal("x"), ways([20, 20]), "fork")) > 8);
-        let block = Piece { marks: vec![Mark::whole(0, 0, 2_000, String::new())], width: 10, height: 2_000, axis: 5, open: true };
-        assert_eq!(far(&split(terminal("x"), vec![("a".to_owned(), block), ("b".to_owned(), series(boxes(20)))], "fork")), 1);
+        assert!(far(&split(terminal("x"), ways([20, 20]), "fork", None)) > 8);
+        let block =
+            Piece { marks: vec![Mark::whole(0, 0, 2_000, String::new())], width: 10, height: 2_000, axis: 5, exit: Exit::Open };
+        assert_eq!(far(&split(terminal("x"), vec![("a".to_owned(), block), ("b".to_owned(), series(boxes(20)))], "fork", None)), 1);
     }
 }

@@ -240,6 +240,41 @@ outputs: {code: steps.inner.exit_code}
 }
 
 #[test]
+fn whoever_works_by_hand_does_what_is_called_to_its_end() {
+    let main = "name: main\nsteps:\n- {id: sub, call: sub@^1, on_failure: continue}\n";
+    let sub = "name: sub
+steps: [{exec: [act], effect: read}]
+on_failure: [{exec: [look], effect: read}]
+finally: [{exec: [tidy], effect: read}, {group: [{exec: [off], effect: read}]}]
+";
+    let expect = r#"1 []
+  do: the procedure sub 1.0.0
+  names: inside, in steps 1.1 to 1.5, `inputs` and `steps` are its own
+  if a step inside fails: leave out the rest of it and go on behind it
+1.1 [part of 1; names in it are those of 1]
+  run: act
+  takes at most: 1h
+  if it fails: leave out the rest of 1: what follows is told there
+1.5 [1, only after a failure in it; names in it are those of 1]
+  run: look
+  takes at most: 1h
+  if it fails: go on with the next step
+1.2 [1, in the end, however it ends; names in it are those of 1]
+  run: tidy
+  takes at most: 1h
+  if it fails: go on with the next step
+1.3 [1, in the end, however it ends; names in it are those of 1]
+  if a step inside fails: leave out the rest of it and go on behind it
+1.4 [part of 1.3; names in it are those of 1]
+  run: off
+  takes at most: 1h
+  if it fails: leave out the rest of 1.3: what follows is told there
+"#;
+    let told = steps(&[main, sub]);
+    assert_eq!(told, expect, "{told}");
+}
+
+#[test]
 fn every_form_says_what_is_left_out() {
     let own = runbook_core::limits::GUIDE_STEPS;
     let steps = "- {exec: [a], idempotent: true}\n".repeat(own);
@@ -384,6 +419,92 @@ fn a_chart_has_a_sign_for_what_is_taken_back_and_for_what_follows_a_failure() {
         let (_, drawing) = svg.split_once("</desc>").unwrap();
         assert!(drawing.contains(&format!(">{note}</text>")) && svg.split_once("</desc>").unwrap().0.contains(note), "{svg}");
         assert_eq!(told, legend);
+    }
+}
+
+/// What ends or leads elsewhere only under a condition, or goes on where it fails, leads on to the next step too.
+#[test]
+fn a_chart_leads_past_what_is_not_done() {
+    const DO: &str = "exec: [a], effect: read";
+    const END: &str = "{finish: {outcome: failed}}";
+    const WAYS: &str = "choose: [{when: inputs.x, steps: [{exec: [a], effect: read}]}";
+    // The first step, the edges out of it and out of what it holds, the arrows of the drawing, and what is said at its lines.
+    for (step, edges, arrows, said) in [
+        (format!("if: inputs.x, {DO}"), "s1 --> s2", 4, ""),
+        (format!("if: inputs.x, next: z, {DO}"), "s1 --> s3, s1 -->|if not| s2", 4, "if not"),
+        (format!("next: z, on_failure: continue, {DO}"), "s1 --> s3, s1 -->|if it fails| s2", 4, "if it fails"),
+        (
+            format!("if: inputs.x, next: z, on_failure: continue, {DO}"),
+            "s1 --> s3, s1 -->|if not, or if it fails| s2",
+            4,
+            "if not, or if it fails",
+        ),
+        ("if: inputs.x, finish: {outcome: succeeded}".to_owned(), "s1 -->|if not| s2", 4, "if not"),
+        (format!("if: inputs.x, group: [{{{DO}}}]"), "s1 --> s2, s1 -->|if not| s3, s2 --> s3", 4, ""),
+        (format!("if: inputs.x, next: z, group: [{{{DO}}}]"), "s1 --> s2, s1 -->|if not| s3, s2 --> s4", 4, "if not"),
+        (format!("if: inputs.x, group: [{{{DO}}}, {END}]"), "s1 --> s2, s1 -->|if not| s4, s2 --> s3", 5, "if not"),
+        (
+            format!("on_failure: continue, group: [{{{DO}}}, {END}]"),
+            "s1 --> s2, s1 -->|if it fails| s4, s2 --> s3",
+            5,
+            "if it fails",
+        ),
+        (
+            format!("group: [{{{DO}}}, {{if: inputs.x, finish: {{outcome: failed}}}}]"),
+            "s1 --> s2, s2 --> s3, s3 -->|if not| s4",
+            5,
+            "if not",
+        ),
+        (
+            format!("if: inputs.x, {WAYS}, {{otherwise: [{END}]}}]"),
+            "s1 -->|if not| s4, s1 -->|inputs.x| s2, s1 -->|otherwise| s3, s2 --> s4",
+            6,
+            "inputs.x, otherwise",
+        ),
+        (
+            format!("if: inputs.x, next: z, {WAYS}, {{otherwise: [{{{DO}}}]}}]"),
+            "s1 -->|if not| s4, s1 -->|inputs.x| s2, s1 -->|otherwise| s3, s2 --> s5, s3 --> s5",
+            6,
+            "if not, inputs.x, otherwise, then: 5",
+        ),
+        (
+            format!("next: z, on_failure: continue, {WAYS}]"),
+            "s1 -->|if it fails| s3, s1 -->|inputs.x| s2, s1 -->|none of these| s4, s2 --> s4",
+            5,
+            "if it fails, inputs.x, none of these, then: 4",
+        ),
+        (
+            format!("if: inputs.x, next: z, each: {{in: '[1]', steps: [{{{DO}}}]}}"),
+            "s1 --> s2, s1 -->|if not| s3, s1 -->|no more| s4, s2 -.->|again| s1",
+            5,
+            "if not",
+        ),
+        (
+            format!("if: inputs.x, parallel: {{l: [{{{DO}}}], r: [{END}]}}"),
+            "s1 -->|if not| s4, s1 -->|l| s2, s1 -->|r| s3, s2 --> s4",
+            6,
+            "l, r",
+        ),
+    ] {
+        let text = format!("name: main\ninputs: {{x: {{type: boolean}}}}\nsteps:\n- {{{step}}}\n- {{{DO}}}\n- {{id: z, {DO}}}\n");
+        let procedures = procedures(&[&text]);
+        let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+        let chart = charted(&plan.unwrap_or_else(|| panic!("{step}: {found:#?}"))).unwrap();
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines.join(", ")
+        };
+        let behind = [&chart.body[1], &chart.body[2]].map(|item| format!("s{} ", item.number));
+        let mermaid = mermaid::to_mermaid(&chart).replace('"', "");
+        let drawn =
+            mermaid.lines().map(str::trim).filter(|line| line.starts_with('s') && line.contains("-> ") | line.contains("->|"));
+        let drawn = drawn.filter(|line| !behind.iter().any(|step| line.starts_with(step))).map(str::to_owned);
+        assert_eq!(sorted(drawn.collect()), edges, "{step}: {mermaid}");
+        let svg = svg::to_svg(&chart, "x");
+        assert_eq!(svg.matches("class=\"tip\"").count(), arrows, "{step}: {svg}");
+        let lines = svg.split("<text class=\"lane\"").skip(1);
+        let at_lines = lines.filter_map(|text| text.split_once('>')?.1.split_once('<')).map(|(text, _)| text.to_owned());
+        assert_eq!(sorted(at_lines.collect()), said, "{step}: {svg}");
     }
 }
 
