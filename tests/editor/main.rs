@@ -219,7 +219,19 @@ fn what_is_said_of_a_step_has_its_last_values() {
     let after = shelf.at("hover", "book.yaml", BOOK, "look.exit", json!({}));
     let text = after["contents"]["value"].as_str().expect("a text");
     assert!(text.contains("Last time, in run") && text.contains("- `stdout`: `🔭db-1`"), "{text}");
+    assert!(!text.contains("`log`"), "no expression may read it: {text}");
     assert_eq!(after["range"]["start"]["line"], 13);
+
+    const NOTHING: &str = "apiVersion: runbook/v1\nkind: Runbook\nname: nothing\nversion: 1.0.0\nsteps:\n  - id: known\n    set: {one: '()', \
+                           two: '\"\"'}\n  - check: [{that: steps.known.one == ()}]\n";
+    let path = shelf.path("nothing.yaml");
+    std::fs::write(&path, NOTHING).expect("a file is written");
+    let ran = shelf.program.run(["exec", "--yes", &path.to_string_lossy()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let _ = shelf.open("nothing.yaml", NOTHING);
+    let after = shelf.at("hover", "nothing.yaml", NOTHING, "known.one", json!({}));
+    let text = after["contents"]["value"].as_str().expect("a text");
+    assert!(text.contains("- `one`: `()`\n- `two`: "), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use runbook_core::limits;
 use runbook_core::markdown;
 use runbook_core::run::view::StepView;
 use runbook_engine::journal::RunFilter;
+use runbook_engine::log::LogSeal;
 
 use crate::commands::store::Home;
 use crate::settings::Settings;
@@ -20,6 +21,7 @@ pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<S
         let Ok((run, row)) = home.replay(&row.run) else { continue };
         let is_it = |view: &StepView| view.step().id.as_ref().is_some_and(|id| id.as_str() == step);
         let Some(given) = run.steps().filter(is_it).filter_map(|view| view.gives()).last() else { continue };
+        let given = without_log(given);
         let of = format!("Last time, in run {} of {}:", row.run, when(row.summary.started_at));
         return Some(match given {
             Value::Map(members) => {
@@ -32,9 +34,20 @@ pub fn last_values(procedure: &str, step: &str, settings: &Settings) -> Option<S
     None
 }
 
+/// What an expression may read of it: records of earlier versions have the seal of the log among it.
+fn without_log(given: Value) -> Value {
+    match (LogSeal::of_result(&given), given) {
+        (Some(_), Value::Map(mut members)) => {
+            members.remove("log");
+            Value::Map(members)
+        }
+        (_, given) => given,
+    }
+}
+
 /// A value as code of one line.
 fn shown(value: &Value) -> String {
-    let text = plain_text(value);
+    let text = if *value == Value::Null { "()".to_owned() } else { plain_text(value) };
     let line = text.trim();
     let cut = line.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= limits::EDITOR_VALUE_BYTES).last();
     let short = line.get(..cut.unwrap_or_default()).unwrap_or_default();

@@ -204,6 +204,8 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn env_value(&mut self, variable: &str, field: &Scalar, scope: &Scope) -> Option<EnvValue> {
+        // Whatever it turns out to be, an editor asks what may be written there.
+        self.surveyed(field, scope, Language::Expression);
         match secret(field) {
             Some(name) => self.secret(name, field.span).map(EnvValue::Secret),
             None if is_written_otherwise(&field.value) => {
@@ -255,6 +257,7 @@ impl<'c> Checked<'_, 'c> {
     }
 
     pub fn header(&mut self, field: &Scalar, scope: &Scope) -> Option<HeaderValue> {
+        self.surveyed(field, scope, Language::Text);
         match secret(field) {
             Some(name) => self.secret(name, field.span).map(HeaderValue::Secret),
             None => self.text(field, scope).map(HeaderValue::Text),

@@ -259,8 +259,14 @@ impl Place<'_> {
         let Some(field) = survey.field else { return Vec::new() };
         let Some(before) = field.scalar.value.split(MARK).next() else { return Vec::new() };
         let is_text = field.language == Language::Text;
+        // A secret stands alone.
+        let credential = credential && before.trim_start().chars().all(|c| is_word(c) || c == '.');
+        if credential && before.trim_start().starts_with("secrets.") {
+            return self.secrets(procedure, "", OfferKind::Member);
+        }
+        let secrets = if credential { self.secrets(procedure, "secrets.", OfferKind::Name) } else { Vec::new() };
         if is_text && before.rfind("{{") <= before.rfind("}}") {
-            return self.secrets(procedure, credential);
+            return secrets;
         }
         let written = before.len() - before.trim_end_matches(|c: char| is_word(c) || "._?[]\"".contains(c)).len();
         let path = before.get(before.len() - written..).unwrap_or_default();
@@ -278,14 +284,18 @@ impl Place<'_> {
         if !path.contains('.') {
             let helpers = helpers().filter(|_| is_text);
             offers.extend(helpers.map(|(name, usage)| self.offer(name, OfferKind::Function, usage.to_owned(), "")));
-            offers.extend(self.secrets(procedure, credential));
+            offers.extend(secrets);
         }
         offers
     }
 
-    fn secrets(&self, procedure: &Procedure, credential: bool) -> Vec<Offer> {
-        let secrets = procedure.secrets.iter().filter(|_| credential);
-        secrets.map(|(id, _)| self.offer(&format!("secrets.{}", id.value), OfferKind::Name, "a secret".to_owned(), "")).collect()
+    fn secrets(&self, procedure: &Procedure, before: &str, kind: OfferKind) -> Vec<Offer> {
+        let offer = |(id, _): &(Spanned<Id>, _)| {
+            let mut offer = self.offer(&format!("{before}{}", id.value), kind, "a secret".to_owned(), "");
+            offer.span = self.typed(is_word);
+            offer
+        };
+        procedure.secrets.iter().map(offer).collect()
     }
 
     fn of_type(&self, name: &str, kind: OfferKind, of: &Of) -> Offer {
