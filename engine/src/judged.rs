@@ -2,7 +2,7 @@
 //!
 //! A plan is the same in all of them but for that, so one is kept; each environment is checked as if it were the only one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use runbook_core::check::CheckOptions;
@@ -153,6 +153,14 @@ pub fn key(found: &Diagnostic) -> Key {
     (found.source.to_string(), found.code.as_str(), found.message.clone())
 }
 
+/// A finding of a file that may be called otherwise now.
+pub fn in_moved(found: Diagnostic, names: &BTreeMap<String, String>) -> Diagnostic {
+    match names.get(&*found.source) {
+        Some(name) => Diagnostic { source: name.as_str().into(), ..found },
+        None => found,
+    }
+}
+
 /// Findings, each once, with the environments in which it is one.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
@@ -175,6 +183,14 @@ impl Found {
         if let Some((_, environments)) = self.all.get_mut(place) {
             environments.insert(environment.unwrap_or_default().to_owned());
         }
+    }
+
+    /// The same where files are called otherwise: the new names by the old ones.
+    pub fn moved(self, names: &BTreeMap<String, String>) -> Found {
+        let all = self.all.into_iter().map(|(found, environments)| (in_moved(found, names), environments));
+        let all: Vec<(Diagnostic, BTreeSet<String>)> = all.collect();
+        let places = (0..).zip(&all).map(|(place, (found, _))| (key(found), place)).collect();
+        Found { all, places, environments: self.environments }
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Diagnostic> {

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use runbook_core::check::CheckOptions;
 use runbook_core::compare::{Comparison, ProcedureChange, compare_in_all, successions};
 use runbook_core::diagnostic::{Code, Diagnostic, Severity, Span};
-use runbook_core::document::Procedure;
 use runbook_core::document::procedure::Version;
 use runbook_core::document::test::{Case, Test};
+use runbook_core::document::{Document, Procedure};
 use runbook_core::explore::{self, DryRun};
 use runbook_core::policy::People;
 use runbook_core::trial::{self, Coverage};
 use runbook_core::{Digest, Plan};
 
-use crate::catalogue::{Catalogue, has_errors};
-use crate::judged::{Environments, Judged, key};
+use crate::catalogue::{Catalogue, File, has_errors};
+use crate::judged::{Environments, Judged, in_moved, key};
 use crate::suite::{self, Selection};
 pub use expected::{Altered, Expected};
 
@@ -191,6 +191,7 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
     let (before, after) = (by_version(old), by_version(new));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let environments = Environments::of(old, new, options);
+    let moved = moved(old, new);
     let mut review = Review { not_compared: environments.left_out.clone(), ..Review::default() };
     let mut concerned: BTreeSet<String> = BTreeSet::new();
     for name in names {
@@ -212,11 +213,14 @@ pub fn review(old: &Catalogue, new: &Catalogue, options: &CheckOptions) -> Revie
             if let Some(now) = &now {
                 concerned.extend(now.files.iter().cloned());
             }
+            if let Some(then) = &mut then {
+                then.found = std::mem::take(&mut then.found).moved(&moved);
+            }
             let tests = tests((old, procedures.0.copied(), then.as_ref()), (new, procedures.1.copied(), now.as_ref()), options);
             review.procedures.extend(reviewed(label, then, now, tests, new, options));
         }
     }
-    let known: BTreeSet<_> = old.check(options).iter().map(key).collect();
+    let known: BTreeSet<_> = old.check(options).into_iter().map(|found| key(&in_moved(found, &moved))).collect();
     let elsewhere =
         new.check(options).into_iter().filter(|found| !concerned.contains(&*found.source) && !known.contains(&key(found)));
     review.elsewhere = elsewhere.collect();
@@ -234,6 +238,25 @@ fn by_version(catalogue: &Catalogue) -> BTreeMap<&str, BTreeMap<Version, &Proced
         all.entry(procedure.name.value.as_str()).or_default().entry(procedure.version.value).or_insert(procedure);
     }
     all
+}
+
+/// Files that are called otherwise now, by what they were called: those that say the same, and those of the same procedure.
+fn moved(old: &Catalogue, new: &Catalogue) -> BTreeMap<String, String> {
+    let name = |file: &File| file.source.name.to_string();
+    let is_gone = |file: &&File| new.source(&file.source.name).is_none();
+    let is_new = |file: &&File| old.source(&file.source.name).is_none();
+    let of = |file: &File| match &file.document {
+        Some(Document::Procedure(procedure)) => Some(procedure.name.value.to_string()),
+        _ => None,
+    };
+    let added: Vec<&File> = new.files().iter().filter(is_new).collect();
+    let now = |gone: &File| {
+        let same = added.iter().find(|file| file.source.text == gone.source.text);
+        // With several versions of it the one that took its place is not known.
+        let mut alike = added.iter().filter(|file| of(gone).is_some() && of(file) == of(gone));
+        same.or_else(|| alike.next().filter(|_| alike.next().is_none())).map(|file| (name(gone), name(file)))
+    };
+    old.files().iter().filter(is_gone).filter_map(now).collect()
 }
 
 fn became(then: Option<&Judged>, now: Option<&Judged>) -> Option<Change> {

@@ -186,6 +186,16 @@ fn a_case_of_a_test_answers_what_would_be_unknown() {
     desk.run("dry-run other --with try.test.yaml:quiet --env production")
         .exits(2)
         .says("the case `quiet` is one of `try`, and not of `other`");
+    // What a test would be refused for is said.
+    let refused = cases.replace("answers: {go: approve}", "answers: {go: {evidence: x}}");
+    std::fs::write(desk.path("try.test.yaml"), &refused).unwrap();
+    let why = "the question of `go` (Take b.org out at load 9?) does not take the answer: this request asks for no answers";
+    let with = "dry-run try --with 'try.test.yaml:busy: drained'";
+    desk.run(with).exits(0).prints(&format!("It cannot be played, and `runbook test` refuses it: {why}."));
+    desk.run(&format!("{with} --json")).exits(0).prints(&format!("\"refused\":\"{why}\""));
+    let gone = cases.replace("answers: {go: reject}", "answers: {gone: reject}");
+    std::fs::write(desk.path("try.test.yaml"), &gone).unwrap();
+    desk.run("dry-run try --with try.test.yaml:no").exits(0).prints("refuses it: `try` has no step `gone`.");
     let cancelled = cases.replace("name: quiet,", "name: quiet, cancel: {after: 90s},");
     std::fs::write(desk.path("try.test.yaml"), cancelled).unwrap();
     desk.run("dry-run try --with try.test.yaml:quiet").exits(0).prints("That it is cancelled 1m 30s after its start is left out.");

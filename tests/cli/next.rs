@@ -74,6 +74,21 @@ fn every_refusal_says_what_to_do_next() {
     }
 }
 
+/// No file is blamed for a name that was given wrongly, and what comes next does not fail in the same way.
+#[test]
+fn a_wrong_environment_is_told_of_as_one() {
+    let workspace = "apiVersion: runbook/v1\nkind: Workspace\nenvironments: {staging: {}, production: {}}\n";
+    let desk = Desk::new(&[("workspace.yaml", workspace), ("try.yaml", &procedure(APPROVAL))]);
+    for line in ["exec try", "dry-run try", "explore try", "check", "check try", "docs try", "diff try.yaml try.yaml"] {
+        let ran = desk.run(&format!("{line} --env prod")).exits(2);
+        let ran = ran.says("the workspace has no environment `prod`; did you mean `production`?\nnext: give --env production");
+        assert!(!ran.err.contains("try.yaml") && !ran.out.contains("try.yaml"), "runbook {line}\n{}{}", ran.out, ran.err);
+        desk.run(&format!("{line} --env elsewhere")).exits(2).says("it has staging, production\nnext: give --env ENV");
+    }
+    std::fs::write(desk.path("workspace.yaml"), "apiVersion: runbook/v1\nkind: Workspace\n").unwrap();
+    desk.run("exec try --env prod").exits(2).says("next: leave --env away");
+}
+
 #[test]
 fn a_command_to_copy_gives_the_same_inputs() {
     let inputs = "inputs:\n  who: {type: string}\n  n: {type: integer}\n  list: {type: list, default: []}\nsteps:\n  - run: echo {{inputs.who}} {{inputs.n}}\n    effect: read\n";

@@ -109,6 +109,36 @@ fn a_change_is_judged() {
 
 /// With the tip of its target, what that has done since would be told as undone by the branch.
 #[test]
+fn a_case_that_cannot_be_played_is_told_with_what_it_would_do() {
+    let desk = desk(&[("try.yaml", &procedure(STEPS)), ("try.test.yaml", TEST)]);
+    std::fs::write(desk.path("try.yaml"), procedure(STEPS).replace("id: go", "id: ask_first")).unwrap();
+    desk.run("review --against main").exits(1).prints("it cannot be played, and `runbook test` refuses it: `try` has no step `go`");
+    let why = "It cannot be played, and `runbook test` refuses it: `try` has no step `go`.";
+    desk.run("review --against main --format markdown").exits(1).prints(why);
+}
+
+#[test]
+fn a_file_that_is_called_otherwise_has_nothing_new() {
+    let steps = "steps:\n  - {id: drop, exec: [a]}\n  - {id: look, exec: [b], effect: read, on_failure: rollback}\n";
+    let unused = "apiVersion: runbook/v1\nkind: Test\nprocedure: try\ncases:\n  - {name: it, steps: {drop: {}, look: {}}, expect: {outcome: succeeded}}\n";
+    let broken = "apiVersion: runbook/v1\nkind: Runbook\nname: broken\nversion: 1.0.0\nsteps: []\n";
+    let desk = desk(&[("try.yaml", &procedure(steps)), ("try.test.yaml", unused), ("broken.yaml", broken)]);
+    let before = desk.run("check");
+    assert!(before.out.contains("try.yaml") && before.out.contains("broken.yaml"), "there is something to find: {}", before.out);
+    for (from, to) in [("try.yaml", "moved.yaml"), ("try.test.yaml", "moved.test.yaml"), ("broken.yaml", "again.yaml")] {
+        git(&desk, &["mv", from, to]);
+    }
+    desk.run("review --against main").exits(0).prints("no procedure means anything else");
+    let sarif = desk.run("review --against main --format sarif").exits(0);
+    assert!(!sarif.out.contains("ruleId"), "{}", sarif.out);
+    // What the move brings with it is new all the same.
+    std::fs::write(desk.path("moved.yaml"), procedure(&format!("inputs: {{more: {{type: string, default: a}}}}\n{steps}")))
+        .unwrap();
+    let ran = desk.run("review --against main").prints("[RB0217] nothing reads the input `more`");
+    assert!(!ran.out.contains("RB0206"), "{}", ran.out);
+}
+
+#[test]
 fn a_history_that_is_cut_off_is_told() {
     let desk = desk(&[("try.yaml", &procedure(STEPS))]);
     let commit = |text: String| {

@@ -10,13 +10,14 @@ use runbook_core::check::CheckOptions;
 use runbook_core::diagnostic::render::{self, Look};
 use runbook_core::diagnostic::{Diagnostic, Severity, Source};
 use runbook_core::document::input::json_schema;
+use runbook_core::document::workspace::NoEnvironment;
 use runbook_engine::catalogue::{Catalogue, WORKSPACE_FILE};
 
 use super::exec::Chosen;
 use crate::args::{Check, Given};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::words::count;
+use crate::ui::words::{count, shell_word};
 use crate::ui::{Tone, Ui};
 
 pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
@@ -27,12 +28,14 @@ pub fn run(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
     let mut tally = Tally::default();
     if args.what.is_empty() {
         let catalogue = Catalogue::open(&settings.catalogue.value)?;
+        known_environment(&catalogue, options.environment.as_deref())?;
         let found = catalogue.check(&options);
         tally.files += catalogue.files().len() as u64;
         report(&found, &catalogue, args.json, ui, &mut tally)?;
     }
     for what in &args.what {
         let (catalogue, only) = meant(what, settings)?;
+        known_environment(&catalogue, options.environment.as_deref())?;
         let mut found = catalogue.check(&options);
         tally.files += match only {
             Some(only) => {
@@ -93,6 +96,18 @@ fn schema(args: &Check, settings: &Settings, ui: &mut Ui) -> Outcome {
     let plan = Chosen::find(what, &given, settings, ui)?.wanted.plan;
     ui.data(&format!("{:#}", json_schema(&plan.main().inputs)))?;
     Ok(Exit::Succeeded)
+}
+
+/// A name that the workspace does not have is a fault of whoever gave it, and of no file.
+pub fn known_environment(catalogue: &Catalogue, name: Option<&str>) -> Result<(), Trouble> {
+    let unknown = catalogue.workspace().filter(|_| name.is_some()).map(|workspace| workspace.environment(name));
+    let Some(Err(why @ NoEnvironment::Unknown { .. })) = unknown else { return Ok(()) };
+    let next = match &why {
+        NoEnvironment::Unknown { near: Some(near), .. } => format!("give --env {}", shell_word(near)),
+        _ if catalogue.workspace().is_some_and(|workspace| workspace.environments.is_empty()) => "leave --env away".to_owned(),
+        _ => "give --env ENV".to_owned(),
+    };
+    Err(Trouble::not_valid(why.to_string()).next(next))
 }
 
 /// Today's date decides whether a review is overdue. It is that of UTC: the date here would take reading the zones of the system.

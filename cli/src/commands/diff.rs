@@ -29,6 +29,7 @@ pub fn run(args: &Diff, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let options = check::options(args.env.clone().or_else(|| settings.environment.value.clone()));
     let (old, new) = (side(&args.old, &options, settings, ui)?, side(&new, &options, settings, ui)?);
+    check::known_environment(&new.catalogue, options.environment.as_deref())?;
     let environments = Environments::of(&old.catalogue, &new.catalogue, &options);
     let (then, now) = (old.judged(&environments, &options, ui)?, new.judged(&environments, &options, ui)?);
     let (Some(before), Some(after)) = (then.subject(), now.subject()) else { return Ok(Exit::NotValid) };

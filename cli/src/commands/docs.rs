@@ -161,6 +161,7 @@ fn chosen(args: &Docs, settings: &Settings, ui: &mut Ui) -> Result<Vec<Chosen>, 
 }
 
 fn planned(procedure: &Procedure, catalogue: &Catalogue, args: &Docs, ui: &mut Ui) -> Result<Chosen, Trouble> {
+    check::known_environment(catalogue, args.env.as_deref())?;
     let (plan, found) = catalogue.plan(procedure, &check::options(args.env.clone()));
     let Some(plan) = plan else {
         check::show_faults(&found, catalogue, ui);

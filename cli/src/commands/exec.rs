@@ -161,6 +161,7 @@ impl Chosen {
             }
             (None, None) => {}
         }
+        check::known_environment(&catalogue, environment.as_deref())?;
         let (plan, found) = catalogue.plan(procedure, &check::options(environment));
         let Some(plan) = plan else {
             check::show_faults(&found, &catalogue, ui);

@@ -25,6 +25,7 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
     let revision = here.parting(&args.against).map_err(diff::trouble)?;
     let old = here.folder(&revision, root).map_err(diff::trouble)?;
     let options = check::options(args.env.clone().or_else(|| settings.environment.value.clone()));
+    check::known_environment(&new, options.environment.as_deref())?;
     let judged = review(&old, &new, &options);
     let source = |name: &str| new.source(name).or_else(|| old.source(name));
     let prefix = here.prefix();
@@ -56,6 +57,8 @@ pub fn run(args: &args::Review, settings: &Settings, ui: &mut Ui) -> Outcome {
 /// What a procedure would do: each step with its effect and its command.
 fn would_do(case: &str, dry: &DryRun) -> Vec<String> {
     let mut out = vec![format!("  dry run, {}:", line(case))];
+    let refused = dry.supposes.as_ref().and_then(|supposed| supposed.refused.as_ref());
+    out.extend(refused.map(|why| format!("    it cannot be played, and `runbook test` refuses it: {}", line(why))));
     for shown in dry_run::lines(dry) {
         let effect =
             if shown.step.effect > Effect::None { format!("  [{}]", request::effect(shown.step.effect)) } else { String::new() };

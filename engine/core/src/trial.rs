@@ -71,6 +71,18 @@ pub fn predict(case: &Case, plan: &Arc<Plan>) -> Result<DryRun, String> {
     Ok(DryRun { supposes: Some(supposed(case, plan)), ..dry })
 }
 
+/// Why a case cannot be played to its end; absent of one that is performed.
+fn unplayable(case: &Case, plan: &Arc<Plan>) -> Option<String> {
+    if case.real {
+        return None;
+    }
+    if let Some(strange) = strangers(case, &Source::new("", ""), plan).into_iter().next() {
+        return Some(strange.message);
+    }
+    let mut play = play::Play::new(case, plan);
+    play.begin().and_then(|()| play.go_on()).err().map(|incomplete| incomplete.message)
+}
+
 /// The names of steps that the procedure does not have, and stand-ins of steps that nobody performs: what is said of them would be
 /// said for nothing.
 fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {

@@ -300,11 +300,16 @@ fn nothing_is_made_up() {
         (&format!("{LATE}}}\nanswers: {{go: [{{by: cleo}}, approve]}}"), "RB0502 `case` cannot be played: `cleo` is not among"),
         (
             &format!("{LATE}}}\nanswers: {{go: [{{by: ada}}, {{by: ada, say: reject}}]}}"),
-            "RB0502 `case` cannot be played: ada has decided this already: approve",
+            "RB0502 `case` cannot be played: the question of `choose-2/go` (Take db-2 back in?) does not take the answer: ada has decided this already: approve",
         ),
         (
             &format!("{LATE}}}\nanswers: {{go: done}}"),
-            "RB0502 `case` cannot be played: this request cannot be answered with `done`",
+            "RB0502 `case` cannot be played: the question of `choose-2/go` (Take db-2 back in?) does not take the answer: this request cannot be answered with `done`",
+        ),
+        // Before a step there may be an approval that a rule adds.
+        (
+            &format!("environment: production\nrequested_by: ada\n{LATE}}}\nanswers: {{copy: {{evidence: x}}, go: approve}}"),
+            "RB0502 `case` cannot be played: the approval of `choose-2/copy` that the rule `two-eyes-more` asks for does not take the answer: this request asks for no answers",
         ),
         ("inputs: {hots: db-2}", "RB0502 `case` cannot be played: input `hots`: there is no such input"),
         (

@@ -96,6 +96,14 @@ struct Session<'n> {
     before: Option<String>,
 }
 
+/// A line that is no longer than anybody reads in a remark.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    }
+}
+
 impl Session<'_> {
     fn command(&mut self, command: &str) {
         let before = self.before.replace(command.to_owned());
@@ -128,9 +136,11 @@ impl Session<'_> {
     }
 
     fn refers(&mut self, command: &str, before: Option<&str>) {
-        let shown = self.short(command);
+        let whole = script::shown(command, Of::Command, self.names);
         let before = before.map(|before| self.short(before));
-        self.said.push(recall::left_out(&shown, before.as_deref()));
+        let mut lines = whole.lines().filter(|line| !line.trim().is_empty()).map(cut);
+        self.said.push(recall::left_out(&lines.next().unwrap_or_default(), before.as_deref()));
+        self.said.extend(lines.map(|line| format!("left out with it: `{line}`")));
     }
 
     fn leave_out(&mut self, command: &str) {
@@ -143,11 +153,7 @@ impl Session<'_> {
     /// One line of a command, for a remark.
     fn short(&mut self, command: &str) -> String {
         let shown = script::shown(command, Of::Command, self.names);
-        let line = shown.lines().next().unwrap_or_default();
-        match line.char_indices().nth(60) {
-            Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-            None => line.to_owned(),
-        }
+        cut(shown.lines().next().unwrap_or_default())
     }
 
     fn told_aside(&mut self) {

@@ -219,7 +219,7 @@ pub fn summary(dry: &DryRun) -> String {
 
 /// What the whole rests on, in a sentence.
 pub fn proviso(dry: &DryRun) -> String {
-    let Some(Supposed { case, that, left_out }) = &dry.supposes else {
+    let Some(Supposed { case, that, refused, left_out }) = &dry.supposes else {
         return "This is what happens as long as every step succeeds and everybody who is asked agrees.".to_owned();
     };
     let case = quoted(case);
@@ -232,7 +232,11 @@ pub fn proviso(dry: &DryRun) -> String {
             format!("The case {case} supposes that {} and {last}; this is what happens then, {others}.", all.join(", "))
         }
     };
-    supposed + &left_out
+    let refused = refused.as_ref().map(|why| {
+        let stop = if why.ends_with(['.', '?', '!']) { "" } else { "." };
+        format!(" It cannot be played, and `runbook test` refuses it: {why}{stop}")
+    });
+    supposed + &refused.unwrap_or_default() + &left_out
 }
 
 /// A duration as short as it can be read, no more exact than it is useful.
@@ -644,7 +648,7 @@ cases:
         let (plan, found) = catalogue.plan(catalogue.procedures().next().unwrap(), &CheckOptions::default());
         let plan = Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")));
         let mut dry = predicted(&catalogue, &plan);
-        dry.supposes = Some(Supposed { case: "a `b` c".to_owned(), that: Vec::new(), left_out: None });
+        dry.supposes = Some(Supposed { case: "a `b` c".to_owned(), that: Vec::new(), refused: None, left_out: None });
         let page = to_markdown(&dry, &People::default());
         for shown in [
             "- **undo**: `` rm `cat x` ``\n",
@@ -663,19 +667,20 @@ cases:
     fn what_a_case_supposes_is_said() {
         let (_folder, catalogue, plan) = catalogue();
         let others = "as long as every step succeeds of which it says nothing else, and everybody agrees of whom it does not";
+        let refused = "It cannot be played, and `runbook test` refuses it: nothing says what people answer `go`: Go?";
         let test = catalogue.tests().next().unwrap();
         let told: Vec<String> =
             test.cases.iter().map(|case| proviso(&trial::predict(&case.with(&test.defaults), &plan).unwrap())).collect();
         assert_eq!(
             told,
             [
-                format!("This is what happens with what the case `nothing is said` says, {others}."),
+                format!("This is what happens with what the case `nothing is said` says, {others}. {refused}"),
                 format!("The case `it fails` supposes that `look` fails; this is what happens then, {others}."),
                 format!(
                     "The case `nobody wants it` supposes that `look` exits with 7 and `go` is rejected; this is what happens then, {others}."
                 ),
                 format!(
-                    "This is what happens with what the case `somebody ends it` says, {others}. That it is cancelled 1m 30s after its start is left out."
+                    "This is what happens with what the case `somebody ends it` says, {others}. {refused} That it is cancelled 1m 30s after its start is left out."
                 ),
             ]
         );

@@ -159,7 +159,7 @@ impl Provider {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoEnvironment {
     #[error("the workspace has no environment `{name}`; {help}")]
-    Unknown { name: String, help: String },
+    Unknown { name: String, near: Option<String>, help: String },
     #[error("the workspace has several environments ({}) and none was named; add `--env`, or `default: true` to one", .0.join(", "))]
     NotNamed(Vec<String>),
 }
@@ -183,12 +183,15 @@ impl Workspace {
         match self.environments.iter().find(|e| e.name == name) {
             Some(environment) => Ok(Some(environment)),
             None => {
-                let help = match (nearest(name, known()), self.environments.is_empty()) {
+                // Whoever writes `prod` means `production`.
+                let begins = |known: &&str| name.len() > 1 && known.starts_with(name);
+                let near = nearest(name, known()).or_else(|| known().find(begins)).map(str::to_owned);
+                let help = match (&near, self.environments.is_empty()) {
                     (Some(near), _) => format!("did you mean `{near}`?"),
                     (None, true) => "add it under `environments` in workspace.yaml".to_owned(),
                     (None, false) => format!("it has {}", known().collect::<Vec<_>>().join(", ")),
                 };
-                Err(NoEnvironment::Unknown { name: name.to_owned(), help })
+                Err(NoEnvironment::Unknown { name: name.to_owned(), near, help })
             }
         }
     }

@@ -169,6 +169,9 @@ pub struct Supposed {
     pub case: String,
     /// What goes wrong in it, each in words.
     pub that: Vec<String>,
+    /// Why the case cannot be played, where a test of it would be refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// What else happens in it that a dry run leaves out, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,

@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use super::stand_in::{End, come_to, failure, stand_in, whole};
 use super::{Incomplete, select};
 use crate::diagnostic::Span;
+use crate::document::clipped;
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{named, outputs_with};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::limits;
 use crate::plan::{Plan, Verb};
-use crate::run::decision::{Choice, Decision, Verdict};
+use crate::run::decision::{Choice, Decision, Purpose, Verdict};
 use crate::run::event::{AttemptEnd, Identity, Means, Resolution, RunStarted, Timer, Vote};
 use crate::run::start::StartError;
 use crate::run::view::{Standing, StepView};
@@ -471,7 +472,16 @@ impl<'c> Play<'c> {
         match self.run.check_vote(decision, &vote) {
             Ok(Verdict::Record(fact)) => self.record(fact),
             Ok(Verdict::AlreadySaid) => Ok(()),
-            Err(refusal) => Err(self.incomplete(Some(answer.span), refusal.to_string(), "correct the answer")),
+            Err(refusal) => {
+                // At one step people may be asked several things, one after the other.
+                let at = open.path.as_ref().map(|path| format!(" of `{path}`")).unwrap_or_default();
+                let asked = match &open.purpose {
+                    Purpose::Gate { rule } => format!("the approval{at} that the rule `{rule}` asks for"),
+                    _ => format!("the question{at} ({})", clipped(open.request.question.trim())),
+                };
+                let message = format!("{asked} does not take the answer: {refusal}");
+                Err(self.incomplete(Some(answer.span), message, "correct the answer, or put the one that it asks for before it"))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a case supposes to go wrong.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::select;
 use crate::document::clipped;
@@ -13,7 +14,7 @@ use crate::run::decision::Choice;
 use crate::value::{Value, format_duration};
 
 /// What a case supposes to go wrong, or otherwise than everybody hopes.
-pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
+pub fn supposed(case: &Case, plan: &Arc<Plan>) -> Supposed {
     let mut that: Vec<String> = Vec::new();
     let labels = select::by_label(plan);
     for (name, list) in &case.setting.steps {
@@ -42,7 +43,8 @@ pub fn supposed(case: &Case, plan: &Plan) -> Supposed {
     let at_once = plan.steps.iter().any(|step| step.verb.runs_at_once());
     let lost = (crashes && at_once).then(|| "what else is under way when the engine stops is lost too".to_owned());
     let left_out: Vec<String> = cancelled.into_iter().chain(lost).collect();
-    Supposed { case: case.name.value.clone(), that, left_out: (!left_out.is_empty()).then(|| left_out.join(", and that ")) }
+    let left_out = (!left_out.is_empty()).then(|| left_out.join(", and that "));
+    Supposed { case: case.name.value.clone(), that, refused: super::unplayable(case, plan), left_out }
 }
 
 /// How an attempt goes wrong.

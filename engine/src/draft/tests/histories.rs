@@ -233,6 +233,20 @@ fn what_refers_to_an_earlier_command_is_left_out_and_said() {
     ] {
         assert!(said.contains(left), "{left}:\n{}", draft.text);
     }
+    // What was typed with it stands nowhere else.
+    let draft = history(
+        "#1700000000\nsystemctl stop a\n#1700000010\n!!\nrm -rf $OLD_DIR\n#1700000020\nfor h in a b; do\n  ping $h && !!\ndone\n",
+    );
+    assert_eq!(steps(&draft), ["systemctl_stop_a: run systemctl stop a"], "{}", draft.text);
+    for left in [
+        "# left out: `!!`;",
+        "# left out with it: `rm -rf $OLD_DIR`\n",
+        "# left out: `for h in a b; do`;",
+        "# left out with it: `  ping $h && !!`\n",
+        "# left out with it: `done`\n",
+    ] {
+        assert!(draft.text.contains(left), "{left}:\n{}", draft.text);
+    }
     for command in [
         "! grep -q a b",
         "echo 'sudo !!'",

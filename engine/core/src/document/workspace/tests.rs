@@ -133,6 +133,7 @@ fn the_environment_is_named_or_default_or_the_only_one() {
         (WHOLE, None, Ok(Some("staging"))),
         (WHOLE, Some("production"), Ok(Some("production"))),
         (WHOLE, Some("prodction"), Err("the workspace has no environment `prodction`; did you mean `production`?")),
+        (WHOLE, Some("prod"), Err("the workspace has no environment `prod`; did you mean `production`?")),
         (one, None, Ok(Some("prod"))),
         ("name: x", None, Ok(None)),
         ("name: x", Some("prod"), Err("the workspace has no environment `prod`; add it under `environments` in workspace.yaml")),
