@@ -8,7 +8,7 @@ for pair in \
     initdb:postgresql psql:postgresql-client nginx:nginx-light openssl:openssl ssh-keygen:openssh-client \
     sv:runit busybox:busybox-static dash:dash bash:bash tmux:tmux setpriv:util-linux age:age git:git strace:strace python3:python3 node:nodejs npm:npm nvim:neovim \
     prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-    systemd-analyze:systemd chromium:chromium pdfinfo:poppler-utils pdftotext:poppler-utils groff:groff-base
+    systemd-analyze:systemd curl:curl chromium:chromium pdfinfo:poppler-utils pdftotext:poppler-utils groff:groff-base
 do
     program=${pair%%:*} package=${pair#*:}
     found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$program" || true)

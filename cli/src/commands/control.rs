@@ -71,8 +71,12 @@ pub fn bounded(text: String) -> Result<String, Trouble> {
     Ok(text)
 }
 
-/// Says what comes after a message was recorded: nothing where a process is at work, else how to go on.
+/// Says what comes after a message was recorded: nothing where a process is at work, else how to go on. A server sees to that itself.
 pub fn go_on(home: &Home, id: &RunId, ui: &mut Ui) -> Outcome {
+    if let Place::There(_) = home.place {
+        ui.next(&format!("runbook show {id}"));
+        return Ok(Exit::Succeeded);
+    }
     let row = home.archive.run(id)?;
     if row.summary.outcome.is_some() {
         ui.next(&format!("runbook show {id}"));
