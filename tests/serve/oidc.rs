@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::harness::tab::{Tab, Window};
 use crate::harness::{eventually, find_program, repository, run as harness_run};
 use crate::server::{Answer, Place, Server, ask, playbook};
 
@@ -203,5 +204,28 @@ fn an_address_counts_once_the_provider_has_verified_it() {
     let rest: Vec<&str> = workspace.lines().filter(|line| !line.starts_with("oidc:")).collect();
     place.write("workspace.yaml", &rest.join("\n"));
     eventually("the changed workspace", || (server.ask("GET", "/api/v1/session/oidc", &[], "").status == 404).then_some(()));
+    server.stopped();
+}
+
+#[test]
+fn a_browser_that_logs_in_elsewhere_comes_back_to_the_page_that_it_wanted() {
+    let mut provider = Provider::start();
+    let place = place(&provider, "sub");
+    let server = place.serve();
+    provider.says(&json!({"claims": {"sub": "b-17"}}));
+    let mut tab = Tab::new(Window::Telephone);
+    tab.without_scripts();
+    tab.go(&format!("http://{}/runs?phase=ended", server.address));
+    tab.until_text("Log in at your provider");
+    tab.tap("a.button.yes");
+    tab.until("the list", "location.search === '?phase=ended' && document.querySelector('.person')?.textContent === 'bob'");
+    assert_eq!(tab.troubles(), Vec::<String>::new());
+    // Whom the provider does not let in, or the workspace does not know, is told so where they can try again.
+    provider.says(&json!({"claims": {"sub": "<b>nobody"}}));
+    let mut tab = Tab::new(Window::Telephone);
+    tab.go(&format!("http://{}/login?to=/runs", server.address));
+    tab.tap("a.button.yes");
+    tab.until_text("nobody of the workspace has");
+    assert!(tab.text().contains("<b>nobody") && tab.text().contains("Log in at your provider"));
     server.stopped();
 }

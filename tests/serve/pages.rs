@@ -328,6 +328,83 @@ fn a_run_is_started_from_what_it_would_do_and_once() {
     scene.server.stopped();
 }
 
+const ASKS: &str = "apiVersion: runbook/v1
+kind: Runbook
+name: asks
+version: 1.0.0
+steps:
+- id: how
+  ask: {question: How?, from: [bob], within: 1h, fields: {mode: {type: enum, choices: [gentle, hard]}, keys: {type: integer, min: 1, max: 100}, note: {type: string, required: false}, now: {type: boolean, default: true}}}
+- {id: hand, manual: {do: Pull the plug, expect: The light is off, evidence: A photograph, within: 1h}, irreversible: It is out.}
+- {id: said, run: 'echo {{steps.how.mode}} {{steps.how.keys}} {{steps.how.now}}', effect: read}
+";
+
+#[test]
+fn a_form_is_answered_with_values_of_their_types_and_keeps_what_was_typed() {
+    let scene = Scene::new();
+    account(&scene.place, "bob");
+    scene.place.write("asks.yaml", ASKS);
+    eventually("the catalogue to be read again", || {
+        (scene.ask("olaf", "GET", "/procedures/asks", None).status == 200).then_some(())
+    });
+    let started = scene.ask("olaf", "POST", "/runs", Some(&json!({"procedure": "asks"})));
+    let run = started.body["run"].as_str().unwrap_or_else(|| panic!("{}", started.text)).to_owned();
+    let waits = |question: &str| {
+        eventually(question, || {
+            let list = scene.get("bob", &format!("/decisions?run={run}"));
+            list["items"][0]["question"].as_str().is_some_and(|asked| asked.contains(question)).then_some(())
+        });
+    };
+    waits("How?");
+    let bob = Visitor::of(&scene.server, "bob");
+    let page = format!("/runs/{run}/decisions/d1");
+    let shown = bob.get(&page).text;
+    for part in [
+        "<option value=\"gentle\">gentle</option>",
+        "name=\"value.keys\" value=\"\" inputmode=\"numeric\"",
+        "1 to 100",
+        "<option value=\"true\" selected>true</option>",
+        ">Send the answers</button>",
+    ] {
+        assert!(shown.contains(part), "no {part}:\n{shown}");
+    }
+    let say = |page: &str, more: &[(&str, &str)]| {
+        let hidden = bob.hidden(page);
+        bob.post(page, &[&borrowed(&hidden)[..], more].concat())
+    };
+    let wrong = say(&page, &[("value.mode", "hard"), ("value.keys", "1000"), ("value.note", "<mind> the gap")]);
+    assert_eq!(wrong.status, 422, "{}", wrong.text);
+    for part in ["keys", "value=\"1000\"", "<option value=\"hard\" selected>", "&lt;mind&gt; the gap", "This was not recorded"] {
+        assert!(wrong.text.contains(part), "no {part}:\n{}", wrong.text);
+    }
+    let right = say(&page, &[("value.mode", "hard"), ("value.keys", "7"), ("value.note", ""), ("value.now", "false")]);
+    assert_eq!(right.status, 303, "{}", right.text);
+    waits("Pull the plug");
+    let page = format!("/runs/{run}/decisions/d2");
+    assert!(bob.get(&page).text.contains(">It is done</button>"));
+    assert_eq!(say(&page, &[]).status, 409, "evidence is wanted");
+    assert_eq!(say(&page, &[("value.evidence", "photo 17")]).status, 303);
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["outcome"] == "succeeded").then_some(()));
+    let log = scene.ask("vera", "GET", &format!("/runs/{run}/log?step=said"), None);
+    assert_eq!(log.text, "hard 7 false\n");
+    scene.server.stopped();
+}
+
+#[test]
+fn whoever_follows_a_link_from_elsewhere_is_who_they_were() {
+    let scene = Scene::new();
+    account(&scene.place, "vera");
+    let mut tab = Tab::new(Window::Telephone);
+    tab.log_in(&scene.server.address, "vera", WORDS);
+    // The same machine by another name is another site, and its pages bring no cookie of ours along.
+    let port = scene.server.address.rsplit(':').next().unwrap();
+    tab.go(&format!("http://localhost:{port}/login"));
+    tab.evaluate(&format!("location.href = 'http://{}/runs?phase=ended'", scene.server.address));
+    tab.until("the list", "location.search === '?phase=ended' && document.querySelector('.person')?.textContent === 'vera'");
+    assert_eq!(tab.troubles(), Vec::<String>::new());
+    scene.server.stopped();
+}
+
 #[test]
 fn what_came_in_is_shown_with_what_was_decided_and_why() {
     let scene = Scene::new();
@@ -374,6 +451,9 @@ fn people_log_in_and_out_with_a_page_and_come_back_to_where_they_were() {
     let elsewhere = nobody.post_from("/login", &[("person", "bob"), ("password", WORDS)], "http://evil.example");
     assert!(elsewhere.status == 403 && header(&elsewhere, "set-cookie").is_none(), "{}", elsewhere.text);
     assert_eq!(nobody.get("/login/elsewhere").status, 404, "the workspace names no provider");
+    let lost = scene.server.ask("GET", "/no/such/page", &[("Accept", "text/html,*/*;q=0.8")], "");
+    assert!(lost.status == 404 && lost.text.contains("There is nothing here") && lost.head.contains("content-security-policy"));
+    assert_eq!(scene.server.ask("GET", "/no/such/page", &[], "").body["kind"], "not_found");
 
     let bob = Visitor::of(&scene.server, "bob");
     let csrf = bob.get("/").text.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -444,6 +524,23 @@ fn somebody_decides_with_the_keyboard_alone() {
     tab.press("Enter");
     tab.until_text("granted by bob");
     eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["outcome"] == "succeeded").then_some(()));
+    // Keys lead elsewhere, and do nothing where somebody types.
+    tab.press("2");
+    tab.until("the runs", "location.pathname === '/runs' && document.readyState === 'complete'");
+    tab.press("/");
+    assert_eq!(tab.focused(), "INPUT#procedure");
+    tab.press("2");
+    assert_eq!(tab.evaluate("document.activeElement.value"), "2");
+    tab.press("Tab");
+    tab.press_until("BUTTON");
+    tab.press("j");
+    assert_eq!(tab.focused(), "A.line");
+    tab.press("?");
+    tab.until("the keys", "document.querySelector('dialog.keys').open");
+    assert_eq!(tab.axe(), Vec::<String>::new(), "the keys");
+    tab.press("Escape");
+    tab.back();
+    tab.until_text("granted by bob");
     // The page of before the answer is not answered again.
     tab.back();
     std::thread::sleep(Duration::from_millis(500));

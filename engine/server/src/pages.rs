@@ -299,6 +299,13 @@ impl Refused {
     }
 }
 
+/// A problem of no page: as one for whoever wants pages, and as a document for all others.
+pub fn or_problem(head: &request::Parts, problem: Problem) -> Response<Body> {
+    let wants_page =
+        head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+    if wants_page { dressed(refused(head, None, &problem, &[])) } else { problem.into_response() }
+}
+
 /// Sends the browser to another page, which it then looks at.
 fn elsewhere(to: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::middleware::from_fn_with_state;
@@ -57,7 +57,10 @@ fn routes(app: Arc<App>, asks: UnboundedSender<Ask>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the address takes other methods")
         })
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", NOTHING_HERE))
+        .fallback(async |request: Request| {
+            let (head, _) = request.into_parts();
+            pages::or_problem(&head, Problem::new(StatusCode::NOT_FOUND, "not_found", NOTHING_HERE))
+        })
 }
 
 /// Whoever is not on this machine learns only whether it is well.

@@ -83,6 +83,8 @@ struct One {
     /// Why there is none.
     faults: Vec<String>,
     environments: Vec<Environment>,
+    /// One has to be chosen: none is meant where nothing is said.
+    needs_environment: bool,
     fields: Vec<Field>,
     can_foresee: bool,
     runs: Vec<Line>,
@@ -135,6 +137,7 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
         can_foresee: rights.may(Act::Foresee, &labels) && faults.is_empty(),
         fields: inputs.iter().map(|spec| Field::of(spec, typed)).collect(),
         environments: environments.collect(),
+        needs_environment: usual.is_none(),
         health: health(&last),
         runs: last.iter().take(RUNS).map(|row| Line::of(row, now)).collect(),
         all_runs: address(super::runs::PATH, [("procedure", name.as_str())]),

@@ -72,7 +72,8 @@ struct Entry {
     act: String,
     result: String,
     class: &'static str,
-    who: String,
+    /// Nothing where nobody was known, or it was done on the machine itself.
+    who: Option<String>,
     by: Option<String>,
     from: String,
     about: Option<String>,
@@ -90,7 +91,7 @@ fn entry(audited: Audited) -> Entry {
         class: if matches!(entry.result.as_str(), "done" | "begun") { "good" } else { "bad" },
         act: entry.act,
         result: entry.result,
-        who: entry.person.unwrap_or_else(|| "nobody who is known".to_owned()),
+        who: entry.person,
         by,
         from: entry.from,
         about: entry.about,

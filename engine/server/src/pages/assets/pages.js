@@ -101,4 +101,60 @@
     }
   };
   if (document.body.dataset.stream) follow(document.body.dataset.stream);
+
+  // Keys. They do nothing where somebody types, none decides anything, and whoever does not want them turns them off, which this browser remembers.
+  const places = [...document.querySelectorAll("nav[aria-label=Places] a")];
+  const remembered = (() => { try { return localStorage; } catch { return null; } })();
+  const areOn = () => remembered?.getItem("keys") !== "off";
+  const lines = () => [...document.querySelectorAll("main a.card, main a.line, main .plan a, main .found a")];
+  const step = (by) => {
+    const all = lines(), at = all.indexOf(document.activeElement);
+    all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
+  };
+  const find = () => {
+    const field = document.querySelector("form[role=search] input:not([type=hidden])");
+    const folded = field?.closest("details");
+    if (folded) folded.open = true;
+    field?.focus();
+  };
+  const keys = [
+    ["?", "what the keys do", () => help()],
+    ["j", "to the next line", () => step(1)],
+    ["k", "to the line before", () => step(-1)],
+    ["/", "look for something", find],
+    ...places.map((place, number) => [String(number + 1), `to ${place.textContent}`, () => place.click()]),
+  ];
+  const help = () => {
+    document.querySelector("dialog.keys")?.remove();
+    const box = document.createElement("dialog");
+    box.className = "keys";
+    box.setAttribute("aria-label", "Keys");
+    const list = document.createElement("dl");
+    for (const [key, does] of keys) {
+      const name = document.createElement("dt"), told = document.createElement("dd"), cap = document.createElement("kbd");
+      cap.textContent = key;
+      name.append(cap);
+      told.textContent = does;
+      list.append(name, told);
+    }
+    const label = document.createElement("label"), on = document.createElement("input");
+    on.type = "checkbox";
+    on.checked = areOn();
+    on.addEventListener("change", () => remembered?.setItem("keys", on.checked ? "on" : "off"));
+    label.append(on, " keys of one letter are on");
+    const close = document.createElement("button");
+    close.textContent = "Close";
+    close.addEventListener("click", () => box.close());
+    box.append(list, label, close);
+    document.body.append(box);
+    box.showModal();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;
+    const found = keys.find(([key]) => key === event.key);
+    // The way to turn them on again stays.
+    if (!found || !(areOn() || event.key === "?")) return;
+    event.preventDefault();
+    found[2]();
+  });
 })();
