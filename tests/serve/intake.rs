@@ -59,7 +59,7 @@ fn what_is_not_taken_says_why() {
         ("POST", "/events/alerts", Some(&*right), &large, 413, "too_large"),
         ("DELETE", "/events/alerts", Some(&*right), &body, 405, "method_not_allowed"),
         ("GET", "/events/alerts", Some(&*right), &String::new(), 405, "method_not_allowed"),
-        ("GET", "/events", None, &String::new(), 404, "not_found"),
+        ("GET", "/nothing", None, &String::new(), 404, "not_found"),
         ("POST", "/events/code", None, &body, 401, "no_credential"),
     ] {
         let headers: Vec<(&str, &str)> = credential.map(|credential| ("Authorization", credential)).into_iter().collect();
