@@ -23,6 +23,8 @@ mod form;
 mod guides;
 #[path = "cli/next.rs"]
 mod next;
+#[path = "cli/on_call.rs"]
+mod on_call;
 #[path = "cli/recorded.rs"]
 mod recorded;
 #[path = "cli/rehearsed.rs"]

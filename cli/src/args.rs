@@ -6,6 +6,7 @@ mod decide;
 mod docs;
 mod editors;
 mod events;
+mod on_call;
 mod record;
 mod review;
 mod serve;
@@ -25,6 +26,7 @@ pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
+pub use on_call::OnCall;
 pub use record::{Anchor, Export, Replay, Verify};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 pub use serve::{LogForm, Serve};
@@ -255,6 +257,12 @@ pub enum Command {
 
     /// List runs, newest first
     Runs(Runs),
+
+    /// Show who is on call in the rotations of the workspace, until when, and who is next
+    ///
+    /// Times are those of the rotation's zone. With --days the shifts to come, with those who stand in.
+    #[command(name = "oncall")]
+    OnCall(OnCall),
 
     /// Show a run: its steps, decisions, how it ended and what to do next
     Show(Show),

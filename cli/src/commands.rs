@@ -28,6 +28,7 @@ mod logs;
 mod lsp;
 mod man;
 mod new;
+mod on_call;
 mod prune;
 mod replay;
 mod reply;
@@ -87,6 +88,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Reject(args) => decide::reject(&args, settings, ui),
         Command::Answer(args) => decide::answer(&args, settings, ui),
         Command::Runs(args) => runs::run(&args, settings, ui),
+        Command::OnCall(args) => on_call::run(&args, settings, ui),
         Command::Decisions(args) => decisions::run(&args, settings, ui),
         Command::Cancel(args) => control::cancel(&args, settings, ui),
         Command::Pause(args) => control::pause(&args, settings, ui),

@@ -440,7 +440,7 @@ impl<'a> Driver<'a> {
                 break;
             }
             if self.session.run().wants(&Command::Wake { timer: timer.clone(), at }) {
-                self.record(Fact::TimerFired { timer: timer.clone() })?;
+                self.record(Fact::fired(timer.clone()))?;
                 if let Timer::Decision { decision, .. } = timer {
                     self.tell_those_asked_now(decision);
                 }

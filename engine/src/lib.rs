@@ -26,6 +26,7 @@ mod keeping;
 pub mod log;
 pub mod message;
 pub mod oidc;
+pub mod on_call;
 pub mod people;
 pub mod permit;
 pub mod probe;

@@ -273,6 +273,7 @@ impl Session {
             return Err(SessionError::TooLong(self.lease.run.clone()));
         }
         let at = self.now();
+        let fact = fact.asking_those_on_call(&self.run, at);
         let mut event = Event { run: self.lease.run.clone(), seq, at, fact };
         let record = match Record::encode(&event, &self.head) {
             Err(JournalError::TooLarge { seq, kind, bytes }) => {
@@ -478,7 +479,7 @@ impl Session {
                 && *at <= now
                 && self.run.wants(&wake)
             {
-                commands.extend(self.record(Fact::TimerFired { timer: timer.clone() })?);
+                commands.extend(self.record(Fact::fired(timer.clone()))?);
             }
         }
         Ok(commands)

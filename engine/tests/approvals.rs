@@ -248,6 +248,53 @@ fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
 }
 
+/// Who was on call when it was asked may decide, whoever is on call by then; who is on call when an escalation asks, from then on.
+#[test]
+fn a_rotation_means_who_is_on_call_when_it_is_asked() {
+    const TURNS: &str =
+        "rotations:\n  night: {members: [bob, cleo], starts: 2026-03-01, hand_over: {days: mon-sun, at: '12:00'}}\n";
+    let approve = "{question: Rebuild?, from: [night], within: 3h}";
+    let case = Case::new(approve, TURNS, NO_KEY);
+    case.drive();
+    case.clock.advance(Duration::from_secs(7200 + 60));
+    assert_eq!(case.run().decisions()[0].asked, ["bob"], "it is cleo's turn by now");
+    let refused = case.say(case.vote("cleo", Choice::Approve)).unwrap_err();
+    assert!(refused.contains("`cleo` is not among those who are asked (bob)"), "{refused}");
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+
+    let ladder = format!(
+        "{TURNS}policies: [{{name: asks, when: {{effect: change}}, require: {{approve: {{from: [night], within: 1h}}}}}}]\n"
+    );
+    let case = Case::new("{question: Rebuild?, from: [anna], within: 3h, on_timeout: escalate}", &ladder, NO_KEY);
+    let case = Case { plan: Arc::new(escalates_to(&case.plan, "night")), ..case };
+    case.drive();
+    case.clock.advance(Duration::from_secs(3 * 3600 + 1));
+    assert_eq!(case.end(), (None, 0));
+    assert_eq!(case.run().decisions()[0].asked, ["anna", "cleo"]);
+    let told = std::fs::read_to_string(case.path().join("pager.jsonl")).unwrap();
+    assert!(told.contains("cleo (on call in night) may decide now"), "{told}");
+    case.say(case.vote("cleo", Choice::Approve)).unwrap();
+    case.drive();
+    assert_eq!(case.run().decisions()[1].asked, ["cleo"], "a policy asks the rotation too");
+
+    // Before the first turn nobody is on call: whoever is in the rotation is asked, and nobody else.
+    let case = Case::new(approve, &TURNS.replace("2026-03-01", "2026-04-01"), NO_KEY);
+    case.drive();
+    assert_eq!(case.run().decisions()[0].asked, ["night"]);
+    assert!(case.say(case.vote("anna", Choice::Approve)).unwrap_err().contains("is not among those who are asked"));
+    case.say(case.vote("cleo", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+}
+
+/// The same plan, whose escalation asks this name alone.
+fn escalates_to(plan: &Plan, name: &str) -> Plan {
+    let mut plan = plan.clone();
+    let rungs = plan.procedures.iter_mut().flat_map(|procedure| &mut procedure.escalation).flat_map(|ladder| &mut ladder.rungs);
+    rungs.for_each(|rung| rung.to = vec![name.to_owned()]);
+    plan
+}
+
 /// A message that comes to a run which nobody drives records what is due, and cannot tell anybody.
 #[test]
 fn who_was_asked_while_nobody_drove_the_run_is_told_once() {

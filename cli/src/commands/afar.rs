@@ -67,6 +67,7 @@ fn about(command: &Command) -> About {
         | Command::Diff(_)
         | Command::Review(_)
         | Command::Test(_)
+        | Command::OnCall(_)
         | Command::Docs(_)
         | Command::Completions(_)
         | Command::Man(_) => About::Neither,

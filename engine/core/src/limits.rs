@@ -503,6 +503,12 @@ pub const DETAIL_LINES: usize = 20;
 pub const ARGUMENT_BYTES: usize = 128 * 1024;
 /// People who may have to agree on one thing.
 pub const APPROVERS: u32 = 20;
+/// Hand-overs of a rotation that pass within one turn, at most: those of a year, day by day.
+pub const TURN_HAND_OVERS: u32 = 366;
+/// Shifts of a rotation that are told with the one that is under way.
+pub const SHIFTS_AHEAD: usize = 8;
+/// Days ahead of which `runbook oncall` tells the shifts: those of a year.
+pub const ON_CALL_DAYS: u16 = 366;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
 /// Maps of one file named whose order `fmt` leaves as it is.

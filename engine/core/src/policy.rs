@@ -9,6 +9,7 @@ mod certificate;
 mod channel;
 mod gate;
 mod people;
+mod rotation;
 mod statement;
 mod window;
 
@@ -26,7 +27,8 @@ pub use ahead::Ahead;
 pub use certificate::CertificateName;
 pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
 pub use gate::{Demanded, Requirements};
-pub use people::{Asked, People, Person, Refusal, Standing};
+pub use people::{Asked, OnCall, People, Person, Refusal, Standing};
+pub use rotation::{DAYS, HandOver, Override, Rotation, Shift};
 pub use statement::{DECISION_NAMESPACE, HEAD_NAMESPACE, decision_statement, head_statement};
 pub use window::{Closed, Environment, Window, quiet_until, time_zone};
 

@@ -29,6 +29,15 @@ fn title(asked: &Decision) -> String {
     format!("escalation {} of decision {}", asked.rung, asked.id)
 }
 
+/// Whom a step of an escalation asks, each rotation with who is on call.
+fn now_asked(to: &[String], asked: &Decision) -> Vec<String> {
+    let one = |name: &String| match asked.on_call.get(name).map(|people| people.join(", ")) {
+        Some(people) if !people.is_empty() => format!("{people} (on call in {name})"),
+        _ => name.clone(),
+    };
+    to.iter().map(one).collect()
+}
+
 impl Driver<'_> {
     /// Tells those who have been asked, and of whom the record does not say that they were told.
     pub(super) fn tell_those_not_told(&mut self) -> Result<(), SessionError> {
@@ -62,7 +71,7 @@ impl Driver<'_> {
             "{} {} (run {id}) waits for a decision, and nobody answered in time. {} may decide now.\n\n{}\n\nrunbook decisions {id}",
             main.name,
             main.version,
-            rung.to.join(", "),
+            now_asked(&rung.to, asked).join(", "),
             asked.request.question.trim(),
         );
         let title = title(asked);

@@ -8,7 +8,7 @@ use runbook_core::policy::{Demanded, People};
 use runbook_core::value::format_duration;
 
 pub struct Asked<'a> {
-    /// Names of people and groups; empty: whoever may operate.
+    /// Names of people, groups and rotations; empty: whoever may operate.
     pub from: &'a [String],
     pub count: u32,
     /// Where it may not be whoever asked for the run.
@@ -55,16 +55,16 @@ pub fn asked(asked: &Asked<'_>, people: &People) -> String {
 /// Names of those who are asked, and members of a group, that are told.
 const MEMBERS: usize = 20;
 
-/// Names of people and groups, each group with those in it.
+/// Names of people, groups and rotations, each of the latter with those in it.
 pub fn whom(names: &[String], people: &People) -> String {
-    let with_members = |name: &String| match people.groups.get(name) {
-        Some(members) => match members.get(..MEMBERS) {
-            Some(first) if members.len() > MEMBERS => {
-                format!("{name} ({} and {} others)", first.join(", "), members.len() - MEMBERS)
-            }
-            _ => format!("{name} ({})", members.join(", ")),
-        },
-        None => name.clone(),
+    let listed = |members: &[String]| match members.get(..MEMBERS) {
+        Some(first) if members.len() > MEMBERS => format!("{} and {} others", first.join(", "), members.len() - MEMBERS),
+        _ => members.join(", "),
+    };
+    let with_members = |name: &String| match (people.groups.get(name), people.rotations.get(name)) {
+        (Some(members), _) => format!("{name} ({})", listed(members)),
+        (None, Some(rotation)) => format!("{name} (who is on call of {})", listed(&rotation.members)),
+        (None, None) => name.clone(),
     };
     let (first, more) = names.split_at_checked(MEMBERS).unwrap_or((names, &[]));
     match (first, more.len()) {

@@ -8,6 +8,7 @@ use runbook_core::document::step::OnTimeout;
 use runbook_core::effect::Effect;
 use runbook_core::plain::{line, plain};
 use runbook_core::plan::ValueSpec;
+use runbook_core::policy::OnCall;
 use runbook_core::run::Run;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Undo, UndoStep, Upcoming};
 use runbook_core::run::task::Task;
@@ -53,7 +54,7 @@ pub fn may_decide(decision: &Decision) -> String {
     let request = &decision.request;
     let mut text = match decision.asked.len() {
         0 => "whoever may operate".to_owned(),
-        _ => line(&decision.asked.join(", ")).into_owned(),
+        _ => line(&named(&decision.asked, &decision.on_call).join(", ")).into_owned(),
     };
     if request.count > 1 {
         text.push_str(&format!("; {} people must agree", request.count));
@@ -65,6 +66,19 @@ pub fn may_decide(decision: &Decision) -> String {
         text.push_str("; signed with an SSH key");
     }
     text
+}
+
+/// Those who are asked, with the rotations in which they are on call.
+pub fn named(asked: &[String], on_call: &OnCall) -> Vec<String> {
+    let one = |name: &String| {
+        let of: Vec<&str> = on_call.iter().filter(|(_, people)| people.contains(name)).map(|(of, _)| of.as_str()).collect();
+        match on_call.get(name) {
+            Some(people) if people.is_empty() => format!("{name} (nobody was on call: everybody in it)"),
+            _ if of.is_empty() => name.clone(),
+            _ => format!("{name} (on call in {})", of.join(", ")),
+        }
+    };
+    asked.iter().map(one).collect()
 }
 
 /// How long there is, and what follows when nobody answers.

@@ -4,6 +4,7 @@
 mod awaited;
 mod database;
 mod golden;
+mod on_call;
 mod versions;
 mod wide;
 

@@ -47,7 +47,7 @@ impl Checked<'_, '_> {
             }
         } else {
             let names: Vec<String> = from.iter().map(|name| name.value.clone()).collect();
-            let there = if names.is_empty() { people.people.len() } else { people.members_of_all(&names).len() };
+            let there = if names.is_empty() { people.people.len() } else { people.most_asked(&names) };
             if count.value as usize > there {
                 let fault = self
                     .new_fault(Code::RB0313, count.span, format!("{} people have to decide, and there are {there}", count.value))
@@ -59,12 +59,11 @@ impl Checked<'_, '_> {
 
     fn somebody(&mut self, name: &Scalar) -> bool {
         let people = &self.build.policy.people;
-        if people.people.contains_key(&name.value) || people.groups.contains_key(&name.value) {
+        if people.knows(&name.value) {
             return true;
         }
-        let near =
-            self.nearest(&name.value, people.people.keys().chain(people.groups.keys()).map(String::as_str)).map(str::to_owned);
-        self.absent(Code::RB0310, name, "person or group", near);
+        let near = self.nearest(&name.value, people.names()).map(str::to_owned);
+        self.absent(Code::RB0310, name, "person, group or rotation", near);
         false
     }
 

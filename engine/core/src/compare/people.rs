@@ -65,6 +65,11 @@ fn told(plan: &Plan, from: &[String]) -> String {
     if people.is_empty() {
         return "whoever runs it, alone".to_owned();
     }
+    if let [one] = from
+        && let Some(rotation) = people.rotations.get(one)
+    {
+        return rotation.to_string();
+    }
     let members = members(plan, from);
     let person = |name: &&str| {
         let Some(person) = people.people.get(*name) else { return (*name).to_owned() };

@@ -306,10 +306,30 @@ fn who_may_decide_is_a_matter_of_people_and_not_of_names() {
     let gated = text("1.0.0", "steps:\n- {id: x, exec: [a], effect: change, irreversible: t}\n");
     let rule = "policies: [{name: careful, when: {effect: change}, require: {approve: {from: [ops]}}}]\n";
     let ladder = "escalations: {up: {steps: [{to: [ops], after: 5m}]}}\n";
+    let turns = |members: &str| {
+        format!("rotations: {{ops: {{members: {members}, starts: 2026-01-05, hand_over: {{days: mon, at: '09:00'}}}}}}")
+    };
     let (ops, all) = (", from: [ops]", "");
     for (procedure, rest, before, after, needs, said) in [
         (asks(ops), "", (THREE, "{ops: [ann]}"), (THREE, "{ops: [ann, cyd]}"), Raise::Major, "people ops: ann → ann, cyd"),
         (asks(ops), "", (THREE, "{ops: [ann, cyd]}"), (THREE, "{ops: [ann]}"), Raise::Minor, "people ops: ann, cyd → ann"),
+        // Whoever is on call: people who take turns otherwise are the same people.
+        (
+            asks(ops),
+            "",
+            (THREE, &format!("{{}}\n{}", turns("[ann, ben]"))),
+            (THREE, &format!("{{}}\n{}", turns("[ben, ann]"))),
+            Raise::Minor,
+            "people ops: ann, ben in turn from 2026-01-05 on, handed over mon at 09:00 (UTC) → ben, ann in turn from 2026-01-05 on, handed over mon at 09:00 (UTC)",
+        ),
+        (
+            asks(ops),
+            "",
+            (THREE, &format!("{{}}\n{}", turns("[ann, ben]"))),
+            (THREE, &format!("{{}}\n{}", turns("[ann, cyd]"))),
+            Raise::Major,
+            "people ops: ann, ben in turn from 2026-01-05 on, handed over mon at 09:00 (UTC) → ann, cyd in turn from 2026-01-05 on, handed over mon at 09:00 (UTC)",
+        ),
         // Through another group.
         (
             asks(ops),

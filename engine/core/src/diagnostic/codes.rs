@@ -124,7 +124,7 @@ codes! {
 
     // The workspace.
     RB0401 Error "one user is two people";
-    RB0402 Error "one name is a person and a group";
+    RB0402 Error "one name is two things";
     RB0403 Error "not a time zone";
     RB0404 Error "not a time";
     RB0405 Error "a window that never opens";
@@ -132,6 +132,8 @@ codes! {
     RB0407 Error "a part of the workspace without effect";
     RB0408 Error "a password in the clear";
     RB0409 Error "not the name of a certificate";
+    RB0410 Error "two people stand in at the same time";
+    RB0411 Error "a rotation that begins between two hand-overs";
 
     // Tests.
     RB0501 Error "an expectation does not hold";

@@ -197,7 +197,7 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub span: Span,
-    /// Names of people and groups, as the request has them, escalations included.
+    /// Names of people, groups and rotations, as the request has them, escalations included.
     pub from: Option<Vec<Scalar>>,
     pub count: Option<u32>,
     pub within: Option<Duration>,

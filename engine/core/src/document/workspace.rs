@@ -14,7 +14,9 @@
 //!     change_windows: [{days: [mon-fri], from: "09:00", to: "17:00"}]
 //! people:
 //!   anna: {name: Anna Meier, users: [anna], ssh_keys: [ssh-ed25519 AAAA…], mail: anna@example.org}
-//! groups: {dba-oncall: [anna]}
+//! groups: {dba: [anna]}
+//! rotations:
+//!   dba-oncall: {members: [anna], starts: 2026-01-05, hand_over: {days: mon, at: "09:00"}}
 //! policies:
 //!   - name: changes-in-production
 //!     when: {effect: change, environments: [production]}
@@ -27,7 +29,7 @@
 //! sources:
 //!   alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {from: vault, key: alerts/token}}}
 //! http: {allow: [10.0.0.0/8]}
-//! access: [{role: operator, to: [dba-oncall], labels: {tier: database}}]
+//! access: [{role: operator, to: [dba], labels: {tier: database}}]
 //! ```
 
 mod access;
@@ -35,6 +37,7 @@ mod channel;
 mod oidc;
 mod policy;
 mod read;
+mod rotation;
 pub(in crate::document) mod schedule;
 mod source;
 
@@ -60,7 +63,7 @@ pub struct Workspace {
     pub environments: Vec<Environment>,
     /// The environment with `default: true`.
     pub default_environment: Option<String>,
-    /// `people` and `groups`.
+    /// `people`, `groups` and `rotations`.
     pub people: People,
     /// `policies`, in the order of the file.
     pub rules: Vec<Rule>,

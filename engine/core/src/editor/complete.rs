@@ -199,10 +199,13 @@ impl Place<'_> {
                 };
                 newest.map(offer).collect()
             }
-            Referent::Person => {
+            Referent::Person | Referent::People | Referent::Asked => {
                 let people = workspace.map(|workspace| &workspace.people);
                 let persons = people.iter().flat_map(|people| people.people.keys()).map(|name| one(name, "a person"));
-                persons.chain(people.iter().flat_map(|people| people.groups.keys()).map(|name| one(name, "a group"))).collect()
+                let groups = people.iter().flat_map(|people| people.groups.keys()).map(|name| one(name, "a group"));
+                let rotations = people.iter().flat_map(|people| people.rotations.keys()).map(|name| one(name, "a rotation"));
+                let groups = groups.filter(|_| referent != Referent::Person);
+                persons.chain(groups).chain(rotations.filter(|_| referent == Referent::Asked)).collect()
             }
             Referent::Channel => workspace.iter().flat_map(|w| w.channels.keys()).map(|name| one(name, "a channel")).collect(),
             Referent::Escalation => {

@@ -110,7 +110,9 @@ impl<'a> Open<'a> {
                 return Some((Target::Of(procedure, Name::Step(id.to_owned())), span));
             }
             Referent::Procedure => Target::Procedure(self.around.called(&text)?),
-            Referent::Person => Target::Workspace(&["people", "groups"], text),
+            Referent::Person => Target::Workspace(&["people"], text),
+            Referent::People => Target::Workspace(&["people", "groups"], text),
+            Referent::Asked => Target::Workspace(&["people", "groups", "rotations"], text),
             Referent::Channel => Target::Workspace(&["channels"], text),
             Referent::Escalation => Target::Workspace(&["escalations"], text),
             Referent::Environment => Target::Workspace(&["environments"], text),

@@ -105,9 +105,18 @@ fn of_target(open: &Open, target: &Target) -> Option<String> {
         }
         Target::Workspace(keys, name) => {
             open.declared(target)?;
-            format!("**{}**, of `{}` in workspace.yaml", markdown::text_in_editor(name), keys.join("` or `"))
+            format!("**{}**, of {} in workspace.yaml", markdown::text_in_editor(name), any_of(keys))
         }
     })
+}
+
+/// `a`, `b` or `c`.
+fn any_of(keys: &[&str]) -> String {
+    let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    match quoted.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => quoted.concat(),
+    }
 }
 
 /// A type; the names of members are an author's.

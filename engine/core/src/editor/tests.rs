@@ -69,6 +69,8 @@ people:
   ann: {users: [ann]}
 groups:
   dba: [ann]
+rotations:
+  night: {members: [ann], starts: 2026-01-05, hand_over: {days: mon, at: \"09:00\"}}
 escalations:
   database: {steps: [{to: dba, after: 10m, channels: ops}]}
 channels:
@@ -283,7 +285,8 @@ fn what_could_stand_in_a_test_and_a_workspace() {
         ("book.test.yaml", "{stdout: \"3\"}", "{▮}", "stdout fails takes"),
         ("book.test.yaml", "{stdout: \"3\"}", "▮", "ok crash fails"),
         ("book.test.yaml", "outcome: succeeded", "outcome: ▮", "succeeded waiting"),
-        ("workspace.yaml", "{to: dba", "{to: ▮", "dba ann"),
+        ("workspace.yaml", "{to: dba", "{to: ▮", "dba ann night"),
+        ("workspace.yaml", "members: [ann]", "members: [▮]", "ann"),
         ("workspace.yaml", "channels: ops}", "channels: ▮}", "ops"),
         ("workspace.yaml", "groups:\n", "▮\ngroups:\n", "environments policies"),
     ] {
@@ -334,7 +337,7 @@ fn what_is_said_of_a_place() {
         ("book.yaml", "secrets.token", "secrets.to▮ken", "a secret"),
         ("book.yaml", "parse_float()", "parse_▮float()", "`text.parse_float()`"),
         ("book.yaml", "echo {{item}}", "echo {{it▮em}}", "`item`: string"),
-        ("book.yaml", "from: dba", "from: db▮a", "of `people` or `groups`"),
+        ("book.yaml", "from: dba", "from: db▮a", "of `people`, `groups` or `rotations`"),
         ("book.test.yaml", "steps: {look:", "steps: {lo▮ok:", "steps.look"),
         ("book.test.yaml", "each_host/inner", "each_host/in▮ner", "steps.inner"),
         ("book.test.yaml", "call-4/inside", "call-4/in▮side", ""),

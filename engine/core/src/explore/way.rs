@@ -172,7 +172,7 @@ impl Way {
             Command::Wake { timer, at } if self.only_waits(timer) => {
                 let (timer, at) = self.own_deadline(timer, *at).unwrap_or((timer.clone(), *at));
                 self.now = self.now.max(at);
-                Some(Fact::TimerFired { timer })
+                Some(Fact::fired(timer))
             }
             Command::Perform { .. } | Command::Await { .. } | Command::Wake { .. } => return Ok(Next::Later),
         };
@@ -482,7 +482,7 @@ impl Way {
             Does::Say(decision) => self.say(*decision, what),
             Does::Fire { timer, at, during } => {
                 self.now = self.now.max(*at);
-                let fired = Fact::TimerFired { timer: timer.clone() };
+                let fired = Fact::fired(timer.clone());
                 for (path, attempt) in self.stopped_by(&fired, during)? {
                     self.record(Fact::AttemptStarted { path, attempt })?;
                 }
@@ -490,7 +490,7 @@ impl Way {
             }
             Does::Pass { timer, at } => {
                 self.now = self.now.max(*at);
-                self.record(Fact::TimerFired { timer: timer.clone() })
+                self.record(Fact::fired(timer.clone()))
             }
         }
     }
@@ -565,7 +565,7 @@ impl Way {
         });
         let Some((timer, at)) = due else { return Ok(false) };
         self.now = self.now.max(at);
-        self.record(Fact::TimerFired { timer })?;
+        self.record(Fact::fired(timer))?;
         Ok(true)
     }
 

@@ -152,6 +152,7 @@ mod tests {
             people: ["anna", "bob", "cleo"].map(|name| (name.to_owned(), Person::default())).into(),
             groups: [("dba".to_owned(), vec!["anna".to_owned()]), ("all".to_owned(), vec!["dba".to_owned(), "bob".to_owned()])]
                 .into(),
+            ..People::default()
         };
         let grant = |role, to: &str, of: &[(&str, &str)]| Grant { role, to: vec![to.to_owned()], labels: labels(of) };
         let grants = [

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::PolicyContext;
+use super::{PolicyContext, Rotation};
 use crate::diagnostic::nearest;
 use crate::run::event::{Identity, Means};
 
@@ -17,7 +18,13 @@ pub struct People {
     pub people: BTreeMap<String, Person>,
     /// Group → names of people and of other groups.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Who takes turns at being on call, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rotations: BTreeMap<String, Rotation>,
 }
+
+/// Rotation → who is on call; nobody where it is empty.
+pub type OnCall = BTreeMap<String, Vec<String>>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Person {
@@ -32,7 +39,7 @@ pub struct Person {
 /// What a decision asks of whoever takes it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
-    /// Names of people and groups; empty: whoever may operate.
+    /// Names of people and groups, and of rotations in which nobody is on call; empty: whoever may operate.
     pub from: &'a [String],
     /// The request itself keeps out whoever asked for the run.
     pub not_requester: bool,
@@ -105,8 +112,18 @@ impl People {
         self.people.is_empty()
     }
 
-    /// The people behind the name of a person or group, groups of groups included. A name that is neither gives
-    /// nobody, and a group that contains itself adds nobody twice.
+    /// Whether somebody can be asked by this name: a person, a group or a rotation.
+    pub fn knows(&self, name: &str) -> bool {
+        self.people.contains_key(name) || self.groups.contains_key(name) || self.rotations.contains_key(name)
+    }
+
+    /// Every name by which somebody can be asked.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.people.keys().chain(self.groups.keys()).chain(self.rotations.keys()).map(String::as_str)
+    }
+
+    /// The people behind the name of a person, a group or a rotation, groups of groups included: of a rotation everybody who is on call at some
+    /// time. A name that is none of these gives nobody, and a group that contains itself adds nobody twice.
     pub fn members(&self, name: &str) -> BTreeSet<&str> {
         let mut members = BTreeSet::new();
         let mut seen = BTreeSet::new();
@@ -119,9 +136,27 @@ impl People {
                 members.insert(person.as_str());
             } else if let Some(inner) = self.groups.get(name) {
                 open.extend(inner.iter().map(String::as_str));
+            } else if let Some(rotation) = self.rotations.get(name) {
+                open.extend(rotation.people());
             }
         }
         members
+    }
+
+    /// Who is on call at a moment, in those of these names that are rotations.
+    pub fn on_call(&self, names: &[String], at: Timestamp) -> OnCall {
+        let of = |name: &String| {
+            let rotation = self.rotations.get(name)?;
+            Some((name.clone(), rotation.shift_at(at).who.map(str::to_owned).into_iter().collect()))
+        };
+        names.iter().filter_map(of).collect()
+    }
+
+    /// How many people at most are asked at one time by these names: of each rotation one is on call.
+    pub fn most_asked(&self, names: &[String]) -> usize {
+        let (rotations, others): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| self.rotations.contains_key(*name));
+        let others: BTreeSet<&str> = others.into_iter().flat_map(|name| self.members(name)).collect();
+        self.members_of_all(names).len().min(others.len() + rotations.into_iter().collect::<BTreeSet<_>>().len())
     }
 
     /// The people behind several names.
@@ -235,6 +270,7 @@ mod tests {
                 ("loop_b".to_owned(), group(&["loop_a", "cleo"])),
             ]
             .into(),
+            ..People::default()
         }
     }
 

@@ -106,7 +106,7 @@ fn add_days(date: Date, days: i64) -> Option<Date> {
     date.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
 }
 
-fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
     let date = if minute >= 1440 { add_days(date, 1)? } else { date };
     let minute = minute % 1440;
     let time = Time::new(i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?, 0, 0).ok()?;

@@ -1,5 +1,6 @@
 //! Decisions: what people are asked, frozen as it was shown, and how votes add up to an answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::document::step::OnTimeout;
 use crate::effect::Effect;
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
-use crate::policy::{Asked, Escalation, Rung};
+use crate::policy::{Asked, Escalation, OnCall, Rung};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Means, Timer, Vote};
@@ -63,8 +64,11 @@ pub enum Choice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     pub question: String,
-    /// Names of people and groups; empty: whoever may operate.
+    /// Names of people, groups and rotations; empty: whoever may operate.
     pub from: Vec<String>,
+    /// Who was on call in each of those rotations when it was asked: they may decide, whoever is on call by then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub on_call: OnCall,
     pub count: u32,
     pub not_requester: bool,
     pub signed: bool,
@@ -192,8 +196,10 @@ pub struct Decision {
     pub deadline: Option<Timestamp>,
     /// Escalations so far.
     pub rung: u32,
-    /// Everybody who has been asked by now.
+    /// Everybody who has been asked by now; of a rotation whoever was on call, if anybody was.
     pub asked: Vec<String>,
+    /// Of each rotation that has been asked, who was on call.
+    pub on_call: OnCall,
     pub votes: Vec<Vote>,
     pub standing: Standing,
 }
@@ -362,7 +368,8 @@ impl Run {
             requested_at: self.now,
             deadline,
             rung: 0,
-            asked: request.from.clone(),
+            asked: asked(&request.from, &request.on_call).map(str::to_owned).collect(),
+            on_call: request.on_call.clone(),
             votes: Vec::new(),
             standing: Standing::Open,
         }));
@@ -484,7 +491,7 @@ impl Run {
     }
 
     /// Nobody answered in time: the next rung is asked, or the question has failed. Never a yes.
-    pub(super) fn decision_expired(&mut self, id: DecisionId, rung: u32) {
+    pub(super) fn decision_expired(&mut self, id: DecisionId, rung: u32, on_call: &OnCall) {
         let Some(decision) = self.open_decision(id).cloned() else { return };
         if let Some((next, pace)) = self.next_rung(&decision) {
             let to = next.to.clone();
@@ -492,7 +499,12 @@ impl Run {
             if let Some(decision) = self.decision_mut(id) {
                 decision.rung = rung + 1;
                 decision.deadline = Some(deadline);
-                decision.asked.extend(to.into_iter().filter(|who| !decision.asked.contains(who)).collect::<Vec<_>>());
+                for who in asked(&to, on_call) {
+                    if !decision.asked.iter().any(|other| other == who) {
+                        decision.asked.push(who.to_owned());
+                    }
+                }
+                decision.on_call.extend(on_call.clone());
             }
             return self.wake(Timer::Decision { decision: id, rung: rung + 1 }, pace);
         }
@@ -527,6 +539,41 @@ impl Run {
         result.insert("by".to_owned(), told("by", Value::Text(by.join(", ")), false));
         result.insert("reason".to_owned(), told("reason", Value::Text(reasons.join("; ")), false));
         Value::Map(result)
+    }
+}
+
+/// Whom these names ask: of a rotation whoever is on call. Where nobody is, the rotation's name stands for everybody in it, so that
+/// no question is put to nobody, and never to anybody.
+fn asked<'a>(names: &'a [String], on_call: &'a OnCall) -> impl Iterator<Item = &'a str> {
+    let of = |name: &'a String| match on_call.get(name).map(Vec::as_slice) {
+        None | Some([]) => std::slice::from_ref(name),
+        Some(people) => people,
+    };
+    names.iter().flat_map(of).map(String::as_str)
+}
+
+impl Fact {
+    /// The same with who is on call at this moment in the rotations that it asks. It is written down, so that a replay asks no calendar.
+    #[must_use]
+    pub fn asking_those_on_call(self, run: &Run, at: Timestamp) -> Fact {
+        let people = &run.plan.policy.people;
+        match self {
+            Fact::DecisionRequested { decision, path, purpose, mut request } => {
+                request.on_call = people.on_call(&request.from, at);
+                if !request.on_call.is_empty()
+                    && let Some(digest) = request.compute_digest()
+                {
+                    request.digest = digest;
+                }
+                Fact::DecisionRequested { decision, path, purpose, request }
+            }
+            Fact::TimerFired { timer: Timer::Decision { decision, rung }, .. } => {
+                let next = run.open_decision(decision).and_then(|decision| run.next_rung(decision));
+                let on_call = next.map(|(next, _)| people.on_call(&next.to, at)).unwrap_or_default();
+                Fact::TimerFired { timer: Timer::Decision { decision, rung }, on_call }
+            }
+            fact => fact,
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Events are the record's schema: a field may be added with a default, none may be renamed or given a new meaning.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::document::procedure::Version;
 use crate::document::step::FinishOutcome;
 use crate::id::{DecisionId, Digest, Id, ProcedureName, RunId, StepPath};
-use crate::policy::Ahead;
+use crate::policy::{Ahead, OnCall};
 use crate::value::{Map, Value};
 
 use super::decision::{Choice, Purpose, Request};
@@ -63,6 +65,9 @@ pub enum Fact {
     /// A deadline or a delay that the run asked for has come.
     TimerFired {
         timer: Timer,
+        /// Of a decision: who is on call in the rotations that are asked from now on.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        on_call: OnCall,
     },
     DecisionRequested {
         decision: DecisionId,
@@ -109,6 +114,13 @@ pub enum Fact {
     RunFinished {
         outcome: Outcome,
     },
+}
+
+impl Fact {
+    /// That a time has come, where nobody is asked who takes turns.
+    pub fn fired(timer: Timer) -> Fact {
+        Fact::TimerFired { timer, on_call: OnCall::new() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

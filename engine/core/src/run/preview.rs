@@ -61,6 +61,7 @@ impl Ask {
         Request {
             question: self.question,
             from: self.from,
+            on_call: BTreeMap::new(),
             count: self.count.max(1),
             not_requester: self.not_requester,
             signed: self.signed,

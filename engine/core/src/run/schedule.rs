@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::document::step::FinishOutcome;
 use crate::id::{Id, RunId, StepPath};
 use crate::plan::{ProcedureIx, StepIx, Verb, WaitFor};
+use crate::policy::OnCall;
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Part, StepOutcome, Timer};
@@ -648,14 +649,14 @@ impl Run {
         self.end_lane(lane, End::Finished { failed, message: message.to_owned(), step });
     }
 
-    pub(super) fn take_timer(&mut self, timer: &Timer) {
+    pub(super) fn take_timer(&mut self, timer: &Timer, on_call: &OnCall) {
         self.unwant(&Key::Wake(timer.clone()));
         match timer {
             Timer::Run => self.run_timed_out(),
             Timer::Step { path } => self.at(path, Run::step_timed_out),
             Timer::Retry { path, .. } => self.at(path, Run::make_ready),
             Timer::Wait { path, .. } => self.at(path, Run::slept),
-            Timer::Decision { decision, rung } => self.decision_expired(*decision, *rung),
+            Timer::Decision { decision, rung } => self.decision_expired(*decision, *rung, on_call),
         }
     }
 

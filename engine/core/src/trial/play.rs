@@ -150,7 +150,7 @@ impl<'c> Play<'c> {
                 Outside::Timer(timer) => {
                     let Some(due) = self.timers().find(|(_, wanted)| *wanted == timer).map(|(due, _)| due) else { continue };
                     self.now = self.now.max(due);
-                    self.record(Fact::TimerFired { timer: timer.clone() })?;
+                    self.record(Fact::fired(timer.clone()))?;
                 }
                 Outside::End(path, attempt) => {
                     let Some(ended) = self.ends.remove(&(path.clone(), *attempt)) else { continue };
@@ -300,7 +300,7 @@ impl<'c> Play<'c> {
         due.sort();
         for (at, timer) in due {
             if self.run.wants(&Command::Wake { timer: timer.clone(), at }) {
-                self.record(Fact::TimerFired { timer })?;
+                self.record(Fact::fired(timer))?;
             }
         }
         if self.cancel.take_if(|due| *due <= at).is_some() {

@@ -225,7 +225,7 @@ impl Draft {
                     crashed = draft.run.under_way().into_iter().collect();
                     draft.happened(event, Outside::Crash);
                 }
-                Fact::TimerFired { timer } => draft.happened(event, Outside::Timer(timer.clone())),
+                Fact::TimerFired { timer, .. } => draft.happened(event, Outside::Timer(timer.clone())),
                 Fact::DecisionRequested { decision, .. } => drop(draft.open.insert(*decision)),
                 Fact::Decided { decision, vote } => {
                     let answer = Answer {

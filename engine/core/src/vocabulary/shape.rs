@@ -54,8 +54,12 @@ pub enum Referent {
     TestedStep,
     /// A procedure of the catalogue, with a range of versions where one is wanted.
     Procedure,
-    /// A person or a group of the workspace.
+    /// A person of the workspace.
     Person,
+    /// A person or a group of the workspace.
+    People,
+    /// Whoever can be asked: a person, a group or a rotation of the workspace.
+    Asked,
     Channel,
     Escalation,
     Environment,
@@ -162,7 +166,9 @@ impl Type {
             Type::Id => "id".to_owned(),
             Type::Refers(Referent::Step | Referent::TestedStep) => "a step".to_owned(),
             Type::Refers(Referent::Procedure) => "a procedure".to_owned(),
-            Type::Refers(Referent::Person) => "a person or a group".to_owned(),
+            Type::Refers(Referent::Person) => "a person".to_owned(),
+            Type::Refers(Referent::People) => "a person or a group".to_owned(),
+            Type::Refers(Referent::Asked) => "a person, a group or a rotation".to_owned(),
             Type::Refers(Referent::Channel) => "a channel".to_owned(),
             Type::Refers(Referent::Escalation) => "an escalation".to_owned(),
             Type::Refers(Referent::Environment) => "an environment".to_owned(),

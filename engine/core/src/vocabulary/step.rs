@@ -14,8 +14,10 @@ const ONE_OR_MANY_STEPS: Type = Type::AnyOf(&[&Type::Step, &STEPS]);
 const TEXTS: Type = Type::Map(Names::Any, &TEXT);
 pub(super) const PLAINS: Type = Type::List(&PLAIN);
 pub(super) const SOME_PLAIN: Type = Type::AnyOf(&[&PLAIN, &PLAINS]);
-const PERSON: Type = Type::Refers(Referent::Person);
-pub(super) const SOME_PEOPLE: Type = Type::AnyOf(&[&PERSON, &Type::List(&PERSON)]);
+const PEOPLE: Type = Type::Refers(Referent::People);
+pub(super) const SOME_PEOPLE: Type = Type::AnyOf(&[&PEOPLE, &Type::List(&PEOPLE)]);
+const ASKED: Type = Type::Refers(Referent::Asked);
+pub(super) const SOME_ASKED: Type = Type::AnyOf(&[&ASKED, &Type::List(&ASKED)]);
 const CHANNEL: Type = Type::Refers(Referent::Channel);
 pub(super) const SOME_CHANNELS: Type = Type::AnyOf(&[&CHANNEL, &Type::List(&CHANNEL)]);
 const STEP_ID: Type = Type::Refers(Referent::Step);
@@ -236,7 +238,7 @@ static EVENT: Shape = Shape::new(
 
 const WITHIN: Key = Key::new("within", Type::Duration, "How long they have");
 const TIMED_OUT: Key = Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes");
-const FROM: Key = Key::new("from", SOME_PEOPLE, "People and groups who may decide; by default whoever may operate");
+const FROM: Key = Key::new("from", SOME_ASKED, "People, groups and rotations who may decide; by default whoever may operate");
 const QUESTION: Key = Key::new("question", TEXT, "What people are asked; may be of several lines").required();
 
 static APPROVE: Shape = Shape::new(

@@ -1,7 +1,7 @@
 //! `kind: Test`.
 
 use super::procedure::{API_VERSION, KIND};
-use super::step::{DATA, PLAIN, PLAINS, SOME_PEOPLE};
+use super::step::{DATA, PLAIN, PLAINS, SOME_ASKED};
 use super::{Key, Names, Referent, Shape, Type, Word};
 
 const WHOLE: Type = Type::Whole(0, u32::MAX);
@@ -156,7 +156,7 @@ static EXPECT: Shape = Shape::new(
 static ASKED: Shape = Shape::new(
     "who is asked",
     &[
-        Key::new("from", SOME_PEOPLE, "People and groups"),
+        Key::new("from", SOME_ASKED, "People, groups and rotations"),
         Key::new("count", Type::Whole(1, u32::MAX), "How many must say yes"),
         Key::new("within", Type::Duration, "How long they have"),
         Key::new("question", PLAIN, "Text of the question"),

@@ -1,7 +1,9 @@
 //! `kind: Workspace`.
 
 use super::procedure::{API_VERSION, KIND, POLICY_PROPERTIES};
-use super::step::{EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_CHANNELS, SOME_PEOPLE, SOME_PLAIN};
+use super::step::{
+    EFFECTS as STEP_EFFECTS, ON_TIMEOUT, PLAIN, PLAINS, SECRETS, SOME_ASKED, SOME_CHANNELS, SOME_PEOPLE, SOME_PLAIN,
+};
 use super::{Key, Names, Referent, Shape, Type, Word};
 use crate::limits;
 
@@ -17,6 +19,7 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("timezone", PLAIN, "An IANA zone for windows that name none; `UTC` by default"),
         Key::new("people", Type::Map(Names::Named, &NAMED_PEOPLE), "Who may decide. Without people the operator decides alone"),
         Key::new("groups", Type::Map(Names::Named, &SOME_PEOPLE), "Name → people and other groups"),
+        Key::new("rotations", Type::Map(Names::Named, &Type::Shape(&ROTATION)), "Who takes turns at being on call"),
         Key::new("environments", Type::Map(Names::Named, &Type::Shape(&ENVIRONMENT)), "Where procedures run"),
         Key::new("policies", Type::List(&Type::Shape(&POLICY)), "What is required of changes, beyond what a procedure asks"),
         Key::new("escalations", Type::Map(Names::Named, &Type::Shape(&ESCALATION)), "Whom to ask next when nobody decides"),
@@ -77,6 +80,44 @@ static PERSON: Shape = Shape::new(
         ),
         Key::new("oidc", PLAIN, "What the provider of `oidc` calls them: its `claim`"),
         Key::new("mail", PLAIN, "Kept, not used yet"),
+    ],
+);
+
+const A_PERSON: Type = Type::Refers(Referent::Person);
+const SOME_PERSONS: Type = Type::AnyOf(&[&A_PERSON, &Type::List(&A_PERSON)]);
+
+static ROTATION: Shape = Shape::new(
+    "a rotation",
+    &[
+        Key::new("members", SOME_PERSONS, "People, in the order of their turns").required(),
+        Key::new("starts", PLAIN, "The day on which the first turn begins: one of those of `hand_over`").required(),
+        Key::new("hand_over", Type::Shape(&HAND_OVER), "When one turn ends and the next begins").required(),
+        Key::new("zone", PLAIN, "An IANA zone; by default that of the workspace"),
+        Key::new("overrides", Type::List(&Type::Shape(&OVERRIDE)), "Who is on call whosever turn it is, and when"),
+    ],
+);
+
+static HAND_OVER: Shape = Shape::new(
+    "`hand_over`",
+    &[
+        Key::new("days", SOME_PLAIN, "`mon` for each week, `mon-sun` for each day").required(),
+        Key::new("at", PLAIN, "The time of day, such as `\"09:00\"`").required(),
+        Key::new(
+            "every",
+            Type::Whole(1, limits::TURN_HAND_OVERS),
+            "At which of these times a turn ends: with 2 at every second; 1 by default",
+        ),
+    ],
+);
+
+static OVERRIDE: Shape = Shape::new(
+    "an override",
+    &[
+        Key::new("who", A_PERSON, "The person who stands in").required(),
+        Key::new("from", PLAIN, "When it begins: a day or a time"),
+        Key::new("to", PLAIN, "When it ends; a day is still inside"),
+        Key::new("dates", SOME_PLAIN, "Whole days, such as holidays, in place of `from` and `to`"),
+        Key::new("reason", PLAIN, "Told to whoever looks who is on call"),
     ],
 );
 
@@ -143,7 +184,7 @@ static POLICY_REQUIRE: Shape = Shape::new(
 static GATE: Shape = Shape::new(
     "`approve` of a policy",
     &[
-        Key::new("from", SOME_PEOPLE, "People and groups who may decide"),
+        Key::new("from", SOME_ASKED, "People, groups and rotations who may decide"),
         Key::new("count", Type::Whole(1, limits::APPROVERS), "How many different people must say yes"),
         Key::new("within", Type::Duration, "How long they have"),
         Key::new("on_timeout", ON_TIMEOUT, "What follows when nobody answers in time; never a yes"),
@@ -162,7 +203,7 @@ static ESCALATION: Shape = Shape::new(
 static RUNG: Shape = Shape::new(
     "a step of an escalation",
     &[
-        Key::new("to", SOME_PEOPLE, "People and groups").required(),
+        Key::new("to", SOME_ASKED, "People, groups and rotations").required(),
         Key::new("after", Type::Duration, "How long they have until the next step").required(),
         Key::new("channels", SOME_CHANNELS, "Where they are told"),
     ],

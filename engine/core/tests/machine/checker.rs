@@ -91,7 +91,7 @@ impl Judge {
                 }
             }
             Fact::ConditionJudged { path, .. } => self.touch(path.as_str(), seq),
-            Fact::TimerFired { timer } => {
+            Fact::TimerFired { timer, .. } => {
                 let text = serde_json::to_value(timer).unwrap();
                 for path in text.as_object().into_iter().flat_map(|m| m.values()).filter_map(|t| t["path"].as_str()) {
                     self.touch(path, seq);

@@ -352,7 +352,7 @@ impl Play {
             && (!others || self.dice.one_in(2))
         {
             self.now = self.now.max(at);
-            self.record(Fact::TimerFired { timer });
+            self.record(Fact::fired(timer));
             return true;
         }
         if self.run.is_paused() && self.dice.one_in(3) {

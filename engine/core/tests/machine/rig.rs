@@ -180,7 +180,7 @@ impl Rig {
         });
         let Some((at, timer)) = next.min() else { return false };
         self.now = self.now.max(at);
-        self.record(Fact::TimerFired { timer });
+        self.record(Fact::fired(timer));
         true
     }
 

@@ -106,10 +106,10 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
         facts.push(Fact::StepConcluded { path: path.clone(), outputs: Evaluated::Value(Map::new()) });
         for round in [1, 2] {
             facts.push(Fact::ConditionJudged { path: path.clone(), round, holds: Evaluated::Value(true) });
-            facts.push(Fact::TimerFired { timer: Timer::Wait { path: path.clone(), round } });
+            facts.push(Fact::fired(Timer::Wait { path: path.clone(), round }));
         }
-        facts.push(Fact::TimerFired { timer: Timer::Retry { path: path.clone(), attempt: attempt + 1 } });
-        facts.push(Fact::TimerFired { timer: Timer::Step { path: path.clone() } });
+        facts.push(Fact::fired(Timer::Retry { path: path.clone(), attempt: attempt + 1 }));
+        facts.push(Fact::fired(Timer::Step { path: path.clone() }));
     }
     for command in run.pending() {
         facts.extend(match &command {
@@ -118,7 +118,7 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
             Command::Judge { path, .. } => run.judge(path, rig.now),
             Command::Request { path, purpose } => run.request(path.as_ref(), purpose, rig.now),
             Command::Finish { outcome } => Some(Fact::RunFinished { outcome: outcome.clone() }),
-            Command::Wake { timer, .. } => Some(Fact::TimerFired { timer: timer.clone() }),
+            Command::Wake { timer, .. } => Some(Fact::fired(timer.clone())),
             _ => None,
         });
     }
@@ -130,14 +130,14 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
             facts.push(Fact::Decided { decision: id, vote });
         }
         facts.push(Fact::DecisionVoided { decision: id, reason: "changed".to_owned() });
-        facts.push(Fact::TimerFired { timer: Timer::Decision { decision: id, rung: 0 } });
+        facts.push(Fact::fired(Timer::Decision { decision: id, rung: 0 }));
     }
     let by = person("anna");
     let reason = "why".to_owned();
     facts.extend([
         Fact::LockTaken { lock: "none".to_owned() },
         Fact::DecisionRequested { decision: DecisionId(1), path: None, purpose: Purpose::Part, request: Box::new(no_request()) },
-        Fact::TimerFired { timer: Timer::Run },
+        Fact::fired(Timer::Run),
         Fact::CancelRequested { by: by.clone(), undo: true, reason: reason.clone() },
         Fact::CancelRequested { by: by.clone(), undo: false, reason: reason.clone() },
         Fact::PauseRequested { by: by.clone(), reason: reason.clone() },
@@ -155,6 +155,7 @@ fn no_request() -> Request {
     Request {
         question: String::new(),
         from: Vec::new(),
+        on_call: Default::default(),
         count: 1,
         not_requester: false,
         signed: false,

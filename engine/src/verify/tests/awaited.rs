@@ -45,7 +45,7 @@ pub(super) async fn record() -> String {
             Command::Perform { path, attempt } => Some(Fact::AttemptStarted { path, attempt }),
             Command::Wake { timer, at } => {
                 clock.set(at);
-                Some(Fact::TimerFired { timer })
+                Some(Fact::fired(timer))
             }
             Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
             _ => None,

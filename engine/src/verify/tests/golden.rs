@@ -144,6 +144,7 @@ fn every_member_and_every_case_of_a_record_is_in_some_journal() {
         "policy/ahead.rs",
         "policy/channel.rs",
         "policy/people.rs",
+        "policy/rotation.rs",
         "policy/window.rs",
         "document/input.rs",
         "document/must.rs",
@@ -252,7 +253,7 @@ pub(super) async fn go(session: &mut Session, clock: &ManualClock, end: &dyn Fn(
             Command::TakeLock { lock } => Some(Fact::LockTaken { lock }),
             Command::Wake { timer: timer @ (Timer::Retry { .. } | Timer::Wait { .. } | Timer::Step { .. }), at } => {
                 clock.set(at.max(now));
-                Some(Fact::TimerFired { timer })
+                Some(Fact::fired(timer))
             }
             _ => None,
         });
@@ -307,6 +308,7 @@ async fn write_journals() {
         write(&name, &text);
     }
     write("awaited", &awaited::record().await);
+    write("on-call", &on_call::record().await);
     for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
         let id = RunId::from_parts(1_767_225_600_000, name.len() as u128);

@@ -107,7 +107,7 @@ fn next(session: &Session, clock: &ManualClock) -> Option<Fact> {
         Command::Stop { path, attempt } => Some(Fact::AttemptFinished { path, attempt, end: exits(0) }),
         Command::Wake { timer, at } => {
             clock.set(at.max(now));
-            Some(Fact::TimerFired { timer })
+            Some(Fact::fired(timer))
         }
         Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
         _ => None,

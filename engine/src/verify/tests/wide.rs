@@ -348,7 +348,7 @@ fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
         };
         let (timer, at) = session.run().pending().into_iter().find_map(late).unwrap();
         clock.set(at);
-        session.record(Fact::TimerFired { timer }).unwrap();
+        session.record(Fact::fired(timer)).unwrap();
     }
     let (choice, reason, answers) = match purpose {
         Purpose::Ask => (Choice::Approve, None, map([("size", Value::Int(3))])),

@@ -80,10 +80,10 @@ fn gate(mut fields: Fields, rule: &str, people: &People) -> Gate {
         reading.report(fault.reason("nobody has to answer it").help("add `within`, such as `within: 4h`"));
     }
     let from = fields.some_texts("from");
-    let from = read::known_people(reading, people, from);
+    let from = read::known_deciders(reading, people, from);
     let count = fields.count("count", 1, limits::APPROVERS);
     // Without `from` anybody may decide, and without people the operator alone.
-    let able = if from.is_empty() { people.people.len().max(1) } else { people.members_of_all(&from).len() };
+    let able = if from.is_empty() { people.people.len().max(1) } else { people.most_asked(&from) };
     if let Some(count) = count.as_ref().filter(|count| able < count.value as usize) {
         let message = format!("{} people must approve, and only {able} can", count.value);
         let fault = reading.diagnostic(Code::RB0313, count.span, message);
@@ -138,7 +138,7 @@ pub(super) fn escalations(
 fn rung(reading: &Reading, node: &Node, people: &People, channels: &BTreeMap<String, ChannelSpec>) -> Option<Rung> {
     let mut fields = Fields::of(reading, node, "a step of an escalation")?;
     let to = fields.some_texts("to");
-    let to = read::known_people(reading, people, to);
+    let to = read::known_deciders(reading, people, to);
     let told = fields.texts("channels");
     for name in told.iter().filter(|name| !channels.contains_key(&name.value)) {
         let message = format!("the workspace has no channel `{}`", scalar::clipped(&name.value));

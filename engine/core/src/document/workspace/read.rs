@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Provider, Workspace, access, channel, oidc, policy, schedule, source};
+use super::{Provider, Workspace, access, channel, oidc, policy, rotation, schedule, source};
 use crate::diagnostic::{Code, Span, nearest};
 use crate::document::decode::{Fields, Reading, scalar, step};
 use crate::document::input::is_host;
@@ -18,7 +18,8 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
     let (Known { people, certificates, known_there }, groups) = (people(&mut fields), fields.entries("groups"));
-    let people = with_groups(reading, people, groups);
+    let mut people = with_groups(reading, people, groups);
+    people.rotations = rotation::rotations(&mut fields, &people, &timezone);
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
     let channels = channel::channels(reading, fields.entries("channels"), &providers);
@@ -121,11 +122,27 @@ pub(super) fn unknown<'n>(
 /// Names of people and groups, each of which exists.
 pub(super) fn known_people(reading: &Reading, people: &People, names: Vec<Scalar>) -> Vec<String> {
     for name in &names {
-        if !people.people.contains_key(&name.value) && !people.groups.contains_key(&name.value) {
-            let known = people.people.keys().chain(people.groups.keys()).map(String::as_str);
-            let message = format!("`{}` is neither a person nor a group", scalar::clipped(&name.value));
-            unknown(reading, Code::RB0310, name.span, message, &name.value, known);
+        if people.people.contains_key(&name.value) || people.groups.contains_key(&name.value) {
+            continue;
         }
+        if people.rotations.contains_key(&name.value) && !reading.is_full() {
+            let message = format!("`{}` is a rotation, and whoever is on call changes", scalar::clipped(&name.value));
+            let fault = reading.diagnostic(Code::RB0310, name.span, message);
+            reading.report(fault.help("name people and groups here; a rotation stands where somebody is asked"));
+            continue;
+        }
+        let known = people.people.keys().chain(people.groups.keys()).map(String::as_str);
+        let message = format!("`{}` is neither a person nor a group", scalar::clipped(&name.value));
+        unknown(reading, Code::RB0310, name.span, message, &name.value, known);
+    }
+    names.into_iter().map(|name| name.value).collect()
+}
+
+/// Names of people, groups and rotations that are asked, each of which exists.
+pub(super) fn known_deciders(reading: &Reading, people: &People, names: Vec<Scalar>) -> Vec<String> {
+    for name in names.iter().filter(|name| !people.knows(&name.value)) {
+        let message = format!("`{}` is neither a person nor a group nor a rotation", scalar::clipped(&name.value));
+        unknown(reading, Code::RB0310, name.span, message, &name.value, people.names());
     }
     names.into_iter().map(|name| name.value).collect()
 }
@@ -213,7 +230,7 @@ fn is_ssh_key(text: &str) -> bool {
 }
 
 fn with_groups(reading: &Reading, people: BTreeMap<String, Person>, entries: &[(Scalar, Node)]) -> People {
-    let mut all = People { people, groups: BTreeMap::new() };
+    let mut all = People { people, ..People::default() };
     let mut members = Vec::new();
     for (name, node) in entries {
         let Some(key) = named(reading, name, "a group") else { continue };
@@ -260,7 +277,7 @@ fn inhabited(all: &People) -> BTreeSet<&str> {
     found
 }
 
-fn scalar_list(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
+pub(super) fn scalar_list(reading: &Reading, node: &Node, key: &str) -> Vec<Scalar> {
     match &node.kind {
         crate::document::NodeKind::List(items) => items.iter().filter_map(|item| scalar::text(reading, item, key)).collect(),
         _ => scalar::text(reading, node, key).into_iter().collect(),

@@ -6,9 +6,7 @@ use jiff::civil::{Date, DateTime};
 use crate::diagnostic::{Code, nearest};
 use crate::document::decode::{Fields, Reading, scalar};
 use crate::document::{Node, Scalar};
-use crate::policy::{Window, time_zone};
-
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+use crate::policy::{DAYS, Window, time_zone};
 
 /// A zone of the IANA database.
 pub(super) fn zone(reading: &Reading, zone: &Scalar) -> Option<String> {
@@ -55,14 +53,20 @@ fn window(reading: &Reading, node: &Node, timezone: &str, unnamed: &str) -> Opti
         let reason = reason.unwrap_or_else(|| "every week at this time".to_owned());
         return Some(Window::Weekly { days, from_minute, to_minute, zone: timezone, reason });
     }
-    let (begin, end) = (instant(reading, &from, &timezone, 0), instant(reading, &to, &timezone, 1));
+    let (begin, end) = once(reading, &from, &to, &timezone)?;
+    Some(Window::Once { from: begin, to: end, reason: reason.unwrap_or_else(|| unnamed.to_owned()) })
+}
+
+/// From one instant to another, which is later. A day under `to` is still inside.
+pub(super) fn once(reading: &Reading, from: &Scalar, to: &Scalar, zone: &str) -> Option<(Timestamp, Timestamp)> {
+    let (begin, end) = (instant(reading, from, zone, 0), instant(reading, to, zone, 1));
     let (begin, end) = (begin?, end?);
     if end <= begin {
         let fault = reading.diagnostic(Code::RB0405, to.span, "the window ends before it begins");
         reading.report(fault.label(from.span, "it begins here").help("put the later time under `to`"));
         return None;
     }
-    Some(Window::Once { from: begin, to: end, reason: reason.unwrap_or_else(|| unnamed.to_owned()) })
+    Some((begin, end))
 }
 
 /// A time with its offset; or without, in the zone; or a day, of which `days_after` says whether it is still inside.
@@ -86,7 +90,7 @@ fn instant(reading: &Reading, text: &Scalar, zone: &str, days_after: i64) -> Opt
 }
 
 /// A time of day, `09:00` to `24:00`, in minutes.
-fn minute(reading: &Reading, text: &Scalar) -> Option<u16> {
+pub(super) fn minute(reading: &Reading, text: &Scalar) -> Option<u16> {
     let digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<u16>().ok());
     let parsed = text.value.split_once(':').and_then(|(hour, minute)| {
         let (hour, minute) = (digits(hour)??, digits(minute)??);
@@ -100,7 +104,7 @@ fn minute(reading: &Reading, text: &Scalar) -> Option<u16> {
 }
 
 /// `mon`, `mon-fri`, `sat-mon` → days of the week, 1 = Monday.
-fn weekdays(reading: &Reading, texts: &[Scalar]) -> Option<Vec<u8>> {
+pub(super) fn weekdays(reading: &Reading, texts: &[Scalar]) -> Option<Vec<u8>> {
     let mut days = Vec::new();
     let mut right = true;
     for text in texts {

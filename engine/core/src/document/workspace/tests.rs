@@ -346,6 +346,62 @@ fn every_fault_has_its_code_place_and_next_step() {
             ],
         ),
         (
+            "people: {a: {}}\ngroups: {g: a}\nrotations: {a: {}, g: {}, r: {}}",
+            &[
+                "RB0402 3:13 `a` is a person and a rotation (give the rotation another name: it decides who may approve)",
+                "RB0402 3:20 `g` is a group and a rotation (give the rotation another name: it decides who may approve)",
+                "RB0011 3:30 a rotation has no `hand_over` (add `hand_over`)",
+                "RB0011 3:30 a rotation has no `members` (add `members`)",
+                "RB0011 3:30 a rotation has no `starts` (add `starts`)",
+            ],
+        ),
+        (
+            "people: {anna: {}}\ngroups: {g: anna}\nrotations: {r: {members: [ana, g], starts: 2026-01-05, hand_over: {days: mon, at: '9:00'}}}",
+            &[
+                "RB0310 3:27 `ana` is not a person (did you mean `anna`?)",
+                "RB0310 3:32 `g` is a group, and people take turns (name each person)",
+                "RB0404 3:83 `9:00` is not a time of day (write hours and minutes, such as `\"09:00\"`)",
+            ],
+        ),
+        (
+            "rotations: {r: {members: [], starts: monday, hand_over: {days: mon, at: '09:00', every: 0}, zone: Europe/Pari}}",
+            &[
+                "RB0407 1:13 nobody is in the rotation `r` (name people under `members`, in the order of their turns)",
+                "RB0404 1:38 `monday` is not a day (write the day on which the first turn begins, such as `2026-01-05`)",
+                "RB0018 1:89 `every` is 0; it must be from 1 to 366 ()",
+                "RB0403 1:99 `Europe/Pari` is not a time zone (did you mean `Europe/Paris`?)",
+            ],
+        ),
+        (
+            "people: {a: {}}\nrotations: {r: {members: a, starts: 2026-01-06, hand_over: {days: [mon, thu], at: '09:00'}}}",
+            &[
+                "RB0411 2:37 2026-01-06 is a tue, and it is handed over on mon, thu (let the first turn begin on a day of the hand-over)",
+            ],
+        ),
+        (
+            "people: {a: {}, b: {}}\nrotations: {r: {members: a, starts: 2026-01-05, hand_over: {days: mon, at: '09:00'}, overrides: [\n\
+             {who: b, from: 2026-12-24, to: 2026-12-26}, {who: a, dates: [2026-12-26]}, {who: c, from: 2026-12-30, to: 2026-12-29}, \
+             {who: a, dates: 2026-01-01, to: 2026-01-02}, {who: a, from: 2026-01-01}]}}",
+            &[
+                "RB0410 3:62 `b` and `a` stand in at the same time (let one end where the other begins; a day under `to` is still inside)",
+                "RB0310 3:82 `c` is not a person (add it to workspace.yaml, or name another)",
+                "RB0405 3:107 the window ends before it begins (put the later time under `to`)",
+                "RB0023 3:148 an override has `dates` or `to`, not both (keep one of them in an override)",
+                "RB0011 3:166 an override has no `to` (add `to`)",
+            ],
+        ),
+        (
+            "people: {a: {}, b: {}}\ngroups: {g: [r]}\nrotations: {r: {members: [a, b], starts: 2026-01-05, hand_over: {days: mon, at: '09:00'}}}\n\
+             access: [{role: viewer, to: r}]\nescalations: {e: {steps: [{to: [r, s], after: 5m}]}}\n\
+             policies: [{name: x, require: {approve: {from: r, within: 1h, count: 2}}}]",
+            &[
+                "RB0310 2:14 `r` is neither a person nor a group (add it to workspace.yaml, or name another)",
+                "RB0310 4:29 `r` is a rotation, and whoever is on call changes (name people and groups here; a rotation stands where somebody is asked)",
+                "RB0310 5:36 `s` is neither a person nor a group nor a rotation (add it to workspace.yaml, or name another)",
+                "RB0313 6:70 2 people must approve, and only 1 can (lower `count`, or name more people in `from`)",
+            ],
+        ),
+        (
             "escalations: {e: {steps: []}}",
             &["RB0019 1:15 the escalation `e` has no step (say whom to ask and after which time: `{to: [group], after: 10m}`)"],
         ),

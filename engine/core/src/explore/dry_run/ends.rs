@@ -206,7 +206,7 @@ impl Way {
         if self.holds_back() {
             self.late_until = self.now;
         }
-        self.record(Fact::TimerFired { timer: timer.clone() })
+        self.record(Fact::fired(timer.clone()))
     }
 
     pub(super) fn holds_back(&self) -> bool {

@@ -84,7 +84,7 @@ impl Way {
         }
         let run = &self.run;
         self.bearing.retain(|path| run.find_step(path).is_some_and(|view| !matches!(view.standing(), Standing::Ended(_))));
-        if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run }) {
+        if matches!(event.fact, Fact::TimerFired { timer: Timer::Step { .. } | Timer::Run, .. }) {
             let stopped = self.run.just_ended().filter(|view| !view.step().verb.is_container());
             about.extend(stopped.map(|view| view.path().clone()));
         }
@@ -245,8 +245,8 @@ impl Way {
             | Fact::ConditionJudged { path, .. }
             | Fact::StepConcluded { path, .. }
             | Fact::StepResolved { path, .. } => Some(path.clone()),
-            Fact::TimerFired { timer: Timer::Step { path } } => Some(path.clone()),
-            Fact::TimerFired { timer: Timer::Decision { decision, .. } } | Fact::Decided { decision, .. } => {
+            Fact::TimerFired { timer: Timer::Step { path }, .. } => Some(path.clone()),
+            Fact::TimerFired { timer: Timer::Decision { decision, .. }, .. } | Fact::Decided { decision, .. } => {
                 self.run.decision(*decision)?.path.clone()
             }
             _ => None,

@@ -1,0 +1,158 @@
+//! Who is on call: people who take turns, handed over at a time of the wall clock, and those who stand in for them.
+//!
+//! A turn lasts from one hand-over to the next, whatever the clocks do in between. A hand-over at a time that a change of the clocks leaves out comes
+//! later by as much, and one at a time that comes twice is at the first. So somebody's turn ends where another one's begins, and of every moment
+//! it can be told who is on call, or that nobody is.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::time_zone;
+use super::window::instant;
+
+/// Days of the week, as they are written: Monday first.
+pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// People who take turns at being on call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// A zone of the IANA database: that of the hand-overs.
+    pub zone: String,
+    /// People, in the order of their turns.
+    pub members: Vec<String>,
+    /// The day of the hand-over to the first of them. Before it nobody is on call.
+    pub starts: Date,
+    pub hand_over: HandOver,
+    /// Of two for the same time the later one in the list counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// When one turn ends and the next begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// Days of the week, 1 = Monday … 7 = Sunday, in order, each once.
+    pub days: Vec<u8>,
+    /// Of the day, in the zone of the rotation.
+    pub minute: u16,
+    /// A turn ends at every so manieth of these times.
+    pub every: u32,
+}
+
+/// Somebody is on call instead of whoever's turn it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    pub who: String,
+    pub from: Timestamp,
+    /// The first instant at which they no longer are.
+    pub to: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A time through which the same person is on call for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shift<'r> {
+    /// `None`: nobody is.
+    pub who: Option<&'r str>,
+    /// `None`: ever since.
+    pub from: Option<Timestamp>,
+    /// The first instant that is no longer of it; `None`: for ever.
+    pub to: Option<Timestamp>,
+    /// By which they are on call although it is not their turn.
+    pub by: Option<&'r Override>,
+}
+
+impl fmt::Display for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HandOver { days, minute, every } = &self.hand_over;
+        let days: Vec<&str> = days.iter().filter_map(|day| DAYS.get(usize::from(*day).checked_sub(1)?).copied()).collect();
+        write!(f, "{} in turn from {} on, handed over ", self.members.join(", "), self.starts)?;
+        write!(f, "{} at {:02}:{:02} ({})", days.join(", "), minute / 60, minute % 60, self.zone)?;
+        if *every > 1 {
+            write!(f, ", at one in {every} of these times")?;
+        }
+        self.overrides.iter().try_for_each(|one| write!(f, "; {} from {} to {}", one.who, one.from, one.to))
+    }
+}
+
+impl Override {
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && at < self.to
+    }
+}
+
+impl HandOver {
+    /// The day of the hand-over of this number, counted from that on the day `starts`.
+    fn day(&self, starts: Date, number: i64) -> Option<Date> {
+        let length = i64::try_from(self.days.len()).ok().filter(|length| *length > 0)?;
+        let weekday = u8::try_from(starts.weekday().to_monday_one_offset()).ok()?;
+        let first = i64::try_from(self.days.iter().position(|day| *day == weekday)?).ok()?;
+        let (week, place) = ((first + number).div_euclid(length), (first + number).rem_euclid(length));
+        let day = i64::from(*self.days.get(usize::try_from(place).ok()?)?);
+        let days = week.checked_mul(7)?.checked_add(day - i64::from(weekday))?;
+        starts.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
+    }
+}
+
+impl Rotation {
+    /// Who is on call at a moment, from when to when.
+    pub fn shift_at(&self, at: Timestamp) -> Shift<'_> {
+        let by = self.overrides.iter().rposition(|one| one.holds(at));
+        let mut shift = match by.and_then(|place| self.overrides.get(place)) {
+            Some(one) => Shift { who: Some(&one.who), from: Some(one.from), to: Some(one.to), by: Some(one) },
+            None => self.turn_at(at),
+        };
+        // What counts more than this one bounds it.
+        let above = by.map_or(0, |place| place + 1);
+        for edge in self.overrides.iter().skip(above).flat_map(|one| [one.from, one.to]) {
+            if edge > at {
+                shift.to = Some(shift.to.map_or(edge, |to| to.min(edge)));
+            } else {
+                shift.from = Some(shift.from.map_or(edge, |from| from.max(edge)));
+            }
+        }
+        shift
+    }
+
+    /// Those from a moment on, the one that it lies in first.
+    pub fn shifts(&self, from: Timestamp) -> impl Iterator<Item = Shift<'_>> {
+        std::iter::successors(Some(self.shift_at(from)), |shift| shift.to.map(|to| self.shift_at(to)))
+    }
+
+    /// Everybody who is on call at some time.
+    pub fn people(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().chain(self.overrides.iter().map(|one| &one.who)).map(String::as_str)
+    }
+
+    /// Whose turn it is, whoever stands in for them.
+    fn turn_at(&self, at: Timestamp) -> Shift<'_> {
+        let nobody = |to| Shift { who: None, from: None, to, by: None };
+        let Some(zone) = time_zone(&self.zone) else { return nobody(None) };
+        let begins = |turn: i64| self.begins(turn, &zone);
+        let first = begins(0);
+        if first.is_none_or(|first| at < first) {
+            return nobody(first);
+        }
+        // No earlier than the right one: the last whose day is not after the day of `at`, and some to spare for days that a zone skips.
+        let days = zone.to_datetime(at).date().since((jiff::Unit::Day, self.starts)).map_or(0, |span| i64::from(span.get_days()));
+        let length = i64::try_from(self.hand_over.days.len()).unwrap_or(1);
+        let latest = (days.saturating_add(9).saturating_mul(length) / 7 + length) / i64::from(self.hand_over.every.max(1)) + 1;
+        let turn = (0..=latest).rev().find(|turn| begins(*turn).is_some_and(|begin| begin <= at)).unwrap_or(0);
+        let members = i64::try_from(self.members.len()).unwrap_or(i64::MAX).max(1);
+        let who = usize::try_from(turn % members).ok().and_then(|place| self.members.get(place));
+        Shift { who: who.map(String::as_str), from: begins(turn), to: begins(turn + 1), by: None }
+    }
+
+    fn begins(&self, turn: i64, zone: &TimeZone) -> Option<Timestamp> {
+        let number = turn.checked_mul(i64::from(self.hand_over.every.max(1)))?;
+        instant(self.hand_over.day(self.starts, number)?, self.hand_over.minute, zone)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! A run that asks whoever is on call: of one rotation at once, of another when nobody answers.
+
+use std::time::Duration;
+
+use runbook_core::Plan;
+use runbook_core::check::{Catalogue, CheckOptions, check};
+use runbook_core::diagnostic::Source;
+use runbook_core::document::{Document, load};
+use runbook_core::run::Command;
+use runbook_core::run::event::Timer;
+
+use super::golden::{exits, go};
+use super::*;
+use crate::journal::Owner;
+use crate::message::Answer;
+use crate::session::tests::begin;
+
+const WORKSPACE: &str = r#"
+apiVersion: runbook/v1
+kind: Workspace
+people: {ada: {}, bob: {}, cyd: {}, dan: {}}
+rotations:
+  first:
+    members: [bob, cyd]
+    starts: 2025-12-29
+    hand_over: {days: mon-sun, at: "09:00"}
+    zone: Europe/Paris
+    overrides: [{who: dan, from: "2026-01-01T00:00", to: "2026-01-01T12:00", reason: New Year}]
+  second: {members: [ada, cyd], starts: 2025-12-29, hand_over: {days: [mon, thu], at: "00:00", every: 2}}
+escalations: {up: {steps: [{to: [first, second], after: 10m}]}}
+"#;
+
+const ASKS: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: asks
+version: 1.0.0
+escalation: up
+steps:
+  - id: go
+    approve: { question: Go?, from: [first], within: 13h, on_timeout: escalate }
+";
+
+fn plan() -> Arc<Plan> {
+    let read = |name: &str, text: &str| {
+        let (document, found) = load(&Source::new(name, text));
+        assert!(!found.has_errors(), "{found:#?}");
+        document.unwrap()
+    };
+    let (Document::Procedure(procedure), Document::Workspace(workspace)) =
+        (read("asks.yaml", ASKS), read("workspace.yaml", WORKSPACE))
+    else {
+        panic!("other kinds of documents")
+    };
+    let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], Some(&workspace)), &CheckOptions::default());
+    Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")))
+}
+
+pub(super) async fn record() -> String {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let id = RunId::from_parts(1_767_225_600_000, 400);
+    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan()).await;
+    let end = |_: &StepPath, _: u32| exits(0);
+    go(&mut session, &clock, &end).await;
+    let asked = |session: &crate::session::Session| session.run().decisions()[0].asked.clone();
+    // The hand-over at nine does not matter to what was asked at one.
+    assert_eq!(asked(&session), ["dan"]);
+    clock.advance(Duration::from_secs(10 * 3600));
+    let refused = session.receive(approval(session.run(), "bob", None)).unwrap();
+    assert!(
+        matches!(&refused.answer, Answer::Refused { why } if why.contains("`bob` is not among those who are asked")),
+        "{refused:?}"
+    );
+    let late = session.run().pending().into_iter().find_map(|command| match command {
+        Command::Wake { timer: timer @ Timer::Decision { .. }, at } => Some((timer, at)),
+        _ => None,
+    });
+    let (timer, at) = late.unwrap();
+    clock.set(at);
+    session.record(Fact::fired(timer)).unwrap();
+    assert_eq!(asked(&session), ["dan", "cyd", "ada"]);
+    let answered = session.receive(approval(session.run(), "cyd", None)).unwrap();
+    assert!(matches!(answered.answer, Answer::Accepted { .. }), "{answered:?}");
+    go(&mut session, &clock, &end).await;
+    session.close().await.unwrap();
+    let mut text = Vec::new();
+    export(&*journal, &id, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn who_was_asked_stands_in_the_record() {
+    let text = record().await;
+    for part in [r#""on_call":{"first":["dan"]}"#, r#""on_call":{"first":["cyd"],"second":["ada"]}"#] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(super::check(text.as_bytes()).faults, []);
+}

@@ -1,0 +1,84 @@
+//! `runbook oncall`, and questions that are put to whoever is on call.
+
+use serde_json::Value;
+
+use super::{Desk, procedure};
+
+const WORKSPACE: &str = "apiVersion: runbook/v1
+kind: Workspace
+timezone: Europe/Paris
+people: {anna: {name: Anna Meier}, ben: {}, cleo: {}}
+rotations:
+  database:
+    members: [anna, ben]
+    starts: 2026-01-05
+    hand_over: {days: mon, at: '09:00'}
+    overrides: [{who: cleo, dates: [2026-12-25], reason: public holiday}]
+  web: {members: [cleo], starts: 2026-01-05, hand_over: {days: mon-sun, at: '00:00'}, zone: America/New_York}
+";
+
+#[test]
+fn who_is_on_call_until_when_and_who_is_next() {
+    let desk = Desk::new(&[("workspace.yaml", WORKSPACE)]);
+    desk.run("oncall --at 2026-12-24T12:00").exits(0).prints(
+        "rotation  on call            since                     until                     then
+database  anna (Anna Meier)  Mon 2026-12-21 09:00 CET  Fri 2026-12-25 00:00 CET  cleo (stands in: public holiday)
+web       cleo               Thu 2026-12-24 00:00 EST  Fri 2026-12-25 00:00 EST  cleo
+",
+    );
+    desk.run("oncall database --at 2026-12-24T12:00 --days 5").exits(0).prints(
+        "rotation  from                      to                        on call
+database  Mon 2026-12-21 09:00 CET  Fri 2026-12-25 00:00 CET  anna (Anna Meier)
+database  Fri 2026-12-25 00:00 CET  Sat 2026-12-26 00:00 CET  cleo (stands in: public holiday)
+database  Sat 2026-12-26 00:00 CET  Mon 2026-12-28 09:00 CET  anna (Anna Meier)
+database  Mon 2026-12-28 09:00 CET  Mon 2027-01-04 09:00 CET  ben
+",
+    );
+    let told: Value = serde_json::from_str(&desk.run("oncall database --at 2026-12-25 --json").exits(0).out).unwrap();
+    assert_eq!(told["rotation"], "database");
+    assert_eq!((&told["on_call"], &told["is_override"]), (&Value::from("cleo"), &Value::from(true)));
+    assert_eq!((&told["from"], &told["coming"][0]["on_call"]), (&Value::from("2026-12-24T23:00:00Z"), &Value::from("anna")));
+    let lines = desk.run("oncall --at 2025-01-01 --days 1 --json").exits(0).out;
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["on_call"], &first["from"], &first["to"]),
+        (&Value::Null, &Value::Null, &Value::from("2026-01-05T08:00:00Z"))
+    );
+    desk.run("oncall --at 2025-01-01").exits(0).prints("nobody");
+}
+
+#[test]
+fn what_cannot_be_told_says_what_to_do() {
+    let desk = Desk::new(&[("workspace.yaml", WORKSPACE)]);
+    desk.run("oncall databse").exits(2).says("no rotation `databse`").says("next: runbook oncall database");
+    desk.run("oncall --at soon").exits(2).says("`soon` is no time").says("next: write a day");
+    desk.run("oncall --days 0").exits(2);
+    let faulty = Desk::new(&[("workspace.yaml", &WORKSPACE.replace("[anna, ben]", "[anna, bne]"))]);
+    faulty.run("oncall").exits(2).says("`bne` is not a person");
+    let none = Desk::new(&[("workspace.yaml", "apiVersion: runbook/v1\nkind: Workspace\n")]);
+    none.run("oncall").exits(2).says("no `rotations`").says("next: runbook docs format");
+}
+
+/// The person at this machine is on call, and the screen says in what.
+#[test]
+fn a_question_says_who_was_on_call() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+people: {me: {users: [USER]}, ben: {}}
+rotations:
+  now: {members: [me], starts: 2026-01-05, hand_over: {days: mon, at: '09:00'}}
+  never: {members: [ben], starts: 2126-01-07, hand_over: {days: mon, at: '09:00'}}
+";
+    let user = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let asks = procedure("steps:\n  - id: go\n    approve: {question: Really?, from: [now, never]}\n");
+    let desk = Desk::new(&[("workspace.yaml", &workspace.replace("USER", user.trim())), ("try.yaml", &asks)]);
+    desk.run("check").exits(0);
+    desk.run("dry-run try").exits(0).prints("asks now (who is on call of me), never (who is on call of ben)");
+    desk.run("exec try --yes").exits(3);
+    desk.run("decisions last").exits(0).prints("may decide   me (on call in now), never (nobody was on call: everybody in it)");
+    let asked = desk.run("show last --json").exits(0).out;
+    assert!(asked.contains(r#""on_call":{"never":[],"now":["me"]}"#), "{asked}");
+    desk.approve("last", "x");
+    desk.run("resume last --yes").exits(0);
+    desk.run("verify last").exits(0);
+}
