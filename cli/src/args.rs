@@ -26,7 +26,7 @@ pub use decide::{Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
-pub use on_call::OnCall;
+pub use on_call::{OnCall, OnCallPart, Override};
 pub use record::{Anchor, Export, Replay, Verify};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 pub use serve::{LogForm, Serve};
@@ -260,7 +260,8 @@ pub enum Command {
 
     /// Show who is on call in the rotations of the workspace, until when, and who is next
     ///
-    /// Times are those of the rotation's zone. With --days the shifts to come, with those who stand in.
+    /// Times are those of the rotation's zone. With --days the shifts to come, with those who stand in. `override` lets somebody of a rotation stand in, and
+    /// `cancel` takes that back.
     #[command(name = "oncall")]
     OnCall(OnCall),
 

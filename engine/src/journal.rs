@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use runbook_core::policy::Override;
 use runbook_core::run::listen::Listening;
 use runbook_core::{DecisionId, Digest, ProcedureName, RunId, limits};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,10 @@ pub trait Journal: Archive {
     fn decide_ahead(&self, ahead: NewAhead) -> Receipt<AheadId>;
     /// Spends one use of a decision made ahead for a run; false where none is left.
     fn use_ahead(&self, lease: &Lease, id: AheadId) -> Receipt<bool>;
+    /// Keeps that somebody is on call although it is not their turn.
+    fn stand_in(&self, new: NewOverride) -> Receipt<OverrideId>;
+    /// Lets go of that. False where there is none of this number.
+    fn cancel_override(&self, id: OverrideId) -> Receipt<bool>;
     /// Notes that the head of a run was told to the world outside.
     fn anchor(&self, anchor: Anchor) -> Receipt<()>;
 
@@ -90,6 +95,8 @@ pub trait Journal: Archive {
     fn answer(&self, id: MessageId) -> Result<Option<Answer>, JournalError>;
     /// Decisions made ahead for a procedure, with uses left and not expired.
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError>;
+    /// Who is on call although it is not their turn, or will be, in the order in which that was made; nothing that has ended by `now`.
+    fn overrides(&self, now: Timestamp) -> Result<Vec<KeptOverride>, JournalError>;
     /// Which run holds a lock.
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError>;
     /// Runs to whose records something was added behind place `after` of all records, each once and at most `limit` records' worth of
@@ -404,6 +411,27 @@ pub struct Ahead {
     pub body: serde_json::Value,
     pub uses_left: u32,
     pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OverrideId(pub i64);
+
+/// An override that was made beside the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewOverride {
+    pub rotation: String,
+    #[serde(flatten)]
+    pub stands_in: Override,
+    /// The user of this machine, or the person who asked a server for it.
+    pub made_by: String,
+    pub made_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptOverride {
+    pub id: OverrideId,
+    #[serde(flatten)]
+    pub made: NewOverride,
 }
 
 /// What of an ended run's record was let go of, and when.

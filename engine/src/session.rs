@@ -24,6 +24,7 @@ use crate::journal::{
     Receipt, Record, RunRow, SharedJournal, Summary, chain, records_to,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
+use crate::on_call::asking;
 use crate::permit::permit;
 
 /// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
@@ -273,7 +274,7 @@ impl Session {
             return Err(SessionError::TooLong(self.lease.run.clone()));
         }
         let at = self.now();
-        let fact = fact.asking_those_on_call(&self.run, at);
+        let fact = asking(fact, &self.run, at, &*self.journal)?;
         let mut event = Event { run: self.lease.run.clone(), seq, at, fact };
         let record = match Record::encode(&event, &self.head) {
             Err(JournalError::TooLarge { seq, kind, bytes }) => {

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
-use runbook_core::policy::DECISION_NAMESPACE;
 use runbook_core::policy::ahead::{Ahead, ahead_statement};
+use runbook_core::policy::{DECISION_NAMESPACE, Override};
 use runbook_core::run::decision::{Choice, Standing};
 use runbook_core::run::event::{Identity, Means, OutcomeKind, Part, RunStarted, Vote};
 use runbook_core::{Digest, Fact, Map, Plan, Run, RunId};
 use runbook_engine::clock::{Clock, ManualClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
-use runbook_engine::journal::{NewAhead, Owner, SharedJournal, Store};
+use runbook_engine::journal::{NewAhead, NewOverride, Owner, SharedJournal, Store};
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Message};
 use runbook_engine::people::{self, SigningKey};
@@ -285,6 +285,64 @@ fn a_rotation_means_who_is_on_call_when_it_is_asked() {
     assert!(case.say(case.vote("anna", Choice::Approve)).unwrap_err().contains("is not among those who are asked"));
     case.say(case.vote("cleo", Choice::Approve)).unwrap();
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+}
+
+/// What is asked before an override is made stays as it is; what is asked after it asks whoever stands in, of those in the rotation.
+#[test]
+fn an_override_counts_for_what_is_asked_from_then_on() {
+    const TURNS: &str = "rotations:\n  night: {members: [bob, cleo], starts: 2026-03-01, hand_over: {days: mon-sun, at: '12:00'}}\n\
+                         policies: [{name: asks, when: {effect: change}, require: {approve: {from: [night], within: 1h}}}]\n";
+    let case = Case::new("{question: Rebuild?, from: [night], within: 3h}", TURNS, NO_KEY);
+    case.drive();
+    let make = |who: &str| {
+        let (from, to) = (case.clock.now(), case.clock.now() + Duration::from_secs(600));
+        let stands_in = Override { who: who.to_owned(), from, to, reason: None };
+        let new = NewOverride { rotation: "night".to_owned(), stands_in, made_by: "anna".to_owned(), made_at: from };
+        case.journal.stand_in(new).wait().unwrap()
+    };
+    let swapped = make("cleo");
+    make("anna");
+    assert!(case.say(case.vote("cleo", Choice::Approve)).unwrap_err().contains("is not among those who are asked (bob)"));
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (None, 0));
+    assert_eq!(case.run().decisions()[1].asked, ["cleo"], "anna takes no turns, so nobody lets her in");
+    assert!(case.journal.cancel_override(swapped).wait().unwrap());
+    case.say(case.vote("cleo", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1), "who was asked may decide after the override is cancelled");
+}
+
+/// Two months of questions and escalations, each with a change of the clocks in it, held against offsets that are written down here.
+#[test]
+fn each_day_of_two_months_asks_whose_turn_it_is_by_the_wall_clock() {
+    const TURNS: &str = "rotations:\n  night: {members: [bob, cleo], starts: 2026-03-02, hand_over: {days: mon, at: '09:00'}, zone: Europe/Paris}\n";
+    let seconds = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
+    let (summer, winter) = (seconds("2026-03-29T01:00:00Z"), seconds("2026-10-25T01:00:00Z"));
+    let whose = |at: i64| {
+        let offset = if (summer..winter).contains(&at) { 7200 } else { 3600 };
+        // Weeks begin on Mondays at nine.
+        let weeks = (at + offset - seconds("2026-03-02T09:00:00Z")).div_euclid(7 * 24 * 3600);
+        if weeks % 2 == 0 { "bob" } else { "cleo" }
+    };
+    for (first, between) in [("2026-03-16T07:30:00Z", 2), ("2026-10-12T07:30:00Z", 3)] {
+        let mut changed = 0;
+        for day in 0..31 {
+            let begin = seconds(first) + day * 24 * 3600;
+            let case = Case::new("{question: Rebuild?, from: [night], within: 1h, on_timeout: escalate}", TURNS, NO_KEY);
+            let case = Case { plan: Arc::new(escalates_to(&case.plan, "night")), ..case };
+            case.clock.set(Timestamp::from_second(begin).unwrap());
+            case.drive();
+            let run = case.run();
+            assert_eq!(run.decisions()[0].asked, [whose(begin)], "day {day} from {first} on");
+            case.clock.advance(Duration::from_secs(3600));
+            case.drive();
+            let (then, now) = (whose(begin), whose(begin + 3600));
+            let asked = if then == now { vec![then] } else { vec![then, now] };
+            assert_eq!(case.run().decisions()[0].asked, asked, "day {day} from {first} on");
+            changed += usize::from(then != now);
+        }
+        // The hand-over is between the two by the one offset, and before both by the other.
+        assert_eq!(changed, between, "from {first} on");
+    }
 }
 
 /// The same plan, whose escalation asks this name alone.

@@ -22,8 +22,9 @@ use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::driver::local::LocalPerformer;
 use runbook_engine::driver::{Driver, Patience, Stop, World};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Journal, JournalError, Lease, LockOutcome,
-    NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow, SharedJournal, Store,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Journal, JournalError, KeptOverride, Lease,
+    LockOutcome, NewAhead, NewOverride, NewRun, OpenDecision, OverrideId, Owner, Receipt, Record, RunFilter, RunRow, SharedJournal,
+    Store,
 };
 use runbook_engine::log::Logs;
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
@@ -163,6 +164,14 @@ impl Journal for Deadly {
         self.store.use_ahead(lease, id)
     }
 
+    fn stand_in(&self, new: NewOverride) -> Receipt<OverrideId> {
+        self.store.stand_in(new)
+    }
+
+    fn cancel_override(&self, id: OverrideId) -> Receipt<bool> {
+        self.store.cancel_override(id)
+    }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.store.anchor(anchor)
     }
@@ -181,6 +190,10 @@ impl Journal for Deadly {
 
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.store.aheads(procedure, now)
+    }
+
+    fn overrides(&self, now: Timestamp) -> Result<Vec<KeptOverride>, JournalError> {
+        self.store.overrides(now)
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {

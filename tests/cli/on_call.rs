@@ -1,4 +1,4 @@
-//! `runbook oncall`, and questions that are put to whoever is on call.
+//! `runbook oncall`, those who stand in, and questions that are put to whoever is on call.
 
 use serde_json::Value;
 
@@ -81,4 +81,41 @@ rotations:
     desk.approve("last", "x");
     desk.run("resume last --yes").exits(0);
     desk.run("verify last").exits(0);
+}
+
+#[test]
+fn somebody_of_the_rotation_stands_in_until_it_is_cancelled() {
+    let desk = Desk::new(&[("workspace.yaml", WORKSPACE)]);
+    let made = desk.run("oncall override database --who ben --until 8h --reason 'Anna is ill'").exits(0);
+    made.says("override 1: ben is on call in database from ").says("next: runbook oncall database");
+    desk.run("oncall override database --who anna --from 2h --until 4h --json")
+        .exits(0)
+        .prints(r#""id":2,"#)
+        .prints(r#""who":"anna""#);
+    desk.run("oncall database")
+        .exits(0)
+        .prints("ben (stands in: Anna is ill; override 1)")
+        .prints("anna (Anna Meier; stands in; override 2)");
+    let told: Value = serde_json::from_str(&desk.run("oncall database --json").exits(0).out).unwrap();
+    assert_eq!((&told["override_id"], &told["coming"][0]["override_id"]), (&Value::from(1), &Value::from(2)));
+    desk.run("audit").exits(0).prints("override_make").prints("database").prints("anna from ");
+
+    desk.run("oncall cancel 1").exits(0).says("ben no longer stands in");
+    desk.run("oncall cancel 2").exits(0);
+    desk.run("oncall cancel 2").exits(2).says("no override 2").says("next: runbook oncall --days 28");
+    assert!(!desk.run("oncall").exits(0).out.contains("override"));
+    desk.run("audit -n 1").exits(0).prints("override_cancel");
+
+    for (words, why, next) in [
+        ("database --who mallory --until 8h", "`mallory` is not in the rotation `database`", "add an entry to `overrides`"),
+        ("database --who bne --until 8h", "`bne` is not in the rotation", "did you mean `ben`?"),
+        ("web --who anna --until 8h", "only who is can stand in", "add an entry"),
+        ("databse --who ben --until 8h", "no rotation `databse`", "runbook oncall database"),
+        ("database --who ben --until 2020-01-01", "an override ends after it begins", "give a later --until"),
+        ("database --who ben --from 4h --until 2h", "an override ends after it begins", "give a later --until"),
+        ("database --who ben --until 400d", "an override ends after it begins", "give a later --until"),
+        ("database --who ben --until soon", "`soon` is no time", "write a day"),
+    ] {
+        desk.run(&format!("oncall override {words}")).exits(2).says(why).says(&format!("next: {next}"));
+    }
 }

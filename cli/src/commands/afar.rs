@@ -51,6 +51,7 @@ fn about(command: &Command) -> About {
         | Command::Account(_)
         | Command::Session(_)
         | Command::Audit(_)
+        | Command::OnCall(_)
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)
@@ -67,7 +68,6 @@ fn about(command: &Command) -> About {
         | Command::Diff(_)
         | Command::Review(_)
         | Command::Test(_)
-        | Command::OnCall(_)
         | Command::Docs(_)
         | Command::Completions(_)
         | Command::Man(_) => About::Neither,

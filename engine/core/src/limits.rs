@@ -509,6 +509,12 @@ pub const TURN_HAND_OVERS: u32 = 366;
 pub const SHIFTS_AHEAD: usize = 8;
 /// Days ahead of which `runbook oncall` tells the shifts: those of a year.
 pub const ON_CALL_DAYS: u16 = 366;
+/// Overrides beside the workspace that have not ended: those of fifty teams for a month.
+pub const OVERRIDES: usize = 2_000;
+/// How far ahead such an override may end: what is planned for longer stands in the workspace.
+pub const OVERRIDE_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Why somebody stands in.
+pub const OVERRIDE_REASON_BYTES: usize = 200;
 /// The factors that an escalation's pace may have for an impact: from 100 times faster to 100 times slower.
 pub const PACE: (f64, f64) = (0.01, 100.0);
 /// Maps of one file named whose order `fmt` leaves as it is.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::document::step::Since;
+use runbook_core::policy::Override;
 use runbook_core::run::decision::Purpose;
 use runbook_core::run::event::{Event, Fact, Identity, Means, Outcome, OutcomeKind, Part, RunStarted};
 use runbook_core::run::task::EventTask;
@@ -102,7 +103,7 @@ fn next(journal: &dyn Journal, lease: &Lease, count: u64) -> Append {
 /// Runs every case against a fresh journal.
 pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
     type Case = fn(&dyn Journal);
-    let cases: [(&str, Case); 11] = [
+    let cases: [(&str, Case); 12] = [
         ("what is written is read", what_is_written_is_read),
         ("only what follows is taken", only_what_follows_is_taken),
         ("one owner at a time", one_owner_at_a_time),
@@ -110,6 +111,7 @@ pub(super) fn journal_conformance(make: impl Fn() -> SharedJournal) {
         ("messages are answered once", messages_are_answered_once),
         ("locks last as long as the run", locks_last_as_long_as_the_run),
         ("decisions ahead are used up", decisions_ahead_are_used_up),
+        ("overrides are kept until they end", overrides_are_kept_until_they_end),
         ("lists are filtered and paged", lists_are_filtered_and_paged),
         ("open decisions are listed", open_decisions_are_listed),
         ("what waits for an event is listed", what_waits_for_an_event_is_listed),
@@ -351,6 +353,24 @@ fn lists_are_filtered_and_paged(journal: &dyn Journal) {
         let found: Vec<_> = found.into_iter().map(|row| row.run).collect();
         assert_eq!(found, expect.into_iter().map(id).collect::<Vec<_>>(), "{like}");
     }
+}
+
+fn overrides_are_kept_until_they_end(journal: &dyn Journal) {
+    let new = |rotation: &str, from: i64, to: i64| NewOverride {
+        rotation: rotation.into(),
+        stands_in: Override { who: "ada".into(), from: at(from), to: at(to), reason: Some("a \"swap\"".into()) },
+        made_by: "bob".into(),
+        made_at: at(0),
+    };
+    let ids = [new("a", 10, 20), new("b", 0, 30), new("a", 10, 40)].map(|new| journal.stand_in(new).wait().unwrap());
+    let kept = |now| -> Vec<OverrideId> { journal.overrides(at(now)).unwrap().into_iter().map(|kept| kept.id).collect() };
+    assert_eq!(journal.overrides(at(0)).unwrap()[1].made, new("b", 0, 30));
+    assert_eq!((kept(0), kept(19), kept(20)), (ids.to_vec(), ids.to_vec(), ids[1..].to_vec()));
+    assert_eq!(journal.cancel_override(ids[1]).wait(), Ok(true));
+    assert_eq!(journal.cancel_override(ids[1]).wait(), Ok(false));
+    assert_eq!(kept(0), [ids[0], ids[2]]);
+    assert_eq!(journal.cancel_override(ids[2]).wait(), Ok(true));
+    assert!(journal.stand_in(new("c", 0, 9)).wait().unwrap() > ids[2], "a number is given once");
 }
 
 fn open_decisions_are_listed(journal: &dyn Journal) {

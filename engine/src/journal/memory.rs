@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use runbook_core::{Digest, Fact, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, FORMAT, Holder, Journal, JournalError, Lease,
-    LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase, Receipt, Record, RunFilter, RunRow, Summary, chain,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, FORMAT, Holder, Journal, JournalError,
+    KeptOverride, Lease, LockOutcome, NewAhead, NewOverride, NewRun, OpenDecision, OverrideId, Owner, Phase, Receipt, Record,
+    RunFilter, RunRow, Summary, chain,
 };
 use crate::message::{Answer, Letter, Message, MessageId};
 
@@ -25,6 +26,8 @@ struct State {
     last_message: i64,
     last_awaited: u64,
     aheads: Vec<Ahead>,
+    overrides: Vec<KeptOverride>,
+    last_override: i64,
     locks: BTreeMap<String, RunId>,
     anchors: Vec<Anchor>,
     /// Whose record grew, a run for each record.
@@ -256,6 +259,23 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn stand_in(&self, new: NewOverride) -> Receipt<OverrideId> {
+        self.change(|state| {
+            state.last_override += 1;
+            let id = OverrideId(state.last_override);
+            state.overrides.push(KeptOverride { id, made: new });
+            Ok(id)
+        })
+    }
+
+    fn cancel_override(&self, id: OverrideId) -> Receipt<bool> {
+        self.change(|state| {
+            let before = state.overrides.len();
+            state.overrides.retain(|kept| kept.id != id);
+            Ok(state.overrides.len() < before)
+        })
+    }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.change(|state| {
             state.anchors.push(anchor);
@@ -288,6 +308,10 @@ impl Journal for MemoryJournal {
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         let usable = |ahead: &&Ahead| ahead.procedure == *procedure && ahead.uses_left > 0 && now < ahead.expires_at;
         Ok(self.state().aheads.iter().filter(usable).cloned().collect())
+    }
+
+    fn overrides(&self, now: Timestamp) -> Result<Vec<KeptOverride>, JournalError> {
+        Ok(self.state().overrides.iter().filter(|kept| kept.made.stands_in.to > now).cloned().collect())
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {

@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 
 use super::{
-    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease,
-    LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Pruned, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError,
+    KeptOverride, Lease, LockOutcome, NewAhead, NewOverride, NewRun, OpenDecision, OverrideId, Owner, Pruned, Receipt, Record,
+    RunFilter, RunRow,
 };
 use crate::database::{Commits, Database};
 use crate::message::{Answer, Letter, Message, MessageId};
@@ -96,6 +97,14 @@ impl Journal for Store {
         self.database.submit(Durability::Synced, move |c| change::use_ahead(c, &lease, id))
     }
 
+    fn stand_in(&self, new: NewOverride) -> Receipt<OverrideId> {
+        self.database.submit(Durability::Synced, move |c| change::stand_in(c, &new))
+    }
+
+    fn cancel_override(&self, id: OverrideId) -> Receipt<bool> {
+        self.database.submit(Durability::Synced, move |c| change::cancel_override(c, id))
+    }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.database.submit(Durability::Synced, move |c| change::anchor(c, &anchor))
     }
@@ -114,6 +123,10 @@ impl Journal for Store {
 
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.database.read(|c| read::aheads(c, procedure, now))
+    }
+
+    fn overrides(&self, now: Timestamp) -> Result<Vec<KeptOverride>, JournalError> {
+        self.database.read(|c| read::overrides(c, now))
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use jiff::Timestamp;
 use runbook_core::{Digest, ProcedureName, RunId};
 use runbook_engine::journal::{
-    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError, Lease,
-    LockOutcome, MemoryJournal, NewAhead, NewRun, OpenDecision, Owner, Receipt, Record, RunFilter, RunRow,
+    Ahead, AheadId, Anchor, Append, Archive, Awaited, AwaitedFilter, DecisionFilter, Durability, Journal, JournalError,
+    KeptOverride, Lease, LockOutcome, MemoryJournal, NewAhead, NewOverride, NewRun, OpenDecision, OverrideId, Owner, Receipt,
+    Record, RunFilter, RunRow,
 };
 use runbook_engine::message::{Answer, Letter, Message, MessageId};
 use tokio::sync::{Notify, oneshot};
@@ -397,6 +398,14 @@ impl Journal for Handle {
         self.submit(Durability::Synced, None, move |memory| memory.use_ahead(&lease, id))
     }
 
+    fn stand_in(&self, new: NewOverride) -> Receipt<OverrideId> {
+        self.submit(Durability::Synced, None, move |memory| memory.stand_in(new.clone()))
+    }
+
+    fn cancel_override(&self, id: OverrideId) -> Receipt<bool> {
+        self.submit(Durability::Synced, None, move |memory| memory.cancel_override(id))
+    }
+
     fn anchor(&self, anchor: Anchor) -> Receipt<()> {
         self.submit(Durability::Synced, None, move |memory| memory.anchor(anchor.clone()))
     }
@@ -415,6 +424,10 @@ impl Journal for Handle {
 
     fn aheads(&self, procedure: &ProcedureName, now: Timestamp) -> Result<Vec<Ahead>, JournalError> {
         self.disk.memory().aheads(procedure, now)
+    }
+
+    fn overrides(&self, now: Timestamp) -> Result<Vec<KeptOverride>, JournalError> {
+        self.disk.memory().overrides(now)
     }
 
     fn lock_holder(&self, lock: &str) -> Result<Option<RunId>, JournalError> {

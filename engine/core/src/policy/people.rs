@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyContext, Rotation};
+use super::{Overrides, PolicyContext, Rotation};
 use crate::diagnostic::nearest;
 use crate::run::event::{Identity, Means};
 
@@ -143,10 +143,10 @@ impl People {
         members
     }
 
-    /// Who is on call at a moment, in those of these names that are rotations.
-    pub fn on_call(&self, names: &[String], at: Timestamp) -> OnCall {
+    /// Who is on call at a moment, in those of these names that are rotations, with overrides that were made beside the workspace.
+    pub fn on_call(&self, names: &[String], at: Timestamp, made: &Overrides) -> OnCall {
         let of = |name: &String| {
-            let rotation = self.rotations.get(name)?;
+            let rotation = self.rotations.get(name)?.with(made.get(name).map(Vec::as_slice).unwrap_or_default());
             Some((name.clone(), rotation.shift_at(at).who.map(str::to_owned).into_iter().collect()))
         };
         names.iter().filter_map(of).collect()

@@ -4,6 +4,7 @@
 //! later by as much, and one at a time that comes twice is at the first. So somebody's turn ends where another one's begins, and of every moment
 //! it can be told who is on call, or that nobody is.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -54,6 +55,9 @@ pub struct Override {
     pub reason: Option<String>,
 }
 
+/// Those that were made beside the workspace, by rotation.
+pub type Overrides = BTreeMap<String, Vec<Override>>;
+
 /// A time through which the same person is on call for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shift<'r> {
@@ -100,6 +104,20 @@ impl HandOver {
 }
 
 impl Rotation {
+    /// With overrides that were made beside the workspace, which count more than its own. They only let those who are in the rotation stand in for one
+    /// another: who may decide at all is for the workspace to say.
+    #[must_use]
+    pub fn with(&self, made: &[Override]) -> Rotation {
+        let mut rotation = self.clone();
+        rotation.overrides.extend(made.iter().filter(|one| self.has(&one.who)).cloned());
+        rotation
+    }
+
+    /// Whether somebody is on call at some time.
+    pub fn has(&self, who: &str) -> bool {
+        self.people().any(|person| person == who)
+    }
+
     /// Who is on call at a moment, from when to when.
     pub fn shift_at(&self, at: Timestamp) -> Shift<'_> {
         let by = self.overrides.iter().rposition(|one| one.holds(at));

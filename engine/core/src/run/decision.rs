@@ -12,7 +12,7 @@ use crate::document::step::OnTimeout;
 use crate::effect::Effect;
 use crate::id::{DecisionId, Digest, StepPath};
 use crate::plan::InputSpec;
-use crate::policy::{Asked, Escalation, OnCall, Rung};
+use crate::policy::{Asked, Escalation, OnCall, Overrides, Rung};
 use crate::value::{Map, Value};
 
 use super::event::{Failure, Means, Timer, Vote};
@@ -555,11 +555,11 @@ fn asked<'a>(names: &'a [String], on_call: &'a OnCall) -> impl Iterator<Item = &
 impl Fact {
     /// The same with who is on call at this moment in the rotations that it asks. It is written down, so that a replay asks no calendar.
     #[must_use]
-    pub fn asking_those_on_call(self, run: &Run, at: Timestamp) -> Fact {
+    pub fn asking_those_on_call(self, run: &Run, at: Timestamp, made: &Overrides) -> Fact {
         let people = &run.plan.policy.people;
         match self {
             Fact::DecisionRequested { decision, path, purpose, mut request } => {
-                request.on_call = people.on_call(&request.from, at);
+                request.on_call = people.on_call(&request.from, at, made);
                 if !request.on_call.is_empty()
                     && let Some(digest) = request.compute_digest()
                 {
@@ -569,7 +569,7 @@ impl Fact {
             }
             Fact::TimerFired { timer: Timer::Decision { decision, rung }, .. } => {
                 let next = run.open_decision(decision).and_then(|decision| run.next_rung(decision));
-                let on_call = next.map(|(next, _)| people.on_call(&next.to, at)).unwrap_or_default();
+                let on_call = next.map(|(next, _)| people.on_call(&next.to, at, made)).unwrap_or_default();
                 Fact::TimerFired { timer: Timer::Decision { decision, rung }, on_call }
             }
             fact => fact,

@@ -335,6 +335,18 @@ impl<'r> Judge<'r> {
         }
     }
 
+    /// By which names people were asked: a rotation by its own, whoever was on call.
+    fn names_asked(&self, decision: &Decision) -> Vec<String> {
+        let rungs = self.run.rungs(decision).take(decision.rung as usize).flat_map(|(rung, _)| &rung.to);
+        let mut names: Vec<String> = Vec::new();
+        for name in decision.request.from.iter().chain(rungs) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
     fn asked(&mut self, name: &Scalar, expected: &Asked) {
         let fits = |decision: &&Arc<Decision>| {
             let path = decision.path.as_ref();
@@ -351,8 +363,9 @@ impl<'r> Judge<'r> {
         };
         if let Some(from) = &expected.from {
             let wanted: Vec<&str> = from.iter().map(|name| name.value.as_str()).collect();
-            if wanted != decision.asked {
-                let found = if decision.asked.is_empty() { "whoever may operate".to_owned() } else { decision.asked.join(", ") };
+            let asked = self.names_asked(&decision);
+            if wanted != asked {
+                let found = if asked.is_empty() { "whoever may operate".to_owned() } else { asked.join(", ") };
                 self.tell(expected.span, format!("asked about `{}` was {found}", name.value));
             }
         }

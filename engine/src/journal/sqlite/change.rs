@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::read;
 use crate::database::{ChangeError, to_json};
 use crate::journal::{
-    AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewRun, OpenDecision, Owner, Phase,
-    Record, chain,
+    AheadId, Anchor, Append, FORMAT, Holder, JournalError, Lease, LockOutcome, NewAhead, NewOverride, NewRun, OpenDecision,
+    OverrideId, Owner, Phase, Record, chain,
 };
 use crate::message::{Answer, Message, MessageId};
 
@@ -217,6 +217,17 @@ pub(super) fn use_ahead(c: &Connection, lease: &Lease, id: AheadId) -> Changed<b
     fence(c, &lease.run, lease.epoch)?;
     let spend = "UPDATE aheads SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0";
     Ok(c.prepare_cached(spend)?.execute([id.0])? > 0)
+}
+
+pub(super) fn stand_in(c: &Connection, new: &NewOverride) -> Changed<OverrideId> {
+    // Of a moment between two milliseconds the later one.
+    let ends = new.stands_in.to.as_millisecond().saturating_add(1);
+    let id = c.prepare_cached("INSERT INTO overrides (body, ends_ms) VALUES (?1, ?2)")?.insert(params![to_json(new)?, ends])?;
+    Ok(OverrideId(id))
+}
+
+pub(super) fn cancel_override(c: &Connection, id: OverrideId) -> Changed<bool> {
+    Ok(c.prepare_cached("DELETE FROM overrides WHERE id = ?1")?.execute([id.0])? > 0)
 }
 
 pub(super) fn anchor(c: &Connection, anchor: &Anchor) -> Changed<()> {

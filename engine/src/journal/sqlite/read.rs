@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::database::{ChangeError, from_json};
 use crate::journal::{
-    Ahead, AheadId, Anchor, Awaited, AwaitedFilter, DecisionFilter, Holder, JournalError, OpenDecision, Owner, Record, RunFilter,
-    RunRow, Summary,
+    Ahead, AheadId, Anchor, Awaited, AwaitedFilter, DecisionFilter, Holder, JournalError, KeptOverride, OpenDecision, OverrideId,
+    Owner, Record, RunFilter, RunRow, Summary,
 };
 use crate::message::{Answer, Letter, MessageId};
 
@@ -206,6 +206,15 @@ pub(super) fn aheads(c: &Connection, procedure: &ProcedureName, now: Timestamp) 
             expires_at: from_millisecond(row.get(4)?)?,
         })
     })
+}
+
+pub(super) fn overrides(c: &Connection, now: Timestamp) -> Found<Vec<KeptOverride>> {
+    let sql = "SELECT id, body FROM overrides WHERE ends_ms > ?1 ORDER BY id";
+    let mut found = all(c, sql, &[now.as_millisecond().into()], |row| {
+        Ok(KeptOverride { id: OverrideId(row.get(0)?), made: from_json(&row.get::<_, String>(1)?)? })
+    })?;
+    found.retain(|kept| kept.made.stands_in.to > now);
+    Ok(found)
 }
 
 pub(super) fn anchors(c: &Connection, run: &RunId) -> Found<Vec<Anchor>> {

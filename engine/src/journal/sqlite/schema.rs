@@ -117,4 +117,12 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX awaited_by_source ON awaited (source, place);
 ",
+    "
+    CREATE TABLE overrides (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        body    TEXT NOT NULL,
+        ends_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX overrides_by_end ON overrides (ends_ms);
+",
 ];

@@ -146,7 +146,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     drop(store);
 
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("ALTER TABLE anchors DROP COLUMN signed; DROP TABLE pruned; DROP TABLE awaited; PRAGMA user_version = 1")
+    old.execute_batch("ALTER TABLE anchors DROP COLUMN signed; DROP TABLE pruned; DROP TABLE awaited; DROP TABLE overrides; PRAGMA user_version = 1")
         .unwrap();
     let tables = |database: &Connection| -> Vec<Option<String>> {
         let mut statement = database.prepare("SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite%' ORDER BY name").unwrap();

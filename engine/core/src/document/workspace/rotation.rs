@@ -52,11 +52,15 @@ fn rotation(reading: &Reading, name: &Scalar, node: &Node, people: &People, time
         items.iter().flat_map(|node| overrides(reading, node, people, zone_of_overrides)).collect();
     fields.finish();
     apart(reading, &overrides);
-    let (hand_over, starts) = (hand_over?, starts?);
-    let starts = begins(reading, &starts, &hand_over)?;
-    let members: Vec<String> = members.into_iter().map(|member| member.value).collect();
-    let overrides = overrides.into_iter().map(|(one, _)| one).collect();
-    (!members.is_empty()).then_some(Rotation { zone: zone?, members, starts, hand_over, overrides })
+    let starts = starts.zip(hand_over.as_ref()).and_then(|(starts, hand_over)| begins(reading, &starts, hand_over));
+    // What is faulty is there all the same: whoever names it is told of no second fault.
+    Some(Rotation {
+        zone: zone.unwrap_or_else(|| timezone.to_owned()),
+        members: members.into_iter().map(|member| member.value).collect(),
+        starts: starts.unwrap_or_default(),
+        hand_over: hand_over.unwrap_or(HandOver { days: vec![1], minute: 0, every: 1 }),
+        overrides: overrides.into_iter().map(|(one, _)| one).collect(),
+    })
 }
 
 /// Who is on call is one person, whom no group stands for.

@@ -373,7 +373,8 @@ fn every_fault_has_its_code_place_and_next_step() {
             ],
         ),
         (
-            "people: {a: {}}\nrotations: {r: {members: a, starts: 2026-01-06, hand_over: {days: [mon, thu], at: '09:00'}}}",
+            "people: {a: {}}\nrotations: {r: {members: a, starts: 2026-01-06, hand_over: {days: [mon, thu], at: '09:00'}}}\n\
+             escalations: {e: {steps: [{to: r, after: 5m}]}}",
             &[
                 "RB0411 2:37 2026-01-06 is a tue, and it is handed over on mon, thu (let the first turn begin on a day of the hand-over)",
             ],

@@ -119,6 +119,27 @@ fn overrides_stand_in_and_the_later_one_counts() {
     assert_eq!(rotation.people().collect::<Vec<_>>(), ["ann", "ben", "cleo", "dora", "ann", "emil"]);
 }
 
+#[test]
+fn an_override_beside_the_workspace_swaps_people_and_brings_in_nobody() {
+    let mut rotation = rotation("UTC", "2026-01-05", &[1], (9, 0), 1);
+    rotation.overrides = vec![stands_in("dora", "2026-01-11T00:00:00Z", "2026-01-12T00:00:00Z")];
+    let made = [
+        stands_in("cleo", "2026-01-10T00:00:00Z", "2026-01-11T12:00:00Z"),
+        stands_in("mallory", "2026-01-05T00:00:00Z", "2027-01-01T00:00:00Z"),
+        stands_in("dora", "2026-01-12T00:00:00Z", "2026-01-12T06:00:00Z"),
+    ];
+    assert_eq!(
+        told(&rotation.with(&made), "2026-01-06T00:00:00Z", 5),
+        [
+            "ann 2026-01-10T00:00:00Z",
+            "cleo 2026-01-11T12:00:00Z",
+            "dora 2026-01-12T00:00:00Z",
+            "dora 2026-01-12T06:00:00Z",
+            "ann 2026-01-12T09:00:00Z"
+        ]
+    );
+}
+
 /// The wall clock at a moment, as far as a hand-over goes: day of the week and minute.
 fn local(at: Timestamp, zone: &str) -> (u8, u16) {
     let local = time_zone(zone).unwrap().to_datetime(at);
