@@ -18,6 +18,7 @@ kind: Workspace
 name: served
 people: {vera: {}, olaf: {}, bob: {}, anna: {}, wanda: {}, nina: {}, you: {users: [USER]}}
 groups: {watchers: [vera, bob]}
+rotations: {night: {members: [vera, bob], starts: 2026-01-05, hand_over: {days: mon-sun, at: '09:00'}, zone: Europe/Paris}}
 escalations: {e: {steps: [{to: [you], after: 10m}]}}
 sources:
   alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {env: ALERTS_TOKEN}}}
@@ -167,7 +168,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 29 * 11);
+    assert_eq!(tried, 30 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");

@@ -18,6 +18,7 @@ people: {you: {users: [USER]}}
 escalations: {e: {steps: [{to: [you], after: 10m}]}}
 sources:
   alerts: {type: alertmanager, bearer: secrets.token, secrets: {token: {env: ALERTS_TOKEN}}}
+rotations: {night: {members: [you], starts: 2026-01-05, hand_over: {days: mon-sun, at: '09:00'}, zone: Europe/Paris}}
 access:
   - {role: operator, to: [you]}
   - {role: approver, to: [you]}

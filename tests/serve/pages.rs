@@ -87,7 +87,7 @@ fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
         ["", "?from=1", "/proof", "/proof?logs=true", "/log?step=say", "/log?step=say&text=working&at=3", "/log?step=say&end=true"];
     let of_runs = ["", "?open=true", "?phase=waiting&procedure=fix&environment=x&requested_by=olaf"];
     let mut pages = vec![("/".to_owned(), "view"), (decision_path(run, request), "view")];
-    let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/schedule"];
+    let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/schedule", "/on-call"];
     pages.extend(of_catalogue.map(|page| (page.to_owned(), "view")));
     let of_no_procedure = ["/events", "/events?decision=ran&source=alerts&procedure=fix", "/server"];
     pages.extend(of_no_procedure.map(|page| (page.to_owned(), "view all")));
@@ -425,6 +425,25 @@ fn what_came_in_is_shown_with_what_was_decided_and_why() {
     assert!(ran.contains("/event/1") && !ran.contains("/event/2"), "{ran}");
     assert_eq!(vera.get("/event/99").status, 404);
     assert!(vera.get("/server").text.contains("<strong>Ready</strong>"));
+    scene.server.stopped();
+}
+
+#[test]
+fn who_is_on_call_is_shown_until_when_and_who_stands_in() {
+    let scene = Scene::new();
+    account(&scene.place, "vera");
+    let stand_in = ["oncall", "override", "night", "--until", "8h", "--reason", "<b>Vera</b> is ill", "--who"];
+    scene.place.runbook.run(stand_in.iter().chain(&["bob"])).assert(0);
+    let vera = Visitor::of(&scene.server, "vera");
+    let shown = vera.get("/on-call").text;
+    assert!(shown.contains("bob, stands in: &lt;b&gt;Vera&lt;/b&gt; is ill, until ") && shown.contains(" left"), "{shown}");
+    let told = &scene.get("olaf", "/on-call")["items"][0];
+    assert_eq!((&told["rotation"], &told["on_call"], &told["override_id"]), (&json!("night"), &json!("bob"), &json!(1)));
+    assert_eq!(told["coming"][0]["from"], told["to"], "{told}");
+    scene.place.runbook.run(["oncall", "cancel", "1"]).assert(0);
+    scene.place.runbook.run(stand_in.iter().chain(&["vera"])).assert(0);
+    let shown = vera.get("/on-call").text;
+    assert!(shown.contains("vera, you, stands in: "), "{shown}");
     scene.server.stopped();
 }
 

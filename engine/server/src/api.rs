@@ -14,6 +14,7 @@ pub mod decisions;
 pub mod events;
 pub mod logs;
 pub mod oidc;
+pub mod on_call;
 mod openapi;
 mod origin;
 pub mod procedures;

@@ -11,6 +11,7 @@ mod events;
 mod frame;
 mod log;
 mod log_in;
+mod on_call;
 mod procedures;
 mod render;
 mod run;
@@ -67,7 +68,7 @@ const fn made(
     Operation { id, method, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
 }
 
-static PAGES: [Operation; 14] = [
+static PAGES: [Operation; 15] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
     page(
         "page_runs",
@@ -121,6 +122,7 @@ static PAGES: [Operation; 14] = [
     // Below `/events` senders deliver.
     page("page_event", "/event/{event}", Act::View, &[], |call| Box::pin(events::one(call))),
     page("page_schedule", events::SCHEDULE, Act::View, &[], |call| Box::pin(events::schedule(call))),
+    page("page_on_call", on_call::PATH, Act::View, &[], |call| Box::pin(on_call::show(call))),
     page("page_audit", server::AUDIT, Act::Audit, &[("before", Kind::Whole, "")], |call| Box::pin(server::audit(call))),
     page("page_server", server::PATH, Act::View, &[], |call| Box::pin(server::show(call))),
 ];

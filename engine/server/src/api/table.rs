@@ -3,7 +3,7 @@
 use axum::http::Method;
 use runbook_core::policy::access::Act;
 
-use super::{Operation, decisions, events, logs, openapi, procedures, runs, steer, stream};
+use super::{Operation, decisions, events, logs, on_call, openapi, procedures, runs, steer, stream};
 
 /// What a parameter may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 29] = [
+pub static OPERATIONS: [Operation; 30] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -363,6 +363,17 @@ pub static OPERATIONS: [Operation; 29] = [
         body: None,
         answer: Gives::Page("Scheduled"),
         run: |call| Box::pin(events::schedule(call)),
+    },
+    Operation {
+        id: "on_call",
+        method: Method::GET,
+        path: "/on-call",
+        act: Act::View,
+        summary: "Who is on call in each rotation of the workspace, until when, and the shifts that follow",
+        query: &[],
+        body: None,
+        answer: Gives::Page("OnCall"),
+        run: |call| Box::pin(on_call::list(call)),
     },
     Operation {
         id: "server",

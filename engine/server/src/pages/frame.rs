@@ -3,7 +3,7 @@
 use runbook_core::policy::access::Act;
 use serde::Serialize;
 
-use super::{assets, events, procedures, runs, server};
+use super::{assets, events, on_call, procedures, runs, server};
 use crate::api::Caller;
 
 #[derive(Debug, Serialize)]
@@ -39,6 +39,7 @@ const PLACES: &[(&str, &str, Needs)] = &[
     (procedures::PATH, "Procedures", Needs::Act(Act::View)),
     (events::PATH, "Events", Needs::Everywhere(Act::View)),
     (events::SCHEDULE, "Schedule", Needs::Act(Act::View)),
+    (on_call::PATH, "On call", Needs::Act(Act::View)),
     (server::AUDIT, "Audit", Needs::Everywhere(Act::Audit)),
     (server::PATH, "Server", Needs::Everywhere(Act::View)),
 ];

@@ -25,6 +25,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("led_back", include_str!("templates/led_back.hbs")),
     ("log", include_str!("templates/log.hbs")),
     ("log_in", include_str!("templates/log_in.hbs")),
+    ("on_call", include_str!("templates/on_call.hbs")),
     ("problem", include_str!("templates/problem.hbs")),
     ("procedure", include_str!("templates/procedure.hbs")),
     ("procedures", include_str!("templates/procedures.hbs")),
