@@ -114,7 +114,44 @@ impl Catalogue {
                 files.push(file);
             }
         }
-        Ok(Catalogue { root: root.to_owned(), files, deep })
+        Ok(Catalogue { root: root.to_owned(), files, deep }.with_calendars())
+    }
+
+    /// With the calendars in their rotations. One that no rotation is kept in is none of ours.
+    fn with_calendars(mut self) -> Catalogue {
+        let is_workspace = |file: &File| matches!(file.document, Some(Document::Workspace(_))) && file.is_at_root();
+        let place = self.files.iter().position(is_workspace);
+        let mut wanted = Vec::new();
+        if let Some(File { document: Some(Document::Workspace(workspace)), .. }) = place.and_then(|place| self.files.get(place)) {
+            wanted.extend(workspace.calendars.iter().map(|(rotation, path)| (rotation.clone(), path.value.clone())));
+        }
+        self.files.retain(|file| !file.is_calendar() || wanted.iter().any(|(_, path)| **path == *file.source.name));
+        let texts: BTreeMap<String, (Source, bool)> = self
+            .files
+            .iter()
+            .filter(|file| file.is_calendar())
+            .map(|file| (file.source.name.to_string(), (file.source.clone(), file.is_whole)))
+            .collect();
+        let mut told: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        let at_root = self.files.iter_mut().find(|file| is_workspace(file));
+        if let Some(File { document: Some(Document::Workspace(workspace)), found, .. }) = at_root {
+            found.retain(|fault| fault.code != Code::RB0323);
+            for (rotation, path) in &wanted {
+                match texts.get(path) {
+                    Some((source, true)) => {
+                        let faults = workspace.take_calendar(rotation, source).into_sorted();
+                        let of_file = told.entry(path.clone()).or_default();
+                        of_file.extend(faults.into_iter().filter(|fault| !of_file.contains(fault)).collect::<Vec<_>>());
+                    }
+                    Some((_, false)) => {}
+                    None => found.extend(workspace.lacks_calendar(rotation, "there is no such file in the catalogue")),
+                }
+            }
+        }
+        for file in self.files.iter_mut().filter(|file| file.is_calendar() && file.is_whole) {
+            file.found = told.remove(&*file.source.name).unwrap_or_default();
+        }
+        self
     }
 
     /// The catalogue that a file stands in: that of the nearest workspace upward, else the file's own folder. The file is
@@ -165,6 +202,9 @@ impl Catalogue {
             Some(old) => *old = file,
             None => self.files.push(file),
         }
+        let Catalogue { root, deep, .. } = self;
+        let empty = Catalogue { root: root.clone(), files: Vec::new(), deep: *deep };
+        *self = std::mem::replace(self, empty).with_calendars();
     }
 
     /// Without the files of other procedures that have the name and the version of one that was named by its file.
@@ -183,7 +223,7 @@ impl Catalogue {
     /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
     pub(crate) fn of_contents(root: &Path, contents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Catalogue {
         let files = contents.into_iter().map(|(name, bytes)| File::of(&root.join(&name), name, bytes));
-        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect(), deep: true }
+        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect(), deep: true }.with_calendars()
     }
 
     /// Steps run here unless they say otherwise.
@@ -284,7 +324,7 @@ impl Catalogue {
     /// What was found in the files that a plan rests on, and in the workspace, holds for it too.
     fn with_files(&self, plan: Option<Plan>, mut found: Diagnostics, files: &[String]) -> (Option<Plan>, Diagnostics) {
         let concerns = |file: &File| {
-            let workspace = matches!(file.document, Some(Document::Workspace(_))) || file.is_workspace_file();
+            let workspace = matches!(file.document, Some(Document::Workspace(_))) || file.is_workspace_file() || file.is_calendar();
             workspace || files.iter().any(|name| *name == *file.source.name)
         };
         for file in self.files.iter().filter(|file| concerns(file)) {
@@ -412,7 +452,11 @@ impl File {
     }
 
     fn belongs(&self) -> bool {
-        self.document.is_some() || is_ours(&self.source.text) || self.is_workspace_file()
+        self.document.is_some() || is_ours(&self.source.text) || self.is_workspace_file() || self.is_calendar()
+    }
+
+    fn is_calendar(&self) -> bool {
+        is_calendar(Path::new(&*self.source.name))
     }
 
     fn is_workspace_file(&self) -> bool {
@@ -452,6 +496,11 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
+/// Whether rotations may be kept in it.
+fn is_calendar(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "ics")
+}
+
 fn walk(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), CatalogueError> {
     if depth > limits::CATALOGUE_DEPTH || paths.len() > limits::CATALOGUE_FILES {
         return Ok(());
@@ -459,7 +508,7 @@ fn walk(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Catalo
     for (path, is_dir) in entries(dir)? {
         if is_dir && !path.join(WORKSPACE_FILE).is_file() {
             walk(&path, depth + 1, paths)?;
-        } else if !is_dir && is_yaml(&path) {
+        } else if !is_dir && (is_yaml(&path) || is_calendar(&path)) {
             paths.push(path);
         }
     }
@@ -473,7 +522,12 @@ fn listed(root: &Path, deep: bool) -> Result<Vec<PathBuf>, CatalogueError> {
     if deep {
         walk(root, 0, &mut paths)?;
     } else {
-        paths.extend(entries(root)?.into_iter().filter(|(path, is_dir)| !is_dir && is_yaml(path)).map(|(path, _)| path));
+        paths.extend(
+            entries(root)?
+                .into_iter()
+                .filter(|(path, is_dir)| !is_dir && (is_yaml(path) || is_calendar(path)))
+                .map(|(path, _)| path),
+        );
     }
     paths.sort();
     Ok(paths)

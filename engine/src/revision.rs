@@ -171,7 +171,8 @@ impl Repository {
             let mut facts = facts.split_whitespace();
             let (mode, kind, id, size) = (facts.next()?, facts.next()?, facts.next()?, facts.next()?);
             let is_file = kind == "blob" && mode != "120000";
-            let is_ours = (path.ends_with(".yaml") || path.ends_with(".yml")) && !path.split('/').any(|part| part.starts_with('.'));
+            let is_ours = [".yaml", ".yml", ".ics"].iter().any(|end| path.ends_with(end))
+                && !path.split('/').any(|part| part.starts_with('.'));
             (is_file && is_ours).then(|| Blob { path: path.to_owned(), id: id.to_owned(), size: size.parse().unwrap_or(u64::MAX) })
         });
         Ok(blobs.collect())

@@ -119,3 +119,39 @@ fn somebody_of_the_rotation_stands_in_until_it_is_cancelled() {
         desk.run(&format!("oncall override {words}")).exits(2).says(why).says(&format!("next: {next}"));
     }
 }
+
+/// Faults of a calendar are told with its lines, and no procedure of the catalogue is run with one.
+#[test]
+fn a_rotation_is_kept_in_a_calendar_of_the_catalogue() {
+    let workspace = "apiVersion: runbook/v1
+kind: Workspace
+people: {anna: {name: Anna Meier}, ben: {}}
+rotations: {web: {calendar: web.ics, zone: Europe/Paris}}
+";
+    let event = |from: &str, to: &str, who: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nDTSTART:{from}T090000\r\nDTEND:{to}T090000\r\nRRULE:FREQ=WEEKLY;INTERVAL=2\r\nSUMMARY:{who}\r\nEND:VEVENT\r\n"
+        )
+    };
+    let weeks = [event("20260105", "20260112", "Anna Meier"), event("20260112", "20260119", "ben")].concat();
+    let calendar = format!("BEGIN:VCALENDAR\r\n{weeks}END:VCALENDAR\r\n");
+    let asks = procedure("steps:\n  - id: go\n    approve: {question: Really?, from: [web], within: 1h}\n");
+    let desk = Desk::new(&[("workspace.yaml", workspace), ("try.yaml", &asks), ("web.ics", &calendar), ("other.ics", "")]);
+    desk.run("check").exits(0).says("valid: 3 files checked, no faults");
+    desk.run("oncall --at 2026-12-24").exits(0).prints("web       anna (Anna Meier)  Mon 2026-12-21 09:00 CET");
+    desk.run("dry-run try").exits(0).prints("asks web (who is on call of anna, ben)");
+
+    std::fs::write(desk.path("web.ics"), calendar.replace("WEEKLY;INTERVAL=2\r\nSUMMARY:ben", "YEARLY\r\nSUMMARY:ben")).unwrap();
+    desk.run("check").exits(2).prints("RB0323").prints("web.ics:11:1").prints("`FREQ=YEARLY` of a repetition is not understood");
+    desk.run("exec try --yes").exits(2).says("web.ics:11:1");
+    desk.run("oncall").exits(2).says("web.ics:11:1");
+    std::fs::write(desk.path("web.ics"), calendar.replace("SUMMARY:ben", "SUMMARY:Ben")).unwrap();
+    desk.run("check").exits(2).prints("`Ben` is not a person of the workspace");
+    std::fs::write(desk.path("web.ics"), calendar.replace("DTSTART:20260112", "DTSTART:20260113")).unwrap();
+    desk.run("check")
+        .exits(0)
+        .prints("RB0324")
+        .prints("nobody is on call from 2026-01-12 09:00 to 2026-01-13 09:00 (Europe/Paris)");
+    std::fs::remove_file(desk.path("web.ics")).unwrap();
+    desk.run("check").exits(2).prints("the calendar of the rotation `web` cannot be read").prints("workspace.yaml:4:");
+}

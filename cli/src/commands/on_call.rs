@@ -58,7 +58,8 @@ fn of_workspace<'c>(catalogue: &'c Catalogue, ui: &mut Ui) -> Result<Option<&'c 
     let Some(workspace) = catalogue.workspace() else {
         return Err(none("there is no workspace here, so nobody is on call"));
     };
-    let found = catalogue.files().iter().filter(|file| file.source.name == workspace.source.name).flat_map(|file| &file.found);
+    let concerns = |name: &str| name == &*workspace.source.name || workspace.calendars.values().any(|path| path.value == name);
+    let found = catalogue.files().iter().filter(|file| concerns(&file.source.name)).flat_map(|file| &file.found);
     let found: Vec<_> = found.cloned().collect();
     // Whoever is wrongly believed to be on call is waited for in vain.
     if has_errors(&found) {

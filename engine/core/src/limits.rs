@@ -509,6 +509,12 @@ pub const TURN_HAND_OVERS: u32 = 366;
 pub const SHIFTS_AHEAD: usize = 8;
 /// Days ahead of which `runbook oncall` tells the shifts: those of a year.
 pub const ON_CALL_DAYS: u16 = 366;
+/// Events of the calendar that a rotation is kept in: those of five years, day by day.
+pub const CALENDAR_EVENTS: usize = 2_000;
+/// How often an event of it happens at most, and after how many days or weeks again.
+pub const CALENDAR_TIMES: u32 = 10_000;
+/// How often an event of it is looked at to find a time at which nobody is on call.
+pub const CALENDAR_LOOKS: usize = 100_000;
 /// Overrides beside the workspace that have not ended: those of fifty teams for a month.
 pub const OVERRIDES: usize = 2_000;
 /// How far ahead such an override may end: what is planned for longer stands in the workspace.

@@ -28,7 +28,7 @@ pub use certificate::CertificateName;
 pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
 pub use gate::{Demanded, Requirements};
 pub use people::{Asked, OnCall, People, Person, Refusal, Standing};
-pub use rotation::{DAYS, HandOver, Override, Overrides, Rotation, Shift};
+pub use rotation::{DAYS, Entry, HandOver, Override, Overrides, Repeats, Rotation, Shift, Turns, Unit};
 pub use statement::{DECISION_NAMESPACE, HEAD_NAMESPACE, decision_statement, head_statement};
 pub use window::{Closed, Environment, Window, quiet_until, time_zone};
 

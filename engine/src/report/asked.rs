@@ -57,13 +57,13 @@ const MEMBERS: usize = 20;
 
 /// Names of people, groups and rotations, each of the latter with those in it.
 pub fn whom(names: &[String], people: &People) -> String {
-    let listed = |members: &[String]| match members.get(..MEMBERS) {
+    let listed = |members: &[&str]| match members.get(..MEMBERS) {
         Some(first) if members.len() > MEMBERS => format!("{} and {} others", first.join(", "), members.len() - MEMBERS),
         _ => members.join(", "),
     };
     let with_members = |name: &String| match (people.groups.get(name), people.rotations.get(name)) {
-        (Some(members), _) => format!("{name} ({})", listed(members)),
-        (None, Some(rotation)) => format!("{name} (who is on call of {})", listed(&rotation.members)),
+        (Some(members), _) => format!("{name} ({})", listed(&members.iter().map(String::as_str).collect::<Vec<_>>())),
+        (None, Some(rotation)) => format!("{name} (who is on call of {})", listed(&rotation.members())),
         (None, None) => name.clone(),
     };
     let (first, more) = names.split_at_checked(MEMBERS).unwrap_or((names, &[]));

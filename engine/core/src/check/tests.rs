@@ -125,8 +125,9 @@ fn examples(page: &str) -> Vec<&str> {
     page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// Codes whose faults need more than one small file, tried elsewhere in these tests.
-const LARGER: [Code; 6] = [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318, Code::RB0319, Code::RB0321];
+/// Codes whose faults need more than one small file, tried elsewhere in these tests and in those of a workspace.
+const LARGER: [Code; 8] =
+    [Code::RB0219, Code::RB0305, Code::RB0315, Code::RB0318, Code::RB0319, Code::RB0321, Code::RB0323, Code::RB0324];
 
 #[test]
 fn the_examples_of_the_pages_are_what_they_say() {

@@ -121,6 +121,8 @@ codes! {
     RB0320 Error "an event source that does not exist";
     RB0321 Warning "an event source without a workspace";
     RB0322 Warning "a lock that the calling run does not take";
+    RB0323 Error "a calendar that cannot be read";
+    RB0324 Warning "a time at which nobody is on call";
 
     // The workspace.
     RB0401 Error "one user is two people";

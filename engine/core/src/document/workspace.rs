@@ -33,6 +33,7 @@
 //! ```
 
 mod access;
+mod calendar;
 mod channel;
 mod oidc;
 mod policy;
@@ -43,13 +44,14 @@ mod source;
 
 use std::collections::BTreeMap;
 
+use super::Scalar;
 use super::decode::Fields;
-use crate::diagnostic::{Source, Span, nearest};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span, nearest};
 use crate::event_source::EventSource;
 use crate::id::Id;
 use crate::plan::SecretSource;
 use crate::policy::access::Grant;
-use crate::policy::{CertificateName, ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule};
+use crate::policy::{CertificateName, ChannelSpec, Demand, Environment, Escalation, People, PolicyContext, Rule, Turns};
 
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -65,6 +67,8 @@ pub struct Workspace {
     pub default_environment: Option<String>,
     /// `people`, `groups` and `rotations`.
     pub people: People,
+    /// `calendar` of rotations: the file that each is kept in, below the folder of the workspace.
+    pub calendars: BTreeMap<String, Scalar>,
     /// `policies`, in the order of the file.
     pub rules: Vec<Rule>,
     /// What they demand of every path: `must`.
@@ -168,6 +172,32 @@ pub enum NoEnvironment {
 }
 
 impl Workspace {
+    /// Takes the calendar that a rotation is kept in, and says what is wrong with it.
+    pub fn take_calendar(&mut self, rotation: &str, source: &Source) -> Diagnostics {
+        let Some(zone) = self.people.rotations.get(rotation).map(|rotation| rotation.zone.clone()) else {
+            return Diagnostics::default();
+        };
+        let (entries, mut found) = calendar::read(source, &self.people, &zone);
+        let Some(rotation) = self.people.rotations.get_mut(rotation) else { return found };
+        rotation.turns = Turns::Calendar { calendar: entries };
+        if !found.has_errors()
+            && let Some(gap) = calendar::first_gap(rotation)
+        {
+            found.push(Diagnostic::new(Code::RB0324, source, Span::default(), gap).help("let one event end where the next begins"));
+        }
+        found
+    }
+
+    /// Says that the calendar of a rotation cannot be read.
+    pub fn lacks_calendar(&self, rotation: &str, why: &str) -> Option<Diagnostic> {
+        let path = self.calendars.get(rotation)?;
+        let message = format!("the calendar of the rotation `{rotation}` cannot be read: {why}");
+        Some(
+            Diagnostic::new(Code::RB0323, &self.source, path.span, message)
+                .help("name a file of iCalendar below the folder of the workspace"),
+        )
+    }
+
     /// Whether people of it log in elsewhere.
     pub fn knows_people_there(&self) -> bool {
         self.oidc.is_some() && !self.known_there.is_empty()

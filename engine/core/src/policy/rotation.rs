@@ -4,6 +4,8 @@
 //! later by as much, and one at a time that comes twice is at the first. So somebody's turn ends where another one's begins, and of every moment
 //! it can be told who is on call, or that nobody is.
 
+mod calendar;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time_zone;
 use super::window::instant;
+pub use calendar::{Entry, Repeats, Unit};
 
 /// Days of the week, as they are written: Monday first.
 pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -23,14 +26,26 @@ pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 pub struct Rotation {
     /// A zone of the IANA database: that of the hand-overs.
     pub zone: String,
-    /// People, in the order of their turns.
-    pub members: Vec<String>,
-    /// The day of the hand-over to the first of them. Before it nobody is on call.
-    pub starts: Date,
-    pub hand_over: HandOver,
+    #[serde(flatten)]
+    pub turns: Turns,
     /// Of two for the same time the later one in the list counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
+}
+
+/// Whose turn it is, whoever stands in for them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "snake_case")]
+pub enum Turns {
+    Members {
+        /// People, in the order of their turns.
+        members: Vec<String>,
+        /// The day of the hand-over to the first of them. Before it nobody is on call.
+        starts: Date,
+        hand_over: HandOver,
+    },
+    /// As a calendar says. Where it says nothing, nobody is on call.
+    Calendar { calendar: Vec<Entry> },
 }
 
 /// When one turn ends and the next begins.
@@ -73,12 +88,19 @@ pub struct Shift<'r> {
 
 impl fmt::Display for Rotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HandOver { days, minute, every } = &self.hand_over;
-        let days: Vec<&str> = days.iter().filter_map(|day| DAYS.get(usize::from(*day).checked_sub(1)?).copied()).collect();
-        write!(f, "{} in turn from {} on, handed over ", self.members.join(", "), self.starts)?;
-        write!(f, "{} at {:02}:{:02} ({})", days.join(", "), minute / 60, minute % 60, self.zone)?;
-        if *every > 1 {
-            write!(f, ", at one in {every} of these times")?;
+        match &self.turns {
+            Turns::Members { members, starts, hand_over: HandOver { days, minute, every } } => {
+                let days: Vec<&str> = days.iter().filter_map(|day| DAYS.get(usize::from(*day).checked_sub(1)?).copied()).collect();
+                write!(f, "{} in turn from {starts} on, handed over ", members.join(", "))?;
+                write!(f, "{} at {:02}:{:02} ({})", days.join(", "), minute / 60, minute % 60, self.zone)?;
+                if *every > 1 {
+                    write!(f, ", at one in {every} of these times")?;
+                }
+            }
+            Turns::Calendar { calendar } => {
+                let entries: Vec<String> = calendar.iter().map(Entry::to_string).collect();
+                write!(f, "by a calendar: {}", entries.join("; "))?;
+            }
         }
         self.overrides.iter().try_for_each(|one| write!(f, "; {} from {} to {}", one.who, one.from, one.to))
     }
@@ -100,6 +122,12 @@ impl HandOver {
         let day = i64::from(*self.days.get(usize::try_from(place).ok()?)?);
         let days = week.checked_mul(7)?.checked_add(day - i64::from(weekday))?;
         starts.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
+    }
+
+    /// When the turn of this number begins.
+    fn begins(&self, turn: i64, starts: Date, zone: &TimeZone) -> Option<Timestamp> {
+        let number = turn.checked_mul(i64::from(self.every.max(1)))?;
+        instant(self.day(starts, number)?, self.minute, zone)
     }
 }
 
@@ -144,31 +172,48 @@ impl Rotation {
 
     /// Everybody who is on call at some time.
     pub fn people(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().chain(self.overrides.iter().map(|one| &one.who)).map(String::as_str)
+        self.members().into_iter().chain(self.overrides.iter().map(|one| one.who.as_str()))
+    }
+
+    /// Those who take turns, each once.
+    pub fn members(&self) -> Vec<&str> {
+        let all = match &self.turns {
+            Turns::Members { members, .. } => members.iter().map(String::as_str).collect::<Vec<_>>(),
+            Turns::Calendar { calendar } => calendar.iter().map(|entry| entry.who.as_str()).collect(),
+        };
+        let mut members = Vec::new();
+        for who in all {
+            if !members.contains(&who) {
+                members.push(who);
+            }
+        }
+        members
     }
 
     /// Whose turn it is, whoever stands in for them.
     fn turn_at(&self, at: Timestamp) -> Shift<'_> {
+        match &self.turns {
+            Turns::Members { members, starts, hand_over } => self.turn_of(members, *starts, hand_over, at),
+            Turns::Calendar { calendar } => calendar::shift_at(calendar, at),
+        }
+    }
+
+    fn turn_of<'r>(&self, members: &'r [String], starts: Date, hand_over: &HandOver, at: Timestamp) -> Shift<'r> {
         let nobody = |to| Shift { who: None, from: None, to, by: None };
         let Some(zone) = time_zone(&self.zone) else { return nobody(None) };
-        let begins = |turn: i64| self.begins(turn, &zone);
+        let begins = |turn: i64| hand_over.begins(turn, starts, &zone);
         let first = begins(0);
         if first.is_none_or(|first| at < first) {
             return nobody(first);
         }
         // No earlier than the right one: the last whose day is not after the day of `at`, and some to spare for days that a zone skips.
-        let days = zone.to_datetime(at).date().since((jiff::Unit::Day, self.starts)).map_or(0, |span| i64::from(span.get_days()));
-        let length = i64::try_from(self.hand_over.days.len()).unwrap_or(1);
-        let latest = (days.saturating_add(9).saturating_mul(length) / 7 + length) / i64::from(self.hand_over.every.max(1)) + 1;
+        let days = zone.to_datetime(at).date().since((jiff::Unit::Day, starts)).map_or(0, |span| i64::from(span.get_days()));
+        let length = i64::try_from(hand_over.days.len()).unwrap_or(1);
+        let latest = (days.saturating_add(9).saturating_mul(length) / 7 + length) / i64::from(hand_over.every.max(1)) + 1;
         let turn = (0..=latest).rev().find(|turn| begins(*turn).is_some_and(|begin| begin <= at)).unwrap_or(0);
-        let members = i64::try_from(self.members.len()).unwrap_or(i64::MAX).max(1);
-        let who = usize::try_from(turn % members).ok().and_then(|place| self.members.get(place));
+        let count = i64::try_from(members.len()).unwrap_or(i64::MAX).max(1);
+        let who = usize::try_from(turn % count).ok().and_then(|place| members.get(place));
         Shift { who: who.map(String::as_str), from: begins(turn), to: begins(turn + 1), by: None }
-    }
-
-    fn begins(&self, turn: i64, zone: &TimeZone) -> Option<Timestamp> {
-        let number = turn.checked_mul(i64::from(self.hand_over.every.max(1)))?;
-        instant(self.hand_over.day(self.starts, number)?, self.hand_over.minute, zone)
     }
 }
 

@@ -89,13 +89,15 @@ const SOME_PERSONS: Type = Type::AnyOf(&[&A_PERSON, &Type::List(&A_PERSON)]);
 static ROTATION: Shape = Shape::new(
     "a rotation",
     &[
-        Key::new("members", SOME_PERSONS, "People, in the order of their turns").required(),
-        Key::new("starts", PLAIN, "The day on which the first turn begins: one of those of `hand_over`").required(),
-        Key::new("hand_over", Type::Shape(&HAND_OVER), "When one turn ends and the next begins").required(),
+        Key::new("members", SOME_PERSONS, "People, in the order of their turns"),
+        Key::new("starts", PLAIN, "The day on which the first turn begins: one of those of `hand_over`").beside("members"),
+        Key::new("hand_over", Type::Shape(&HAND_OVER), "When one turn ends and the next begins").beside("members"),
+        Key::new("calendar", PLAIN, "A file of iCalendar that says whose turn it is, below the folder of the workspace"),
         Key::new("zone", PLAIN, "An IANA zone; by default that of the workspace"),
         Key::new("overrides", Type::List(&Type::Shape(&OVERRIDE)), "Who is on call whosever turn it is, and when"),
     ],
-);
+)
+.with_one_of(&["members", "calendar"]);
 
 static HAND_OVER: Shape = Shape::new(
     "`hand_over`",

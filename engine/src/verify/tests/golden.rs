@@ -145,6 +145,7 @@ fn every_member_and_every_case_of_a_record_is_in_some_journal() {
         "policy/channel.rs",
         "policy/people.rs",
         "policy/rotation.rs",
+        "policy/rotation/calendar.rs",
         "policy/window.rs",
         "document/input.rs",
         "document/must.rs",
@@ -309,6 +310,7 @@ async fn write_journals() {
     }
     write("awaited", &awaited::record().await);
     write("on-call", &on_call::record().await);
+    write("on-call-by-calendar", &on_call::record_by_calendar().await);
     for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
         let id = RunId::from_parts(1_767_225_600_000, name.len() as u128);

@@ -41,17 +41,39 @@ steps:
     approve: { question: Go?, from: [first], within: 13h, on_timeout: escalate }
 ";
 
-fn plan() -> Arc<Plan> {
+/// Of the same people, by the day and by the week.
+const CALENDAR: &str = "BEGIN:VCALENDAR
+BEGIN:VEVENT
+DTSTART:20251230T000000
+DTEND:20251231T000000
+RRULE:FREQ=DAILY;COUNT=9
+EXDATE:20251231T000000
+SUMMARY:bob
+END:VEVENT
+BEGIN:VEVENT
+DTSTART:20251229T000000
+DTEND:20260105T000000
+RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=20270101
+SUMMARY:cyd
+END:VEVENT
+END:VCALENDAR
+";
+
+fn plan(workspace: &str) -> Arc<Plan> {
     let read = |name: &str, text: &str| {
         let (document, found) = load(&Source::new(name, text));
         assert!(!found.has_errors(), "{found:#?}");
         document.unwrap()
     };
-    let (Document::Procedure(procedure), Document::Workspace(workspace)) =
-        (read("asks.yaml", ASKS), read("workspace.yaml", WORKSPACE))
+    let (Document::Procedure(procedure), Document::Workspace(mut workspace)) =
+        (read("asks.yaml", ASKS), read("workspace.yaml", workspace))
     else {
         panic!("other kinds of documents")
     };
+    for rotation in workspace.calendars.clone().keys() {
+        let found = workspace.take_calendar(rotation, &Source::new("first.ics", CALENDAR));
+        assert!(!found.has_errors(), "{found:#?}");
+    }
     let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], Some(&workspace)), &CheckOptions::default());
     Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")))
 }
@@ -59,7 +81,7 @@ fn plan() -> Arc<Plan> {
 pub(super) async fn record() -> String {
     let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
     let id = RunId::from_parts(1_767_225_600_000, 400);
-    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan()).await;
+    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan(WORKSPACE)).await;
     let end = |_: &StepPath, _: u32| exits(0);
     go(&mut session, &clock, &end).await;
     let asked = |session: &crate::session::Session| session.run().decisions()[0].asked.clone();
@@ -80,6 +102,27 @@ pub(super) async fn record() -> String {
     session.record(Fact::fired(timer)).unwrap();
     assert_eq!(asked(&session), ["dan", "cyd", "ada"]);
     let answered = session.receive(approval(session.run(), "cyd", None)).unwrap();
+    assert!(matches!(answered.answer, Answer::Accepted { .. }), "{answered:?}");
+    go(&mut session, &clock, &end).await;
+    session.close().await.unwrap();
+    let mut text = Vec::new();
+    export(&*journal, &id, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// The same where a calendar says who is on call.
+pub(super) async fn record_by_calendar() -> String {
+    let kept = "first: {calendar: first.ics}\n  second: {members: [ada]";
+    let (before, after) = WORKSPACE.split_once("first:").unwrap();
+    let (_, rest) = after.split_once("second: {members: [ada, cyd]").unwrap();
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let id = RunId::from_parts(1_767_225_600_000, 401);
+    let plan = plan(&format!("{before}{kept}{rest}"));
+    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan).await;
+    let end = |_: &StepPath, _: u32| exits(0);
+    go(&mut session, &clock, &end).await;
+    assert_eq!(session.run().decisions()[0].asked, ["bob"]);
+    let answered = session.receive(approval(session.run(), "bob", None)).unwrap();
     assert!(matches!(answered.answer, Answer::Accepted { .. }), "{answered:?}");
     go(&mut session, &clock, &end).await;
     session.close().await.unwrap();

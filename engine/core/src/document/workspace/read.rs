@@ -19,7 +19,8 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
     let (Known { people, certificates, known_there }, groups) = (people(&mut fields), fields.entries("groups"));
     let mut people = with_groups(reading, people, groups);
-    people.rotations = rotation::rotations(&mut fields, &people, &timezone);
+    let (rotations, calendars) = rotation::rotations(&mut fields, &people, &timezone);
+    people.rotations = rotations;
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
     let channels = channel::channels(reading, fields.entries("channels"), &providers);
@@ -44,6 +45,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         environments,
         default_environment,
         people,
+        calendars,
         rules,
         demands,
         escalations,

@@ -9,12 +9,17 @@ use crate::diagnostic::{Code, Span};
 use crate::document::decode::{Fields, Reading, scalar};
 use crate::document::{Node, NodeKind, Scalar};
 use crate::limits;
-use crate::policy::{DAYS, HandOver, Override, People, Rotation};
+use crate::policy::{DAYS, HandOver, Override, People, Rotation, Turns};
 
-/// The rotations; each member of one is a person, and no rotation is called like a person or a group.
-pub(super) fn rotations(fields: &mut Fields, people: &People, timezone: &str) -> BTreeMap<String, Rotation> {
+/// The rotations, and the calendars that some of them are kept in. Each member of one is a person, and no rotation is called like a person or a
+/// group.
+pub(super) fn rotations(
+    fields: &mut Fields,
+    people: &People,
+    timezone: &str,
+) -> (BTreeMap<String, Rotation>, BTreeMap<String, Scalar>) {
     let reading = fields.reading;
-    let mut rotations = BTreeMap::new();
+    let (mut rotations, mut calendars) = (BTreeMap::new(), BTreeMap::new());
     for (name, node) in fields.entries("rotations") {
         let Some(key) = read::named(reading, name, "a rotation") else { continue };
         let taken = [("person", people.people.contains_key(&key)), ("group", people.groups.contains_key(&key))];
@@ -23,16 +28,45 @@ pub(super) fn rotations(fields: &mut Fields, people: &People, timezone: &str) ->
             reading.report(fault.help("give the rotation another name: it decides who may approve"));
             continue;
         }
-        if let Some(rotation) = rotation(reading, name, node, people, timezone) {
+        if let Some((rotation, calendar)) = rotation(reading, name, node, people, timezone) {
+            calendars.extend(calendar.map(|calendar| (key.clone(), calendar)));
             rotations.insert(key, rotation);
         }
     }
-    rotations
+    (rotations, calendars)
 }
 
-fn rotation(reading: &Reading, name: &Scalar, node: &Node, people: &People, timezone: &str) -> Option<Rotation> {
+fn rotation(reading: &Reading, name: &Scalar, node: &Node, people: &People, timezone: &str) -> Option<(Rotation, Option<Scalar>)> {
     let mut fields = Fields::of(reading, node, "a rotation")?;
-    let listed = fields.require("members");
+    read::only_one_of(&fields, &["members", "calendar"], "a rotation does not say who is on call");
+    let calendar = fields.text("calendar");
+    let turns = if fields.has("members") {
+        members(&mut fields, name, people)
+    } else {
+        let calendar = fields.keys().find(|key| key.value == "calendar");
+        for key in ["members", "starts", "hand_over"] {
+            if let (Some((other, _)), Some(calendar)) = (fields.entry(key), calendar) {
+                fields.exclude(calendar, other);
+            }
+        }
+        Turns::Calendar { calendar: Vec::new() }
+    };
+    let zone = match fields.text("zone") {
+        Some(zone) => schedule::zone(reading, &zone),
+        None => Some(timezone.to_owned()),
+    };
+    // What is faulty is there all the same: whoever names it is told of no second fault.
+    let zone = zone.unwrap_or_else(|| timezone.to_owned());
+    let items = fields.list("overrides").unwrap_or_default();
+    let overrides: Vec<(Override, Span)> = items.iter().flat_map(|node| overrides(reading, node, people, &zone)).collect();
+    fields.finish();
+    apart(reading, &overrides);
+    Some((Rotation { zone, turns, overrides: overrides.into_iter().map(|(one, _)| one).collect() }, calendar))
+}
+
+fn members(fields: &mut Fields, name: &Scalar, people: &People) -> Turns {
+    let reading = fields.reading;
+    let listed = fields.take("members");
     let members = listed.map(|node| read::scalar_list(reading, node, "members")).unwrap_or_default();
     if listed.is_some_and(|node| matches!(&node.kind, NodeKind::List(items) if items.is_empty())) {
         let fault = reading.diagnostic(Code::RB0407, name.span, format!("nobody is in the rotation `{}`", name.value));
@@ -40,27 +74,14 @@ fn rotation(reading: &Reading, name: &Scalar, node: &Node, people: &People, time
             .report(fault.reason("nobody would ever be on call").help("name people under `members`, in the order of their turns"));
     }
     members.iter().for_each(|member| person(reading, people, member));
-    let zone = match fields.text("zone") {
-        Some(zone) => schedule::zone(reading, &zone),
-        None => Some(timezone.to_owned()),
-    };
     let starts = fields.require_text("starts");
     let hand_over = fields.require("hand_over").and_then(|node| hand_over(reading, node));
-    let zone_of_overrides = zone.as_deref().unwrap_or(timezone);
-    let items = fields.list("overrides").unwrap_or_default();
-    let overrides: Vec<(Override, Span)> =
-        items.iter().flat_map(|node| overrides(reading, node, people, zone_of_overrides)).collect();
-    fields.finish();
-    apart(reading, &overrides);
     let starts = starts.zip(hand_over.as_ref()).and_then(|(starts, hand_over)| begins(reading, &starts, hand_over));
-    // What is faulty is there all the same: whoever names it is told of no second fault.
-    Some(Rotation {
-        zone: zone.unwrap_or_else(|| timezone.to_owned()),
+    Turns::Members {
         members: members.into_iter().map(|member| member.value).collect(),
         starts: starts.unwrap_or_default(),
         hand_over: hand_over.unwrap_or(HandOver { days: vec![1], minute: 0, every: 1 }),
-        overrides: overrides.into_iter().map(|(one, _)| one).collect(),
-    })
+    }
 }
 
 /// Who is on call is one person, whom no group stands for.

@@ -1,5 +1,6 @@
 //! A whole workspace, and every fault that one can have.
 
+mod calendars;
 mod sources;
 
 use super::*;
@@ -350,9 +351,7 @@ fn every_fault_has_its_code_place_and_next_step() {
             &[
                 "RB0402 3:13 `a` is a person and a rotation (give the rotation another name: it decides who may approve)",
                 "RB0402 3:20 `g` is a group and a rotation (give the rotation another name: it decides who may approve)",
-                "RB0011 3:30 a rotation has no `hand_over` (add `hand_over`)",
-                "RB0011 3:30 a rotation has no `members` (add `members`)",
-                "RB0011 3:30 a rotation has no `starts` (add `starts`)",
+                "RB0011 3:30 a rotation does not say who is on call (add one of `members` and `calendar`)",
             ],
         ),
         (

@@ -11,11 +11,20 @@ fn at(text: &str) -> Timestamp {
 fn rotation(zone: &str, starts: &str, days: &[u8], time: (u16, u16), every: u32) -> Rotation {
     Rotation {
         zone: zone.to_owned(),
-        members: ["ann", "ben", "cleo"].map(str::to_owned).to_vec(),
-        starts: starts.parse().unwrap(),
-        hand_over: HandOver { days: days.to_vec(), minute: time.0 * 60 + time.1, every },
+        turns: Turns::Members {
+            members: ["ann", "ben", "cleo"].map(str::to_owned).to_vec(),
+            starts: starts.parse().unwrap(),
+            hand_over: HandOver { days: days.to_vec(), minute: time.0 * 60 + time.1, every },
+        },
         overrides: Vec::new(),
     }
+}
+
+/// The first day from this one on that is one of these of the week.
+fn first_of(days: &[u8], from: &str) -> String {
+    let from: Date = from.parse().unwrap();
+    let is_one = |day: &Date| days.contains(&u8::try_from(day.weekday().to_monday_one_offset()).unwrap());
+    (0..7).map(|day| from.checked_add(jiff::Span::new().days(day)).unwrap()).find(is_one).unwrap().to_string()
 }
 
 fn stands_in(who: &str, from: &str, to: &str) -> Override {
@@ -156,12 +165,7 @@ const ZONES: [&str; 7] =
 fn a_year_of_shifts_has_no_gap_and_no_overlap() {
     for zone in ZONES {
         for (days, time) in [(&[1][..], (9, 0)), (&[1, 2, 3, 4, 5, 6, 7], (2, 30)), (&[2, 5], (0, 0)), (&[7], (1, 45))] {
-            let rotation = rotation(zone, "2026-01-06", &[1, 2, 3, 4, 5, 6, 7], time, 1);
-            let starts = (0..7).map(|day| rotation.starts.checked_add(jiff::Span::new().days(day)).unwrap());
-            let starts =
-                starts.into_iter().find(|day| days.contains(&u8::try_from(day.weekday().to_monday_one_offset()).unwrap())).unwrap();
-            let rotation =
-                Rotation { starts, hand_over: HandOver { days: days.to_vec(), ..rotation.hand_over.clone() }, ..rotation };
+            let rotation = rotation(zone, &first_of(days, "2026-01-06"), days, time, 1);
             let begin = rotation.shift_at(at("2025-12-01T00:00:00Z")).to.unwrap();
             let end = begin.checked_add(SignedDuration::from_hours(24 * 366)).unwrap();
             let mut before: Option<Shift<'_>> = None;
@@ -169,7 +173,7 @@ fn a_year_of_shifts_has_no_gap_and_no_overlap() {
             for shift in rotation.shifts(begin).take_while(|shift| shift.from.unwrap() < end) {
                 let (from, to) = (shift.from.unwrap(), shift.to.unwrap());
                 assert!(from < to, "{zone} {shift:?}");
-                assert_eq!(shift.who, Some(rotation.members[count % 3].as_str()), "{zone} {shift:?}");
+                assert_eq!(shift.who, Some(rotation.members()[count % 3]), "{zone} {shift:?}");
                 if let Some(before) = &before {
                     assert_eq!(before.to, Some(from), "{zone}: between {before:?} and {shift:?}");
                 }
@@ -205,13 +209,10 @@ proptest! {
         overrides in prop::collection::vec((0_i64..60, 1_i64..200, 0_usize..3), 0..6),
         look in 0_i64..1440,
     ) {
-        let mut rotation = rotation(zone, "2026-10-05", &days, (0, 0), every);
-        rotation.starts = (0..7).filter_map(|day| rotation.starts.checked_add(jiff::Span::new().days(day)).ok())
-            .find(|day| days.contains(&(day.weekday().to_monday_one_offset() as u8))).unwrap();
-        rotation.hand_over.minute = minute;
+        let mut rotation = rotation(zone, &first_of(&days, "2026-10-05"), &days, (minute / 60, minute % 60), every);
         let hours = |count: i64| at("2026-10-01T00:00:00Z").checked_add(SignedDuration::from_hours(count)).unwrap();
         rotation.overrides = overrides.iter().map(|(day, length, who)| Override {
-            who: rotation.members[*who].clone(), from: hours(day * 24), to: hours(day * 24 + length), reason: None,
+            who: rotation.members()[*who].to_owned(), from: hours(day * 24), to: hours(day * 24 + length), reason: None,
         }).collect();
         let moment = hours(look);
         let shift = rotation.shift_at(moment);
