@@ -79,7 +79,7 @@ static PERSON: Shape = Shape::new(
             "Certificates for a server: `mail:`, `dns:`, `uri:` and a name that it carries, or `sha256:`",
         ),
         Key::new("oidc", PLAIN, "What the provider of `oidc` calls them: its `claim`"),
-        Key::new("mail", PLAIN, "Kept, not used yet"),
+        Key::new("mail", PLAIN, "Their address: told to whoever looks for them, and how calendars of rotations know them"),
     ],
 );
 
