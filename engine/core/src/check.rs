@@ -28,7 +28,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity, nearest};
-use crate::document::procedure::Version;
+use crate::document::procedure::{ProcedureKind, Version};
 use crate::document::step::WaitFor;
 use crate::document::test::Test;
 use crate::document::{Procedure, Step, Workspace, clipped};
@@ -205,8 +205,17 @@ pub(crate) fn steps_behind(procedure: &Procedure, at: u32) -> Vec<(&str, &Step)>
 /// where they are played.
 pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
-    if let Err(fault) = tested(test, catalogue) {
-        diagnostics.push(*fault);
+    let settings = || test.cases.iter().map(|case| &case.setting).chain([&test.defaults]);
+    match tested(test, catalogue) {
+        Ok(procedure) if procedure.kind.value != ProcedureKind::Playbook => {
+            let events = settings().filter_map(|setting| setting.event.as_ref());
+            for event in events {
+                let message = format!("`{}` is no playbook: no event starts it", procedure.name.value);
+                diagnostics.push(Diagnostic::new(Code::RB0502, &test.source, event.span, message).help("leave `event` out"));
+            }
+        }
+        Ok(_) => {}
+        Err(fault) => diagnostics.push(*fault),
     }
     // What starts and ends the systems of a case stands outside the workspace: no policy holds for it.
     let alone = Catalogue { procedures: catalogue.procedures.clone(), twins: catalogue.twins.clone(), workspace: None };
@@ -216,8 +225,7 @@ pub fn check_test(test: &Test, catalogue: &Catalogue) -> Diagnostics {
         let errors = found.into_sorted().into_iter().filter(|fault| fault.severity == Severity::Error);
         errors.for_each(|fault| diagnostics.push(fault));
     }
-    let settings = test.cases.iter().map(|case| &case.setting).chain([&test.defaults]);
-    for environment in settings.filter_map(|setting| setting.environment.as_ref()) {
+    for environment in settings().filter_map(|setting| setting.environment.as_ref()) {
         let known =
             || catalogue.workspace().into_iter().flat_map(|workspace| workspace.environments.iter().map(|e| e.name.as_str()));
         if known().any(|name| name == environment.value) {

@@ -46,6 +46,9 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [(&str, Status); 3] =
+        [("firing", Status::Firing), ("resolved", Status::Resolved), ("once", Status::Once)];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Firing => "firing",
@@ -70,6 +73,23 @@ impl CloudEvent {
             ("key".to_owned(), Value::text(&self.key)),
             ("status".to_owned(), Value::text(self.status.as_str())),
         ]))
+    }
+
+    /// The event that [`to_value`](CloudEvent::to_value) made this of; `None` of anything else.
+    pub fn from_value(value: &Value) -> Option<CloudEvent> {
+        let text = |name: &str| if let Some(Value::Text(text)) = value.get(name) { Some(text.clone()) } else { None };
+        let status = text("status")?;
+        Some(CloudEvent {
+            id: text("id")?,
+            source: text("source")?,
+            kind: text("type")?,
+            subject: text("subject"),
+            time: if let Some(Value::Time(time)) = value.get("time") { Some(*time) } else { None },
+            data: value.get("data")?.clone(),
+            extensions: if let Some(Value::Map(extensions)) = value.get("extensions") { extensions.clone() } else { Map::new() },
+            key: text("key")?,
+            status: Status::ALL.into_iter().find(|(name, _)| *name == status)?.1,
+        })
     }
 }
 
@@ -96,6 +116,8 @@ mod tests {
         let text = serde_json::to_string(&event()).unwrap();
         assert!(text.contains(r#""type":"alert""#) && text.contains(r#""status":"firing""#), "{text}");
         assert_eq!(serde_json::from_str::<CloudEvent>(&text).unwrap(), event());
+        assert_eq!(CloudEvent::from_value(&event().to_value()), Some(event()));
+        assert_eq!(CloudEvent::from_value(&Value::Map(Map::new())), None);
     }
 
     #[test]

@@ -12,8 +12,11 @@ use runbook_core::trial::{Recorded, play, record};
 use runbook_core::{Event, Fact, Plan, RunId, Value};
 
 fn plan(steps: &str) -> Arc<Plan> {
-    let text = format!("apiVersion: runbook/v1\nkind: Runbook\nname: try\nversion: 1.0.0\n{steps}");
-    let (Some(Document::Procedure(procedure)), found) = load(&Source::new("try.yaml", text.as_str())) else { panic!("{text}") };
+    written(&format!("apiVersion: runbook/v1\nkind: Runbook\nname: try\nversion: 1.0.0\n{steps}"))
+}
+
+fn written(text: &str) -> Arc<Plan> {
+    let (Some(Document::Procedure(procedure)), found) = load(&Source::new("try.yaml", text)) else { panic!("{text}") };
     assert!(!found.has_errors(), "{text}\n{found:#?}");
     let (plan, found) = check(&procedure, &Catalogue::new([&*procedure], None), &CheckOptions::default());
     Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")))
@@ -38,6 +41,32 @@ fn again(plan: &Arc<Plan>, setting: &str) -> Recorded {
     let trial = play(&twice.cases[0], &source, plan);
     assert!(trial.passed(), "{}\n{:#?}", recorded.item, trial.faults);
     recorded
+}
+
+const PLAYBOOK: &str = "apiVersion: runbook/v1
+kind: Playbook
+name: try
+version: 1.0.0
+owner: dba
+impact: low
+escalation: post
+triggers: [{source: stdin}]
+steps:
+  - {id: look, exec: [df, '{{event.data.disk}}'], effect: read, if: 'event.status == \"firing\"'}
+";
+
+#[test]
+fn the_event_that_started_a_run_is_in_its_case() {
+    let plan = written(PLAYBOOK);
+    let setting = "event: {data: {disk: sda, odd: 1e3}, status: firing, key: disk/sda, time: 2026-11-21T09:59:00.25Z}";
+    let recorded = again(&plan, setting);
+    assert_eq!(recorded.notes, Vec::<String>::new(), "{}", recorded.item);
+    let (source, test) = test(&recorded.item);
+    let trial = play(&test.cases[0], &source, &plan);
+    let once = play(&self::test(&format!("  - {{name: once, {setting}, expect: {{steps: [look]}}}}\n")).1.cases[0], &source, &plan);
+    assert!(once.passed(), "{:#?}", once.faults);
+    assert_eq!(trial.run.start().unwrap().event, once.run.start().unwrap().event, "{}", recorded.item);
+    assert!(recorded.item.contains("look: [df, sda]"), "{}", recorded.item);
 }
 
 const BRANCHES: &str = "steps:

@@ -111,7 +111,8 @@ impl<'c> Checked<'_, 'c> {
                 _ => None,
             };
             if let Some((parent, read, name)) = beside {
-                let span = field.span_of(&self.procedure.source, reference.offset, reference.offset + reference.path[0].len());
+                let end = reference.offset + reference.path.first().map_or(0, String::len);
+                let span = field.places(&self.procedure.source).span(reference.offset, end);
                 let fault = self.apart(parent, read, name, span);
                 self.report(fault);
                 right = false;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Scalar, Step};
+use crate::cloud_event::CloudEvent;
 use crate::diagnostic::{Source, Span, Spanned};
 use crate::id::Id;
 use crate::run::decision::Choice;
@@ -60,6 +61,8 @@ pub struct Setting {
     pub at: Option<Timestamp>,
     /// Who starts it: a person of the workspace, or a user.
     pub requested_by: Option<Scalar>,
+    /// The event that starts it, of a playbook.
+    pub event: Option<Spanned<CloudEvent>>,
     /// Step → what each of its attempts comes to. The last goes on for all further ones.
     pub steps: Vec<(Scalar, Vec<StandIn>)>,
     /// Step → what people say, one vote after the other.
@@ -98,6 +101,7 @@ impl Setting {
             environment: self.environment.or_else(|| other.environment.clone()),
             at: self.at.or(other.at),
             requested_by: self.requested_by.or_else(|| other.requested_by.clone()),
+            event: self.event.or_else(|| other.event.clone()),
             cancel: self.cancel.or_else(|| other.cancel.clone()),
             ..self
         }

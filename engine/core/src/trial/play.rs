@@ -532,7 +532,13 @@ pub fn reason(answer: &Answer, choice: Choice) -> Option<String> {
 /// How the run of a case starts.
 pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
     let requester = case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
-    RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)
+    let started = RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)?;
+    Ok(RunStarted { event: event(case), ..started })
+}
+
+/// The event that starts the run of a case, as expressions read it.
+pub fn event(case: &Case) -> Option<Value> {
+    case.setting.event.as_ref().map(|event| event.value.to_value())
 }
 
 /// How long it is from one moment to a later one.

@@ -18,6 +18,7 @@ use crate::run::decision::Decision;
 use crate::run::event::{AttemptEnd, Identity, Vote};
 use crate::run::task::Work;
 use crate::run::{Event, Run};
+use crate::value::Value;
 
 /// The setup of a case as a procedure whose outputs are the inputs that it gives; `None` where there is none.
 pub fn setup(test: &Test, case: &Case) -> Option<Procedure> {
@@ -119,6 +120,11 @@ impl Script {
     /// Who asks for the run.
     pub fn requester(&self, plan: &Plan) -> Identity {
         identity(plan, self.case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str()), false)
+    }
+
+    /// The event that starts the run, as expressions read it.
+    pub fn event(case: &Case) -> Option<Value> {
+        super::play::event(case)
     }
 
     /// How the next attempt of a step ends and when, where something stands in for it. `work` is that of the attempt.

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use super::play::{Happened, Outside, Place, Play, Times, since};
 use super::stand_in::whole;
 use super::{Incomplete, Trial, play};
-use crate::diagnostic::{Source, Span};
+use crate::cloud_event::CloudEvent;
+use crate::diagnostic::{Source, Span, Spanned};
 use crate::document::test::{Answer, Around, Cancel, Case, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::yaml::emit::{self, Out};
 use crate::document::{Document, Scalar, ScalarStyle, clipped, load, load_value, yaml};
@@ -268,9 +269,6 @@ impl Draft {
                 if started.part != Part::Whole {
                     note(self, "it was a part of the procedure (`--from`, `--only`): a case plays the whole");
                 }
-                if started.event.is_some() {
-                    note(self, "an event started it: a case knows no event");
-                }
                 if started.stepwise {
                     note(self, "people were asked before each step (`--step`): in a case they are not");
                 }
@@ -292,6 +290,20 @@ impl Draft {
             self.note(format!("`{}` of {of} is left out: a file of YAML cannot say it", clipped(name)));
         }
         kept
+    }
+
+    /// The event with what of it can stand in a case.
+    fn that_fits(&mut self, event: CloudEvent) -> CloudEvent {
+        let data = match event.data {
+            Value::Map(data) => Value::Map(self.fitting("the event's data", data)),
+            data if fits("data", &data) => data,
+            _ => {
+                self.note("the event's data are left out: a file of YAML cannot say them".to_owned());
+                Value::Null
+            }
+        };
+        let extensions = self.fitting("the event", event.extensions);
+        CloudEvent { data, extensions, ..event }
     }
 
     fn happened(&mut self, event: &Event, what: Outside) {
@@ -387,11 +399,15 @@ impl Draft {
         given.retain(|_, value| *value != Value::Null);
         let inputs = self.fitting("the inputs", given);
         let started = self.run.start().ok_or(Unrecorded::NotStarted)?;
+        let event = started.event.as_ref().and_then(CloudEvent::from_value);
+        let event = event.map(|event| Spanned::new(self.that_fits(event), Span::default()));
+        let started = self.run.start().ok_or(Unrecorded::NotStarted)?;
         let setting = Setting {
             inputs,
             environment: started.environment.as_deref().map(plain),
             at: Some(self.at),
             requested_by: Some(plain(&started.requested_by.person)),
+            event,
             steps: self.order.iter().filter_map(|whole| Some((plain(whole), self.stand_ins.get(whole)?.clone()))).collect(),
             answers: self.answers.iter().map(|(whole, list)| (plain(whole), list.clone())).collect(),
             cancel: self.cancel.clone(),

@@ -12,6 +12,7 @@ const SOME_STEPS: Type = Type::AnyOf(&[&TESTED, &Type::List(&TESTED)]);
 const INPUTS: Key = Key::new("inputs", Type::Map(Names::Inputs, &DATA), "As for `runbook exec`");
 const ENVIRONMENT: Key = Key::new("environment", Type::Refers(Referent::Environment), "The environment of the workspace");
 const REQUESTED_BY: Key = Key::new("requested_by", PLAIN, "The person, or user, whose run it is; else `operator`");
+const EVENT: Key = Key::new("event", Type::Shape(&EVENT_SHAPE), "The event that starts it, of a playbook; what is left out is made up");
 const AT: Key = Key::new("at", PLAIN, "When it starts, `2026-11-21T10:00:00Z`; else 1 January 2026");
 const STEPS: Key = Key::new("steps", Type::Map(Names::Steps, &STAND_INS), "Step → what stands in for its attempts: one, or a list");
 const ANSWERS: Key = Key::new("answers", Type::Map(Names::Steps, &ANSWER_LIST), "Step → what people say: one answer, or a list");
@@ -34,7 +35,7 @@ pub(super) static TEST: Shape = Shape::new(
     ],
 );
 
-static SHARED: Shape = Shape::new("what all cases share", &[INPUTS, ENVIRONMENT, REQUESTED_BY, AT, STEPS, ANSWERS, CANCEL]);
+static SHARED: Shape = Shape::new("what all cases share", &[INPUTS, ENVIRONMENT, REQUESTED_BY, EVENT, AT, STEPS, ANSWERS, CANCEL]);
 
 static CASE: Shape = Shape::new(
     "a case",
@@ -43,6 +44,7 @@ static CASE: Shape = Shape::new(
         INPUTS,
         ENVIRONMENT,
         REQUESTED_BY,
+        EVENT,
         AT,
         STEPS,
         ANSWERS,
@@ -55,6 +57,27 @@ static CASE: Shape = Shape::new(
         Key::new("expect", Type::Shape(&EXPECT), "What must come of it").required(),
     ],
 );
+
+static EVENT_SHAPE: Shape = Shape::new(
+    "the event that starts it",
+    &[
+        Key::new("data", DATA, "What it says, read as `event.data`"),
+        Key::new("id", PLAIN, "What its sender calls it"),
+        Key::new("source", PLAIN, "Where it happened"),
+        Key::new("type", PLAIN, "What kind of event it is"),
+        Key::new("subject", PLAIN, "What of the source it is about"),
+        Key::new("time", PLAIN, "When it happened, `2026-11-21T10:00:00Z`"),
+        Key::new("extensions", Type::Map(Names::Any, &DATA), "Further attributes"),
+        Key::new("key", PLAIN, "What it is about: the same while an alert fires and resolves"),
+        Key::new("status", STATUS, "Else `once`"),
+    ],
+);
+
+const STATUS: Type = Type::Word(&[
+    Word::new("firing", "It began, or goes on"),
+    Word::new("resolved", "It is over"),
+    Word::new("once", "It has no end"),
+]);
 
 const ENDS: Type = Type::Word(&[
     Word::new("ok", "it works, and prints nothing"),

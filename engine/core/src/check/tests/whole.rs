@@ -332,6 +332,7 @@ fn a_test_names_a_procedure() {
         ("procedure: a@x", Some(Code::RB0318)),
         ("procedure: a@^2", Some(Code::RB0302)),
         ("procedure: a\nenvironment: production", Some(Code::RB0315)),
+        ("procedure: a\nevent: {status: firing}", Some(Code::RB0502)),
     ] {
         let (procedure, environment) = test.split_once('\n').unwrap_or((test, "inputs: {}"));
         let case = format!("cases: [{{name: works, {environment}, expect: {{outcome: succeeded}}}}]");

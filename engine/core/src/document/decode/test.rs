@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Fields, Reading, scalar, step};
+use crate::cloud_event::{CloudEvent, Status};
 use crate::diagnostic::{Code, Spanned, nearest};
 use crate::document::test::{Answer, Around, Asked, Cancel, Case, Command, Ended, Expect, Setting, StandIn, StandInEnd, Test};
 use crate::document::{Node, NodeKind, Scalar};
@@ -55,6 +56,9 @@ const SAYS: [(&str, Option<Choice>); 7] = [
     ("nobody", None),
 ];
 
+/// What an event is called, where it comes from, and what it is about, where a case does not say.
+const MADE_UP: &str = "test";
+
 /// Members of results that are texts, whatever they look like.
 const TEXTS: [&str; 3] = ["stdout", "stderr", "body"];
 
@@ -95,10 +99,33 @@ fn setting(fields: &mut Fields) -> Setting {
         environment: fields.text("environment"),
         at: fields.text("at").and_then(|text| time(reading, &text)),
         requested_by: fields.text("requested_by"),
+        event: event(fields),
         steps: by_step(reading, fields.entries("steps"), stand_in),
         answers: by_step(reading, fields.entries("answers"), answer),
         cancel: cancel(fields),
     }
+}
+
+/// What an event has that a case says nothing of is made up.
+fn event(fields: &mut Fields) -> Option<Spanned<CloudEvent>> {
+    let reading = fields.reading;
+    let span = fields.keys().find(|key| key.value == "event")?.span;
+    let mut fields = fields.map("event", "the event that starts it")?;
+    let text = |fields: &mut Fields, key| fields.text(key).map(|text| text.value);
+    let or_made_up = |fields: &mut Fields, key| text(fields, key).unwrap_or_else(|| MADE_UP.to_owned());
+    let event = CloudEvent {
+        id: or_made_up(&mut fields, "id"),
+        source: or_made_up(&mut fields, "source"),
+        kind: or_made_up(&mut fields, "type"),
+        subject: text(&mut fields, "subject"),
+        time: fields.text("time").and_then(|text| time(reading, &text)),
+        data: fields.take("data").and_then(|node| value(reading, node)).unwrap_or_default(),
+        extensions: values(reading, fields.entries("extensions")),
+        key: or_made_up(&mut fields, "key"),
+        status: fields.word("status", &Status::ALL).map_or(Status::Once, |status| status.value),
+    };
+    fields.finish();
+    Some(Spanned::new(event, span))
 }
 
 fn cancel(fields: &mut Fields) -> Option<Cancel> {

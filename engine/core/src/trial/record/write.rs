@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{is_asked, read};
+use crate::cloud_event::CloudEvent;
 use crate::document::Scalar;
 use crate::document::test::{Answer, Setting, StandIn, StandInEnd};
 use crate::document::yaml::emit::{self, Out};
@@ -205,6 +206,7 @@ pub(super) fn setting(setting: &Setting, run: &Run) -> Entries {
     }
     out.extend(scalar("environment", &setting.environment));
     out.extend(scalar("requested_by", &setting.requested_by));
+    out.extend(setting.event.as_ref().map(|event| ("event".to_owned(), started_by(&event.value))));
     out.extend(setting.at.map(|at| ("at".to_owned(), Out::Word(at.to_string()))));
     let stand_ins = setting.steps.iter().map(|(name, list)| (name.value.as_str(), list.iter().map(stand_in).collect(), true));
     let answers = setting.answers.iter().map(|(name, list)| (name.value.as_str(), list.iter().map(answer).collect(), false));
@@ -224,6 +226,13 @@ pub(super) fn setting(setting: &Setting, run: &Run) -> Entries {
 
 fn data(map: &Map) -> Out {
     Out::data(&Value::Map(map.clone()))
+}
+
+/// What every event has, as far as it says something.
+fn started_by(event: &CloudEvent) -> Out {
+    let Value::Map(members) = event.to_value() else { return Out::Map(Vec::new()) };
+    let nothing = |value: &Value| matches!(value, Value::Null) || *value == Value::Map(Map::new());
+    Out::Map(members.into_iter().filter(|(_, value)| !nothing(value)).map(|(name, value)| (name, Out::data(&value))).collect())
 }
 
 const OK: &str = "ok";
