@@ -46,8 +46,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [(&str, Status); 3] =
-        [("firing", Status::Firing), ("resolved", Status::Resolved), ("once", Status::Once)];
+    pub const ALL: [(&str, Status); 3] = [("firing", Status::Firing), ("resolved", Status::Resolved), ("once", Status::Once)];
 
     pub fn as_str(self) -> &'static str {
         match self {

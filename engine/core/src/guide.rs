@@ -412,13 +412,9 @@ fn stands_beside(part: Part, depth: usize, lead: Option<&Lead>) -> bool {
 
 /// Whether anything but the end follows where something inside the step fails.
 fn catches(step: &Step, part: Part) -> bool {
-    match (&step.on_failure, &step.verb) {
-        (OnFailure::Continue | OnFailure::Next(_), _) => true,
-        // Everywhere else it is a failure like any other.
-        (OnFailure::Rollback, _) if part == Part::Body => true,
-        (OnFailure::Stop | OnFailure::Rollback, Verb::Each(each)) => each.max_failures > 0,
-        (OnFailure::Stop | OnFailure::Rollback, _) => false,
-    }
+    // Everywhere else a rollback is a failure like any other.
+    let rolls_back = matches!(step.on_failure, OnFailure::Rollback) && part == Part::Body;
+    step.on_failure.goes_on() || rolls_back || step.verb.tolerates()
 }
 
 /// What each list inside a step begins with.

@@ -214,6 +214,13 @@ pub enum OnFailure {
     Next(StepIx),
 }
 
+impl OnFailure {
+    /// Whether the list goes on, here or elsewhere, after a failure that asks for no rollback.
+    pub fn goes_on(self) -> bool {
+        matches!(self, OnFailure::Continue | OnFailure::Next(_))
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
@@ -437,6 +444,11 @@ impl Plan {
 }
 
 impl Verb {
+    /// Whether some of its items may fail without it.
+    pub fn tolerates(&self) -> bool {
+        matches!(self, Verb::Each(each) if each.max_failures > 0)
+    }
+
     /// As its key is written.
     pub fn key(&self) -> &'static str {
         match self {

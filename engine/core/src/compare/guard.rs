@@ -229,12 +229,7 @@ impl<'l, 'p> Ways<'l, 'p> {
                 return (found, all);
             }
             let whole = self.layout.steps[owner].step;
-            let bears = match (&whole.verb, whole.on_failure) {
-                (_, OnFailure::Continue | OnFailure::Next(_)) => true,
-                (Verb::Each(each), _) => each.max_failures > 0,
-                _ => false,
-            };
-            if bears {
+            if whole.on_failure.goes_on() || whole.verb.tolerates() {
                 // A `finish` ends the run and no whole.
                 let (kept, passed) = open.into_iter().partition(ends);
                 open = kept;

@@ -153,7 +153,7 @@ const DONE: &str = "what it did is no longer done";
 
 /// `around`: whether it stands around steps that were there before, and change something or hold something back.
 pub(super) fn added(step: &Step, highest: Effect, around: bool) -> Weight {
-    let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
+    let tolerates = step.verb.tolerates();
     let at_once = matches!(&step.verb, Verb::Each(each) if each.max_parallel > 1);
     if step.effect > highest {
         major("it can do more harm than any step before")

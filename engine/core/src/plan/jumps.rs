@@ -1,7 +1,7 @@
 //! Where a failure that its procedure survives leads a run past steps, or to steps that a success jumps over.
 
 use super::number::inside;
-use super::{OnFailure, Plan, ProcedureIx, Step, StepIx, Verb};
+use super::{OnFailure, Plan, ProcedureIx, Step, StepIx};
 use crate::id::Id;
 
 impl Step {
@@ -44,8 +44,7 @@ impl Plan {
 
     fn bears_failures(&self, list: &[StepIx]) -> bool {
         list.iter().map(|ix| self.step(*ix)).any(|step| {
-            let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
-            let goes_on = tolerates || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_));
+            let goes_on = step.verb.tolerates() || step.on_failure.goes_on();
             goes_on || inside(step).into_iter().any(|list| self.bears_failures(list))
         })
     }

@@ -333,19 +333,22 @@ impl Run {
     /// The same, or where it `ends` its procedure so, once it has.
     fn reach_from(&self, mut node: NodeIx, failing: Option<&StepPath>, ends: Option<FinishOutcome>) -> Reach {
         let mut reach = Reach { within: Arc::from(""), is_beside: false };
-        let (mut finishes, mut fails) = (ends.is_some(), false);
+        let (mut finishes, mut fails, mut rolls_back) = (ends.is_some(), false, false);
         loop {
             let (step, lane) = (self.step_of(node), self.lane(self.node(node).lane));
             fails |= failing == Some(&self.node(node).path);
             let list = matches!(lane.block, BlockRef::OnFailure(_) | BlockRef::Finally(_) | BlockRef::Undo(_));
-            if fails && !finishes && (list || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_))) {
+            rolls_back |= fails && !list && matches!(step.on_failure, OnFailure::Rollback);
+            if fails && !finishes && (list || step.on_failure.goes_on() && !rolls_back) {
                 reach.within = self.node(node).path.as_str().into();
                 return reach;
             }
             let Owner::Node(owner) = lane.owner else { return reach };
             reach.is_beside |= self.step_of(owner).verb.runs_at_once();
             match (&self.step_of(owner).verb, &self.node(owner).inner) {
-                (Verb::Each(each), Inner::Each(items)) if fails && !finishes && items.failures < each.max_failures => {
+                (Verb::Each(each), Inner::Each(items))
+                    if fails && !finishes && !rolls_back && items.failures < each.max_failures =>
+                {
                     reach.within = lane.prefix.clone();
                     return reach;
                 }
@@ -545,9 +548,8 @@ impl Run {
         let mut open = vec![self.node(node).step];
         while let Some(step) = open.pop() {
             let step = self.plan.step(step);
-            let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
             let unseen = !step.idempotent && step.verb.acts() && step.effect.changes();
-            if tolerated || unseen || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) {
+            if step.verb.tolerates() || unseen || step.on_failure.goes_on() {
                 return true;
             }
             open.extend(step.inner());
@@ -560,10 +562,9 @@ impl Run {
         let mut at = self.node_at(path);
         while let Some(node) = at {
             let step = self.step_of(node);
-            let tolerated = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
             let lane = self.lane(self.node(node).lane);
             let beside = matches!(lane.block, BlockRef::OnFailure(_) | BlockRef::Finally(_) | BlockRef::Undo(_));
-            if tolerated || beside || matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) {
+            if step.verb.tolerates() || beside || step.on_failure.goes_on() {
                 return true;
             }
             at = if let Owner::Node(owner) = lane.owner { Some(owner) } else { None };

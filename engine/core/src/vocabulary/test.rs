@@ -12,7 +12,8 @@ const SOME_STEPS: Type = Type::AnyOf(&[&TESTED, &Type::List(&TESTED)]);
 const INPUTS: Key = Key::new("inputs", Type::Map(Names::Inputs, &DATA), "As for `runbook exec`");
 const ENVIRONMENT: Key = Key::new("environment", Type::Refers(Referent::Environment), "The environment of the workspace");
 const REQUESTED_BY: Key = Key::new("requested_by", PLAIN, "The person, or user, whose run it is; else `operator`");
-const EVENT: Key = Key::new("event", Type::Shape(&EVENT_SHAPE), "The event that starts it, of a playbook; what is left out is made up");
+const EVENT: Key =
+    Key::new("event", Type::Shape(&EVENT_SHAPE), "The event that starts it, of a playbook; what is left out is made up");
 const AT: Key = Key::new("at", PLAIN, "When it starts, `2026-11-21T10:00:00Z`; else 1 January 2026");
 const STEPS: Key = Key::new("steps", Type::Map(Names::Steps, &STAND_INS), "Step → what stands in for its attempts: one, or a list");
 const ANSWERS: Key = Key::new("answers", Type::Map(Names::Steps, &ANSWER_LIST), "Step → what people say: one answer, or a list");

@@ -229,6 +229,17 @@ fn what_is_repeated_after_an_end_that_nobody_saw_is_not_held_back() {
 }
 
 #[test]
+fn a_rollback_ends_what_runs_beside_it_through_a_step_that_goes_on() {
+    let group = "- id: p\n  parallel:\n    l: [{id: g, on_failure: continue, group: [BAD]}]\n    r: [{id: b, exec: [x], effect: read}, {id: c, exec: [x], effect: read}]\n";
+    let items = "- id: p\n  each: {in: '[1, 2]', max_parallel: 2, max_failures: 2, steps: [{id: g, if: item == 1, on_failure: continue, group: [BAD]}, {id: b, exec: [x], effect: read}]}\n";
+    for (steps, beside) in [(group, "p.r/c"), (items, "p[1]/b")] {
+        let bad = "{id: bad, exec: [x], effect: read, on_failure: rollback}";
+        let (dry, _) = with(&steps.replace("BAD", bad), "steps: {bad: fails}");
+        assert_eq!(said(&dry, beside), "would run");
+    }
+}
+
+#[test]
 fn what_no_machine_can_begin_would_fail() {
     for (step, why) in [
         ("{id: a, run: echo, dir: ../.., effect: read}", "leads out of the catalogue"),

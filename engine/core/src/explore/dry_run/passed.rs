@@ -301,7 +301,7 @@ impl<'p> Passed<'p> {
     /// Whether a step that fails ends its list with that.
     fn ends_list(&self, seen: &Seen) -> bool {
         let tidies = |list: &str| seen.path.as_str().rsplit('/').nth(1).is_some_and(|own| own.ends_with(list));
-        let goes_on = matches!(self.plan.step(seen.step).on_failure, OnFailure::Continue | OnFailure::Next(_));
+        let goes_on = self.plan.step(seen.step).on_failure.goes_on();
         !goes_on && !["~on_failure", "~finally"].iter().any(|list| tidies(list))
     }
 
@@ -309,7 +309,7 @@ impl<'p> Passed<'p> {
     fn is_borne(&self, failing: &Seen, within: &[&&Seen]) -> bool {
         let mut around = within.iter().filter(|whole| failing.path.is_inside(&whole.path));
         around.any(|whole| match self.plan.step(whole.step) {
-            Step { verb: Verb::Each(each), .. } if each.max_failures > 0 && !whole.always_fails() => true,
+            step if step.verb.tolerates() && !whole.always_fails() => true,
             _ => !self.ends_list(whole),
         })
     }
@@ -319,7 +319,7 @@ impl<'p> Passed<'p> {
         let step = self.plan.step(ix);
         let finishes =
             self.seen.iter().any(|((path, ix), _)| path == end && matches!(self.plan.step(*ix).verb, Verb::Finish { .. }));
-        if finishes && matches!(&step.verb, Verb::Each(each) if each.max_failures > 0) {
+        if finishes && step.verb.tolerates() {
             return true;
         }
         let holds = |own: &StepPath| own == end || end.is_inside(own);
@@ -332,18 +332,17 @@ impl<'p> Passed<'p> {
                 _ => false,
             });
             let Some(holder) = list.get(at) else { return jumps };
-            let goes_on = matches!(self.plan.step(*holder).on_failure, OnFailure::Continue | OnFailure::Next(_));
+            let goes_on = self.plan.step(*holder).on_failure.goes_on();
             jumps || goes_on || own(holder) != *end && self.slips_past(*holder, &own(holder), end)
         })
     }
 
     /// Whether something in a step may fail, and what holds it goes on.
     fn bears_failures(&self, step: &Step) -> bool {
-        let tolerates = matches!(&step.verb, Verb::Each(each) if each.max_failures > 0);
         let any = |list: &[StepIx]| {
             list.iter().any(|ix| {
                 let step = self.plan.step(*ix);
-                matches!(step.on_failure, OnFailure::Continue | OnFailure::Next(_)) || self.bears_failures(step)
+                step.on_failure.goes_on() || self.bears_failures(step)
             })
         };
         let called = |procedure: ProcedureIx| {
@@ -354,7 +353,7 @@ impl<'p> Passed<'p> {
                 bears
             })
         };
-        tolerates || any(&step.inner()) || matches!(step.verb, Verb::Call { procedure, .. } if called(procedure))
+        step.verb.tolerates() || any(&step.inner()) || matches!(step.verb, Verb::Call { procedure, .. } if called(procedure))
     }
 }
 

@@ -447,7 +447,7 @@ impl Way {
         if declared.effect.changes() && !declared.verb.is_container() && seen.finishes() {
             self.changes.get_or_insert_with(|| path.clone());
         }
-        let tolerates = matches!(&declared.verb, Verb::Each(each) if each.max_failures > 0);
+        let tolerates = declared.verb.tolerates();
         if seen.parts == Parts::Pattern && tolerates {
             self.bearing.push(path.clone());
         }
