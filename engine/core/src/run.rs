@@ -38,6 +38,7 @@ pub use decision::Refusal;
 pub use event::{Event, Fact};
 pub use future::{Future, Reach, Reads};
 pub use impossible::{fits, leads_out};
+pub(crate) use prospect::may_not_come;
 pub use prospect::{Assumed, Prospect};
 pub(crate) use start::Given;
 

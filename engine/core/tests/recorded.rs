@@ -69,6 +69,17 @@ fn the_event_that_started_a_run_is_in_its_case() {
     assert!(recorded.item.contains("look: [df, sda]"), "{}", recorded.item);
 }
 
+#[test]
+fn a_playbook_that_reads_its_event_is_not_tried_without_one() {
+    let plan = written(PLAYBOOK);
+    let (source, test) = test("  - {name: none, expect: {outcome: succeeded}}\n");
+    let trial = play(&test.cases[0], &source, &plan);
+    let [fault] = trial.faults.as_slice() else { panic!("{:#?}", trial.faults) };
+    let because = "`event.status == \"firing\"` depends on event";
+    assert_eq!(fault.message, format!("`none` cannot be played: nothing says of `look` whether it runs: {because}"));
+    assert_eq!(fault.help.as_deref(), Some("say under `event` of the case which one starts it"));
+}
+
 const BRANCHES: &str = "steps:
   - id: both
     parallel:

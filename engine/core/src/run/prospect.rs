@@ -3,6 +3,7 @@
 //! each possibility.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::id::{Id, StepPath};
 use crate::limits;
 use crate::markdown::quoted;
 use crate::plan::{Assertion, Branch, EnvValue, HeaderValue, Http, HttpBody, JsonTemplate, Step, Verb, WaitFor};
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, format_duration};
 
 use super::Run;
 use super::event::Resolution;
@@ -304,8 +305,7 @@ impl Run {
             Verb::Listen(listen) => {
                 let work = self.work(step, self.node(node).scope, names)?;
                 let mut open = depends("which event ends it", &unknown_of(step, names)?);
-                let within = crate::value::format_duration(listen.within);
-                open.push(format!("whether such an event comes within {within} only a real run can tell"));
+                open.push(may_not_come(listen.within));
                 (Resolution::Work(Box::new(work)), open)
             }
             Verb::Run { .. } | Verb::Exec(_) | Verb::Rhai(_) | Verb::Http(_) | Verb::Notify { .. } => {
@@ -318,6 +318,11 @@ impl Run {
         };
         Ok(Prospect { open, ..Prospect::sure(resolution) })
     }
+}
+
+/// What is not known of a wait for an event, where nobody says what comes.
+pub(crate) fn may_not_come(within: Duration) -> String {
+    format!("whether such an event comes within {} only a real run can tell", format_duration(within))
 }
 
 /// Of a list that is not known: that there is nothing in it, and one item for all.

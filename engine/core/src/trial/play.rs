@@ -10,6 +10,7 @@ use super::stand_in::{End, come_to, failure, stand_in, whole};
 use super::{Incomplete, select};
 use crate::diagnostic::Span;
 use crate::document::clipped;
+use crate::document::procedure::ProcedureKind;
 use crate::document::test::{Answer, Case, StandIn, StandInEnd};
 use crate::explore::{named, outputs_with};
 use crate::id::{DecisionId, RunId, StepPath};
@@ -390,9 +391,12 @@ impl<'c> Play<'c> {
     }
 
     fn unknown(&self, path: &StepPath, what: &str, because: Option<String>) -> Incomplete {
+        let help = match because.as_deref() {
+            Some(because) if because.ends_with(" depends on event") => "say under `event` of the case which one starts it",
+            _ => "say under `steps` what the step that it depends on gives",
+        };
         let because = because.map(|because| format!(": {because}")).unwrap_or_default();
-        let message = format!("nothing says of `{path}` {what}{because}");
-        self.incomplete(None, message, "say under `steps` what the step that it depends on gives")
+        self.incomplete(None, format!("nothing says of `{path}` {what}{because}"), help)
     }
 
     fn concluded(&self, fact: Fact) -> Fact {
@@ -533,7 +537,9 @@ pub fn reason(answer: &Answer, choice: Choice) -> Option<String> {
 pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
     let requester = case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
     let started = RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)?;
-    Ok(RunStarted { event: event(case), ..started })
+    // Which event starts a playbook is not known where the case does not say.
+    let unknown = || (plan.main().kind == ProcedureKind::Playbook).then(|| Value::Unknown("event".to_owned()));
+    Ok(RunStarted { event: event(case).or_else(unknown), ..started })
 }
 
 /// The event that starts the run of a case, as expressions read it.

@@ -15,6 +15,7 @@ use crate::plan::{Verb, WaitFor};
 use crate::run::Run;
 use crate::run::decision::{Choice, Decision};
 use crate::run::event::{AttemptEnd, Identity, Means, Vote};
+use crate::run::task::Task;
 use crate::value::Value;
 
 /// See the module.
@@ -53,7 +54,8 @@ impl World for StandIns<'_> {
         }
         let work = run.find_step(path).and_then(|view| view.work().cloned());
         let (end, takes) = come_to(Some(given), work.as_deref(), path);
-        let end = match end {
+        let comes_late = work.as_ref().is_some_and(|work| matches!(work.task, Task::Event(_)) && takes > work.timeout);
+        let end = match if comes_late { End::Never } else { end } {
             End::As(end) | End::Then(end) => end,
             End::Crash => AttemptEnd::Unknown { why: "the engine stopped while it was under way".to_owned() },
             // Nothing comes, until its time is over.

@@ -229,6 +229,21 @@ fn what_is_repeated_after_an_end_that_nobody_saw_is_not_held_back() {
 }
 
 #[test]
+fn a_case_says_which_event_comes() {
+    let steps = "- {id: w, wait: {event: {source: runs, when: event.data.n == 1}, within: 1h}, on_failure: continue}\n- {id: c, if: '\"w\" in steps', exec: [x, '{{steps.w.event.data.n}}'], effect: read}\n";
+    for (case, wait, after) in [
+        ("{gives: {event: {data: {n: 1}}}, takes: 5m}", "would run", "would run"),
+        ("{gives: {event: {data: {n: 2}}}, takes: 5m}", "would run and fail: no event that fits comes in time", "would skip"),
+        ("{gives: {event: {data: {n: 1}}}, takes: 65m}", "would run and fail: no event that fits comes in time", "would skip"),
+        ("times_out", "would run and fail: no event that fits comes in time", "would skip"),
+    ] {
+        let (dry, _) = with(steps, &format!("steps: {{w: {case}}}"));
+        assert_eq!((said(&dry, "w").as_str(), dry.ways), (wait, 1), "{case}: {}", told(&dry));
+        assert!(said(&dry, "c").starts_with(after), "{case}: {}", told(&dry));
+    }
+}
+
+#[test]
 fn a_rollback_ends_what_runs_beside_it_through_a_step_that_goes_on() {
     let group = "- id: p\n  parallel:\n    l: [{id: g, on_failure: continue, group: [BAD]}]\n    r: [{id: b, exec: [x], effect: read}, {id: c, exec: [x], effect: read}]\n";
     let items = "- id: p\n  each: {in: '[1, 2]', max_parallel: 2, max_failures: 2, steps: [{id: g, if: item == 1, on_failure: continue, group: [BAD]}, {id: b, exec: [x], effect: read}]}\n";

@@ -16,7 +16,7 @@ use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
 use crate::run::view::{Standing, StepView};
-use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run};
+use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run, may_not_come};
 use crate::value::{Map, Value};
 
 #[derive(Clone)]
@@ -119,6 +119,9 @@ impl Way {
                 // Asked before it begins: what an answer rests on is how often the step was tried before.
                 let told = world.attempt(&self.run, path, self.sight(path, sure));
                 told.note.iter().for_each(|note| self.note(path, note));
+                if told.end.is_some() {
+                    self.is_told_what_comes(path);
+                }
                 // Of an end that nobody saw it is asked, or the step is done again.
                 let fails =
                     told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. }));
@@ -515,6 +518,17 @@ impl Way {
     fn change(&mut self, path: &StepPath, change: impl Fn(&mut Doing)) {
         if let Some(seen) = self.seen.iter_mut().rev().find(|seen| seen.path == *path) {
             Arc::make_mut(seen).does.iter_mut().for_each(change);
+        }
+    }
+
+    /// Of a wait for an event it is known after all what comes, or that nothing does.
+    fn is_told_what_comes(&mut self, path: &StepPath) {
+        let within = self.run.find_step(path).and_then(|view| match &view.step().verb {
+            Verb::Listen(listen) => Some(listen.within),
+            _ => None,
+        });
+        if let Some(doubt) = within.map(may_not_come) {
+            self.change(path, |doing| doing.open.retain(|open| *open != doubt));
         }
     }
 
