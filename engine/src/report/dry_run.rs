@@ -71,22 +71,23 @@ fn done(
     match undo {
         Some(PredictedUndo::Steps(steps)) => {
             for undo in steps {
-                match undo.work.as_ref().map(|work| &work.task) {
-                    Some(Task::Run { shell, script, values }) if script.trim_end().contains('\n') => {
-                        said.push(text("undo", undo.title.as_str()));
-                        let values = values.iter().map(|(name, value)| format!("# {name}={}\n", shell_word(value)));
-                        said.push(Said {
-                            name: "undo",
-                            what: What::Block(language(*shell), values.collect::<String>() + script.trim_end()),
-                        });
-                    }
+                let mut line = match undo.work.as_ref().map(|work| &work.task) {
+                    Some(Task::Run { script, .. }) if script.trim_end().contains('\n') => vec![Piece::Text(undo.title.clone())],
                     // A title that was made of the verb says no more than the command.
-                    Some(task) if undo.title.starts_with(verb(task)) => said.push(code("undo", brief(task))),
-                    Some(task) => {
-                        let title = Piece::Text(format!("{}: ", undo.title));
-                        said.push(Said { name: "undo", what: What::Line(vec![title, Piece::Code(brief(task))]) });
-                    }
-                    None => said.push(text("undo", undo.title.as_str())),
+                    Some(task) if undo.title.starts_with(verb(task)) => vec![Piece::Code(brief(task))],
+                    Some(task) => vec![Piece::Text(format!("{}: ", undo.title)), Piece::Code(brief(task))],
+                    None => vec![Piece::Text(undo.title.clone())],
+                };
+                if let Some(condition) = &undo.condition {
+                    line.extend([Piece::Text(", if ".to_owned()), Piece::Code(condition.clone())]);
+                }
+                said.push(Said { name: "undo", what: What::Line(line) });
+                if let Some(Task::Run { shell, script, values }) = undo.work.as_ref().map(|work| &work.task)
+                    && script.trim_end().contains('\n')
+                {
+                    let values = values.iter().map(|(name, value)| format!("# {name}={}\n", shell_word(value)));
+                    let block = What::Block(language(*shell), values.collect::<String>() + script.trim_end());
+                    said.push(Said { name: "undo", what: block });
                 }
             }
         }

@@ -39,6 +39,8 @@ use crate::run::task::{SecretName, Task, Work};
 use crate::run::{Fact, Future, IllegalEvent, Reads, Run};
 use crate::value::{Map, format_duration};
 
+pub use crate::run::view::UndoStep;
+
 pub use longest::Longest;
 pub(crate) use longest::longest;
 use seen::{History, Seen};
@@ -299,14 +301,6 @@ pub enum PredictedUndo {
     None,
     /// Nothing to take back.
     NotNeeded,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct UndoStep {
-    pub title: String,
-    /// As far as it is known before; absent of a step that does not act.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub work: Option<Work>,
 }
 
 /// How long a step took in earlier runs of the procedure.

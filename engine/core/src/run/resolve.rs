@@ -279,9 +279,17 @@ impl Run {
         if lacks { self.outputs_of(node, now, true).err() } else { None }
     }
 
+    /// Whether a step with this result fails for what it should give.
+    pub fn fails_by(&self, path: &StepPath, result: Value, now: Timestamp) -> bool {
+        self.node_at(path).is_some_and(|node| self.outputs_by(node, result, now, false).is_err())
+    }
+
     fn outputs_of(&self, node: NodeIx, now: Timestamp, least: bool) -> Result<Map, Failure> {
+        self.outputs_by(node, self.node(node).result.clone(), now, least)
+    }
+
+    fn outputs_by(&self, node: NodeIx, mut result: Value, now: Timestamp, least: bool) -> Result<Map, Failure> {
         let step = self.step_of(node);
-        let mut result = self.node(node).result.clone();
         let mut outputs = Map::new();
         if let (Verb::Call { procedure, .. }, Some(called)) = (&step.verb, self.called_scope(node)) {
             let inner = InScope { least, ..self.names(called, now, None, false) };

@@ -22,6 +22,18 @@ pub struct StepView<'a> {
     node: NodeIx,
 }
 
+/// A step that takes another back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UndoStep {
+    pub title: String,
+    /// What has to hold then.
+    #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// As far as it is known before; absent of a step that does not act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+}
+
 /// Where a step is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -151,12 +163,32 @@ impl<'a> StepView<'a> {
         self.step().by_hand.as_ref().map(|text| self.run.told(text, &self.names()))
     }
 
-    /// What takes it back, step by step, as far as it is known before: its title, and what it would do.
-    pub fn undo(&self) -> Vec<(String, Option<Work>)> {
+    /// What takes it back, step by step, as far as it is known before.
+    pub fn undo(&self) -> Vec<UndoStep> {
         let scope = self.run.node(self.node).scope;
         let names = self.run.foreseen(scope);
-        let steps = self.run.grouped(&self.step().undo).into_iter().map(|ix| self.run.plan.step(ix));
-        steps.map(|step| (self.run.title(step, &names), self.run.work(step, scope, &names).ok())).collect()
+        let mut undo = Vec::new();
+        self.add_undo(&self.step().undo, None, &names, &mut undo);
+        undo
+    }
+
+    /// Steps, with those of groups in the place of the groups.
+    fn add_undo(&self, steps: &[StepIx], around: Option<&str>, names: &InScope<'_>, undo: &mut Vec<UndoStep>) {
+        for step in steps.iter().map(|ix| self.run.plan.step(*ix)) {
+            let own = step.condition.as_ref().map(|condition| condition.source.trim());
+            let condition = match (around, own) {
+                (Some(around), Some(own)) => Some(format!("({around}) && ({own})")),
+                (around, own) => around.or(own).map(str::to_owned),
+            };
+            match &step.verb {
+                Verb::Group(inner) => self.add_undo(inner, condition.as_deref(), names, undo),
+                _ => undo.push(UndoStep {
+                    title: self.run.title(step, names),
+                    condition,
+                    work: self.run.work(step, self.run.node(self.node).scope, names).ok(),
+                }),
+            }
+        }
     }
 
     fn names(&self) -> InScope<'a> {

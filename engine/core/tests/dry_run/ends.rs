@@ -229,6 +229,20 @@ fn what_is_repeated_after_an_end_that_nobody_saw_is_not_held_back() {
 }
 
 #[test]
+fn what_ends_others_by_what_it_should_give_may_come_after_them() {
+    let steps = "- {id: chg, exec: [x], undo: {exec: [x], idempotent: true}}
+- id: p
+  parallel:
+    l: [{id: c, check: [{that: inputs.n == 5}]}]
+    m: [{id: x, exec: [x], effect: read, outputs: {k: OUTPUT}, on_failure: rollback}]
+";
+    for output in ["result.stdout.trim().parse_int()", "'parse_int(\"no\")'"] {
+        let (dry, played) = with(&steps.replace("OUTPUT", output), "steps: {x: {stdout: 'no'}}");
+        assert_eq!((outcomes(&dry), played.name()), (vec!["failed", "rolled_back"], "failed"), "{output}: {}", told(&dry));
+    }
+}
+
+#[test]
 fn a_case_says_which_event_comes() {
     let steps = "- {id: w, wait: {event: {source: runs, when: event.data.n == 1}, within: 1h}, on_failure: continue}\n- {id: c, if: '\"w\" in steps', exec: [x, '{{steps.w.event.data.n}}'], effect: read}\n";
     for (case, wait, after) in [

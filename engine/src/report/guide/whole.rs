@@ -199,7 +199,11 @@ pub fn secrets(guide: &Guide<'_>) -> Vec<(String, String)> {
                 SecretSource::Command(argv) => argv.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "),
                 SecretSource::Age { file, key, .. } => format!("{key} in the encrypted file {file}"),
             };
-            secrets.push((format!("{name}{of}"), from));
+            let secret = (format!("{name}{of}"), from);
+            // Of two versions that are called.
+            if !secrets.contains(&secret) {
+                secrets.push(secret);
+            }
         }
     }
     secrets

@@ -197,7 +197,9 @@ impl<'p> Passed<'p> {
             Verb::Choose(branches) => {
                 let when = branches.get(number as usize).and_then(|branch| branch.when.as_ref());
                 let taken = |n: u32| branches.get(n as usize).is_some_and(|branch| self.begun(seen.path.as_str(), &branch.body));
-                let other = (0..number).find(|n| taken(*n));
+                // Where a later one is taken, its own condition was asked, and did not hold.
+                let later = (number + 1..branches.len() as u32).any(taken);
+                let other = (0..number).find(|n| !later && taken(*n));
                 Some(Why::Never(match (other, when) {
                     (Some(other), _) => format!("`{label}` takes branch {}", other + 1),
                     (None, Some(when)) => format!("{} does not hold", quoted(when.source.trim())),

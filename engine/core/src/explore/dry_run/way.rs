@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use super::ends::{HeldBack, Turn};
 use super::passed;
 use super::seen::{self, Doing, History, Parts, Seen};
-use super::{Budget, Later, PredictedEnd, PredictedRequest, PredictedRung, PredictedUndo, Sight, UndoStep, World};
+use super::{Budget, Later, PredictedEnd, PredictedRequest, PredictedRung, PredictedUndo, Sight, World};
 use crate::id::{DecisionId, RunId, StepPath};
 use crate::markdown::quoted;
 use crate::plan::{InputSpec, Step, StepIx, Verb, WaitFor};
 use crate::run::decision::{self, Choice, Decision};
 use crate::run::event::{AttemptEnd, Evaluated, Identity, Means, Resolution, StepOutcome, Timer, Vote};
 use crate::run::task::Task;
-use crate::run::view::{Standing, StepView};
+use crate::run::view::{Standing, StepView, UndoStep};
 use crate::run::{Assumed, Command, Event, Fact, IllegalEvent, Prospect, Run, may_not_come};
 use crate::value::{Map, Value};
 
@@ -123,8 +123,16 @@ impl Way {
                     self.is_told_what_comes(path);
                 }
                 // Of an end that nobody saw it is asked, or the step is done again.
-                let fails =
-                    told.end.as_ref().is_some_and(|end| !matches!(end, AttemptEnd::Succeeded { .. } | AttemptEnd::Unknown { .. }));
+                let fails = match &told.end {
+                    Some(AttemptEnd::Unknown { .. }) => false,
+                    Some(AttemptEnd::Succeeded { result }) => self.run.fails_by(path, result.clone(), self.now),
+                    Some(_) => true,
+                    None => {
+                        let work = self.run.find_step(path).and_then(|view| view.work().cloned());
+                        let result = predicted_result(work.as_ref().map(|work| &work.task), path.label());
+                        self.run.fails_by(path, result, self.now)
+                    }
+                };
                 let retry = self.run.find_step(path).and_then(|view| view.step().retry.as_ref().map(|retry| retry.attempts));
                 if fails && *attempt >= retry.unwrap_or(1) && self.hold_back(path) {
                     return Ok(true);
@@ -562,9 +570,9 @@ fn add(list: &mut Vec<String>, text: &str) {
     }
 }
 
-fn undo_of(step: &Step, steps: Vec<(String, Option<crate::run::task::Work>)>) -> PredictedUndo {
+fn undo_of(step: &Step, steps: Vec<UndoStep>) -> PredictedUndo {
     match (&step.irreversible, steps.is_empty()) {
-        (_, false) => PredictedUndo::Steps(steps.into_iter().map(|(title, work)| UndoStep { title, work }).collect()),
+        (_, false) => PredictedUndo::Steps(steps),
         (Some(reason), true) => PredictedUndo::Irreversible(reason.clone()),
         (None, true) if step.effect.changes() && !step.verb.is_container() && !matches!(step.verb, Verb::Notify { .. }) => {
             if step.idempotent { PredictedUndo::Repeatable } else { PredictedUndo::None }
