@@ -86,7 +86,7 @@ fn unplayable(case: &Case, plan: &Arc<Plan>) -> Option<String> {
 /// The names of steps that the procedure does not have, and stand-ins of steps that nobody performs: what is said of them would be
 /// said for nothing.
 fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
-    let labels = select::by_label(plan);
+    let labels = select::Labels::of(plan);
     let expect = &case.expect;
     let lists = [&expect.steps, &expect.undone, &expect.left];
     let names = case.setting.steps.iter().map(|(name, _)| name);
@@ -99,7 +99,7 @@ fn strangers(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
     told.extend(strange.take(limits::CASE_STRANGERS).map(|name| {
         let message = format!("`{}` has no step `{}`", plan.main().name, clipped(&name.value));
         let fault = Diagnostic::new(Code::RB0502, source, name.span, message);
-        match nearest(select::label(&name.value), labels.keys().copied()) {
+        match nearest(select::label(&name.value), labels.names()) {
             Some(near) if near != select::label(&name.value) => fault.help(format!("did you mean `{near}`?")),
             _ => fault.help("call a step by its id, by its path, or, what takes it back, by `STEP~undo`"),
         }

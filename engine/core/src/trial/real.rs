@@ -94,7 +94,7 @@ impl Script {
     /// What is wrong with the case before anything is started: names that no step has, and stand-ins that a real run cannot have.
     pub fn faults(case: &Case, source: &Source, plan: &Plan) -> Vec<Diagnostic> {
         let mut faults = strangers(case, source, plan);
-        let labels = select::by_label(plan);
+        let labels = select::Labels::of(plan);
         for (name, list) in &case.setting.steps {
             let called = select::performed(&name.value, plan, &labels);
             if called.iter().any(|step| matches!(step.verb, Verb::Listen(_))) {

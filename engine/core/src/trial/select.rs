@@ -1,6 +1,6 @@
 //! The names by which a case calls steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::Scalar;
 use crate::id::StepPath;
@@ -9,15 +9,19 @@ use crate::plan::{Plan, Procedure, Step, StepIx, Verb, Verify, WaitFor};
 /// How well a case's name for a step fits a path; `None` where it does not. A step is called by its id or label, by its path or the
 /// end of it, with or without the numbers of items and rounds, or, where it takes a step back, by `STEP~undo`.
 pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
-    let plain = path.without_indexes();
     if path.as_str() == name {
         return Some(3);
     }
+    let plain = path.without_indexes();
     let ends = |path: &str, name: &str| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'));
     if plain.as_str() == name || name.contains('[') && ends_with_some(path.as_str(), name) {
         return Some(2);
     }
     if let Some(of) = name.strip_suffix("~undo") {
+        if of.contains('[') {
+            let (step, _) = path.as_str().rsplit_once("~undo")?;
+            return ends_with_some(step, of).then_some(2);
+        }
         let (step, _) = plain.as_str().rsplit_once("~undo/")?;
         return ends(step, of).then_some(1);
     }
@@ -26,7 +30,7 @@ pub(super) fn fit(name: &str, path: &StepPath) -> Option<u8> {
     }
     // A label that was made up from the verb and the place is that of a step of the procedure, not of one beside it.
     let beside = plain.as_str().contains("~undo/") || plain.as_str().contains("~verify/");
-    (plain.label() == name && !(beside && name.contains('-'))).then_some(1)
+    (plain.label() == name && !(beside && is_made_up(name))).then_some(1)
 }
 
 /// Whether a path ends with a name that has the numbers of some items and rounds and leaves out those of others.
@@ -55,19 +59,48 @@ pub(super) fn label(name: &str) -> &str {
 }
 
 /// The steps of a plan by their labels.
-pub(super) fn by_label(plan: &Plan) -> BTreeMap<&str, Vec<StepIx>> {
-    let mut labels: BTreeMap<&str, Vec<StepIx>> = BTreeMap::new();
-    for (number, step) in (0..).zip(&plan.steps) {
-        labels.entry(&step.label).or_default().push(StepIx(number));
+pub(super) struct Labels<'p> {
+    steps: BTreeMap<&'p str, Vec<StepIx>>,
+    /// What takes others back or looks after them.
+    beside: BTreeSet<StepIx>,
+}
+
+impl<'p> Labels<'p> {
+    pub fn of(plan: &'p Plan) -> Labels<'p> {
+        let mut steps: BTreeMap<&str, Vec<StepIx>> = BTreeMap::new();
+        for (number, step) in (0..).zip(&plan.steps) {
+            steps.entry(&step.label).or_default().push(StepIx(number));
+        }
+        let mut beside = BTreeSet::new();
+        let verifies = |step: &Step| if let Some(Verify::Step(look)) = &step.verify { Some(*look) } else { None };
+        let mut left: Vec<StepIx> = plan.steps.iter().flat_map(|step| step.undo.iter().copied().chain(verifies(step))).collect();
+        while let Some(ix) = left.pop() {
+            if beside.insert(ix) {
+                left.extend(plan.step(ix).inner());
+            }
+        }
+        Labels { steps, beside }
     }
-    labels
+
+    pub fn names(&self) -> impl Iterator<Item = &'p str> {
+        self.steps.keys().copied()
+    }
+}
+
+/// Whether a name is a label that was made up from a verb and a place.
+fn is_made_up(name: &str) -> bool {
+    name.contains('-') && !name.contains(['/', '~'])
 }
 
 /// The steps of a plan that a name can be of; none where a part of the path is nobody's.
-pub(super) fn steps_of<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str, Vec<StepIx>>) -> Vec<&'p Step> {
+pub(super) fn steps_of<'p>(name: &str, plan: &'p Plan, labels: &'p Labels<'_>) -> Vec<&'p Step> {
     let first = name.split('/').next().unwrap_or(name);
     let mut called: Vec<&Procedure> = plan.procedures.iter().collect();
-    let mut lists: Vec<&[StepIx]> = labels.get(label(first)).map(Vec::as_slice).into_iter().collect();
+    let mut lists: Vec<&[StepIx]> = labels.steps.get(label(first)).map(Vec::as_slice).into_iter().collect();
+    if is_made_up(name) {
+        let own = lists.iter().copied().flatten().filter(|ix| !labels.beside.contains(ix));
+        return own.map(|ix| plan.step(*ix)).collect();
+    }
     let mut found = Vec::new();
     for segment in name.split('/') {
         // What stands beside the steps of a procedure is a list of its own.
@@ -89,7 +122,7 @@ pub(super) fn steps_of<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str
 }
 
 /// The steps of a plan whose attempts a name is of: behind `~undo` those that take back, else those that it names.
-pub(super) fn performed<'p>(name: &str, plan: &'p Plan, labels: &'p BTreeMap<&str, Vec<StepIx>>) -> Vec<&'p Step> {
+pub(super) fn performed<'p>(name: &str, plan: &'p Plan, labels: &'p Labels<'_>) -> Vec<&'p Step> {
     let named = steps_of(name, plan, labels);
     if !name.ends_with("~undo") {
         return named;
@@ -168,6 +201,9 @@ mod tests {
             ("install~undo", "group/install~undo/run-1", Some(1)),
             ("group/install~undo", "group/install~undo/run-1", Some(1)),
             ("install~undo", "install/run-1", None),
+            ("all[1]/install~undo", "all[1]/install~undo/run-1", Some(2)),
+            ("all[1]/install~undo", "all[2]/install~undo[2]/run-1", None),
+            ("all[2]/install~undo", "all[2]/install~undo[2]/run-1", Some(2)),
             ("run-1", "install~undo/run-1", None),
             ("restore", "install~undo/restore", Some(1)),
             ("run-1", "run-1", Some(3)),

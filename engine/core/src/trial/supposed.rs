@@ -16,7 +16,7 @@ use crate::value::{Value, format_duration};
 /// What a case supposes to go wrong, or otherwise than everybody hopes.
 pub fn supposed(case: &Case, plan: &Arc<Plan>) -> Supposed {
     let mut that: Vec<String> = Vec::new();
-    let labels = select::by_label(plan);
+    let labels = select::Labels::of(plan);
     for (name, list) in &case.setting.steps {
         let steps = select::performed(&name.value, plan, &labels);
         let name = quoted(&clipped(&name.value));

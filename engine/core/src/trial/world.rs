@@ -76,9 +76,12 @@ impl World for StandIns<'_> {
 
     fn vote(&mut self, run: &Run, decision: &Decision) -> Option<Said> {
         let (answers, given) = self.answers(run, decision)?;
-        let answer = answers.get(given)?;
         let after = |at: Timestamp, answer: &Answer| at.saturating_add(answer.after).unwrap_or(Timestamp::MAX);
         let at = answers.iter().take(given + 1).fold(decision.requested_at, after);
+        let Some(answer) = answers.get(given) else {
+            // Of a question that the case answers, it says all who do.
+            return (given > 0).then_some(Said { vote: None, at });
+        };
         let Some(choice) = answer.say else { return Some(Said { vote: None, at }) };
         let person = answer.by.as_ref().map_or_else(|| format!("{OPERATOR} {}", decision.votes.len() + 1), |by| by.value.clone());
         let by = Identity { means: Means::LocalUser { user: person.clone(), host: "test".to_owned() }, person };

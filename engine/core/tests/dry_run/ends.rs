@@ -203,6 +203,10 @@ fn the_times_of_a_case_are_taken_for_known() {
     }
     let (dry, _) = with(asks, "answers: {ap: {say: approve, after: 4s}}");
     assert_eq!(outcomes(&dry), ["succeeded"]);
+    // Of a question that a case answers, nobody else does.
+    let two = asks.replace("question: x", "question: x, count: 2");
+    let (dry, _) = with(&two, "answers: {ap: [{say: approve, by: ada}]}");
+    assert_eq!(said(&dry, "ap"), "would run and fail: nobody decided in time");
     // The time of what stands around is over before.
     let group = "- id: p\n  parallel:\n    l: [{id: w, wait: {for: 10s}}]\n    r: [{id: g, timeout: 5s, group: [{id: ap, approve: {question: x, within: 1h}, on_failure: continue}, {id: y, exec: [x], effect: read}]}]\n";
     for answer in ["nobody", "{say: approve, after: 8s}"] {
