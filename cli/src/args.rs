@@ -388,7 +388,7 @@ pub struct Check {
     #[arg(value_name = "PROCEDURE|PATH", value_hint = ValueHint::AnyPath)]
     pub what: Vec<String>,
     /// Check with the rules of this environment of the workspace
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, short = 'e', value_name = "ENV")]
     pub env: Option<String>,
     /// Print one JSON object per fault
     #[arg(long)]

@@ -9,7 +9,7 @@ use runbook_core::document::test::Case;
 use runbook_core::explore::{self, DryRun, Longest, Options, Verdict, World};
 use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::run::task::{EnvText, Work};
-use runbook_core::trial::{StandIns, supposed};
+use runbook_core::trial::{self, StandIns, supposed};
 use runbook_core::value::format_duration;
 use runbook_core::{Effect, Plan};
 use runbook_engine::catalogue::Catalogue;
@@ -70,7 +70,10 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     let started = order.started(0).map_err(|error| again(chosen.wanted.refused(error, &inputs)))?;
     let stop = CancellationToken::new();
-    let now = case.as_ref().and_then(|case| case.setting.at).unwrap_or_else(jiff::Timestamp::now);
+    let (started, now) = match &case {
+        Some(case) => (trial::by_case(case, &chosen.wanted.plan, started), trial::starts_at(case)),
+        None => (started, jiff::Timestamp::now()),
+    };
     let options = Options { examples: args.examples };
     let predict = |world: &mut dyn World| explore::dry_run(&chosen.wanted.plan, &started, now, &options, world);
     let predicted = match &case {

@@ -26,6 +26,7 @@ use crate::plan::{Plan, Verb};
 use crate::run::{Event, Run};
 
 pub use cover::{Coverage, Point};
+pub use play::{by_case, starts_at};
 pub use real::{Said, Script, judged, setup, teardown};
 pub use record::{Recorded, Unappended, Unrecorded, append, record, with_comments};
 pub use supposed::supposed;

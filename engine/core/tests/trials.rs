@@ -8,7 +8,7 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::{Code, Source};
 use runbook_core::document::test::{StandInEnd, Test};
 use runbook_core::document::{Document, load};
-use runbook_core::trial::{Coverage, Trial, play};
+use runbook_core::trial::{Coverage, Trial, play, predict};
 
 const WORKSPACE: &str = "
 apiVersion: runbook/v1
@@ -511,6 +511,11 @@ fn nothing_changes_while_a_window_is_closed() {
             "environment: production\nat: {at}\nanswers: {{by_hand: [approve, approve], act: {{by: ada}}}}\nexpect: {expect}"
         );
         assert_eq!(tried_on(&frozen, &case).faults, [], "{case}");
+        // Its dry run, which knows the hour from it, says the same.
+        let (_, test) = test(&case);
+        let dry = predict(&test.cases[0], &plan(&frozen, "production")).unwrap();
+        let ends: Vec<&str> = dry.outcomes.iter().map(|outcome| outcome.kind.name()).collect();
+        assert!(dry.unknown == 0 && expect.contains(ends.join(" ").as_str()), "{at}: {ends:?} {:#?}", dry.steps);
     }
 }
 

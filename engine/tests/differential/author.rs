@@ -397,7 +397,7 @@ impl Author {
         };
         match self.dice.roll(14) {
             0 | 1 => step["on_failure"] = json!("continue"),
-            2 if depth == 0 && step.get("on_failure").is_none() => step["on_failure"] = json!("rollback"),
+            2 if step.get("on_failure").is_none() => step["on_failure"] = json!("rollback"),
             3 | 4 if step.get("if").is_none() => step["if"] = json!(self.condition(known)),
             _ => {}
         }

@@ -74,6 +74,11 @@ pub trait World {
         None
     }
 
+    /// Whether it is known at which time the run starts, so that what the hour decides is decided.
+    fn knows_the_hour(&self) -> bool {
+        false
+    }
+
     /// What a condition that does not hold yet comes to.
     fn later(&mut self, run: &Run, path: &StepPath) -> Later {
         let _ = (run, path);
@@ -324,7 +329,7 @@ pub fn dry_run(
     options: &Options,
     world: &mut dyn World,
 ) -> Result<DryRun, IllegalEvent> {
-    let mut first = Way::new(Run::new(plan.clone()), now, options.examples);
+    let mut first = Way::new(Run::new(plan.clone()), now, (options.examples, world.knows_the_hour()));
     first.record(Fact::RunStarted(Box::new(started.clone())))?;
     let mut walked = match follow(plan, first.clone(), world, false)? {
         Some(walked) => walked,

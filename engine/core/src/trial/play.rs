@@ -535,11 +535,19 @@ pub fn reason(answer: &Answer, choice: Choice) -> Option<String> {
 
 /// How the run of a case starts.
 pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
-    let requester = case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str());
-    let started = RunStarted::of(plan, case.setting.inputs.clone(), identity(plan, requester, false), 0)?;
+    Ok(by_case(case, plan, RunStarted::of(plan, case.setting.inputs.clone(), requester(case, plan), 0)?))
+}
+
+/// The start of a run with what a case says of it beside its inputs.
+pub fn by_case(case: &Case, plan: &Plan, started: RunStarted) -> RunStarted {
     // Which event starts a playbook is not known where the case does not say.
     let unknown = || (plan.main().kind == ProcedureKind::Playbook).then(|| Value::Unknown("event".to_owned()));
-    Ok(RunStarted { event: event(case).or_else(unknown), ..started })
+    RunStarted { event: event(case).or_else(unknown), requested_by: requester(case, plan), ..started }
+}
+
+/// Who asks for the run of a case.
+pub fn requester(case: &Case, plan: &Plan) -> Identity {
+    identity(plan, case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str()), false)
 }
 
 /// The event that starts the run of a case, as expressions read it.

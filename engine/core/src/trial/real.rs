@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::play::{OPERATOR, identity, vote};
+use super::play::vote;
 use super::stand_in::{End, come_to, stand_in, whole};
 use super::{expect, select, strangers};
 use crate::diagnostic::{Diagnostic, Source, Spanned};
@@ -119,7 +119,7 @@ impl Script {
 
     /// Who asks for the run.
     pub fn requester(&self, plan: &Plan) -> Identity {
-        identity(plan, self.case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str()), false)
+        super::play::requester(&self.case, plan)
     }
 
     /// The event that starts the run, as expressions read it.

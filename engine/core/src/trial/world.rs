@@ -93,6 +93,10 @@ impl World for StandIns<'_> {
         Some(Said { vote: Some(vote), at })
     }
 
+    fn knows_the_hour(&self) -> bool {
+        true
+    }
+
     fn later(&mut self, run: &Run, path: &StepPath) -> Later {
         let Some(view) = run.find_step(path) else { return Later::Same };
         let probe = match &view.step().verb {

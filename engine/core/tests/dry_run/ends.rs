@@ -247,6 +247,30 @@ fn what_ends_others_by_what_it_should_give_may_come_after_them() {
 }
 
 #[test]
+fn how_long_it_waits_for_a_time_depends_on_when_it_starts() {
+    let steps = "- {id: w, wait: {until: time('2026-01-01T06:00:00Z'), within: WITHIN}}\n- {id: c, exec: [x], effect: read}\n";
+    for (within, ends) in [("12h", "succeeded"), ("2h", "failed")] {
+        let steps = steps.replace("time('2026-01-01T06:00:00Z')", "'time(\"2026-01-01T06:00:00Z\")'").replace("WITHIN", within);
+        let plan = plan(&steps);
+        // Whatever the hour, and however far away that is.
+        let digests = ["2026-01-01T00:00:00Z", "2026-01-01T05:59:00Z", "2027-01-01T00:00:00Z"].map(|now| {
+            let dry = dry_run(&plan, &started(&plan), now.parse().unwrap(), &Options::default(), &mut Nothing).unwrap();
+            assert!(
+                said(&dry, "w").starts_with("cannot know: how long it waits depends on when a run comes to it"),
+                "{}",
+                told(&dry)
+            );
+            assert_eq!((said(&dry, "c").as_str(), outcomes(&dry)), ("would run", vec!["succeeded"]), "{now}");
+            dry.digest
+        });
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]));
+        // A case says when that is.
+        let (dry, _) = with(&steps, "at: 2026-01-01T00:00:00Z");
+        assert_eq!((outcomes(&dry), dry.unknown), (vec![ends], 0), "{within}: {}", told(&dry));
+    }
+}
+
+#[test]
 fn a_case_says_which_event_comes() {
     let steps = "- {id: w, wait: {event: {source: runs, when: event.data.n == 1}, within: 1h}, on_failure: continue}\n- {id: c, if: '\"w\" in steps', exec: [x, '{{steps.w.event.data.n}}'], effect: read}\n";
     for (case, wait, after) in [

@@ -50,7 +50,12 @@ pub(crate) fn parse(reading: &Reading) -> Option<Node> {
                 }
                 text = Cow::Owned(String::from_utf8(bytes).unwrap_or_default());
             }
-            _ => {
+            more => {
+                if more.is_some() {
+                    let end = Span::new(fault.at, fault.at);
+                    let message = format!("after {} faults of syntax the rest is not read", limits::SYNTAX_FAULTS + 1);
+                    reading.report(reading.diagnostic(Code::RB0005, end, message).help("correct these first"));
+                }
                 tree.close(fault.at);
                 break tree;
             }

@@ -111,6 +111,17 @@ fn a_conflict_of_git_is_told() {
 }
 
 #[test]
+fn of_many_faults_of_syntax_it_is_said_that_there_are_more() {
+    for (count, told) in [(20, 20), (21, 22), (30, 22)] {
+        let text: String = (0..count).map(|n| format!("a{n}: \"b\" in c\n")).collect();
+        let (_, faults) = read(&text);
+        assert_eq!(faults.len(), told, "{count}: {:?}", faults.last());
+        let more = faults.iter().find(|fault| fault.code == Code::RB0005).map(|fault| fault.message.as_str());
+        assert_eq!(more, (count > 20).then_some("after 21 faults of syntax the rest is not read"));
+    }
+}
+
+#[test]
 fn spans_cover_exactly_what_was_written() {
     let text = "a: x y  # c\nb: 'q'\nc: [1, {d: e}]\nf:\n  - |\n    lit\n\n  - g: h\ni:\n";
     let (node, faults) = read(text);

@@ -4,12 +4,37 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::way::Way;
+use super::way::{Way, add};
 use crate::id::StepPath;
-use crate::run::event::Timer;
-use crate::run::{Command, IllegalEvent};
+use crate::plan::{Verb, WaitFor};
+use crate::run::event::{Failure, Resolution, Timer};
+use crate::run::{Command, IllegalEvent, Prospect};
 
 impl Way {
+    /// What the hour decides is known with the hour, as long as no time has passed that nobody knows.
+    pub(super) fn by_the_hour(&self, path: &StepPath, prospect: &mut Prospect) {
+        let Some(view) = self.run.find_step(path) else { return };
+        let step = view.step();
+        match (&mut prospect.resolution, &step.verb, &prospect.closed) {
+            (resolution, _, Some(closed)) if self.hour && self.late_until == Timestamp::MIN => {
+                let error = Failure { message: closed.clone(), at: Some(self.run.plan().locate(&step.at)), detail: None };
+                *resolution = Resolution::Fail { error };
+                prospect.closed = None;
+            }
+            (Resolution::Wait { until: Some(until) }, Verb::Wait(wait), _)
+                if matches!(wait.what, WaitFor::Until { .. }) && !self.hour =>
+            {
+                let times = [step.timeout, wait.within].into_iter().flatten().min();
+                if times.and_then(|time| self.now.saturating_add(time).ok()).is_some_and(|over| *until > over) {
+                    prospect.closed = Some(format!("{until} is further away now than it waits"));
+                }
+                *until = self.now;
+                add(&mut prospect.open, "how long it waits depends on when a run comes to it");
+            }
+            _ => {}
+        }
+    }
+
     /// The wait that is over first. One before which something around it runs out is held back for that.
     pub(super) fn next_wait(&mut self) -> Result<Option<Command>, IllegalEvent> {
         loop {

@@ -39,6 +39,8 @@ pub(super) struct Way {
     /// Loops under way that are shown once, and bear failures.
     bearing: Vec<StepPath>,
     examples: bool,
+    /// It is known when the run starts.
+    pub hour: bool,
 }
 
 /// What a way comes to.
@@ -50,7 +52,7 @@ pub(super) enum Next {
 }
 
 impl Way {
-    pub fn new(run: Run, now: Timestamp, examples: bool) -> Way {
+    pub fn new(run: Run, now: Timestamp, (examples, hour): (bool, bool)) -> Way {
         Way {
             run,
             seen: Vec::new(),
@@ -64,6 +66,7 @@ impl Way {
             forks: Vec::new(),
             bearing: Vec::new(),
             examples,
+            hour,
         }
     }
 
@@ -402,7 +405,8 @@ impl Way {
 
     /// Resolves a step; where that rests on something unknown, gives one way for each possibility.
     fn resolve(mut self, path: &StepPath, budget: &mut Budget) -> Result<Vec<Way>, IllegalEvent> {
-        let prospects = self.run.prospects(path, self.now, &self.assumed);
+        let mut prospects = self.run.prospects(path, self.now, &self.assumed);
+        prospects.iter_mut().for_each(|prospect| self.by_the_hour(path, prospect));
         let ends = |prospect: &Prospect| match &prospect.resolution {
             Resolution::Fail { .. } | Resolution::Finish { .. } => true,
             Resolution::Checked { failures } => !failures.is_empty(),
@@ -564,7 +568,7 @@ impl Way {
     }
 }
 
-fn add(list: &mut Vec<String>, text: &str) {
+pub(super) fn add(list: &mut Vec<String>, text: &str) {
     if !list.iter().any(|known| known == text) {
         list.push(text.to_owned());
     }
