@@ -3,6 +3,8 @@
 //! Standard input is never a terminal here, so nothing may ask. The transcripts of the README and the examples have a test of
 //! their own.
 
+#[path = "cli/accounts.rs"]
+mod accounts;
 #[path = "cli/asked.rs"]
 mod asked;
 #[path = "cli/bounds.rs"]

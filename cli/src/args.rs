@@ -268,6 +268,12 @@ pub enum Command {
     /// Show a run: its steps, decisions, how it ended and what to do next
     Show(Show),
 
+    /// Write the account of a run, for those who were not there
+    ///
+    /// What happened on a time line with the event that started it, who decided what, what was changed and what became of it, what is left to do, and what
+    /// proves it: from the record alone.
+    Report(Report),
+
     /// Print what steps wrote
     Logs(Logs),
 
@@ -493,6 +499,24 @@ pub struct Show {
     /// Print the events of the run as JSON lines
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// The form
+    #[arg(long, value_enum, default_value_t = AccountFormat::Markdown)]
+    pub format: AccountFormat,
+    /// Write it to this new file
+    #[arg(long, short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccountFormat {
+    Markdown,
+    Html,
 }
 
 #[derive(Debug, Args)]

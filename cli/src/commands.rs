@@ -32,6 +32,7 @@ mod on_call;
 mod prune;
 mod replay;
 mod reply;
+mod report;
 mod resume;
 mod review;
 mod runs;
@@ -83,6 +84,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::Resume(args) => resume::resume(&args, settings, ui),
         Command::Undo(args) => resume::undo(&args, settings, ui),
         Command::Show(args) => show::run(&args, settings, ui),
+        Command::Report(args) => report::run(&args, settings, ui),
         Command::Logs(args) => logs::run(&args, settings, ui),
         Command::Approve(args) => decide::approve(&args, settings, ui),
         Command::Reject(args) => decide::reject(&args, settings, ui),

@@ -3,6 +3,7 @@
 //! Invariant: a text that came from outside this program, however hostile, is data in every form. It passes [`plain`] for a terminal,
 //! [`markdown`] or [`html`] for those, and can neither act there nor look like a part of the report.
 
+pub mod account;
 pub mod annotations;
 mod asked;
 pub mod comparison;

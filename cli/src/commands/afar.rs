@@ -30,6 +30,7 @@ fn about(command: &Command) -> About {
         | Command::Resume(_)
         | Command::Undo(_)
         | Command::Show(_)
+        | Command::Report(_)
         | Command::Logs(_)
         | Command::Approve(_)
         | Command::Reject(_)

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::BufReader;
 use std::path::Path;
 
-use runbook_core::Digest;
+use runbook_core::{Digest, RunId};
 use runbook_engine::access::{Access, Seals};
 use runbook_engine::anchor;
 use runbook_engine::database::{Commits, Look};
@@ -33,22 +33,27 @@ pub fn run(args: &Verify, settings: &Settings, ui: &mut Ui) -> Outcome {
     } else {
         let home = Home::open(settings)?;
         let id = home.find_or_file(&args.what)?;
-        match &home.place {
-            Place::Here(here) => {
-                // Nothing is made anew to find that nobody has written there.
-                let audit = match Access::look(&settings.state()?.value, Look::Outside)? {
-                    Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
-                    None => None,
-                };
-                let seals = audit.as_ref().map(Seals::of);
-                verify_run(&*home.archive, &id, &Evidence { logs: Some(&here.logs), seals: seals.as_ref(), ..evidence })?
-            }
-            // The record proves itself; logs and the audit log are compared where they are.
-            Place::There(_) => verify_run(&*home.archive, &id, &evidence)?,
-        }
+        recorded(&home, settings, &id, evidence)?
     };
     report(&found, args, ui)?;
     Ok(if found.is_sound() { Exit::Succeeded } else { Exit::Failed })
+}
+
+/// What the record of a run proves, with the logs and the audit log that lie beside it.
+pub fn recorded(home: &Home, settings: &Settings, id: &RunId, evidence: Evidence<'_>) -> Result<Verification, Trouble> {
+    Ok(match &home.place {
+        Place::Here(here) => {
+            // Nothing is made anew to find that nobody has written there.
+            let audit = match Access::look(&settings.state()?.value, Look::Outside)? {
+                Some(_) => Some(Access::open(&settings.state()?.value, Commits::OnTheSpot)?),
+                None => None,
+            };
+            let seals = audit.as_ref().map(Seals::of);
+            verify_run(&*home.archive, id, &Evidence { logs: Some(&here.logs), seals: seals.as_ref(), ..evidence })?
+        }
+        // The record proves itself; logs and the audit log are compared where they are.
+        Place::There(_) => verify_run(&*home.archive, id, &evidence)?,
+    })
 }
 
 fn not_a_head(text: &str, why: &dyn Display) -> Trouble {

@@ -279,7 +279,7 @@ fn argv(words: &[String]) -> String {
 }
 
 /// What a task does, on one line.
-fn brief(task: &Task) -> String {
+pub(super) fn brief(task: &Task) -> String {
     match task {
         Task::Run { script, values, .. } => {
             let values: Vec<String> = values.iter().map(|(name, value)| format!("{name}={}", shell_word(value))).collect();

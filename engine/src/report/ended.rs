@@ -70,7 +70,7 @@ fn has_failed(step: &StepView<'_>) -> bool {
 }
 
 /// Whether it was the automation that failed: what people rejected, or a window forbids, is not to be done by hand instead.
-fn was_tried(run: &Run, step: &StepView<'_>) -> bool {
+pub(super) fn was_tried(run: &Run, step: &StepView<'_>) -> bool {
     match &step.step().verb {
         verb if verb.acts() => step.attempt() > 0,
         verb if verb.is_container() => {

@@ -247,6 +247,19 @@ fn what_ends_others_by_what_it_should_give_may_come_after_them() {
 }
 
 #[test]
+fn what_a_case_tells_of_a_step_does_not_say_that_a_run_comes_to_it() {
+    let steps = "- id: p
+  on_failure: continue
+  parallel:
+    l: [{id: c, check: [{that: inputs.n == 5}]}]
+    r: [{id: a, exec: [x], effect: read}, {id: b, exec: [x], effect: read}]
+- {id: d, if: '\"b\" in steps', exec: [x], effect: read}
+";
+    let (dry, _) = with(steps, "steps: {a: {stdout: 'a'}, b: {stdout: 'b'}}");
+    assert!(said(&dry, "d").starts_with("cannot know"), "{}", told(&dry));
+}
+
+#[test]
 fn how_long_it_waits_for_a_time_depends_on_when_it_starts() {
     let steps = "- {id: w, wait: {until: time('2026-01-01T06:00:00Z'), within: WITHIN}}\n- {id: c, exec: [x], effect: read}\n";
     for (within, ends) in [("12h", "succeeded"), ("2h", "failed")] {
