@@ -28,7 +28,7 @@ pub mod task;
 mod unwind;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -99,6 +99,8 @@ pub struct Run {
     /// whether it is not to.
     borne_for_all: bool,
     bears_none: bool,
+    /// Of a prediction: steps whose end somebody tells.
+    foretold: BTreeSet<StepPath>,
     /// Of each procedure, whether a failure can lead a run of it past steps: see [`Plan::is_jumped`].
     jumped: Arc<[bool]>,
 }
@@ -179,6 +181,7 @@ impl Run {
             cut: BTreeMap::new(),
             borne_for_all: false,
             bears_none: false,
+            foretold: BTreeSet::new(),
         }
     }
 

@@ -430,6 +430,11 @@ impl Run {
         (self.bears_none, self.borne_for_all) = (bears_none, false);
     }
 
+    /// In a prediction, that it is known how the step at `path` ends.
+    pub fn foretell(&mut self, path: &StepPath) {
+        self.foretold.insert(path.clone());
+    }
+
     /// The wholes around a step that have failed.
     pub fn failed_around(&self, path: &StepPath) -> impl Iterator<Item = &StepPath> {
         let around = |node: &NodeIx| match self.lane(self.node(*node).lane).owner {

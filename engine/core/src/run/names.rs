@@ -125,9 +125,8 @@ impl InScope<'_> {
     /// Whether what a step gives here may be absent in a real run that goes on.
     fn may_fail(&self, view: &StepView<'_>) -> bool {
         let step = view.step();
-        // A prediction of a result has parts that nobody knows. Where it has none, somebody says how it ends, and it is missing only where
-        // a run does not come to it.
-        if step.verb.acts() && !matches!(view.result(), Value::Null) && view.result().first_unknown().is_none() {
+        // Where somebody says how it ends, it is missing only where a run does not come to it.
+        if self.run.foretold.contains(view.path()) {
             return self.run.around(view.path()).next().is_some_and(|around| self.run.survives_failure(around.path()));
         }
         let uncertain = !step.idempotent && step.verb.acts() && step.effect.changes();

@@ -158,6 +158,14 @@ fn an_example_stands_for_what_a_step_gives_where_it_is_asked_for() {
 }
 
 #[test]
+fn an_example_does_not_say_that_a_step_works() {
+    let steps =
+        "- {id: a, rhai: '1', example: 1, on_failure: continue}\n- {id: b, if: '\"a\" in steps', exec: [x], effect: read}\n";
+    let dry = predicted(steps, true);
+    assert!(told(&dry).contains("b: cannot know"), "{}", told(&dry));
+}
+
+#[test]
 fn what_only_a_real_run_has_is_not_known_before() {
     let dry = predicted("- {id: a, exec: [a, '{{run.id}} {{run.started_at}} {{now}} {{run.name}}'], effect: read}\n", false);
     let argv = dry.steps[0].work.as_ref().map(|w| &w.task);

@@ -123,6 +123,7 @@ impl Way {
                 let told = world.attempt(&self.run, path, self.sight(path, sure));
                 told.note.iter().for_each(|note| self.note(path, note));
                 if told.end.is_some() {
+                    self.run.foretell(path);
                     self.is_told_what_comes(path);
                 }
                 // Of an end that nobody saw it is asked, or the step is done again.
