@@ -1,7 +1,6 @@
 //! Who is on call: as it is written down when somebody is asked, and as it is told, in a terminal, to programs, and on a page.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use runbook_core::policy::{Override, Overrides, Rotation, Shift, time_zone};
 use runbook_core::run::event::Timer;
@@ -89,22 +88,20 @@ impl<'r> Called<'r> {
     }
 }
 
+impl Told {
+    /// Why it is not whoever's turn it is.
+    pub fn why(&self) -> Option<String> {
+        match &self.reason {
+            Some(reason) => Some(format!("stands in: {reason}")),
+            None => self.is_override.then(|| "stands in".to_owned()),
+        }
+    }
+}
+
 /// An instant by the wall clock of a rotation: `Mon 2026-11-30 09:00 CET`.
 pub fn local(at: Timestamp, zone: &str) -> String {
     let zone = time_zone(zone).unwrap_or(TimeZone::UTC);
     at.to_zoned(zone).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
-}
-
-/// A moment as people write it: an instant, or a day or a time of the wall clock of a rotation.
-pub fn moment(text: &str, zone: &str) -> Option<Timestamp> {
-    if let Ok(instant) = text.parse() {
-        return Some(instant);
-    }
-    let local = match text.parse::<Date>() {
-        Ok(date) if !text.contains([':', 'T', ' ']) => date.to_datetime(Time::midnight()),
-        _ => text.parse::<DateTime>().ok()?,
-    };
-    time_zone(zone)?.to_ambiguous_timestamp(local).compatible().ok()
 }
 
 #[cfg(test)]
@@ -112,17 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_as_people_write_them() {
-        for (text, expect) in [
-            ("2026-12-24", Some("2026-12-23T23:00:00Z")),
-            ("2026-12-24T18:00", Some("2026-12-24T17:00:00Z")),
-            ("2026-12-24 18:00", Some("2026-12-24T17:00:00Z")),
-            ("2026-12-24T18:00Z", Some("2026-12-24T18:00:00Z")),
-            ("tomorrow", None),
-            ("18:00", None),
-        ] {
-            assert_eq!(moment(text, "Europe/Paris").map(|at| at.to_string()).as_deref(), expect, "{text}");
-        }
+    fn an_instant_is_told_by_the_wall_clock_of_the_rotation() {
         assert_eq!(local("2026-12-24T18:00:00Z".parse().unwrap(), "Europe/Paris"), "Thu 2026-12-24 19:00 CET");
     }
 }

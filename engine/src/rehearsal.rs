@@ -237,7 +237,7 @@ impl Rehearsal<'_> {
     async fn case(&mut self, case: &Case, plan: &Arc<Plan>, interrupt: &CancellationToken) -> Result<(), RehearsalError> {
         let by = Script::of(case).requester(plan);
         let started = match RunStarted::of(plan, case.setting.inputs.clone(), by, 0) {
-            Ok(started) => RunStarted { event: Script::event(case), ..started },
+            Ok(started) => RunStarted { event: case.event(), ..started },
             Err(why) => {
                 let fault = Diagnostic::new(Code::RB0502, &self.test.source, case.name.span, why.to_string());
                 self.found.faults.push(fault.help("correct `inputs` or `from_setup` of the case"));

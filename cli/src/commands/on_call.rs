@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use runbook_core::diagnostic::nearest;
 use runbook_core::limits;
 use runbook_core::policy::{self, People, Rotation};
@@ -12,7 +11,7 @@ use runbook_engine::access::Access;
 use runbook_engine::catalogue::{Catalogue, has_errors};
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::journal::{Commits, Journal, KeptOverride, NewOverride, OverrideId, Store};
-use runbook_engine::on_call::{self, Called, Told, local};
+use runbook_engine::on_call::{Called, Told, local};
 use runbook_engine::people;
 use serde_json::json;
 
@@ -84,10 +83,19 @@ fn find<'r>(rotations: &'r BTreeMap<String, Rotation>, name: &str) -> Result<(&'
 
 /// A moment as people give it: of the rotation's wall clock, an instant, or how long from now.
 fn moment(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
+    read(text, zone, now, 0)
+}
+
+/// When an override ends: a day is still inside.
+fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
+    read(text, zone, now, 1)
+}
+
+fn read(text: &str, zone: &str, now: Timestamp, days_after: i64) -> Result<Timestamp, Trouble> {
     if let Ok(after) = parse_duration(text) {
         return Ok(now.saturating_add(after).unwrap_or(Timestamp::MAX));
     }
-    on_call::moment(text, zone).ok_or_else(|| {
+    policy::moment(text, zone, days_after).ok_or_else(|| {
         let next = "write a day (2026-12-24), a time (2026-12-24T18:00), an instant (2026-12-24T18:00Z) or a duration (8h)";
         Trouble::not_valid(format!("`{}` is no time", line(text))).next(next)
     })
@@ -181,14 +189,6 @@ fn stand_in(args: &args::Override, settings: &Settings, ui: &mut Ui) -> Outcome 
     Ok(Exit::Succeeded)
 }
 
-/// When an override ends: a day is still inside.
-fn end(text: &str, zone: &str, now: Timestamp) -> Result<Timestamp, Trouble> {
-    match text.parse::<Date>() {
-        Ok(day) if !text.contains([':', 'T', ' ']) => moment(&day.tomorrow().unwrap_or(day).to_string(), zone, now),
-        _ => moment(text, zone, now),
-    }
-}
-
 fn cancel(number: i64, settings: &Settings, ui: &mut Ui) -> Outcome {
     let now = SystemClock.now();
     let store = Store::open_with(&settings.state()?.value, Commits::OnTheSpot)?;
@@ -215,12 +215,8 @@ fn audit(settings: &Settings, act: &str, rotation: &str, now: Timestamp, detail:
 fn who(shift: &Told, people: &People) -> String {
     let Some(name) = &shift.on_call else { return Tone::Warning.paint("nobody") };
     let full = people.people.get(name).and_then(|person| person.name.clone());
-    let stands_in = match &shift.reason {
-        Some(reason) => Some(format!("stands in: {reason}")),
-        None => shift.is_override.then(|| "stands in".to_owned()),
-    };
     let number = shift.override_id.map(|id| format!("override {}", id.0));
-    let more: Vec<String> = full.into_iter().chain(stands_in).chain(number).collect();
+    let more: Vec<String> = full.into_iter().chain(shift.why()).chain(number).collect();
     let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
     line(&format!("{name}{more}")).into_owned()
 }

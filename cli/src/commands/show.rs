@@ -163,11 +163,7 @@ fn decided(decision: &runbook_core::run::decision::Decision, people: &People) ->
     let mut out = vec![format!("{} {} {standing}: {}", decision.id, request::kind(&decision.purpose), line(first))];
     for vote in &decision.votes {
         let reason = vote.reason.as_ref().map(|r| format!(": {}", line(r))).unwrap_or_default();
-        let proof = match (&vote.signature, &vote.ahead) {
-            (Some(_), _) => ", signed with an SSH key",
-            (None, Some(_)) => ", ahead of time",
-            (None, None) => "",
-        };
+        let proof = request::proof(vote);
         out.push(format!("   {} by {}{proof}{reason}", vote.choice.name(), line(&who(people, &vote.by))));
         out.extend(vote.notice.iter().map(|notice| format!("   {}", line(notice))));
         out.extend(crate::ui::words::values(&vote.answers).into_iter().map(|text| format!("   {text}")));

@@ -8,7 +8,7 @@ use runbook_core::policy::Refusal;
 use runbook_core::run::decision::{Choice, Decision, Purpose};
 use runbook_core::run::event::Identity;
 use runbook_engine::report::request::{self as asked, closed, may_decide, takes};
-pub use runbook_engine::report::request::{kind, offered};
+pub use runbook_engine::report::request::{kind, offered, proof};
 
 use super::line;
 use super::style::Tone;

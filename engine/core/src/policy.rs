@@ -30,7 +30,7 @@ pub use gate::{Demanded, Requirements};
 pub use people::{Asked, OnCall, People, Person, Refusal, Standing};
 pub use rotation::{DAYS, Entry, HandOver, Override, Overrides, Repeats, Rotation, Shift, Turns, Unit};
 pub use statement::{DECISION_NAMESPACE, HEAD_NAMESPACE, decision_statement, head_statement};
-pub use window::{Closed, Environment, Window, quiet_until, time_zone};
+pub use window::{Closed, Environment, Window, at_wall_clock, moment, quiet_until, time_zone};
 
 /// What of the workspace governs one run. Part of the plan, so that the record shows which rules were in force.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

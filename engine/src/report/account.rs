@@ -6,8 +6,7 @@ mod told;
 
 use runbook_core::Run;
 use runbook_core::run::decision::{Decision, Standing};
-use runbook_core::run::event::{Identity, OutcomeKind, StepOutcome};
-use runbook_core::run::view;
+use runbook_core::run::event::{Identity, OutcomeKind};
 use runbook_core::value::Value;
 
 pub use told::Teller;
@@ -231,11 +230,7 @@ fn decided(run: &Run, decision: &Decision) -> Line {
     let question = decision.request.question.trim().lines().next().unwrap_or_default().to_owned();
     line.push(text(format!(" asked {}: {question}", super::request::may_decide(decision))));
     for vote in &decision.votes {
-        let proof = match (&vote.signature, &vote.ahead) {
-            (Some(_), _) => ", signed with an SSH key",
-            (None, Some(_)) => ", ahead of time",
-            (None, None) => "",
-        };
+        let proof = super::request::proof(vote);
         let reason = vote.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let answers = words::values(&vote.answers).join(", ");
         let answers = if answers.is_empty() { String::new() } else { format!(" ({answers})") };
@@ -272,11 +267,7 @@ fn left(run: &Run, row: &RunRow, changes: &[changes::Change<'_>]) -> Vec<Line> {
     };
     left.extend(changes.iter().filter_map(|change| change.to_see_to(run)));
     if outcome.kind != OutcomeKind::Succeeded {
-        for view in run.steps() {
-            let failed = matches!(view.standing(), view::Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut));
-            if !failed {
-                continue;
-            }
+        for view in run.steps().filter(ended::has_failed) {
             let mut todo = Line::new();
             if let Some(by_hand) = view.by_hand().filter(|_| ended::was_tried(run, &view)) {
                 todo.push(text(" failed; by hand: "));

@@ -65,7 +65,7 @@ pub fn detail(run: &Run, step: &StepView<'_>) -> Vec<String> {
     lines
 }
 
-fn has_failed(step: &StepView<'_>) -> bool {
+pub(super) fn has_failed(step: &StepView<'_>) -> bool {
     matches!(step.standing(), Standing::Ended(StepOutcome::Failed | StepOutcome::TimedOut))
 }
 

@@ -11,6 +11,7 @@ use runbook_core::plan::ValueSpec;
 use runbook_core::policy::OnCall;
 use runbook_core::run::Run;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Undo, UndoStep, Upcoming};
+use runbook_core::run::event::Vote;
 use runbook_core::run::task::Task;
 
 use crate::words;
@@ -48,6 +49,15 @@ pub fn offered(run: &Run, decision: &Decision) -> Vec<Choice> {
     let step = decision.path.as_ref().and_then(|path| run.find_step(path));
     let can_look = step.is_some_and(|step| step.step().verify.is_some());
     decision.request.choices.iter().copied().filter(|choice| *choice != Choice::Probe || can_look).collect()
+}
+
+/// What stands behind an answer beside who gave it; nothing, or a phrase that goes on.
+pub fn proof(vote: &Vote) -> &'static str {
+    match (&vote.signature, &vote.ahead) {
+        (Some(_), _) => ", signed with an SSH key",
+        (None, Some(_)) => ", ahead of time",
+        (None, None) => "",
+    }
 }
 
 pub fn may_decide(decision: &Decision) -> String {

@@ -46,6 +46,11 @@ pub struct Around {
 }
 
 impl Case {
+    /// The event that starts it, as expressions read it.
+    pub fn event(&self) -> Option<Value> {
+        self.setting.event.as_ref().map(|event| event.value.to_value())
+    }
+
     /// Whether it can be run for real.
     pub fn is_for_real(&self) -> bool {
         self.real || !self.around.setup.is_empty()

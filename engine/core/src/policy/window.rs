@@ -7,7 +7,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,24 @@ pub fn time_zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
 }
 
+/// A time of the wall clock: one that is left out comes as much later, and of one that comes twice the first counts.
+pub fn at_wall_clock(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    zone.to_ambiguous_timestamp(local).compatible().ok()
+}
+
+/// A moment as people write it: an instant; or, by the wall clock of a zone, a time, or the beginning of the day so many days after the one that is
+/// named.
+pub fn moment(text: &str, zone: &str, days_after: i64) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse() {
+        return Some(instant);
+    }
+    let local = match text.parse::<Date>() {
+        Ok(date) if !text.contains([':', 'T', ' ']) => add_days(date, days_after)?.to_datetime(Time::midnight()),
+        _ => text.parse::<DateTime>().ok()?,
+    };
+    at_wall_clock(local, &time_zone(zone)?)
+}
+
 /// One opening of a window: from the first instant to before the second.
 type Interval = (Timestamp, Timestamp);
 
@@ -110,7 +128,7 @@ pub(super) fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timest
     let date = if minute >= 1440 { add_days(date, 1)? } else { date };
     let minute = minute % 1440;
     let time = Time::new(i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?, 0, 0).ok()?;
-    zone.to_ambiguous_timestamp(date.to_datetime(time)).compatible().ok()
+    at_wall_clock(date.to_datetime(time), zone)
 }
 
 impl Environment {
@@ -174,6 +192,21 @@ impl PolicyContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_as_people_write_them() {
+        for (text, expect) in [
+            ("2026-12-24", Some("2026-12-23T23:00:00Z")),
+            ("2026-12-24T18:00", Some("2026-12-24T17:00:00Z")),
+            ("2026-12-24 18:00", Some("2026-12-24T17:00:00Z")),
+            ("2026-12-24T18:00Z", Some("2026-12-24T18:00:00Z")),
+            ("tomorrow", None),
+            ("18:00", None),
+        ] {
+            assert_eq!(moment(text, "Europe/Paris", 0).map(|at| at.to_string()).as_deref(), expect, "{text}");
+        }
+        assert_eq!(moment("2026-12-24", "Europe/Paris", 1), moment("2026-12-25", "Europe/Paris", 0));
+    }
 
     fn weekly(days: &[u8], from: (u16, u16), to: (u16, u16), zone: &str) -> Window {
         Window::Weekly {

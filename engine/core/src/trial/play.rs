@@ -542,17 +542,12 @@ pub fn started(case: &Case, plan: &Plan) -> Result<RunStarted, StartError> {
 pub fn by_case(case: &Case, plan: &Plan, started: RunStarted) -> RunStarted {
     // Which event starts a playbook is not known where the case does not say.
     let unknown = || (plan.main().kind == ProcedureKind::Playbook).then(|| Value::Unknown("event".to_owned()));
-    RunStarted { event: event(case).or_else(unknown), requested_by: requester(case, plan), ..started }
+    RunStarted { event: case.event().or_else(unknown), requested_by: requester(case, plan), ..started }
 }
 
 /// Who asks for the run of a case.
 pub fn requester(case: &Case, plan: &Plan) -> Identity {
     identity(plan, case.setting.requested_by.as_ref().map_or(OPERATOR, |who| who.value.as_str()), false)
-}
-
-/// The event that starts the run of a case, as expressions read it.
-pub fn event(case: &Case) -> Option<Value> {
-    case.setting.event.as_ref().map(|event| event.value.to_value())
 }
 
 /// How long it is from one moment to a later one.

@@ -18,7 +18,6 @@ use crate::run::decision::Decision;
 use crate::run::event::{AttemptEnd, Identity, Vote};
 use crate::run::task::Work;
 use crate::run::{Event, Run};
-use crate::value::Value;
 
 /// The setup of a case as a procedure whose outputs are the inputs that it gives; `None` where there is none.
 pub fn setup(test: &Test, case: &Case) -> Option<Procedure> {
@@ -120,11 +119,6 @@ impl Script {
     /// Who asks for the run.
     pub fn requester(&self, plan: &Plan) -> Identity {
         super::play::requester(&self.case, plan)
-    }
-
-    /// The event that starts the run, as expressions read it.
-    pub fn event(case: &Case) -> Option<Value> {
-        super::play::event(case)
     }
 
     /// How the next attempt of a step ends and when, where something stands in for it. `work` is that of the attempt.

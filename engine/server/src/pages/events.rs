@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::address::address;
 use super::frame::Frame;
-use super::render::{self, When};
+use super::render::{self, Tab, When};
 use crate::api::{Answer, Call, events};
 use crate::problem::Problem;
 
@@ -27,13 +27,6 @@ struct List {
     events: Vec<Event>,
     newest: Option<String>,
     older: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Tab {
-    name: &'static str,
-    address: String,
-    is_here: bool,
 }
 
 #[derive(Serialize)]
@@ -99,9 +92,9 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
         address(PATH, kept.chain(more.iter().copied()))
     };
     let decision = text("decision");
-    let mut words = vec![Tab { name: "all", address: with(&[]), is_here: decision.is_empty() }];
+    let mut words = vec![Tab { name: "all", address: with(&[]), count: None, is_here: decision.is_empty() }];
     for word in events::WORDS {
-        words.push(Tab { name: word, address: with(&[("decision", word)]), is_here: decision == word });
+        words.push(Tab { name: word, address: with(&[("decision", word)]), count: None, is_here: decision == word });
     }
     let kept: Vec<(&str, &str)> = [("decision", decision.as_str())].into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let catalogue = call.app().serving.catalogue();

@@ -61,15 +61,11 @@ pub async fn show(call: Call) -> Result<Answer, Problem> {
 fn shift(told: &Told, people: &People, zone: &str) -> Shift {
     let full = |name: &String| people.people.get(name).and_then(|person| person.name.clone());
     let named = |name: &String| full(name).map_or_else(|| name.clone(), |full| format!("{name} ({full})"));
-    let why = match (&told.reason, told.is_override) {
-        (Some(reason), _) => Some(format!("stands in: {reason}")),
-        (None, is_override) => is_override.then(|| "stands in".to_owned()),
-    };
     Shift {
         who: told.on_call.as_ref().map(named),
         begins: told.from.map(|at| local(at, zone)),
         until: told.to.map(When::at),
         ends: told.to.map(|at| local(at, zone)),
-        why,
+        why: told.why(),
     }
 }

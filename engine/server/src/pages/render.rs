@@ -72,6 +72,16 @@ pub fn page(template: &str, frame: &Frame, page: &impl Serialize) -> Result<Resp
     Ok(response)
 }
 
+/// A part of a list that a link above it leads to.
+#[derive(Serialize)]
+pub struct Tab {
+    pub name: &'static str,
+    pub address: String,
+    /// How many are in it, where that is told.
+    pub count: Option<String>,
+    pub is_here: bool,
+}
+
 /// An instant, in the time of the world; a script adds that of whoever looks.
 #[derive(Clone, Debug, Serialize)]
 pub struct When {

@@ -256,11 +256,7 @@ fn decided(run: &Run, decision: &runbook_core::run::decision::Decision) -> Decid
     let people = &run.plan().policy.people;
     let came = super::decision::came_out(decision);
     let vote = |vote: &runbook_core::run::event::Vote| {
-        let proof = match (&vote.signature, &vote.ahead) {
-            (Some(_), _) => ", signed with an SSH key",
-            (None, Some(_)) => ", ahead of time",
-            (None, None) => "",
-        };
+        let proof = request::proof(vote);
         let reason = vote.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let answers = words::values(&vote.answers);
         let answers = if answers.is_empty() { String::new() } else { format!(" ({})", answers.join(", ")) };

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::address::address;
 use super::frame::Frame;
-use super::render::{self, When};
+use super::render::{self, Tab, When};
 use crate::api::{Answer, Call, runs};
 use crate::problem::Problem;
 
@@ -39,15 +39,6 @@ struct View {
     runs: Vec<Line>,
     newest: Option<String>,
     older: Option<String>,
-}
-
-/// Runs of one phase, or of all.
-#[derive(Serialize)]
-struct Tab {
-    name: &'static str,
-    address: String,
-    count: Option<String>,
-    is_here: bool,
 }
 
 #[derive(Serialize)]

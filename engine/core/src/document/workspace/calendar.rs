@@ -10,7 +10,7 @@ use jiff::civil::{Date, DateTime, Time};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Source, Span};
 use crate::limits;
-use crate::policy::{Entry, People, Repeats, Rotation, Turns, Unit, time_zone};
+use crate::policy::{Entry, People, Repeats, Rotation, Turns, Unit, at_wall_clock, time_zone};
 
 /// The entries of a calendar, and what is wrong with it. Times without a zone are of `zone`.
 pub(super) fn read(source: &Source, people: &People, zone: &str) -> (Vec<Entry>, Diagnostics) {
@@ -53,7 +53,7 @@ impl Local {
         if self.zone == zone || self.is_day {
             return Some(self.at);
         }
-        let instant = time_zone(&self.zone)?.to_ambiguous_timestamp(self.at).compatible().ok()?;
+        let instant = at_wall_clock(self.at, &time_zone(&self.zone)?)?;
         Some(time_zone(zone)?.to_datetime(instant))
     }
 }
@@ -279,7 +279,7 @@ impl Reading<'_> {
                 ("UNTIL", _) => {
                     let last = self.time(line, value)?;
                     let at = if last.is_day { last.at.date().to_datetime(Time::MAX) } else { last.at };
-                    until = time_zone(&last.zone)?.to_ambiguous_timestamp(at).compatible().ok();
+                    until = at_wall_clock(at, &time_zone(&last.zone)?);
                     until.is_some()
                 }
                 ("BYDAY", value) => {

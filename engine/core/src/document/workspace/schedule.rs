@@ -1,12 +1,11 @@
 //! Windows of time: `{from, to, reason}` once, or `{days, from, to, zone, reason}` every week.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
 
 use crate::diagnostic::{Code, nearest};
 use crate::document::decode::{Fields, Reading, scalar};
 use crate::document::{Node, Scalar};
-use crate::policy::{DAYS, Window, time_zone};
+use crate::policy::{DAYS, Window, moment, time_zone};
 
 /// A zone of the IANA database.
 pub(super) fn zone(reading: &Reading, zone: &Scalar) -> Option<String> {
@@ -71,16 +70,7 @@ pub(super) fn once(reading: &Reading, from: &Scalar, to: &Scalar, zone: &str) ->
 
 /// A time with its offset; or without, in the zone; or a day, of which `days_after` says whether it is still inside.
 fn instant(reading: &Reading, text: &Scalar, zone: &str, days_after: i64) -> Option<Timestamp> {
-    let parsed = text.value.parse::<Timestamp>().ok().or_else(|| {
-        let zone = time_zone(zone)?;
-        let local = match text.value.parse::<Date>() {
-            Ok(date) if !text.value.contains([':', 'T', ' ']) => {
-                date.checked_add(jiff::Span::new().try_days(days_after).ok()?).ok()?.to_datetime(jiff::civil::Time::midnight())
-            }
-            _ => text.value.parse::<DateTime>().ok()?,
-        };
-        zone.to_ambiguous_timestamp(local).compatible().ok()
-    });
+    let parsed = moment(&text.value, zone, days_after);
     if parsed.is_none() {
         let message = format!("`{}` is not a time", scalar::clipped(&text.value));
         let fault = reading.diagnostic(Code::RB0404, text.span, message);

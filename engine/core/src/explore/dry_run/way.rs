@@ -127,18 +127,14 @@ impl Way {
                     self.is_told_what_comes(path);
                 }
                 // Of an end that nobody saw it is asked, or the step is done again.
-                let fails = match &told.end {
+                let fails = || match &told.end {
                     Some(AttemptEnd::Unknown { .. }) => false,
                     Some(AttemptEnd::Succeeded { result }) => self.run.fails_by(path, result.clone(), self.now),
                     Some(_) => true,
-                    None => {
-                        let work = self.run.find_step(path).and_then(|view| view.work().cloned());
-                        let result = predicted_result(work.as_ref().map(|work| &work.task), path.label());
-                        self.run.fails_by(path, result, self.now)
-                    }
+                    None => self.run.fails_by(path, self.unseen(path), self.now),
                 };
                 let retry = self.run.find_step(path).and_then(|view| view.step().retry.as_ref().map(|retry| retry.attempts));
-                if fails && *attempt >= retry.unwrap_or(1) && self.hold_back(path) {
+                if *attempt >= retry.unwrap_or(1) && fails() && self.hold_back(path) {
                     return Ok(true);
                 }
                 let until = self.now.saturating_add(told.takes).unwrap_or(self.now);
@@ -297,11 +293,15 @@ impl Way {
         })
     }
 
+    /// The result of an attempt that nobody has made.
+    fn unseen(&self, path: &StepPath) -> Value {
+        let work = self.run.find_step(path).and_then(|view| view.work().cloned());
+        predicted_result(work.as_ref().map(|work| &work.task), path.label())
+    }
+
     /// What an attempt of the step gives, as far as that is known before anybody has made it.
     fn predicted(&mut self, path: &StepPath, world: &dyn World) -> Value {
-        let view = self.run.find_step(path);
-        let work = view.as_ref().and_then(|view| view.work().cloned());
-        let mut result = predicted_result(work.as_ref().map(|work| &work.task), path.label());
+        let mut result = self.unseen(path);
         if self.run.survives_failure(path)
             && let Value::Map(map) = &mut result
             && let Some(code) = map.get_mut("exit_code")

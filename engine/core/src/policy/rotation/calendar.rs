@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{DAYS, Shift};
-use crate::policy::time_zone;
+use crate::policy::{at_wall_clock, time_zone};
 
 /// Somebody is on call, once or again and again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl fmt::Display for Entry {
 impl Entry {
     /// When it begins first.
     pub fn first(&self) -> Option<Timestamp> {
-        instant(self.begins, &time_zone(&self.zone)?)
+        at_wall_clock(self.begins, &time_zone(&self.zone)?)
     }
 
     /// The last time that it begins at a moment or before, the one before that, and the next one.
@@ -144,24 +144,20 @@ impl Entry {
     }
 
     fn begin(&self, number: i64, zone: &TimeZone) -> Option<Timestamp> {
-        instant(self.day(number)?.to_datetime(self.begins.time()), zone)
+        at_wall_clock(self.day(number)?.to_datetime(self.begins.time()), zone)
     }
 
     /// When it happens for this time; not at all where it is excepted, or over.
     fn happens(&self, number: i64, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         let begins = self.day(number)?.to_datetime(self.begins.time());
-        let from = instant(begins, zone)?;
+        let from = at_wall_clock(begins, zone)?;
         let is_over = self.repeats.as_ref().and_then(|repeats| repeats.until).is_some_and(|until| from > until);
         if is_over || self.except.contains(&begins) {
             return None;
         }
         let lasts = self.ends.date().since((jiff::Unit::Day, self.begins.date())).ok()?;
         let ends = begins.date().checked_add(lasts).ok()?.to_datetime(self.ends.time());
-        let to = instant(ends, zone)?;
+        let to = at_wall_clock(ends, zone)?;
         (from < to).then_some((from, to))
     }
-}
-
-fn instant(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
-    zone.to_ambiguous_timestamp(local).compatible().ok()
 }
