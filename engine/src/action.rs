@@ -49,7 +49,7 @@ pub struct Job {
     pub root: PathBuf,
     /// What this run has found before.
     pub programs: Arc<Programs>,
-    /// `run` in the texts of channels: `id`, `name`, `version`, `environment`, `requested_by`.
+    /// `run` in the texts of channels: `id`, `name`, `version`, `environment`, `requested_by`, `url`.
     pub facts: Map,
     /// The channels of the workspace, by name.
     pub channels: Arc<BTreeMap<String, ChannelSpec>>,

@@ -549,8 +549,22 @@ pub const HTTP_HEADERS_BYTES: usize = 8 * 1024;
 pub const GIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes that `git` may say: the names of a million files.
 pub const GIT_BYTES: usize = 256 * 1024 * 1024;
-/// How long one channel may take to accept a message.
+/// How long one channel may take to accept a message, each time that it is sent.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a message is sent anew to a channel that does not take it: somebody is to hear of it from elsewhere soon after.
+pub const DELIVERY_TIME: Duration = Duration::from_secs(2 * 60);
+/// The first and the longest pause between; the receiver may ask for a longer one.
+pub const DELIVERY_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+/// Characters of a heading in Slack; of a title of ntfy and a summary of PagerDuty.
+pub const HEADING_CHARS: usize = 150;
+pub const SUMMARY_CHARS: usize = 1024;
+/// Characters of a text in Slack, and lines and characters of a card of Teams.
+pub const CHAT_CHARS: usize = 3000;
+pub const CARD_LINES: usize = 60;
+/// Bytes of a message of ntfy, which makes a file of longer ones.
+pub const NTFY_BYTES: usize = 4000;
+/// Characters that PagerDuty knows an alert by.
+pub const DEDUP_CHARS: usize = 255;
 
 /// Free bytes and free share of the disk beneath the state folder, of its bytes and of its files, below which `doctor` warns.
 pub const SPACE_LOW: u64 = 1024 * 1024 * 1024;

@@ -25,7 +25,7 @@ use crate::plan::must::Must;
 
 pub use ahead::Ahead;
 pub use certificate::CertificateName;
-pub use channel::{Channel, ChannelSpec, Mail, MailSecurity};
+pub use channel::{Channel, ChannelSpec, Chat, Mail, MailSecurity, Ntfy, PagerDuty, Severity, Words};
 pub use gate::{Demanded, Requirements};
 pub use people::{Asked, OnCall, People, Person, Refusal, Standing};
 pub use rotation::{DAYS, Entry, HandOver, Override, Overrides, Repeats, Rotation, Shift, Turns, Unit};
@@ -48,6 +48,9 @@ pub struct PolicyContext {
     /// Hosts and networks that `http` steps may reach although they are private: `10.0.0.0/8`, `vault.corp`.
     #[serde(default)]
     pub http_allow: Vec<String>,
+    /// Where people reach the pages of the server, for links in messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// One rule of the workspace: where it applies, and what it adds.

@@ -1,13 +1,16 @@
 //! `notify`: one message to channels of the workspace, all at once. Each channel says for itself whether it took the message;
 //! the step succeeds where all did.
 //!
-//! A retry sends only to the channels that did not take it before. Each delivery carries a key made from the attempt and the
-//! channel, so that a receiver that can recognise a repetition of the same attempt does.
+//! A message is sent anew, with pauses that grow, only where that cannot double it: nothing arrived, the receiver said to come later,
+//! or it knows a repetition by its key. What may have arrived is said to be unknown, and is not sent again, not by a retry of the
+//! step either. A retry sends only to the channels that did not take it before. Each delivery carries a key made from the attempt
+//! and the channel, so that a receiver that can recognise a repetition of the same attempt does.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use runbook_core::Id;
@@ -26,6 +29,38 @@ use super::{Job, Output, Secrets, child, failure, http, masked};
 use crate::hold::Hold;
 
 mod mail;
+mod service;
+
+/// Why a message was not taken.
+enum Trouble {
+    /// Nothing arrived, or it was turned away for now, perhaps with the time after which to come again.
+    Later { why: String, after: Option<Duration> },
+    /// It will not be taken.
+    Refused(String),
+    /// It may have been taken.
+    Lost(String),
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Trouble {
+        Trouble::Refused(why)
+    }
+}
+
+/// A message that did not arrive, or of which nobody knows.
+struct Undelivered {
+    why: String,
+    unknown: bool,
+}
+
+/// How long, and with which pauses, a message is sent anew.
+#[derive(Clone, Copy)]
+struct Pace {
+    each: Duration,
+    whole: Duration,
+    first: Duration,
+    longest: Duration,
+}
 
 /// One message on its way to one channel.
 struct Delivery {
@@ -44,15 +79,21 @@ struct Delivery {
     output: Shared,
     stop: CancellationToken,
     hold: Hold,
+    pace: Pace,
 }
 
 pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
+    let (first, longest) = limits::DELIVERY_PAUSE;
+    let (each, whole) = (limits::CHANNEL_TIMEOUT.min(job.work.timeout), limits::DELIVERY_TIME.min(job.work.timeout));
+    perform_at(job, Pace { each, whole, first, longest }).await
+}
+
+async fn perform_at(job: Job, pace: Pace) -> Result<AttemptEnd, Failure> {
     let Task::Notify { to, subject, message } = &job.work.task else { return Err(failure("this work is not a `notify`")) };
     let output = Shared(Arc::new(Mutex::new(job.output)));
     let mut names: Vec<&String> = to.iter().collect();
     names.sort();
     names.dedup();
-    let time = limits::CHANNEL_TIMEOUT.min(job.work.timeout);
     let deliveries = names.into_iter().map(|name| {
         let delivery = Delivery {
             attempt: job.id.clone(),
@@ -61,32 +102,44 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
             subject: subject.clone(),
             message: message.clone(),
             run: Value::Map(job.facts.clone()),
-            work: Work { env: BTreeMap::new(), dir: None, timeout: time, ..job.work.clone() },
+            work: Work { env: BTreeMap::new(), dir: None, timeout: pace.each, ..job.work.clone() },
             root: job.root.clone(),
             secrets: job.secrets.clone(),
             output: output.clone(),
             stop: job.stop.clone(),
             hold: job.hold.clone(),
+            pace,
         };
         let spec = job.channels.get(name);
-        let taken = job.before.get(name).and_then(|entry| entry.get("delivered")) == Some(&Value::Bool(true));
+        let before = |member: &str| job.before.get(name).and_then(|entry| entry.get(member)) == Some(&Value::Bool(true));
+        let (taken, unknown) = (before("delivered"), before("unknown"));
         async move {
-            let outcome = if taken { Ok("took it in an earlier attempt".to_owned()) } else { delivery.send(spec).await };
+            let outcome = if taken {
+                Ok("took it in an earlier attempt".to_owned())
+            } else if unknown && !spec.is_some_and(|spec| knows_repetitions(&spec.channel)) {
+                let why = "it may have arrived in an earlier attempt, and is not sent twice; look there".to_owned();
+                Err(Undelivered { why, unknown })
+            } else {
+                delivery.send(spec).await
+            };
             (name.clone(), outcome)
         }
     });
     let mut result = Map::new();
     let mut troubles = Vec::new();
     for (name, outcome) in join_all(deliveries).await {
-        let (arrived, detail) = match outcome {
-            Ok(detail) => (true, detail),
-            Err(why) => (false, why),
+        let (arrived, unknown, detail) = match outcome {
+            Ok(detail) => (true, false, detail),
+            Err(Undelivered { why, unknown }) => (false, unknown, why),
         };
         let detail = printable(&masked(&*job.secrets, &detail));
         if !arrived {
             troubles.push(format!("`{name}`: {detail}"));
         }
-        let entry = Map::from([("delivered".to_owned(), Value::Bool(arrived)), ("detail".to_owned(), Value::text(detail))]);
+        let mut entry = Map::from([("delivered".to_owned(), Value::Bool(arrived)), ("detail".to_owned(), Value::text(detail))]);
+        if unknown {
+            entry.insert("unknown".to_owned(), Value::Bool(true));
+        }
         result.insert(name, Value::Map(entry));
     }
     let result = Value::Map(result);
@@ -97,28 +150,75 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     Ok(if job.stop.is_cancelled() { AttemptEnd::Cancelled { failure, result } } else { AttemptEnd::Failed { failure, result } })
 }
 
+/// Whether the same message is told once there, however often it is sent.
+fn knows_repetitions(channel: &Channel) -> bool {
+    matches!(channel, Channel::Pagerduty(_))
+}
+
 impl Delivery {
-    async fn send(self, spec: Option<&ChannelSpec>) -> Result<String, String> {
+    async fn send(self, spec: Option<&ChannelSpec>) -> Result<String, Undelivered> {
+        let known = |why: String| Undelivered { why, unknown: false };
         let Some(spec) = spec else {
-            return Err("the workspace has no channel of this name; add it under `channels`, or correct `to`".to_owned());
+            return Err(known("the workspace has no channel of this name; add it under `channels`, or correct `to`".to_owned()));
         };
-        self.hold.wait().await;
-        // A command ends its own processes, in time of its own.
-        match &spec.channel {
-            Channel::Log { file } => self.log(file.as_deref()),
-            Channel::Command(argv) => self.command(argv).await,
-            Channel::Http { url, headers, json } => self.in_time(self.http(spec, url, headers, json)).await,
-            Channel::Mail(mail) => self.in_time(self.mail(spec, mail)).await,
+        let knows = knows_repetitions(&spec.channel);
+        let begun = tokio::time::Instant::now();
+        let (mut pause, mut times) = (self.pace.first, 0u32);
+        loop {
+            self.hold.wait().await;
+            times += 1;
+            let again = if times > 1 { format!(", at try {times}") } else { String::new() };
+            let left = self.pace.whole.saturating_sub(begun.elapsed()).min(self.pace.each);
+            // A command ends its own processes, in time of its own.
+            let sent = match &spec.channel {
+                Channel::Log { file } => self.log(file.as_deref()).map_err(Trouble::Refused),
+                Channel::Command(argv) => self.command(argv).await.map_err(Trouble::Refused),
+                _ => self.in_time(left, self.over_the_network(spec)).await,
+            };
+            let (why, after) = match sent {
+                Ok(detail) => return Ok(detail + &again),
+                Err(Trouble::Refused(why)) => return Err(known(why)),
+                Err(Trouble::Lost(why)) if !knows || self.stop.is_cancelled() => {
+                    return Err(Undelivered { why: format!("{why}; it may have arrived"), unknown: true });
+                }
+                Err(Trouble::Lost(why)) => (why, None),
+                Err(Trouble::Later { why, after }) => (why, after),
+            };
+            // Never at once, whatever the receiver says.
+            let wait = after.unwrap_or(pause).max(self.pace.first);
+            pause = pause.saturating_mul(2).min(self.pace.longest);
+            if begun.elapsed() + wait >= self.pace.whole {
+                let asked = after.map(|after| format!(", and asks for {} of patience", format_duration(after))).unwrap_or_default();
+                let sent = if times == 1 { "sent once".to_owned() } else { format!("sent {times} times") };
+                return Err(known(format!("{why}{asked}; {sent}, and given up")));
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(known(format!("{why}; cancelled before it was sent again"))),
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 
-    async fn in_time(&self, sending: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    async fn in_time(&self, time: Duration, sending: impl Future<Output = Result<String, Trouble>>) -> Result<String, Trouble> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err("cancelled on its way; it may have arrived".to_owned()),
-            outcome = tokio::time::timeout(self.work.timeout, sending) => outcome.unwrap_or_else(|_| {
-                Err(format!("not taken within {}; it may have arrived", format_duration(self.work.timeout)))
-            }),
+            () = self.stop.cancelled() => Err(Trouble::Lost("cancelled on its way".to_owned())),
+            outcome = tokio::time::timeout(time, sending) => {
+                outcome.unwrap_or_else(|_| Err(Trouble::Lost(format!("not taken within {}", format_duration(time)))))
+            }
+        }
+    }
+
+    async fn over_the_network(&self, spec: &ChannelSpec) -> Result<String, Trouble> {
+        match &spec.channel {
+            Channel::Http { url, headers, json } => self.http(spec, url, headers, json).await,
+            Channel::Mail(mail) => self.mail(spec, mail).await,
+            Channel::Slack(chat) => self.slack(spec, chat).await,
+            Channel::Teams(chat) => self.teams(spec, chat).await,
+            Channel::Ntfy(ntfy) => self.ntfy(spec, ntfy).await,
+            Channel::Pagerduty(duty) => self.pagerduty(spec, duty).await,
+            Channel::Log { .. } | Channel::Command(_) => Err(Trouble::Refused("this channel is of this machine".to_owned())),
         }
     }
 
@@ -186,25 +286,26 @@ impl Delivery {
         url: &HeaderValue,
         headers: &[(String, HeaderValue)],
         json: &JsonTemplate,
-    ) -> Result<String, String> {
+    ) -> Result<String, Trouble> {
         let mut sent = Vec::new();
         for (name, value) in headers {
             let credential = matches!(value, HeaderValue::Secret(_));
             sent.push((name.clone(), self.credential(spec, value, Destination::Plain).await?, credential));
         }
-        let request = http::Request {
-            method: "POST".to_owned(),
-            url: self.credential(spec, url, Destination::Url).await?,
-            headers: sent,
-            body: Some(HttpContent::Json(self.json(json)?)),
-            key: self.key.clone(),
-        };
+        self.post(self.credential(spec, url, Destination::Url).await?, sent, self.json(json)?).await
+    }
+
+    /// Posts JSON. An answer of 429 or 503 says to come again; one of another fault of the server does not say what became of it.
+    async fn post(&self, url: SecretString, headers: Vec<(String, SecretString, bool)>, body: Value) -> Result<String, Trouble> {
+        let request =
+            http::Request { method: "POST".to_owned(), url, headers, body: Some(HttpContent::Json(body)), key: self.key.clone() };
         let prepared = http::prepare(request, &http::NetworkPolicy::Open, self.work.timeout)?;
         let mut response = http::send(prepared).await.map_err(|trouble| match trouble {
-            http::Trouble::Unsent(why) => why,
-            http::Trouble::Lost(why) => format!("{why}; it may have arrived"),
+            http::Trouble::Unsent(why) => Trouble::Later { why, after: None },
+            http::Trouble::Lost(why) => Trouble::Lost(why),
         })?;
         let status = response.status();
+        let after = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
         let mut recorder = Recorder::new(Box::new(self.output.clone()));
         let mut stream = Stream::new(self.secrets.mask());
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -214,14 +315,16 @@ impl Delivery {
             }
         }
         recorder.finish(&mut stream);
-        match (status.is_success(), recorder.last_lines()) {
-            (true, _) => Ok(format!("the server answered {status}")),
-            (false, Some(said)) => Err(format!("the server answered {status}: {}", said.lines().next_back().unwrap_or_default())),
-            (false, None) => Err(format!("the server answered {status}")),
+        let said = recorder.last_lines().and_then(|said| Some(format!(": {}", said.lines().next_back()?))).unwrap_or_default();
+        match status.as_u16() {
+            200..300 => Ok(format!("the server answered {status}")),
+            429 | 503 => Err(Trouble::Later { why: format!("the server answered {status}{said}"), after }),
+            500.. => Err(Trouble::Lost(format!("the server answered {status}{said}"))),
+            _ => Err(Trouble::Refused(format!("the server answered {status}{said}"))),
         }
     }
 
-    async fn mail(&self, spec: &ChannelSpec, mail: &Mail) -> Result<String, String> {
+    async fn mail(&self, spec: &ChannelSpec, mail: &Mail) -> Result<String, Trouble> {
         let password = match &mail.login {
             Some((_, secret)) => Some(self.secret(spec, secret).await?),
             None => None,
@@ -255,6 +358,17 @@ impl Delivery {
                 Value::Map(entries.iter().map(|(key, value)| Ok((key.clone(), self.json(value)?))).collect::<Result<_, String>>()?)
             }
         })
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after(text: &str) -> Option<Duration> {
+    match text.trim().parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+            Some(Duration::try_from(at.duration_since(jiff::Timestamp::now())).unwrap_or_default())
+        }
     }
 }
 

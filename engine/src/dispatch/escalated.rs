@@ -108,7 +108,7 @@ impl Dispatch {
             effect: Effect::Change,
             env: BTreeMap::new(),
             dir: None,
-            timeout: limits::CHANNEL_TIMEOUT,
+            timeout: limits::DELIVERY_TIME,
         };
         let Teller { settings, environment } = &*self.around.teller;
         let root = self.served.root().to_owned();
@@ -140,6 +140,10 @@ fn facts(plan: &Plan, ruling: &Ruling, source: &str) -> Map {
         ("name".to_owned(), Value::text(ruling.trigger.procedure.as_str())),
         ("version".to_owned(), Value::text(ruling.version.to_string())),
         ("environment".to_owned(), environment),
+        (
+            "url".to_owned(),
+            plan.policy.url.as_ref().map_or(Value::Null, |url| Value::text(format!("{url}/event/{}", ruling.event))),
+        ),
         ("requested_by".to_owned(), Value::text(source)),
     ])
 }

@@ -82,7 +82,7 @@ impl Driver<'_> {
             effect: Effect::Change,
             env: BTreeMap::new(),
             dir: None,
-            timeout: limits::CHANNEL_TIMEOUT,
+            timeout: limits::DELIVERY_TIME,
         };
         let assignment = Assignment {
             run: id,

@@ -10,7 +10,7 @@ use crate::document::procedure::{Beyond, OnResolved, Second};
 use crate::expr::{Expression, Template};
 use crate::id::Digest;
 use crate::plan::{HeaderValue, Plan, SecretSource, Verb};
-use crate::policy::{Channel, ChannelSpec};
+use crate::policy::{Channel, ChannelSpec, Words};
 use crate::trigger::{Limit, Trigger};
 use crate::value::format_duration;
 
@@ -115,12 +115,36 @@ fn address(spec: &ChannelSpec) -> String {
             lines.push(format!("by {}:{}, {}", mail.host, mail.port, word(&mail.security)));
             lines.extend(mail.login.as_ref().map(|(user, secret)| format!("as {user} with secrets.{secret}")));
         }
+        Channel::Slack(chat) => {
+            lines.push(format!("slack by secrets.{}", chat.webhook));
+            lines.extend(worded(&chat.words));
+        }
+        Channel::Teams(chat) => {
+            lines.push(format!("teams by secrets.{}", chat.webhook));
+            lines.extend(worded(&chat.words));
+        }
+        Channel::Ntfy(ntfy) => {
+            lines.push(format!("ntfy of {}, priority {}", ntfy.server, ntfy.priority));
+            lines.push(format!("topic {}", hidden(&ntfy.topic)));
+            lines.extend(ntfy.token.as_ref().map(|token| format!("with secrets.{token}")));
+            lines.extend(worded(&ntfy.words));
+        }
+        Channel::Pagerduty(duty) => {
+            lines.push(format!("pagerduty of {} with secrets.{}, {}", duty.server, duty.key, word(&duty.severity)));
+            lines.extend(worded(&duty.words));
+        }
     }
     lines.extend(spec.secrets.iter().map(|(name, source)| match source {
         SecretSource::Command(words) => format!("secrets.{name}: command {}", program(words)),
         source => format!("secrets.{name}: {}", word(source)),
     }));
     lines.join("\n")
+}
+
+/// The words of the workspace, which hold no secrets.
+fn worded(words: &Words) -> impl Iterator<Item = String> {
+    let named = [("subject", &words.subject), ("message", &words.message)];
+    named.into_iter().filter_map(|(name, text)| Some(format!("{name}: {}", text.as_ref()?.source)))
 }
 
 /// What a command starts; its arguments may be as good as a password.

@@ -83,6 +83,8 @@ pub struct Workspace {
     pub providers: BTreeMap<String, Provider>,
     /// `http: {allow: […]}`: hosts and networks that steps may reach although they are private.
     pub http_allow: Vec<String>,
+    /// `url`: where people reach the pages of the server, without a slash at its end.
+    pub url: Option<String>,
     /// `access`: who may do what through the server.
     pub access: Vec<Grant>,
     /// `certificates` of people: whose each is. Beside what runs take with them, since only a server looks at them.
@@ -248,6 +250,7 @@ impl PolicyContext {
             escalations: workspace.escalations.clone(),
             channels: workspace.channels.clone(),
             http_allow: workspace.http_allow.clone(),
+            url: workspace.url.clone(),
         })
     }
 }

@@ -26,6 +26,7 @@ pub(super) static WORKSPACE: Shape = Shape::new(
         Key::new("secrets", Type::Map(Names::Named, &Type::Shape(&PROVIDER)), "Providers of secrets"),
         Key::new("channels", Type::Map(Names::Named, &Type::Shape(&CHANNEL)), "Where messages go"),
         Key::new("sources", Type::Map(Names::Named, &Type::Shape(&SOURCE)), "Where events come from"),
+        Key::new("url", PLAIN, "Where people reach the pages of `runbook serve`: messages link there"),
         Key::new("http", Type::Shape(&NETWORK), "What requests may reach"),
         Key::new("access", Type::List(&Type::Shape(&GRANT)), "Who may do what through the server. Without it nobody"),
         Key::new("oidc", Type::Shape(&OIDC), "A provider of OpenID Connect, at which people log in to the server"),
@@ -253,10 +254,14 @@ static CHANNEL: Shape = Shape::new(
         Key::new("command", Type::List(&TEXT), "A program that gets the message on its standard input"),
         Key::new("http", Type::Shape(&HOOK), "Posts the message"),
         Key::new("mail", Type::Shape(&MAIL), "Sends the message by mail"),
+        Key::new("slack", Type::Shape(&SLACK), "Posts the message to a channel of Slack"),
+        Key::new("teams", Type::Shape(&TEAMS), "Posts the message to a channel of Microsoft Teams"),
+        Key::new("ntfy", Type::Shape(&NTFY), "Publishes the message to a topic of ntfy"),
+        Key::new("pagerduty", Type::Shape(&PAGERDUTY), "Triggers an alert of PagerDuty"),
         Key::new("secrets", SECRETS, "Secrets of this channel"),
     ],
 )
-.with_one_of(&["log", "command", "http", "mail"]);
+.with_one_of(&["log", "command", "http", "mail", "slack", "teams", "ntfy", "pagerduty"]);
 
 static LOG: Shape = Shape::new("`log`", &[Key::new("file", PLAIN, "A file that gets each message as a line of JSON too")]);
 
@@ -286,6 +291,65 @@ static MAIL: Shape = Shape::new(
         ),
         Key::new("user", PLAIN, "Who logs in; together with `password`"),
         Key::new("password", PLAIN, "`secrets.<name>`"),
+    ],
+);
+
+const SUBJECT: Key = Key::new("subject", Type::Text, "Its first line; that of the message by default");
+const MESSAGE: Key = Key::new("message", Type::Text, "Its text; the message by default");
+
+static SLACK: Shape = Shape::new(
+    "`slack`",
+    &[Key::new("webhook", PLAIN, "`secrets.<name>`: the address of an incoming webhook").required(), SUBJECT, MESSAGE],
+);
+
+static TEAMS: Shape = Shape::new(
+    "`teams`",
+    &[
+        Key::new("webhook", PLAIN, "`secrets.<name>`: the address of a workflow that posts what it gets").required(),
+        SUBJECT,
+        MESSAGE,
+    ],
+);
+
+static NTFY: Shape = Shape::new(
+    "`ntfy`",
+    &[
+        Key::new("server", PLAIN, "Its address; `https://ntfy.sh` by default"),
+        Key::new("topic", PLAIN, "Its name, or `secrets.<name>`: whoever knows it can read along").required(),
+        Key::new("token", PLAIN, "`secrets.<name>`: an access token"),
+        Key::new(
+            "priority",
+            Type::Word(&[
+                Word::new("min", "No sound, and out of sight"),
+                Word::new("low", "No sound"),
+                Word::new("default", "A short sound"),
+                Word::new("high", "A long sound"),
+                Word::new("max", "A very long sound"),
+            ]),
+            "How loud it is; `default` by default",
+        ),
+        SUBJECT,
+        MESSAGE,
+    ],
+);
+
+static PAGERDUTY: Shape = Shape::new(
+    "`pagerduty`",
+    &[
+        Key::new("key", PLAIN, "`secrets.<name>`: the integration key of a service, for the Events API of version 2").required(),
+        Key::new("server", PLAIN, "Its address; `https://events.pagerduty.com` by default"),
+        Key::new(
+            "severity",
+            Type::Word(&[
+                Word::new("critical", "Critical"),
+                Word::new("error", "Error"),
+                Word::new("warning", "Warning"),
+                Word::new("info", "Information"),
+            ]),
+            "How bad it is; `error` by default",
+        ),
+        SUBJECT,
+        MESSAGE,
     ],
 );
 

@@ -566,7 +566,7 @@ fn a_whole_takes_what_its_parts_take() {
         (long(&format!("repeat: {{until: steps.a.exit_code > 3, times: 5, every: 1m, steps: [{two}]}}")), Some("14m")),
         (long("call: other@^1, with: {n: '1'}"), Some("1h")),
         // Whoever is told has half a minute for each attempt.
-        (long("timeout: 10m, group: [{notify: {to: ops, message: Hello}, retry: {attempts: 2, delay: 5s}}]"), Some("1m 5s")),
+        (long("timeout: 10m, group: [{notify: {to: ops, message: Hello}, retry: {attempts: 2, delay: 5s}}]"), Some("4m 5s")),
     ] {
         let dry = predicted(&format!("{LOOK}{steps}"), false);
         let all = dry.steps.iter().find(|step| step.path.as_str() == "all").unwrap_or_else(|| panic!("{steps}"));
@@ -577,7 +577,7 @@ fn a_whole_takes_what_its_parts_take() {
         false,
     );
     let longest: Vec<String> = told.steps.iter().filter_map(|step| step.longest).map(|longest| longest.to_string()).collect();
-    assert_eq!(longest, ["30s", "5s"]);
+    assert_eq!(longest, ["2m", "5s"]);
 }
 
 /// Each step is told, also where no way comes to it; what only a failure leads to is not claimed.

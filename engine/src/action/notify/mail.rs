@@ -11,7 +11,15 @@ use runbook_core::limits;
 use runbook_core::policy::{Mail, MailSecurity};
 use secrecy::{ExposeSecret, SecretString};
 
-pub async fn send(mail: &Mail, subject: &str, message: &str, key: &str, password: Option<&SecretString>) -> Result<String, String> {
+use super::Trouble;
+
+pub async fn send(
+    mail: &Mail,
+    subject: &str,
+    message: &str,
+    key: &str,
+    password: Option<&SecretString>,
+) -> Result<String, Trouble> {
     crate::action::http::install_provider();
     let mailbox = |text: &String| {
         text.parse::<Mailbox>().map_err(|error| format!("`{}` is not a mail address: {error}", text.escape_debug()))
@@ -34,8 +42,17 @@ pub async fn send(mail: &Mail, subject: &str, message: &str, key: &str, password
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        let kind = if error.is_permanent() { "refused the mail" } else { "did not take the mail" };
-        format!("{}:{} {kind}: {cause}", mail.host, mail.port)
+        let said = |kind| format!("{}:{} {kind}: {cause}", mail.host, mail.port);
+        let unconnected = cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
+        if error.is_permanent() {
+            Trouble::Refused(said("refused the mail"))
+        } else if error.is_transient() || unconnected {
+            Trouble::Later { why: said("did not take the mail"), after: None }
+        } else if error.is_tls() || error.is_client() {
+            Trouble::Refused(said("did not take the mail"))
+        } else {
+            Trouble::Lost(said("did not say that it took the mail"))
+        }
     })?;
     Ok(format!("{}:{} took it with {}", mail.host, mail.port, answer.code()))
 }

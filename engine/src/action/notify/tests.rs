@@ -13,6 +13,9 @@ use crate::action::http::tests::server;
 use crate::action::perform;
 use crate::process::survivors;
 
+mod faults;
+mod services;
+
 const HOSTILE: &str = "it's \"down\" $(id) `id`\n.\nFrom: x\r\n\\ é 🦀 {{message}} -- <b>";
 
 fn template(source: &str) -> Template {

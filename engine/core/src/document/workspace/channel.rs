@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Provider, read};
+use super::{Provider, read, source};
 use crate::diagnostic::{Code, nearest};
 use crate::document::decode::{Fields, Reading, procedure, scalar, step, verb};
 use crate::document::procedure::SecretFrom;
@@ -10,14 +10,19 @@ use crate::document::{Node, NodeKind, Scalar};
 use crate::expr::{Template, data_as_code};
 use crate::id::Id;
 use crate::plan::{HeaderValue, JsonTemplate, Origin, SecretSource};
-use crate::policy::{Channel, ChannelSpec, Mail, MailSecurity};
+use crate::policy::{Channel, ChannelSpec, Chat, Mail, MailSecurity, Ntfy, PagerDuty, Severity, Words};
 
-const KINDS: [&str; 4] = ["log", "command", "http", "mail"];
+const KINDS: [&str; 8] = ["log", "command", "http", "mail", "slack", "teams", "ntfy", "pagerduty"];
 /// What the texts of a channel can name.
 const NAMES: [&str; 4] = ["message", "subject", "channel", "run"];
-const RUN: [&str; 5] = ["id", "name", "version", "environment", "requested_by"];
+const RUN: [&str; 6] = ["id", "name", "version", "environment", "requested_by", "url"];
 const SECURITY: [(&str, MailSecurity); 3] =
     [("starttls", MailSecurity::Starttls), ("tls", MailSecurity::Tls), ("none", MailSecurity::None)];
+const PRIORITIES: [(&str, u8); 5] = [("min", 1), ("low", 2), ("default", 3), ("high", 4), ("max", 5)];
+const SEVERITIES: [(&str, Severity); 4] =
+    [("critical", Severity::Critical), ("error", Severity::Error), ("warning", Severity::Warning), ("info", Severity::Info)];
+const NTFY: &str = "https://ntfy.sh";
+const PAGERDUTY: &str = "https://events.pagerduty.com";
 
 pub(super) fn channels(
     reading: &Reading,
@@ -56,6 +61,22 @@ fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider
     if let Some(mail) = fields.map("mail", "`mail`") {
         let channel = self::mail(reading, mail, &secrets);
         found = found.or(channel.map(Channel::Mail));
+    }
+    if let Some(slack) = fields.map("slack", "`slack`") {
+        let channel = chat(reading, slack, &secrets);
+        found = found.or(channel.map(Channel::Slack));
+    }
+    if let Some(teams) = fields.map("teams", "`teams`") {
+        let channel = chat(reading, teams, &secrets);
+        found = found.or(channel.map(Channel::Teams));
+    }
+    if let Some(ntfy) = fields.map("ntfy", "`ntfy`") {
+        let channel = self::ntfy(reading, ntfy, &secrets);
+        found = found.or(channel.map(|ntfy| Channel::Ntfy(Box::new(ntfy))));
+    }
+    if let Some(pagerduty) = fields.map("pagerduty", "`pagerduty`") {
+        let channel = self::pagerduty(reading, pagerduty, &secrets);
+        found = found.or(channel.map(|pagerduty| Channel::Pagerduty(Box::new(pagerduty))));
     }
     fields.finish();
     Some(ChannelSpec { channel: found?, secrets })
@@ -152,6 +173,53 @@ fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail
         security: security.map(|s| s.value).unwrap_or_default(),
         login,
     })
+}
+
+fn chat(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Chat> {
+    let webhook = fields.require_text("webhook");
+    let words = words(reading, &mut fields);
+    fields.finish();
+    let webhook = source::one(reading, &webhook?, secrets, "the channel");
+    Some(Chat { webhook: webhook?, words: words? })
+}
+
+fn ntfy(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Ntfy> {
+    let server = server(reading, &mut fields, NTFY);
+    let (topic, token) = (fields.require_text("topic"), fields.text("token"));
+    let priority = fields.word("priority", &PRIORITIES).map_or(3, |priority| priority.value);
+    let words = words(reading, &mut fields);
+    fields.finish();
+    let token = match token {
+        Some(token) => Some(source::one(reading, &token, secrets, "the channel")?),
+        None => None,
+    };
+    let topic = credential(reading, &topic?, secrets);
+    Some(Ntfy { server: server?, topic: topic?, token, priority, words: words? })
+}
+
+fn pagerduty(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<PagerDuty> {
+    let key = fields.require_text("key");
+    let server = server(reading, &mut fields, PAGERDUTY);
+    let severity = fields.word("severity", &SEVERITIES).map(|severity| severity.value).unwrap_or_default();
+    let words = words(reading, &mut fields);
+    fields.finish();
+    let key = source::one(reading, &key?, secrets, "the channel");
+    Some(PagerDuty { server: server?, key: key?, severity, words: words? })
+}
+
+/// `server`, without a slash at its end.
+fn server(reading: &Reading, fields: &mut Fields, default: &str) -> Option<String> {
+    let Some(server) = fields.text("server") else { return Some(default.to_owned()) };
+    read::is_web_address(reading, &server, "the address of a server").then(|| server.value.trim_end_matches('/').to_owned())
+}
+
+/// `subject` and `message`: none where one is wrong.
+fn words(reading: &Reading, fields: &mut Fields) -> Option<Words> {
+    let (subject, message) = (fields.text("subject"), fields.text("message"));
+    let subject = subject.map(|subject| text(reading, &subject));
+    let message = message.map(|message| text(reading, &message));
+    let is_wrong = [&subject, &message].iter().any(|words| matches!(words, Some(None)));
+    (!is_wrong).then(|| Words { subject: subject.flatten(), message: message.flatten() })
 }
 
 /// `name@host`, alone or behind a name in angle brackets. Whether anybody reads it is for the mail server.

@@ -17,6 +17,8 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     fields.describe("a workspace");
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
+    let url = fields.text("url").filter(|url| is_web_address(reading, url, "the address of the server's pages"));
+    let url = url.map(|url| url.value.trim_end_matches('/').to_owned());
     let (Known { people, certificates, known_there }, groups) = (people(&mut fields), fields.entries("groups"));
     let mut people = with_groups(reading, people, groups);
     let (rotations, calendars) = rotation::rotations(&mut fields, &people, &timezone);
@@ -53,6 +55,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
         sources,
         providers,
         http_allow,
+        url,
         access,
         certificates,
         oidc,
@@ -60,6 +63,29 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     };
     fields.finish();
     workspace
+}
+
+/// An address over TLS, or on this machine, without a query.
+pub(super) fn is_web_address(reading: &Reading, address: &Scalar, what: &str) -> bool {
+    let is_here = |place: &str| {
+        let host = place.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+            .map_or_else(|| host.split_once(':').map_or(host, |(host, _)| host), |(address, _)| address);
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    let text = address.value.as_str();
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['?', '#', '@']);
+    let is_right =
+        text.strip_prefix("https://").is_some_and(|place| !place.is_empty()) || text.strip_prefix("http://").is_some_and(is_here);
+    if is_plain && is_right {
+        return true;
+    }
+    let message = format!("`{}` is not {what}", scalar::clipped(text));
+    let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, address.span), message);
+    reading.report(fault.help("write `https://` and its place"));
+    false
 }
 
 /// A host name, an address, or a network such as `10.0.0.0/8`.

@@ -53,6 +53,10 @@ channels:
   post:
     mail: {to: ops@example.org, from: rb@example.org, smtp: "mail.example.org:587", user: rb, password: secrets.smtp}
     secrets: {smtp: {from: pass, key: mail/rb}}
+  chat: {slack: {webhook: secrets.hook}, secrets: {hook: {env: HOOK}}}
+  phone: {ntfy: {topic: secrets.topic, priority: max, message: "{{run.url}}"}, secrets: {topic: {env: TOPIC}}}
+  duty: {pagerduty: {key: secrets.k, server: "https://events.eu.pagerduty.com/"}, secrets: {k: {env: K}}}
+url: https://runbook.example.org/
 http: {allow: [10.0.0.0/8]}
 "#;
 
@@ -115,7 +119,14 @@ fn a_whole_workspace_is_read() {
     assert_eq!((mail.host.as_str(), mail.port, mail.to.as_slice()), ("mail.example.org", 587, &["ops@example.org".to_owned()][..]));
     let hook: crate::id::Id = "hook".parse().unwrap();
     assert_eq!(workspace.channels["ops"].secrets[&hook], workspace.providers["vault"].source("ops/hook").unwrap());
-    assert_eq!(workspace.http_allow, ["10.0.0.0/8"]);
+    assert_eq!(
+        (workspace.http_allow.as_slice(), workspace.url.as_deref()),
+        (&["10.0.0.0/8".to_owned()][..], Some("https://runbook.example.org"))
+    );
+    let Channel::Ntfy(ntfy) = &workspace.channels["phone"].channel else { panic!("a topic") };
+    assert_eq!((ntfy.server.as_str(), ntfy.priority, ntfy.words.subject.is_none()), ("https://ntfy.sh", 5, true));
+    let Channel::Pagerduty(duty) = &workspace.channels["duty"].channel else { panic!("a service") };
+    assert_eq!((duty.server.as_str(), duty.severity), ("https://events.eu.pagerduty.com", crate::policy::Severity::Error));
 }
 
 #[test]
@@ -219,7 +230,7 @@ fn every_fault_has_its_code_place_and_next_step() {
             "people: {a: {oidc: x}, b: {oidc: x}}\noidc: {issuer: 'http://login.example.org', client: runbook, secret: hush, claim: name}",
             &[
                 "RB0401 1:34 `x` is two people (give each to one person; where people share one, nobody can say who decided)",
-                "RB0018 2:16 `http://login.example.org` is not the address of a provider (write `https://` and its place, as the provider names itself (`issuer`))",
+                "RB0018 2:16 `http://login.example.org` is not the address of a provider (write `https://` and its place)",
                 "RB0408 2:69 a secret stands in the file (declare it under `secrets` of `oidc` and write `secrets.<name>` here)",
                 "RB0013 2:82 `name` is not a value of `claim` (write one of `sub` and `email`)",
             ],
@@ -412,6 +423,23 @@ fn every_fault_has_its_code_place_and_next_step() {
         (
             "channels: {c: {log: {}, secrets: {k: {from: valt, key: x}}}}\nsecrets: {vault: {env: {}}}",
             &["RB0317 1:45 the workspace has no secret provider `valt` (did you mean `vault`?)"],
+        ),
+        (
+            "channels: {c: {slack: {webhook: \"https://hooks.slack.com/x\"}}, d: {teams: {webhook: secrets.f}}, e: {pagerduty: {key: 0123}}}",
+            &[
+                "RB0408 1:33 a secret stands in the file (declare it under `secrets` of the channel and write `secrets.<name>` here)",
+                "RB0111 1:85 the channel has no secret `f` (declare it under `secrets` of the channel)",
+                "RB0408 1:119 a secret stands in the file (declare it under `secrets` of the channel and write `secrets.<name>` here)",
+            ],
+        ),
+        (
+            "channels: {c: {ntfy: {server: \"http://ntfy.example.org\", topic: t, priority: loud, subject: \"{{run.who}}\"}}}\nurl: ops",
+            &[
+                "RB0018 1:31 `http://ntfy.example.org` is not the address of a server (write `https://` and its place)",
+                "RB0013 1:78 `loud` is not a value of `priority` (write one of `min`, `low`, `default`, `high` and `max`)",
+                "RB0118 1:100 `who` is not known in a channel (the texts of a channel know `message`, `subject`, `channel` and `run`, and of `run` `id`, `name`, `version`, `environment`, `requested_by` and `url`)",
+                "RB0018 2:6 `ops` is not the address of the server's pages (write `https://` and its place)",
+            ],
         ),
         (
             "channels: {c: {mail: {to: a@b, from: a@b, smtp: \"h:25\", user: u, password: hunter2}}}",

@@ -66,7 +66,7 @@ pub(crate) fn longest(step: &Step, requests: &[PredictedRequest], waits: Option<
         verb if verb.acts() => {
             let timeout = step.timeout.unwrap_or(limits::STEP_TIMEOUT);
             // All channels at once.
-            let most = if matches!(verb, Verb::Notify { .. }) { limits::CHANNEL_TIMEOUT } else { Duration::MAX };
+            let most = if matches!(verb, Verb::Notify { .. }) { limits::DELIVERY_TIME } else { Duration::MAX };
             Some(Longest::Time(attempts(timeout.min(most), step.retry.as_ref())))
         }
         Verb::Wait(wait) => {
