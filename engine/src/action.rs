@@ -22,7 +22,7 @@ use crate::hold::Hold;
 pub(crate) mod child;
 mod exec;
 mod http;
-mod notify;
+pub mod notify;
 mod output;
 mod program;
 pub mod rhai;

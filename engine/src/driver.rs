@@ -104,7 +104,8 @@ pub struct Driver<'a> {
     running: BTreeMap<(StepPath, u32), Attempt>,
     tasks: JoinSet<(StepPath, u32, AttemptEnd)>,
     /// Messages on their way to the channels of an escalation; each gives what is noted of it.
-    messages: JoinSet<String>,
+    messages: JoinSet<escalation::Told>,
+    tidings: escalation::Tidings,
     timers: BTreeMap<(Timestamp, Timer), ()>,
     /// Questions that somebody may have answered ahead of time.
     asked: VecDeque<DecisionId>,
@@ -129,6 +130,7 @@ impl<'a> Driver<'a> {
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
             messages: JoinSet::new(),
+            tidings: escalation::Tidings::default(),
             timers: BTreeMap::new(),
             asked: VecDeque::new(),
             lock: None,
@@ -166,6 +168,7 @@ impl<'a> Driver<'a> {
             if !self.queue.is_empty() {
                 continue;
             }
+            self.send_tidings().await?;
             if let Some(stop) = self.stop_reason() {
                 self.rest().await?;
                 // Whoever has said meanwhile to stay is not left.
@@ -196,6 +199,9 @@ impl<'a> Driver<'a> {
 
     fn record(&mut self, fact: Fact) -> Result<(), SessionError> {
         self.must_sync |= matters(self.session.run(), &fact);
+        if let Fact::DecisionRequested { decision, .. } = &fact {
+            self.tidings.untold.push(*decision);
+        }
         self.queue.extend(self.session.record(fact)?);
         Ok(())
     }
@@ -212,7 +218,7 @@ impl<'a> Driver<'a> {
                 Command::Conclude { path } => self.session.run().conclude(&path, now),
                 Command::Judge { path, .. } => self.session.run().judge(&path, now),
                 Command::Request { path, purpose } => self.session.run().request(path.as_ref(), &purpose, now),
-                Command::Finish { outcome } => Some(Fact::RunFinished { outcome }),
+                Command::Finish { outcome } => (!self.tells_before(&outcome)).then_some(Fact::RunFinished { outcome }),
                 Command::TakeLock { lock } => {
                     self.lock = Some(lock);
                     self.try_lock().await?
@@ -442,7 +448,7 @@ impl<'a> Driver<'a> {
             if self.session.run().wants(&Command::Wake { timer: timer.clone(), at }) {
                 self.record(Fact::fired(timer.clone()))?;
                 if let Timer::Decision { decision, .. } = timer {
-                    self.tell_those_asked_now(decision);
+                    self.tidings.untold.push(decision);
                 }
                 fired = true;
             }

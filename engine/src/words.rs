@@ -155,7 +155,7 @@ pub fn work(work: &Work) -> Vec<String> {
                 None => {}
             }
         }
-        Task::Notify { to, subject, message } => {
+        Task::Notify { to, subject, message, .. } => {
             let subject = if subject.is_empty() { String::new() } else { format!(" ({})", line(subject)) };
             lines.push(format!("notify: {}{subject}: {}", line(&to.join(", ")), line(message)));
         }

@@ -25,6 +25,9 @@ use runbook_engine::permit;
 use runbook_engine::secret::SecretStore;
 use runbook_engine::session::{Session, deliver, replay};
 
+#[path = "approvals/told.rs"]
+mod told;
+
 const WORKSPACE: &str = "apiVersion: runbook/v1
 kind: Workspace
 name: team
@@ -34,7 +37,10 @@ people:
   bob: {users: [bob]}
   cleo: {users: [cleo]}
 groups: {dba: [anna, bob]}
-channels: {pager: {log: {file: pager.jsonl}}}
+channels:
+  pager: {log: {file: pager.jsonl}}
+  dead: {command: ['false']}
+  duty: {pagerduty: {key: secrets.key, server: 'http://127.0.0.1:9'}, secrets: {key: {env: DUTY}}}
 escalations: {ladder: {steps: [{to: [cleo], after: 5m, channels: [pager]}]}}
 ";
 
@@ -115,7 +121,7 @@ impl Case {
                     .unwrap()
             };
             let logs = Logs::open(&self.path().join("state")).unwrap();
-            let secrets = Arc::new(SecretStore::new(self.path(), self.path(), []));
+            let secrets = Arc::new(SecretStore::new(self.path(), self.path(), [("DUTY".into(), "routing".into())]));
             let performer = Arc::new(LocalPerformer::new(self.path().to_owned(), logs, secrets));
             let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
             let world = World { performer, wishes };
@@ -243,7 +249,8 @@ fn an_expired_question_is_no_yes_and_an_escalation_asks_others() {
     let told: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(case.path().join("pager.jsonl")).unwrap()).unwrap();
     let message = told["message"].as_str().unwrap();
     assert!(message.contains("cleo may decide now") && message.contains("Rebuild?"), "{message}");
-    assert_eq!(case.notes(), ["escalation 1 of decision d1: told pager"]);
+    let told = ["escalation 1 of decision d1 is on its way to pager", "escalation 1 of decision d1: told pager"];
+    assert_eq!(case.notes(), told);
     case.say(case.vote("cleo", Choice::Approve)).unwrap();
     assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
 }
@@ -366,7 +373,8 @@ fn who_was_asked_while_nobody_drove_the_run_is_told_once() {
     assert_eq!(case.run().decisions()[0].asked, ["dba", "cleo"]);
     for _ in 0..2 {
         assert_eq!(case.end(), (None, 0));
-        assert_eq!(case.notes()[1..], ["escalation 1 of decision d1: told pager"]);
+        let told = ["escalation 1 of decision d1 is on its way to pager", "escalation 1 of decision d1: told pager"];
+        assert_eq!(case.notes()[1..], told);
         assert_eq!(std::fs::read_to_string(case.path().join("pager.jsonl")).unwrap().lines().count(), 1);
     }
 }

@@ -95,6 +95,9 @@ pub struct Gate {
 /// Whom to ask next when nobody answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Escalation {
+    /// Channels that are told as soon as somebody is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
     pub rungs: Vec<Rung>,
     /// Factor on every pace, by impact: a critical procedure climbs faster.
     pub pace: BTreeMap<String, f64>,
@@ -110,6 +113,11 @@ pub struct Rung {
 }
 
 impl Escalation {
+    /// All channels that it tells.
+    pub fn told(&self) -> impl Iterator<Item = &String> {
+        self.channels.iter().chain(self.rungs.iter().flat_map(|rung| &rung.channels))
+    }
+
     /// How long rung `n` has, for a procedure of this impact.
     pub fn pace_of(&self, rung: usize, impact: Impact) -> Option<Duration> {
         let after = self.rungs.get(rung)?.after;

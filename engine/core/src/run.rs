@@ -297,8 +297,11 @@ impl Run {
                 let wanted = Some(&Command::Judge { path: path.clone(), round: *round });
                 must(self.wants.get(&Key::Judge(node)) == wanted, "another round is to be judged")
             }
-            Fact::TimerFired { timer, .. } => match self.wants.get(&Key::Wake(timer.clone())) {
-                Some(Command::Wake { at, .. }) => must(event.at >= *at, "its time has not come"),
+            Fact::TimerFired { timer, unreached, .. } => match self.wants.get(&Key::Wake(timer.clone())) {
+                Some(Command::Wake { at, .. }) => {
+                    let early = unreached.is_some() && self.asks_others_next(timer);
+                    must(early || event.at >= *at, "its time has not come")
+                }
                 _ => Err("the run does not wait for this timer".to_owned()),
             },
             Fact::DecisionRequested { decision, path, purpose, .. } => {
@@ -346,7 +349,7 @@ impl Run {
             Fact::AttemptFinished { path, end, .. } => self.at(path, |run, node| run.take_attempt_end(node, end)),
             Fact::StepConcluded { path, outputs } => self.at(path, |run, node| run.take_conclusion(node, outputs)),
             Fact::ConditionJudged { path, holds, .. } => self.at(path, |run, node| run.take_judgement(node, holds)),
-            Fact::TimerFired { timer, on_call } => self.take_timer(timer, on_call),
+            Fact::TimerFired { timer, on_call, .. } => self.take_timer(timer, on_call),
             Fact::DecisionRequested { decision, path, purpose, request } => {
                 self.take_request(*decision, path.as_ref(), purpose, request);
             }

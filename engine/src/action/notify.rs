@@ -19,7 +19,7 @@ use runbook_core::limits;
 use runbook_core::plan::{HeaderValue, JsonTemplate, SecretSource};
 use runbook_core::policy::{Channel, ChannelSpec, Mail};
 use runbook_core::run::event::{AttemptEnd, Failure};
-use runbook_core::run::task::{HttpContent, Task, Work};
+use runbook_core::run::task::{HttpContent, News, Task, Work};
 use runbook_core::value::{Map, Value, format_duration};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -71,6 +71,7 @@ struct Delivery {
     channel: String,
     subject: String,
     message: String,
+    news: News,
     /// `run` in the channel's texts.
     run: Value,
     work: Work,
@@ -89,7 +90,7 @@ pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
 }
 
 async fn perform_at(job: Job, pace: Pace) -> Result<AttemptEnd, Failure> {
-    let Task::Notify { to, subject, message } = &job.work.task else { return Err(failure("this work is not a `notify`")) };
+    let Task::Notify { to, subject, message, news } = &job.work.task else { return Err(failure("this work is not a `notify`")) };
     let output = Shared(Arc::new(Mutex::new(job.output)));
     let mut names: Vec<&String> = to.iter().collect();
     names.sort();
@@ -101,6 +102,7 @@ async fn perform_at(job: Job, pace: Pace) -> Result<AttemptEnd, Failure> {
             channel: name.clone(),
             subject: subject.clone(),
             message: message.clone(),
+            news: *news,
             run: Value::Map(job.facts.clone()),
             work: Work { env: BTreeMap::new(), dir: None, timeout: pace.each, ..job.work.clone() },
             root: job.root.clone(),
@@ -150,8 +152,8 @@ async fn perform_at(job: Job, pace: Pace) -> Result<AttemptEnd, Failure> {
     Ok(if job.stop.is_cancelled() { AttemptEnd::Cancelled { failure, result } } else { AttemptEnd::Failed { failure, result } })
 }
 
-/// Whether the same message is told once there, however often it is sent.
-fn knows_repetitions(channel: &Channel) -> bool {
+/// Whether the same message is told once there, however often it is sent, and shown until it is said to be over.
+pub fn knows_repetitions(channel: &Channel) -> bool {
     matches!(channel, Channel::Pagerduty(_))
 }
 

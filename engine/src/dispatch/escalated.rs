@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use runbook_core::effect::Effect;
 use runbook_core::run::event::AttemptEnd;
-use runbook_core::run::task::{Task, Work};
+use runbook_core::run::task::{News, Task, Work};
 use runbook_core::trigger::{Drop, Ruling};
 use runbook_core::value::{Map, Value, format_duration};
 use runbook_core::{Plan, limits};
@@ -90,9 +90,10 @@ impl Dispatch {
         let reading =
             trigger.read(&arrived.event, &arrived.event.to_value(), arrived.received).map_err(|error| error.to_string())?;
         let plan = self.served.plan(trigger, reading.environment.as_deref())?;
-        let rungs = plan.main().escalation.iter().flat_map(|escalation| &escalation.rungs);
-        let channels = rungs.map(|rung| &rung.channels).find(|channels| !channels.is_empty());
-        let channels = channels.ok_or("no step of the escalation has channels")?.clone();
+        let escalation = plan.main().escalation.as_ref();
+        let of_steps = escalation.into_iter().flat_map(|escalation| &escalation.rungs).map(|rung| &rung.channels);
+        let channels = escalation.map(|escalation| &escalation.channels).into_iter().chain(of_steps).find(|all| !all.is_empty());
+        let channels = channels.ok_or("the escalation has no channels")?.clone();
         let (main, limit) = (plan.main(), trigger.limit.ok_or("the trigger has no limit any more")?);
         let (name, per) = (&main.name, format_duration(limit.per));
         let owner = main.owner.as_ref().map(|owner| format!("owner: {owner}\n")).unwrap_or_default();
@@ -101,7 +102,12 @@ impl Dispatch {
              within {per} there is no message.\n\n{owner}runbook events {}",
             ruling.version, ruling.event, arrived.source, ruling.keys.about, ruling.trigger, limit.runs, ruling.event,
         );
-        let task = Task::Notify { to: channels.clone(), subject: format!("{name} is not started: over its limit"), message };
+        let task = Task::Notify {
+            to: channels.clone(),
+            subject: format!("{name} is not started: over its limit"),
+            message,
+            news: News::New,
+        };
         let work = Work {
             title: "escalation of a limit".to_owned(),
             task,

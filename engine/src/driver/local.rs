@@ -114,7 +114,10 @@ fn facts(assignment: &Assignment) -> Map {
     ]);
     let environment = plan.policy.environment.as_ref().map_or(Value::Null, |environment| Value::text(environment.name.as_str()));
     facts.insert("environment".to_owned(), environment);
-    let url = plan.policy.url.as_ref().map_or(Value::Null, |url| Value::text(format!("{url}/runs/{}", assignment.run)));
+    let place = assignment.path.as_str().strip_prefix("~escalation/");
+    let page = place.map(|decision| format!("/decisions/{decision}")).unwrap_or_default();
+    let url = plan.policy.url.as_ref();
+    let url = url.map_or(Value::Null, |url| Value::text(format!("{url}/runs/{}{page}", assignment.run)));
     facts.insert("url".to_owned(), url);
     if let Some(procedure) = plan.procedures.first() {
         facts.insert("name".to_owned(), Value::text(procedure.name.as_str()));

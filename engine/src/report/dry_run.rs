@@ -325,7 +325,7 @@ fn work(work: &Work) -> Vec<Said> {
                 None => {}
             }
         }
-        Task::Notify { to, subject, message } => {
+        Task::Notify { to, subject, message, .. } => {
             said.push(text("to", to.join(", ")));
             said.extend((!subject.is_empty()).then(|| text("subject", subject)));
             said.push(Said { name: "message", what: What::Block("", message.clone()) });

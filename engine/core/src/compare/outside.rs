@@ -87,7 +87,7 @@ pub(super) fn of_channels(plan: &Plan) -> Vec<Part> {
         _ => &[],
     });
     let escalations = plan.procedures.iter().filter_map(|procedure| procedure.escalation.as_ref());
-    let escalated = escalations.flat_map(|escalation| &escalation.rungs).flat_map(|rung| &rung.channels);
+    let escalated = escalations.flat_map(|escalation| escalation.told());
     let names: BTreeSet<&String> = notified.chain(escalated).collect();
     let part = |name: &&String| {
         let channel = plan.policy.channels.get(*name)?;

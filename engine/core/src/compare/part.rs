@@ -132,7 +132,9 @@ pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure, called: bool) -> 
             let pace = escalation.pace_of(number, plan.main().impact).unwrap_or(rung.after);
             format!("{told}, {} each", format_duration(pace))
         });
-        let text = rungs.collect::<Vec<_>>().join("; then ");
+        let told =
+            if escalation.channels.is_empty() { String::new() } else { format!("{}; then ", escalation.channels.join(", ")) };
+        let text = told + &rungs.collect::<Vec<_>>().join("; then ");
         let to = escalation.rungs.iter().flat_map(|rung| rung.to.clone());
         parts.measured("escalation", text, Measure::Names(to.collect()));
     }

@@ -473,6 +473,25 @@ impl Run {
         self.escalation(decision)?.rungs.get((decision.rung as usize).checked_sub(1)?)
     }
 
+    /// Whether others are asked once this time is over.
+    pub(super) fn asks_others_next(&self, timer: &Timer) -> bool {
+        let Timer::Decision { decision, rung } = timer else { return false };
+        self.open_decision(*decision).is_some_and(|asked| asked.rung == *rung && self.next_rung(asked).is_some())
+    }
+
+    /// The channels that are told of it now: those of the rung that was asked last, or of the escalation itself.
+    pub fn told_now(&self, decision: &Decision) -> &[String] {
+        match decision.rung {
+            0 => self.told_first(decision),
+            _ => self.present_rung(decision).map_or(&[], |rung| &rung.channels),
+        }
+    }
+
+    /// The channels that are told as soon as somebody is asked.
+    pub fn told_first(&self, decision: &Decision) -> &[String] {
+        self.own_escalation(decision).map_or(&[], |escalation| &escalation.channels)
+    }
+
     /// Everybody who is asked after those of the request if nobody answers, in order, with the time that each has.
     pub fn rungs<'a>(&'a self, decision: &Decision) -> impl Iterator<Item = (&'a Rung, Duration)> {
         let escalation = self.escalation(decision);
@@ -483,11 +502,16 @@ impl Run {
     }
 
     fn escalation(&self, decision: &Decision) -> Option<&Escalation> {
+        self.own_escalation(decision).filter(|_| decision.request.on_timeout == OnTimeout::Escalate)
+    }
+
+    /// That of the procedure in which the question stands, else of the run's.
+    fn own_escalation(&self, decision: &Decision) -> Option<&Escalation> {
         let own = match decision.asker {
             Asker::Node(node) => self.plan.procedure(self.frame_of(self.node(node).scope).procedure).escalation.as_ref(),
             Asker::Run | Asker::Undo => None,
         };
-        own.or(self.plan.main().escalation.as_ref()).filter(|_| decision.request.on_timeout == OnTimeout::Escalate)
+        own.or(self.plan.main().escalation.as_ref())
     }
 
     /// Nobody answered in time: the next rung is asked, or the question has failed. Never a yes.
@@ -567,10 +591,10 @@ impl Fact {
                 }
                 Fact::DecisionRequested { decision, path, purpose, request }
             }
-            Fact::TimerFired { timer: Timer::Decision { decision, rung }, .. } => {
+            Fact::TimerFired { timer: Timer::Decision { decision, rung }, unreached, .. } => {
                 let next = run.open_decision(decision).and_then(|decision| run.next_rung(decision));
                 let on_call = next.map(|(next, _)| people.on_call(&next.to, at, made)).unwrap_or_default();
-                Fact::TimerFired { timer: Timer::Decision { decision, rung }, on_call }
+                Fact::TimerFired { timer: Timer::Decision { decision, rung }, on_call, unreached }
             }
             fact => fact,
         }

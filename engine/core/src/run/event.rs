@@ -68,6 +68,9 @@ pub enum Fact {
         /// Of a decision: who is on call in the rotations that are asked from now on.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         on_call: OnCall,
+        /// Of a decision that others are to be asked for next: why they are asked before its time, since nobody could be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unreached: Option<String>,
     },
     DecisionRequested {
         decision: DecisionId,
@@ -119,7 +122,7 @@ pub enum Fact {
 impl Fact {
     /// That a time has come, where nobody is asked who takes turns.
     pub fn fired(timer: Timer) -> Fact {
-        Fact::TimerFired { timer, on_call: OnCall::new() }
+        Fact::TimerFired { timer, on_call: OnCall::new(), unreached: None }
     }
 }
 

@@ -18,7 +18,7 @@ use super::event::{Evaluated, Fact, Failure, Resolution};
 use super::listen::OF_EVENT;
 use super::names::InScope;
 use super::state::{Inner, NodeIx, ScopeIx, State};
-use super::task::{EnvText, EventTask, HttpContent, HttpTask, SecretName, Task, Work};
+use super::task::{EnvText, EventTask, HttpContent, HttpTask, News, SecretName, Task, Work};
 use super::{Key, Run};
 
 impl Run {
@@ -211,6 +211,7 @@ impl Run {
                     None => String::new(),
                 },
                 message: plain(message)?,
+                news: News::New,
             },
             Verb::Listen(listen) => Task::Event(Box::new(EventTask {
                 source: listen.source.clone(),

@@ -76,9 +76,20 @@ pub enum Task {
         to: Vec<String>,
         subject: String,
         message: String,
+        /// What a step tells is new; only the engine says that something is over.
+        #[serde(skip)]
+        news: News,
     },
     /// Nothing is done: an event ends it.
     Event(Box<EventTask>),
+}
+
+/// Whether something is to be told, or that it is over, where a channel shows what lasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum News {
+    #[default]
+    New,
+    Over,
 }
 
 /// Which events end a step. It says all that there is to know of that, so that whoever has an event needs nothing else of the run.

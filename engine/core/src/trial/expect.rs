@@ -418,7 +418,7 @@ pub(super) fn shown(work: &Work) -> String {
             format!("{} {}", http.method, http.url),
             http.body.as_ref().map(|body| serde_json::to_string(body).unwrap_or_default()).unwrap_or_default(),
         ],
-        Task::Notify { to, subject, message } => vec![to.join(", "), subject.clone(), message.clone()],
+        Task::Notify { to, subject, message, .. } => vec![to.join(", "), subject.clone(), message.clone()],
         Task::Event(task) => {
             let names = (!task.names.is_empty()).then(|| plain(&task.names));
             [task.source.clone()].into_iter().chain(task.when.clone()).chain(names).collect()

@@ -199,6 +199,7 @@ static ESCALATION: Shape = Shape::new(
     "an escalation",
     &[
         Key::new("steps", Type::List(&Type::Shape(&RUNG)), "Whom to ask, one after the other").required(),
+        Key::new("channels", SOME_CHANNELS, "Where it is told as soon as somebody is asked"),
         Key::new("pace", Type::Shape(&PACE_SHAPE), "Impact → a factor on every `after`"),
     ],
 );

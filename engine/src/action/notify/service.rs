@@ -82,30 +82,34 @@ impl Delivery {
     }
 
     pub(super) async fn pagerduty(&self, spec: &ChannelSpec, duty: &PagerDuty) -> Result<String, Trouble> {
-        let (heading, text) = self.worded(&duty.words)?;
         let key = self.secret(spec, &duty.key).await?;
-        let mut body = json!({
-            "routing_key": key.expose_secret(),
-            "event_action": "trigger",
-            "dedup_key": self.alert(),
-            "client": "runbook",
-            "payload": {
+        let mut body = json!({"routing_key": key.expose_secret(), "dedup_key": self.alert()});
+        body["event_action"] = match self.news {
+            News::New => json!("trigger"),
+            News::Over => json!("resolve"),
+        };
+        if self.news == News::New {
+            let (heading, text) = self.worded(&duty.words)?;
+            let source = match self.run.get("name") {
+                Some(Value::Text(name)) => name.as_str(),
+                _ => "runbook",
+            };
+            let severity = match duty.severity {
+                Severity::Critical => "critical",
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Info => "info",
+            };
+            body["client"] = json!("runbook");
+            body["payload"] = json!({
                 "summary": beginning(&heading, limits::SUMMARY_CHARS),
-                "source": match self.run.get("name") {
-                    Some(Value::Text(name)) => name.as_str(),
-                    _ => "runbook",
-                },
-                "severity": match duty.severity {
-                    Severity::Critical => "critical",
-                    Severity::Error => "error",
-                    Severity::Warning => "warning",
-                    Severity::Info => "info",
-                },
+                "source": source,
+                "severity": severity,
                 "custom_details": {"message": text, "run": self.run.to_plain_json()},
-            },
-        });
-        if let Some(link) = self.link() {
-            body["client_url"] = json!(link);
+            });
+            if let Some(link) = self.link() {
+                body["client_url"] = json!(link);
+            }
         }
         self.post(SecretString::from(format!("{}/v2/enqueue", duty.server)), Vec::new(), whole(body)?).await
     }

@@ -30,7 +30,7 @@ fn spec(channel: Channel) -> ChannelSpec {
 fn notify(channels: Vec<(&str, Channel)>, message: &str) -> (Job, crate::action::fixture::Log) {
     let to = channels.iter().map(|(name, _)| (*name).to_owned()).collect();
     let subject = "Run ended\r\nBcc: everybody@example.org".to_owned();
-    let (mut job, log) = job(Task::Notify { to, subject, message: message.to_owned() });
+    let (mut job, log) = job(Task::Notify { to, subject, message: message.to_owned(), news: News::New });
     job.channels = Arc::new(channels.into_iter().map(|(name, channel)| (name.to_owned(), spec(channel))).collect());
     job.facts = Map::from([("name".to_owned(), Value::text("pg-backup"))]);
     job.secrets = Arc::new(Known);

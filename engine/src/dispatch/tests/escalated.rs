@@ -90,7 +90,7 @@ async fn whoever_dispatches_next_tells_what_nobody_was_told() {
 #[tokio::test]
 async fn why_nobody_could_be_told_is_in_the_decision() {
     for (channels, what) in
-        [("", "nobody is told: no step of the escalation has channels"), (", channels: [deaf]", "people were to be told: ")]
+        [("", "nobody is told: the escalation has no channels"), (", channels: [deaf]", "people were to be told: ")]
     {
         let mut scene = Scene::telling(channels);
         let mut dispatch = scene.open().await;

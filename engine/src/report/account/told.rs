@@ -120,13 +120,11 @@ impl Teller {
                 lines.push(line);
             }
             Fact::DecisionVoided { reason, .. } => lines.push(vec![text(format!("The question is void: {reason}"))]),
-            Fact::TimerFired { timer: Timer::Decision { decision, .. }, .. } => {
+            Fact::TimerFired { timer: Timer::Decision { decision, .. }, unreached, .. } => {
                 let Some(asked) = run.decision(*decision) else { return lines };
+                let why = if unreached.is_some() { "Nobody could be told" } else { "Nobody has answered" };
                 lines.push(vec![match asked.is_open() {
-                    true => text(format!(
-                        "Nobody has answered; now {} are asked",
-                        request::named(&asked.asked, &asked.on_call).join(", ")
-                    )),
+                    true => text(format!("{why}; now {} are asked", request::named(&asked.asked, &asked.on_call).join(", "))),
                     false => text("Nobody has answered in time"),
                 }]);
             }

@@ -1,6 +1,8 @@
 //! Runs whose records hold all that a record can say: every verb, every setting of a procedure and a workspace, every kind of end
 //! and answer.
 
+use std::collections::BTreeMap;
+
 use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
@@ -234,6 +236,42 @@ steps:
   - {id: two, exec: [two], undo: {exec: [back, LONG]}}
 ";
 
+/// Channels of services, and a question of which nobody could be told.
+const TOLD_IN: &str = r#"
+apiVersion: runbook/v1
+kind: Workspace
+name: golden
+url: https://runbook.example.org
+people: {ada: {}, bob: {}}
+escalations: {ladder: {channels: [chat, team], steps: [{to: [ada], after: 10m, channels: [phone, duty, later, once]}]}}
+channels:
+  chat: {slack: {webhook: secrets.hook, subject: "{{run.name}}"}, secrets: {hook: {env: HOOK}}}
+  team: {teams: {webhook: secrets.hook, message: "{{message}}"}, secrets: {hook: {env: HOOK}}}
+  phone: {ntfy: {server: "https://ntfy.example.org", topic: on-call, token: secrets.token, priority: high}, secrets: {token: {env: TOKEN}}}
+  duty: {pagerduty: {key: secrets.key, severity: critical}, secrets: {key: {env: KEY}}}
+  later: {pagerduty: {key: secrets.key, severity: warning}, secrets: {key: {env: KEY}}}
+  once: {pagerduty: {key: secrets.key, severity: info}, secrets: {key: {env: KEY}}}
+"#;
+
+const TOLD: &str = "
+apiVersion: runbook/v1
+kind: Runbook
+name: told
+version: 1.0.0
+escalation: ladder
+steps:
+  - {id: sure, approve: {question: Go on?, from: [bob], within: 1h, on_timeout: escalate}}
+";
+
+fn told() -> Arc<Plan> {
+    let (Document::Procedure(told), Document::Workspace(workspace)) = (read("told.yaml", TOLD), read("workspace.yaml", TOLD_IN))
+    else {
+        panic!("other kinds of documents")
+    };
+    let (plan, found) = check(&told, &Catalogue::new([&*told], Some(&workspace)), &CheckOptions::default());
+    Arc::new(plan.unwrap_or_else(|| panic!("{found:#?}")))
+}
+
 fn map<const N: usize>(members: [(&str, Value); N]) -> Map {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -269,7 +307,9 @@ pub(super) async fn records(folder: &Path) -> Vec<(&'static str, String)> {
     let long = "x".repeat(runbook_core::limits::PREVIEW_WORK_BYTES);
     let back = ("taken-back", crate::session::tests::plan(&TAKEN_BACK.replace("LONG", &long)), false);
     let mut found = Vec::new();
-    for (name, plan, stepwise) in [("wide", plan(public), false)].into_iter().chain(rest).chain(over_the_api).chain([back]) {
+    for (name, plan, stepwise) in
+        [("wide", plan(public), false)].into_iter().chain(rest).chain(over_the_api).chain([back, ("told", told(), false)])
+    {
         found.push((name, record(name, plan, stepwise, &file).await));
     }
     found
@@ -349,6 +389,11 @@ fn answer(name: &str, session: &mut Session, clock: &ManualClock, key: &Path) {
         let (timer, at) = session.run().pending().into_iter().find_map(late).unwrap();
         clock.set(at);
         session.record(Fact::fired(timer)).unwrap();
+    }
+    if name == "told" {
+        let unreached = Some(format!("request of decision {decision}: not delivered to `chat`: the server answered 404"));
+        let timer = Timer::Decision { decision, rung: 0 };
+        session.record(Fact::TimerFired { timer, on_call: BTreeMap::new(), unreached }).unwrap();
     }
     let (choice, reason, answers) = match purpose {
         Purpose::Ask => (Choice::Approve, None, map([("size", Value::Int(3))])),

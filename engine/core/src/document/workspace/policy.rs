@@ -129,8 +129,9 @@ pub(super) fn escalations(
             }
             factors.finish();
         }
+        let channels = told(&mut entry, channels);
         entry.finish();
-        escalations.insert(key, Escalation { rungs, pace });
+        escalations.insert(key, Escalation { channels, rungs, pace });
     }
     escalations
 }
@@ -139,15 +140,22 @@ fn rung(reading: &Reading, node: &Node, people: &People, channels: &BTreeMap<Str
     let mut fields = Fields::of(reading, node, "a step of an escalation")?;
     let to = fields.some_texts("to");
     let to = read::known_deciders(reading, people, to);
-    let told = fields.texts("channels");
-    for name in told.iter().filter(|name| !channels.contains_key(&name.value)) {
-        let message = format!("the workspace has no channel `{}`", scalar::clipped(&name.value));
-        read::unknown(reading, Code::RB0311, name.span, message, &name.value, channels.keys().map(String::as_str));
-    }
+    let channels = told(&mut fields, channels);
     let after = fields.require("after").and_then(|node| scalar::duration(reading, node, "after"));
     if !fields.has("to") {
         fields.missing("to");
     }
     fields.finish();
-    Some(Rung { to, channels: told.into_iter().map(|name| name.value).collect(), after: after?.value })
+    Some(Rung { to, channels, after: after?.value })
+}
+
+/// `channels`, each of which the workspace has.
+fn told(fields: &mut Fields, channels: &BTreeMap<String, ChannelSpec>) -> Vec<String> {
+    let reading = fields.reading;
+    let told = fields.texts("channels");
+    for name in told.iter().filter(|name| !channels.contains_key(&name.value)) {
+        let message = format!("the workspace has no channel `{}`", scalar::clipped(&name.value));
+        read::unknown(reading, Code::RB0311, name.span, message, &name.value, channels.keys().map(String::as_str));
+    }
+    told.into_iter().map(|name| name.value).collect()
 }

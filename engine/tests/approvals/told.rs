@@ -1,0 +1,211 @@
+//! Who is told that somebody is asked: at once, again when nobody answers, by the next where nobody could be told, and never twice.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+use runbook_core::policy::Channel;
+use runbook_core::run::event::Timer;
+use runbook_engine::driver::engine;
+
+use super::*;
+
+const ASKS: &str = "{question: Rebuild?, from: [dba], within: 10m, on_timeout: escalate}";
+
+/// A run whose escalation tells these channels at once, and these when its steps are reached.
+fn case(first: &[&str], steps: &[&[&str]], server: Option<&str>) -> Case {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let case = Case::new(ASKS, "", NO_KEY);
+    let mut plan = (*case.plan).clone();
+    for escalation in plan.procedures.iter_mut().flat_map(|procedure| &mut procedure.escalation) {
+        escalation.channels = names(first);
+        let rung = escalation.rungs[0].clone();
+        escalation.rungs = steps.iter().map(|step| runbook_core::policy::Rung { channels: names(step), ..rung.clone() }).collect();
+    }
+    if let (Some(server), Some(spec)) = (server, plan.policy.channels.get_mut("duty"))
+        && let Channel::Pagerduty(duty) = &mut spec.channel
+    {
+        duty.server = server.to_owned();
+    }
+    Case { plan: Arc::new(plan), ..case }
+}
+
+impl Case {
+    fn told(&self) -> usize {
+        std::fs::read_to_string(self.path().join("pager.jsonl")).unwrap_or_default().lines().count()
+    }
+
+    /// What the process that tells people would have noted.
+    fn note_of_the_engine(&self, text: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let message = Message::Note { by: engine(), text: text.to_owned() };
+        runtime
+            .block_on(deliver(self.journal.clone(), self.clock.clone(), Owner::this_process("anybody"), &self.id, message))
+            .unwrap();
+    }
+
+    fn unreached(&self) -> Vec<(Timer, String)> {
+        let mut found = Vec::new();
+        replay(&*self.journal, &self.id, &mut |_, event| {
+            if let Fact::TimerFired { timer, unreached: Some(why), .. } = &event.fact {
+                found.push((timer.clone(), why.clone()));
+            }
+        })
+        .unwrap();
+        found
+    }
+}
+
+#[test]
+fn whoever_is_asked_is_told_at_once_and_the_record_says_so_before() {
+    let case = case(&["pager"], &[&["pager"]], None);
+    for _ in 0..2 {
+        assert_eq!(case.end(), (None, 0));
+        assert_eq!(case.notes(), ["request of decision d1 is on its way to pager", "request of decision d1: told pager"]);
+        assert_eq!(case.told(), 1);
+    }
+    case.clock.advance(Duration::from_secs(601));
+    case.drive();
+    assert_eq!((case.told(), case.notes().len()), (2, 4));
+    case.say(case.vote("cleo", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+    assert_eq!(case.told(), 2);
+}
+
+#[test]
+fn where_nobody_could_be_told_the_next_are_asked_at_once() {
+    let case = case(&["dead"], &[&["dead"], &["dead", "pager"]], None);
+    assert_eq!(case.end(), (None, 0));
+    let fails = "not delivered to `dead`: `false` ended with exit code 1";
+    let notes = [
+        "request of decision d1 is on its way to dead".to_owned(),
+        format!("request of decision d1: {fails}"),
+        "escalation 1 of decision d1 is on its way to dead".to_owned(),
+        format!("escalation 1 of decision d1: {fails}"),
+        "escalation 2 of decision d1 is on its way to dead, pager".to_owned(),
+        format!("escalation 2 of decision d1: told pager; {fails}"),
+    ];
+    assert_eq!(case.notes(), notes);
+    let decision = case.run().decisions()[0].id;
+    let early = |rung: u32| (Timer::Decision { decision, rung }, notes[2 * rung as usize + 1].clone());
+    assert_eq!(case.unreached(), [early(0), early(1)]);
+    assert_eq!((case.run().decisions()[0].asked.as_slice(), case.told()), (&["dba".to_owned(), "cleo".to_owned()][..], 1));
+    // Whoever was asked first still may.
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+}
+
+/// The last step has nobody after it: that nobody was told does not take its time away.
+#[test]
+fn where_nobody_is_left_to_be_asked_the_question_keeps_its_time() {
+    let case = case(&["dead"], &[&["dead"]], None);
+    assert_eq!(case.end(), (None, 0));
+    assert_eq!(case.unreached().len(), 1);
+    assert!(case.run().decisions()[0].is_open());
+    case.clock.advance(Duration::from_secs(299));
+    assert_eq!(case.end(), (None, 0));
+    case.clock.advance(Duration::from_secs(2));
+    assert_eq!(case.end(), (Some(OutcomeKind::Failed), 0));
+}
+
+/// Whoever was about to send died: nobody knows whether it arrived, so it is not sent again, and the next are asked.
+#[test]
+fn what_was_on_its_way_when_its_process_died_is_unknown_and_not_sent_twice() {
+    let case = case(&[], &[&["pager"], &["pager"]], None);
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    case.note_of_the_engine("escalation 1 of decision d1 is on its way to pager");
+    assert_eq!(case.end(), (None, 0));
+    let unknown = "escalation 1 of decision d1: nobody knows whether it arrived at pager: the engine stopped while it was on its way, and it is not sent twice";
+    let told = "escalation 2 of decision d1: told pager";
+    assert_eq!(case.notes()[1..], [unknown, "escalation 2 of decision d1 is on its way to pager", told]);
+    assert_eq!((case.told(), case.unreached().len()), (1, 1));
+    assert_eq!(case.end(), (None, 0));
+    assert_eq!((case.told(), case.notes().len()), (1, 4));
+}
+
+/// Takes alerts, and fails for the first so many.
+fn pagerduty(failing: usize) -> (String, Arc<Mutex<Vec<serde_json::Value>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+    let kept = taken.clone();
+    std::thread::spawn(move || {
+        for (number, socket) in listener.incoming().enumerate() {
+            let mut socket = socket.unwrap();
+            let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+            let body = loop {
+                let n = socket.read(&mut buffer).unwrap();
+                request.extend_from_slice(&buffer[..n]);
+                let text = String::from_utf8_lossy(&request);
+                if let Some((_, body)) = text.split_once("\r\n\r\n")
+                    && let Ok(body) = serde_json::from_str(body)
+                {
+                    break body;
+                }
+            };
+            let status = if number < failing { "500 Internal Server Error" } else { "202 Accepted" };
+            if number >= failing {
+                kept.lock().unwrap().push(body);
+            }
+            socket.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        }
+    });
+    (url, taken)
+}
+
+#[test]
+fn an_alert_lasts_until_the_decision_is_taken_also_by_another_process() {
+    let (url, taken) = pagerduty(1);
+    let case = case(&["duty"], &[&["duty"]], Some(&url));
+    assert_eq!(case.end(), (None, 0));
+    let actions = || {
+        let taken = taken.lock().unwrap();
+        let one =
+            |alert: &serde_json::Value| (alert["event_action"].clone(), alert["dedup_key"].clone(), alert["routing_key"].clone());
+        taken.iter().map(one).collect::<Vec<_>>()
+    };
+    let key = serde_json::json!(format!("runbook/{}/~escalation/d1", case.id));
+    let event = |action: &str| (serde_json::json!(action), key.clone(), serde_json::json!("routing"));
+    assert_eq!(actions(), [event("trigger")]);
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+    assert_eq!(actions(), [event("trigger"), event("resolve")]);
+    assert_eq!(case.notes().last().unwrap(), "end of decision d1: told duty");
+
+    // The process died while it was on its way: there it is sent again, since it is told once.
+    let (url, taken) = pagerduty(0);
+    let case = self::case(&[], &[&["duty", "pager"]], Some(&url));
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    case.note_of_the_engine("escalation 1 of decision d1 is on its way to duty, pager");
+    case.drive();
+    let note = case.notes().pop().unwrap();
+    assert!(note.starts_with("escalation 1 of decision d1: told duty; nobody knows whether it arrived at pager"), "{note}");
+    assert_eq!((taken.lock().unwrap().len(), case.told()), (1, 0));
+}
+
+#[test]
+fn the_alert_of_a_step_is_over_when_the_run_succeeds() {
+    let (url, taken) = pagerduty(0);
+    for (last, actions) in [("'true'", vec!["trigger", "resolve"]), ("'false'", vec!["trigger"])] {
+        taken.lock().unwrap().clear();
+        let steps = format!(
+            "{ASKS}\n- {{id: tell, notify: {{to: [duty], message: It begins}}}}\n- {{id: last, run: {last}, effect: read}}"
+        );
+        let case = Case::new(&steps, "", NO_KEY);
+        let mut plan = (*case.plan).clone();
+        if let Some(Channel::Pagerduty(duty)) = plan.policy.channels.get_mut("duty").map(|spec| &mut spec.channel) {
+            duty.server = url.clone();
+        }
+        let case = Case { plan: Arc::new(plan), ..case };
+        case.drive();
+        case.say(case.vote("bob", Choice::Approve)).unwrap();
+        case.drive();
+        let taken = taken.lock().unwrap();
+        let told: Vec<&str> = taken.iter().map(|alert| alert["event_action"].as_str().unwrap()).collect();
+        assert_eq!(told, actions);
+        assert!(taken.iter().all(|alert| alert["dedup_key"] == format!("runbook/{}/tell", case.id)), "{taken:?}");
+        assert_eq!(case.notes().len(), actions.len() - 1);
+    }
+}
