@@ -74,3 +74,5 @@ from_npm() {
 from_npm provider oauth2-mock-server@8.2.3
 from_npm editors yaml-language-server@1.25.0
 from_npm axe axe-core@4.14.1
+# Doubles of the services that take messages, with their faults.
+from_npm doubles mountebank@2.9.1

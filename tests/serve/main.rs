@@ -3,6 +3,7 @@
 mod api;
 mod awaited;
 mod certificates;
+mod channels;
 mod deadlines;
 mod described;
 mod doors;
