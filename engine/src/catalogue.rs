@@ -192,19 +192,23 @@ impl Catalogue {
         }
     }
 
-    /// Puts a text in the place of a file, as somebody is writing it. What is none of ours is not read.
-    pub fn put(&mut self, path: &Path, text: &str) {
+    /// Puts a text in the place of a file, as somebody is writing it, and gives what stood there. What is none of ours is not read.
+    pub fn put(&mut self, path: &Path, text: &str) -> Option<File> {
         let name = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
         let source = Source::new(name, text);
         let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
         let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), is_whole: true, stamp: None };
-        match self.files.iter_mut().find(|file| file.path == path) {
-            Some(old) => *old = file,
-            None => self.files.push(file),
-        }
+        let old = match self.files.iter_mut().find(|file| file.path == path) {
+            Some(old) => Some(std::mem::replace(old, file)),
+            None => {
+                self.files.push(file);
+                None
+            }
+        };
         let Catalogue { root, deep, .. } = self;
         let empty = Catalogue { root: root.clone(), files: Vec::new(), deep: *deep };
         *self = std::mem::replace(self, empty).with_calendars();
+        old
     }
 
     /// Without the files of other procedures that have the name and the version of one that was named by its file.

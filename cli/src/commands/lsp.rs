@@ -78,6 +78,7 @@ impl<W: Write> Server<'_, W> {
                 Err(TryRecvError::Disconnected) => return Ok(false),
                 Err(TryRecvError::Empty) => {
                     self.tell_faults()?;
+                    self.desk.tidy();
                     match heard.recv() {
                         Ok(next) => next,
                         Err(_) => return Ok(false),

@@ -13,7 +13,7 @@ use runbook_core::document::Document;
 use runbook_core::document::test::Test;
 use runbook_core::editor::{Around, Kept, Lines, Point};
 use runbook_core::limits;
-use runbook_engine::catalogue::Catalogue;
+use runbook_engine::catalogue::{Catalogue, File};
 use serde_json::Value;
 
 use super::say;
@@ -30,6 +30,8 @@ pub struct Desk {
     stale: BTreeSet<PathBuf>,
     /// Open documents whose faults are to be told.
     untold: BTreeSet<PathBuf>,
+    /// What was read of texts that are others by now. To take a large document apart takes time that nobody should wait for.
+    outdated: Vec<File>,
 }
 
 /// A folder, and what was found out of its files as they are.
@@ -118,6 +120,11 @@ impl Desk {
         self.untold.extend(self.open.keys().filter(|other| Catalogue::home(other) == home).cloned());
     }
 
+    /// Puts away what is of no use any more: there is time for it now.
+    pub fn tidy(&mut self) {
+        self.outdated.clear();
+    }
+
     /// The documents whose faults may be others by now.
     pub fn untold(&mut self) -> BTreeSet<PathBuf> {
         std::mem::take(&mut self.untold)
@@ -130,10 +137,12 @@ impl Desk {
             self.folders.insert(home.to_owned(), Folder::new(catalogue));
         }
         let folder = self.folders.get_mut(home)?;
+        // Where changes come without a pause, that of the last one is enough to keep.
+        self.outdated.clear();
         let stale = self.stale.iter().filter(|path| Catalogue::home(path) == home).cloned().collect::<Vec<_>>();
         for path in stale {
             if let Some(open) = self.open.get(&path) {
-                folder.catalogue.put(&path, &open.text);
+                self.outdated.extend(folder.catalogue.put(&path, &open.text));
                 (folder.kept, folder.faults) = Default::default();
             }
             self.stale.remove(&path);

@@ -245,12 +245,13 @@ pub(super) fn needs_a_shell<S: AsRef<str>>(words: &[S]) -> bool {
 
 /// The last part of the path of a program.
 pub(super) fn program(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
+    word.bytes().rposition(|byte| byte == b'/').and_then(|at| word.get(at + 1..)).unwrap_or(word)
 }
 
 /// Whether the command that a word stands before is named behind it.
 pub(super) fn is_prefix(word: &str) -> bool {
-    PREFIXES.iter().any(|prefix| prefix.names.contains(&program(word)))
+    let name = program(word);
+    PREFIXES.iter().any(|prefix| prefix.names.contains(&name))
 }
 
 /// How many words at the start stand before a command by the grammar of the shell: `time -p`, `coproc NAME`, `function NAME`.

@@ -285,7 +285,7 @@ fn interpreter(word: &str) -> Option<&'static Interpreter> {
     // `python3.11`
     let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let named = |name| BY_NAME.get(name).copied();
-    named(name).or_else(|| named(plain))
+    named(name).or_else(|| if plain == name { None } else { named(plain) })
 }
 
 /// What the words behind an interpreter are.

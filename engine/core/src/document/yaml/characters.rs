@@ -20,6 +20,9 @@ pub fn refused(c: char) -> Option<&'static str> {
 /// The first character of a key or of code that a reader could not see: everything that is refused anywhere, and those
 /// that are fine in prose (joiners, soft hyphens, variation selectors, odd spaces). Gives its offset and the reason.
 pub fn hidden(text: &str) -> Option<(usize, char, &'static str)> {
+    if text.bytes().all(is_plain) {
+        return None;
+    }
     text.char_indices().find_map(|(at, c)| {
         let reason = match c {
             '\u{200c}' | '\u{200d}' | '\u{ad}' | '\u{34f}' | '\u{fe00}'..='\u{fe0f}' => Some("it cannot be seen"),
@@ -30,15 +33,22 @@ pub fn hidden(text: &str) -> Option<(usize, char, &'static str)> {
     })
 }
 
+/// The bytes that most texts are made of, of which none is refused or hidden.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\t')
+}
+
 /// Reports every refused character of the file.
 pub(crate) fn scan(reading: &Reading) {
     let text = &*reading.source().text;
-    let mut characters = text.char_indices().peekable();
-    if text.starts_with('\u{feff}') {
-        characters.next();
-    }
-    while let Some((at, c)) = characters.next() {
-        if c == '\r' && characters.peek().is_some_and(|(_, next)| *next == '\n') {
+    let mut from = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let next = |from: usize| {
+        let at = from + text.as_bytes().get(from..)?.iter().position(|byte| !is_plain(*byte))?;
+        Some((at, text.get(at..)?.chars().next()?))
+    };
+    while let Some((at, c)) = next(from) {
+        from = at + c.len_utf8();
+        if c == '\r' && text.as_bytes().get(from) == Some(&b'\n') {
             continue;
         }
         let Some(reason) = refused(c) else { continue };

@@ -8,6 +8,8 @@ use crate::diagnostic::{Source, Span};
 pub struct Places<'s> {
     scalar: &'s Scalar,
     text: &'s str,
+    /// Where the value begins, if the file has it byte for byte; most do, and they need no walk.
+    begins: Option<usize>,
     /// By the byte of the value, its end among them.
     at: Vec<u32>,
 }
@@ -25,13 +27,19 @@ impl Scalar {
 
 impl<'s> Places<'s> {
     fn of(scalar: &'s Scalar, source: &'s Source) -> Places<'s> {
-        #[cfg(test)]
-        tests::WALKED.with(|walked| walked.set(walked.get() + scalar.value.len()));
         let text: &str = &source.text;
         let start = (scalar.span.start as usize).min(text.len());
         let raw = text.get(start..scalar.span.end as usize).unwrap_or_default();
-        let mut places = Places { scalar, text, at: Vec::new() };
+        let mut places = Places { scalar, text, begins: None, at: Vec::new() };
         let inside = raw.get(1..).unwrap_or_default();
+        let (begins, written) = if scalar.style == ScalarStyle::Plain { (start, raw) } else { (start + 1, inside) };
+        let is_a_block = matches!(scalar.style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !is_a_block && written.starts_with(&scalar.value) && !scalar.value.contains(['\n', '\'', '\\']) {
+            places.begins = Some(begins);
+            return places;
+        }
+        #[cfg(test)]
+        tests::WALKED.with(|walked| walked.set(walked.get() + scalar.value.len()));
         match scalar.style {
             // Its lines have lost their places.
             ScalarStyle::Folded => {}
@@ -45,6 +53,9 @@ impl<'s> Places<'s> {
 
     /// Where byte `offset` of the value stands in the file. Exact for every style but folded: there it is the beginning of the scalar.
     pub fn locate(&self, offset: usize) -> u32 {
+        if let Some(begins) = self.begins {
+            return u32::try_from(begins + offset.min(self.scalar.value.len())).unwrap_or(u32::MAX);
+        }
         self.at.get(offset).or(self.at.last()).copied().unwrap_or(self.scalar.span.start)
     }
 
