@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use runbook_core::check::survey::survey;
-use runbook_core::check::{self, CheckOptions};
+use runbook_core::check::{self, CheckOptions, Parsed};
 use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span, nearest};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
@@ -383,14 +383,16 @@ impl Catalogue {
         found.into_sorted()
     }
 
-    /// Judges one file, as [`check`](Catalogue::check) does.
-    pub fn check_file(&self, name: &str, options: &CheckOptions) -> Vec<Diagnostic> {
+    /// Judges one file, as [`check`](Catalogue::check) does, where `parsed` is from the last time, or new.
+    pub fn check_file(&self, name: &str, options: &CheckOptions, parsed: &mut Parsed) -> Vec<Diagnostic> {
         let Some(file) = self.files.iter().find(|file| &*file.source.name == name) else { return Vec::new() };
         let mut found = Diagnostics::default();
         file.found.iter().for_each(|diagnostic| found.push(diagnostic.clone()));
         let catalogue = check::Catalogue::new(self.procedures(), self.workspace());
         match &file.document {
-            Some(Document::Procedure(procedure)) => found.append(check::check(procedure, &catalogue, options).1),
+            Some(Document::Procedure(procedure)) => {
+                found.append(check::judge_again(procedure, &catalogue, options, parsed).found);
+            }
             Some(Document::Test(test)) => found.append(check::check_test(test, &catalogue)),
             _ => {}
         }

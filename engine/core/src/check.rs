@@ -12,6 +12,7 @@ mod literal;
 mod lower;
 mod must;
 mod names;
+mod parsed;
 mod people;
 mod procedure;
 mod recorded;
@@ -36,6 +37,7 @@ use crate::plan::Plan;
 use crate::policy::PolicyContext;
 use crate::trial;
 use crate::trigger::Trigger;
+pub use parsed::Parsed;
 
 /// Every procedure that a `call` can name, and the workspace they stand in.
 #[derive(Debug, Default)]
@@ -118,12 +120,17 @@ pub fn check(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOption
 
 /// As [`check`], and says of which files.
 pub fn judge(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions) -> Judgement {
+    judge_again(procedure, catalogue, options, &mut Parsed::default())
+}
+
+/// As [`judge`], of a procedure that is judged again and again, where `parsed` is from the last time.
+pub fn judge_again(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptions, parsed: &mut Parsed) -> Judgement {
     let policy = match catalogue.workspace() {
         Some(workspace) => PolicyContext::from_workspace(workspace, options.environment.as_deref()),
         None => Ok(PolicyContext::default()),
     };
     let (policy, unknown) = policy.map_or_else(|unknown| (PolicyContext::default(), Some(unknown)), |policy| (policy, None));
-    let mut judged = lower::Build::new(catalogue, options, policy).finish(procedure);
+    let mut judged = lower::Build::new(catalogue, options, policy, parsed).finish(procedure);
     if let Some(unknown) = unknown {
         let fault = Diagnostic::new(Code::RB0315, &procedure.source, procedure.name.span, unknown.to_string());
         judged.found.push(fault.help("name an environment that workspace.yaml has"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use runbook_core::check::Catalogue as Procedures;
+use runbook_core::check::{Catalogue as Procedures, Parsed};
 use runbook_core::diagnostic::{Diagnostic, Source};
 use runbook_core::document::Document;
 use runbook_core::document::test::Test;
@@ -40,11 +40,13 @@ struct Folder {
     kept: Kept,
     /// By the names of files.
     faults: RefCell<BTreeMap<Arc<str>, Rc<[Diagnostic]>>>,
+    /// By the names of files, of the last time that their faults were looked for.
+    parsed: RefCell<BTreeMap<Arc<str>, Parsed>>,
 }
 
 impl Folder {
     fn new(catalogue: Catalogue) -> Folder {
-        Folder { catalogue, kept: Kept::default(), faults: RefCell::default() }
+        Folder { catalogue, kept: Kept::default(), faults: RefCell::default(), parsed: RefCell::default() }
     }
 }
 
@@ -179,7 +181,9 @@ impl Page<'_> {
             return known.clone();
         }
         let options = check::options(settings.environment.value.clone());
-        let found: Rc<[Diagnostic]> = self.catalogue.check_file(&self.source.name, &options).into();
+        let mut parsed = self.folder.parsed.borrow_mut();
+        let parsed = parsed.entry(self.source.name.clone()).or_default();
+        let found: Rc<[Diagnostic]> = self.catalogue.check_file(&self.source.name, &options, parsed).into();
         self.folder.faults.borrow_mut().insert(self.source.name.clone(), found.clone());
         found
     }

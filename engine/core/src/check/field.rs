@@ -79,7 +79,8 @@ impl<'c> Checked<'_, 'c> {
         if self.is_text(field) {
             return None;
         }
-        match Expression::parse(&field.value, self.origin(field.span)) {
+        let at = self.origin(field.span);
+        match self.build.parsed.expression(&field.value, at) {
             Ok(expression) => {
                 // A wrong name hides no other fault: its type is not known, and nothing is said of it twice.
                 let mut asked = expression.reads();
@@ -101,7 +102,8 @@ impl<'c> Checked<'_, 'c> {
     pub fn text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
         self.surveyed(field, scope, Language::Text);
         self.is_expression(field);
-        match Template::parse(&field.value, self.origin(field.span)) {
+        let at = self.origin(field.span);
+        match self.build.parsed.text(&field.value, at) {
             Ok(text) => {
                 let right = self.read(&text.references(), field, scope);
                 self.present(&text.needed(), field, scope);
@@ -114,7 +116,8 @@ impl<'c> Checked<'_, 'c> {
     /// A string of a JSON body: as one name alone it keeps the type of the value, nothing included.
     pub fn json_text(&mut self, field: &Scalar, scope: &Scope) -> Option<Template> {
         self.surveyed(field, scope, Language::Text);
-        match Template::parse(&field.value, self.origin(field.span)) {
+        let at = self.origin(field.span);
+        match self.build.parsed.text(&field.value, at) {
             Ok(text) if text.is_name() => self.read(&text.references(), field, scope).then_some(text),
             _ => self.text(field, scope),
         }
@@ -127,7 +130,8 @@ impl<'c> Checked<'_, 'c> {
 
     pub fn shell_script(&mut self, field: &Scalar, scope: &Scope) -> Option<ShellScript> {
         self.surveyed(field, scope, Language::Text);
-        match ShellScript::parse(&field.value, self.origin(field.span)) {
+        let at = self.origin(field.span);
+        match self.build.parsed.shell_script(&field.value, at) {
             Ok(script) => {
                 let mut right = self.read(&script.references(), field, scope);
                 self.present(&script.needed(), field, scope);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::call::{Reference, Requirement};
+use super::parsed::Parsed;
 use super::procedure::Checked;
 use super::survey::Survey;
 use super::types::Members;
@@ -29,6 +30,7 @@ pub(super) struct Build<'c> {
     pub labels: BTreeMap<String, String>,
     /// What is noted for an editor, where one asks.
     pub survey: Option<Survey>,
+    pub parsed: &'c mut Parsed,
     /// Those of the procedure that the plan is of.
     triggers: Vec<Trigger>,
     files: Vec<PlanFile>,
@@ -48,7 +50,13 @@ pub(super) struct Build<'c> {
 }
 
 impl<'c> Build<'c> {
-    pub fn new(catalogue: &'c Catalogue<'c>, options: &'c CheckOptions, policy: PolicyContext) -> Build<'c> {
+    pub fn new(
+        catalogue: &'c Catalogue<'c>,
+        options: &'c CheckOptions,
+        policy: PolicyContext,
+        parsed: &'c mut Parsed,
+    ) -> Build<'c> {
+        parsed.begin();
         Build {
             catalogue,
             options,
@@ -56,6 +64,7 @@ impl<'c> Build<'c> {
             policy,
             labels: BTreeMap::new(),
             survey: None,
+            parsed,
             triggers: Vec::new(),
             files: Vec::new(),
             procedures: Vec::new(),

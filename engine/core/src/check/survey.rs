@@ -9,6 +9,7 @@ use std::ops::Deref;
 
 use super::field::{Scope, Sort};
 use super::lower::Build;
+use super::parsed::Parsed;
 use super::procedure::Checked;
 use super::tree::{Seen, Slot};
 use super::{Catalogue, CheckOptions, names};
@@ -65,7 +66,7 @@ pub fn survey(procedure: &Procedure, catalogue: &Catalogue, options: &CheckOptio
     #[cfg(test)]
     SURVEYED.with(|surveyed| surveyed.set(surveyed.get() + 1));
     let survey = Survey { at, of: procedure.source.name.to_string(), ..Survey::default() };
-    let mut survey = Build::new(catalogue, options, PolicyContext::default()).survey(procedure, survey);
+    let mut survey = Build::new(catalogue, options, PolicyContext::default(), &mut Parsed::default()).survey(procedure, survey);
     survey.uses.sort();
     survey.uses.dedup();
     survey

@@ -126,7 +126,8 @@ impl Finding {
             }
             Kind::UndoLacks(_) => "read what the undo needs in a step of effect `read` before the change".to_owned(),
             Kind::Unverified(_) => {
-                "add a step of effect `read`, a `check` or a `wait` behind it that shows that it worked".to_owned()
+                "add a step of effect `read`, a `check` or a `wait` behind it that shows that it worked, and whose failure counts"
+                    .to_owned()
             }
             Kind::Unreached(_) | Kind::Branch(..) => "remove it, or change the condition that never lets it run".to_owned(),
             Kind::Idle(_) => "let a no stop the run (without `on_failure`), or read `granted` of the step".to_owned(),
