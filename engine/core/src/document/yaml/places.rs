@@ -27,6 +27,8 @@ impl Scalar {
 
 impl<'s> Places<'s> {
     fn of(scalar: &'s Scalar, source: &'s Source) -> Places<'s> {
+        #[cfg(test)]
+        tests::WALKED.with(|walked| walked.set(walked.get() + scalar.value.len()));
         let text: &str = &source.text;
         let start = (scalar.span.start as usize).min(text.len());
         let raw = text.get(start..scalar.span.end as usize).unwrap_or_default();
@@ -38,8 +40,6 @@ impl<'s> Places<'s> {
             places.begins = Some(begins);
             return places;
         }
-        #[cfg(test)]
-        tests::WALKED.with(|walked| walked.set(walked.get() + scalar.value.len()));
         match scalar.style {
             // Its lines have lost their places.
             ScalarStyle::Folded => {}
