@@ -198,13 +198,9 @@ impl Catalogue {
         let source = Source::new(name, text);
         let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
         let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), is_whole: true, stamp: None };
-        let old = match self.files.iter_mut().find(|file| file.path == path) {
-            Some(old) => Some(std::mem::replace(old, file)),
-            None => {
-                self.files.push(file);
-                None
-            }
-        };
+        let known = self.files.iter().position(|file| file.path == path);
+        self.files.insert(known.unwrap_or(self.files.len()), file);
+        let old = known.map(|at| self.files.remove(at + 1));
         let Catalogue { root, deep, .. } = self;
         let empty = Catalogue { root: root.clone(), files: Vec::new(), deep: *deep };
         *self = std::mem::replace(self, empty).with_calendars();
