@@ -103,8 +103,8 @@ pub struct Driver<'a> {
     ready: VecDeque<(StepPath, u32)>,
     running: BTreeMap<(StepPath, u32), Attempt>,
     tasks: JoinSet<(StepPath, u32, AttemptEnd)>,
-    /// Messages on their way to the channels of an escalation; each gives what is noted of it.
-    messages: JoinSet<escalation::Told>,
+    /// Messages on their way to the channels of an escalation; each gives whether anybody was reached, and what is noted of it.
+    messages: JoinSet<(bool, String)>,
     tidings: escalation::Tidings,
     timers: BTreeMap<(Timestamp, Timer), ()>,
     /// Questions that somebody may have answered ahead of time.
@@ -199,9 +199,6 @@ impl<'a> Driver<'a> {
 
     fn record(&mut self, fact: Fact) -> Result<(), SessionError> {
         self.must_sync |= matters(self.session.run(), &fact);
-        if let Fact::DecisionRequested { decision, .. } = &fact {
-            self.tidings.untold.push(*decision);
-        }
         self.queue.extend(self.session.record(fact)?);
         Ok(())
     }
@@ -393,7 +390,7 @@ impl<'a> Driver<'a> {
                     }
                     return Ok(());
                 }
-                Some(told) = self.messages.join_next(), if !self.messages.is_empty() => {
+                Some(told) = self.messages.join_next_with_id(), if !self.messages.is_empty() => {
                     return self.told(told);
                 }
                 wish = self.world.wishes.recv(), if !self.world.wishes.is_closed() || !self.world.wishes.is_empty() => {
@@ -446,10 +443,7 @@ impl<'a> Driver<'a> {
                 break;
             }
             if self.session.run().wants(&Command::Wake { timer: timer.clone(), at }) {
-                self.record(Fact::fired(timer.clone()))?;
-                if let Timer::Decision { decision, .. } = timer {
-                    self.tidings.untold.push(decision);
-                }
+                self.record(Fact::fired(timer))?;
                 fired = true;
             }
         }

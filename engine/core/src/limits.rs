@@ -551,17 +551,19 @@ pub const GIT_TIMEOUT: Duration = Duration::from_secs(60);
 pub const GIT_BYTES: usize = 256 * 1024 * 1024;
 /// How long one channel may take to accept a message, each time that it is sent.
 pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the text of its answer is listened to: its status says what became of the message.
+pub const ANSWER_TEXT: Duration = Duration::from_secs(2);
 /// How long a message is sent anew to a channel that does not take it: somebody is to hear of it from elsewhere soon after.
 pub const DELIVERY_TIME: Duration = Duration::from_secs(2 * 60);
 /// The first and the longest pause between; the receiver may ask for a longer one.
 pub const DELIVERY_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
-/// Characters of a heading in Slack; of a title of ntfy and a summary of PagerDuty.
+/// Characters of a heading in Slack and a title of ntfy; of a summary of PagerDuty.
 pub const HEADING_CHARS: usize = 150;
 pub const SUMMARY_CHARS: usize = 1024;
 /// Characters of a text in Slack, and lines and characters of a card of Teams.
 pub const CHAT_CHARS: usize = 3000;
 pub const CARD_LINES: usize = 60;
-/// Bytes of a message of ntfy, which makes a file of longer ones.
+/// Bytes of a message of ntfy inside JSON: it makes a file of longer ones, and takes no more than twice as much with all around it.
 pub const NTFY_BYTES: usize = 4000;
 /// Characters that PagerDuty knows an alert by.
 pub const DEDUP_CHARS: usize = 255;

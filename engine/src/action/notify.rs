@@ -60,6 +60,9 @@ struct Pace {
     whole: Duration,
     first: Duration,
     longest: Duration,
+    /// What it takes to find out that nobody is there: with less time left it is not sent again, for it would not be known whether it
+    /// arrived.
+    connect: Duration,
 }
 
 /// One message on its way to one channel.
@@ -86,7 +89,9 @@ struct Delivery {
 pub async fn perform(job: Job) -> Result<AttemptEnd, Failure> {
     let (first, longest) = limits::DELIVERY_PAUSE;
     let (each, whole) = (limits::CHANNEL_TIMEOUT.min(job.work.timeout), limits::DELIVERY_TIME.min(job.work.timeout));
-    perform_at(job, Pace { each, whole, first, longest }).await
+    // As the client of HTTP has it.
+    let connect = limits::HTTP_CONNECT.min(each / 2);
+    perform_at(job, Pace { each, whole, first, longest, connect }).await
 }
 
 async fn perform_at(job: Job, pace: Pace) -> Result<AttemptEnd, Failure> {
@@ -164,39 +169,63 @@ impl Delivery {
             return Err(known("the workspace has no channel of this name; add it under `channels`, or correct `to`".to_owned()));
         };
         let knows = knows_repetitions(&spec.channel);
+        // A program that gives one may take its time, and nothing is sent before it has.
+        for name in spec.secrets.keys() {
+            let fetched = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Err("cancelled before it was sent".to_owned()),
+                fetched = tokio::time::timeout(self.pace.each, self.secret(spec, name)) => {
+                    let late = || format!("the secret `{name}` did not come within {}", format_duration(self.pace.each));
+                    fetched.unwrap_or_else(|_| Err(late()))
+                }
+            };
+            fetched.map_err(known)?;
+        }
         let begun = tokio::time::Instant::now();
-        let (mut pause, mut times) = (self.pace.first, 0u32);
+        let (mut pause, mut times, mut lost) = (self.pace.first, 0u32, false);
         loop {
             self.hold.wait().await;
+            let left = self.pace.whole.saturating_sub(begun.elapsed()).min(self.pace.each);
+            if self.stop.is_cancelled() {
+                return Err(Undelivered { why: "cancelled before it was sent".to_owned(), unknown: lost });
+            }
+            // Whoever waited may have slept.
+            if times > 0 && left < self.pace.connect {
+                return Err(Undelivered { why: "no time was left to send it again".to_owned(), unknown: lost });
+            }
             times += 1;
             let again = if times > 1 { format!(", at try {times}") } else { String::new() };
-            let left = self.pace.whole.saturating_sub(begun.elapsed()).min(self.pace.each);
             // A command ends its own processes, in time of its own.
             let sent = match &spec.channel {
                 Channel::Log { file } => self.log(file.as_deref()).map_err(Trouble::Refused),
-                Channel::Command(argv) => self.command(argv).await.map_err(Trouble::Refused),
+                Channel::Command(argv) => self.command(argv).await,
                 _ => self.in_time(left, self.over_the_network(spec)).await,
             };
             let (why, after) = match sent {
                 Ok(detail) => return Ok(detail + &again),
-                Err(Trouble::Refused(why)) => return Err(known(why)),
+                Err(Trouble::Refused(why)) => return Err(Undelivered { why, unknown: lost }),
                 Err(Trouble::Lost(why)) if !knows || self.stop.is_cancelled() => {
                     return Err(Undelivered { why: format!("{why}; it may have arrived"), unknown: true });
                 }
-                Err(Trouble::Lost(why)) => (why, None),
+                Err(Trouble::Lost(why)) => {
+                    lost = true;
+                    (why, None)
+                }
                 Err(Trouble::Later { why, after }) => (why, after),
             };
             // Never at once, whatever the receiver says.
             let wait = after.unwrap_or(pause).max(self.pace.first);
             pause = pause.saturating_mul(2).min(self.pace.longest);
-            if begun.elapsed() + wait >= self.pace.whole {
+            if begun.elapsed().saturating_add(wait).saturating_add(self.pace.connect) >= self.pace.whole {
                 let asked = after.map(|after| format!(", and asks for {} of patience", format_duration(after))).unwrap_or_default();
                 let sent = if times == 1 { "sent once".to_owned() } else { format!("sent {times} times") };
-                return Err(known(format!("{why}{asked}; {sent}, and given up")));
+                return Err(Undelivered { why: format!("{why}{asked}; {sent}, and given up"), unknown: lost });
             }
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(known(format!("{why}; cancelled before it was sent again"))),
+                () = self.stop.cancelled() => {
+                    return Err(Undelivered { why: format!("{why}; cancelled before it was sent again"), unknown: lost });
+                }
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -248,9 +277,9 @@ impl Delivery {
         Ok(format!("a line in `{file}`"))
     }
 
-    async fn command(&self, argv: &[Template]) -> Result<String, String> {
+    async fn command(&self, argv: &[Template]) -> Result<String, Trouble> {
         let argv = argv.iter().map(|text| self.text(text, Destination::Plain)).collect::<Result<Vec<String>, String>>()?;
-        let (name, arguments) = argv.split_first().ok_or("the channel's command is empty")?;
+        let (name, arguments) = argv.split_first().ok_or_else(|| "the channel's command is empty".to_owned())?;
         let job = Job {
             id: self.key.clone(),
             work: self.work.clone(),
@@ -272,13 +301,16 @@ impl Delivery {
             let program = child::Program { called: name.clone(), file, arguments: arguments.to_vec(), input };
             child::perform(job, program, environment, &dir).await
         };
+        let said = |failure: Failure| {
+            let last = failure.detail.as_deref().and_then(|detail| detail.lines().next_back());
+            last.map_or(failure.message.clone(), |last| format!("{}: {last}", failure.message))
+        };
         match program.await.map_err(|failure| failure.message)? {
             AttemptEnd::Succeeded { .. } => Ok(format!("`{name}` took it")),
-            AttemptEnd::Failed { failure, .. } | AttemptEnd::TimedOut { failure, .. } | AttemptEnd::Cancelled { failure, .. } => {
-                let last = failure.detail.as_deref().and_then(|detail| detail.lines().next_back());
-                Err(last.map_or(failure.message.clone(), |last| format!("{}: {last}", failure.message)))
-            }
-            AttemptEnd::Unknown { why } => Err(why),
+            AttemptEnd::Failed { failure, .. } => Err(Trouble::Refused(said(failure))),
+            // What it has done until then, nobody knows.
+            AttemptEnd::TimedOut { failure, .. } | AttemptEnd::Cancelled { failure, .. } => Err(Trouble::Lost(said(failure))),
+            AttemptEnd::Unknown { why } => Err(Trouble::Lost(why)),
         }
     }
 
@@ -310,12 +342,16 @@ impl Delivery {
         let after = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
         let mut recorder = Recorder::new(Box::new(self.output.clone()));
         let mut stream = Stream::new(self.secrets.mask());
-        while let Ok(Some(chunk)) = response.chunk().await {
-            recorder.push(&mut stream, &chunk);
-            if stream.bytes() > limits::EVENT_BYTES as u64 {
-                break;
+        let reading = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                recorder.push(&mut stream, &chunk);
+                if stream.bytes() > limits::EVENT_BYTES as u64 {
+                    break;
+                }
             }
-        }
+        };
+        // What became of the message is known: a text that never ends does not change it.
+        let _ = tokio::time::timeout(limits::ANSWER_TEXT, reading).await;
         recorder.finish(&mut stream);
         let said = recorder.last_lines().and_then(|said| Some(format!(": {}", said.lines().next_back()?))).unwrap_or_default();
         match status.as_u16() {
@@ -363,10 +399,10 @@ impl Delivery {
     }
 }
 
-/// `Retry-After`: seconds, or a date.
+/// `Retry-After`: seconds, or a date; of no use beyond a day.
 fn retry_after(text: &str) -> Option<Duration> {
     match text.trim().parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Ok(seconds) => Some(Duration::from_secs(seconds.min(24 * 60 * 60))),
         Err(_) => {
             let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
             Some(Duration::try_from(at.duration_since(jiff::Timestamp::now())).unwrap_or_default())

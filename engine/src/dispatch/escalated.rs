@@ -1,5 +1,5 @@
-//! Tells people that a trigger has reached its `limit`, where that says `then: escalate`: over the channels of the first step of the procedure's
-//! escalation that has any, as an escalation of a decision tells. It is written into the ruling what became of that; where that says nothing, because
+//! Tells people that a trigger has reached its `limit`, where that says `then: escalate`: over the channels of the procedure's escalation
+//! itself, or of its first step that has any, as an escalation of a decision tells. It is written into the ruling what became of that; where that says nothing, because
 //! whoever told them has died, they are told by whoever dispatches next. Nothing waits for it.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! whoever drove the run has died, nobody knows: it is not sent again, except where a repetition is told once, and counts as not delivered.
 //! Where the record says nothing, it is sent by whoever drives the run next. The decision waits whether or not anybody was reached.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use runbook_core::effect::Effect;
@@ -16,7 +16,7 @@ use runbook_core::run::task::{News, Task, Work};
 use runbook_core::run::{Command, view::StepView};
 use runbook_core::value::Value;
 use runbook_core::{DecisionId, Run, StepPath, limits};
-use tokio::task::JoinError;
+use tokio::task::{Id, JoinError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Assignment, Driver, engine};
@@ -28,12 +28,11 @@ use crate::session::SessionError;
 /// What the driver knows of messages.
 #[derive(Default)]
 pub(super) struct Tidings {
-    /// Questions that may have to be told.
-    pub untold: Vec<DecisionId>,
+    /// The last rung of each open decision whose message was seen to.
+    seen: BTreeMap<DecisionId, u32>,
     /// What goes out as soon as the record says so.
     outbox: Vec<Tiding>,
-    /// To stop a message once nobody needs it.
-    stops: BTreeMap<DecisionId, CancellationToken>,
+    under_way: HashMap<Id, UnderWay>,
     /// Decisions of which a channel shows an alert.
     alerts: BTreeSet<DecisionId>,
     /// What is over and was said to be: titles.
@@ -63,12 +62,20 @@ enum About {
     Over,
 }
 
-/// What became of one.
-pub(super) struct Told {
+impl About {
+    fn decision(self) -> Option<DecisionId> {
+        match self {
+            About::Asked { decision, .. } => Some(decision),
+            About::Over => None,
+        }
+    }
+}
+
+/// One that is on its way.
+struct UnderWay {
     title: String,
     about: About,
-    text: String,
-    reached: bool,
+    stop: CancellationToken,
 }
 
 #[derive(serde::Deserialize)]
@@ -77,7 +84,7 @@ struct Note {
     text: String,
 }
 
-/// The message of the present step of an escalation, as the record calls it.
+/// The message of one step of an escalation, as the record calls it.
 fn title(asked: &Decision, rung: u32) -> String {
     match rung {
         0 => format!("request of decision {}", asked.id),
@@ -124,10 +131,14 @@ fn alerted(run: &Run, asked: &Decision) -> Vec<String> {
 /// The channels of a `notify` that show an alert of it.
 fn alert_of(run: &Run, step: &StepView<'_>) -> Vec<String> {
     let Some(Task::Notify { to, .. }) = step.work().map(|work| &work.task) else { return Vec::new() };
+    // Also where nobody knows: to end what is not shown does no harm.
     let shown = |name: &String| {
         let entry = step.result().get(name);
-        entry.is_some_and(|entry| [entry.get("delivered"), entry.get("unknown")].contains(&Some(&Value::Bool(true))))
+        entry.is_none_or(|entry| [entry.get("delivered"), entry.get("unknown")].contains(&Some(&Value::Bool(true))))
     };
+    if step.attempt() == 0 {
+        return Vec::new();
+    }
     alerting(run, &to.iter().filter(|name| shown(name)).cloned().collect::<Vec<_>>())
 }
 
@@ -136,10 +147,12 @@ impl Driver<'_> {
     pub(super) fn tell_those_not_told(&mut self) -> Result<(), SessionError> {
         let run = self.session.run();
         let concerned = |asked: &&Arc<Decision>| match asked.is_open() {
-            true => !run.told_now(asked).is_empty(),
+            true => !run.told_by(asked, asked.rung).is_empty(),
             false => !alerted(run, asked).is_empty(),
         };
         let asked: Vec<Arc<Decision>> = run.decisions().iter().filter(concerned).cloned().collect();
+        let open = run.decisions().iter().filter(|asked| asked.is_open());
+        self.tidings.seen.extend(open.map(|asked| (asked.id, asked.rung)));
         if asked.is_empty() && run.steps().all(|step| alert_of(run, &step).is_empty()) {
             return Ok(());
         }
@@ -155,7 +168,7 @@ impl Driver<'_> {
         }
         let says =
             |title: &str, then: &str| notes.iter().any(|note| note.strip_prefix(title).is_some_and(|rest| rest.starts_with(then)));
-        let mut lost = Vec::new();
+        let (mut lost, mut untold) = (Vec::new(), Vec::new());
         for asked in asked {
             let was_sent = |rung: u32| says(&title(&asked, rung), ON_ITS_WAY) || says(&title(&asked, rung), ":");
             if (0..=asked.rung).any(was_sent) && !alerted(run, &asked).is_empty() {
@@ -165,12 +178,13 @@ impl Driver<'_> {
             match asked.is_open() {
                 true if says(&title, ":") => {}
                 true if says(&title, ON_ITS_WAY) => lost.push(asked.id),
-                true => self.tidings.untold.push(asked.id),
+                true => untold.push(self.request_of(&asked, asked.rung)),
                 false => {}
             }
         }
         let ends = notes.iter().filter_map(|note| note.split_once(':')).map(|(title, _)| title);
         self.tidings.over.extend(ends.filter(|title| title.starts_with("end of ")).map(str::to_owned));
+        self.tidings.outbox.extend(untold);
         for decision in lost {
             self.tell_those_in_doubt(decision)?;
         }
@@ -179,9 +193,7 @@ impl Driver<'_> {
 
     /// Sends what is to be told, each message after the record says so.
     pub(super) async fn send_tidings(&mut self) -> Result<(), SessionError> {
-        for decision in std::mem::take(&mut self.tidings.untold) {
-            self.tell_those_asked_now(decision)?;
-        }
+        self.tell_those_asked();
         self.end_alerts();
         if self.tidings.outbox.is_empty() {
             return Ok(());
@@ -197,41 +209,46 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// People are asked: where the decision is still open, those are told whose turn it is.
-    fn tell_those_asked_now(&mut self, decision: DecisionId) -> Result<(), SessionError> {
+    /// People are asked: whoever is asked since the last look is told, each by the channels of their own step.
+    fn tell_those_asked(&mut self) {
         let run = self.session.run();
-        let Some(asked) = run.decision(decision).filter(|asked| asked.is_open()) else { return Ok(()) };
-        let channels = run.told_now(asked).to_vec();
-        if !channels.is_empty() {
-            let tiding = self.request_of(asked, channels, Vec::new());
-            self.tidings.outbox.push(tiding);
+        let mut untold = Vec::new();
+        for asked in run.decisions().iter().filter(|asked| asked.is_open()) {
+            let first = self.tidings.seen.get(&asked.id).map_or(0, |seen| seen + 1);
+            for rung in (first..=asked.rung).filter(|rung| !run.told_by(asked, *rung).is_empty()) {
+                untold.push(self.request_of(asked, rung));
+            }
+            if first <= asked.rung {
+                self.tidings.seen.insert(asked.id, asked.rung);
+            }
         }
-        Ok(())
+        self.tidings.outbox.extend(untold);
     }
 
     /// Another process was about to tell them, and has died.
     fn tell_those_in_doubt(&mut self, decision: DecisionId) -> Result<(), SessionError> {
         let run = self.session.run();
         let Some(asked) = run.decision(decision) else { return Ok(()) };
-        let channels = run.told_now(asked);
-        let again = alerting(run, channels);
-        let in_doubt: Vec<String> = channels.iter().filter(|name| !again.contains(name)).cloned().collect();
-        let tiding = self.request_of(asked, again, in_doubt);
+        let mut tiding = self.request_of(asked, asked.rung);
+        let again = alerting(run, &tiding.channels);
+        tiding.in_doubt = tiding.channels.iter().filter(|name| !again.contains(name)).cloned().collect();
+        tiding.channels = again;
         if tiding.channels.is_empty() {
             let Tiding { title, about, in_doubt, .. } = tiding;
-            return self.told(Ok(Told { title, about, text: doubt(&in_doubt), reached: false }));
+            return self.settled(&title, about, false, &doubt(&in_doubt));
         }
         self.tidings.outbox.push(tiding);
         Ok(())
     }
 
-    fn request_of(&self, asked: &Decision, channels: Vec<String>, in_doubt: Vec<String>) -> Tiding {
+    /// What those are told whom a rung asks.
+    fn request_of(&self, asked: &Decision, rung: u32) -> Tiding {
         let (run, id) = (self.session.run(), self.session.id());
         let main = run.plan().main();
         let until = asked.deadline.map(|until| until.strftime(", until %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
-        let waits = match run.present_rung(asked) {
-            Some(rung) => {
-                let who = now_asked(&rung.to, asked).join(", ");
+        let waits = match run.rung(asked, rung) {
+            Some(one) => {
+                let who = now_asked(&one.to, asked).join(", ");
                 format!("waits for a decision, and nobody answered in time. {who} may decide now{until}.")
             }
             None => format!("waits for a decision: {} may decide{until}.", request::may_decide(asked)),
@@ -243,30 +260,34 @@ impl Driver<'_> {
             asked.request.question.trim()
         );
         Tiding {
-            title: title(asked, asked.rung),
-            about: About::Asked { decision: asked.id, rung: asked.rung },
+            title: title(asked, rung),
+            about: About::Asked { decision: asked.id, rung },
             path: place(asked.id),
-            attempt: asked.rung,
-            channels,
+            attempt: rung,
+            channels: run.told_by(asked, rung).to_vec(),
             subject: format!("{} waits for a decision", main.name),
             message,
-            in_doubt,
+            in_doubt: Vec::new(),
         }
     }
 
-    /// Of decisions that are no longer open, nobody needs to be told any more.
+    /// Of decisions that are no longer open, nobody needs to be told any more. What a channel shows of one is over once nothing about it
+    /// is on its way: a trigger that came behind the end would begin a new alert.
     fn end_alerts(&mut self) {
         let run = self.session.run();
-        let Tidings { outbox, stops, alerts, over, .. } = &mut self.tidings;
-        stops.retain(|id, stop| {
-            let is_open = run.decision(*id).is_some_and(|asked| asked.is_open());
-            if !is_open {
-                stop.cancel();
+        let Tidings { outbox, under_way, alerts, over, .. } = &mut self.tidings;
+        let closed = |id: DecisionId| run.decision(id).filter(|asked| !asked.is_open());
+        outbox.retain(|tiding| tiding.about.decision().is_none_or(|id| closed(id).is_none()));
+        for message in under_way.values() {
+            if message.about.decision().is_some_and(|id| closed(id).is_some()) {
+                message.stop.cancel();
             }
-            is_open
-        });
+        }
         alerts.retain(|id| {
-            let Some(asked) = run.decision(*id).filter(|asked| !asked.is_open()) else { return true };
+            let Some(asked) = closed(*id) else { return true };
+            if under_way.values().any(|message| message.about.decision() == Some(*id)) {
+                return true;
+            }
             let title = title_of_end(*id);
             if over.insert(title.clone()) {
                 outbox.push(end(title, place(*id), asked.rung + 1, alerted(run, asked)));
@@ -300,11 +321,10 @@ impl Driver<'_> {
         let run = self.session.run();
         let stop = CancellationToken::new();
         let news = if about == About::Over { News::Over } else { News::New };
-        if let About::Asked { decision, .. } = about {
-            self.tidings.stops.insert(decision, stop.clone());
-            if run.decision(decision).is_some_and(|asked| !alerted(run, asked).is_empty()) {
-                self.tidings.alerts.insert(decision);
-            }
+        if let Some(decision) = about.decision()
+            && run.decision(decision).is_some_and(|asked| !alerted(run, asked).is_empty())
+        {
+            self.tidings.alerts.insert(decision);
         }
         let work = Work {
             title: title.clone(),
@@ -323,38 +343,45 @@ impl Driver<'_> {
             plan: run.plan().clone(),
             by_event: false,
             requested_by: run.start().map(|s| s.requested_by.person.clone()).unwrap_or_default(),
-            stop,
+            stop: stop.clone(),
             hold: self.session.right_to_act(),
         };
         let performer = self.world.performer.clone();
-        self.messages.spawn(async move {
+        let message = self.messages.spawn(async move {
             let (reached, mut text) = fate(performer.perform(assignment).await, &channels);
             if !in_doubt.is_empty() {
                 text = format!("{text}; {}", doubt(&in_doubt));
             }
-            Told { title, about, text, reached }
+            (reached, text)
         });
+        self.tidings.under_way.insert(message.id(), UnderWay { title, about, stop });
     }
 
     /// A message has arrived, or has not.
-    pub(super) fn told(&mut self, told: Result<Told, JoinError>) -> Result<(), SessionError> {
-        let noted = |text| Fact::NoteAdded { by: engine(), text };
-        match told {
-            Err(error) => self.record(noted(format!("a message of an escalation was lost: {error}")))?,
-            Ok(Told { title, about, text, reached }) => {
-                let why = format!("{title}: {text}");
-                self.record(noted(why.clone()))?;
-                if let About::Asked { decision, rung } = about
-                    && !reached
-                {
-                    self.ask_the_next(decision, rung, why)?;
-                }
-            }
+    pub(super) fn told(&mut self, told: Result<(Id, (bool, String)), JoinError>) -> Result<(), SessionError> {
+        let (id, reached, text) = match told {
+            Ok((id, (reached, text))) => (id, reached, text),
+            Err(error) => (error.id(), false, "nobody knows whether it arrived: the engine lost it".to_owned()),
+        };
+        if let Some(UnderWay { title, about, .. }) = self.tidings.under_way.remove(&id) {
+            self.settled(&title, about, reached, &text)?;
         }
         if self.messages.is_empty() && self.tidings.outbox.is_empty() {
             self.queue.extend(self.tidings.finish.take());
         }
         Ok(())
+    }
+
+    /// It is known what became of a message, or that nobody will know.
+    fn settled(&mut self, title: &str, about: About, reached: bool, text: &str) -> Result<(), SessionError> {
+        // What a receiver says has no bound that is ours.
+        let text: String = text.chars().take(limits::OUTCOME_CHARS).collect();
+        let why = format!("{title}: {text}");
+        self.record(Fact::NoteAdded { by: engine(), text: why.clone() })?;
+        match about {
+            About::Asked { decision, rung } if !reached => self.ask_the_next(decision, rung, why),
+            _ => Ok(()),
+        }
     }
 
     /// Nobody of those asked could be told: the next are asked before the time of these is over, where there are any.
@@ -367,9 +394,7 @@ impl Driver<'_> {
             return Ok(());
         }
         let timer = Timer::Decision { decision, rung };
-        self.record(Fact::TimerFired { timer, on_call: BTreeMap::new(), unreached: Some(why) })?;
-        self.tidings.untold.push(decision);
-        Ok(())
+        self.record(Fact::TimerFired { timer, on_call: BTreeMap::new(), unreached: Some(why) })
     }
 }
 

@@ -108,6 +108,24 @@ fn where_nobody_is_left_to_be_asked_the_question_keeps_its_time() {
     assert_eq!(case.end(), (Some(OutcomeKind::Failed), 0));
 }
 
+/// Somebody wrote a remark while nobody drove the run, and a deadline was recorded with it.
+#[test]
+fn each_step_is_told_once_however_many_are_due_at_once() {
+    let case = case(&[], &[&["pager"], &["pager"]], None);
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    case.note_of_the_engine("somebody looks at it");
+    assert_eq!(case.run().decisions()[0].rung, 1);
+    case.clock.advance(Duration::from_secs(301));
+    case.drive();
+    let mut notes = case.notes();
+    notes[3..].sort();
+    let of = |rung: u32, what: &str| format!("escalation {rung} of decision d1{what}");
+    let (on_its_way, told) = (" is on its way to pager", ": told pager");
+    assert_eq!(notes[1..], [of(1, on_its_way), of(2, on_its_way), of(1, told), of(2, told)]);
+    assert_eq!(case.told(), 2);
+}
+
 /// Whoever was about to send died: nobody knows whether it arrived, so it is not sent again, and the next are asked.
 #[test]
 fn what_was_on_its_way_when_its_process_died_is_unknown_and_not_sent_twice() {

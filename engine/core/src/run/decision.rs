@@ -470,7 +470,12 @@ impl Run {
 
     /// The rung that was asked last.
     pub fn present_rung(&self, decision: &Decision) -> Option<&Rung> {
-        self.escalation(decision)?.rungs.get((decision.rung as usize).checked_sub(1)?)
+        self.rung(decision, decision.rung)
+    }
+
+    /// Who is asked by a rung, counted from 1: those of the request are rung 0.
+    pub fn rung(&self, decision: &Decision, rung: u32) -> Option<&Rung> {
+        self.escalation(decision)?.rungs.get((rung as usize).checked_sub(1)?)
     }
 
     /// Whether others are asked once this time is over.
@@ -479,11 +484,11 @@ impl Run {
         self.open_decision(*decision).is_some_and(|asked| asked.rung == *rung && self.next_rung(asked).is_some())
     }
 
-    /// The channels that are told of it now: those of the rung that was asked last, or of the escalation itself.
-    pub fn told_now(&self, decision: &Decision) -> &[String] {
-        match decision.rung {
+    /// The channels that are told when a rung is asked; of rung 0 those of the escalation itself.
+    pub fn told_by(&self, decision: &Decision, rung: u32) -> &[String] {
+        match rung {
             0 => self.told_first(decision),
-            _ => self.present_rung(decision).map_or(&[], |rung| &rung.channels),
+            _ => self.rung(decision, rung).map_or(&[], |rung| &rung.channels),
         }
     }
 

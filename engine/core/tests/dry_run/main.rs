@@ -565,7 +565,7 @@ fn a_whole_takes_what_its_parts_take() {
         // Rounds, and what lies between them.
         (long(&format!("repeat: {{until: steps.a.exit_code > 3, times: 5, every: 1m, steps: [{two}]}}")), Some("14m")),
         (long("call: other@^1, with: {n: '1'}"), Some("1h")),
-        // Whoever is told has half a minute for each attempt.
+        // Whoever is told has two minutes for each attempt.
         (long("timeout: 10m, group: [{notify: {to: ops, message: Hello}, retry: {attempts: 2, delay: 5s}}]"), Some("4m 5s")),
     ] {
         let dry = predicted(&format!("{LOOK}{steps}"), false);

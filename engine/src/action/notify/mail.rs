@@ -43,7 +43,8 @@ pub async fn send(
             cause = inner;
         }
         let said = |kind| format!("{}:{} {kind}: {cause}", mail.host, mail.port);
-        let unconnected = cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused);
+        // The library tells this kind of its faults by its text alone.
+        let unconnected = error.to_string().starts_with("Connection error");
         if error.is_permanent() {
             Trouble::Refused(said("refused the mail"))
         } else if error.is_transient() || unconnected {
@@ -74,7 +75,7 @@ fn transport(mail: &Mail, password: Option<&SecretString>) -> Result<AsyncSmtpTr
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&mail.host)
         .port(mail.port)
         .tls(tls)
-        .timeout(Some(limits::CHANNEL_TIMEOUT));
+        .timeout(Some(limits::HTTP_CONNECT));
     if let (Some((user, _)), Some(password)) = (&mail.login, password) {
         builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
     }

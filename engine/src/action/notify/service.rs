@@ -59,13 +59,13 @@ impl Delivery {
         let (heading, text) = self.worded(&ntfy.words)?;
         let topic = self.credential(spec, &ntfy.topic, Destination::Plain).await?;
         let text = if text.trim().is_empty() { heading.clone() } else { text };
-        let message = match text.get(..text.floor_char_boundary(limits::NTFY_BYTES)) {
-            Some(begun) if begun.len() < text.len() => format!("{begun}{MORE}"),
+        let message = match fitting(&text, limits::NTFY_BYTES) {
+            begun if begun.len() < text.len() => format!("{begun}{MORE}"),
             _ => text,
         };
         let mut body = json!({
             "topic": topic.expose_secret(),
-            "title": beginning(&heading, limits::SUMMARY_CHARS),
+            "title": beginning(&heading, limits::HEADING_CHARS),
             "message": message,
             "priority": ntfy.priority,
         });
@@ -144,6 +144,21 @@ impl Delivery {
             _ => None,
         }
     }
+}
+
+/// As much of a text from its beginning as takes so many bytes inside JSON.
+fn fitting(text: &str, most: usize) -> &str {
+    let mut bytes = 0;
+    let in_json = |c: char| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        c if c.is_ascii_control() => 6,
+        c => c.len_utf8(),
+    };
+    let end = text.char_indices().find(|(_, c)| {
+        bytes += in_json(*c);
+        bytes > most
+    });
+    end.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 fn whole(body: serde_json::Value) -> Result<Value, String> {

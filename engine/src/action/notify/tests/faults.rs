@@ -78,6 +78,7 @@ const QUICK: Pace = Pace {
     whole: Duration::from_millis(2500),
     first: Duration::from_millis(5),
     longest: Duration::from_millis(50),
+    connect: Duration::from_millis(10),
 };
 
 async fn sent(channel: Channel, url: &str) -> AttemptEnd {
@@ -180,6 +181,32 @@ async fn what_is_not_taken_is_given_up_and_said() {
         failure.message
     );
     assert!(times > 10 && taken.lock().unwrap().is_empty());
+}
+
+/// Whatever a receiver says, it is an answer and no fault of ours.
+#[tokio::test]
+async fn patience_without_end_is_not_had() {
+    let (url, _, asked) = receiver(&[Answer::Says("503 Busy"), Answer::Says("429 No\r\nRetry-After: 18446744073709551615")]).await;
+    let (failure, result) = failed(sent(topic(&url), &url).await);
+    assert!(failure.message.ends_with("asks for 1d of patience; sent 2 times, and given up"), "{}", failure.message);
+    assert_eq!((result.get("there").unwrap().get("unknown"), *asked.lock().unwrap()), (None, 2));
+}
+
+#[tokio::test]
+async fn ntfy_gets_no_more_than_it_reads() {
+    let (url, taken, _) = receiver(&[]).await;
+    let (job, _) = message_to(topic(&url), &url, &"\u{1b}\"🦀".repeat(3000));
+    succeeded(perform_at(job, QUICK).await.unwrap());
+    let body = taken.lock().unwrap()[0].clone();
+    assert!(body["message"].as_str().unwrap().ends_with('…') && body.to_string().len() < 8192, "{}", body.to_string().len());
+}
+
+/// An alert that may have been taken before it was refused may be shown.
+#[tokio::test]
+async fn what_may_have_arrived_once_stays_in_doubt() {
+    let (url, _, _) = receiver(&[Answer::TakesAndBreaks, Answer::Says("404 Not Found")]).await;
+    let (_, result) = failed(sent(duty(&url), &url).await);
+    assert_eq!(member(&result, "there", "unknown"), &Value::Bool(true));
 }
 
 #[tokio::test]
