@@ -428,7 +428,7 @@ fn types_are_inferred() {
         ("event.data.anything + 1", Type::Any),
         ("steps.later.whatever", Type::Any),
         ("inputs.empty ?? 5", Type::Integer),
-        ("#{a: 1}", Type::Map(Some(BTreeMap::from([("a".to_owned(), Type::Integer)])))),
+        ("#{a: 1}", Type::with(BTreeMap::from([("a".to_owned(), Type::Integer)]))),
         ("max(inputs.count, 2)", Type::Any),
     ] {
         let (found, faults) = Expression::parse(source, Origin::default()).unwrap().infer(&Known);

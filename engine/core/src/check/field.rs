@@ -83,10 +83,8 @@ impl<'c> Checked<'_, 'c> {
         match self.build.parsed.expression(&field.value, at) {
             Ok(expression) => {
                 // A wrong name hides no other fault: its type is not known, and nothing is said of it twice.
-                let mut asked = expression.reads();
-                asked.retain(|reference| reference.path.len() == 1);
-                asked.extend(expression.asks());
-                let right = self.names(&expression.references(), field, scope) & self.not_raced(&asked, field, scope);
+                let right = self.names(&expression.references(), field, scope);
+                let right = right & self.not_raced(&expression.wholes(), field, scope);
                 let found = self.infer(&expression, field);
                 right.then_some((expression, found))
             }

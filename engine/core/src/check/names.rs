@@ -5,7 +5,7 @@ use super::field::{Scope, Sort};
 use super::procedure::Checked;
 use super::tree::{NodeIx, Place, Seen, Slot, goes_on_after_failure};
 use std::cell::LazyCell;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::document::procedure::ProcedureKind;
@@ -226,7 +226,7 @@ impl<'c> Checked<'_, 'c> {
         }
         let of_result = match super::verb::result_of(&step.verb.value) {
             Type::Map(Some(members)) if gives_in_failure(&step.verb.value) => members,
-            _ => BTreeMap::new(),
+            _ => Arc::default(),
         };
         let declared = |member: &str| step.outputs.iter().any(|(output, _)| output.value.as_str() == member);
         let there = read.is_none_or(|read| of_result.contains_key(read) && !declared(read));

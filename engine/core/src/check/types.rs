@@ -198,20 +198,20 @@ pub(super) fn of_decision(with_evidence: bool) -> Type {
 }
 
 pub(super) fn members<const N: usize>(known: [(&str, Type); N]) -> Type {
-    Type::Map(Some(known.into_iter().map(|(name, of)| (name.to_owned(), of)).collect()))
+    Type::with(known.into_iter().map(|(name, of)| (name.to_owned(), of)).collect())
 }
 
 /// What `steps.<id>` gives: the result with the outputs laid over it.
 pub(super) fn overlay(result: &Type, outputs: Members) -> Type {
     match result {
-        Type::Map(Some(members)) => {
-            let mut members = members.clone();
-            members.extend(outputs);
-            Type::Map(Some(members))
-        }
-        Type::Null => Type::Map(Some(outputs)),
-        Type::Map(None) => Type::Map(None),
+        Type::Null => Type::with(outputs),
         other if outputs.is_empty() => other.clone(),
+        Type::Map(Some(members)) => {
+            let mut members = Members::clone(members);
+            members.extend(outputs);
+            Type::with(members)
+        }
+        Type::Map(None) => Type::Map(None),
         _ => Type::Any,
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn result_of(verb: &step::Verb) -> Type {
         Verb::Approve(_) => types::of_decision(false),
         Verb::Manual(manual) => types::of_decision(manual.evidence.is_some()),
         Verb::Ask(ask) => {
-            Type::Map(Some(ask.fields.iter().map(|(name, field)| (name.value.to_string(), types::of_input(field))).collect()))
+            Type::with(ask.fields.iter().map(|(name, field)| (name.value.to_string(), types::of_input(field))).collect())
         }
         Verb::Notify(_) => Type::Map(None),
         Verb::Each(_) => Type::List(Box::new(Type::Map(None))),
@@ -84,7 +84,7 @@ impl<'c> Checked<'_, 'c> {
             Doc::Check(assertions) => self.assertions(assertions, scope),
             Doc::Set(values) => {
                 let (values, types) = self.named(values, scope);
-                result = Type::Map(Some(types));
+                result = Type::with(types);
                 values.map(Verb::Set)
             }
             Doc::Wait(wait) => {
@@ -119,7 +119,7 @@ impl<'c> Checked<'_, 'c> {
                 let (with, given) = self.named(&call.with, scope);
                 called.and_then(|(procedure, called)| {
                     inside = self.build.effect_of(procedure);
-                    result = Type::Map(Some(self.build.outputs_of(procedure)));
+                    result = Type::with(self.build.outputs_of(procedure));
                     self.handed(call, called, &given);
                     self.unlocked(call, called);
                     Some(Verb::Call { procedure, with: with? })

@@ -68,6 +68,15 @@ impl Node {
         }
     }
 
+    fn into_scalar(self) -> Option<Scalar> {
+        match self.kind {
+            NodeKind::Bool(_, scalar) | NodeKind::Int(_, scalar) | NodeKind::Float(_, scalar) | NodeKind::Text(scalar) => {
+                Some(scalar)
+            }
+            NodeKind::Null | NodeKind::List(_) | NodeKind::Map(_) => None,
+        }
+    }
+
     /// What the node is, as a message says it.
     pub fn describe(&self) -> &'static str {
         match &self.kind {

@@ -55,6 +55,11 @@ impl Expression {
         self.tree().map(|tree| tree.reads()).unwrap_or_default()
     }
 
+    /// Those among them that are a whole, `steps`, or of which it only asks whether they are there.
+    pub fn wholes(&self) -> Vec<Reference> {
+        self.tree().map(|tree| tree.wholes()).unwrap_or_default()
+    }
+
     /// Those among them of which it only asks whether they are there: `steps.lag` of `"lag" in steps`.
     pub fn asks(&self) -> Vec<Reference> {
         self.tree().map(|tree| tree.asks()).unwrap_or_default()

@@ -150,6 +150,15 @@ impl Tree {
         found
     }
 
+    /// Those of them that are a whole, or of which it only asks whether they are there.
+    pub fn wholes(&self) -> Vec<Reference> {
+        let mut found = Vec::new();
+        self.collect_reads(&self.root, &mut |reference, asks| {
+            found.extend((asks || reference.path.len() == 1).then_some(reference));
+        });
+        found
+    }
+
     /// Those of them that it only asks for.
     pub fn asks(&self) -> Vec<Reference> {
         let mut found = Vec::new();

@@ -3,6 +3,7 @@
 //! reported: a fault found here is always one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::functions::{DURATION_PARTS, TIME_PARTS};
 use super::nearest;
@@ -24,7 +25,7 @@ pub enum Type {
     Time,
     List(Box<Type>),
     /// With its members where they are known: exactly these.
-    Map(Option<BTreeMap<String, Type>>),
+    Map(Option<Arc<BTreeMap<String, Type>>>),
 }
 
 /// The types of the names that an expression may use: [`super::Names`] before anything runs. Asked in the same way.
@@ -67,6 +68,11 @@ impl Wrong {
 }
 
 impl Type {
+    /// A map with these members.
+    pub fn with(members: BTreeMap<String, Type>) -> Type {
+        Type::Map(Some(Arc::new(members)))
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Type::Any => "any",
@@ -114,7 +120,7 @@ impl Type {
             Value::Duration(_) => Type::Duration,
             Value::Time(_) => Type::Time,
             Value::List(items) => Type::List(Box::new(joined(items.iter().map(Type::of_value)))),
-            Value::Map(map) => Type::Map(Some(map.iter().map(|(key, value)| (key.clone(), Type::of_value(value))).collect())),
+            Value::Map(map) => Type::with(map.iter().map(|(key, value)| (key.clone(), Type::of_value(value))).collect()),
             Value::Unknown(_) => Type::Any,
         }
     }
@@ -177,7 +183,7 @@ impl Inference<'_> {
                 let types: Vec<Type> = items.iter().map(|item| self.of(item)).collect();
                 Type::List(Box::new(joined(types.into_iter())))
             }
-            Kind::Map(entries) => Type::Map(Some(entries.iter().map(|(key, node)| (key.clone(), self.of(node))).collect())),
+            Kind::Map(entries) => Type::with(entries.iter().map(|(key, node)| (key.clone(), self.of(node))).collect()),
             Kind::Name(index) => {
                 let Some(name) = self.tree.names.get(*index) else { return Type::Any };
                 match self.types.of(&name.root, name.member.as_deref()) {

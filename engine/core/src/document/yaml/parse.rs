@@ -322,15 +322,16 @@ impl<'r, 't> Tree<'r, 't> {
     }
 
     fn key(&mut self, node: Node, map: usize) -> Key {
-        let Some(name) = node.scalar().cloned() else {
-            if self.is_blamed(node.span) {
+        let span = node.span;
+        let Some(name) = node.into_scalar() else {
+            if self.is_blamed(span) {
                 return Key::Refused;
             }
             if self.text.get(map..).is_some_and(|rest| rest.starts_with("{{")) {
                 self.faults.push(unquoted(self.reading, self.text, map));
-                self.doubtful.push(Span::new(map, node.span.end as usize));
+                self.doubtful.push(Span::new(map, span.end as usize));
             } else {
-                self.fault(Code::RB0006, node.span, "a key must be a text", "write a plain word before the `:`");
+                self.fault(Code::RB0006, span, "a key must be a text", "write a plain word before the `:`");
             }
             return Key::Refused;
         };
