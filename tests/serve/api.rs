@@ -168,7 +168,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 30 * 11);
+    assert_eq!(tried, 31 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");
@@ -234,7 +234,7 @@ fn who_has_a_role_for_some_labels_sees_and_does_nothing_else() {
         assert_eq!(names("/runs", "run"), [of_web.as_str()], "{who}");
         eventually("its question", || (names("/decisions", "run") == [of_web.as_str()]).then_some(()));
         assert!(names("/triggers", "trigger").is_empty(), "{who}");
-        for path in ["", "/steps", "/records", "/stream", "/log?step=say", "/decisions/1"] {
+        for path in ["", "/steps", "/records", "/report", "/stream", "/log?step=say", "/decisions/1"] {
             let answer = scene.ask(who, "GET", &format!("/runs/{of_database}{path}"), None);
             assert_eq!(answer.status, 404, "{who} {path}: {}", answer.text);
         }
@@ -309,6 +309,18 @@ fn a_run_is_started_decided_and_proven_over_the_api() {
     assert!(record.contains(r#""means":{"token""#) && record.contains(r#""person":"bob""#), "{record}");
     assert!(shown[0].to_string().contains(r#""person":"olaf""#), "{}", shown[0]);
     scene.place.runbook.run(["verify", &run]).assert(0);
+    // The report is the one that the command line writes, as a text and as a page on which nothing runs.
+    let report = |query: &str| scene.ask("vera", "GET", &format!("/runs/{run}/report{query}"), None);
+    for (query, format, kind) in [("?logs=true", "markdown", "text/markdown"), ("?format=html&logs=true", "html", "text/html")] {
+        let (told, written) = (report(query), scene.place.runbook.run(["report", &run, "--format", format]).assert(0).stdout);
+        assert_eq!((told.status, told.text.trim_end()), (200, written.trim_end()), "{format}");
+        for wanted in [&*format!("content-type: {kind}; charset=utf-8"), "default-src 'none'", "frame-ancestors 'none'", "nosniff"]
+        {
+            assert!(told.head.contains(wanted), "no {wanted}: {}", told.head);
+        }
+    }
+    assert!(report("").text.contains("0 logs were compared"), "{}", report("").text);
+    assert_eq!(report("?format=pdf").body["kind"], "malformed");
     let audit = scene.get("anna", "/audit");
     let acts: Vec<(&str, &str)> =
         audit["items"].as_array().unwrap().iter().map(|e| (e["act"].as_str().unwrap(), e["result"].as_str().unwrap())).collect();

@@ -616,6 +616,12 @@ fn pages_have_no_fault_that_axe_finds_at_any_width_and_in_the_dark() {
             assert!(tab.width() <= window.width(), "{page} is {} wide in {window:?}", tab.width());
             assert_eq!(tab.troubles(), Vec::<String>::new(), "{page}");
         }
+        tab.go(&format!("{here}/runs/{run}"));
+        tab.tap("a[href$='/report?format=html']");
+        tab.until_text("What proves it");
+        assert_eq!(tab.axe(), Vec::<String>::new(), "the report, {window:?}");
+        assert!(tab.width() <= window.width(), "the report is {} wide in {window:?}", tab.width());
+        assert_eq!(tab.troubles(), Vec::<String>::new(), "the report");
         tab.go(&format!("{here}/runs/nothing/decisions/d1"));
         assert_eq!(tab.axe(), Vec::<String>::new(), "a problem, {window:?}");
     }

@@ -101,11 +101,20 @@ pub(super) fn generator(writer: &str) -> String {
     format!("<meta name=\"generator\" content=\"{writer}\">")
 }
 
-pub(super) fn page_in(Style { css, digest }: &Style, writer: &str, title: &str, body: &str) -> String {
-    let generator = generator(writer);
+/// What a browser is told of a [`page`] by whoever serves it: what the page says itself, and that no page of others holds it.
+pub fn policy() -> String {
+    format!("{}; frame-ancestors 'none'", policy_of(&PAGE))
+}
+
+fn policy_of(style: &Style) -> String {
+    format!("default-src 'none'; style-src '{}'; base-uri 'none'; form-action 'none'", style.digest)
+}
+
+pub(super) fn page_in(style: &Style, writer: &str, title: &str, body: &str) -> String {
+    let (generator, policy, css) = (generator(writer), policy_of(style), style.css);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{digest}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n{generator}\n\
          <title>{}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
         text(title)

@@ -67,6 +67,7 @@ fn schema_of(kind: Kind) -> Value {
         Kind::Decision => json!({"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{26}[.][0-9]{1,9}$"}),
         Kind::Phase => reference("Phase"),
         Kind::Word => json!({"enum": ["ran", "joined", "dropped", "deferred"]}),
+        Kind::Format => json!({"enum": ["markdown", "html"], "default": "markdown"}),
     }
 }
 
@@ -125,6 +126,10 @@ fn described(operation: &Operation) -> Value {
         Gives::Made(of) => ("201", as_json(reference(of))),
         Gives::Stream => ("200", json!({"text/event-stream": {"schema": reference("Grown")}})),
         Gives::Bytes => ("200", json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})),
+        Gives::Report => {
+            let text = json!({"schema": {"type": "string"}});
+            ("200", json!({"text/markdown": text, "text/html": text}))
+        }
     };
     let mut responses = json!({
         status: {"description": operation.summary, "content": content},

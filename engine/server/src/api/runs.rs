@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use runbook_core::policy::access::Act;
-use runbook_core::run::event::Part;
+use runbook_core::run::event::{Event, Part};
 use runbook_core::run::view::StepView;
 use runbook_core::{Digest, ProcedureName, Run, RunId, limits};
 use runbook_engine::access::Seals;
@@ -98,8 +98,17 @@ pub async fn plan(call: Call) -> Result<Answer, Problem> {
 
 /// A run as it is recorded, read to its end.
 pub async fn replayed(call: &Call, id: &RunId) -> Result<(Run, RunRow), Problem> {
+    replayed_with(call, id, &mut |_, _| {}).await
+}
+
+/// The same; `visit` is shown each event, and the run as it stood after it.
+pub async fn replayed_with(
+    call: &Call,
+    id: &RunId,
+    visit: &mut (dyn FnMut(&Run, &Event) + Send),
+) -> Result<(Run, RunRow), Problem> {
     let _turn = call.turn().await;
-    let replayed = tokio::task::block_in_place(|| session::replay(&*call.app().journal, id, &mut |_, _| {}));
+    let replayed = tokio::task::block_in_place(|| session::replay(&*call.app().journal, id, visit));
     replayed.map_err(|error| of_session(call, error))
 }
 

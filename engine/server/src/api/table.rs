@@ -3,7 +3,7 @@
 use axum::http::Method;
 use runbook_core::policy::access::Act;
 
-use super::{Operation, decisions, events, logs, on_call, openapi, procedures, runs, steer, stream};
+use super::{Operation, decisions, events, logs, on_call, openapi, procedures, reports, runs, steer, stream};
 
 /// What a parameter may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Kind {
     Decision,
     Phase,
     Word,
+    /// Of a report.
+    Format,
 }
 
 /// What an operation answers with.
@@ -34,6 +36,8 @@ pub enum Gives {
     /// The record of a run, as it grows.
     Stream,
     Bytes,
+    /// A text for people, in the format that is asked for.
+    Report,
 }
 
 /// The operation that starts a run, under an id that is drawn before.
@@ -41,7 +45,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 30] = [
+pub static OPERATIONS: [Operation; 31] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -235,6 +239,20 @@ pub static OPERATIONS: [Operation; 30] = [
         body: None,
         answer: Gives::One("Verification"),
         run: |call| Box::pin(runs::verification(call)),
+    },
+    Operation {
+        id: "report",
+        method: Method::GET,
+        path: "/runs/{run}/report",
+        act: Act::View,
+        summary: "The account of a run for those who were not there: as `runbook report`",
+        query: &[
+            ("format", Kind::Format, "`markdown` where it is not given"),
+            ("logs", Kind::Boolean, "Compare its logs as well, which may be long"),
+        ],
+        body: None,
+        answer: Gives::Report,
+        run: |call| Box::pin(reports::report(call)),
     },
     Operation {
         id: "cancel",
