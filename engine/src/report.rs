@@ -19,6 +19,8 @@ pub mod request;
 pub mod review;
 mod said;
 pub mod spans;
+pub mod timeline;
+pub mod two_runs;
 mod usual;
 
 pub use runbook_core::plain;

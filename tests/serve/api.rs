@@ -125,6 +125,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             address = address.replace("{plan}", scene.get("vera", &format!("/runs/{run}"))["plan"].as_str().unwrap());
             address = address.replace("{decision}", decision_path(&run, &request).rsplit('/').next().unwrap());
             match id {
+                "comparison" => address.push_str(&format!("?with={run}")),
                 "log" => address.push_str("?step=say"),
                 "matches" => address.push_str("?step=say&text=on"),
                 _ => {}
@@ -168,7 +169,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 31 * 11);
+    assert_eq!(tried, 32 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");

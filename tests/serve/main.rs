@@ -18,6 +18,7 @@ mod oidc;
 mod pages;
 mod peers;
 mod remote;
+mod run_pages;
 mod server;
 mod sessions;
 mod storm;

@@ -12,7 +12,7 @@ use crate::server::{Answer, Place, Server};
 
 const WORDS: &str = "four words of yours";
 
-fn account(place: &Place, person: &str) {
+pub fn account(place: &Place, person: &str) {
     place.runbook.run_with(["account", "add", person], &format!("{WORDS}\n")).assert(0);
 }
 
@@ -24,18 +24,18 @@ fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// What a browser does, without one.
-struct Visitor<'s> {
+pub struct Visitor<'s> {
     server: &'s Server,
     cookie: String,
 }
 
 impl<'s> Visitor<'s> {
-    fn nobody(server: &'s Server) -> Visitor<'s> {
+    pub fn nobody(server: &'s Server) -> Visitor<'s> {
         Visitor { server, cookie: "other=x".to_owned() }
     }
 
     #[track_caller]
-    fn of(server: &'s Server, person: &str) -> Visitor<'s> {
+    pub fn of(server: &'s Server, person: &str) -> Visitor<'s> {
         let mut visitor = Visitor::nobody(server);
         let answer = visitor.post("/login", &[("person", person), ("password", WORDS), ("to", "/")]);
         assert_eq!((answer.status, header(&answer, "location")), (303, Some("/".to_owned())), "{}", answer.text);
@@ -44,7 +44,7 @@ impl<'s> Visitor<'s> {
         visitor
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.server.ask("GET", path, &[("Cookie", &self.cookie), ("Sec-Fetch-Site", "same-origin")], "")
     }
 
@@ -83,8 +83,20 @@ fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// The addresses of all pages that take a person, and the act that each needs.
 fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
-    let of_run =
-        ["", "?from=1", "/proof", "/proof?logs=true", "/log?step=say", "/log?step=say&text=working&at=3", "/log?step=say&end=true"];
+    let of_run = [
+        "",
+        "?from=1",
+        "/timeline",
+        "/timeline?from=2",
+        "/flow",
+        "/compare",
+        &format!("/compare?with={run}"),
+        "/proof",
+        "/proof?logs=true",
+        "/log?step=say",
+        "/log?step=say&text=working&at=3",
+        "/log?step=say&end=true",
+    ];
     let of_runs = ["", "?open=true", "?phase=waiting&procedure=fix&environment=x&requested_by=olaf"];
     let mut pages = vec![("/".to_owned(), "view"), (decision_path(run, request), "view")];
     let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/schedule", "/on-call"];

@@ -18,7 +18,7 @@ pub mod on_call;
 mod openapi;
 mod origin;
 pub mod procedures;
-mod reports;
+pub mod reports;
 pub mod runs;
 pub mod session;
 mod steer;

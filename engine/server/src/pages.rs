@@ -6,8 +6,10 @@
 
 mod address;
 mod assets;
+mod compare;
 mod decision;
 mod events;
+mod flow;
 mod frame;
 mod log;
 mod log_in;
@@ -17,6 +19,7 @@ mod render;
 mod run;
 mod runs;
 mod server;
+mod timeline;
 mod typed;
 mod waiting;
 
@@ -68,7 +71,7 @@ const fn made(
     Operation { id, method, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
 }
 
-static PAGES: [Operation; 15] = [
+static PAGES: [Operation; 18] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
     page(
         "page_runs",
@@ -86,6 +89,9 @@ static PAGES: [Operation; 15] = [
         |call| Box::pin(runs::show(call)),
     ),
     page("page_run", "/runs/{run}", Act::View, &[("from", Kind::Whole, "")], |call| Box::pin(run::show(call))),
+    page("page_timeline", "/runs/{run}/timeline", Act::View, &[("from", Kind::Whole, "")], |call| Box::pin(timeline::show(call))),
+    page("page_compare", "/runs/{run}/compare", Act::View, &[("with", Kind::RunId, "")], |call| Box::pin(compare::show(call))),
+    page("page_flow", "/runs/{run}/flow", Act::View, &[], |call| Box::pin(flow::show(call))),
     page("page_proof", "/runs/{run}/proof", Act::View, &[("logs", Kind::Boolean, "")], |call| Box::pin(run::proof(call))),
     page(
         "page_log",

@@ -19,7 +19,7 @@ use runbook_core::plan::Verb;
 
 use super::prose::Piece;
 
-pub use html::{body_in_html, to_html};
+pub use html::{body_in_html, flow_of_run, to_html};
 pub use index::{Row, index_in_html, index_in_markdown};
 pub use man::to_man;
 pub use manual::to_manual;

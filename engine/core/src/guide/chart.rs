@@ -33,6 +33,18 @@ pub struct Item {
     pub jumps: Option<String>,
     /// What follows if it fails, where that is not the end.
     pub fails: Fails,
+    /// In the chart of a run: what became of it there.
+    pub stands: Option<Stands>,
+}
+
+/// What became of a step in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stands {
+    pub word: String,
+    /// How that looks.
+    pub class: &'static str,
+    /// Where it is told whole.
+    pub address: String,
 }
 
 pub enum Fails {
@@ -71,6 +83,26 @@ pub struct Lane {
     /// What the way is called: a condition, `otherwise`, a branch.
     pub name: String,
     pub body: Vec<Item>,
+}
+
+impl Chart {
+    /// The chart of a run: of each step, by its number, what became of it.
+    pub fn of_run(mut self, stands: &dyn Fn(&str) -> Option<Stands>) -> Chart {
+        fn place(items: &mut [Item], stands: &dyn Fn(&str) -> Option<Stands>) {
+            for item in items {
+                item.stands = stands(&item.number);
+                match &mut item.shape {
+                    Shape::Chooses { lanes, .. } | Shape::Forks(lanes) => {
+                        lanes.iter_mut().for_each(|lane| place(&mut lane.body, stands));
+                    }
+                    Shape::Repeats { body, .. } | Shape::Groups(body) => place(body, stands),
+                    Shape::Does | Shape::Gate | Shape::Waits | Shape::Calls(_) | Shape::Finishes(_) => {}
+                }
+            }
+        }
+        [&mut self.body, &mut self.on_failure, &mut self.finally].into_iter().for_each(|list| place(list, stands));
+        self
+    }
 }
 
 /// The chart of a plan; `None` where even the outermost steps are more than anybody reads.
@@ -115,6 +147,7 @@ impl Drawing<'_> {
                 OnFailure::Rollback => Fails::TakenBack,
                 OnFailure::Next(ix) => Fails::To(number(ix)),
             },
+            stands: None,
         })
     }
 

@@ -98,7 +98,7 @@ fn described(operation: &Operation) -> Value {
     let mut parameters: Vec<Value> =
         in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": schema_of_part(name)})).collect();
     parameters.extend(operation.query.iter().map(|(name, kind, doc)| {
-        json!({"name": name, "in": "query", "description": doc, "required": matches!(*name, "step" | "text"), "schema": schema_of(*kind)})
+        json!({"name": name, "in": "query", "description": doc, "required": matches!(*name, "step" | "text" | "with"), "schema": schema_of(*kind)})
     }));
     if operation.method == Method::POST {
         parameters.push(csrf_token());

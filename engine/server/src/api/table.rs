@@ -45,7 +45,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 31] = [
+pub static OPERATIONS: [Operation; 32] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -253,6 +253,17 @@ pub static OPERATIONS: [Operation; 31] = [
         body: None,
         answer: Gives::Report,
         run: |call| Box::pin(reports::report(call)),
+    },
+    Operation {
+        id: "comparison",
+        method: Method::GET,
+        path: "/runs/{run}/comparison",
+        act: Act::View,
+        summary: "What came out otherwise in another run of the procedure: inputs, plan, steps, times, decisions",
+        query: &[("with", Kind::RunId, "The other run")],
+        body: None,
+        answer: Gives::One("TwoRuns"),
+        run: |call| Box::pin(reports::comparison(call)),
     },
     Operation {
         id: "cancel",

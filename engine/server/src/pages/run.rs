@@ -1,14 +1,14 @@
 //! One run: how it stands, every step of the plan with what became of it, under the numbers that a dry run and the manual have, what people decided, and
 //! what can be done about it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use runbook_core::plan::Outlined;
 use runbook_core::policy::access::Act;
 use runbook_core::run::event::StepOutcome;
 use runbook_core::run::view::{Standing, StepView};
-use runbook_core::{Run, guide, limits};
+use runbook_core::{Run, StepPath, guide, limits};
 use runbook_engine::journal::{Phase, RunRow};
 use runbook_engine::report::{ended, request};
 use runbook_engine::words;
@@ -19,20 +19,21 @@ use super::Refused;
 use super::address::address;
 use super::decision::{event, impact, outcome_class};
 use super::frame::Frame;
-use super::render::{self, When};
+use super::render::{self, Tab, When};
 use super::runs::standing;
 use super::typed::Fields;
 use crate::api::{Answer, Call, ROOT, runs};
 use crate::problem::Problem;
 
 /// Rows of steps on one page.
-const ROWS: usize = 150;
+pub const ROWS: usize = 150;
 /// Lines of what a step that failed had to say.
 const DETAIL: usize = 12;
 
 #[derive(Serialize)]
 struct View {
     run: String,
+    ways: Vec<Tab>,
     procedure: String,
     title: Option<String>,
     environment: Option<String>,
@@ -69,14 +70,19 @@ struct View {
 }
 
 #[derive(Serialize)]
-struct Row {
-    number: String,
-    title: String,
+pub struct Row {
+    pub number: String,
+    /// By which others lead here: the first of the rows of a number has it.
+    anchor: Option<String>,
+    pub title: String,
+    /// Where the run has come to it.
+    #[serde(skip)]
+    pub at: Option<StepPath>,
     path: Option<String>,
-    depth: usize,
+    pub depth: usize,
     effect: Option<&'static str>,
-    word: &'static str,
-    class: &'static str,
+    pub word: &'static str,
+    pub class: &'static str,
     took: String,
     tries: Option<String>,
     note: Option<String>,
@@ -99,9 +105,27 @@ pub async fn show(call: Call) -> Result<Answer, Problem> {
     let row = call.run()?;
     let (run, row) = runs::replayed(&call, &row.run).await?;
     let view = view(&call, &row, &run)?;
-    let mut frame = Frame::of(Some(&call.caller), format!("{} {}", view.procedure, view.word), super::runs::PATH);
-    frame.stream = Some(format!("{ROOT}/runs/{}/stream?from={}", row.run, row.seq + 1)).filter(|_| run.outcome().is_none());
+    let frame = framed(&call, &row, &run, format!("{} {}", view.procedure, view.word));
     Ok(Answer::raw(render::page("run", &frame, &view)?))
+}
+
+/// What stands around the pages of a run: they change as it does.
+pub fn framed(call: &Call, row: &RunRow, run: &Run, title: String) -> Frame {
+    let mut frame = Frame::of(Some(&call.caller), title, super::runs::PATH);
+    frame.stream = Some(format!("{ROOT}/runs/{}/stream?from={}", row.run, row.seq + 1)).filter(|_| run.outcome().is_none());
+    frame
+}
+
+/// The ways to look at a run.
+pub fn ways(row: &RunRow, here: &str) -> Vec<Tab> {
+    let of = format!("/runs/{}", row.run);
+    let ways = [
+        ("steps", of.clone()),
+        ("timeline", format!("{of}/timeline")),
+        ("flow", format!("{of}/flow")),
+        ("compare", format!("{of}/compare")),
+    ];
+    ways.map(|(name, address)| Tab { name, address, count: None, is_here: name == here }).into()
 }
 
 fn view(call: &Call, row: &RunRow, run: &Run) -> Result<View, Problem> {
@@ -126,6 +150,7 @@ fn view(call: &Call, row: &RunRow, run: &Run) -> Result<View, Problem> {
     let main = run.plan().main();
     Ok(View {
         run: row.run.to_string(),
+        ways: ways(row, "steps"),
         procedure: format!("{} {}", summary.procedure, summary.version),
         title: main.title.clone(),
         environment: summary.environment.clone(),
@@ -161,7 +186,7 @@ fn view(call: &Call, row: &RunRow, run: &Run) -> Result<View, Problem> {
 }
 
 /// Every step in the order of the plan, each as often as the run has come to it; then what is in no plan: what takes back, and what follows a failure.
-fn rows(run: &Run, row: &RunRow, now: Timestamp) -> Vec<Row> {
+pub fn rows(run: &Run, row: &RunRow, now: Timestamp) -> Vec<Row> {
     let mut come_to: HashMap<String, Vec<StepView<'_>>> = HashMap::new();
     let mut numbers = Vec::new();
     for step in run.steps() {
@@ -185,14 +210,24 @@ fn rows(run: &Run, row: &RunRow, now: Timestamp) -> Vec<Row> {
         let steps = come_to.remove(&number).unwrap_or_default();
         rows.extend(steps.iter().map(|step| actual(run, row, step, step.path().depth(), now)));
     }
+    let mut before = HashSet::new();
+    for row in &mut rows {
+        row.anchor = before.insert(row.number.clone()).then(|| anchor(&row.number));
+    }
     rows
+}
+
+pub fn anchor(number: &str) -> String {
+    format!("step-{number}")
 }
 
 /// A step that the run has not come to.
 fn to_come(run: &Run, planned: &Outlined<'_>) -> Row {
     Row {
         number: planned.number.clone(),
+        anchor: None,
         title: guide::title(run.plan(), planned.step),
+        at: None,
         path: None,
         depth: planned.depth.min(4),
         effect: effect(planned.step.effect),
@@ -231,6 +266,8 @@ fn actual(run: &Run, row: &RunRow, step: &StepView<'_>, depth: usize, now: Times
     };
     Row {
         number: step.number(),
+        anchor: None,
+        at: Some(path.clone()),
         path: (path.as_str() != title).then(|| path.to_string()),
         title,
         depth: depth.min(4),

@@ -1,7 +1,6 @@
 //! The list of runs. What is looked for stands in the address, so that it can be kept, sent and gone back to.
 
 use jiff::Timestamp;
-use runbook_core::RunId;
 use runbook_core::policy::access::Act;
 use runbook_core::run::event::OutcomeKind;
 use runbook_engine::journal::{Phase, RunFilter, RunRow};
@@ -43,7 +42,8 @@ struct View {
 
 #[derive(Serialize)]
 pub struct Line {
-    run: RunId,
+    /// Where it leads: to the page of the run, or to what is done with it.
+    pub address: String,
     procedure: String,
     environment: Option<String>,
     word: &'static str,
@@ -60,7 +60,7 @@ impl Line {
         let summary = &row.summary;
         let (word, class) = standing(row, now);
         Line {
-            run: row.run.clone(),
+            address: format!("/runs/{}", row.run),
             procedure: format!("{} {}", summary.procedure, summary.version),
             environment: summary.environment.clone(),
             word,

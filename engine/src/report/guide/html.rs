@@ -1,6 +1,7 @@
 //! A guide as a page that stands by itself: to be read on any screen, and on paper.
 
-use runbook_core::guide::{Entry, Guide, charted};
+use runbook_core::guide::{Chart, Entry, Guide, Stands, charted};
+use runbook_core::plan::Plan;
 
 use super::super::html::{self, PAGE};
 use super::super::prose;
@@ -95,11 +96,22 @@ fn deciders(guide: &Guide<'_>) -> String {
 }
 
 fn flow(guide: &Guide<'_>) -> String {
-    match charted(guide.plan) {
+    drawn(charted(guide.plan), &format!("Flow of {}", heading(guide)))
+}
+
+/// The chart of the procedure of a run, with what became of each step there, for another page in the same [style](html::STYLE).
+pub fn flow_of_run(plan: &Plan, stands: &dyn Fn(&str) -> Option<Stands>) -> String {
+    let main = plan.main();
+    let title = format!("Flow of a run of {} {}", main.name, main.version);
+    drawn(charted(plan).map(|chart| chart.of_run(stands)), &title)
+}
+
+fn drawn(chart: Option<Chart>, title: &str) -> String {
+    match chart {
         None => "<p>There are more steps than a chart can show.</p>\n".to_owned(),
         Some(chart) => {
             let folded = if chart.folded { "<p>Steps inside others are left out.</p>\n" } else { "" };
-            format!("{folded}{}", svg::to_svg(&chart, &format!("Flow of {}", heading(guide))))
+            format!("{folded}{}", svg::to_svg(&chart, title))
         }
     }
 }

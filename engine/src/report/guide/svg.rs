@@ -247,7 +247,9 @@ fn head(item: &Item) -> String {
 
 /// What is said of a step below its title.
 fn notes(item: &Item, how: Option<&str>) -> Vec<String> {
-    let mut notes: Vec<String> = how.map(str::to_owned).into_iter().collect();
+    // What became of it comes first: who looks at a run looks for that.
+    let mut notes: Vec<String> = item.stands.iter().map(|stands| stands.word.clone()).collect();
+    notes.extend(how.map(str::to_owned));
     match &item.shape {
         Shape::Gate => notes.push("people decide".to_owned()),
         Shape::Calls(called) => notes.push(format!("does {called}")),
@@ -288,7 +290,8 @@ fn class(item: &Item) -> String {
         Shape::Chooses { .. } => " choose",
         _ => "",
     };
-    format!("step n{}{shape} {}", item.number.replace('.', "_"), item.effect.name())
+    let stands = item.stands.as_ref().map(|stands| format!(" was-{}", stands.class)).unwrap_or_default();
+    format!("step n{}{shape} {}{stands}", item.number.replace('.', "_"), item.effect.name())
 }
 
 /// One step, with what is said of it.
@@ -302,7 +305,8 @@ fn boxed(item: &Item, notes: &[String]) -> Piece {
     // A pointed box has its text between the points.
     let point = if sharp { 14 } else { 0 };
     let (width, middle) = (WIDTH + 2 * point, height / 2);
-    let mut svg = format!("<a href=\"#step-{}\"><g class=\"{}\">", html::text(&item.number), class(item));
+    let place = item.stands.as_ref().map_or_else(|| format!("#step-{}", item.number), |stands| stands.address.clone());
+    let mut svg = format!("<a href=\"{}\"><g class=\"{}\">", html::text(&place), class(item));
     let _ = match &item.shape {
         Shape::Chooses { .. } | Shape::Gate => write!(
             svg,
