@@ -14,6 +14,7 @@ pub mod html;
 pub mod listed;
 mod man;
 pub mod markdown;
+pub mod problems;
 mod prose;
 pub mod request;
 pub mod review;

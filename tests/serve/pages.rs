@@ -101,7 +101,7 @@ fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
     let mut pages = vec![("/".to_owned(), "view"), (decision_path(run, request), "view")];
     let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/schedule", "/on-call"];
     pages.extend(of_catalogue.map(|page| (page.to_owned(), "view")));
-    let of_no_procedure = ["/events", "/events?decision=ran&source=alerts&procedure=fix", "/server"];
+    let of_no_procedure = ["/events", "/problems", "/events?decision=ran&source=alerts&procedure=fix", "/server"];
     pages.extend(of_no_procedure.map(|page| (page.to_owned(), "view all")));
     pages.push(("/audit".to_owned(), "audit"));
     pages.extend(of_runs.map(|query| (format!("/runs{query}"), "view")));
@@ -252,7 +252,7 @@ fn a_run_is_followed_and_steered_on_its_page() {
     let shown = olaf.get(&page).text;
     // What was done, what is asked and what is to come, under the numbers of a dry run.
     for (number, word, title) in [("1.", "succeeded", "say"), ("2.", "waiting", "go"), ("3.", "to come", "write")] {
-        let row = shown.split("<li class=\"d0\">").find(|row| row.contains(&format!("<span class=\"number\">{number}</span>")));
+        let row = shown.split("<li class=\"d0\"").find(|row| row.contains(&format!("<span class=\"number\">{number}</span>")));
         let row = row.unwrap_or_else(|| panic!("no {number}:\n{shown}")).split("</li>").next().unwrap();
         assert!(row.contains(word) && row.contains(title), "{number}: {row}");
     }
@@ -428,6 +428,9 @@ fn what_came_in_is_shown_with_what_was_decided_and_why() {
     eventually("both decisions", || decided().then_some(()));
     let list = vera.get("/events").text;
     assert!(list.contains("/event/1") && list.contains("/event/2") && list.contains("its run"), "{list}");
+    // One of them has been answered, and the other has only ended.
+    assert_eq!(scene.get("vera", "/problems")["items"], json!([]));
+    assert!(list.contains("<a href=\"/problems\">") && vera.get("/problems").text.contains("Nothing recurs"), "{list}");
     let one = vera.get("/event/2").text;
     assert!(
         one.contains("What was decided, and why") && one.contains("dropped") && one.contains("&quot;host&quot;: &quot;db8&quot;"),

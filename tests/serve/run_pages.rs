@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::api::{Scene, decision_path};
 use crate::harness::eventually;
 use crate::pages::{Visitor, account};
+use crate::server::{alerts, post_alerts};
 
 /// The part of a page about what contains this.
 #[track_caller]
@@ -49,6 +50,81 @@ fn a_run_is_drawn_on_its_time_and_in_its_flow() {
     let shown = part(&flow, "<a href=\"", "</a>", "step n3 ");
     assert!(shown.contains(">not reached</text>"), "{shown}");
     assert!(!timeline.contains("\"ahead\"") && !timeline.contains("data-stream"), "{timeline}");
+    scene.server.stopped();
+}
+
+const WAYS: &str = "apiVersion: runbook/v1
+kind: Runbook
+name: ways
+version: 1.0.0
+steps:
+- {id: way, choose: [{when: 'true', steps: [{id: left, run: 'true', effect: read}]}, {when: 'false', steps: [{id: right, run: 'true', effect: read}]}]}
+- {id: go, approve: {question: Go?, from: [bob], within: 1h}}
+- {id: last, run: 'true', effect: read}
+";
+
+#[test]
+fn a_way_that_was_not_taken_is_not_to_come() {
+    let scene = Scene::new();
+    account(&scene.place, "vera");
+    scene.place.write("ways.yaml", WAYS);
+    let read_again = || (scene.ask("olaf", "GET", "/procedures/ways", None).status == 200).then_some(());
+    eventually("the catalogue to be read again", read_again);
+    let run = scene.ask("olaf", "POST", "/runs", Some(&json!({"procedure": "ways"}))).body["run"].as_str().unwrap().to_owned();
+    eventually("its question", || (scene.get("vera", &format!("/runs/{run}"))["phase"] == "waiting").then_some(()));
+    let vera = Visitor::of(&scene.server, "vera");
+    let (page, timeline) = (vera.get(&format!("/runs/{run}")).text, vera.get(&format!("/runs/{run}/timeline")).text);
+    for (number, word, is_ahead) in [("2", "succeeded", false), ("3", "not reached", false), ("5", "to come", true)] {
+        let number = format!("<span class=\"number\">{number}.</span>");
+        let row = part(&timeline, "<li class=\"", "</li>", &number);
+        assert!(row.contains(&format!(">{word}</span>")) && row.contains("\"ahead\"") == is_ahead, "{row}");
+        let row = part(&page, "<li class=\"", "</li>", &number);
+        assert!(row.contains(&format!(">{word}</span>")), "{row}");
+    }
+    scene.server.stopped();
+}
+
+#[test]
+fn what_events_say_again_and_again_is_a_problem() {
+    let scene = Scene::new();
+    account(&scene.place, "vera");
+    // Of db1 three times, with a run that is rejected, and of a thing for which no trigger is; the same once more is the same event.
+    let alert = |host: &str, hour: u32| {
+        let body = alerts("firing", &[host]).replace("2026-11-22T05", &format!("2026-11-22T{hour:02}"));
+        assert_eq!(post_alerts(&scene.server.address, &body).expect("an answer").status, 202);
+    };
+    let judged =
+        || scene.get("vera", "/events")["items"].as_array().unwrap().iter().all(|event| event["judged"] == true).then_some(());
+    [1, 2, 3, 3].iter().for_each(|hour| alert("db1", *hour));
+    eventually("decisions", judged);
+    let problem = |index: usize| scene.get("vera", "/problems")["items"][index].clone();
+    let db1 = problem(0);
+    assert_eq!((&db1["about"], &db1["why"], &db1["times"]), (&json!("db1"), &json!(["recurs"]), &json!(3)), "{db1}");
+    let run = scene.get("vera", "/runs?open=true")["items"][0]["run"].as_str().unwrap().to_owned();
+    eventually("its question", || (scene.get("vera", &format!("/runs/{run}"))["phase"] == "waiting").then_some(()));
+    assert_eq!(scene.ask("olaf", "POST", &format!("/runs/{run}/cancel"), Some(&json!({}))).status, 200);
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["phase"] == "ended").then_some(()));
+    let db1 = problem(0);
+    assert_eq!((&db1["why"], &db1["procedures"]), (&json!(["runs_fail", "recurs"]), &json!(["fix"])), "{db1}");
+    assert_eq!((&db1["not_succeeded"], &db1["last_not_succeeded"]), (&json!(1), &json!(run)), "{db1}");
+    // No trigger wants what is of this key.
+    let text = std::fs::read_to_string(scene.place.books.join("fix.yaml")).unwrap();
+    scene.place.write("fix.yaml", &text.replace("triggers: [{", "triggers: [{when: 'event.data.labels.host != \"<b>\"', "));
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    alert("<b>", 4);
+    eventually("decisions", judged);
+    assert_eq!((&problem(1)["about"], &problem(1)["why"]), (&json!("<b>"), &json!(["without_playbook"])), "{}", problem(1));
+    let page = Visitor::of(&scene.server, "vera").get("/problems").text;
+    for wanted in [
+        "its runs fail",
+        "no playbook",
+        "&lt;b&gt;",
+        "1 of 1 run that has ended did not succeed",
+        &format!("<a href=\"/runs/{run}\">"),
+    ] {
+        assert!(page.contains(wanted), "no {wanted}:\n{page}");
+    }
+    assert_eq!(scene.ask("wanda", "GET", "/problems", None).status, 403, "events are of no procedure");
     scene.server.stopped();
 }
 

@@ -612,6 +612,8 @@ pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a server of NATS may take to answer, and how long until it is asked again; each time twice as long, at most the second.
 pub const STREAM_CONNECT: Duration = Duration::from_secs(10);
 pub const STREAM_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Events, the last ones, by which it is said what recurs and what nothing answers.
+pub const PROBLEM_EVENTS: usize = 1_000;
 /// Moments of a run's account that are told from its beginning, and as many from its end.
 pub const ACCOUNT_MOMENTS: usize = 250;
 /// Files of one name that are put aside.

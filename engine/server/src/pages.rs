@@ -14,6 +14,7 @@ mod frame;
 mod log;
 mod log_in;
 mod on_call;
+mod problems;
 mod procedures;
 mod render;
 mod run;
@@ -71,7 +72,7 @@ const fn made(
     Operation { id, method, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
 }
 
-static PAGES: [Operation; 18] = [
+static PAGES: [Operation; 19] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
     page(
         "page_runs",
@@ -127,6 +128,7 @@ static PAGES: [Operation; 18] = [
     ),
     // Below `/events` senders deliver.
     page("page_event", "/event/{event}", Act::View, &[], |call| Box::pin(events::one(call))),
+    page("page_problems", problems::PATH, Act::View, &[], |call| Box::pin(problems::show(call))),
     page("page_schedule", events::SCHEDULE, Act::View, &[], |call| Box::pin(events::schedule(call))),
     page("page_on_call", on_call::PATH, Act::View, &[], |call| Box::pin(on_call::show(call))),
     page("page_audit", server::AUDIT, Act::Audit, &[("before", Kind::Whole, "")], |call| Box::pin(server::audit(call))),

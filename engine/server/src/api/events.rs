@@ -8,7 +8,9 @@ use runbook_core::ticks::Timetable;
 use runbook_core::{Digest, ProcedureName, RunId, limits};
 use runbook_engine::access::AuditPage;
 use runbook_engine::intake::{Arrived, EventFilter};
+use runbook_engine::journal::JournalError;
 use runbook_engine::report::listed;
+use runbook_engine::report::problems::{self, EventProblem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,6 +57,26 @@ pub fn arrived(call: &Call) -> Result<Arrived, Problem> {
     let number: u64 = call.part("event")?;
     let found = call.read(|app| app.intake.event(number))?;
     found.ok_or_else(|| Problem::not_found(format!("there is no event {number}")))
+}
+
+pub async fn problems(call: Call) -> Result<Answer, Problem> {
+    let found = problems_of(&call)?;
+    Ok(Answer::page(found.iter().map(|problem| json!(problem)).collect(), None))
+}
+
+/// What is wrong, by the last events and the runs that answered them.
+pub fn problems_of(call: &Call) -> Result<Vec<EventProblem>, Problem> {
+    call.may_everywhere(Act::View)?;
+    let filter = EventFilter { limit: limits::PROBLEM_EVENTS, ..EventFilter::default() };
+    call.read(|app| {
+        let arrived = app.intake.events(&filter)?;
+        problems::problems(&arrived, &mut |run| match app.journal.run(run) {
+            Ok(row) => Ok(row.summary.outcome),
+            // It was asked for, and has not begun.
+            Err(JournalError::NoRun(_)) => Ok(None),
+            Err(error) => Err(error),
+        })
+    })
 }
 
 pub async fn audit(call: Call) -> Result<Answer, Problem> {

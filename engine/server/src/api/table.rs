@@ -45,7 +45,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 32] = [
+pub static OPERATIONS: [Operation; 33] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -381,6 +381,17 @@ pub static OPERATIONS: [Operation; 32] = [
         body: None,
         answer: Gives::One("Event"),
         run: |call| Box::pin(events::one(call)),
+    },
+    Operation {
+        id: "problems",
+        method: Method::GET,
+        path: "/problems",
+        act: Act::View,
+        summary: "What recurs in the last events, what no playbook answers, and what is answered by runs that fail",
+        query: &[],
+        body: None,
+        answer: Gives::Page("EventProblem"),
+        run: |call| Box::pin(events::problems(call)),
     },
     Operation {
         id: "schedule",

@@ -31,6 +31,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("on_call", include_str!("templates/on_call.hbs")),
     ("pair", include_str!("templates/pair.hbs")),
     ("problem", include_str!("templates/problem.hbs")),
+    ("problems", include_str!("templates/problems.hbs")),
     ("procedure", include_str!("templates/procedure.hbs")),
     ("procedures", include_str!("templates/procedures.hbs")),
     ("proof", include_str!("templates/proof.hbs")),

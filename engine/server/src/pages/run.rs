@@ -29,6 +29,9 @@ use crate::problem::Problem;
 pub const ROWS: usize = 150;
 /// Lines of what a step that failed had to say.
 const DETAIL: usize = 12;
+/// Of a step that the run has not come to.
+pub const TO_COME: &str = "to come";
+const NOT_REACHED: &str = "not reached";
 
 #[derive(Serialize)]
 struct View {
@@ -200,10 +203,16 @@ pub fn rows(run: &Run, row: &RunRow, now: Timestamp) -> Vec<Row> {
             .push(step);
     }
     let mut rows = Vec::new();
+    // Whether all is over in which the next step of the outline stands: what was not reached there is not to come either.
+    let mut over: Vec<bool> = Vec::new();
     for planned in run.plan().outline(limits::GUIDE_STEPS) {
-        match come_to.remove(&planned.number) {
+        over.truncate(planned.depth);
+        let is_past = run.outcome().is_some() || over.last().copied().unwrap_or(false);
+        let steps = come_to.remove(&planned.number);
+        over.push(steps.as_ref().map_or(is_past, |steps| steps.iter().all(|step| matches!(step.standing(), Standing::Ended(_)))));
+        match steps {
             Some(steps) => rows.extend(steps.iter().map(|step| actual(run, row, step, planned.depth, now))),
-            None => rows.push(to_come(run, &planned)),
+            None => rows.push(not_come_to(run, &planned, is_past)),
         }
     }
     for number in numbers {
@@ -222,7 +231,7 @@ pub fn anchor(number: &str) -> String {
 }
 
 /// A step that the run has not come to.
-fn to_come(run: &Run, planned: &Outlined<'_>) -> Row {
+fn not_come_to(run: &Run, planned: &Outlined<'_>, is_past: bool) -> Row {
     Row {
         number: planned.number.clone(),
         anchor: None,
@@ -231,7 +240,7 @@ fn to_come(run: &Run, planned: &Outlined<'_>) -> Row {
         path: None,
         depth: planned.depth.min(4),
         effect: effect(planned.step.effect),
-        word: if run.outcome().is_some() { "not reached" } else { "to come" },
+        word: if is_past { NOT_REACHED } else { TO_COME },
         class: "quiet",
         took: String::new(),
         tries: None,

@@ -77,7 +77,8 @@ fn view(call: &Call, row: &RunRow, run: &Run, timeline: &Timeline) -> Result<Vie
     let until = row.summary.ended_at.unwrap_or(now).max(run.last_at());
     let rows = run::rows(run, row, now);
     let goes_on = run.outcome().is_none();
-    let to_come = rows.iter().filter(|row| goes_on && row.at.is_none()).count();
+    let is_to_come = |row: &&Row| row.word == run::TO_COME;
+    let to_come = rows.iter().filter(is_to_come).count();
     let behind = if to_come > 0 { TO_COME } else { 0 };
     let scale = timeline.scale(from, until, WIDTH - behind, FOLD);
     let here = format!("/runs/{}/timeline", row.run);
@@ -88,14 +89,15 @@ fn view(call: &Call, row: &RunRow, run: &Run, timeline: &Timeline) -> Result<Vie
     };
     let at = |place: usize| address(&here, [("from", (place + 1).to_string().as_str())]);
     let (all, last) = (rows.len(), (first + ROWS).min(rows.len()));
-    let mut come = rows.iter().take(first).filter(|row| row.at.is_none()).count();
+    let mut come = rows.iter().take(first).filter(is_to_come).count();
     let shown = rows.iter().skip(first).take(ROWS);
     let lines = shown.map(|row| match &row.at {
         Some(_) => line(row, run, timeline, &scale, (from, until)),
-        None => {
+        None if is_to_come(&row) => {
             come += 1;
-            ahead(row, goes_on.then_some((come - 1, to_come)))
+            ahead(row, come - 1, to_come)
         }
+        None => bare(row),
     });
     let folds = scale.folds().map(|fold| {
         let why = if fold.asked { "somebody was asked" } else { "nothing ran" };
@@ -142,14 +144,12 @@ fn line(row: &Row, run: &Run, timeline: &Timeline, scale: &Scale, (start, until)
     Line { when: told(stretches, whole, start, until), bar_html: bar, ..bare(row) }
 }
 
-/// A step to come, at its place among the others that are; one that is not reached has none.
-fn ahead(row: &Row, place: Option<(usize, usize)>) -> Line {
-    let bar_html = place.map(|(place, of)| {
-        let slot = f64::from(TO_COME - FOLD) / of.max(1) as f64;
-        let x = f64::from(WIDTH - TO_COME + FOLD) + slot * place as f64;
-        format!("<rect class=\"ahead\" x=\"{x:.0}\" y=\"1\" width=\"{:.0}\" height=\"12\"/>", slot.max(4.0))
-    });
-    Line { bar_html: bar_html.unwrap_or_default(), ..bare(row) }
+/// A step to come, at its place among the others that are.
+fn ahead(row: &Row, place: usize, of: usize) -> Line {
+    let slot = f64::from(TO_COME - FOLD) / of.max(1) as f64;
+    let x = f64::from(WIDTH - TO_COME + FOLD) + slot * place as f64;
+    let bar_html = format!("<rect class=\"ahead\" x=\"{x:.0}\" y=\"1\" width=\"{:.0}\" height=\"12\"/>", slot.max(4.0));
+    Line { bar_html, ..bare(row) }
 }
 
 fn bare(row: &Row) -> Line {
