@@ -23,6 +23,8 @@ pub mod spans;
 pub mod timeline;
 pub mod two_runs;
 mod usual;
+mod well;
 
 pub use runbook_core::plain;
 pub use usual::{exercised, usual};
+pub use well::{StepHealth, Well};

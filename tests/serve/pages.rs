@@ -99,7 +99,7 @@ fn pages(run: &str, request: &Value) -> Vec<(String, &'static str)> {
     ];
     let of_runs = ["", "?open=true", "?phase=waiting&procedure=fix&environment=x&requested_by=olaf"];
     let mut pages = vec![("/".to_owned(), "view"), (decision_path(run, request), "view")];
-    let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/schedule", "/on-call"];
+    let of_catalogue = ["/procedures", "/procedures?after=a", "/procedures/fix", "/procedures/fix/health", "/schedule", "/on-call"];
     pages.extend(of_catalogue.map(|page| (page.to_owned(), "view")));
     let of_no_procedure = ["/events", "/problems", "/events?decision=ran&source=alerts&procedure=fix", "/server"];
     pages.extend(of_no_procedure.map(|page| (page.to_owned(), "view all")));

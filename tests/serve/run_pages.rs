@@ -81,6 +81,35 @@ fn a_way_that_was_not_taken_is_not_to_come() {
         let row = part(&page, "<li class=\"", "</li>", &number);
         assert!(row.contains(&format!(">{word}</span>")), "{row}");
     }
+    // By its runs, one so far: what was taken how often, and what never.
+    let well = scene.get("vera", "/procedures/ways/health");
+    let numbers = |list: &str| {
+        well[list].as_array().unwrap().iter().map(|step| step["number"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (numbers("steps"), numbers("never")),
+        (["1", "2", "4"].map(str::to_owned).into(), ["3", "5"].map(str::to_owned).into()),
+        "{well}"
+    );
+    assert_eq!((&well["looked_at"], &well["ended"], &well["steps"][1]["attempts"]), (&json!(1), &json!(0), &json!(1)), "{well}");
+    assert!(well["steps"][1]["p95"].is_u64() && well["steps"][2]["answered_p50"].is_null(), "{well}");
+    let request = scene.request(&run);
+    let vote = json!({"choice": "approve", "digest": request["request"]["digest"]});
+    assert_eq!(scene.ask("bob", "POST", &decision_path(&run, &request), Some(&vote)).status, 200);
+    eventually("its end", || (scene.get("vera", &format!("/runs/{run}"))["phase"] == "ended").then_some(()));
+    let well = scene.get("vera", "/procedures/ways/health");
+    assert_eq!(
+        (&well["succeeded"], &well["never"][0]["title"], &well["versions"]),
+        (&json!(1), &json!("right"), &json!(["1.0.0"])),
+        "{well}"
+    );
+    assert!(well["steps"][2]["answered_p50"].is_u64() && well["never"][1].is_null(), "{well}");
+    let page = vera.get("/procedures/ways/health").text;
+    assert!(
+        page.contains("of 1 run that have ended 1 succeeded") && page.contains("Never run") && page.contains("right"),
+        "{page}"
+    );
+    assert_eq!(scene.ask("wanda", "GET", "/procedures/fix/health", None).status, 404);
     scene.server.stopped();
 }
 

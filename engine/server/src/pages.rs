@@ -11,6 +11,7 @@ mod decision;
 mod events;
 mod flow;
 mod frame;
+mod health;
 mod log;
 mod log_in;
 mod on_call;
@@ -72,7 +73,7 @@ const fn made(
     Operation { id, method, path, act, summary: "", query, body: None, answer: Gives::Bytes, run }
 }
 
-static PAGES: [Operation; 19] = [
+static PAGES: [Operation; 20] = [
     page("page_waiting", "/", Act::View, &[], |call| Box::pin(waiting::show(call))),
     page(
         "page_runs",
@@ -112,6 +113,7 @@ static PAGES: [Operation; 19] = [
     page("page_decision", "/runs/{run}/decisions/{decision}", Act::View, &[], |call| Box::pin(decision::show(call))),
     page("page_procedures", procedures::PATH, Act::View, &[("after", Kind::Text, "")], |call| Box::pin(procedures::list(call))),
     page("page_procedure", "/procedures/{procedure}", Act::View, &[], |call| Box::pin(procedures::one(call))),
+    page("page_health", "/procedures/{procedure}/health", Act::View, &[], |call| Box::pin(health::show(call))),
     page_of_form("page_dry_run", "/procedures/{procedure}/dry-run", Act::Foresee, |call| Box::pin(procedures::foresee(call))),
     page(
         "page_events",

@@ -10,8 +10,10 @@ use runbook_core::policy::access::{Act, Labels};
 use runbook_core::run::event::{Part, RunStarted};
 use runbook_core::trigger::Trigger;
 use runbook_core::value::{Map, Value};
-use runbook_core::{Plan, ProcedureName};
+use runbook_core::{Plan, ProcedureName, limits};
 use runbook_engine::catalogue::Catalogue;
+use runbook_engine::journal::RunFilter;
+use runbook_engine::report::Well;
 use runbook_engine::start::{self, StartError};
 use serde_json::json;
 
@@ -80,6 +82,23 @@ pub fn visible<'c>(call: &Call, catalogue: &'c Catalogue, limit: usize) -> (Vec<
 pub fn find<'c>(call: &Call, catalogue: &'c Catalogue, name: &str) -> Result<&'c Procedure, Problem> {
     let found = catalogue.procedure(name).filter(|procedure| call.caller.rights.may(Act::View, &labels(procedure)));
     found.ok_or_else(|| Problem::not_found(format!("there is no procedure `{}`", super::caller::clipped(name))))
+}
+
+/// How it fares, by its last runs that the caller may see.
+pub async fn well(call: Call) -> Result<Answer, Problem> {
+    let name: String = call.part("procedure")?;
+    Ok(Answer::json(&json!(well_of(&call, &name).await?)))
+}
+
+pub async fn well_of(call: &Call, name: &str) -> Result<Well, Problem> {
+    let catalogue = call.app().serving.catalogue();
+    let procedure = find(call, &catalogue, name)?;
+    let filter = RunFilter { procedure: Some(procedure.name.value.clone()), ..RunFilter::default() };
+    let (rows, _) = super::runs::seen(call, filter, limits::USUAL_RUNS)?;
+    let _turn = call.turn().await;
+    let (plan, _) = tokio::task::block_in_place(|| catalogue.plan(procedure, &CheckOptions { environment: None, today: None }));
+    let plan = plan.ok_or_else(|| Problem::not_valid(format!("`{name}` is not valid"), Vec::new()))?;
+    call.read(|app| Well::of(&*app.journal, &plan, &rows))
 }
 
 /// The same, where the caller may do this to it and it is valid in the environment.

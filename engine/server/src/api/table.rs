@@ -45,7 +45,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 33] = [
+pub static OPERATIONS: [Operation; 34] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -100,6 +100,17 @@ pub static OPERATIONS: [Operation; 33] = [
         body: None,
         answer: Gives::One("Plan"),
         run: |call| Box::pin(procedures::plan(call)),
+    },
+    Operation {
+        id: "procedure_health",
+        method: Method::GET,
+        path: "/procedures/{procedure}/health",
+        act: Act::View,
+        summary: "How a procedure fares, by its last runs: how many succeeded, times and failures of each step, and which none came to",
+        query: &[],
+        body: None,
+        answer: Gives::One("ProcedureHealth"),
+        run: |call| Box::pin(procedures::well(call)),
     },
     Operation {
         id: "triggers",

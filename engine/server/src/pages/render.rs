@@ -24,6 +24,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("flow", include_str!("templates/flow.hbs")),
     ("foreseen", include_str!("templates/foreseen.hbs")),
     ("frame", include_str!("templates/frame.hbs")),
+    ("health", include_str!("templates/health.hbs")),
     ("led_back", include_str!("templates/led_back.hbs")),
     ("log", include_str!("templates/log.hbs")),
     ("log_in", include_str!("templates/log_in.hbs")),
