@@ -48,6 +48,17 @@ impl Holder {
     }
 }
 
+/// What was about to be done was not: the right to it had ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease of the run has ended")]
+pub struct Lost;
+
+impl Lost {
+    pub fn is_behind(error: &std::io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Lost>())
+    }
+}
+
 /// The side of whoever acts. The default belongs to no run, and is never lost.
 #[derive(Clone, Default)]
 pub struct Hold(Option<(Arc<dyn Clock>, watch::Receiver<End>)>);

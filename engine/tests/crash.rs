@@ -16,7 +16,7 @@ use runbook_core::check::{Catalogue, CheckOptions, check};
 use runbook_core::diagnostic::Source;
 use runbook_core::document::{Document, load};
 use runbook_core::run::decision::{Choice, Purpose};
-use runbook_core::run::event::{Fact, Identity, Means, OutcomeKind, Part, RunStarted, Vote};
+use runbook_core::run::event::{AttemptEnd, Fact, Identity, Means, OutcomeKind, Part, RunStarted, Vote};
 use runbook_core::{Digest, Map, Plan, ProcedureName, Run, RunId, Value};
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::driver::local::LocalPerformer;
@@ -82,6 +82,11 @@ finally:
 
 /// Effects that a crash may repeat, because the procedure says that this does no harm.
 const REPEATABLE: [&str; 7] = ["r2", "flaky", "un-first", "un-a1", "un-a2", "un-a3", "un-a4"];
+
+/// Attempts that can only begin after the one before has ended, each therefore in a commit of its own: `first`, four of each
+/// branch of `hosts`, three of `fan`, two of `flaky`, `a1` to `bad`, five of undo, and the last. How many of the others share
+/// a commit depends on when they end.
+const IN_SEQUENCE: u32 = 1 + 4 + 3 + 2 + 8 + 5 + 1;
 
 fn plan() -> Arc<Plan> {
     let source = Source::new("crash.yaml", PROCEDURE);
@@ -304,6 +309,15 @@ fn counted(state: &Path) -> BTreeMap<String, u32> {
     counts
 }
 
+/// The ends of attempts that were no success, and of the run.
+fn troubles(facts: &[Fact]) -> Vec<&Fact> {
+    let is_trouble = |fact: &&Fact| match fact {
+        Fact::AttemptFinished { end, .. } => !matches!(end, AttemptEnd::Succeeded { .. }),
+        fact => matches!(fact, Fact::RunFinished { .. }),
+    };
+    facts.iter().filter(is_trouble).collect()
+}
+
 /// Answers what is open as a careful person would: approvals with yes, unknown ends by looking at what really happened.
 fn answer(state: &Path, asked: &mut Vec<String>) {
     let journal: SharedJournal = Arc::new(Store::open(&state.join("state")).expect("the store opens"));
@@ -388,7 +402,6 @@ fn no_crash_doubles_or_loses_an_effect() {
     let effects = facts.iter().filter(|f| matches!(f, Fact::AttemptStarted { .. })).count();
     assert!(effects >= 30, "only {effects} effects");
 
-    let mut crashes = 0;
     let mut unknown = 0;
     for after in [false, true] {
         for at in 1.. {
@@ -403,13 +416,14 @@ fn no_crash_doubles_or_loses_an_effect() {
                 .expect("the program starts");
             let (_, before) = events(state.path());
             if died.success() {
-                assert!(at > 30, "only {at} commits");
+                assert!(at > IN_SEQUENCE, "only {} commits", at - 1);
                 break;
             }
-            crashes += 1;
             let (outcome, asked) = finish(state.path());
             unknown += asked.len();
-            assert_eq!(outcome, OutcomeKind::RolledBack, "commit {at}, after: {after}");
+            let (_, facts) = events(state.path());
+            assert_eq!(outcome, OutcomeKind::RolledBack, "commit {at}, after: {after}: {:#?}", troubles(&facts));
+            assert_eq!(facts[..before.len()], before[..], "a recorded fact was lost");
             let counts = counted(state.path());
             for (line, count) in &counts {
                 let most = if REPEATABLE.contains(&line.as_str()) || line == "last" {
@@ -422,11 +436,8 @@ fn no_crash_doubles_or_loses_an_effect() {
             for line in expect.keys() {
                 assert!(counts.contains_key(line), "`{line}` never happened (commit {at}, after: {after})");
             }
-            let (_, facts) = events(state.path());
-            assert_eq!(facts[..before.len()], before[..], "a recorded fact was lost");
         }
     }
-    assert!(crashes > 60, "only {crashes} crashes");
     assert!(unknown > 0, "no crash left an end unknown");
-    println!("{crashes} crashes, {unknown} unknown ends asked about, {effects} effects a run");
+    println!("{unknown} unknown ends asked about, {effects} effects a run");
 }

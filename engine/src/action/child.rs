@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::output::{Recorder, Stream};
 use super::{Job, Secrets, failure, program};
+use crate::hold;
 use crate::process::{self, Environment, Launch, Stopped, Survivor, Tree};
 
 /// What a child takes over from the engine, where it is set. `SSH_AUTH_SOCK` is among it because steps that reach other
@@ -115,8 +116,8 @@ pub async fn perform(job: Job, program: Program, environment: Environment, dir: 
     let mut tree = loop {
         job.hold.wait().await;
         match Tree::start(&launch, &job.id) {
-            // The lease ended on the way.
-            Err(_) if !job.hold.is_sure() => {}
+            // It may have been lengthened since.
+            Err(error) if hold::Lost::is_behind(&error) => {}
             started => break started.map_err(|error| failure(spawn_trouble(&program, &error)))?,
         }
     };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use runbook_core::document::step::Shell;
 use runbook_core::limits;
 use runbook_core::run::event::AttemptEnd;
@@ -74,6 +75,26 @@ async fn no_child_begins_for_a_run_that_may_be_lost() {
     }
     stop.cancel();
     assert!(matches!(performing.await, AttemptEnd::Cancelled { .. }));
+}
+
+/// The lease ended between the last question but one and the last, and was lengthened right after it.
+#[tokio::test]
+async fn a_lease_that_was_short_for_a_moment_fails_no_step() {
+    struct LateOnce(Mutex<u32>);
+    impl Clock for LateOnce {
+        fn now(&self) -> Timestamp {
+            let mut asked = self.0.lock().unwrap();
+            *asked += 1;
+            // `wait` asks twice, by what is shown and by what has passed; then the start does.
+            if *asked == 3 { Timestamp::MAX } else { Timestamp::UNIX_EPOCH }
+        }
+    }
+    let clock = Arc::new(LateOnce(Mutex::new(0)));
+    let holder = Holder::new(clock.clone(), End { shown: Timestamp::from_second(1).unwrap(), passed: Duration::from_secs(1) });
+    let (mut job, _) = job(script("echo done"));
+    job.hold = holder.hold();
+    assert_eq!(text(&succeeded(perform(job).await), "stdout"), "done\n");
+    assert!(*clock.0.lock().unwrap() > 5, "it was refused once, and asked again");
 }
 
 #[tokio::test]

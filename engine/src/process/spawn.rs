@@ -19,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
 use super::{Environment, MARK};
-use crate::hold::Hold;
+use crate::hold::{self, Hold};
 
 /// A program to be started.
 pub struct Launch<'a> {
@@ -94,7 +94,7 @@ pub fn spawn(launch: &Launch, mark: &str) -> io::Result<Spawned> {
     let (argv, environment) = (pointers(&argv), pointers(&environment));
     let mut pid = 0;
     if !launch.hold.is_sure() {
-        return Err(io::Error::other("the lease of the run has ended"));
+        return Err(io::Error::other(hold::Lost));
     }
     // SAFETY: every pointer is to a value that lives until the call returns; both arrays end with a null pointer.
     let code =

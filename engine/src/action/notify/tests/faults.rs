@@ -72,18 +72,20 @@ async fn body(socket: &mut TcpStream) -> serde_json::Value {
     }
 }
 
-/// Quick enough for a test: what takes seconds out there takes milliseconds here.
-const QUICK: Pace = Pace {
-    each: Duration::from_millis(300),
-    whole: Duration::from_millis(2500),
+/// Pauses in milliseconds where out there they take seconds, and time enough for every answer on a busy machine.
+const PACE: Pace = Pace {
+    each: Duration::from_secs(60),
+    whole: Duration::from_secs(300),
     first: Duration::from_millis(5),
     longest: Duration::from_millis(50),
-    connect: Duration::from_millis(10),
+    connect: Duration::from_secs(1),
 };
+/// For whoever waits in vain for an answer.
+const SILENCE: Pace = Pace { each: Duration::from_secs(2), ..PACE };
 
 async fn sent(channel: Channel, url: &str) -> AttemptEnd {
     let (job, _) = message_to(channel, url, "Rebuild?");
-    perform_at(job, QUICK).await.unwrap()
+    perform_at(job, PACE).await.unwrap()
 }
 
 fn kinds(url: &str) -> [Channel; 4] {
@@ -125,20 +127,21 @@ async fn a_receiver_that_is_not_there_yet_gets_it_once() {
 #[tokio::test]
 async fn what_may_have_arrived_is_not_sent_twice() {
     for place in 0..3 {
-        for (answer, said, arrived) in [
-            (Answer::TakesAndBreaks, "gave no response", 1),
-            (Answer::TakesInSilence, "not taken within 300ms", 1),
-            (Answer::Breaks, "gave no response", 0),
-            (Answer::Says("500 Internal Server Error"), "the server answered 500 Internal Server Error: sorry", 0),
+        for (answer, pace, said, arrived) in [
+            (Answer::TakesAndBreaks, PACE, "gave no response", 1),
+            (Answer::TakesInSilence, SILENCE, "not taken within 2s", 1),
+            (Answer::Breaks, PACE, "gave no response", 0),
+            (Answer::Says("500 Internal Server Error"), PACE, "the server answered 500 Internal Server Error: sorry", 0),
         ] {
             let (url, taken, asked) = receiver(&[answer]).await;
-            let (failure, result) = failed(sent(kinds(&url)[place].clone(), &url).await);
+            let (job, _) = message_to(kinds(&url)[place].clone(), &url, "Rebuild?");
+            let (failure, result) = failed(perform_at(job, pace).await.unwrap());
             assert!(failure.message.contains(said) && failure.message.contains("it may have arrived"), "{}", failure.message);
             assert_eq!(member(&result, "there", "unknown"), &Value::Bool(true));
             // Nor does a retry of the step.
             let (mut job, _) = message_to(kinds(&url)[place].clone(), &url, "Rebuild?");
             job.before = result;
-            let (failure, again) = failed(perform_at(job, QUICK).await.unwrap());
+            let (failure, again) = failed(perform_at(job, pace).await.unwrap());
             assert!(failure.message.contains("is not sent twice"), "{}", failure.message);
             assert_eq!(member(&again, "there", "unknown"), &Value::Bool(true));
             assert_eq!((taken.lock().unwrap().len(), *asked.lock().unwrap()), (arrived, 1));
@@ -151,7 +154,8 @@ async fn what_may_have_arrived_is_not_sent_twice() {
 async fn pagerduty_hears_of_it_until_it_says_so_and_counts_it_once() {
     let faults = [Answer::TakesAndBreaks, Answer::Says("500 Oh"), Answer::TakesInSilence, Answer::Breaks];
     let (url, taken, asked) = receiver(&faults).await;
-    succeeded(sent(duty(&url), &url).await);
+    let (job, _) = message_to(duty(&url), &url, "Rebuild?");
+    succeeded(perform_at(job, SILENCE).await.unwrap());
     let taken = taken.lock().unwrap();
     let keys: std::collections::BTreeSet<&str> = taken.iter().map(|alert| alert["dedup_key"].as_str().unwrap()).collect();
     assert_eq!((keys.len(), taken.len(), *asked.lock().unwrap()), (1, 3, 5));
@@ -173,14 +177,15 @@ async fn what_is_not_taken_is_given_up_and_said() {
         assert_eq!((taken.lock().unwrap().len(), *asked.lock().unwrap()), (0, 1));
     }
     let (url, taken, asked) = receiver(&[Answer::Says("503 Busy"); 1000]).await;
-    let (failure, _) = failed(sent(topic(&url), &url).await);
+    let (job, _) = message_to(topic(&url), &url, "Rebuild?");
+    let (failure, _) = failed(perform_at(job, Pace { whole: Duration::from_secs(4), ..PACE }).await.unwrap());
     let times = *asked.lock().unwrap();
     assert!(
         failure.message.ends_with(&format!("503 Service Unavailable: sorry; sent {times} times, and given up")),
         "{}",
         failure.message
     );
-    assert!(times > 10 && taken.lock().unwrap().is_empty());
+    assert!(times > 3 && taken.lock().unwrap().is_empty());
 }
 
 /// Whatever a receiver says, it is an answer and no fault of ours.
@@ -196,7 +201,7 @@ async fn patience_without_end_is_not_had() {
 async fn ntfy_gets_no_more_than_it_reads() {
     let (url, taken, _) = receiver(&[]).await;
     let (job, _) = message_to(topic(&url), &url, &"\u{1b}\"🦀".repeat(3000));
-    succeeded(perform_at(job, QUICK).await.unwrap());
+    succeeded(perform_at(job, PACE).await.unwrap());
     let body = taken.lock().unwrap()[0].clone();
     assert!(body["message"].as_str().unwrap().ends_with('…') && body.to_string().len() < 8192, "{}", body.to_string().len());
 }
@@ -211,10 +216,14 @@ async fn what_may_have_arrived_once_stays_in_doubt() {
 
 #[tokio::test]
 async fn a_message_that_waits_to_be_sent_again_can_be_cancelled() {
-    let (url, taken, _) = receiver(&[Answer::Says("429 No\r\nRetry-After: 2")]).await;
+    let (url, taken, asked) = receiver(&[Answer::Says("429 No\r\nRetry-After: 60")]).await;
     let (job, _) = message_to(topic(&url), "", "x");
     let stop = job.stop.clone();
-    let sending = tokio::spawn(perform_at(job, QUICK));
+    let sending = tokio::spawn(perform_at(job, PACE));
+    while *asked.lock().unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // The answer is there; this thread has only to read it.
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.cancel();
     let AttemptEnd::Cancelled { failure, .. } = sending.await.unwrap().unwrap() else { panic!("it was cancelled") };
