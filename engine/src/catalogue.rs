@@ -4,13 +4,14 @@
 //! read. Links are not followed and hidden folders are left alone, so nothing outside the root gets in. A folder with
 //! a workspace of its own is another catalogue.
 
+mod file;
+
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use runbook_core::check::survey::survey;
 use runbook_core::check::{self, CheckOptions, Parsed};
-use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source, Span, nearest};
+use runbook_core::diagnostic::{Code, Diagnostic, Diagnostics, Severity, Source};
 use runbook_core::document::test::Test;
 use runbook_core::document::{self, Document, Procedure, Workspace};
 use runbook_core::explore::DryRun;
@@ -18,14 +19,9 @@ use runbook_core::expr::Type;
 use runbook_core::trigger::Trigger;
 use runbook_core::{Digest, Plan, limits};
 
-use crate::beneath::{Links, open_anywhere, open_beneath, read_bounded};
+use file::{is_ours, listed};
 
-/// What is looked at of a file that is too large, to see whether it is one of ours.
-const HEAD_BYTES: usize = 4096;
-
-/// The key by which a document says that it is one of ours.
-const VERSION_KEY: &str = "apiVersion";
-
+pub use file::{File, Stamp};
 /// The file that makes a folder a catalogue.
 pub use runbook_core::plan::WORKSPACE_FILE;
 
@@ -37,40 +33,13 @@ pub enum CatalogueError {
     TooMany { path: PathBuf },
 }
 
-/// One file as it was read.
-#[derive(Clone, Debug)]
-pub struct File {
-    pub path: PathBuf,
-    /// Its name is the path below the root.
-    pub source: Source,
-    pub document: Option<Document>,
-    /// What reading it found.
-    pub found: Vec<Diagnostic>,
-    /// The source has the text of the file as it is: it was not too large, and is UTF-8.
-    pub is_whole: bool,
-    /// Of the file as it was read; of a text that came from elsewhere there is none.
-    stamp: Option<Stamp>,
-}
-
-/// What shows that a file has changed, without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    modified: (i64, i64),
-    bytes: u64,
-    inode: u64,
-}
-
-impl Stamp {
-    fn of(facts: &std::fs::Metadata) -> Stamp {
-        Stamp { modified: (facts.mtime(), facts.mtime_nsec()), bytes: facts.len(), inode: facts.ino() }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     root: PathBuf,
     /// In the order of their names.
     files: Vec<File>,
+    /// Calendars that no rotation is kept in: none of ours, until one names them.
+    spare: Vec<File>,
     /// Folders beneath the root belong to it.
     deep: bool,
 }
@@ -82,8 +51,9 @@ impl Catalogue {
     }
 
     /// As it is now. What has not changed since is not read again.
-    pub fn renewed(self) -> Result<Catalogue, CatalogueError> {
-        Catalogue::read(&self.root.clone(), self.deep, self.files)
+    pub fn renewed(mut self) -> Result<Catalogue, CatalogueError> {
+        self.files.append(&mut self.spare);
+        Catalogue::read(&self.root, self.deep, self.files)
     }
 
     /// The files that it is made of, or could be, as they are at this moment: where these are the same, so is the catalogue.
@@ -114,18 +84,29 @@ impl Catalogue {
                 files.push(file);
             }
         }
-        Ok(Catalogue { root: root.to_owned(), files, deep }.with_calendars())
+        Ok(Catalogue::of(root, files, deep))
     }
 
-    /// With the calendars in their rotations. One that no rotation is kept in is none of ours.
-    fn with_calendars(mut self) -> Catalogue {
+    fn of(root: &Path, mut files: Vec<File>, deep: bool) -> Catalogue {
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        let mut catalogue = Catalogue { root: root.to_owned(), files, spare: Vec::new(), deep };
+        catalogue.place_calendars();
+        catalogue
+    }
+
+    /// Puts the calendars into their rotations.
+    fn place_calendars(&mut self) {
         let is_workspace = |file: &File| matches!(file.document, Some(Document::Workspace(_))) && file.is_at_root();
         let place = self.files.iter().position(is_workspace);
         let mut wanted = Vec::new();
         if let Some(File { document: Some(Document::Workspace(workspace)), .. }) = place.and_then(|place| self.files.get(place)) {
             wanted.extend(workspace.calendars.iter().map(|(rotation, path)| (rotation.clone(), path.value.clone())));
         }
-        self.files.retain(|file| !file.is_calendar() || wanted.iter().any(|(_, path)| **path == *file.source.name));
+        let is_spare = |file: &File| file.is_calendar() && !wanted.iter().any(|(_, path)| **path == *file.source.name);
+        for file in std::mem::take(&mut self.spare) {
+            self.insert(file);
+        }
+        (self.spare, self.files) = std::mem::take(&mut self.files).into_iter().partition(is_spare);
         let texts: BTreeMap<String, (Source, bool)> = self
             .files
             .iter()
@@ -151,7 +132,18 @@ impl Catalogue {
         for file in self.files.iter_mut().filter(|file| file.is_calendar() && file.is_whole) {
             file.found = told.remove(&*file.source.name).unwrap_or_default();
         }
-        self
+    }
+
+    /// Puts a file in its place, and gives what stood there.
+    fn insert(&mut self, file: File) -> Option<File> {
+        let place = self.files.partition_point(|other| other.path < file.path);
+        match self.files.get_mut(place) {
+            Some(known) if known.path == file.path => Some(std::mem::replace(known, file)),
+            _ => {
+                self.files.insert(place, file);
+                None
+            }
+        }
     }
 
     /// The catalogue that a file stands in: that of the nearest workspace upward, else the file's own folder. The file is
@@ -173,7 +165,7 @@ impl Catalogue {
                 file.document = document;
                 file.found = found.into_sorted();
             }
-            catalogue.files.push(file);
+            catalogue.insert(file);
         }
         Ok(catalogue)
     }
@@ -186,9 +178,10 @@ impl Catalogue {
 
     /// Reads the folder that [`home`](Catalogue::home) gives: all beneath it where it has a workspace, else what stands in it.
     pub fn at_home(root: &Path) -> Result<Catalogue, CatalogueError> {
-        match root.join(WORKSPACE_FILE).is_file() {
-            true => Catalogue::open(root),
-            false => Catalogue::read(root, false, Vec::new()),
+        match root.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Catalogue::of(root, Vec::new(), false)),
+            _ if root.join(WORKSPACE_FILE).is_file() => Catalogue::open(root),
+            _ => Catalogue::read(root, false, Vec::new()),
         }
     }
 
@@ -198,12 +191,8 @@ impl Catalogue {
         let source = Source::new(name, text);
         let (document, found) = if is_ours(text) { document::load(&source) } else { (None, Diagnostics::default()) };
         let file = File { path: path.to_owned(), source, document, found: found.into_sorted(), is_whole: true, stamp: None };
-        let known = self.files.iter().position(|file| file.path == path);
-        self.files.insert(known.unwrap_or(self.files.len()), file);
-        let old = known.map(|at| self.files.remove(at + 1));
-        let Catalogue { root, deep, .. } = self;
-        let empty = Catalogue { root: root.clone(), files: Vec::new(), deep: *deep };
-        *self = std::mem::replace(self, empty).with_calendars();
+        let old = self.insert(file);
+        self.place_calendars();
         old
     }
 
@@ -223,7 +212,7 @@ impl Catalogue {
     /// The catalogue of files that were read elsewhere, each with its name below the root. None of them is too large.
     pub(crate) fn of_contents(root: &Path, contents: impl IntoIterator<Item = (String, Vec<u8>)>) -> Catalogue {
         let files = contents.into_iter().map(|(name, bytes)| File::of(&root.join(&name), name, bytes));
-        Catalogue { root: root.to_owned(), files: files.filter(File::belongs).collect(), deep: true }.with_calendars()
+        Catalogue::of(root, files.filter(File::belongs).collect(), true)
     }
 
     /// Steps run here unless they say otherwise.
@@ -404,150 +393,6 @@ impl Catalogue {
         }
         Digest::of_bytes(list.as_bytes())
     }
-}
-
-impl File {
-    fn read(root: &Path, path: &Path) -> Result<File, CatalogueError> {
-        let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: path.to_owned(), why: why.to_string() };
-        let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned();
-        // What was a file when the folder was listed may be something else by now.
-        let opened = match path.strip_prefix(root) {
-            Ok(name) => open_beneath(root, name, Links::None),
-            Err(_) => open_anywhere(path),
-        };
-        let opened = opened.map_err(unreadable)?;
-        let facts = opened.metadata().map_err(unreadable)?;
-        let (size, stamp) = (facts.len(), Some(Stamp::of(&facts)));
-        let mut bytes = Vec::new();
-        if read_bounded(opened, limits::DOCUMENT_BYTES, &mut bytes).map_err(unreadable)?.is_none() {
-            // Its beginning says whose it is.
-            let head = bytes.get(..HEAD_BYTES).unwrap_or(&bytes);
-            let source = Source::new(name, String::from_utf8_lossy(head).into_owned());
-            let message = format!("the file has {size} bytes and at most {} are read", limits::DOCUMENT_BYTES);
-            let found = vec![Diagnostic::new(Code::RB0003, &source, Span::default(), message)];
-            return Ok(File { path: path.to_owned(), source, document: None, found, is_whole: false, stamp });
-        }
-        Ok(File { stamp, ..File::of(path, name, bytes) })
-    }
-
-    fn of(path: &Path, name: String, bytes: Vec<u8>) -> File {
-        let (source, document, found, is_whole) = match String::from_utf8(bytes) {
-            Ok(text) => {
-                let source = Source::new(name, text);
-                let (document, found) =
-                    if is_ours(&source.text) { document::load(&source) } else { (None, Diagnostics::default()) };
-                (source, document, found.into_sorted(), true)
-            }
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-                let diagnostic = Diagnostic::new(Code::RB0026, &source, Span::new(at, at), "the file is not UTF-8");
-                (source, None, vec![diagnostic], false)
-            }
-        };
-        File { path: path.to_owned(), source, document, found, is_whole, stamp: None }
-    }
-
-    /// Whether it says that it is a document of ours.
-    pub fn is_ours(&self) -> bool {
-        is_ours(&self.source.text)
-    }
-
-    fn belongs(&self) -> bool {
-        self.document.is_some() || is_ours(&self.source.text) || self.is_workspace_file() || self.is_calendar()
-    }
-
-    fn is_calendar(&self) -> bool {
-        is_calendar(Path::new(&*self.source.name))
-    }
-
-    fn is_workspace_file(&self) -> bool {
-        &*self.source.name == WORKSPACE_FILE
-    }
-
-    fn is_at_root(&self) -> bool {
-        !self.source.name.contains('/')
-    }
-}
-
-/// Whether a text means to be one of our documents: a line that begins with the key says so, quoted or not, also where the key is misspelt.
-/// Only what a document begins with may stand further in or in braces: a text within another document is none of ours.
-fn is_ours(text: &str) -> bool {
-    let begins =
-        |line: &&str| !matches!(line.trim_start().chars().next(), None | Some('#' | '%' | '{')) && !line.starts_with("---");
-    let head = text.lines().map(bare).take_while(|line| !begins(line)).chain(text.lines().map(bare).find(begins));
-    text.lines().map(bare).chain(head.map(|line| line.trim_start_matches(['{', ' ']))).any(says_ours)
-}
-
-fn bare(line: &str) -> &str {
-    line.trim_start_matches('\u{feff}')
-}
-
-fn says_ours(line: &str) -> bool {
-    let quotes = ['"', '\''];
-    let Some((key, value)) = line.split_once(':') else { return false };
-    if line.starts_with(char::is_whitespace) || !value.trim_start().trim_start_matches(quotes).starts_with("runbook") {
-        return false;
-    }
-    let key = key.trim_end().trim_matches(quotes);
-    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic()) && !key.contains(char::is_whitespace);
-    is_key && (key == VERSION_KEY || nearest(key, [VERSION_KEY]).is_some())
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
-/// Whether rotations may be kept in it.
-fn is_calendar(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "ics")
-}
-
-fn walk(dir: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), CatalogueError> {
-    if depth > limits::CATALOGUE_DEPTH || paths.len() > limits::CATALOGUE_FILES {
-        return Ok(());
-    }
-    for (path, is_dir) in entries(dir)? {
-        if is_dir && !path.join(WORKSPACE_FILE).is_file() {
-            walk(&path, depth + 1, paths)?;
-        } else if !is_dir && (is_yaml(&path) || is_calendar(&path)) {
-            paths.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The files that may belong to a catalogue, in the order of their names. Where it is not `deep`, those of one folder alone: what a
-/// file that stands outside any workspace can call.
-fn listed(root: &Path, deep: bool) -> Result<Vec<PathBuf>, CatalogueError> {
-    let mut paths = Vec::new();
-    if deep {
-        walk(root, 0, &mut paths)?;
-    } else {
-        paths.extend(
-            entries(root)?
-                .into_iter()
-                .filter(|(path, is_dir)| !is_dir && (is_yaml(path) || is_calendar(path)))
-                .map(|(path, _)| path),
-        );
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// Files and folders that are neither hidden nor links.
-fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogueError> {
-    let unreadable = |why: std::io::Error| CatalogueError::Unreadable { path: dir.to_owned(), why: why.to_string() };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let kind = entry.file_type().map_err(unreadable)?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if !hidden && (kind.is_dir() || kind.is_file()) {
-            found.push((entry.path(), kind.is_dir()));
-        }
-    }
-    Ok(found)
 }
 
 /// Whether any of these is an error.

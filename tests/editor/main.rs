@@ -206,6 +206,60 @@ fn what_is_open_counts_and_not_what_is_on_the_disk() {
 }
 
 #[test]
+fn a_calendar_is_there_again_when_its_name_is() {
+    let mut shelf = Shelf::new();
+    let calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTAMP:20260101T000000Z\r\n\
+        DTSTART:20260105T090000Z\r\nDTEND:20260112T090000Z\r\nSUMMARY:ada\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    std::fs::write(shelf.path("web.ics"), calendar).expect("a file is written");
+    assert_eq!(shelf.open("workspace.yaml", WORKSPACE), Vec::<String>::new());
+    let kept = |name: &str| format!("{WORKSPACE}people: {{ada: {{}}}}\nrotations: {{web: {{calendar: {name}, zone: UTC}}}}\n");
+    assert_eq!(shelf.write("workspace.yaml", &kept("web.ics")), Vec::<String>::new());
+    assert_eq!(shelf.write("workspace.yaml", &kept("web.icsx"))[0].split(' ').next(), Some("RB0323"));
+    assert_eq!(shelf.write("workspace.yaml", "apiVersion: runbook/v1\nkind: [\n")[0].split(' ').next(), Some("RB0001"));
+    assert_eq!(shelf.write("workspace.yaml", &kept("web.ics")), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_unsaved_moves_with_its_folder() {
+    let mut shelf = Shelf::new();
+    std::fs::remove_file(shelf.path("workspace.yaml")).expect("it is there");
+    std::fs::create_dir(shelf.path("sub")).expect("a folder");
+    std::fs::write(shelf.path("sub/other.yaml"), OTHER).expect("a file is written");
+    assert_eq!(shelf.open("sub/book.yaml", BOOK), Vec::<String>::new());
+    assert_eq!(shelf.open("sub/other.yaml", OTHER), Vec::<String>::new());
+    let wrong = BOOK.replace("other@^1", "other@^9");
+    assert_eq!(shelf.write("sub/book.yaml", &wrong), ["RB0302 12:10-12:18"]);
+    // The folder above becomes their home.
+    std::fs::remove_file(shelf.path("book.yaml")).expect("it is there");
+    std::fs::remove_file(shelf.path("other.yaml")).expect("it is there");
+    std::fs::write(shelf.path("workspace.yaml"), WORKSPACE).expect("a file is written");
+    let _ = shelf.write("sub/other.yaml", &OTHER.replace("echo hello", "echo you"));
+    assert_eq!(shelf.faults("sub/book.yaml"), ["RB0302 12:10-12:18"]);
+}
+
+#[test]
+fn a_file_of_a_folder_that_is_not_there_yet_and_one_behind_a_link() {
+    let mut shelf = Shelf::new();
+    assert_eq!(shelf.open("other.yaml", OTHER), Vec::<String>::new());
+    std::os::unix::fs::symlink(shelf.path("book.yaml"), shelf.path("link.yaml")).expect("a link");
+    assert_eq!(shelf.open("link.yaml", BOOK), Vec::<String>::new());
+    std::fs::remove_file(shelf.path("workspace.yaml")).expect("it is there");
+    let wrong = OTHER.replace("effect: read", "effekt: read");
+    assert_eq!(shelf.open("new/one.yaml", &wrong), ["RB0206 6:4-6:7", "RB0010 7:4-7:10"]);
+}
+
+#[test]
+fn of_twins_the_first_by_name_is_the_one_that_counts() {
+    let mut shelf = Shelf::new();
+    assert_eq!(shelf.open("other.yaml", OTHER), Vec::<String>::new());
+    // One that is not on the disk yet, and stands before the other all the same.
+    let _ = shelf.open("a.yaml", OTHER);
+    let uri = shelf.uri("other.yaml");
+    let told = shelf.editor.told("textDocument/publishDiagnostics", Some(&uri));
+    assert!(told["diagnostics"][0]["message"].as_str().expect("a message").contains("a.yaml"), "{told}");
+}
+
+#[test]
 fn what_is_said_of_a_step_has_its_last_values() {
     let mut shelf = Shelf::new();
     let _ = shelf.open("book.yaml", BOOK);

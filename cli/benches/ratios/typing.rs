@@ -8,10 +8,13 @@ use serde_json::json;
 use crate::editor::{Editor, uri};
 use crate::{PAIRS, RUNBOOK, Reach, Row, fastest, procedure, timed};
 
-/// 2,000 steps, each of which has a condition that reads the one before, a name with a value in it, a script and an output.
+/// 2,000 steps, each with a name and a script with a value in them, an output, and a condition that reads that of the one before.
 fn large() -> String {
     let step = |n: usize| {
-        let before = n.checked_sub(1).map(|before| format!("\"step_{before}\" in steps && ")).unwrap_or_default();
+        let before = n
+            .checked_sub(1)
+            .map(|before| format!("\"step_{before}\" in steps && steps.step_{before}.said.len() > 0 && "))
+            .unwrap_or_default();
         format!(
             "- id: step_{n}\n  name: Look at {{{{inputs.host}}}}, number {n}\n  if: '{before}inputs.size > 1'\n  \
              run: echo {{{{inputs.host}}}} again\n  effect: read\n  outputs: {{said: result.stdout.trim()}}\n"

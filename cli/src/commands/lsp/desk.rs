@@ -52,6 +52,8 @@ impl Folder {
 
 /// A text, and the number that the editor gave this version of it.
 struct Text {
+    /// What it is the text of: behind a link, the file that the link leads to.
+    file: PathBuf,
     text: String,
     version: Value,
 }
@@ -73,17 +75,17 @@ impl Desk {
         if self.open.len() >= limits::EDITOR_DOCUMENTS {
             return false;
         }
-        // Files may have come and gone since the folder was read.
-        self.folders.remove(Catalogue::home(&path));
-        self.open.insert(path, Text { text, version });
+        let is_link = path.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
+        let target = if is_link { path.canonicalize().ok() } else { None };
+        let file = target.unwrap_or_else(|| path.clone());
+        self.open.insert(path, Text { file, text, version });
         self.forget();
         true
     }
 
     pub fn close(&mut self, path: &Path) {
         self.open.remove(path);
-        self.untold.remove(path);
-        self.folders.remove(Catalogue::home(path));
+        // Closed without being saved, it is again what its file says.
         self.forget();
     }
 
@@ -118,8 +120,14 @@ impl Desk {
         }
         self.stale.insert(path.to_owned());
         // Whoever calls what is being written may have other faults now.
-        let home = Catalogue::home(path).to_owned();
-        self.untold.extend(self.open.keys().filter(|other| Catalogue::home(other) == home).cloned());
+        let home = Catalogue::home(&open.file).to_owned();
+        self.untold.extend(self.open_at(&home));
+    }
+
+    /// What is open of a folder.
+    fn open_at(&self, home: &Path) -> Vec<PathBuf> {
+        let of_it = self.open.iter().filter(|(_, open)| Catalogue::home(&open.file) == home);
+        of_it.map(|(path, _)| path.clone()).collect()
     }
 
     /// Puts away what is of no use any more: there is time for it now.
@@ -132,36 +140,37 @@ impl Desk {
         std::mem::take(&mut self.untold)
     }
 
-    fn read(&mut self, path: &Path) -> Option<()> {
-        let home = Catalogue::home(path);
+    fn read(&mut self, home: &Path) -> Option<()> {
+        let here = self.open_at(home);
         if !self.folders.contains_key(home) {
             let catalogue = Catalogue::at_home(home).ok()?;
             self.folders.insert(home.to_owned(), Folder::new(catalogue));
+            // A document may have come here from another folder, together with its workspace.
+            self.stale.extend(here.iter().cloned());
         }
         let folder = self.folders.get_mut(home)?;
-        // Where changes come without a pause, that of the last one is enough to keep.
-        self.outdated.clear();
-        let stale = self.stale.iter().filter(|path| Catalogue::home(path) == home).cloned().collect::<Vec<_>>();
-        for path in stale {
-            if let Some(open) = self.open.get(&path) {
-                self.outdated.extend(folder.catalogue.put(&path, &open.text));
-                (folder.kept, folder.faults) = Default::default();
-            }
-            self.stale.remove(&path);
+        let stale: Vec<&Text> =
+            here.iter().filter(|path| self.stale.remove(*path)).filter_map(|path| self.open.get(path)).collect();
+        if stale.is_empty() {
+            return Some(());
         }
+        // Where changes come without a pause, those of the last time are enough to keep.
+        self.outdated.clear();
+        for open in stale {
+            self.outdated.extend(folder.catalogue.put(&open.file, &open.text));
+        }
+        (folder.kept, folder.faults) = Default::default();
         Some(())
     }
 
     /// An open document, as it is written now.
     pub fn page(&mut self, path: &Path) -> Option<Page<'_>> {
-        if !self.open.contains_key(path) {
-            return None;
-        }
-        self.read(path)?;
-        let version = &self.open.get(path)?.version;
-        let folder = self.folders.get(Catalogue::home(path))?;
-        let catalogue = &folder.catalogue;
-        let file = catalogue.files().iter().find(|file| file.path == path)?;
+        let home = Catalogue::home(&self.open.get(path)?.file).to_owned();
+        self.read(&home)?;
+        let open = self.open.get(path)?;
+        let folder = self.folders.get(&home)?;
+        let (catalogue, version) = (&folder.catalogue, &open.version);
+        let file = catalogue.files().iter().find(|file| file.path == open.file)?;
         // In a folder with a workspace, a file that does not say yet what it is.
         let begins = catalogue.workspace().is_some() && !file.source.text.contains("apiVersion:");
         let document = file.document.as_ref();

@@ -1,5 +1,5 @@
-//! What was parsed of a document that is checked again and again: an editor checks with each keystroke, and nearly all fields are
-//! written as they were.
+//! What was parsed of the expressions and texts of a document that is checked again and again: an editor checks with each keystroke,
+//! and nearly all fields are written as they were. Scripts of `rhai` are few, and parsed each time.
 
 use std::collections::HashMap;
 
@@ -9,31 +9,31 @@ use crate::plan::Origin;
 /// Of the last check of one document.
 #[derive(Debug, Default)]
 pub struct Parsed {
-    expressions: Kept<Expression>,
-    texts: Kept<Template>,
-    scripts: Kept<ShellScript>,
+    expressions: Sources<Expression>,
+    texts: Sources<Template>,
+    scripts: Sources<ShellScript>,
 }
 
 /// By their sources: of the check before this one, and of this one.
 #[derive(Debug)]
-struct Kept<T> {
+struct Sources<T> {
     before: HashMap<String, T>,
     now: HashMap<String, T>,
 }
 
-impl<T> Default for Kept<T> {
-    fn default() -> Kept<T> {
-        Kept { before: HashMap::new(), now: HashMap::new() }
+impl<T> Default for Sources<T> {
+    fn default() -> Sources<T> {
+        Sources { before: HashMap::new(), now: HashMap::new() }
     }
 }
 
-impl<T> Kept<T> {
+impl<T> Sources<T> {
     fn begin(&mut self) {
         self.before = std::mem::take(&mut self.now);
     }
 }
 
-impl<T: Clone> Kept<T> {
+impl<T: Clone> Sources<T> {
     fn parse(&mut self, source: &str, parse: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
         if let Some(known) = self.now.get(source) {
             return Ok(known.clone());
@@ -78,21 +78,37 @@ impl Parsed {
 mod tests {
     use super::*;
 
+    fn at(line: u32) -> Origin {
+        Origin { position: crate::diagnostic::Position { line, column: 1 }, ..Origin::default() }
+    }
+
     #[test]
-    fn what_is_written_as_before_is_not_parsed_again_and_stands_where_it_is_now() {
-        let at = |line| Origin { position: crate::diagnostic::Position { line, column: 1 }, ..Origin::default() };
+    fn what_is_written_as_before_is_not_parsed_again() {
         let mut parsed = Parsed::default();
         parsed.begin();
-        let first = parsed.expression("1 + 1", at(1)).expect("it is right");
-        assert_eq!(first.at, at(1));
+        assert!(parsed.expression("1 + 1", at(1)).is_ok());
         assert!(parsed.expression("1 +", at(2)).is_err(), "what is wrong stays wrong");
         parsed.begin();
         assert!(parsed.expressions.before.contains_key("1 + 1") && !parsed.expressions.before.contains_key("1 +"));
-        let again = parsed.expression("1 + 1", at(7)).expect("it is right");
-        assert_eq!((again.at, &*again.source), (at(7), "1 + 1"));
+        assert!(parsed.expression("1 + 1", at(7)).is_ok());
         assert!(parsed.expressions.before.is_empty(), "it came from the check before");
         parsed.begin();
         parsed.begin();
         assert!(parsed.expressions.before.is_empty(), "nobody reads it any more");
+    }
+
+    #[test]
+    fn it_stands_where_it_is_now() {
+        let mut parsed = Parsed::default();
+        for line in [1, 7, 3] {
+            parsed.begin();
+            // Twice in one document, too.
+            for line in [line, line + 1] {
+                let expression = parsed.expression("1 + 1", at(line)).expect("it is right");
+                let text = parsed.text("a {{b}}", at(line)).expect("it is right");
+                let script = parsed.shell_script("echo {{b}}", at(line)).expect("it is right");
+                assert_eq!((expression.at, text.at, script.at), (at(line), at(line), at(line)));
+            }
+        }
     }
 }

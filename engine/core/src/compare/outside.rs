@@ -93,7 +93,12 @@ pub(super) fn of_channels(plan: &Plan) -> Vec<Part> {
         let channel = plan.policy.channels.get(*name)?;
         Some(Part { what: format!("channel {name}"), text: address(channel), measure: Measure::Words })
     };
-    names.iter().filter_map(part).collect()
+    let mut parts: Vec<Part> = names.iter().filter_map(part).collect();
+    // The links in what they are told.
+    if let (Some(url), false) = (&plan.policy.url, parts.is_empty()) {
+        parts.push(Part { what: "url".to_owned(), text: url.clone(), measure: Measure::Words });
+    }
+    parts
 }
 
 fn address(spec: &ChannelSpec) -> String {

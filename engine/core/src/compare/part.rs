@@ -127,13 +127,13 @@ pub(super) fn of_procedure(plan: &Plan, procedure: &Procedure, called: bool) -> 
     }
     if let Some(escalation) = &procedure.escalation {
         let rungs = escalation.rungs.iter().enumerate().map(|(number, rung)| {
-            let told = rung.to.iter().chain(&rung.channels).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let told = all_at_once(rung.to.iter().chain(&rung.channels));
             // A run goes by the impact of what was started.
             let pace = escalation.pace_of(number, plan.main().impact).unwrap_or(rung.after);
             format!("{told}, {} each", format_duration(pace))
         });
         let told =
-            if escalation.channels.is_empty() { String::new() } else { format!("{}; then ", escalation.channels.join(", ")) };
+            if escalation.channels.is_empty() { String::new() } else { format!("{}; then ", all_at_once(&escalation.channels)) };
         let text = told + &rungs.collect::<Vec<_>>().join("; then ");
         let to = escalation.rungs.iter().flat_map(|rung| rung.to.clone());
         parts.measured("escalation", text, Measure::Names(to.collect()));
@@ -178,6 +178,11 @@ pub(super) fn of_gates(step: &Step) -> Vec<Part> {
         parts.measured(format!("gate {}", gate.rule), gate_text(gate), Measure::Gate(Box::new(gate.clone())));
     }
     parts.0
+}
+
+/// Their order says nothing.
+fn all_at_once<'t>(told: impl IntoIterator<Item = &'t String>) -> String {
+    told.into_iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn window(window: &Window) -> String {

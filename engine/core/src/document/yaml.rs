@@ -17,7 +17,7 @@ pub use characters::{hidden, refused};
 pub(crate) use parse::parse;
 pub use places::Places;
 #[cfg(test)]
-pub(crate) use places::tests::WALKED;
+pub(crate) use places::tests::LOCATED;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScalarStyle {

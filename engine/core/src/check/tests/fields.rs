@@ -2,7 +2,7 @@
 
 use super::{faults, plan, said, whole};
 use crate::diagnostic::{Code, Severity};
-use crate::document::yaml::WALKED;
+use crate::document::yaml::LOCATED;
 use crate::plan::{EnvValue, Verb};
 
 #[test]
@@ -278,11 +278,11 @@ fn what_may_be_empty_leaves_the_beginning_to_what_follows() {
 }
 
 #[test]
-fn the_places_of_many_names_are_looked_for_in_few_walks() {
-    let walked = |text: &str| {
-        WALKED.with(|walked| walked.set(0));
+fn a_value_of_many_names_is_located_few_times() {
+    let located = |text: &str| {
+        LOCATED.with(|located| located.set(0));
         faults(&whole(text));
-        WALKED.with(std::cell::Cell::get)
+        LOCATED.with(std::cell::Cell::get)
     };
     for (before, part) in [
         ("set: {v: '1'}, name: \"", "{{run.id}} "),
@@ -298,7 +298,7 @@ fn the_places_of_many_names_are_looked_for_in_few_walks() {
                 "inputs: {{x: {{type: string, default: a}}, nothing: {{type: string}}}}\nsteps: [{{{before}{}{end}}}]\n",
                 part.repeat(count)
             );
-            let walked = walked(&text);
+            let walked = located(&text);
             assert!(walked > 0 && walked < 8 * text.len(), "{part} × {count}: {walked} of {}", text.len());
         }
     }

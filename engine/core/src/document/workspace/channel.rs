@@ -28,11 +28,12 @@ pub(super) fn channels(
     reading: &Reading,
     entries: &[(Scalar, Node)],
     providers: &BTreeMap<String, Provider>,
+    absent: &[Absent],
 ) -> BTreeMap<String, ChannelSpec> {
     let mut channels = BTreeMap::new();
     for (name, node) in entries {
         let Some(key) = read::named(reading, name, "a channel") else { continue };
-        if let Some(channel) = channel(reading, node, providers) {
+        if let Some(channel) = channel(reading, node, providers, absent) {
             channels.insert(key, channel);
         }
     }
@@ -41,45 +42,55 @@ pub(super) fn channels(
 
 pub(super) type Secrets = BTreeMap<Id, SecretSource>;
 
-fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>) -> Option<ChannelSpec> {
+/// A member of `run` that is nothing, and the key of the workspace that gives it.
+pub(super) type Absent = (&'static str, &'static str);
+
+/// What a channel is read in.
+struct Within<'r> {
+    reading: &'r Reading<'r>,
+    secrets: Secrets,
+    absent: &'r [Absent],
+}
+
+fn channel(reading: &Reading, node: &Node, providers: &BTreeMap<String, Provider>, absent: &[Absent]) -> Option<ChannelSpec> {
     let mut fields = Fields::of(reading, node, "a channel")?;
     read::only_one_of(&fields, &KINDS, "a channel does not say how it delivers");
-    let secrets = secrets(reading, fields.entries("secrets"), providers);
+    let within = Within { reading, secrets: secrets(reading, fields.entries("secrets"), providers), absent };
     let mut found = None;
     if let Some(mut log) = fields.map("log", "`log`") {
         found = Some(Channel::Log { file: log.text("file").map(|text| text.value) });
         log.finish();
     }
     if let Some(node) = fields.take("command") {
-        let channel = command(reading, node);
+        let channel = command(&within, node);
         found = found.or(channel);
     }
     if let Some(http) = fields.map("http", "`http`") {
-        let channel = self::http(reading, http, &secrets);
+        let channel = self::http(&within, http);
         found = found.or(channel);
     }
     if let Some(mail) = fields.map("mail", "`mail`") {
-        let channel = self::mail(reading, mail, &secrets);
+        let channel = self::mail(&within, mail);
         found = found.or(channel.map(Channel::Mail));
     }
     if let Some(slack) = fields.map("slack", "`slack`") {
-        let channel = chat(reading, slack, &secrets);
+        let channel = chat(&within, slack);
         found = found.or(channel.map(Channel::Slack));
     }
     if let Some(teams) = fields.map("teams", "`teams`") {
-        let channel = chat(reading, teams, &secrets);
+        let channel = chat(&within, teams);
         found = found.or(channel.map(Channel::Teams));
     }
     if let Some(ntfy) = fields.map("ntfy", "`ntfy`") {
-        let channel = self::ntfy(reading, ntfy, &secrets);
+        let channel = self::ntfy(&within, ntfy);
         found = found.or(channel.map(|ntfy| Channel::Ntfy(Box::new(ntfy))));
     }
     if let Some(pagerduty) = fields.map("pagerduty", "`pagerduty`") {
-        let channel = self::pagerduty(reading, pagerduty, &secrets);
+        let channel = self::pagerduty(&within, pagerduty);
         found = found.or(channel.map(|pagerduty| Channel::Pagerduty(Box::new(pagerduty))));
     }
     fields.finish();
-    Some(ChannelSpec { channel: found?, secrets })
+    Some(ChannelSpec { channel: found?, secrets: within.secrets })
 }
 
 pub(super) fn secrets(reading: &Reading, entries: &[(Scalar, Node)], providers: &BTreeMap<String, Provider>) -> Secrets {
@@ -106,22 +117,23 @@ pub(super) fn secrets(reading: &Reading, entries: &[(Scalar, Node)], providers: 
     secrets
 }
 
-fn http(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Channel> {
+fn http(within: &Within, mut fields: Fields) -> Option<Channel> {
     let url = fields.require_text("url");
-    let url = url.and_then(|url| credential(reading, &url, secrets));
+    let url = url.and_then(|url| credential(within, &url));
     let mut headers = Vec::new();
     for (name, node) in fields.entries("headers") {
-        verb::header_name(reading, &name.value, name.span);
-        if let Some(value) = scalar::text(reading, node, &name.value).and_then(|value| credential(reading, &value, secrets)) {
+        verb::header_name(within.reading, &name.value, name.span);
+        if let Some(value) = scalar::text(within.reading, node, &name.value).and_then(|value| credential(within, &value)) {
             headers.push((name.value.clone(), value));
         }
     }
-    let json = fields.require("json").and_then(|node| json(reading, node));
+    let json = fields.require("json").and_then(|node| json(within, node));
     fields.finish();
     Some(Channel::Http { url: url?, headers, json: json? })
 }
 
-fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail> {
+fn mail(within: &Within, mut fields: Fields) -> Option<Mail> {
+    let reading = within.reading;
     let (to, from) = (fields.some_texts("to"), fields.require_text("from"));
     if !fields.has("to") {
         fields.missing("to");
@@ -145,7 +157,7 @@ fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail
         return None;
     };
     let login = match (user, password) {
-        (Some(user), Some(password)) => match credential(reading, &password, secrets)? {
+        (Some(user), Some(password)) => match credential(within, &password)? {
             HeaderValue::Secret(name) => Some((user.value, name)),
             HeaderValue::Text(_) => {
                 let fault =
@@ -175,49 +187,64 @@ fn mail(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Mail
     })
 }
 
-fn chat(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Chat> {
+fn chat(within: &Within, mut fields: Fields) -> Option<Chat> {
     let webhook = fields.require_text("webhook");
-    let words = words(reading, &mut fields);
+    let words = words(within, &mut fields);
     fields.finish();
-    let webhook = source::one(reading, &webhook?, secrets, "the channel");
+    let webhook = source::one(within.reading, &webhook?, &within.secrets, "the channel");
     Some(Chat { webhook: webhook?, words: words? })
 }
 
-fn ntfy(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<Ntfy> {
-    let server = server(reading, &mut fields, NTFY);
+fn ntfy(within: &Within, mut fields: Fields) -> Option<Ntfy> {
+    let server = server(within.reading, &mut fields, NTFY);
     let (topic, token) = (fields.require_text("topic"), fields.text("token"));
     let priority = fields.word("priority", &PRIORITIES).map_or(3, |priority| priority.value);
-    let words = words(reading, &mut fields);
+    let words = words(within, &mut fields);
     fields.finish();
     let token = match token {
-        Some(token) => Some(source::one(reading, &token, secrets, "the channel")?),
+        Some(token) => Some(source::one(within.reading, &token, &within.secrets, "the channel")?),
         None => None,
     };
-    let topic = credential(reading, &topic?, secrets);
+    let topic = topic.filter(|topic| is_topic(within.reading, topic));
+    let topic = credential(within, &topic?);
     Some(Ntfy { server: server?, topic: topic?, token, priority, words: words? })
 }
 
-fn pagerduty(reading: &Reading, mut fields: Fields, secrets: &Secrets) -> Option<PagerDuty> {
+/// What ntfy takes for a topic (`topicRegex` in `server/server.go` of github.com/binwiederhier/ntfy), or a secret.
+fn is_topic(reading: &Reading, topic: &Scalar) -> bool {
+    let name = topic.value.as_str();
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_right = name.starts_with("secrets.") || (1..=64).contains(&name.len()) && name.bytes().all(is_plain);
+    if !is_right {
+        let message = format!("`{}` is not a topic of ntfy", scalar::clipped(name));
+        let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, topic.span), message);
+        reading.report(fault.help("write at most 64 letters, digits, `-` and `_`, or `secrets.<name>`"));
+    }
+    is_right
+}
+
+fn pagerduty(within: &Within, mut fields: Fields) -> Option<PagerDuty> {
     let key = fields.require_text("key");
-    let server = server(reading, &mut fields, PAGERDUTY);
+    let server = server(within.reading, &mut fields, PAGERDUTY);
     let severity = fields.word("severity", &SEVERITIES).map(|severity| severity.value).unwrap_or_default();
-    let words = words(reading, &mut fields);
+    let words = words(within, &mut fields);
     fields.finish();
-    let key = source::one(reading, &key?, secrets, "the channel");
+    let key = source::one(within.reading, &key?, &within.secrets, "the channel");
     Some(PagerDuty { server: server?, key: key?, severity, words: words? })
 }
 
 /// `server`, without a slash at its end.
 fn server(reading: &Reading, fields: &mut Fields, default: &str) -> Option<String> {
     let Some(server) = fields.text("server") else { return Some(default.to_owned()) };
-    read::is_web_address(reading, &server, "the address of a server").then(|| server.value.trim_end_matches('/').to_owned())
+    let is_right = read::is_web_address(reading, &server, "the address of a server", read::WEB);
+    is_right.then(|| server.value.trim_end_matches('/').to_owned())
 }
 
 /// `subject` and `message`: none where one is wrong.
-fn words(reading: &Reading, fields: &mut Fields) -> Option<Words> {
+fn words(within: &Within, fields: &mut Fields) -> Option<Words> {
     let (subject, message) = (fields.text("subject"), fields.text("message"));
-    let subject = subject.map(|subject| text(reading, &subject));
-    let message = message.map(|message| text(reading, &message));
+    let subject = subject.map(|subject| text(within, &subject));
+    let message = message.map(|message| text(within, &message));
     let is_wrong = [&subject, &message].iter().any(|words| matches!(words, Some(None)));
     (!is_wrong).then(|| Words { subject: subject.flatten(), message: message.flatten() })
 }
@@ -233,8 +260,9 @@ fn is_address(text: &str) -> bool {
 }
 
 /// Text, or exactly `secrets.<name>`: one of the channel's own secrets.
-fn credential(reading: &Reading, value: &Scalar, secrets: &Secrets) -> Option<HeaderValue> {
-    let Some(name) = value.value.strip_prefix("secrets.") else { return text(reading, value).map(HeaderValue::Text) };
+fn credential(within: &Within, value: &Scalar) -> Option<HeaderValue> {
+    let Within { reading, secrets, .. } = within;
+    let Some(name) = value.value.strip_prefix("secrets.") else { return text(within, value).map(HeaderValue::Text) };
     let found = secrets.keys().find(|known| known.as_str() == name);
     if found.is_none() {
         let message = format!("the channel has no secret `{}`", scalar::clipped(name));
@@ -247,7 +275,8 @@ fn credential(reading: &Reading, value: &Scalar, secrets: &Secrets) -> Option<He
     found.cloned().map(HeaderValue::Secret)
 }
 
-fn text(reading: &Reading, value: &Scalar) -> Option<Template> {
+fn text(within: &Within, value: &Scalar) -> Option<Template> {
+    let reading = within.reading;
     let at = Origin { file: Origin::WORKSPACE, position: reading.source().position(value.span.start) };
     let template = match Template::parse(&value.value, at) {
         Ok(template) => template,
@@ -278,11 +307,26 @@ fn text(reading: &Reading, value: &Scalar) -> Option<Template> {
             }
         });
     }
+    for reference in template.needed() {
+        let member = match reference.path.as_slice() {
+            [run, member] if run == "run" => member.as_str(),
+            _ => continue,
+        };
+        let Some((_, key)) = within.absent.iter().find(|(absent, _)| *absent == member) else { continue };
+        let name = reference.path.join(".");
+        let span = value.span_of(reading.source(), reference.offset, reference.offset + name.len());
+        let fault = reading.diagnostic(Code::RB0121, span, format!("`{name}` is nothing here, so nothing would be sent"));
+        reading
+            .report(fault.help(format!(
+                "add `{key}` to the workspace, or say what stands there without it: `{{{{default {name} \"…\"}}}}`"
+            )));
+    }
     right.then_some(template)
 }
 
 /// The command of a channel, none of whose arguments may be code with values in it.
-fn command(reading: &Reading, node: &Node) -> Option<Channel> {
+fn command(within: &Within, node: &Node) -> Option<Channel> {
+    let reading = within.reading;
     let argv = step::arguments(reading, node, "command");
     let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
     let code = data_as_code(&words);
@@ -291,25 +335,25 @@ fn command(reading: &Reading, node: &Node) -> Option<Channel> {
         let fault = reading.diagnostic(Code::RB0116, argument.span, "a value is pasted into code").reason(pasted.reason);
         reading.report(fault.help("read the message from standard input, or pass it behind the code, as `\"$1\"`"));
     }
-    let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(reading, argument)).collect();
+    let argv: Option<Vec<Template>> = argv.iter().map(|argument| text(within, argument)).collect();
     argv.filter(|argv| !argv.is_empty() && code.is_empty()).map(Channel::Command)
 }
 
-fn json(reading: &Reading, node: &Node) -> Option<JsonTemplate> {
+fn json(within: &Within, node: &Node) -> Option<JsonTemplate> {
     match &node.kind {
-        NodeKind::Text(value) if value.value.contains("{{") => text(reading, value).map(JsonTemplate::Text),
+        NodeKind::Text(value) if value.value.contains("{{") => text(within, value).map(JsonTemplate::Text),
         NodeKind::List(items) => {
-            let items: Vec<_> = items.iter().map(|item| json(reading, item)).collect();
+            let items: Vec<_> = items.iter().map(|item| json(within, item)).collect();
             items.into_iter().collect::<Option<_>>().map(JsonTemplate::List)
         }
         NodeKind::Map(entries) => {
-            let entries: Vec<_> = entries.iter().map(|(key, value)| Some((key.value.clone(), json(reading, value)?))).collect();
+            let entries: Vec<_> = entries.iter().map(|(key, value)| Some((key.value.clone(), json(within, value)?))).collect();
             entries.into_iter().collect::<Option<_>>().map(JsonTemplate::Map)
         }
         _ => match node.to_value() {
             Ok(value) => Some(JsonTemplate::Value(value)),
             Err((span, why)) => {
-                reading.fault(Code::RB0018, span, why);
+                within.reading.fault(Code::RB0018, span, why);
                 None
             }
         },

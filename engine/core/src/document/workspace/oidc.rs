@@ -7,6 +7,8 @@ use crate::document::decode::Fields;
 
 const CLAIMS: [(&str, OidcClaim); 2] = [("sub", OidcClaim::Sub), ("email", OidcClaim::Email)];
 
+const ISSUER: &str = "write it as the provider names itself (`issuer`), with `https://`";
+
 pub(super) fn oidc(fields: &mut Fields, providers: &BTreeMap<String, Provider>) -> Option<Oidc> {
     let reading = fields.reading;
     let mut of = fields.map("oidc", "`oidc`")?;
@@ -17,7 +19,7 @@ pub(super) fn oidc(fields: &mut Fields, providers: &BTreeMap<String, Provider>) 
     let secret = secret.and_then(|secret| source::one(reading, &secret, &secrets, "`oidc`"));
     let claim = of.word("claim", &CLAIMS);
     of.finish();
-    let issuer = issuer.filter(|issuer| read::is_web_address(reading, issuer, "the address of a provider"))?;
+    let issuer = issuer.filter(|issuer| read::is_web_address(reading, issuer, "the address of a provider", ISSUER))?;
     if is_secret && secret.is_none() {
         return None;
     }

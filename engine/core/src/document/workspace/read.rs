@@ -12,12 +12,17 @@ use crate::document::{Node, Scalar};
 use crate::limits;
 use crate::policy::{CertificateName, Environment, People, Person};
 
+/// How the address of a server is written.
+pub(super) const WEB: &str = "write `https://` and a host, and the path where it has one";
+
 pub(super) fn workspace(mut fields: Fields) -> Workspace {
     let reading = fields.reading;
     fields.describe("a workspace");
     let name = fields.text("name").map(|name| name.value);
     let timezone = fields.text("timezone").and_then(|zone| schedule::zone(reading, &zone)).unwrap_or_else(|| "UTC".to_owned());
-    let url = fields.text("url").filter(|url| is_web_address(reading, url, "the address of the server's pages"));
+    let absent =
+        [("url", "url"), ("environment", "environments")].into_iter().filter(|(_, key)| !fields.has(key)).collect::<Vec<_>>();
+    let url = fields.text("url").filter(|url| is_web_address(reading, url, "the address of the server's pages", WEB));
     let url = url.map(|url| url.value.trim_end_matches('/').to_owned());
     let (Known { people, certificates, known_there }, groups) = (people(&mut fields), fields.entries("groups"));
     let mut people = with_groups(reading, people, groups);
@@ -25,7 +30,7 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     people.rotations = rotations;
     let (environments, default_environment) = environments(&mut fields, &timezone);
     let providers = providers(&mut fields);
-    let channels = channel::channels(reading, fields.entries("channels"), &providers);
+    let channels = channel::channels(reading, fields.entries("channels"), &providers, &absent);
     let sources = source::sources(reading, fields.entries("sources"), &providers, &timezone);
     let (rules, demands) = policy::rules(&mut fields, &people, &environments);
     let escalations = policy::escalations(&mut fields, &people, &channels);
@@ -65,27 +70,40 @@ pub(super) fn workspace(mut fields: Fields) -> Workspace {
     workspace
 }
 
-/// An address over TLS, or on this machine, without a query.
-pub(super) fn is_web_address(reading: &Reading, address: &Scalar, what: &str) -> bool {
-    let is_here = |place: &str| {
-        let host = place.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-            .map_or_else(|| host.split_once(':').map_or(host, |(host, _)| host), |(address, _)| address);
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    };
+/// An address over TLS, or on this machine, without a query. `help` says how it is written.
+pub(super) fn is_web_address(reading: &Reading, address: &Scalar, what: &str, help: &str) -> bool {
     let text = address.value.as_str();
-    let is_plain = text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['?', '#', '@']);
-    let is_right =
-        text.strip_prefix("https://").is_some_and(|place| !place.is_empty()) || text.strip_prefix("http://").is_some_and(is_here);
-    if is_plain && is_right {
-        return true;
+    let place = text.strip_prefix("https://").map(|place| (place, true));
+    let place = place.or_else(|| text.strip_prefix("http://").map(|place| (place, false)));
+    let is_right = place.is_some_and(|(place, is_secret)| {
+        let (server, path) = place.split_once('/').unwrap_or((place, ""));
+        let is_plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b));
+        is_plain && host_of(server).is_some_and(|host| is_secret || is_this_machine(host))
+    });
+    if !is_right {
+        let message = format!("`{}` is not {what}", scalar::clipped(text));
+        let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, address.span), message);
+        reading.report(fault.help(help));
     }
-    let message = format!("`{}` is not {what}", scalar::clipped(text));
-    let fault = reading.diagnostic(Code::RB0018, scalar::shown(reading, address.span), message);
-    reading.report(fault.help("write `https://` and its place"));
-    false
+    is_right
+}
+
+/// The host of `host`, `host:port` or `[address]:port`, where it can be one.
+fn host_of(server: &str) -> Option<&str> {
+    let (host, port) = match server.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+        }
+        None => server.split_once(':').map_or((server, None), |(host, port)| (host, Some(port))),
+    };
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    (is_port && is_host(host.strip_suffix('.').unwrap_or(host))).then_some(host)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A host name, an address, or a network such as `10.0.0.0/8`.

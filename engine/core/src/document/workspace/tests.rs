@@ -230,7 +230,7 @@ fn every_fault_has_its_code_place_and_next_step() {
             "people: {a: {oidc: x}, b: {oidc: x}}\noidc: {issuer: 'http://login.example.org', client: runbook, secret: hush, claim: name}",
             &[
                 "RB0401 1:34 `x` is two people (give each to one person; where people share one, nobody can say who decided)",
-                "RB0018 2:16 `http://login.example.org` is not the address of a provider (write `https://` and its place)",
+                "RB0018 2:16 `http://login.example.org` is not the address of a provider (write it as the provider names itself (`issuer`), with `https://`)",
                 "RB0408 2:69 a secret stands in the file (declare it under `secrets` of `oidc` and write `secrets.<name>` here)",
                 "RB0013 2:82 `name` is not a value of `claim` (write one of `sub` and `email`)",
             ],
@@ -340,6 +340,24 @@ fn every_fault_has_its_code_place_and_next_step() {
         ),
         ("channels: {c: {command: [sh, -c, 'pager \"$1\"', _, \"{{message}}\"]}}", &[]),
         (
+            "channels: {c: {command: [say, \"{{run.url}} {{run.environment}}\"]}}",
+            &[
+                "RB0121 1:34 `run.url` is nothing here, so nothing would be sent (add `url` to the workspace, or say what stands there without it: `{{default run.url \"…\"}}`)",
+                "RB0121 1:46 `run.environment` is nothing here, so nothing would be sent (add `environments` to the workspace, or say what stands there without it: `{{default run.environment \"…\"}}`)",
+            ],
+        ),
+        (
+            "channels: {c: {command: [say, '{{default run.url \"none\"}}{{#if run.environment}} in {{run.environment}}{{/if}}']}}",
+            &[],
+        ),
+        ("channels: {c: {command: [say, \"{{run.url}}\"]}}\nurl: \"http://[::1]:8080/ops/\"", &[]),
+        (
+            "channels: {c: {ntfy: {topic: \"on call/{{run.name}}\"}}, d: {ntfy: {topic: on-call_1}}, e: {ntfy: {topic: secrets.t}, secrets: {t: {env: T}}}}",
+            &[
+                "RB0018 1:30 `on call/{{run.name}}` is not a topic of ntfy (write at most 64 letters, digits, `-` and `_`, or `secrets.<name>`)",
+            ],
+        ),
+        (
             "channels: {c: {mail: {to: [nobody, Ben <b@x.org>], from: a@b, smtp: \"h:25\"}}}",
             &["RB0018 1:28 `nobody` is not a mail address (write `name@example.org`, or `Name <name@example.org>`)"],
         ),
@@ -435,10 +453,10 @@ fn every_fault_has_its_code_place_and_next_step() {
         (
             "channels: {c: {ntfy: {server: \"http://ntfy.example.org\", topic: t, priority: loud, subject: \"{{run.who}}\"}}}\nurl: ops",
             &[
-                "RB0018 1:31 `http://ntfy.example.org` is not the address of a server (write `https://` and its place)",
+                "RB0018 1:31 `http://ntfy.example.org` is not the address of a server (write `https://` and a host, and the path where it has one)",
                 "RB0013 1:78 `loud` is not a value of `priority` (write one of `min`, `low`, `default`, `high` and `max`)",
                 "RB0118 1:100 `who` is not known in a channel (the texts of a channel know `message`, `subject`, `channel` and `run`, and of `run` `id`, `name`, `version`, `environment`, `requested_by` and `url`)",
-                "RB0018 2:6 `ops` is not the address of the server's pages (write `https://` and its place)",
+                "RB0018 2:6 `ops` is not the address of the server's pages (write `https://` and a host, and the path where it has one)",
             ],
         ),
         (
@@ -497,4 +515,31 @@ fn a_plan_carries_what_governs_it() {
     let options = CheckOptions { environment: Some("prodction".to_owned()), ..CheckOptions::default() };
     let (plan, faults) = check(&procedure, &catalogue, &options);
     assert!(plan.is_none() && faults.iter().any(|fault| fault.code == crate::diagnostic::Code::RB0315), "{faults:?}");
+}
+
+#[test]
+fn an_address_has_a_host() {
+    for (address, is_right) in [
+        ("https://ops.example.org", true),
+        ("https://ops.example.org:8443/runbook/", true),
+        ("https://[2001:db8::1]:8443", true),
+        ("http://localhost:8080", true),
+        ("http://127.0.0.1", true),
+        ("http://[::1]", true),
+        ("http://ops.example.org", false),
+        ("http://127.0.0.1.example.org", false),
+        ("https:///", false),
+        ("https://[", false),
+        ("https://[::1]x", false),
+        ("https://..", false),
+        ("https://a:0", false),
+        ("https://a:b@example.org", false),
+        ("https://a.example.org/?x", false),
+        ("https://a.example.org/#x", false),
+        ("https://a.example.org/\\\"><script>", false),
+        ("ftp://a.example.org", false),
+    ] {
+        let (_, found) = read(&format!("url: \"{address}\""));
+        assert_eq!(found.is_empty(), is_right, "{address}: {found:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of a scalar's value stand in its file. A value of many names is walked once for all of them: walked for each, it
+//! Where the bytes of a scalar's value stand in its file. A value of many names is located once for all of them: done for each, it
 //! would cost time that grows with the square of its length.
 
 use super::{Scalar, ScalarStyle};
@@ -28,7 +28,7 @@ impl Scalar {
 impl<'s> Places<'s> {
     fn of(scalar: &'s Scalar, source: &'s Source) -> Places<'s> {
         #[cfg(test)]
-        tests::WALKED.with(|walked| walked.set(walked.get() + scalar.value.len()));
+        tests::LOCATED.with(|located| located.set(located.get() + scalar.value.len()));
         let text: &str = &source.text;
         let start = (scalar.span.start as usize).min(text.len());
         let raw = text.get(start..scalar.span.end as usize).unwrap_or_default();
@@ -171,6 +171,6 @@ pub(crate) mod tests {
 
     thread_local! {
         /// Bytes of values whose places were looked for in this thread.
-        pub static WALKED: Cell<usize> = const { Cell::new(0) };
+        pub static LOCATED: Cell<usize> = const { Cell::new(0) };
     }
 }
