@@ -402,6 +402,8 @@ pub fn has_errors(found: &[Diagnostic]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use runbook_core::diagnostic::Span;
+
     use super::*;
 
     const HELLO: &str =
