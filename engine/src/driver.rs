@@ -20,15 +20,16 @@ use runbook_core::limits;
 use runbook_core::run::Command;
 use runbook_core::run::event::{AttemptEnd, Fact, Identity, Means, Outcome, Timer};
 use runbook_core::run::task::Task;
-use runbook_core::{DecisionId, Effect, Run, RunId, StepPath};
+use runbook_core::{DecisionId, Effect, Run, RunId, StepPath, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::LockOutcome;
+use crate::journal::{LockOutcome, records_to};
 use crate::message::{Answer, Message};
 use crate::session::{Session, SessionError};
 
+pub use escalation::owes_messages;
 pub use outlook::Outlook;
 pub use perform::{Assignment, Performer};
 
@@ -215,7 +216,7 @@ impl<'a> Driver<'a> {
                 Command::Conclude { path } => self.session.run().conclude(&path, now),
                 Command::Judge { path, .. } => self.session.run().judge(&path, now),
                 Command::Request { path, purpose } => self.session.run().request(path.as_ref(), &purpose, now),
-                Command::Finish { outcome } => (!self.tells_before(&outcome)).then_some(Fact::RunFinished { outcome }),
+                Command::Finish { outcome } => (!self.tells_before(&outcome)?).then_some(Fact::RunFinished { outcome }),
                 Command::TakeLock { lock } => {
                     self.lock = Some(lock);
                     self.try_lock().await?
@@ -292,7 +293,11 @@ impl<'a> Driver<'a> {
         self.session.hold().await?;
         for (path, attempt) in starting {
             let Some(step) = self.session.run().find_step(&path) else { continue };
-            let (Some(work), before) = (step.work().cloned(), step.result().clone()) else { continue };
+            let (Some(work), mut before) = (step.work().cloned(), step.result().clone()) else { continue };
+            // Of an end that nobody knows nothing is left; whom an earlier attempt told is told no second time.
+            if matches!(work.task, Task::Notify { .. }) && attempt > 1 && before == Value::Null {
+                before = self.last_known(&path)?;
+            }
             // Nobody performs it: whoever has the event tells the run.
             if let Task::Event(_) = work.task {
                 continue;
@@ -316,6 +321,30 @@ impl<'a> Driver<'a> {
             self.running.insert(key, Attempt { stop, task });
         }
         Ok(())
+    }
+
+    /// What the last attempt gave whose end is known.
+    fn last_known(&self, path: &StepPath) -> Result<Value, SessionError> {
+        #[derive(serde::Deserialize)]
+        struct Finished {
+            path: StepPath,
+            end: AttemptEnd,
+        }
+        let mut last = Value::Null;
+        for record in records_to(&**self.session.journal(), self.session.id(), self.session.run().seq()) {
+            let record = record?;
+            if record.kind == "attempt_finished"
+                && let Ok(finished) = serde_json::from_str::<Finished>(&record.body)
+                && finished.path == *path
+                && let AttemptEnd::Succeeded { result }
+                | AttemptEnd::Failed { result, .. }
+                | AttemptEnd::TimedOut { result, .. }
+                | AttemptEnd::Cancelled { result, .. } = finished.end
+            {
+                last = result;
+            }
+        }
+        Ok(last)
     }
 
     fn stop_reason(&self) -> Option<Stop> {

@@ -40,6 +40,7 @@ groups: {dba: [anna, bob]}
 channels:
   pager: {log: {file: pager.jsonl}}
   dead: {command: ['false']}
+  slow: {command: [sh, slow.sh]}
   duty: {pagerduty: {key: secrets.key, server: 'http://127.0.0.1:9'}, secrets: {key: {env: DUTY}}}
 escalations: {ladder: {steps: [{to: [cleo], after: 5m, channels: [pager]}]}}
 ";
@@ -92,43 +93,45 @@ impl Case {
     /// Starts or resumes the run, and goes on until people are needed.
     fn drive(&self) -> Stop {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let clock: Arc<dyn Clock> = self.clock.clone();
-            let owner = Owner::this_process("anna");
-            let mut session = if self.journal.run(&self.id).is_ok() {
-                let mut session = Session::open(self.journal.clone(), clock.clone(), owner, Vec::new(), &self.id).await.unwrap();
-                session.adopt(person("anna")).unwrap();
-                session
-            } else {
-                let started = RunStarted {
-                    procedure: self.plan.main().name.clone(),
-                    version: self.plan.main().version,
-                    plan: self.plan.digest().unwrap(),
-                    semantics: self.plan.semantics,
-                    inputs: Map::new(),
-                    event: None,
-                    environment: Some("production".to_owned()),
-                    requested_by: person("anna"),
-                    seed: 1,
-                    part: Part::Whole,
-                    stepwise: false,
-                    catalogue: None,
-                    lock: None,
-                    root: None,
-                };
-                Session::create(self.journal.clone(), clock.clone(), owner, Vec::new(), self.id.clone(), self.plan.clone(), started)
-                    .await
-                    .unwrap()
+        runtime.block_on(self.driven())
+    }
+
+    async fn driven(&self) -> Stop {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let owner = Owner::this_process("anna");
+        let mut session = if self.journal.run(&self.id).is_ok() {
+            let mut session = Session::open(self.journal.clone(), clock.clone(), owner, Vec::new(), &self.id).await.unwrap();
+            session.adopt(person("anna")).unwrap();
+            session
+        } else {
+            let started = RunStarted {
+                procedure: self.plan.main().name.clone(),
+                version: self.plan.main().version,
+                plan: self.plan.digest().unwrap(),
+                semantics: self.plan.semantics,
+                inputs: Map::new(),
+                event: None,
+                environment: Some("production".to_owned()),
+                requested_by: person("anna"),
+                seed: 1,
+                part: Part::Whole,
+                stepwise: false,
+                catalogue: None,
+                lock: None,
+                root: None,
             };
-            let logs = Logs::open(&self.path().join("state")).unwrap();
-            let secrets = Arc::new(SecretStore::new(self.path(), self.path(), [("DUTY".into(), "routing".into())]));
-            let performer = Arc::new(LocalPerformer::new(self.path().to_owned(), logs, secrets));
-            let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
-            let world = World { performer, wishes };
-            let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.unwrap();
-            session.close().await.unwrap();
-            stop
-        })
+            Session::create(self.journal.clone(), clock.clone(), owner, Vec::new(), self.id.clone(), self.plan.clone(), started)
+                .await
+                .unwrap()
+        };
+        let logs = Logs::open(&self.path().join("state")).unwrap();
+        let secrets = Arc::new(SecretStore::new(self.path(), self.path(), [("DUTY".into(), "routing".into())]));
+        let performer = Arc::new(LocalPerformer::new(self.path().to_owned(), logs, secrets));
+        let (_wishes, wishes) = tokio::sync::mpsc::unbounded_channel();
+        let world = World { performer, wishes };
+        let stop = Driver::new(&mut session, world, Patience::Park, Box::new(|_, _| {})).drive().await.unwrap();
+        session.close().await.unwrap();
+        stop
     }
 
     fn run(&self) -> Run {

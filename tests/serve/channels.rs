@@ -167,3 +167,30 @@ fn services_that_fail_are_told_once_or_it_is_seen_and_the_next_are_asked() {
     assert_eq!(actions, ["trigger", "trigger", "trigger", "resolve", "resolve", "resolve"]);
     assert!(sent.iter().all(|alert| alert["dedup_key"] == sent[0]["dedup_key"]), "{sent:?}");
 }
+
+/// Nobody listens where the first message goes, so it is sent again and again; meanwhile the server is killed.
+#[test]
+fn what_was_on_its_way_when_the_server_was_killed_is_seen_to_by_the_next() {
+    let asks = "[{id: go, approve: {question: 'Go on?', from: [you], within: 1h, on_timeout: escalate}}]";
+    let place = Place::with(&playbook("1.0.0", "", asks));
+    let workspace = std::fs::read_to_string(place.books.join("workspace.yaml")).unwrap();
+    let escalation = format!(
+        "escalations: {{e: {{channels: [down], steps: [{{to: [you], after: 1h, channels: [file]}}]}}}}\nchannels:\n  \
+         down: {{ntfy: {{server: 'http://127.0.0.1:{}', topic: on-call}}}}\n  file: {{log: {{file: told.jsonl}}}}",
+        free_port()
+    );
+    place.write("workspace.yaml", &workspace.replace("escalations: {e: {steps: [{to: [you], after: 10m}]}}", &escalation));
+    let server = place.serve();
+    server.alert("firing", &["a"]);
+    let run = place.run_that("waiting")["run"].as_str().unwrap().to_owned();
+    let shown = || place.runbook.run(["show", run.as_str()]).assert(0).stdout;
+    eventually("the message is on its way", || shown().contains("is on its way to down").then_some(()));
+    server.killed();
+    let told = || std::fs::read_to_string(place.books.join("told.jsonl")).unwrap_or_default().lines().count();
+    assert_eq!(told(), 0);
+    let server = place.serve();
+    eventually("the next are told", || (told() == 1).then_some(()));
+    eventually("it is known that nobody knows", || shown().contains("nobody knows whether it arrived at down").then_some(()));
+    server.stopped();
+    place.runbook.run(["verify", run.as_str()]).assert(0);
+}

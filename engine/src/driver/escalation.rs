@@ -15,13 +15,13 @@ use runbook_core::run::event::{AttemptEnd, Fact, Identity, Outcome, OutcomeKind,
 use runbook_core::run::task::{News, Task, Work};
 use runbook_core::run::{Command, view::StepView};
 use runbook_core::value::Value;
-use runbook_core::{DecisionId, Run, StepPath, limits};
+use runbook_core::{DecisionId, Run, RunId, StepPath, limits};
 use tokio::task::{Id, JoinError};
 use tokio_util::sync::CancellationToken;
 
 use super::{Assignment, Driver, engine};
 use crate::action::notify::knows_repetitions;
-use crate::journal::records_to;
+use crate::journal::{Archive, JournalError, records_to};
 use crate::report::request;
 use crate::session::SessionError;
 
@@ -142,51 +142,97 @@ fn alert_of(run: &Run, step: &StepView<'_>) -> Vec<String> {
     alerting(run, &to.iter().filter(|name| shown(name)).cloned().collect::<Vec<_>>())
 }
 
-impl Driver<'_> {
-    /// Looks up in the record what was told, and sees to what was not.
-    pub(super) fn tell_those_not_told(&mut self) -> Result<(), SessionError> {
-        let run = self.session.run();
-        let concerned = |asked: &&Arc<Decision>| match asked.is_open() {
-            true => !run.told_by(asked, asked.rung).is_empty(),
-            false => !alerted(run, asked).is_empty(),
-        };
-        let asked: Vec<Arc<Decision>> = run.decisions().iter().filter(concerned).cloned().collect();
-        let open = run.decisions().iter().filter(|asked| asked.is_open());
-        self.tidings.seen.extend(open.map(|asked| (asked.id, asked.rung)));
-        if asked.is_empty() && run.steps().all(|step| alert_of(run, &step).is_empty()) {
-            return Ok(());
-        }
-        let mut notes: Vec<String> = Vec::new();
-        for record in records_to(&**self.session.journal(), self.session.id(), run.seq()) {
+/// Whether anything about this run may have been told, or is to be.
+fn may_tell(run: &Run) -> bool {
+    let tells = |asked: &Arc<Decision>| (0..=asked.rung).any(|rung| !run.told_by(asked, rung).is_empty());
+    run.decisions().iter().any(tells) || run.steps().any(|step| !alert_of(run, &step).is_empty())
+}
+
+/// Whether people were to be told of a decision, and it is not known that they were, or that they were not: somebody has to see to it.
+pub fn owes_messages(journal: &dyn Archive, id: &RunId, run: &Run) -> Result<bool, JournalError> {
+    Ok(may_tell(run) && !Said::of(journal, id, run.seq())?.owed(run).is_empty())
+}
+
+/// What the record says of messages: their titles.
+#[derive(Default)]
+struct Said {
+    /// They were about to go out.
+    begun: BTreeSet<String>,
+    /// It is known what became of them, or that nobody will know.
+    settled: BTreeSet<String>,
+}
+
+/// A message that somebody has to see to.
+struct Owed {
+    decision: DecisionId,
+    rung: u32,
+    /// It was about to go out, and whoever sent it has died.
+    is_lost: bool,
+}
+
+impl Said {
+    fn of(journal: &dyn Archive, id: &RunId, last: u64) -> Result<Said, JournalError> {
+        let mut said = Said::default();
+        for record in records_to(journal, id, last) {
             let record = record?;
             if record.kind == "note_added"
                 && let Ok(Note { by, text }) = serde_json::from_str(&record.body)
                 && by == engine()
             {
-                notes.push(text);
+                match (text.find(ON_ITS_WAY), text.find(':')) {
+                    (Some(end), colon) if colon.is_none_or(|colon| end < colon) => {
+                        said.begun.extend(text.get(..end).map(str::to_owned))
+                    }
+                    (_, Some(end)) => said.settled.extend(text.get(..end).map(str::to_owned)),
+                    _ => {}
+                }
             }
         }
-        let says =
-            |title: &str, then: &str| notes.iter().any(|note| note.strip_prefix(title).is_some_and(|rest| rest.starts_with(then)));
-        let (mut lost, mut untold) = (Vec::new(), Vec::new());
-        for asked in asked {
-            let was_sent = |rung: u32| says(&title(&asked, rung), ON_ITS_WAY) || says(&title(&asked, rung), ":");
-            if (0..=asked.rung).any(was_sent) && !alerted(run, &asked).is_empty() {
-                self.tidings.alerts.insert(asked.id);
-            }
-            let title = title(&asked, asked.rung);
-            match asked.is_open() {
-                true if says(&title, ":") => {}
-                true if says(&title, ON_ITS_WAY) => lost.push(asked.id),
-                true => untold.push(self.request_of(&asked, asked.rung)),
-                false => {}
+        Ok(said)
+    }
+
+    fn was_told(&self, asked: &Decision) -> bool {
+        (0..=asked.rung).map(|rung| title(asked, rung)).any(|title| self.begun.contains(&title) || self.settled.contains(&title))
+    }
+
+    /// Of a decision that is no longer open, only what is lost: nobody needs to be told of it any more.
+    fn owed(&self, run: &Run) -> Vec<Owed> {
+        let mut owed = Vec::new();
+        for asked in run.decisions() {
+            for rung in (0..=asked.rung).filter(|rung| !run.told_by(asked, *rung).is_empty()) {
+                let title = title(asked, rung);
+                let is_lost = self.begun.contains(&title);
+                if !self.settled.contains(&title) && (is_lost || asked.is_open()) {
+                    owed.push(Owed { decision: asked.id, rung, is_lost });
+                }
             }
         }
-        let ends = notes.iter().filter_map(|note| note.split_once(':')).map(|(title, _)| title);
-        self.tidings.over.extend(ends.filter(|title| title.starts_with("end of ")).map(str::to_owned));
-        self.tidings.outbox.extend(untold);
-        for decision in lost {
-            self.tell_those_in_doubt(decision)?;
+        owed
+    }
+}
+
+impl Driver<'_> {
+    /// Looks up in the record what was told, and sees to what was not.
+    pub(super) fn tell_those_not_told(&mut self) -> Result<(), SessionError> {
+        let run = self.session.run();
+        let open = run.decisions().iter().filter(|asked| asked.is_open());
+        self.tidings.seen.extend(open.map(|asked| (asked.id, asked.rung)));
+        if !may_tell(run) {
+            return Ok(());
+        }
+        let said = Said::of(&**self.session.journal(), self.session.id(), run.seq())?;
+        let alerted = run.decisions().iter().filter(|asked| said.was_told(asked) && !alerted(run, asked).is_empty());
+        self.tidings.alerts.extend(alerted.map(|asked| asked.id));
+        self.tidings.over.extend(said.settled.iter().filter(|title| title.starts_with("end of ")).cloned());
+        let owed = said.owed(run);
+        for Owed { decision, rung, is_lost } in owed {
+            match is_lost {
+                true => self.tell_those_in_doubt(decision, rung)?,
+                false => {
+                    let untold = self.session.run().decision(decision).map(|asked| self.request_of(asked, rung));
+                    self.tidings.outbox.extend(untold);
+                }
+            }
         }
         Ok(())
     }
@@ -194,7 +240,7 @@ impl Driver<'_> {
     /// Sends what is to be told, each message after the record says so.
     pub(super) async fn send_tidings(&mut self) -> Result<(), SessionError> {
         self.tell_those_asked();
-        self.end_alerts();
+        self.end_alerts()?;
         if self.tidings.outbox.is_empty() {
             return Ok(());
         }
@@ -225,20 +271,24 @@ impl Driver<'_> {
         self.tidings.outbox.extend(untold);
     }
 
-    /// Another process was about to tell them, and has died.
-    fn tell_those_in_doubt(&mut self, decision: DecisionId) -> Result<(), SessionError> {
+    /// Another process was about to tell them, and has died. Of what is over by now nobody is told.
+    fn tell_those_in_doubt(&mut self, decision: DecisionId, rung: u32) -> Result<(), SessionError> {
         let run = self.session.run();
         let Some(asked) = run.decision(decision) else { return Ok(()) };
-        let mut tiding = self.request_of(asked, asked.rung);
-        let again = alerting(run, &tiding.channels);
+        let mut tiding = self.request_of(asked, rung);
+        let again = if asked.is_open() { alerting(run, &tiding.channels) } else { Vec::new() };
         tiding.in_doubt = tiding.channels.iter().filter(|name| !again.contains(name)).cloned().collect();
         tiding.channels = again;
         if tiding.channels.is_empty() {
-            let Tiding { title, about, in_doubt, .. } = tiding;
-            return self.settled(&title, about, false, &doubt(&in_doubt));
+            return self.stays_in_doubt(&tiding);
         }
         self.tidings.outbox.push(tiding);
         Ok(())
+    }
+
+    fn stays_in_doubt(&mut self, tiding: &Tiding) -> Result<(), SessionError> {
+        let all: Vec<String> = tiding.in_doubt.iter().chain(&tiding.channels).cloned().collect();
+        self.settled(&tiding.title, tiding.about, false, &doubt(&all))
     }
 
     /// What those are told whom a rung asks.
@@ -273,11 +323,12 @@ impl Driver<'_> {
 
     /// Of decisions that are no longer open, nobody needs to be told any more. What a channel shows of one is over once nothing about it
     /// is on its way: a trigger that came behind the end would begin a new alert.
-    fn end_alerts(&mut self) {
+    fn end_alerts(&mut self) -> Result<(), SessionError> {
         let run = self.session.run();
         let Tidings { outbox, under_way, alerts, over, .. } = &mut self.tidings;
         let closed = |id: DecisionId| run.decision(id).filter(|asked| !asked.is_open());
-        outbox.retain(|tiding| tiding.about.decision().is_none_or(|id| closed(id).is_none()));
+        let is_late = |tiding: &mut Tiding| tiding.about.decision().is_some_and(|id| closed(id).is_some());
+        let late: Vec<Tiding> = outbox.extract_if(.., is_late).collect();
         for message in under_way.values() {
             if message.about.decision().is_some_and(|id| closed(id).is_some()) {
                 message.stop.cancel();
@@ -294,11 +345,12 @@ impl Driver<'_> {
             }
             false
         });
+        late.iter().filter(|tiding| !tiding.in_doubt.is_empty()).try_for_each(|tiding| self.stays_in_doubt(tiding))
     }
 
     /// Keeps the end of the run back until all of it is told: true where something is under way.
-    pub(super) fn tells_before(&mut self, outcome: &Outcome) -> bool {
-        self.end_alerts();
+    pub(super) fn tells_before(&mut self, outcome: &Outcome) -> Result<bool, SessionError> {
+        self.end_alerts()?;
         let run = self.session.run();
         if outcome.kind == OutcomeKind::Succeeded {
             for step in run.steps() {
@@ -313,7 +365,7 @@ impl Driver<'_> {
         if tells {
             self.tidings.finish = Some(Command::Finish { outcome: outcome.clone() });
         }
-        tells
+        Ok(tells)
     }
 
     fn send(&mut self, tiding: Tiding) {

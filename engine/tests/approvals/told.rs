@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use runbook_core::policy::Channel;
 use runbook_core::run::event::Timer;
-use runbook_engine::driver::engine;
+use runbook_engine::driver::{engine, owes_messages};
 
 use super::*;
 
@@ -42,6 +42,10 @@ impl Case {
         runtime
             .block_on(deliver(self.journal.clone(), self.clock.clone(), Owner::this_process("anybody"), &self.id, message))
             .unwrap();
+    }
+
+    fn owes(&self) -> bool {
+        owes_messages(&*self.journal, &self.id, &self.run()).unwrap()
     }
 
     fn unreached(&self) -> Vec<(Timer, String)> {
@@ -124,6 +128,80 @@ fn each_step_is_told_once_however_many_are_due_at_once() {
     let (on_its_way, told) = (" is on its way to pager", ": told pager");
     assert_eq!(notes[1..], [of(1, on_its_way), of(2, on_its_way), of(1, told), of(2, told)]);
     assert_eq!(case.told(), 2);
+}
+
+/// The deadlines of two steps were recorded with remarks: whoever drives the run next tells both.
+#[test]
+fn each_step_that_was_passed_while_nobody_drove_is_told() {
+    let case = case(&[], &[&["pager"], &["pager"]], None);
+    case.drive();
+    for (seconds, rung) in [(601, 1), (301, 2)] {
+        case.clock.advance(Duration::from_secs(seconds));
+        case.note_of_the_engine("somebody looks at it");
+        assert_eq!(case.run().decisions()[0].rung, rung);
+    }
+    assert!(case.owes());
+    for _ in 0..2 {
+        case.drive();
+        assert_eq!((case.told(), case.notes().len(), case.owes()), (2, 2 + 4, false));
+    }
+}
+
+/// Whoever was about to send died, and then the next were asked, or somebody decided: the record says that nobody knows all the same.
+#[test]
+fn what_was_on_its_way_is_never_left_so() {
+    let unknown = "escalation 1 of decision d1: nobody knows whether it arrived at pager: the engine stopped while it was on its way, and it is not sent twice";
+    for is_decided in [false, true] {
+        let case = case(&[], &[&["pager"], &["pager"]], None);
+        case.drive();
+        case.clock.advance(Duration::from_secs(601));
+        case.note_of_the_engine("escalation 1 of decision d1 is on its way to pager");
+        match is_decided {
+            true => case.say(case.vote("bob", Choice::Approve)).unwrap(),
+            false => {
+                case.clock.advance(Duration::from_secs(301));
+                case.note_of_the_engine("somebody looks at it");
+            }
+        }
+        assert!(case.owes());
+        case.drive();
+        assert!(case.notes().contains(&unknown.to_owned()), "{:?}", case.notes());
+        assert_eq!((case.told(), case.owes()), (usize::from(!is_decided), false));
+    }
+}
+
+/// What an attempt of unknown end was to tell, it told only those whom no attempt before it had.
+#[test]
+fn whom_an_earlier_attempt_told_is_told_no_second_time() {
+    let steps =
+        format!("{ASKS}\n- {{id: tell, notify: {{to: [pager, slow], message: It begins}}, retry: {{attempts: 2, delay: 1ms}}}}");
+    let case = Case::new(&steps, "", NO_KEY);
+    // It fails, then takes its time, then takes the message.
+    let slow = "n=$(cat tries 2>/dev/null); echo \"x$n\" > tries; case $n in '') exit 1;; x) exec sleep 60;; esac\n";
+    std::fs::write(case.path().join("slow.sh"), slow).unwrap();
+    case.drive();
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    let tries = || std::fs::read_to_string(case.path().join("tries")).unwrap_or_default().trim().len();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let second = async {
+            while tries() < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                case.clock.advance(Duration::from_millis(50));
+            }
+        };
+        tokio::select! {
+            stop = case.driven() => panic!("{stop:?}"),
+            () = second => {}
+        }
+    });
+    drop(runtime);
+    assert_eq!(case.told(), 1);
+    case.clock.advance(Duration::from_secs(60));
+    assert!(matches!(case.drive(), Stop::Waiting(_)), "its end is unknown");
+    case.say(case.vote("bob", Choice::Again)).unwrap();
+    assert_eq!(case.end(), (Some(OutcomeKind::Succeeded), 1));
+    assert_eq!((case.told(), tries()), (1, 3));
 }
 
 /// Whoever was about to send died: nobody knows whether it arrived, so it is not sent again, and the next are asked.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use runbook_core::document::procedure::Impact;
 use runbook_core::run::event::Means;
 use runbook_core::{Fact, RunId};
-use runbook_engine::driver::Outlook;
+use runbook_engine::driver::{Outlook, owes_messages};
 use runbook_engine::journal::{Journal, JournalError, Phase};
 use runbook_engine::session::{self, SessionError};
 
@@ -64,6 +64,7 @@ pub fn assess(journal: &dyn Journal, now: Timestamp, id: &RunId, since: u64) -> 
         Outlook::Ended => Assessed::Ended,
         Outlook::Paused => Assessed::Waiting { seq, until: None },
         Outlook::Ready => Assessed::Ready { impact: run.plan().main().impact },
+        Outlook::Waiting { .. } if owes_messages(journal, id, &run)? => Assessed::Ready { impact: run.plan().main().impact },
         Outlook::Waiting { until } => Assessed::Waiting { seq, until },
         Outlook::Locked { lock } => match journal.lock_holder(&lock)? {
             Some(holder) if holder != *id => Assessed::Locked { seq },

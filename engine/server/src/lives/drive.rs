@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use runbook_core::RunId;
 use runbook_engine::driver::local::LocalPerformer;
-use runbook_engine::driver::{Driver, Outlook, Patience, Wish, World, engine};
+use runbook_engine::driver::{Driver, Outlook, Patience, Wish, World, engine, owes_messages};
 use runbook_engine::journal::{JournalError, Owner};
 use runbook_engine::secret::SecretStore;
 use runbook_engine::session::{Session, SessionError};
@@ -65,7 +65,12 @@ pub async fn drive(app: Arc<App>, owner: Owner, id: RunId, wishes: UnboundedRece
 async fn driven(app: &App, owner: Owner, id: &RunId, wishes: UnboundedReceiver<Wish>) -> Result<Driven, SessionError> {
     let mut session = Session::open(app.journal.clone(), app.clock.clone(), owner, Vec::new(), id).await?;
     let found = Outlook::of(session.run(), session.now());
-    if matches!(found, Outlook::Ready | Outlook::Locked { .. }) {
+    let is_due = match found {
+        Outlook::Ready | Outlook::Locked { .. } => true,
+        Outlook::Waiting { .. } => owes_messages(&*app.journal, id, session.run())?,
+        Outlook::Ended | Outlook::Paused => false,
+    };
+    if is_due {
         let root = session.run().start().and_then(|start| start.root.clone()).map(PathBuf::from);
         let Some(root) = root.filter(|root| root.is_dir()) else {
             let seq = session.run().seq();
