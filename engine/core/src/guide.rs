@@ -20,7 +20,7 @@ use crate::limits;
 use crate::plan::{self, OnFailure, Plan, ProcedureIx, Step, StepIx, Verb, WaitFor, number};
 use crate::policy::{Demanded, Gate, PolicyContext};
 
-pub use chart::{Chart, Fails, Item, Lane, Shape, Stands, charted};
+pub use chart::{Chart, Fails, Item, Lane, Shape, Stands, charted, charted_within};
 
 /// A procedure with what it calls.
 pub struct Guide<'p> {

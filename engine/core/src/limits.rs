@@ -392,6 +392,8 @@ pub const GUIDE_STEPS: usize = 2_000;
 pub const GUIDE_GATES: usize = 10_000;
 /// Steps of a chart: more than anybody follows with a finger, and few enough for those who draw Mermaid.
 pub const CHART_STEPS: usize = 150;
+/// Of the chart of a run, which a telephone loads again whenever the run goes on: below 100 kB.
+pub const RUN_CHART_STEPS: usize = 80;
 /// Bytes of a line of a chart.
 pub const CHART_LABEL_BYTES: usize = 120;
 /// Bytes of a runbook in Markdown that a procedure is drafted from.

@@ -107,9 +107,14 @@ impl Chart {
 
 /// The chart of a plan; `None` where even the outermost steps are more than anybody reads.
 pub fn charted(plan: &Plan) -> Option<Chart> {
+    charted_within(plan, limits::CHART_STEPS)
+}
+
+/// The same, of at most so many steps.
+pub fn charted_within(plan: &Plan, steps: usize) -> Option<Chart> {
     let main = plan.main();
     [false, true].into_iter().find_map(|folded| {
-        let mut drawing = Drawing { plan, folded, left: limits::CHART_STEPS };
+        let mut drawing = Drawing { plan, folded, left: steps };
         let body = drawing.list(&main.body)?;
         let (on_failure, finally) = (drawing.list(&main.on_failure)?, drawing.list(&main.finally)?);
         Some(Chart { body, on_failure, finally, folded })

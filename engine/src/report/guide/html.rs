@@ -1,6 +1,7 @@
 //! A guide as a page that stands by itself: to be read on any screen, and on paper.
 
-use runbook_core::guide::{Chart, Entry, Guide, Stands, charted};
+use runbook_core::guide::{Chart, Entry, Guide, Stands, charted, charted_within};
+use runbook_core::limits;
 use runbook_core::plan::Plan;
 
 use super::super::html::{self, PAGE};
@@ -103,7 +104,7 @@ fn flow(guide: &Guide<'_>) -> String {
 pub fn flow_of_run(plan: &Plan, stands: &dyn Fn(&str) -> Option<Stands>) -> String {
     let main = plan.main();
     let title = format!("Flow of a run of {} {}", main.name, main.version);
-    drawn(charted(plan).map(|chart| chart.of_run(stands)), &title)
+    drawn(charted_within(plan, limits::RUN_CHART_STEPS).map(|chart| chart.of_run(stands)), &title)
 }
 
 fn drawn(chart: Option<Chart>, title: &str) -> String {

@@ -660,3 +660,23 @@ steps:
     assert!(look.contains("\n  if it fails: what is waited for does not hold yet: look again\n"), "{told}");
     assert!(!told.contains("inside"), "{told}");
 }
+
+/// With all that is said of a step, and below 100 kB.
+#[test]
+fn the_chart_of_a_run_says_what_became_of_each_step_and_stays_small() {
+    let drawn = |steps: usize| {
+        let step = "- {name: Look at the part of the machine that has some number, exec: [a], if: 'true', irreversible: x}\n";
+        let procedures = procedures(&[&format!("name: main\nsteps:\n{}", step.repeat(steps))]);
+        let (plan, found) = check(&procedures[0], &Catalogue::new(&procedures, None), &CheckOptions::default());
+        let stands = |number: &str| {
+            let (word, address) = ("succeeded".to_owned(), format!("/runs/01m85d8g8sjncqdttxm6m7h6m6?from=1#step-{number}"));
+            Some(runbook_core::guide::Stands { word, class: "good", address })
+        };
+        flow_of_run(&plan.unwrap_or_else(|| panic!("{found:#?}")), &stands)
+    };
+    let most = runbook_core::limits::RUN_CHART_STEPS;
+    let chart = drawn(most);
+    assert_eq!((chart.matches(" was-good\"").count(), chart.matches(">succeeded</text>").count()), (most, most));
+    assert!(chart.contains(&format!("#step-{most}\"")) && chart.len() < 98_000, "{}", chart.len());
+    assert!(drawn(most + 1).contains("more steps than a chart can show"));
+}
