@@ -15,6 +15,7 @@ use std::io::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use runbook_core::limits;
 use rusqlite::config::DbConfig;
@@ -189,7 +190,14 @@ fn connect(folder: &Folder, mode: OpenFlags, is_small: bool) -> Result<Connectio
 
 fn set_up(connection: &mut Connection, schema: &Schema) -> Result<(), schema::Unusable> {
     schema.recognise(connection)?;
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let until = Instant::now() + limits::STORE_BUSY;
+    // Of several that find a new file, each may hold what another needs for this; SQLite then has one give way at once.
+    while let Err(error) = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+        if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || Instant::now() > until {
+            return Err(error.into());
+        }
+        std::thread::sleep(limits::STORE_POLL);
+    }
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF")?;
     schema.migrate(connection)
 }

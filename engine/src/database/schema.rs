@@ -37,6 +37,13 @@ impl Schema {
 
     /// How many migrations were made. A database of another program, or of a later version, is refused untouched.
     pub(super) fn recognise(&self, connection: &Connection) -> Result<usize, Unusable> {
+        // All of it as it stood at one moment: another process may be making the tables.
+        let moment = connection.unchecked_transaction()?;
+        self.made(&moment)
+    }
+
+    /// The same within a transaction.
+    fn made(&self, connection: &Connection) -> Result<usize, Unusable> {
         let known = self.migrations.len() as u32;
         let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let (found, id) = (number("user_version")?, number("application_id")?);
@@ -61,12 +68,47 @@ impl Schema {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for migration in self.migrations.iter().skip(self.recognise(&transaction)?) {
+        for migration in self.migrations.iter().skip(self.made(&transaction)?) {
             transaction.execute_batch(migration)?;
         }
         transaction.pragma_update(None, "application_id", self.application_id)?;
         transaction.pragma_update(None, "user_version", self.migrations.len() as u32)?;
         transaction.commit()?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: Schema = Schema { file: "test.db", application_id: 7, migrations: &["CREATE TABLE first (id INTEGER) STRICT"] };
+
+    #[test]
+    fn whoever_looks_while_another_process_makes_the_tables_sees_none_or_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut before = 0;
+        for moment in 0.. {
+            let path = folder.path().join(format!("{moment}.db"));
+            let open = || Connection::open(&path).unwrap();
+            open().pragma_update(None, "journal_mode", "WAL").unwrap();
+            let (mut connection, mut other, mut steps) = (open(), open(), 0);
+            let at_the_moment = move || {
+                steps += 1;
+                if steps == moment {
+                    assert!(SCHEMA.migrate(&mut other).is_ok());
+                }
+                false
+            };
+            connection.progress_handler(1, Some(at_the_moment)).unwrap();
+            let made = SCHEMA.recognise(&connection).ok().unwrap();
+            connection.progress_handler(1, None::<fn() -> bool>).unwrap();
+            // By then the look was over before the other began.
+            if SCHEMA.recognise(&connection).ok().unwrap() == 0 && moment > 0 {
+                break;
+            }
+            before += usize::from(made == 0 && moment > 0);
+        }
+        assert!(before > 3, "no more than {before} moments");
     }
 }
