@@ -11,6 +11,7 @@ mod record;
 mod review;
 mod serve;
 mod service;
+mod steer;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -22,7 +23,7 @@ use runbook_core::id::{Id, ProcedureName, StepPath};
 
 use crate::settings::{Color, Progress};
 pub use access::{Account, AccountPart, Audit, Create as TokenCreate, Revoked, Session, SessionPart, Token, TokenPart};
-pub use decide::{Answer, Approve, Reject, Voice};
+pub use decide::{Acknowledge, Answer, Approve, Reject, Voice};
 pub use docs::{Docs, GuideFormat, Page};
 pub use editors::{Fmt, Lsp, Schema};
 pub use events::{Events, EventsPart, Replay as ReplayEvents, Trigger};
@@ -31,6 +32,7 @@ pub use record::{Anchor, Export, Replay, Verify};
 pub use review::{Annotations, Diff, DryRun, Explore, Format, Play, Record, ReportFormat, Review, ReviewFormat, Test, TestPart};
 pub use serve::{LogForm, Serve};
 pub use service::{Backup, Doctor, Prune, Restore};
+pub use steer::{Cancel, Note, Pause, Undo};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -295,6 +297,13 @@ pub enum Command {
     /// for an undo that failed --done, --again or --leave.
     Answer(Answer),
 
+    /// Say that you are at a decision, so that those who would be asked next are left alone for a while
+    ///
+    /// Nothing is decided by it, and the time after which a question fails is not moved. With --to you hand it over to somebody else who
+    /// may decide.
+    #[command(visible_alias = "ack")]
+    Acknowledge(Acknowledge),
+
     /// End a run early
     ///
     /// What is under way is stopped with its whole process tree. The procedure's `finally` still runs. Where no process is at work on
@@ -552,51 +561,6 @@ pub struct Decisions {
     /// Print one JSON object per decision
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Cancel {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// Also take back what was done, from the last change to the first
-    #[arg(long)]
-    pub undo: bool,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Pause {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    pub reason: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
-pub struct Undo {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    pub reason: Option<String>,
-    /// Skip the question whether to start; never answers a decision
-    #[arg(long, short = 'y')]
-    pub yes: bool,
-    /// Print the events of the run as JSON lines on standard output
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Note {
-    #[command(flatten)]
-    pub run: RunArg,
-    /// The remark
-    pub text: String,
 }
 
 #[derive(Debug, Args)]

@@ -93,6 +93,7 @@ pub fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Outcome {
         Command::OnCall(args) => on_call::run(&args, settings, ui),
         Command::Decisions(args) => decisions::run(&args, settings, ui),
         Command::Cancel(args) => control::cancel(&args, settings, ui),
+        Command::Acknowledge(args) => control::acknowledge(&args, settings, ui),
         Command::Pause(args) => control::pause(&args, settings, ui),
         Command::Note(args) => control::note(&args, settings, ui),
         Command::Verify(args) => verify::run(&args, settings, ui),

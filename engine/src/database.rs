@@ -91,6 +91,11 @@ impl Database {
         self.reader.as_ref()
     }
 
+    #[cfg(test)]
+    pub(crate) fn confirm(&self) -> Result<(), JournalError> {
+        self.folder.confirm()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -100,9 +105,13 @@ impl Database {
         self.folder.handle()
     }
 
-    /// Sees every commit, also of other processes.
+    /// Sees every commit, also of other processes; however much is read at once, all of it as it stood at one moment.
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, ChangeError>) -> Result<T, JournalError> {
-        let read = |connection: &Connection| read(connection).map_err(|error| error.explained(&self.path));
+        let at_one_moment = |connection: &Connection| {
+            let moment = connection.unchecked_transaction()?;
+            read(&moment)
+        };
+        let read = |connection: &Connection| at_one_moment(connection).map_err(|error: ChangeError| error.explained(&self.path));
         if let Some(Ok(writing)) = self.writer.at_hand().map(Mutex::try_lock) {
             return read(writing.connection());
         }
@@ -210,7 +219,10 @@ fn explain(error: &rusqlite::Error, path: &Path) -> JournalError {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
         Some(ErrorCode::SystemIoFailure) if has_no_room(error) => JournalError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => JournalError::ReadOnly { path },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => JournalError::Busy { path },
+        // The last is what it says of a log whose locks others kept changing for seconds.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            JournalError::Busy { path }
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             JournalError::Damaged { what: format!("{}: {error}", path.display()) }
         }

@@ -2,6 +2,8 @@
 //! inbox; the answer is committed together with the events that the message caused, so a crash neither loses nor doubles
 //! one.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use runbook_core::run::event::{Fact, Identity, Vote};
 use runbook_core::run::listen::Occurrence;
@@ -15,6 +17,13 @@ pub enum Message {
     Decide {
         decision: DecisionId,
         vote: Box<Vote>,
+    },
+    Acknowledge {
+        decision: DecisionId,
+        by: Identity,
+        to: Option<String>,
+        hold: Duration,
+        reason: String,
     },
     Cancel {
         by: Identity,
@@ -47,6 +56,7 @@ impl Message {
     pub fn into_fact(self) -> Option<Fact> {
         Some(match self {
             Message::Decide { decision, vote } => Fact::Decided { decision, vote: *vote },
+            Message::Acknowledge { decision, by, to, hold, reason } => Fact::Acknowledged { decision, by, to, hold, reason },
             Message::Cancel { by, undo, reason } => Fact::CancelRequested { by, undo, reason },
             Message::Pause { by, reason } => Fact::PauseRequested { by, reason },
             Message::Resume { by } => Fact::ResumeRequested { by },

@@ -5,7 +5,7 @@ use runbook_core::Run;
 use runbook_core::policy::ahead::{Question, ahead_statement};
 use runbook_core::policy::{DECISION_NAMESPACE, Refusal, Standing, decision_statement};
 use runbook_core::run::decision::Choice;
-use runbook_core::run::event::{Means, Vote};
+use runbook_core::run::event::{Identity, Means, Vote};
 use runbook_core::{DecisionId, Digest, RunId};
 
 use crate::message::Message;
@@ -15,8 +15,20 @@ use crate::people;
 pub fn permit(run: &Run, id: &RunId, message: &Message) -> Result<Option<String>, String> {
     match message {
         Message::Decide { decision, vote } => permit_vote(run, id, *decision, vote),
+        Message::Acknowledge { decision, by, to, .. } => permit_acknowledgement(run, *decision, by, to.as_deref()).map(|()| None),
         _ => Ok(None),
     }
+}
+
+/// Whether this person may acknowledge a decision, and hand it over: both have to be such as may take it.
+pub fn permit_acknowledgement(run: &Run, decision: DecisionId, by: &Identity, to: Option<&str>) -> Result<(), String> {
+    let (Some(open), Some(started)) = (run.decision(decision), run.start()) else { return Ok(()) };
+    let (context, asked) = (&run.plan().policy, run.asked(open));
+    context.may_decide(asked, &started.requested_by, by).map_err(|refusal| refusal.to_string())?;
+    if let Some(to) = to {
+        context.could_decide(asked, &started.requested_by, to).map_err(|refusal| refusal.to_string())?;
+    }
+    Ok(())
 }
 
 /// Whether this person may vote so. Gives what the record has to say about it, where there is anything.

@@ -28,12 +28,13 @@ use crate::people::LocalUser;
 use crate::verify::{Evidence, verify_run};
 
 /// Events of these kinds stay whole: what was asked for, what people did, and how it ended.
-pub const KEPT: [&str; 12] = [
+pub const KEPT: [&str; 13] = [
     "run_started",
     "lock_taken",
     "decision_requested",
     "decided",
     "decision_voided",
+    "acknowledged",
     "cancel_requested",
     "pause_requested",
     "resume_requested",

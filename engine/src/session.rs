@@ -5,6 +5,8 @@
 //! an outcome flushes that. After a commit that failed, the session records nothing further; what is in the journal is
 //! then the truth, and opening the run again finds it.
 
+mod deliver;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,6 @@ use runbook_core::run::{Command, Event, Fact, IllegalEvent, Run};
 use runbook_core::{Digest, Plan, RunId, StepPath, limits};
 
 use crate::clock::Clock;
-use crate::driver::engine;
 use crate::hold::{End, Hold, Holder};
 use crate::journal::{
     AheadId, Append, DecisionFilter, Durability, FORMAT, JournalError, Lease, LockOutcome, NewRun, OpenDecision, Owner, Phase,
@@ -26,6 +27,8 @@ use crate::journal::{
 use crate::message::{Answer, Letter, Message, MessageId};
 use crate::on_call::asking;
 use crate::permit::permit;
+
+pub use deliver::deliver;
 
 /// Sees each fact after the run has taken it. What an observer does wrong never touches the run.
 pub trait Observer: Send {
@@ -424,9 +427,23 @@ impl Session {
             Phase::Running | Phase::Cancelling if self.attempts_under_way == 0 => Phase::Parked,
             phase => phase,
         };
+        self.leave(phase).await
+    }
+
+    /// The same for whoever has taken a run only to add to its record: of one whose process has died, nobody has parked it.
+    async fn close_as_found(mut self, found: Phase) -> Result<(), SessionError> {
+        self.settle().await?;
+        let under_way = matches!(found, Phase::Running | Phase::Cancelling);
+        match self.phase() {
+            phase @ (Phase::Running | Phase::Cancelling) if under_way => self.leave(phase).await,
+            _ => self.close().await,
+        }
+    }
+
+    async fn leave(&mut self, phase: Phase) -> Result<(), SessionError> {
         self.write(Durability::Synced, phase).await?;
-        self.journal.release(&self.lease).await?;
-        self.released = true;
+        // All is recorded; a lease that cannot be given back now ends by itself.
+        self.released = self.journal.release(&self.lease).await.is_ok();
         Ok(())
     }
 
@@ -631,55 +648,6 @@ fn recorded_plan(journal: &dyn crate::journal::Archive, id: &RunId, row: &RunRow
         }
     }
     Ok(plan)
-}
-
-/// Says something to a run, whoever owns it: to the process at work on it if there is one, else directly into its record.
-/// Returns once the answer is committed.
-pub async fn deliver(
-    journal: SharedJournal,
-    clock: Arc<dyn Clock>,
-    owner: Owner,
-    run: &RunId,
-    message: Message,
-) -> Result<Answer, SessionError> {
-    // A slow disk or a jump of the clock can make a lease look expired. An owner that is there has time to answer before
-    // the run is taken from it.
-    let patience = clock.now().saturating_add(limits::LEASE).unwrap_or(Timestamp::MAX);
-    let may_answer = || -> Result<bool, JournalError> {
-        let (holder, now) = (journal.run(run)?.holder, clock.now());
-        Ok(holder.is_some_and(|holder| holder.is_live(now) || (now < patience && holder.owner.is_there())))
-    };
-    loop {
-        if !may_answer()? {
-            match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
-                Ok(mut session) => {
-                    let is_event = matches!(message, Message::Event { .. });
-                    let received = session.receive(message)?;
-                    // Nobody may be there to resume it: whoever looks after runs goes on with it.
-                    if is_event && matches!(received.answer, Answer::Accepted { .. }) {
-                        session.adopt(engine())?;
-                    }
-                    session.close().await?;
-                    return Ok(received.answer);
-                }
-                Err(SessionError::Journal(JournalError::Held { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let id = journal.send(run, &message, clock.now()).await?;
-        let answer = loop {
-            if let Some(answer) = journal.answer(id)? {
-                break Some(answer);
-            }
-            if !may_answer()? {
-                break journal.withdraw(id).await?;
-            }
-            tokio::time::sleep(limits::STORE_POLL).await;
-        };
-        if let Some(answer) = answer {
-            return Ok(answer);
-        }
-    }
 }
 
 #[cfg(test)]

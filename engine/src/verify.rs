@@ -134,10 +134,29 @@ impl Verification {
 
 /// Verifies a run as it stands in the journal.
 pub fn verify_run(journal: &dyn Archive, run: &RunId, evidence: &Evidence<'_>) -> Result<Verification, JournalError> {
+    let mut pruned = journal.pruned(run)?;
+    loop {
+        let found = verify_as(journal, run, evidence, pruned.clone())?;
+        // What was let go of while it was read is not missing.
+        let now = if found.is_sound() { pruned.clone() } else { journal.pruned(run)? };
+        if now == pruned {
+            return Ok(found);
+        }
+        pruned = now;
+    }
+}
+
+fn verify_as(
+    journal: &dyn Archive,
+    run: &RunId,
+    evidence: &Evidence<'_>,
+    pruned: Option<Pruned>,
+) -> Result<Verification, JournalError> {
+    // Before the row: each of them names an event that is there by now.
+    let anchors = journal.anchors(run)?;
     let row = journal.run(run)?;
-    let pruned = journal.pruned(run)?;
     if let Some(pruned) = pruned.clone().filter(Pruned::is_compacted) {
-        return compacted::verify(journal, &row, pruned, evidence, &journal.anchors(run)?);
+        return compacted::verify(journal, &row, pruned, evidence, &anchors);
     }
     let plan = serde_json::from_str(&journal.plan(&row.plan)?)
         .map_err(|e| JournalError::Damaged { what: format!("plan {}: {e}", row.plan) })?;
@@ -147,7 +166,7 @@ pub fn verify_run(journal: &dyn Archive, run: &RunId, evidence: &Evidence<'_>) -
         walk.record(&record?);
     }
     walk.compare_with_list(&row.summary);
-    Ok(Verification { pruned, ..walk.finish(Some((row.seq, row.head)), &journal.anchors(run)?) })
+    Ok(Verification { pruned, ..walk.finish(Some((row.seq, row.head)), &anchors) })
 }
 
 /// One walk over the events of a run.
@@ -239,6 +258,11 @@ impl<'e> Walk<'e> {
                 self.fault(Fault::Request { seq, decision: *decision });
             }
             Fact::Decided { decision, vote } => self.look_at_vote(seq, *decision, vote),
+            Fact::Acknowledged { decision, by, to, .. } => {
+                if let Err(why) = permit::permit_acknowledgement(&self.run, *decision, by, to.as_deref()) {
+                    self.fault(Fault::Vote { seq, person: by.person.clone(), why });
+                }
+            }
             Fact::AttemptFinished { path, attempt, end } if self.logs_gone_at.is_none_or(|gone| gone < event.at) => {
                 if let (Some(logs), Some(seal)) = (self.evidence.logs, seal_of(end)) {
                     self.found.logs += 1;

@@ -169,7 +169,7 @@ fn each_operation_answers_whom_it_is_meant_for_and_nobody_else() {
             }
         }
     }
-    assert_eq!(tried, 34 * 11);
+    assert_eq!(tried, 35 * 11);
     // Of all that, nothing was done.
     let runs = scene.get("anna", "/runs");
     assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");

@@ -1,5 +1,6 @@
 //! The server as senders and operators meet it: the real program, over real sockets, killed and started again.
 
+mod acknowledged;
 mod api;
 mod awaited;
 mod certificates;

@@ -58,11 +58,27 @@ impl<'s> Visitor<'s> {
         self.server.ask("POST", path, &headers, &form(fields))
     }
 
+    /// Sends the form of a page that goes to an address below it, with what its hidden fields say, and gives what comes back.
+    #[track_caller]
+    pub fn fill(&self, page: &str, below: &str, fields: &[(&str, &str)], status: u16) -> String {
+        let action = format!("{page}{below}");
+        let mut all = self.hidden_in(page, &format!("<form method=\"post\" action=\"{action}\""));
+        all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let answer = self.post(&action, &borrowed(&all));
+        assert_eq!(answer.status, status, "{}", answer.text);
+        answer.text
+    }
+
     /// The hidden fields of the first form of a page that answers a decision.
     #[track_caller]
     fn hidden(&self, page: &str) -> Vec<(String, String)> {
+        self.hidden_in(page, "<form method=\"post\" action=\"/runs/")
+    }
+
+    #[track_caller]
+    fn hidden_in(&self, page: &str, begins: &str) -> Vec<(String, String)> {
         let text = self.get(page).text;
-        let form = text.split("<form method=\"post\" action=\"/runs/").nth(1).unwrap_or_else(|| panic!("no form:\n{text}"));
+        let form = text.split(begins).nth(1).unwrap_or_else(|| panic!("no form:\n{text}"));
         let form = form.split("</form>").next().unwrap();
         let fields = form.split("<input type=\"hidden\" name=\"").skip(1).map(|rest| {
             let (name, rest) = rest.split_once("\" value=\"").unwrap();

@@ -29,7 +29,7 @@ pub struct There {
     pub server: Server,
     you: String,
     pub vera: String,
-    bob: String,
+    pub bob: String,
 }
 
 impl There {
@@ -47,6 +47,10 @@ impl There {
 
     fn url(&self) -> String {
         format!("http://{}", self.server.address)
+    }
+
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.you)
     }
 
     /// A command over the server, with somebody's token.
@@ -67,7 +71,7 @@ impl There {
     }
 
     /// An alert about a host, and the run that it starts once it asks.
-    fn waits(&self, host: &str) -> String {
+    pub fn waits(&self, host: &str) -> String {
         assert_eq!(self.server.alert("firing", &[host]).status, 202);
         let asks = |run: &Value| run["phase"] == "waiting" && run["open_decisions"] == 1 && run["held"] == false;
         eventually("its question", || {
@@ -76,7 +80,7 @@ impl There {
         })
     }
 
-    fn digest(&self, run: &str) -> String {
+    pub fn digest(&self, run: &str) -> String {
         let asked = self.run(&format!("decisions {run} --json")).assert(0).stdout;
         let asked: Value = serde_json::from_str(asked.trim()).unwrap();
         asked["request"]["digest"].as_str().unwrap().to_owned()

@@ -1,9 +1,11 @@
 //! The arguments of those who decide: approve, reject and answer.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use runbook_core::id::{DecisionId, ProcedureName, StepPath};
+use runbook_core::value::parse_duration;
 
 use super::RunArg;
 
@@ -67,6 +69,23 @@ pub struct Reject {
     pub decision: Option<DecisionId>,
     #[command(flatten)]
     pub voice: Voice,
+}
+
+#[derive(Debug, Args)]
+pub struct Acknowledge {
+    #[command(flatten)]
+    pub run: RunArg,
+    /// Which decision, where there is more than one
+    pub decision: Option<DecisionId>,
+    /// For how long others are left alone, at most 24h
+    #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
+    pub hold: Duration,
+    /// Who is at it from now on, where it is not you
+    #[arg(long, value_name = "PERSON")]
+    pub to: Option<String>,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -38,6 +38,7 @@ fn about(command: &Command) -> About {
         | Command::Runs(_)
         | Command::Decisions(_)
         | Command::Cancel(_)
+        | Command::Acknowledge(_)
         | Command::Pause(_)
         | Command::Note(_)
         | Command::Verify(_)

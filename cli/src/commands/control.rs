@@ -1,17 +1,18 @@
-//! `cancel`, `pause` and `note`: one message to a run, wherever it is at work.
+//! `acknowledge`, `cancel`, `pause` and `note`: one message to a run, wherever it is at work.
 
 use runbook_core::run::Run;
 use runbook_core::run::event::{Identity, OutcomeKind};
 use runbook_core::{RunId, limits};
 use runbook_engine::message::Message;
+use runbook_engine::report::request;
 
 use super::resume;
-use super::store::{Home, Place, driving_runtime};
-use crate::args::{Cancel, Note, Pause};
+use super::store::{Home, Place, driving_runtime, open_decision};
+use crate::args::{Acknowledge, Cancel, Note, Pause};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
-use crate::ui::Ui;
 use crate::ui::ask::Lines;
+use crate::ui::{Ui, words};
 
 pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
     let (home, id, run, by) = open(settings, &args.run.run)?;
@@ -30,6 +31,20 @@ pub fn cancel(args: &Cancel, settings: &Settings, ui: &mut Ui) -> Outcome {
     // Nobody is at work on it: it ends here.
     let ended = driving_runtime(ui)?.block_on(resume::go_on(&home, &id, false, Some(message), ui, &mut Lines::default()))?;
     resume::as_asked(&home, &id, OutcomeKind::Cancelled, ended)
+}
+
+pub fn acknowledge(args: &Acknowledge, settings: &Settings, ui: &mut Ui) -> Outcome {
+    let (home, id, run, by) = open(settings, &args.run.run)?;
+    let decision = open_decision(&run, args.decision)?;
+    let reason = bounded(args.reason.clone().unwrap_or_default())?;
+    home.tell(&id, Message::Acknowledge { decision, by, to: args.to.clone(), hold: args.hold, reason })?;
+    let (run, _) = home.replay(&id)?;
+    let asked = run.decision(decision);
+    let whose = asked.and_then(request::at_it).map(|(who, _)| who).unwrap_or_default();
+    let until = asked.and_then(|asked| asked.deadline).map(|until| format!(" until {}", words::when(until))).unwrap_or_default();
+    ui.say(&format!("{decision} of run {id}: {whose} is at it, and others are left alone{until}"));
+    ui.next(&format!("runbook decisions {id}"));
+    Ok(Exit::Succeeded)
 }
 
 pub fn pause(args: &Pause, settings: &Settings, ui: &mut Ui) -> Outcome {

@@ -1,7 +1,6 @@
 //! `runbook fmt`: documents in their canonical form. A file is replaced as a whole or not at all, and only where what is written
 //! has been shown to say what was read.
 
-use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use runbook_core::diagnostic::Source;
 use runbook_core::layout::{self, Unlaid};
 use runbook_core::limits;
 use runbook_engine::catalogue::{self, Catalogue};
+use tempfile::NamedTempFile;
 
 use super::check;
 use crate::args::Fmt;
@@ -114,25 +114,24 @@ fn laid_out(source: &Source, name: &str, ui: &mut Ui) -> Option<String> {
 /// Puts a new text in the place of a file that still has the old one. Nobody sees half of it.
 pub(super) fn replace(path: &Path, old: &str, new: &str) -> Result<(), Trouble> {
     let path = path.canonicalize().map_err(|why| Trouble::unreadable(path, &why))?;
+    let unwritable = |why: std::io::Error| Trouble::unwritable(&path, &why);
+    let beside = written_beside(&path, new).map_err(unwritable)?;
+    // Last of all: to write takes a while, in which an editor may save.
     if std::fs::read_to_string(&path).map_err(|why| Trouble::unreadable(&path, &why))? != old {
         let trouble = Trouble::failed(format!("{} was changed by somebody else at this moment", path.display()));
         return Err(trouble.next("do it again"));
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    let written = write_like(&path, &beside, new).and_then(|()| std::fs::rename(&beside, &path));
-    written.map_err(|why| {
-        let _ = std::fs::remove_file(&beside);
-        Trouble::unwritable(&path, &why)
-    })
+    beside.persist(&path).map(drop).map_err(|failed| unwritable(failed.error))
 }
 
-/// Writes a new file with the permissions of another one.
-fn write_like(model: &Path, path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.set_permissions(std::fs::metadata(model)?.permissions())?;
+/// A new file beside another one, with its permissions.
+fn written_beside(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
+    let name = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let mut file = tempfile::Builder::new().prefix(&name).suffix(".new").tempfile_in(path.parent().unwrap_or(path))?;
+    file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 fn from_standard_input(args: &Fmt, ui: &mut Ui) -> Outcome {

@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use runbook_core::run::Fact;
 use runbook_core::run::event::AttemptEnd;
 use runbook_core::{Plan, RunId, StepPath, limits};
-use runbook_engine::journal::Phase;
 use runbook_engine::log::{LogError, LogReader, LogSeal};
 use runbook_server::client::Remote;
 
-use super::store::{Home, Place};
+use super::store::{Follower, Home, Place};
 use crate::args::Logs;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -31,8 +30,19 @@ pub fn run(args: &Logs, settings: &Settings, ui: &mut Ui) -> Outcome {
     // Only a heading has a number, and a large plan takes its time to read.
     let plan = if args.raw { None } else { plan(&home, &id) };
     let gone_at = home.archive.pruned(&id)?.and_then(|pruned| pruned.logs_at);
-    let mut view =
-        View { home: &home, id, plan, args, gone_at, next: 1, under_way: Vec::new(), any: false, any_gone: false, heading: None };
+    let mut view = View {
+        home: &home,
+        id,
+        plan,
+        args,
+        gone_at,
+        next: 1,
+        under_way: Vec::new(),
+        any: false,
+        any_gone: false,
+        heading: None,
+        follower: Follower::default(),
+    };
     loop {
         let over = view.look()? || !args.follow;
         view.print(over, ui)?;
@@ -84,6 +94,7 @@ struct View<'a> {
     any_gone: bool,
     /// The attempt whose output stands last on the screen.
     heading: Option<(StepPath, u32)>,
+    follower: Follower,
 }
 
 struct Attempt {
@@ -133,7 +144,7 @@ impl View<'_> {
                 }
             }
         }
-        Ok(row.summary.phase == Phase::Ended || !self.home.is_looked_after(&row))
+        Ok(!self.follower.goes_on(self.home, &row))
     }
 
     fn is_wanted(&self, path: &StepPath, attempt: u32) -> bool {

@@ -13,7 +13,7 @@ use runbook_core::{RunId, limits};
 use runbook_engine::journal::export::Exported;
 use runbook_engine::verify::{Evidence, verify_export};
 
-use super::store::Home;
+use super::store::{Follower, Home};
 use crate::args::Replay;
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -49,7 +49,8 @@ pub fn run(args: &Replay, settings: &Settings, ui: &mut Ui) -> Outcome {
         screen.event(run, event);
     })?;
     if args.follow {
-        while let Some(events) = follow(&home, &id, run.seq())? {
+        let mut follower = Follower::default();
+        while let Some(events) = follow(&home, &id, run.seq(), &mut follower)? {
             show(&mut run, &events, &mut screen)?;
             screen.tick(&id, home.tails());
             std::thread::sleep(LOOK);
@@ -85,10 +86,10 @@ fn of_export(path: &Path, args: &Replay, pause: &mut dyn FnMut(&Event), ui: &mut
 }
 
 /// The events after the last one that was seen. `None` where nothing further can come.
-fn follow(home: &Home, id: &RunId, seen: u64) -> Result<Option<Vec<Event>>, Trouble> {
+fn follow(home: &Home, id: &RunId, seen: u64, follower: &mut Follower) -> Result<Option<Vec<Event>>, Trouble> {
     let row = home.archive.run(id)?;
     if row.seq <= seen {
-        return Ok(home.is_looked_after(&row).then(Vec::new));
+        return Ok(follower.goes_on(home, &row).then(Vec::new));
     }
     let page = home.archive.records(id, seen + 1, limits::RECORDS_PAGE)?;
     let events: Result<Vec<Event>, _> = page.iter().map(|record| record.decode(row.format)).collect();

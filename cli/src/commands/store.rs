@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use runbook_core::policy::People;
 use runbook_core::run::event::{Identity, Means};
@@ -206,6 +207,30 @@ impl Home {
                 self.is_held(row) || matches!(row.summary.phase, Phase::Running | Phase::Waiting | Phase::Cancelling)
             }
         }
+    }
+}
+
+/// How long nobody may be seen at work on a run before nothing more is expected of it: between two processes, one of which leaves it to the
+/// other, there is a while in which nobody is.
+const ALONE: Duration = Duration::from_secs(2);
+
+/// Whoever follows a run that grows.
+#[derive(Default)]
+pub struct Follower {
+    alone_since: Option<Instant>,
+}
+
+impl Follower {
+    /// Whether anything can still come, as of this look at the run.
+    pub fn goes_on(&mut self, home: &Home, row: &RunRow) -> bool {
+        if row.summary.phase == Phase::Ended {
+            return false;
+        }
+        if home.is_looked_after(row) {
+            self.alone_since = None;
+            return true;
+        }
+        self.alone_since.get_or_insert_with(Instant::now).elapsed() < ALONE
     }
 }
 

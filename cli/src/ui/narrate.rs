@@ -103,6 +103,13 @@ impl Narrator {
             Fact::DecisionVoided { decision, reason } => {
                 lines.push(line("void", Tone::Warning, format!("{decision}: {}", self::line(reason))));
             }
+            Fact::Acknowledged { decision, by, to, reason, .. } => {
+                let over = to.as_ref().map(|to| format!(", handed over to {}", self::line(to))).unwrap_or_default();
+                let until = run.decision(*decision).and_then(|asked| asked.deadline);
+                let until = until.map(|until| format!("; others are asked at {}", super::words::when(until))).unwrap_or_default();
+                let text = format!("{decision}: {}{over}{until}{}", self::line(&person(by)), because(reason));
+                lines.push(line("at it", Tone::Strong, text));
+            }
             Fact::CancelRequested { by, undo, reason } => {
                 let how = if *undo { " with undo" } else { "" };
                 lines.push(line("cancelling", Tone::Warning, format!("{}{how}{}", self::line(&person(by)), because(reason))));

@@ -36,6 +36,9 @@ pub fn screen(run: &Run, decision: &Decision, now: Timestamp) -> String {
     row("decision", format!("{}{path}", decision.id));
     row("may decide", may_decide(decision));
     row("time", deadline(run, decision, now));
+    if let Some((who, since)) = asked::at_it(decision) {
+        row("at it", format!("{who}, since {}", words::when(since)));
+    }
     if let Some(evidence) = &request.evidence {
         row("evidence", line(evidence).into_owned());
     }

@@ -329,6 +329,9 @@ pub const CERTIFICATES: usize = 100;
 pub const REPLAY_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Events of one run.
 pub const RUN_EVENTS: u64 = 2_000_000;
+/// How long an acknowledgement leaves those alone who would be asked next, at most and where nothing else is said.
+pub const ACKNOWLEDGED: Duration = Duration::from_secs(24 * 3600);
+pub const ACKNOWLEDGED_USUALLY: Duration = Duration::from_secs(30 * 60);
 /// Bytes of a reason, a note or an answer that a person gives.
 pub const ANSWER_BYTES: usize = 16 * 1024;
 /// Steps that one decision shows: more than anybody reads.

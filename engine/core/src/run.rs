@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: clocks, randomness (the seed is in `RunStarted`), I/O, and any knowledge of how a command is done.
 
+pub mod acknowledgement;
 pub mod command;
 pub mod decision;
 pub(crate) mod essence;
@@ -321,6 +322,7 @@ impl Run {
                 must(!open.votes.iter().any(|v| v.by.person == vote.by.person), "this person has voted already")
             }
             Fact::DecisionVoided { decision, .. } => must(self.open_decision(*decision).is_some(), "the decision is not open"),
+            Fact::Acknowledged { decision, hold, .. } => self.allows_acknowledgement(*decision, *hold),
             Fact::CancelRequested { .. } => must(self.can_cancel(), "the run is not at a point where it can be cancelled"),
             Fact::PauseRequested { .. } => must(!self.paused && self.outcome.is_none(), "the run is not under way"),
             Fact::ResumeRequested { .. } => must(self.paused, "the run is not paused"),
@@ -355,6 +357,7 @@ impl Run {
             }
             Fact::Decided { decision, vote } => self.take_vote(*decision, vote),
             Fact::DecisionVoided { decision, .. } => self.take_void(*decision),
+            Fact::Acknowledged { decision, by, to, hold, .. } => self.take_acknowledgement(*decision, by, to.as_deref(), *hold),
             Fact::CancelRequested { by, undo, reason } => {
                 self.take_cancel(Cancel { by: by.clone(), undo: *undo, reason: reason.clone() });
             }
@@ -537,7 +540,7 @@ impl StepOutcome {
 
 impl Fact {
     /// Every kind of event, as the record writes it.
-    pub const KINDS: [&str; 18] = [
+    pub const KINDS: [&str; 19] = [
         "run_started",
         "lock_taken",
         "step_resolved",
@@ -549,6 +552,7 @@ impl Fact {
         "decision_requested",
         "decided",
         "decision_voided",
+        "acknowledged",
         "cancel_requested",
         "pause_requested",
         "resume_requested",
@@ -574,6 +578,7 @@ impl Fact {
             Fact::DecisionRequested { .. } => "decision_requested",
             Fact::Decided { .. } => "decided",
             Fact::DecisionVoided { .. } => "decision_voided",
+            Fact::Acknowledged { .. } => "acknowledged",
             Fact::CancelRequested { .. } => "cancel_requested",
             Fact::PauseRequested { .. } => "pause_requested",
             Fact::ResumeRequested { .. } => "resume_requested",

@@ -12,7 +12,7 @@ mod wire;
 use std::sync::Arc;
 
 use runbook_core::run::event::{Identity, Means, Vote};
-use runbook_core::{Digest, Plan, ProcedureName, RunId, StepPath};
+use runbook_core::{Digest, Plan, ProcedureName, RunId, StepPath, value};
 use runbook_engine::intake::EventFilter;
 use runbook_engine::journal::RunRow;
 use runbook_engine::message::{Answer, Message};
@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use crate::api::bodies::Start;
-use crate::api::bodies::{self, Cancel, Note, Nothing, Reason};
+use crate::api::bodies::{self, Acknowledgement, Cancel, Note, Nothing, Reason};
 pub use failure::Failure;
 pub use follow::{Following, Told};
 pub use wire::Reach;
@@ -102,6 +102,11 @@ impl Remote {
         let ask = match message {
             Message::Decide { decision, vote } => {
                 Ask::post(["runs", run.as_str(), "decisions", &decision.to_string()], &body_of(*vote))?
+            }
+            Message::Acknowledge { decision, to, hold, reason, .. } => {
+                let hold = Some(value::format_duration(hold));
+                let place = ["runs", run.as_str(), "decisions", &decision.to_string(), "acknowledgement"];
+                Ask::post(place, &Acknowledgement { hold, to, reason })?
             }
             Message::Cancel { undo, reason, .. } => Ask::post(of_run("cancel"), &Cancel { reason, undo })?,
             Message::Pause { reason, .. } => Ask::post(of_run("pause"), &Reason { reason })?,

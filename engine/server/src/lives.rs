@@ -320,6 +320,11 @@ impl Lives {
         // It panicked on one record, and that one is not read again.
         let Ok((run, assessed)) = read else { return };
         let soon = self.app.clock.now().saturating_add(limits::RUN_RETRY).unwrap_or(Timestamp::MAX);
+        // Somebody has asked for it since it was read: it is read again, and what it was is no reason to let go of it.
+        if matches!(assessed, Ok(Assessed::Ended | Assessed::Theirs)) && (self.called.contains(&run) || self.unread.contains(&run))
+        {
+            return;
+        }
         match assessed {
             Ok(Assessed::Ended) => self.over(run),
             Ok(Assessed::Ready { impact }) => {

@@ -150,11 +150,18 @@ struct Form {
     page: Option<&'static str>,
 }
 
-static FORMS: [Form; 8] = [
+static FORMS: [Form; 9] = [
     Form {
         path: "/runs/{run}/decisions/{decision}",
         operation: "decide",
         asked: decision::asked,
+        then: Some(|parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision"))),
+        page: Some("page_decision"),
+    },
+    Form {
+        path: "/runs/{run}/decisions/{decision}/acknowledgement",
+        operation: "acknowledge",
+        asked: decision::acknowledgement,
         then: Some(|parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision"))),
         page: Some("page_decision"),
     },

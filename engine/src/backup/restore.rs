@@ -62,6 +62,12 @@ pub async fn restore(restore: Restore<'_>, state: &Path, tokens: Tokens) -> Resu
     Store::look(state, Look::Outside)?;
     let staging = state.join(RESTORING);
     DirBuilder::new().mode(0o700).create(&staging).map_err(of_folder)?;
+    // Whoever had the folder before that has made something in it by now, or will not use it.
+    let others = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != RESTORING);
+    if std::fs::read_dir(state).map_err(of_folder)?.any(others) {
+        std::fs::remove_dir(&staging).map_err(of_folder)?;
+        return Err(BackupError::NotEmpty(state.to_owned()));
+    }
     // From here on nobody opens the folder: should the power go, it must not seem to be a new one.
     folder.sync_all().map_err(of_folder)?;
     let restored = within(restore, &staging, tokens, asker).await;

@@ -58,16 +58,20 @@ impl Folder {
                 format!("run `chmod 700 {}`", path.display()),
             );
         }
-        match statat(&handle, RESTORING, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => {}
-            _ => {
-                return refuse(
-                    format!("a restore into it is under way, or was cut off (`{RESTORING}` in it)"),
-                    format!("where nothing restores any more, empty it with `rm -r {}/*` and restore again", path.display()),
-                );
-            }
+        let folder = Folder { path, handle, file };
+        folder.is_not_restored()?;
+        Ok(folder)
+    }
+
+    fn is_not_restored(&self) -> Result<(), JournalError> {
+        match statat(&self.handle, RESTORING, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            _ => Err(JournalError::Folder {
+                path: self.path.clone(),
+                why: format!("a restore into it is under way, or was cut off (`{RESTORING}` in it)"),
+                next: format!("where nothing restores any more, empty it with `rm -r {}/*` and restore again", self.path.display()),
+            }),
         }
-        Ok(Folder { path, handle, file })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -107,8 +111,10 @@ impl Folder {
         statat(&self.handle, self.file, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Checks that the path of the database, which SQLite has just opened, is still that of the database in this folder.
+    /// Checks that the path of the database, which SQLite has just opened, is still that of the database in this folder, and that no restore
+    /// has begun meanwhile: whoever restores looks for what is in the folder after that.
     pub(super) fn confirm(&self) -> Result<(), JournalError> {
+        self.is_not_restored()?;
         let path = self.database();
         let found = || Ok((self.found()?, statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW)?));
         let (ours, named) = found().map_err(|e: Errno| from_io(&path, &e.into()))?;

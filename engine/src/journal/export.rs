@@ -44,6 +44,8 @@ pub(crate) const TAIL: &str = r#"{"head":""#;
 
 /// Writes a run as it is recorded now. The plan is written as its digest sees it, so that `sha256sum` can check it.
 pub fn export(journal: &dyn Archive, run: &RunId, out: &mut dyn Write) -> Result<(), ExportError> {
+    // Before the row: each of them names an event that is there by now.
+    let anchors = serde_json::to_string(&journal.anchors(run)?).map_err(Error::from)?;
     let row = journal.run(run)?;
     let plan: serde_json::Value = serde_json::from_str(&journal.plan(&row.plan)?).map_err(Error::from)?;
     let plan = canonical_json(&plan).map_err(Error::from)?;
@@ -66,7 +68,6 @@ pub fn export(journal: &dyn Archive, run: &RunId, out: &mut dyn Write) -> Result
         let what = format!("run {run} ends after event {last} of {}", row.seq);
         return Err(JournalError::Damaged { what }.into());
     }
-    let anchors = serde_json::to_string(&journal.anchors(run)?).map_err(Error::from)?;
     write!(out, r#"{TAIL}{}","events":{},"anchors":{anchors}"#, row.head, row.seq)?;
     let file = Digest::from_sha256(out.digest.finalize().into());
     writeln!(out.out, r#","file":"{file}"}}"#)?;

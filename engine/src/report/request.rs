@@ -78,6 +78,17 @@ pub fn may_decide(decision: &Decision) -> String {
     text
 }
 
+/// Who has said that they are at it, since when.
+pub fn at_it(decision: &Decision) -> Option<(String, Timestamp)> {
+    let taken = decision.acknowledged.as_ref()?;
+    let by = line(&taken.by.person);
+    let told = match &taken.to {
+        Some(to) => format!("{}, to whom {by} has handed it over", line(to)),
+        None => by.into_owned(),
+    };
+    Some((told, taken.at))
+}
+
 /// Those who are asked, with the rotations in which they are on call.
 pub fn named(asked: &[String], on_call: &OnCall) -> Vec<String> {
     let one = |name: &String| {

@@ -309,6 +309,25 @@ async fn an_owner_that_is_there_answers_though_its_lease_looks_expired() {
     }
 }
 
+/// It is for whoever looks after runs: nobody has parked it.
+#[tokio::test]
+async fn a_remark_to_a_run_whose_process_has_died_does_not_park_it() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut session = start(&journal, &clock).await;
+        session.flush().await.unwrap();
+        let found = journal.run(&id()).unwrap().summary.phase;
+        assert_eq!(found, Phase::Running);
+        // As a process that is killed leaves it.
+        std::mem::forget(session);
+        clock.advance(limits::LEASE * 2);
+        let note = Message::Note { by: person("bob"), text: "hm".into() };
+        deliver(journal.clone(), clock.clone(), Owner::named("bob", 2), &id(), note).await.unwrap();
+        let row = journal.run(&id()).unwrap();
+        assert_eq!((row.summary.phase, row.holder), (Phase::Running, None));
+    }
+}
+
 fn vote_of(message: &Message) -> Vote {
     match message {
         Message::Decide { vote, .. } => (**vote).clone(),

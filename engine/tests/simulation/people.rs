@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runbook_core::run::decision::Choice;
 use runbook_core::run::event::{Identity, Means, Vote};
@@ -46,7 +47,7 @@ impl Told {
     /// Whether two answers to one question were under way at once, from different people or with different choices.
     pub fn races(&self, other: &Told) -> bool {
         let (one, two) = (&self.saying, &other.saying);
-        let same = one.decision.is_some() && (&one.run, one.decision) == (&two.run, two.decision);
+        let same = one.choice.is_some() && two.choice.is_some() && (&one.run, one.decision) == (&two.run, two.decision);
         same && (one.who, one.choice) != (two.who, two.choice) && self.from < other.to && other.from < self.to
     }
 }
@@ -135,6 +136,14 @@ impl Crowd {
             let choice = if dice.one_in(2) { choice } else { dice.pick(&choices) };
             sayings.push(self.vote(open, if dice.one_in(2) { who } else { other }, choice, digest, answers, false));
         }
+        if !diligent && dice.one_in(5) {
+            let saying = self.acknowledgement(open, who, asked[(dice.roll(8)) as usize % asked.len()], &mut dice);
+            // Before they decide, or when somebody else just has.
+            sayings.insert(if dice.one_in(4) { sayings.len() } else { 0 }, saying);
+            if dice.one_in(2) {
+                sayings.truncate(1);
+            }
+        }
         if let Some(Message::Decide { vote, .. }) = sayings.first_mut().map(|saying| &mut saying.message)
             && wild
             && dice.one_in(6)
@@ -182,6 +191,20 @@ impl Crowd {
             decision: Some(u64::from(open.decision.0)),
             choice: Some(choice.name()),
         }
+    }
+
+    /// They are at it, or hand it over.
+    fn acknowledgement(&mut self, open: &OpenDecision, who: &'static str, other: &'static str, dice: &mut Dice) -> Saying {
+        let token = self.token();
+        let message = Message::Acknowledge {
+            decision: open.decision,
+            by: person(who),
+            to: dice.one_in(3).then(|| other.to_owned()),
+            hold: Duration::from_millis(dice.between(1, 20_000)),
+            reason: token.clone(),
+        };
+        let decision = Some(u64::from(open.decision.0));
+        Saying { run: open.run.clone(), who, message, token, kind: "acknowledged", decision, choice: None }
     }
 
     pub fn meddle(&mut self, run: &RunId, what: Meddling) -> Saying {

@@ -32,6 +32,7 @@ const WANTED: &[(&str, &[&str])] = &[
             "timer_fired",
             "decision_requested",
             "decided",
+            "acknowledged",
             "cancel_requested",
             "pause_requested",
             "resume_requested",

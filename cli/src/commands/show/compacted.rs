@@ -65,6 +65,10 @@ fn act(fact: &Fact) -> Option<String> {
         Fact::Decided { decision, vote } => {
             by(&vote.by, &format!("{decision} {}", vote.choice.name()), vote.reason.as_deref().unwrap_or_default())
         }
+        Fact::Acknowledged { decision, by: who, to, reason, .. } => {
+            let over = to.as_ref().map(|to| format!(" for {}", line(to))).unwrap_or_default();
+            by(who, &format!("{decision} acknowledged{over}"), reason)
+        }
         Fact::CancelRequested { by: who, reason, .. } => by(who, "cancelled", reason),
         Fact::PauseRequested { by: who, reason } => by(who, "paused", reason),
         Fact::ResumeRequested { by: who } => by(who, "resumed", ""),

@@ -238,12 +238,22 @@ impl PolicyContext {
         }
         match asked.from.iter().find(|name| self.people.members(name).contains(voter.person.as_str())) {
             Some(by) => Ok(Standing::Named { by: by.clone() }),
-            None => Err(Refusal::NotAsked {
-                who: who(),
-                from: asked.from.to_vec(),
-                members: self.people.members_of_all(asked.from).into_iter().map(str::to_owned).collect(),
-            }),
+            None => Err(self.not_asked(asked, who())),
         }
+    }
+
+    fn not_asked(&self, asked: Asked<'_>, who: String) -> Refusal {
+        let members = self.people.members_of_all(asked.from).into_iter().map(str::to_owned).collect();
+        Refusal::NotAsked { who, from: asked.from.to_vec(), members }
+    }
+
+    /// Whether the person of this name may, once they prove to be that person.
+    pub fn could_decide(&self, asked: Asked<'_>, requester: &Identity, person: &str) -> Result<Standing, Refusal> {
+        if !asked.from.is_empty() && !self.people.people.contains_key(person) {
+            return Err(self.not_asked(asked, person.to_owned()));
+        }
+        let means = Means::Session { session: String::new() };
+        self.may_decide(asked, requester, &Identity { person: person.to_owned(), means })
     }
 }
 

@@ -15,6 +15,7 @@ use crate::plan::InputSpec;
 use crate::policy::{Asked, Escalation, OnCall, Overrides, Rung};
 use crate::value::{Map, Value};
 
+use super::acknowledgement::Acknowledgement;
 use super::event::{Failure, Means, Timer, Vote};
 use super::state::{Doubt, End, FailKind, FrameIx, NodeIx, Stage, State};
 use super::task::Work;
@@ -200,6 +201,8 @@ pub struct Decision {
     pub asked: Vec<String>,
     /// Of each rotation that has been asked, who was on call.
     pub on_call: OnCall,
+    /// Who is at it, where anybody has said so and the next were not asked since.
+    pub acknowledged: Option<Acknowledgement>,
     pub votes: Vec<Vote>,
     pub standing: Standing,
 }
@@ -370,6 +373,7 @@ impl Run {
             rung: 0,
             asked: asked(&request.from, &request.on_call).map(str::to_owned).collect(),
             on_call: request.on_call.clone(),
+            acknowledged: None,
             votes: Vec::new(),
             standing: Standing::Open,
         }));
@@ -401,7 +405,7 @@ impl Run {
         }
     }
 
-    fn decision_mut(&mut self, id: DecisionId) -> Option<&mut Decision> {
+    pub(super) fn decision_mut(&mut self, id: DecisionId) -> Option<&mut Decision> {
         self.decisions.get_mut((id.0 as usize).checked_sub(1)?).map(Arc::make_mut)
     }
 
@@ -528,6 +532,7 @@ impl Run {
             if let Some(decision) = self.decision_mut(id) {
                 decision.rung = rung + 1;
                 decision.deadline = Some(deadline);
+                decision.acknowledged = None;
                 for who in asked(&to, on_call) {
                     if !decision.asked.iter().any(|other| other == who) {
                         decision.asked.push(who.to_owned());

@@ -3,6 +3,7 @@
 //! Events are the record's schema: a field may be added with a default, none may be renamed or given a new meaning.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,17 @@ pub enum Fact {
     /// What would run is no longer what was shown; it is asked again.
     DecisionVoided {
         decision: DecisionId,
+        reason: String,
+    },
+    /// Somebody who may take the decision is at it: those who would be asked next are left alone for a while.
+    Acknowledged {
+        decision: DecisionId,
+        by: Identity,
+        /// Whom it was handed over to: somebody else who may take it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// From then on, how long the next are not asked.
+        hold: Duration,
         reason: String,
     },
     CancelRequested {

@@ -9,10 +9,11 @@ use runbook_core::run::event::{AttemptEnd, Evaluated, Failure, Outcome, OutcomeK
 use runbook_core::run::{Command, view::Standing};
 use runbook_core::{DecisionId, Digest, Fact, Map, Run, StepPath, Value};
 
-use crate::rig::{Rig, failed, ok, person, plan, procedure, unknown};
+use crate::rig::{Rig, failed, ok, person, plan_among, procedure, unknown};
 
 /// One procedure that passes through every state there is.
 const ALL: &str = "timeout: 10h
+escalation: up
 steps:
 - {id: look, exec: [look], effect: read, retry: {attempts: 2, delay: 1s}, outputs: {n: result.exit_code}}
 - {id: change, exec: [change], undo: {exec: [back]}}
@@ -32,13 +33,19 @@ steps:
   wait: {until: now == now, every: 1s, within: 1m, probe: {exec: [probe], effect: read}}
 - choose: [{when: 1 == 1, steps: [{exec: [chosen], effect: read}]}]
 - id: go
-  approve: {question: Go?, within: 1h}
+  approve: {question: Go?, from: [anna], within: 1h, on_timeout: escalate}
 - id: fields
   ask: {question: How many?, fields: {n: {type: integer}}}
 - id: hand
   manual: {do: Press the button, evidence: A picture}
   irreversible: pressed
 - {id: last, exec: [last], on_failure: rollback, irreversible: gone}
+";
+
+const WORKSPACE: &str = "apiVersion: runbook/v1
+kind: Workspace
+people: {anna: {}, bob: {}}
+escalations: {up: {steps: [{to: [bob], after: 5m}]}}
 ";
 
 /// What a state is, as far as events are concerned: the kinds of commands it wants, and the flags that gate messages.
@@ -130,6 +137,8 @@ fn candidates(rig: &Rig) -> Vec<Fact> {
             facts.push(Fact::Decided { decision: id, vote });
         }
         facts.push(Fact::DecisionVoided { decision: id, reason: "changed".to_owned() });
+        let (hold, reason) = (Duration::from_secs(60), String::new());
+        facts.push(Fact::Acknowledged { decision: id, by: person("anna"), to: None, hold, reason });
         facts.push(Fact::fired(Timer::Decision { decision: id, rung: 0 }));
     }
     let by = person("anna");
@@ -229,12 +238,16 @@ fn walk(mut rig: Rig, table: &mut Table, mut end: impl FnMut(&str, u32) -> Attem
     panic!("the walk does not end: {:#?}", rig.run.pending());
 }
 
+fn all() -> std::sync::Arc<runbook_core::Plan> {
+    plan_among(&[&procedure(ALL), WORKSPACE])
+}
+
 #[test]
 fn every_event_in_every_state_is_taken_or_illegal() {
     let mut table = Table::new();
     let yes = |_: &Purpose| Choice::Approve;
     let first = |path: &str, attempt: u32| if path == "look" && attempt == 1 { failed() } else { ok() };
-    walk(Rig::new(plan(&procedure(ALL))), &mut table, first, yes);
+    walk(Rig::new(all()), &mut table, first, yes);
     // Ends that nobody knows, a rollback whose undo fails, and people who leave the rest.
     let unsure = |path: &str, attempt: u32| match path {
         "risky" | "odd" | "change" if attempt == 1 => unknown(),
@@ -247,9 +260,9 @@ fn every_event_in_every_state_is_taken_or_illegal() {
         Purpose::UndoFailed => Choice::Leave,
         _ => Choice::Approve,
     };
-    walk(Rig::new(plan(&procedure(ALL))), &mut table, unsure, leave);
+    walk(Rig::new(all()), &mut table, unsure, leave);
     // A pause, and a cancellation in the middle of an attempt.
-    let mut rig = Rig::new(plan(&procedure(ALL)));
+    let mut rig = Rig::new(all());
     rig.settle();
     rig.start_attempt();
     rig.record(Fact::PauseRequested { by: person("anna"), reason: "lunch".to_owned() });
@@ -260,7 +273,7 @@ fn every_event_in_every_state_is_taken_or_illegal() {
 
     let kinds: Vec<&str> =
         table.values().flat_map(|row| row.keys().copied()).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
-    assert_eq!(kinds.len(), 18, "a kind of event was never tried");
+    assert_eq!(kinds.len(), 19, "a kind of event was never tried");
     for kind in &kinds {
         let taken = table.values().any(|row| row.get(kind).copied().unwrap_or_default());
         assert!(taken || *kind == "run_started" || *kind == "lock_taken", "{kind} was never taken");

@@ -59,6 +59,19 @@ pub struct Cancel {
     pub undo: bool,
 }
 
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// How long those who would be asked next are left alone, as `30m`.
+    #[serde(default, rename = "for")]
+    pub hold: Option<String>,
+    /// Whom it is handed over to.
+    #[serde(default)]
+    pub to: Option<String>,
+    #[serde(default)]
+    pub reason: String,
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Note {

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use runbook_core::policy::access::Act;
+use runbook_core::run::acknowledgement::Acknowledgement;
 use runbook_core::run::decision::Decision;
 use runbook_core::run::event::Vote;
-use runbook_core::value::{Map, Value};
+use runbook_core::value::{self, Map, Value};
 use runbook_core::{DecisionId, Run, RunId, limits};
 use runbook_engine::journal::{DecisionFilter, OpenDecision, RunRow};
 use runbook_engine::message::Message;
 use runbook_engine::permit;
 use runbook_engine::report::listed;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::runs::replayed;
 use super::steer::{bounded, say};
@@ -80,7 +81,7 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&json!({
         "run": row.run, "decision": decision.id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
         "question": decision.request.question, "asked": decision.asked, "asked_at": decision.requested_at,
-        "expires_at": decision.deadline, "votes": decision.votes, "request": &*decision.request, "head": row.head,
+        "expires_at": decision.deadline, "at_it": decision.acknowledged.as_ref().map(at_it), "votes": decision.votes, "request": &*decision.request, "head": row.head,
     })))
 }
 
@@ -115,4 +116,25 @@ pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
     let permitted = tokio::task::block_in_place(|| permit::permit_vote(&run, &row.run, decision.id, &vote));
     permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))?;
     say(&call, &row.run, Message::Decide { decision: decision.id, vote: Box::new(vote) }).await
+}
+
+fn at_it(taken: &Acknowledgement) -> Json {
+    json!({"person": taken.holder(), "by": taken.by.person, "since": taken.at})
+}
+
+/// Somebody is at it. The run itself says whether there is anybody to be left alone.
+pub async fn acknowledge(mut call: Call) -> Result<Answer, Problem> {
+    let bodies::Acknowledgement { hold, to, reason } = call.asked()?;
+    let row = call.run_for(Act::Decide)?;
+    let (run, decision) = found(&call, &row).await?;
+    let hold = match hold {
+        Some(text) => {
+            value::parse_duration(&text).map_err(|why| Problem::not_valid("it is said wrongly for how long", vec![why]))?
+        }
+        None => limits::ACKNOWLEDGED_USUALLY,
+    };
+    let (by, decision) = (call.caller.identity(), decision.id);
+    let permitted = permit::permit_acknowledgement(&run, decision, &by, to.as_deref());
+    permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))?;
+    say(&call, &row.run, Message::Acknowledge { decision, by, to, hold, reason: bounded("reason", reason)? }).await
 }

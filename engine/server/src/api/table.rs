@@ -45,7 +45,7 @@ pub const START: &str = "run_start";
 
 const LIMIT: (&str, Kind, &str) = ("limit", Kind::Limit, "At most this many; 100 where it is not given");
 
-pub static OPERATIONS: [Operation; 34] = [
+pub static OPERATIONS: [Operation; 35] = [
     Operation {
         id: "description",
         method: Method::GET,
@@ -363,6 +363,17 @@ pub static OPERATIONS: [Operation; 34] = [
         body: Some("Vote"),
         answer: Gives::One("Said"),
         run: |call| Box::pin(decisions::decide(call)),
+    },
+    Operation {
+        id: "acknowledge",
+        method: Method::POST,
+        path: "/runs/{run}/decisions/{decision}/acknowledgement",
+        act: Act::Decide,
+        summary: "Say who is at a decision: those who would be asked next are left alone for a while",
+        query: &[],
+        body: Some("Acknowledgement"),
+        answer: Gives::One("Said"),
+        run: |call| Box::pin(decisions::acknowledge(call)),
     },
     Operation {
         id: "events",

@@ -2,13 +2,13 @@
 //! shown: the form holds its digest, and the head of the record.
 
 use jiff::Timestamp;
-use runbook_core::Run;
 use runbook_core::document::procedure::Impact;
 use runbook_core::plain::line;
 use runbook_core::policy::access::Act;
 use runbook_core::run::decision::{Choice, Decision, Purpose, Standing};
 use runbook_core::run::event::StepOutcome;
 use runbook_core::run::view::Standing as StepStanding;
+use runbook_core::{Run, limits, value};
 use runbook_engine::journal::RunRow;
 use runbook_engine::report::{ended, request};
 use runbook_engine::words;
@@ -47,6 +47,9 @@ struct View {
     event: Option<String>,
     inputs: Vec<String>,
     may_decide: String,
+    at_it: Option<AtIt>,
+    /// Where whoever looks can say that they are at it, and others would be asked next.
+    hold: Option<Holding>,
     evidence: Option<String>,
     closed: Option<String>,
     next_heading: &'static str,
@@ -77,6 +80,21 @@ struct Deadline {
     at: When,
     left: String,
     then: String,
+}
+
+/// What stands in the form by which others are left alone.
+#[derive(Serialize)]
+struct Holding {
+    time: String,
+    to: String,
+    reason: String,
+    is_open: bool,
+}
+
+#[derive(Serialize)]
+struct AtIt {
+    who: String,
+    since: When,
 }
 
 #[derive(Serialize)]
@@ -145,7 +163,7 @@ fn view(call: &Call, row: &RunRow, run: &Run, decision: &Decision, refused: Opti
     Ok(View {
         run: row.run.to_string(),
         decision: decision.id.to_string(),
-        state: format!("{} {:?} {}", request.digest.short(), decision.standing, decision.votes.len()),
+        state: format!("{} {:?} {} {:?}", request.digest.short(), decision.standing, decision.votes.len(), decision.deadline),
         step: decision.path.as_ref().map(|path| words::step(run, path)),
         heading: sentence(&request::heading(&decision.purpose)),
         question: request::question(decision),
@@ -165,6 +183,8 @@ fn view(call: &Call, row: &RunRow, run: &Run, decision: &Decision, refused: Opti
         event: started.event.as_ref().map(event),
         inputs: words::values(&started.inputs),
         may_decide: request::may_decide(decision),
+        at_it: request::at_it(decision).map(|(who, since)| AtIt { who, since: When::at(since) }),
+        hold: (why_not.is_none() && run.can_be_acknowledged(decision)).then(|| holding(typed)),
         evidence: request.evidence.clone(),
         closed: request::closed(run, decision, now).filter(|_| decision.is_open()),
         next_heading: request::next_heading(&decision.purpose),
@@ -245,6 +265,16 @@ fn ways(run: &Run, decision: &Decision, typed: Option<&Fields>) -> Vec<Way> {
             }
         })
         .collect()
+}
+
+fn holding(typed: Option<&Fields>) -> Holding {
+    let text = |name: &str| typed.and_then(|fields| fields.text(name));
+    Holding {
+        is_open: text("for").is_some(),
+        time: text("for").unwrap_or_else(|| value::format_duration(limits::ACKNOWLEDGED_USUALLY)),
+        to: text("to").unwrap_or_default(),
+        reason: text("for").and(text("reason")).unwrap_or_default(),
+    }
 }
 
 /// What stands on a button, and what follows from it.
@@ -340,6 +370,12 @@ pub fn asked(fields: &Fields) -> Result<Value, Problem> {
         }
     }
     Ok(asked)
+}
+
+/// That somebody is at it, as a program would say it.
+pub fn acknowledgement(fields: &Fields) -> Result<Value, Problem> {
+    let text = |name: &str| fields.text(name).filter(|text| !text.trim().is_empty());
+    Ok(json!({"for": text("for"), "to": text("to"), "reason": text("reason").unwrap_or_default()}))
 }
 
 /// For how long something has waited, as exactly as anybody wants to know.

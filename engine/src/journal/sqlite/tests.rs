@@ -68,6 +68,39 @@ fn a_folder_behind_a_link_is_used_and_a_database_behind_one_is_not() {
 }
 
 #[test]
+fn however_much_is_read_at_once_is_read_as_it_stood_at_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    for commits in [Commits::Together, Commits::OnTheSpot] {
+        let (store, other) = (Store::open_with(&folder.path().join("state"), commits).unwrap(), open(&folder));
+        let runs = |connection: &Connection| {
+            Ok::<i64, ChangeError>(connection.query_row("SELECT count(*) FROM runs", [], |row| row.get(0))?)
+        };
+        let number = if commits == Commits::Together { 1 } else { 2 };
+        let both = store.database.read(|connection| {
+            let before = runs(connection)?;
+            other.create(new_run(&id(number), "p", &Owner::named("ada", 1))).wait().unwrap();
+            Ok((before, runs(connection)?))
+        });
+        let (before, after) = both.unwrap();
+        assert_eq!(before, after);
+        assert_eq!(store.database.read(runs).unwrap(), before + 1);
+    }
+}
+
+#[test]
+fn nobody_opens_what_a_restore_has_begun_to_fill() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let restoring = store.folder().join(crate::database::RESTORING);
+    std::fs::create_dir(&restoring).unwrap();
+    // One that had the folder before is told as well, as soon as it opens a file in it.
+    assert!(store.database.confirm().is_err());
+    assert!(Store::open(store.folder()).is_err());
+    std::fs::remove_dir(&restoring).unwrap();
+    store.database.confirm().unwrap();
+}
+
+#[test]
 fn a_database_that_came_back_readable_by_all_is_made_private() {
     let folder = tempfile::tempdir().unwrap();
     let path = open(&folder).database.path().to_owned();

@@ -120,6 +120,17 @@ impl Teller {
                 lines.push(line);
             }
             Fact::DecisionVoided { reason, .. } => lines.push(vec![text(format!("The question is void: {reason}"))]),
+            Fact::Acknowledged { decision, by, to, reason, .. } => {
+                let Some(asked) = run.decision(*decision) else { return lines };
+                let over = to.as_ref().map(|to| format!(", handed over to {to}")).unwrap_or_default();
+                let until = asked.deadline.map(|until| format!("; others are asked in {}", elapsed(between(event.at, until))));
+                lines.push(vec![text(format!(
+                    "{} is at it{over}{}{}",
+                    person(run, by),
+                    until.unwrap_or_default(),
+                    because(reason)
+                ))]);
+            }
             Fact::TimerFired { timer: Timer::Decision { decision, .. }, unreached, .. } => {
                 let Some(asked) = run.decision(*decision) else { return lines };
                 let why = if unreached.is_some() { "Nobody could be told" } else { "Nobody has answered" };

@@ -33,6 +33,7 @@ fn kind(fact: &Fact) -> &'static str {
         Fact::DecisionRequested { .. } => "decision_requested",
         Fact::Decided { .. } => "decided",
         Fact::DecisionVoided { .. } => "decision_voided",
+        Fact::Acknowledged { .. } => "acknowledged",
         Fact::CancelRequested { .. } => "cancel_requested",
         Fact::PauseRequested { .. } => "pause_requested",
         Fact::ResumeRequested { .. } => "resume_requested",
@@ -43,7 +44,7 @@ fn kind(fact: &Fact) -> &'static str {
     }
 }
 
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 
 fn header(file: &str) -> crate::journal::export::Header {
     serde_json::from_str(file.lines().next().unwrap()).unwrap()
@@ -311,6 +312,7 @@ async fn write_journals() {
     write("awaited", &awaited::record().await);
     write("on-call", &on_call::record().await);
     write("on-call-by-calendar", &on_call::record_by_calendar().await);
+    write("acknowledged", &on_call::record_acknowledged().await);
     for (name, procedure) in [("everything", EVERYTHING), ("cancelled", CANCELLED), ("must", MUST)] {
         let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
         let id = RunId::from_parts(1_767_225_600_000, name.len() as u128);

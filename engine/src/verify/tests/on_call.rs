@@ -131,6 +131,64 @@ pub(super) async fn record_by_calendar() -> String {
     String::from_utf8(text).unwrap()
 }
 
+/// The same where somebody is at it, and hands it over.
+pub(super) async fn record_acknowledged() -> String {
+    let (journal, clock): (SharedJournal, _) = (Arc::new(MemoryJournal::default()), clock());
+    let id = RunId::from_parts(1_767_225_600_000, 402);
+    let mut session = begin(&journal, &clock, Owner::named("ada", 1), id.clone(), plan(WORKSPACE)).await;
+    let end = |_: &StepPath, _: u32| exits(0);
+    go(&mut session, &clock, &end).await;
+    let acknowledge = |by: &str, to: Option<&str>, hold: u64| Message::Acknowledge {
+        decision: runbook_core::DecisionId(1),
+        by: person(by),
+        to: to.map(str::to_owned),
+        hold: Duration::from_secs(hold),
+        reason: "the logs first".to_owned(),
+    };
+    let say = |session: &mut crate::session::Session, message: Message| session.receive(message).unwrap().answer;
+    let due = |session: &crate::session::Session| session.run().decisions()[0].deadline.unwrap();
+    let first = due(&session);
+    for (message, why) in [
+        (acknowledge("bob", None, 60), "`bob` is not among those who are asked"),
+        (acknowledge("dan", Some("ada"), 60), "`ada` is not among those who are asked"),
+        (acknowledge("dan", None, 0), "at most 24 hours"),
+        (acknowledge("dan", None, 86_401), "at most 24 hours"),
+    ] {
+        let answer = say(&mut session, message);
+        assert!(matches!(&answer, Answer::Refused { why: said } if said.contains(why)), "{answer:?}");
+    }
+    clock.advance(Duration::from_secs(60));
+    assert!(matches!(say(&mut session, acknowledge("dan", None, 60)), Answer::Accepted { .. }));
+    assert_eq!(due(&session), first, "nobody is asked sooner for it");
+    clock.set(first - jiff::SignedDuration::from_secs(60));
+    assert!(matches!(say(&mut session, acknowledge("dan", None, 1800)), Answer::Accepted { .. }));
+    let later = first + jiff::SignedDuration::from_secs(29 * 60);
+    assert_eq!(due(&session), later);
+    clock.set(first);
+    assert!(session.receive(acknowledge("eve", None, 60)).is_ok());
+    assert_eq!(session.run().decisions()[0].rung, 0, "its time has moved");
+    clock.set(later);
+    // The next are asked; nobody comes after them, so nobody is held off from then on.
+    let refused = say(&mut session, acknowledge("dan", Some("ada"), 1800));
+    assert!(matches!(&refused, Answer::Refused { why } if why.contains("nobody else would be asked next")), "{refused:?}");
+    let decision = &session.run().decisions()[0];
+    assert_eq!((decision.rung, &decision.acknowledged), (1, &None));
+    let answered = session.receive(approval(session.run(), "dan", None)).unwrap();
+    assert!(matches!(answered.answer, Answer::Accepted { .. }), "{answered:?}");
+    go(&mut session, &clock, &end).await;
+    session.close().await.unwrap();
+    let mut text = Vec::new();
+    export(&*journal, &id, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_at_it_is_left_alone_and_the_record_says_so() {
+    let text = record_acknowledged().await;
+    assert_eq!(text.matches(r#""kind":"acknowledged""#).count(), 2, "{text}");
+    assert_eq!(super::check(text.as_bytes()).faults, []);
+}
+
 #[tokio::test]
 async fn who_was_asked_stands_in_the_record() {
     let text = record().await;

@@ -56,6 +56,7 @@ impl<'c> Gates<'c> {
                 self.decision(line)?.closed = true;
                 Ok(())
             }
+            "acknowledged" => self.acknowledged(line),
             "timer_fired" if line.case("timer") == "decision" => self.expired(line),
             "step_resolved" => self.resolved(case, line),
             "attempt_started" => self.started(case, line),
@@ -141,6 +142,27 @@ impl<'c> Gates<'c> {
             }
             self.rejected.insert(path);
         }
+        Ok(())
+    }
+
+    /// Whoever says to be at it could decide, and others who would be asked next are asked no sooner for it.
+    fn acknowledged(&mut self, line: &'c Line) -> Result<(), String> {
+        let who = line.body["by"]["person"].as_str().unwrap_or_default();
+        let hold = seconds(&line.body["hold"]).ok_or("nobody is left alone for any time")?;
+        let at = line.at;
+        let decision = self.decision(line)?;
+        let path = decision.path;
+        must(!decision.closed, || format!("{who} is at {path}, which is closed"))?;
+        let due = decision.deadline.ok_or_else(|| format!("{who} is at {path}, which has no time"))?;
+        must(at < due, || format!("{who} is at {path} after its time"))?;
+        for who in [Some(who), line.body["to"].as_str()].into_iter().flatten() {
+            must(decision.asked.contains(who), || format!("{who} is at {path} and was not asked"))?;
+            let kept_out = decision.request["not_requester"] == true && who == REQUESTER;
+            must(!kept_out, || format!("{who} is at {path} and asked for the run"))?;
+        }
+        let climbs = decision.request["on_timeout"] == "escalate" && decision.rung < LADDER.len();
+        must(climbs, || format!("{who} holds off others from {path}, and nobody would be asked next"))?;
+        decision.deadline = Some(due.max(at + hold));
         Ok(())
     }
 

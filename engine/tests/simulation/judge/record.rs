@@ -58,10 +58,10 @@ pub fn nothing_is_lost(case: &Case<'_>) -> Result<(), String> {
             None => {}
             Some(Err(why)) => must(own.is_empty(), || format!("{:?} was refused ({why}) and is recorded", saying.kind))?,
             Some(Ok(seq)) => {
-                let kept = match saying.decision {
-                    None => line(*seq).is_some_and(|line| line.kind == saying.kind),
+                let kept = match (saying.decision, saying.choice) {
+                    (None, _) | (_, None) => line(*seq).is_some_and(|line| line.kind == saying.kind),
                     // The same may have been said before, by this person or another.
-                    Some(decision) => case.lines.iter().take(*seq as usize).any(|line| {
+                    (Some(decision), Some(_)) => case.lines.iter().take(*seq as usize).any(|line| {
                         line.kind == "decided"
                             && line.body["decision"] == format!("d{decision}")
                             && line.body["vote"]["choice"].as_str() == saying.choice

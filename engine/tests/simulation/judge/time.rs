@@ -80,6 +80,14 @@ impl<'c> Moments<'c> {
                     self.decisions.insert(line.body["decision"].as_str().unwrap_or_default(), (line.at + within, 0));
                 }
             }
+            "acknowledged" => {
+                let hold = &line.body["hold"];
+                let hold =
+                    hold["secs"].as_i64().unwrap_or_default() * 1_000 + hold["nanos"].as_i64().unwrap_or_default() / 1_000_000;
+                if let Some((due, _)) = self.decisions.get_mut(line.body["decision"].as_str().unwrap_or_default()) {
+                    *due = (*due).max(line.at + hold);
+                }
+            }
             "timer_fired" if line.case("timer") == "decision" => {
                 let name = line.body["timer"]["decision"]["decision"].as_str().unwrap_or_default();
                 if let Some((due, rung)) = self.decisions.get_mut(name) {
