@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::harness::eventually;
 use crate::server::{Answer, Place, Server, playbook};
 
-const ASK: &str = "[{id: say, run: 'echo working on {{inputs.host}}', effect: read}, {id: go, approve: {question: 'Mend {{inputs.host}}?', from: [bob], within: 1h}}, {id: write, run: 'echo done >> fixed.txt', effect: change}]";
+const ASK: &str = "[{id: say, run: 'echo working on {{inputs.host}}', effect: read}, {id: go, approve: {question: 'Mend {{inputs.host}}?', from: [bob], within: 1h, on_timeout: escalate}}, {id: write, run: 'echo done >> fixed.txt', effect: change}]";
 
 const PEOPLE: &str = "apiVersion: runbook/v1
 kind: Workspace
