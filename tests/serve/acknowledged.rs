@@ -35,6 +35,7 @@ fn whoever_is_at_a_decision_is_named_and_others_are_left_alone() {
     assert_eq!((&held["at_it"]["person"], &held["standing"]), (&json!("bob"), &json!("open")));
     assert!(ends(&held) > ends(&first), "{held}");
     assert!(there.run(&format!("decisions {run}")).assert(0).stdout.contains("bob, since"), "{run}");
+    assert!(there.run(&format!("show {run}")).assert(0).stdout.contains("bob is at it since"), "{run}");
     let replayed = there.place.runbook.run(["replay", &run, "--progress", "plain"]);
     assert!(replayed.stdout.contains("at it      d1: bob ("), "{}", replayed.stdout);
 
