@@ -108,8 +108,9 @@ impl Database {
     /// Sees every commit, also of other processes; however much is read at once, all of it as it stood at one moment.
     pub fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, ChangeError>) -> Result<T, JournalError> {
         let at_one_moment = |connection: &Connection| {
-            let moment = connection.unchecked_transaction()?;
-            read(&moment)
+            // After a fault of the disk a transaction may be left open; what is there is still to be read.
+            let _moment = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
+            read(connection)
         };
         let read = |connection: &Connection| at_one_moment(connection).map_err(|error: ChangeError| error.explained(&self.path));
         if let Some(Ok(writing)) = self.writer.at_hand().map(Mutex::try_lock) {
