@@ -299,8 +299,8 @@ pub enum Command {
 
     /// Say that you are at a decision, so that those who would be asked next are left alone for a while
     ///
-    /// Nothing is decided by it, and the time after which a question fails is not moved. With --to you hand it over to somebody else who
-    /// may decide.
+    /// Nothing is decided by it. Each step of the escalation still has its whole time, so all that comes after it comes later by as much;
+    /// where nobody would be asked next, it is refused. With --to you hand it over to somebody else who may decide.
     #[command(visible_alias = "ack")]
     Acknowledge(Acknowledge),
 

@@ -15,16 +15,30 @@ use crate::people;
 pub fn permit(run: &Run, id: &RunId, message: &Message) -> Result<Option<String>, String> {
     match message {
         Message::Decide { decision, vote } => permit_vote(run, id, *decision, vote),
-        Message::Acknowledge { decision, by, to, .. } => permit_acknowledgement(run, *decision, by, to.as_deref()).map(|()| None),
+        Message::Acknowledge { decision, by, to, .. } => can_acknowledge(run, *decision, by, to.as_deref()).map(|()| None),
         _ => Ok(None),
     }
 }
 
-/// Whether this person may acknowledge a decision, and hand it over: both have to be such as may take it.
+/// Whether this person can acknowledge a decision, and hand it over, as it stands: whoever has answered is no longer at it.
+pub fn can_acknowledge(run: &Run, decision: DecisionId, by: &Identity, to: Option<&str>) -> Result<(), String> {
+    permit_acknowledgement(run, decision, by, to)?;
+    let votes = run.decision(decision).into_iter().flat_map(|asked| &asked.votes);
+    match votes.map(|vote| vote.by.person.as_str()).find(|voter| *voter == by.person || Some(*voter) == to) {
+        Some(voter) => Err(format!("`{voter}` has answered already, and others are asked too")),
+        None => Ok(()),
+    }
+}
+
+/// Whether this person may acknowledge a decision, and hand it over, by policy alone: both have to be such as may take it.
 pub fn permit_acknowledgement(run: &Run, decision: DecisionId, by: &Identity, to: Option<&str>) -> Result<(), String> {
     let (Some(open), Some(started)) = (run.decision(decision), run.start()) else { return Ok(()) };
     let (context, asked) = (&run.plan().policy, run.asked(open));
     context.may_decide(asked, &started.requested_by, by).map_err(|refusal| refusal.to_string())?;
+    // An acknowledgement has no signature that could prove a key.
+    if matches!(by.means, Means::SshKey { .. }) {
+        return Err(format!("no key proves that it is `{}` who is at it: that is never signed", by.person));
+    }
     if let Some(to) = to {
         context.could_decide(asked, &started.requested_by, to).map_err(|refusal| refusal.to_string())?;
     }

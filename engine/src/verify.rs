@@ -65,6 +65,8 @@ pub enum Fault {
     Request { seq: u64, decision: DecisionId },
     #[error("the vote of {person} (event {seq}) does not count: {why}")]
     Vote { seq: u64, person: String, why: String },
+    #[error("that {person} is at a decision (event {seq}) does not count: {why}")]
+    Acknowledgement { seq: u64, person: String, why: String },
     #[error("the head of event {seq} that {person} signed ({place}) does not hold: {why}")]
     Signature { seq: u64, person: String, place: String, why: String },
     #[error("no head of this record is signed by anybody in {signers}")]
@@ -260,7 +262,7 @@ impl<'e> Walk<'e> {
             Fact::Decided { decision, vote } => self.look_at_vote(seq, *decision, vote),
             Fact::Acknowledged { decision, by, to, .. } => {
                 if let Err(why) = permit::permit_acknowledgement(&self.run, *decision, by, to.as_deref()) {
-                    self.fault(Fault::Vote { seq, person: by.person.clone(), why });
+                    self.fault(Fault::Acknowledgement { seq, person: by.person.clone(), why });
                 }
             }
             Fact::AttemptFinished { path, attempt, end } if self.logs_gone_at.is_none_or(|gone| gone < event.at) => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::pages::{Visitor, account};
+use crate::pages::{Visitor, account, header};
 use crate::remote::There;
 
 const STEPS: &str = "[{id: go, approve: {question: 'Mend {{inputs.host}}?', from: [bob], within: 1h, on_timeout: escalate}}, {id: last, approve: {question: 'Really?', from: [bob], within: 1h}}]";
@@ -46,9 +46,14 @@ fn whoever_is_at_a_decision_is_named_and_others_are_left_alone() {
     assert!(visitor.get(&path).text.contains("<dt>At it</dt><dd>bob, since"), "{}", visitor.get(&path).text);
     visitor.fill(&path, "/acknowledgement", &[("for", "3h"), ("to", ""), ("reason", "a <b>longer</b> look")], 303);
     assert!(ends(&shown(&there, &run, "d1")) > ends(&held));
-    let refused = visitor.fill(&path, "/acknowledgement", &[("for", "3h"), ("to", "nobody"), ("reason", "")], 403);
+    let refused = visitor.fill(&path, "/acknowledgement", &[("for", "3h"), ("to", "nobody"), ("reason", "mine")], 403);
     assert!(refused.contains("&#96;nobody&#96; is not among those who are asked"), "{refused}");
     assert!(refused.contains("name=\"to\" value=\"nobody\""), "what was typed is kept: {refused}");
+    assert_eq!(refused.matches("mine").count(), 1, "it stands in the other forms too: {refused}");
+    // What is answered stands at the address of the form, and whoever looks there is led to the page.
+    assert!(refused.contains(&format!("data-here=\"{path}\"")), "{refused}");
+    let led = visitor.get(&format!("{path}/acknowledgement"));
+    assert_eq!((led.status, header(&led, "location")), (303, Some(path.clone())));
 
     // After those who were asked last there is nobody to be left alone.
     there.with(&there.bob, &["approve", &run, "d1", "--digest", &there.digest(&run)]).assert(0);
@@ -61,5 +66,19 @@ fn whoever_is_at_a_decision_is_named_and_others_are_left_alone() {
     there.place.runbook.run(["verify", &run]).assert(0);
     let report = there.run(&format!("report {run}")).assert(0).stdout;
     assert!(report.contains("is at it; others are asked in 2h 00m: the logs first"), "{report}");
+    there.server.stopped();
+}
+
+#[test]
+fn where_it_takes_a_key_to_decide_it_takes_none_to_be_at_it() {
+    let there = There::new("[{id: lose, run: rm -f fixed.txt, effect: destructive}]");
+    let run = there.waits("db1");
+    account(&there.place, "bob");
+    let visitor = Visitor::of(&there.server, "bob");
+    let path = format!("/runs/{run}/decisions/d1");
+    let page = visitor.get(&path).text;
+    assert!(page.contains("to be signed with your SSH key") && page.contains("I am at it"), "{page}");
+    visitor.fill(&path, "/acknowledgement", &[("for", "3h"), ("to", ""), ("reason", "")], 303);
+    assert_eq!(shown(&there, &run, "d1")["at_it"]["person"], "bob");
     there.server.stopped();
 }

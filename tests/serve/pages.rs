@@ -88,7 +88,7 @@ impl<'s> Visitor<'s> {
     }
 }
 
-fn header(answer: &Answer, name: &str) -> Option<String> {
+pub fn header(answer: &Answer, name: &str) -> Option<String> {
     let line = answer.raw_head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}: ")))?;
     Some(line.split_once(": ").unwrap().1.to_owned())
 }

@@ -21,6 +21,8 @@ access:
   - {role: approver, to: [you, bob]}
   - {role: admin, to: [you]}
   - {role: viewer, to: [vera]}
+policies:
+  - {name: losses-are-signed, when: {effect: destructive}, require: {signed: true, approve: {from: [bob], within: 1h, on_timeout: escalate}}}
 ";
 
 /// A server, and tokens for it.

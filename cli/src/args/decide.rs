@@ -1,4 +1,4 @@
-//! The arguments of those who decide: approve, reject and answer.
+//! The arguments of those who decide, or are at it: approve, reject, answer and acknowledge.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub struct Acknowledge {
     pub run: RunArg,
     /// Which decision, where there is more than one
     pub decision: Option<DecisionId>,
-    /// For how long others are left alone, at most 24h
+    /// For how long others are left alone, at most a day
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
     pub hold: Duration,
     /// Who is at it from now on, where it is not you

@@ -161,7 +161,7 @@ fn decided(decision: &runbook_core::run::decision::Decision, people: &People) ->
     };
     let first = decision.request.question.trim().lines().next().unwrap_or_default();
     let mut out = vec![format!("{} {} {standing}: {}", decision.id, request::kind(&decision.purpose), line(first))];
-    if let Some((who, since)) = runbook_engine::report::request::at_it(decision).filter(|_| decision.is_open()) {
+    if let Some((who, since)) = runbook_engine::report::request::at_it(decision) {
         out.push(format!("   {who} is at it since {}", when(since)));
     }
     for vote in &decision.votes {

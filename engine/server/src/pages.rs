@@ -144,10 +144,30 @@ struct Form {
     operation: &'static str,
     /// What stands in it, as a program would send it.
     asked: fn(&typed::Fields) -> Result<Value, Problem>,
-    /// Where the browser goes once it is done; where nothing is done, the answer is a page.
-    then: Option<fn(&Parts, &Answer) -> String>,
+    then: Then,
     /// The page that it stands on, which is shown again where it is not done.
     page: Option<&'static str>,
+}
+
+/// What a browser shows once what a form asks for is done.
+enum Then {
+    /// The page that the form stands on.
+    Page,
+    /// That of the run that was started.
+    Started,
+    /// The answer itself.
+    Answer,
+}
+
+impl Form {
+    fn on(&self) -> Option<&'static Operation> {
+        PAGES.iter().find(|page| Some(page.id) == self.page)
+    }
+}
+
+/// An address with what stands in its places.
+fn filled(path: &str, parts: &Parts) -> String {
+    parts.iter().fold(path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), &address::escaped(value)))
 }
 
 static FORMS: [Form; 9] = [
@@ -155,30 +175,24 @@ static FORMS: [Form; 9] = [
         path: "/runs/{run}/decisions/{decision}",
         operation: "decide",
         asked: decision::asked,
-        then: Some(|parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision"))),
+        then: Then::Page,
         page: Some("page_decision"),
     },
     Form {
         path: "/runs/{run}/decisions/{decision}/acknowledgement",
         operation: "acknowledge",
         asked: decision::acknowledgement,
-        then: Some(|parts, _| format!("/runs/{}/decisions/{}", part(parts, "run"), part(parts, "decision"))),
+        then: Then::Page,
         page: Some("page_decision"),
     },
     Form {
         path: "/procedures/{procedure}/dry-run",
         operation: "page_dry_run",
         asked: procedures::wanted,
-        then: None,
+        then: Then::Answer,
         page: Some("page_procedure"),
     },
-    Form {
-        path: runs::PATH,
-        operation: START,
-        asked: procedures::start,
-        then: Some(|_, answer| format!("/runs/{}", answer.about.as_deref().unwrap_or_default())),
-        page: None,
-    },
+    Form { path: runs::PATH, operation: START, asked: procedures::start, then: Then::Started, page: None },
     of_run("/runs/{run}/cancel", "cancel", run::cancel),
     of_run("/runs/{run}/pause", "pause", run::reason),
     of_run("/runs/{run}/resume", "resume", run::resume),
@@ -188,11 +202,7 @@ static FORMS: [Form; 9] = [
 
 /// What is said to a run on its page.
 const fn of_run(path: &'static str, operation: &'static str, asked: fn(&typed::Fields) -> Result<Value, Problem>) -> Form {
-    Form { path, operation, asked, then: Some(|parts, _| format!("/runs/{}", part(parts, "run"))), page: Some("page_run") }
-}
-
-fn part<'p>(parts: &'p Parts, name: &str) -> &'p str {
-    parts.get(name).map(String::as_str).unwrap_or_default()
+    Form { path, operation, asked, then: Then::Page, page: Some("page_run") }
 }
 
 pub fn routes(api: Arc<Api>) -> Router {
@@ -213,6 +223,13 @@ pub fn routes(api: Arc<Api>) -> Router {
             dressed(api::done(&api.app.clone(), async move { take(&api, form, parts, request).await }).await)
         };
         router = router.route(form.path, post(taken));
+        // Whoever comes back to the address of a form, by a log-in or by loading again, looks at its page.
+        if let Some(page) = form.on().filter(|page| page.path != form.path) {
+            let looked = move |params: Result<RawPathParams, RawPathParamsRejection>| async move {
+                elsewhere(&filled(page.path, &collected(params)))
+            };
+            router = router.route(form.path, get(looked));
+        }
     }
     router.merge(log_in::routes()).with_state(api).merge(assets::routes())
 }
@@ -257,14 +274,15 @@ async fn take(api: &Arc<Api>, form: &'static Form, parts: Parts, request: Reques
         Ok((operation, asked)) => ask(api, operation, &parts, &head, &asked, &fields).await,
         Err(problem) => (None, Err(problem)),
     };
-    let problem = match (answered, form.then) {
-        (Ok(answer), Some(then)) => return elsewhere(&then(&parts, &answer)),
-        (Ok(answer), None) => return answer.response,
+    let problem = match (answered, &form.then) {
+        (Ok(answer), Then::Answer) => return answer.response,
+        (Ok(answer), Then::Started) => return elsewhere(&format!("/runs/{}", answer.about.as_deref().unwrap_or_default())),
+        (Ok(_), Then::Page) => return elsewhere(&form.on().map(|page| filled(page.path, &parts)).unwrap_or_default()),
         (Err(problem), _) => problem,
     };
-    let page = PAGES.iter().find(|page| Some(page.id) == form.page);
-    if let (Some(page), Some(_), true) = (page, &caller, problem.kind() != "not_found") {
-        let refused = Refused { why: problem.detail().to_owned(), faults: problem.faults().to_vec(), fields: fields.clone() };
+    if let (Some(page), Some(_), true) = (form.on(), &caller, problem.kind() != "not_found") {
+        let (why, faults) = (problem.detail().to_owned(), problem.faults().to_vec());
+        let refused = Refused { why, faults, fields: fields.clone(), here: filled(page.path, &parts) };
         let sent = Sent::Form { asked: json!(refused), key: None, proof: None };
         let mut looking = head.clone();
         looking.method = Method::GET;
@@ -309,6 +327,8 @@ struct Refused {
     why: String,
     faults: Vec<String>,
     fields: typed::Fields,
+    /// The address of the page, which is not that of the form.
+    here: String,
 }
 
 impl Refused {

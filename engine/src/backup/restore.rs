@@ -63,8 +63,9 @@ pub async fn restore(restore: Restore<'_>, state: &Path, tokens: Tokens) -> Resu
     let staging = state.join(RESTORING);
     DirBuilder::new().mode(0o700).create(&staging).map_err(of_folder)?;
     // Whoever had the folder before that has made something in it by now, or will not use it.
-    let others = |entry: std::io::Result<std::fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() != RESTORING);
-    if std::fs::read_dir(state).map_err(of_folder)?.any(others) {
+    let names = std::fs::read_dir(state).map_err(of_folder)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let names: Vec<_> = names.collect::<Result<_, _>>().map_err(of_folder)?;
+    if names.iter().any(|name| name != RESTORING) {
         std::fs::remove_dir(&staging).map_err(of_folder)?;
         return Err(BackupError::NotEmpty(state.to_owned()));
     }

@@ -436,11 +436,15 @@ impl Driver<'_> {
         }
     }
 
-    /// Nobody of those asked could be told: the next are asked before the time of these is over, where there are any.
+    /// Nobody of those asked could be told: the next are asked before the time of these is over, where there are any, and nobody is at it.
     fn ask_the_next(&mut self, decision: DecisionId, rung: u32, why: String) -> Result<(), SessionError> {
         let run = self.session.run();
         let is_next = run.decision(decision).is_some_and(|asked| {
-            asked.is_open() && asked.rung == rung && run.next_rung(asked).is_some() && asked.deadline.is_some()
+            asked.acknowledged.is_none()
+                && asked.rung == rung
+                && asked.deadline.is_some()
+                && asked.is_open()
+                && run.next_rung(asked).is_some()
         });
         if !is_next {
             return Ok(());

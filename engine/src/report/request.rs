@@ -78,9 +78,9 @@ pub fn may_decide(decision: &Decision) -> String {
     text
 }
 
-/// Who has said that they are at it, since when.
+/// Who has said that they are at it, since when, as long as it is open.
 pub fn at_it(decision: &Decision) -> Option<(String, Timestamp)> {
-    let taken = decision.acknowledged.as_ref()?;
+    let taken = decision.acknowledged.as_ref().filter(|_| decision.is_open())?;
     let by = line(&taken.by.person);
     let told = match &taken.to {
         Some(to) => format!("{}, to whom {by} has handed it over", line(to)),

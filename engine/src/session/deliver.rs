@@ -30,10 +30,10 @@ pub async fn deliver(
     let mut sent = None;
     loop {
         if !may_answer()? {
-            let found = journal.run(run)?.summary.phase;
             match Session::open(journal.clone(), clock.clone(), owner.clone(), Vec::new(), run).await {
                 // Only now can nobody else answer it.
                 Ok(mut session) => {
+                    let found = session.listed.phase;
                     let answer = match sent {
                         Some(id) => journal.withdraw(id).await?,
                         None => None,

@@ -285,6 +285,31 @@ async fn a_message_reaches_the_owner_and_its_answer_the_sender() {
     }
 }
 
+/// Whoever was at work dies before it answers: the sender records it, once.
+#[tokio::test]
+async fn what_an_owner_that_died_has_not_answered_is_recorded_by_its_sender() {
+    for (journal, _folder) in journals() {
+        let clock = clock();
+        let mut session = start(&journal, &clock).await;
+        drive(&mut session, &clock).await;
+        session.flush().await.unwrap();
+        let seq = journal.run(&id()).unwrap().seq;
+        let (run, note) = (id(), Message::Note { by: person("bob"), text: "hm".into() });
+        let sending = deliver(journal.clone(), clock.clone(), Owner::named("bob", 2), &run, note);
+        let dying = async {
+            while journal.inbox(&run).unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            std::mem::forget(session);
+            clock.advance(limits::LEASE * 2);
+        };
+        let (answer, ()) = tokio::join!(sending, dying);
+        assert_eq!(answer, Ok(Answer::Accepted { seq: seq + 1 }));
+        let row = journal.run(&run).unwrap();
+        assert_eq!((row.seq, row.holder, journal.inbox(&run).unwrap().len()), (seq + 1, None, 0));
+    }
+}
+
 /// The disk was slow, or the clock jumped: whoever is at work is asked all the same, and is left its run.
 #[tokio::test]
 async fn an_owner_that_is_there_answers_though_its_lease_looks_expired() {

@@ -35,13 +35,25 @@ impl Case {
         std::fs::read_to_string(self.path().join("pager.jsonl")).unwrap_or_default().lines().count()
     }
 
+    fn tell(&self, message: Message) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let owner = Owner::this_process("anybody");
+        runtime.block_on(deliver(self.journal.clone(), self.clock.clone(), owner, &self.id, message)).unwrap()
+    }
+
     /// What the process that tells people would have noted.
     fn note_of_the_engine(&self, text: &str) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let message = Message::Note { by: engine(), text: text.to_owned() };
-        runtime
-            .block_on(deliver(self.journal.clone(), self.clock.clone(), Owner::this_process("anybody"), &self.id, message))
-            .unwrap();
+        self.tell(Message::Note { by: engine(), text: text.to_owned() });
+    }
+
+    /// Somebody says that they are at the first decision, and has it handed over.
+    fn acknowledge(&self, by: Identity, to: Option<&str>) -> Result<(), String> {
+        let (hold, to) = (Duration::from_secs(1800), to.map(str::to_owned));
+        let message = Message::Acknowledge { decision: self.run().decisions()[0].id, by, to, hold, reason: String::new() };
+        match self.tell(message) {
+            Answer::Accepted { .. } => Ok(()),
+            Answer::Refused { why } => Err(why),
+        }
     }
 
     fn owes(&self) -> bool {
@@ -221,6 +233,42 @@ fn what_was_on_its_way_when_its_process_died_is_unknown_and_not_sent_twice() {
 }
 
 /// Takes alerts, and fails for the first so many.
+/// Others are left alone while somebody is at it, though those who should have been asked with them were not told.
+#[test]
+fn nobody_is_asked_early_while_somebody_is_at_it() {
+    let case = case(&[], &[&["pager"], &["pager"]], None);
+    case.drive();
+    case.clock.advance(Duration::from_secs(601));
+    case.note_of_the_engine("escalation 1 of decision d1 is on its way to pager");
+    case.acknowledge(person("bob"), None).unwrap();
+    assert_eq!(case.end(), (None, 0));
+    assert!(case.notes()[1].contains("nobody knows whether it arrived"), "{:?}", case.notes());
+    assert_eq!((case.unreached().len(), case.run().decisions()[0].rung, case.told()), (0, 1, 0));
+    case.clock.advance(Duration::from_secs(1801));
+    case.drive();
+    assert_eq!((case.run().decisions()[0].rung, case.told()), (2, 1));
+}
+
+/// Whoever has answered is at it no longer, and cannot be again; and nobody is at it by a key that nothing proves.
+#[test]
+fn whoever_has_answered_is_no_longer_at_it() {
+    let case = Case::new("{question: Rebuild?, from: [dba], count: 2, within: 10m, on_timeout: escalate}", "", NO_KEY);
+    case.drive();
+    let whose = || case.run().decisions()[0].acknowledged.as_ref().map(|taken| taken.holder().to_owned());
+    let by_key = Identity { means: Means::SshKey { user: "bob".into(), host: "made-up".into() }, ..person("anna") };
+    let refused = case.acknowledge(by_key, None).unwrap_err();
+    assert!(refused.contains("no key proves that it is `anna`"), "{refused}");
+    case.acknowledge(person("bob"), None).unwrap();
+    assert_eq!(whose().as_deref(), Some("bob"));
+    case.say(case.vote("bob", Choice::Approve)).unwrap();
+    assert_eq!(whose(), None);
+    for (by, to) in [("bob", None), ("bob", Some("anna")), ("anna", Some("bob"))] {
+        assert_eq!(case.acknowledge(person(by), to), Err("`bob` has answered already, and others are asked too".to_owned()));
+    }
+    case.acknowledge(person("anna"), None).unwrap();
+    assert_eq!(whose().as_deref(), Some("anna"));
+}
+
 fn pagerduty(failing: usize) -> (String, Arc<Mutex<Vec<serde_json::Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

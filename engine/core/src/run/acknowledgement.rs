@@ -1,5 +1,6 @@
-//! Acknowledgements: somebody who may take a decision is at it, and those who would be asked next are left alone for a while. The time
-//! after which a question fails is the procedure's, and nobody moves it.
+//! Acknowledgements: somebody who may take a decision is at it, and those who would be asked next are left alone for a while. Each step of
+//! the escalation still has its whole time, so all that comes after it comes later by as much. Those who are asked last keep their time:
+//! nobody moves that.
 
 use std::time::Duration;
 

@@ -395,6 +395,8 @@ impl Run {
     pub(super) fn take_vote(&mut self, id: DecisionId, vote: &Vote) {
         let Some(decision) = self.decision_mut(id) else { return };
         decision.votes.push(vote.clone());
+        // Whoever has answered is no longer at it.
+        decision.acknowledged.take_if(|taken| taken.holder() == vote.by.person);
         let approvals = decision.votes.iter().filter(|v| v.choice == Choice::Approve).count();
         let enough = approvals >= decision.request.count as usize;
         match vote.choice {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use runbook_core::policy::access::Act;
-use runbook_core::run::acknowledgement::Acknowledgement;
 use runbook_core::run::decision::Decision;
 use runbook_core::run::event::Vote;
 use runbook_core::value::{self, Map, Value};
@@ -81,7 +80,8 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
     Ok(Answer::json(&json!({
         "run": row.run, "decision": decision.id, "path": decision.path, "purpose": decision.purpose, "standing": decision.standing,
         "question": decision.request.question, "asked": decision.asked, "asked_at": decision.requested_at,
-        "expires_at": decision.deadline, "at_it": decision.acknowledged.as_ref().map(at_it), "votes": decision.votes, "request": &*decision.request, "head": row.head,
+        "expires_at": decision.deadline, "at_it": at_it(&decision), "votes": decision.votes, "request": &*decision.request,
+        "head": row.head,
     })))
 }
 
@@ -118,8 +118,9 @@ pub async fn decide(mut call: Call) -> Result<Answer, Problem> {
     say(&call, &row.run, Message::Decide { decision: decision.id, vote: Box::new(vote) }).await
 }
 
-fn at_it(taken: &Acknowledgement) -> Json {
-    json!({"person": taken.holder(), "by": taken.by.person, "since": taken.at})
+fn at_it(decision: &Decision) -> Option<Json> {
+    let taken = decision.acknowledged.as_ref().filter(|_| decision.is_open())?;
+    Some(json!({"person": taken.holder(), "by": taken.by.person, "since": taken.at}))
 }
 
 /// Somebody is at it. The run itself says whether there is anybody to be left alone.
@@ -134,7 +135,7 @@ pub async fn acknowledge(mut call: Call) -> Result<Answer, Problem> {
         None => limits::ACKNOWLEDGED_USUALLY,
     };
     let (by, decision) = (call.caller.identity(), decision.id);
-    let permitted = permit::permit_acknowledgement(&run, decision, &by, to.as_deref());
+    let permitted = permit::can_acknowledge(&run, decision, &by, to.as_deref());
     permitted.map_err(|why| Problem::new(StatusCode::FORBIDDEN, "not_permitted", why))?;
     say(&call, &row.run, Message::Acknowledge { decision, by, to, hold, reason: bounded("reason", reason)? }).await
 }

@@ -11,7 +11,7 @@ use runbook_core::run::view::Standing as StepStanding;
 use runbook_core::{Run, limits, value};
 use runbook_engine::journal::RunRow;
 use runbook_engine::report::{ended, request};
-use runbook_engine::words;
+use runbook_engine::{permit, words};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ fn view(call: &Call, row: &RunRow, run: &Run, decision: &Decision, refused: Opti
         inputs: words::values(&started.inputs),
         may_decide: request::may_decide(decision),
         at_it: request::at_it(decision).map(|(who, since)| AtIt { who, since: When::at(since) }),
-        hold: (why_not.is_none() && run.can_be_acknowledged(decision)).then(|| holding(typed)),
+        hold: can_hold(call, row, run, decision)?.then(|| holding(typed)),
         evidence: request.evidence.clone(),
         closed: request::closed(run, decision, now).filter(|_| decision.is_open()),
         next_heading: request::next_heading(&decision.purpose),
@@ -238,7 +238,17 @@ fn why_not(call: &Call, row: &RunRow, run: &Run, decision: &Decision) -> Result<
     Ok(decision.request.signed.then(|| format!("it is to be signed with your SSH key, which no browser has: `{command}`")))
 }
 
+/// Whether the caller can have others left alone; with a question that is to be signed too, for that takes no key.
+fn can_hold(call: &Call, row: &RunRow, run: &Run, decision: &Decision) -> Result<bool, Problem> {
+    let labels = call.labels(row)?;
+    let may = call.caller.rights.may(Act::Decide, &labels);
+    let can = || permit::can_acknowledge(run, decision.id, &call.caller.identity(), None).is_ok();
+    Ok(may && run.can_be_acknowledged(decision) && can())
+}
+
 fn ways(run: &Run, decision: &Decision, typed: Option<&Fields>) -> Vec<Way> {
+    // Else it is of the form by which others are left alone.
+    let typed = typed.filter(|fields| fields.text("choice").is_some());
     let tried = typed.and_then(|fields| fields.text("choice"));
     let reason = typed.and_then(|fields| fields.text("reason")).unwrap_or_default();
     let offered = request::offered(run, decision);
@@ -268,12 +278,13 @@ fn ways(run: &Run, decision: &Decision, typed: Option<&Fields>) -> Vec<Way> {
 }
 
 fn holding(typed: Option<&Fields>) -> Holding {
+    let typed = typed.filter(|fields| fields.text("choice").is_none());
     let text = |name: &str| typed.and_then(|fields| fields.text(name));
     Holding {
-        is_open: text("for").is_some(),
+        is_open: typed.is_some(),
         time: text("for").unwrap_or_else(|| value::format_duration(limits::ACKNOWLEDGED_USUALLY)),
         to: text("to").unwrap_or_default(),
-        reason: text("for").and(text("reason")).unwrap_or_default(),
+        reason: text("reason").unwrap_or_default(),
     }
 }
 

@@ -49,7 +49,7 @@ impl Fields {
 
     /// What a person wrote, and not the page.
     pub fn written(&self) -> Vec<(String, String)> {
-        let is_theirs = |name: &str| name == "reason" || name == "text" || name.starts_with(TYPED);
+        let is_theirs = |name: &str| ["reason", "text", "for", "to"].contains(&name) || name.starts_with(TYPED);
         let theirs = self.0.iter().filter(|(name, value)| is_theirs(name) && !value.trim().is_empty());
         theirs.map(|(name, value)| (name.strip_prefix(TYPED).unwrap_or(name).to_owned(), value.clone())).collect()
     }

@@ -12,6 +12,9 @@
     }
   };
   local(document);
+  // What a form was answered with stands at the address of the form; the page that it is about has its own.
+  const here = document.querySelector("[data-here]")?.dataset.here;
+  if (here && here !== location.pathname) history.replaceState(null, "", here);
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
