@@ -11,7 +11,7 @@ use harness::nginx::Nginx;
 use harness::postgres::{PASSWORD, Postgres, USER};
 use harness::program::Runbook;
 use harness::service::Service;
-use harness::{eventually, repository, run};
+use harness::{eventually, run};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
@@ -26,7 +26,7 @@ fn files(dir: &Path) -> Vec<String> {
 
 #[test]
 fn every_procedure_passes_its_check() {
-    Runbook::over(&repository().join("runbooks")).run(["check"]).assert(0);
+    Runbook::shipped().run(["check"]).assert(0);
 }
 
 // ---- pg-backup-verify
@@ -49,7 +49,7 @@ impl Backup {
              insert into \"Odd \"\"name\"\"; $(x)\" select jsonb_build_object('n', n), sha256(n::text::bytea), random() from generate_series(1, 100) n;
              alter database billing set timezone = 'Asia/Kathmandu'",
         );
-        let runbook = Runbook::over(&repository().join("runbooks")).env("PGPASSWORD", PASSWORD);
+        let runbook = Runbook::shipped().env("PGPASSWORD", PASSWORD);
         let dir = runbook.scratch.folder("a folder; with 'odd' $(name)");
         Backup { postgres, runbook, dir }
     }
@@ -141,7 +141,7 @@ struct Site {
 
 impl Site {
     fn with_days_left(days: u32) -> Site {
-        let runbook = Runbook::over(&repository().join("runbooks"));
+        let runbook = Runbook::shipped();
         let authority = Authority::new(runbook.scratch.join("authority"), "Test");
         let nginx = Nginx::start("shop.test", |bundle| authority.issue("shop.test", days, bundle));
         Site { authority, nginx, runbook }
@@ -212,7 +212,7 @@ const ODD: &str = "quota's \"big\" $(touch pwned) `x` *.log";
 impl Disk {
     /// A directory with 3 MiB in three files.
     fn full() -> Disk {
-        let runbook = Runbook::over(&repository().join("runbooks"));
+        let runbook = Runbook::shipped();
         let (dir, archive) = (runbook.scratch.folder("spool"), runbook.scratch.folder("archive"));
         fs::create_dir(dir.join("old")).expect("a folder");
         for (name, kib) in [("app.log", 1536), (ODD, 1024), ("old/core", 512)] {
@@ -292,13 +292,13 @@ fn restart(runbook: &Runbook, service: &Service, config: Option<&Path>, settle: 
 /// The case that starts its own service: what an author runs before a release.
 #[test]
 fn the_test_of_it_restarts_a_real_service() {
-    let runbook = Runbook::over(&repository().join("runbooks"));
+    let runbook = Runbook::shipped();
     runbook.run(["test", "--real"]).assert(0).says("passed: 1 case");
 }
 
 #[test]
 fn a_service_is_restarted() {
-    let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
+    let (runbook, service) = (Runbook::shipped(), Service::start());
     let before = service.pid();
     restart(&runbook, &service, None, "1s").assert(0);
     assert_ne!(service.pid(), before);
@@ -307,7 +307,7 @@ fn a_service_is_restarted() {
 
 #[test]
 fn a_new_configuration_is_installed_and_can_be_taken_back() {
-    let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
+    let (runbook, service) = (Runbook::shipped(), Service::start());
     let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
     let config = runbook.scratch.join("config");
     fs::write(&config, format!("{former}# reviewed\n")).expect("a configuration");
@@ -320,7 +320,7 @@ fn a_new_configuration_is_installed_and_can_be_taken_back() {
 
 /// Installs a configuration that the service cannot live with, and sees it go again.
 fn is_rolled_back(settle: &str, edit: impl FnOnce(&str) -> String) {
-    let (runbook, service) = (Runbook::over(&repository().join("runbooks")), Service::start());
+    let (runbook, service) = (Runbook::shipped(), Service::start());
     let former = fs::read_to_string(service.dir.join("config")).expect("a configuration");
     let config = runbook.scratch.join("config");
     fs::write(&config, edit(&former)).expect("a configuration");
@@ -348,8 +348,7 @@ fn a_configuration_that_lets_the_service_crash_after_a_moment_is_rolled_back() {
 
 #[test]
 fn in_production_somebody_looks_before_anything_changes() {
-    let (runbook, service) =
-        (Runbook::over(&repository().join("runbooks")).env("RUNBOOK_ENVIRONMENT", "production"), Service::start());
+    let (runbook, service) = (Runbook::shipped().env("RUNBOOK_ENVIRONMENT", "production"), Service::start());
     let before = service.pid();
     restart(&runbook, &service, None, "1s").assert(3).says("hosts-in-production");
     assert_eq!(service.pid(), before, "nothing runs before a yes");

@@ -4,7 +4,7 @@ use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Scratch;
+use super::{Scratch, repository, run};
 
 /// `runbook`, with everything it writes in a scratch folder.
 pub struct Runbook {
@@ -26,6 +26,23 @@ impl Runbook {
     /// Over the procedures of a folder.
     pub fn over(catalogue: &Path) -> Runbook {
         Runbook { scratch: Scratch::new(), catalogue: Some(catalogue.to_owned()), env: Vec::new() }
+    }
+
+    /// Over those that are shipped, with whoever runs the tests as the one who operates.
+    pub fn shipped() -> Runbook {
+        let runbook = Runbook::alone();
+        let catalogue = runbook.scratch.join("runbooks");
+        run(Command::new("cp").arg("-r").arg(repository().join("runbooks")).arg(&catalogue));
+        let (file, user) = (catalogue.join("workspace.yaml"), run(Command::new("id").arg("-un")));
+        let workspace = std::fs::read_to_string(&file).expect("the workspace");
+        assert!(workspace.contains("users: [root]"), "{workspace}");
+        std::fs::write(&file, workspace.replace("users: [root]", &format!("users: [{}]", user.trim()))).expect("the workspace");
+        Runbook { catalogue: Some(catalogue), ..runbook }
+    }
+
+    /// Where its procedures are.
+    pub fn catalogue(&self) -> &Path {
+        self.catalogue.as_deref().expect("a catalogue")
     }
 
     /// Over none: commands name files.

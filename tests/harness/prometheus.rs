@@ -17,6 +17,8 @@ pub struct Monitoring {
 /// What is watched, and who is told.
 pub struct Watched<'a> {
     pub port: u16,
+    /// What its alert is called.
+    pub alert: &'a str,
     /// Labels of its alerts, beside those of Prometheus.
     pub labels: &'a [(&'a str, &'a str)],
     pub receiver: &'a str,
@@ -24,11 +26,11 @@ pub struct Watched<'a> {
 }
 
 impl Monitoring {
-    /// Fires `WebDown` once the target does not answer, and resolves it once it does.
+    /// Fires once the target does not answer, and resolves it once it does.
     pub fn start(watched: &Watched) -> Monitoring {
         let scratch = Scratch::new();
         let (prometheus, alertmanager) = (free_port(), free_port());
-        let Watched { port, labels, receiver, token } = watched;
+        let Watched { port, alert, labels, receiver, token } = watched;
         let write = |name: &str, text: &str| {
             let path = scratch.join(name);
             std::fs::write(&path, text).expect("a configuration");
@@ -37,7 +39,7 @@ impl Monitoring {
         let labels: String = labels.iter().map(|(name, value)| format!("{name}: '{value}', ")).collect();
         let rules = write(
             "rules.yml",
-            &format!("groups: [{{name: web, rules: [{{alert: WebDown, expr: up == 0, labels: {{{labels}}}}}]}}]\n"),
+            &format!("groups: [{{name: web, rules: [{{alert: {alert}, expr: up == 0, labels: {{{labels}}}}}]}}]\n"),
         );
         let config = write(
             "prometheus.yml",

@@ -73,6 +73,14 @@ impl Service {
         answer.split(' ').nth(1)?.parse().ok()
     }
 
+    /// Its process dies, and the supervisor does not start it again.
+    pub fn dies(&self) {
+        for command in ["once", "kill"] {
+            run(Command::new(find_program("sv")).arg(command).arg(&self.dir));
+        }
+        eventually("its end", || self.health().is_none().then_some(()));
+    }
+
     pub fn pid(&self) -> String {
         let status = run(Command::new(find_program("sv")).arg("status").arg(&self.dir));
         status.split("(pid ").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default().to_owned()

@@ -18,6 +18,7 @@ mod lives;
 mod oidc;
 mod pages;
 mod peers;
+mod playbooks;
 mod remote;
 mod run_pages;
 mod server;

@@ -10,7 +10,7 @@ use crate::harness::eventually;
 use crate::harness::tab::{Tab, Window};
 use crate::server::{Answer, Place, Server};
 
-const WORDS: &str = "four words of yours";
+pub const WORDS: &str = "four words of yours";
 
 pub fn account(place: &Place, person: &str) {
     place.runbook.run_with(["account", "add", person], &format!("{WORDS}\n")).assert(0);

@@ -65,6 +65,12 @@ impl Place {
         Place { books, runbook, _scratch: scratch }
     }
 
+    /// Over the procedures that are shipped.
+    pub fn shipped() -> Place {
+        let runbook = Runbook::shipped().env("ALERTS_TOKEN", TOKEN);
+        Place { books: runbook.catalogue().to_owned(), runbook, _scratch: Scratch::new() }
+    }
+
     /// With a variable that every command gets.
     pub fn env(self, name: &str, value: &str) -> Place {
         Place { runbook: self.runbook.env(name, value), ..self }
