@@ -11,6 +11,7 @@ pub mod browser;
 pub mod collector;
 pub mod daemon;
 pub mod editor;
+pub mod exporter;
 pub mod load;
 pub mod nats;
 pub mod nginx;

@@ -47,6 +47,16 @@ impl Nginx {
         run(Command::new("sh").args(["-c", script]).arg(openssl).arg(self.port.to_string())).trim().to_owned()
     }
 
+    /// Looks until when the certificate is good that a client gets: seconds since 1970, where there is any.
+    pub fn looks_until(&self) -> impl Fn() -> Option<u64> + Send + use<> {
+        let (openssl, port) = (find_program("openssl"), self.port.to_string());
+        let script = r#"date -u -d "$("$0" s_client -connect "127.0.0.1:$1" < /dev/null 2> /dev/null | "$0" x509 -noout -enddate | cut -d = -f 2)" +%s"#;
+        move || {
+            let output = Command::new("sh").args(["-c", script]).arg(&openssl).arg(&port).output().ok()?;
+            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        }
+    }
+
     pub fn log(&self) -> String {
         self.daemon.log()
     }

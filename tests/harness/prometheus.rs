@@ -17,8 +17,9 @@ pub struct Monitoring {
 /// What is watched, and who is told.
 pub struct Watched<'a> {
     pub port: u16,
-    /// What its alert is called.
+    /// What its alert is called, and when it fires.
     pub alert: &'a str,
+    pub when: &'a str,
     /// Labels of its alerts, beside those of Prometheus.
     pub labels: &'a [(&'a str, &'a str)],
     pub receiver: &'a str,
@@ -26,11 +27,11 @@ pub struct Watched<'a> {
 }
 
 impl Monitoring {
-    /// Fires once the target does not answer, and resolves it once it does.
+    /// Scrapes the target, and judges what it says, each second.
     pub fn start(watched: &Watched) -> Monitoring {
         let scratch = Scratch::new();
         let (prometheus, alertmanager) = (free_port(), free_port());
-        let Watched { port, alert, labels, receiver, token } = watched;
+        let Watched { port, alert, when, labels, receiver, token } = watched;
         let write = |name: &str, text: &str| {
             let path = scratch.join(name);
             std::fs::write(&path, text).expect("a configuration");
@@ -39,7 +40,7 @@ impl Monitoring {
         let labels: String = labels.iter().map(|(name, value)| format!("{name}: '{value}', ")).collect();
         let rules = write(
             "rules.yml",
-            &format!("groups: [{{name: web, rules: [{{alert: {alert}, expr: up == 0, labels: {{{labels}}}}}]}}]\n"),
+            &format!("groups: [{{name: web, rules: [{{alert: {alert}, expr: '{when}', labels: {{{labels}}}}}]}}]\n"),
         );
         let config = write(
             "prometheus.yml",

@@ -41,6 +41,7 @@ fn a_real_alert_is_answered_by_a_repair_that_is_decided_and_recorded() {
     let monitoring = Monitoring::start(&Watched {
         port: service.port,
         alert: "WebDown",
+        when: "up == 0",
         labels: &[("service", service.dir.to_str().unwrap()), ("health", &service.health_url())],
         receiver: &format!("http://{}/events/alerts", server.address),
         token: TOKEN,

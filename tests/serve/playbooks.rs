@@ -1,12 +1,19 @@
 //! The playbooks that are shipped, against real faults: Prometheus sees one, Alertmanager tells, the playbook asks, somebody answers in a
 //! browser, it repairs and verifies, the alert is over, people are told, and the record says all of it.
 
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::harness::eventually;
+use crate::harness::authority::Authority;
+use crate::harness::exporter::Exporter;
+use crate::harness::nginx::Nginx;
 use crate::harness::prometheus::{Monitoring, Watched};
 use crate::harness::service::Service;
 use crate::harness::tab::{Tab, Window};
+use crate::harness::{eventually, run};
 use crate::pages::{WORDS, account};
 use crate::server::{Place, Server, TOKEN};
 
@@ -17,8 +24,7 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin() -> Watch {
-        let place = Place::shipped();
+    fn over(place: Place) -> Watch {
         account(&place, "operator");
         let server = place.serve();
         Watch { place, server }
@@ -28,8 +34,8 @@ impl Watch {
         format!("http://{}/events/alerts", self.server.address)
     }
 
-    /// The operator is asked, sees these texts on the page, and agrees.
-    fn is_agreed(&self, shows: &[&str], reason: &str) {
+    /// The operator is asked, sees these texts on the page, writes into these fields, and agrees.
+    fn is_agreed(&self, shows: &[&str], writes: &[(&str, &str)]) {
         let mut tab = Tab::new(Window::Desk);
         tab.log_in(&self.server.address, "operator", WORDS);
         tab.until_text("Waiting for you");
@@ -38,9 +44,11 @@ impl Watch {
         for text in shows {
             tab.until_text(text);
         }
-        tab.press_until("TEXTAREA#reason-approve");
-        tab.types(reason);
-        tab.press("Tab");
+        for (field, text) in writes {
+            tab.press_until(&format!("TEXTAREA#{field}"));
+            tab.types(text);
+        }
+        tab.press_until("BUTTON.yes");
         tab.press("Enter");
         tab.until_text("granted by operator");
         assert_eq!(tab.troubles(), Vec::<String>::new());
@@ -71,10 +79,11 @@ impl Watch {
 fn a_dead_process_is_started_again() {
     let service = Service::start();
     std::fs::write(service.well.join("metrics"), "pages 1\n").unwrap();
-    let watch = Watch::begin();
+    let watch = Watch::over(Place::shipped());
     let monitoring = Monitoring::start(&Watched {
         port: service.port,
         alert: "ProcessDown",
+        when: "up == 0",
         labels: &[("service", service.dir.to_str().unwrap()), ("health", &service.health_url())],
         receiver: &watch.receiver(),
         token: TOKEN,
@@ -85,7 +94,7 @@ fn a_dead_process_is_started_again() {
     let run = watch.place.run_that("waiting")["run"].as_str().unwrap().to_owned();
     assert_eq!(service.health(), None, "nothing happens unasked");
     let question = format!("Start {} again? The supervisor says: down", service.dir.display());
-    watch.is_agreed(&[&question, "sv -w 20 restart"], "the log says out of memory");
+    watch.is_agreed(&[&question, "sv -w 20 restart"], &[("reason-approve", "the log says out of memory")]);
     let ended: Value = watch.place.run_that("ended");
     assert_eq!(ended["outcome"], "succeeded", "{ended}");
     assert_eq!(service.health(), Some(200));
@@ -96,4 +105,119 @@ fn a_dead_process_is_started_again() {
     watch.is_reported(&run, &["ProcessDown", "the log says out of memory", "Restart it", &told]);
     drop(monitoring);
     watch.server.stopped();
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_renewed() {
+    let place = Place::shipped();
+    let authority = Authority::new(place.runbook.scratch.join("authority"), "Test");
+    let nginx = Nginx::start("shop.test", |bundle| authority.issue("shop.test", 3, bundle));
+    let playbook = std::fs::read_to_string(place.books.join("certificate-expires.yaml")).unwrap();
+    let here = [
+        ("/etc/runbook/authority/root.crt", &authority.trust),
+        ("/etc/runbook/authority", &authority.dir),
+        ("/etc/nginx/nginx.conf", &nginx.conf),
+        ("/etc/nginx", &nginx.prefix),
+    ];
+    let playbook = here.iter().fold(playbook, |text, (there, here)| text.replace(there, here.to_str().unwrap()));
+    place.write("certificate-expires.yaml", &playbook);
+    let watch = Watch::over(place);
+    let looks = nginx.looks_until();
+    let former = looks().expect("a certificate");
+    let exporter = Exporter::start(move || looks().map(|until| format!("certificate_expires {until}\n")).unwrap_or_default());
+    let connect = format!("127.0.0.1:{}", nginx.port);
+    let monitoring = Monitoring::start(&Watched {
+        port: exporter.port,
+        alert: "CertificateExpires",
+        when: "certificate_expires - time() < 14 * 86400",
+        labels: &[("domain", "shop.test"), ("connect", &connect), ("bundle", nginx.bundle.to_str().unwrap())],
+        receiver: &watch.receiver(),
+        token: TOKEN,
+    });
+
+    let run = watch.place.run_that("waiting")["run"].as_str().unwrap().to_owned();
+    let before = nginx.served_fingerprint();
+    watch.is_agreed(
+        &["Renew the certificate of shop.test? It is good until", "openssl req -new"],
+        &[("reason-approve", "nobody has pinned it")],
+    );
+    let ended: Value = watch.place.run_that("ended");
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    assert_ne!(nginx.served_fingerprint(), before);
+    assert!(nginx.looks_until()().is_some_and(|until| until > former + 80 * 86_400));
+
+    watch.is_over();
+    watch.is_reported(
+        &run,
+        &["CertificateExpires", "nobody has pinned it", "Issue a certificate", "certificate-expires for shop.test succeeded"],
+    );
+    drop(monitoring);
+    drop(exporter);
+    watch.server.stopped();
+}
+
+/// A small file system of its own, until it is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(place: PathBuf) -> Mounted {
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "runbook-test"]).arg(&place));
+        Mounted(place)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // The folder around it is removed next: what is in here must be out of the way by then.
+        let gone = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(std::thread::panicking() || gone.is_ok_and(|gone| gone.success()), "{} stays mounted", self.0.display());
+    }
+}
+
+#[test]
+fn a_full_file_system_gets_room() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tried: only root can mount a file system");
+        return;
+    }
+    let watch = Watch::over(Place::shipped());
+    let (spool, archive) = (watch.place.runbook.scratch.folder("spool"), watch.place.runbook.scratch.folder("archive"));
+    let mounted = Mounted::new(spool.clone());
+    // What cannot be compressed away, and what can.
+    std::fs::write(spool.join("queue"), vec![7; 2 << 20]).unwrap();
+    let of = spool.clone();
+    let exporter = Exporter::start(move || {
+        let told = run(Command::new("df").args(["-P", "-k"]).arg(&of));
+        let fields: Vec<f64> = told.lines().nth(1).unwrap_or_default().split(' ').filter_map(|field| field.parse().ok()).collect();
+        format!("file_system_used {}\n", fields[1] / fields[0])
+    });
+    let monitoring = Monitoring::start(&Watched {
+        port: exporter.port,
+        alert: "FileSystemFull",
+        when: "file_system_used > 0.9",
+        labels: &[("directory", spool.to_str().unwrap()), ("archive", archive.to_str().unwrap())],
+        receiver: &watch.receiver(),
+        token: TOKEN,
+    });
+    // Whoever writes here writes until nothing goes in any more.
+    let mut log = std::fs::File::create(spool.join("app.log")).unwrap();
+    while log.write_all(&[b'x'; 64 << 10]).is_ok() {}
+    drop(log);
+
+    let run = watch.place.run_that("waiting")["run"].as_str().unwrap().to_owned();
+    assert!(std::fs::write(spool.join("more"), [7; 128 << 10]).is_err(), "it is full");
+    watch.is_agreed(&["app.log", "Which may go?"], &[("f-value.files", "[\"app.log\"]"), ("reason-approve", "it is an old log")]);
+    let ended: Value = watch.place.run_that("ended");
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    assert!(!spool.join("app.log").exists() && spool.join("queue").exists());
+    assert!(archive.join(&run).join("0.gz").exists());
+    std::fs::write(spool.join("more"), [7; 128 << 10]).unwrap();
+
+    watch.is_over();
+    let told = format!("file-system-full for {} succeeded", spool.display());
+    watch.is_reported(&run, &["FileSystemFull", "it is an old log", "Compress app.log", &told]);
+    drop(monitoring);
+    drop(exporter);
+    watch.server.stopped();
+    drop(mounted);
 }

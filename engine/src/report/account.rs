@@ -195,7 +195,9 @@ fn facts(run: &Run, row: &RunRow) -> Vec<Line> {
         facts.push(line);
     };
     if let Some(description) = &main.description {
-        fact("what for", prose::one_paragraph(description).unwrap_or_else(|| vec![text(words::value(&Value::text(description)))]));
+        // How it goes about it stands in its documentation.
+        let first = description.trim().split("\n\n").next().unwrap_or_default();
+        fact("what for", prose::one_paragraph(first).unwrap_or_else(|| vec![text(words::value(&Value::text(first)))]));
     }
     fact("run", vec![code(row.run.as_str())]);
     let owner = main.owner.iter().map(String::as_str).chain(main.contacts.iter().map(String::as_str));
@@ -227,7 +229,7 @@ fn decided(run: &Run, decision: &Decision) -> Line {
         Some(path) => step(run, path),
         None => vec![text("the run")],
     };
-    let question = decision.request.question.trim().lines().next().unwrap_or_default().to_owned();
+    let question = decision.request.question.split_whitespace().collect::<Vec<_>>().join(" ");
     line.push(text(format!(" asked {}: {question}", super::request::may_decide(decision))));
     for vote in &decision.votes {
         let proof = super::request::proof(vote);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use runbook_core::plan::Verb;
 use runbook_core::run::event::{AttemptEnd, Event, Fact, StepOutcome, Timer};
+use runbook_core::run::task::Task;
 use runbook_core::run::view::{Standing, StepView};
 use runbook_core::value::Value;
 use runbook_core::{DecisionId, Run, StepPath, limits};
@@ -105,10 +106,12 @@ impl Teller {
             Fact::DecisionRequested { decision, path, .. } => {
                 let Some(asked) = run.decision(*decision) else { return lines };
                 let mut line = path.as_ref().map(|path| step(run, path)).unwrap_or_else(|| vec![text("The run")]);
-                let question = asked.request.question.trim().lines().next().unwrap_or_default();
+                let mut question = asked.request.question.trim().lines();
+                let first = question.next().unwrap_or_default();
+                let more = if question.next().is_some() { " …" } else { "" };
                 let within =
                     asked.deadline.map(|until| format!(" within {}", elapsed(between(event.at, until)))).unwrap_or_default();
-                line.push(text(format!(" asks {}{within}: {question}", request::may_decide(asked))));
+                line.push(text(format!(" asks {}{within}: {first}{more}", request::may_decide(asked))));
                 lines.push(line);
             }
             Fact::Decided { decision, vote } => {
@@ -254,5 +257,9 @@ fn ended(run: &Run, view: &StepView<'_>, at: Timestamp) -> Option<Line> {
             format!(" {word} after {took}{tries}{note}")
         }
     }));
+    let told = view.work().filter(|_| outcome == StepOutcome::Succeeded).map(|work| &work.task);
+    if let Some(Task::Notify { to, message: told, .. }) = told {
+        line.push(text(format!(", and told {}: {}", to.join(", "), told.trim().lines().next().unwrap_or_default())));
+    }
     Some(line)
 }
