@@ -1,6 +1,7 @@
 //! A PostgreSQL server of its own: fresh data folder, password authentication, loopback only.
 
 use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -21,27 +22,38 @@ pub struct Postgres {
 impl Postgres {
     pub fn start() -> Postgres {
         let scratch = Scratch::new();
-        let home = scratch.folder("home");
+        let home = home(&scratch);
         std::fs::write(home.join("password"), PASSWORD).expect("the password file");
-        if rustix::process::geteuid().is_root() {
-            let id = |flag: &str| run(Command::new("id").args([flag, USER])).trim().parse().expect("an id");
-            let (user, group) = (id("-u"), id("-g"));
-            for path in [home.clone(), home.join("password")] {
-                chown(path, Some(user), Some(group)).expect("root may chown");
-            }
-        }
-        let data = home.join("data");
+        give_to_it(&home.join("password"));
         run(bound_to_test("initdb", As::Unprivileged(USER))
             .args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=scram-sha-256", "--username", USER])
             .arg("--pwfile")
             .arg(home.join("password"))
             .arg("--pgdata")
-            .arg(&data)
+            .arg(home.join("data"))
             .current_dir(&home));
+        Postgres::over(scratch, &home)
+    }
 
+    /// A replica of this one, which gets what this one writes as it is written.
+    pub fn replica(&self) -> Postgres {
+        let scratch = Scratch::new();
+        let home = home(&scratch);
+        run(bound_to_test("pg_basebackup", As::Unprivileged(USER))
+            .args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--wal-method=stream"])
+            .args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username", USER])
+            .arg("--pgdata")
+            .arg(home.join("data"))
+            .env("PGPASSWORD", PASSWORD)
+            .current_dir(&home));
+        Postgres::over(scratch, &home)
+    }
+
+    /// The server over a data folder.
+    fn over(scratch: Scratch, home: &Path) -> Postgres {
         let port = free_port();
         let mut server = bound_to_test("postgres", As::Unprivileged(USER));
-        server.arg("-D").arg(&data).current_dir(&home);
+        server.arg("-D").arg(home.join("data")).current_dir(home);
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=16MB"] {
             server.args(["-c", setting]);
         }
@@ -51,14 +63,14 @@ impl Postgres {
         let mut postgres = Postgres { port, daemon, _scratch: scratch };
         eventually("a connection to PostgreSQL", || {
             postgres.daemon.assert_running();
-            postgres.psql(USER, PASSWORD, "postgres", "select 1").output().ok().filter(|output| output.status.success())
+            psql(port, "postgres", "select 1").output().ok().filter(|output| output.status.success())
         });
         postgres
     }
 
     /// What SQL gives in a database, one row a line, columns divided by `|`.
     pub fn sql(&self, database: &str, sql: &str) -> String {
-        run(&mut self.psql(USER, PASSWORD, database, sql)).trim().to_owned()
+        run(&mut psql(self.port, database, sql)).trim().to_owned()
     }
 
     pub fn databases(&self) -> Vec<String> {
@@ -68,11 +80,33 @@ impl Postgres {
             .collect()
     }
 
-    fn psql(&self, user: &str, password: &str, database: &str, sql: &str) -> Command {
-        let mut psql = Command::new(find_program("psql"));
-        psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", user, "-d", database, "-c", sql])
-            .args(["-p", &self.port.to_string()])
-            .env("PGPASSWORD", password);
-        psql
+    /// Looks how many KiB it has received and not replayed, where it is a replica.
+    pub fn looks_behind(&self) -> impl Fn() -> Option<u64> + Send + use<> {
+        let port = self.port;
+        let sql = "select (pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) / 1024)::bigint";
+        move || String::from_utf8(psql(port, "postgres", sql).output().ok()?.stdout).ok()?.trim().parse().ok()
     }
+}
+
+/// Where its files are.
+fn home(scratch: &Scratch) -> PathBuf {
+    let home = scratch.folder("home");
+    give_to_it(&home);
+    home
+}
+
+/// Gives a file to the user as whom it runs.
+fn give_to_it(path: &Path) {
+    if rustix::process::geteuid().is_root() {
+        let id = |flag: &str| run(Command::new("id").args([flag, USER])).trim().parse().expect("an id");
+        chown(path, Some(id("-u")), Some(id("-g"))).expect("root may chown");
+    }
+}
+
+fn psql(port: u16, database: &str, sql: &str) -> Command {
+    let mut psql = Command::new(find_program("psql"));
+    psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER, "-d", database, "-c", sql])
+        .args(["-p", &port.to_string()])
+        .env("PGPASSWORD", PASSWORD);
+    psql
 }

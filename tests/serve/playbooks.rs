@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::harness::authority::Authority;
 use crate::harness::exporter::Exporter;
 use crate::harness::nginx::Nginx;
+use crate::harness::postgres::{PASSWORD, Postgres};
 use crate::harness::prometheus::{Monitoring, Watched};
 use crate::harness::service::Service;
 use crate::harness::tab::{Tab, Window};
@@ -220,4 +221,38 @@ fn a_full_file_system_gets_room() {
     drop(exporter);
     watch.server.stopped();
     drop(mounted);
+}
+
+#[test]
+fn a_replica_that_was_paused_catches_up() {
+    let primary = Postgres::start();
+    let replica = primary.replica();
+    let watch = Watch::over(Place::shipped().env("PGPASSWORD", PASSWORD));
+    let (looks, port) = (replica.looks_behind(), replica.port.to_string());
+    let exporter = Exporter::start(move || looks().map(|kib| format!("replica_behind_kib {kib}\n")).unwrap_or_default());
+    let monitoring = Monitoring::start(&Watched {
+        port: exporter.port,
+        alert: "ReplicaLag",
+        when: "replica_behind_kib > 16384",
+        labels: &[("host", "127.0.0.1"), ("port", &port)],
+        receiver: &watch.receiver(),
+        token: TOKEN,
+    });
+    replica.sql("postgres", "select pg_wal_replay_pause()");
+    primary.sql("postgres", "create table parcel as select n, repeat(md5(n::text), 8) as label from generate_series(1, 100000) n");
+
+    let run = watch.place.run_that("waiting")["run"].as_str().unwrap().to_owned();
+    assert_eq!(replica.sql("postgres", "select to_regclass('parcel') is null, pg_is_wal_replay_paused()"), "t|t");
+    let question = format!("Let 127.0.0.1:{port} replay again?");
+    watch.is_agreed(&[&question, "pg_wal_replay_resume"], &[("reason-approve", "the backup is done")]);
+    let ended: Value = watch.place.run_that("ended");
+    assert_eq!(ended["outcome"], "succeeded", "{ended}");
+    assert_eq!(replica.sql("postgres", "select count(*) from parcel"), "100000");
+
+    watch.is_over();
+    let told = format!("replica-lag for 127.0.0.1:{port} succeeded");
+    watch.is_reported(&run, &["ReplicaLag", "the backup is done", "Let it replay", &told]);
+    drop(monitoring);
+    drop(exporter);
+    watch.server.stopped();
 }
