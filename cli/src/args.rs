@@ -207,12 +207,12 @@ pub enum Command {
     /// whole; it is restored all the same, and named.
     Restore(Restore),
 
-    /// Let go of old logs, and of what steps did in old runs
+    /// Let go of old logs, of what steps did in old runs, and of old events
     ///
     /// Only of runs that have ended, each once it has been proved whole. With --logs-after all events stay, and say of each log how long it was and
     /// its digest. With --steps-after the inputs, all that people did and the outcome stay as they were recorded, and of every other event the
     /// time and the hash: `runbook verify` still proves what is left, and finds any head that was kept. The audit log tells of each run.
-    /// Runs that ended `needs_attention` stay. `runbook docs serve` has all of it.
+    /// Runs that ended `needs_attention` stay. With --events-after events go whole, where nothing depends on them any more. `runbook docs serve` has all of it.
     Prune(Prune),
 
     /// Show what a run would do, without doing it

@@ -119,6 +119,10 @@ impl Dispatch {
         let mut judge = Judge::new(self.served.triggers().cloned());
         let now = self.around.clock.now();
         let since = now.checked_sub(judge.horizon()).unwrap_or(Timestamp::MIN);
+        // Before it judges by them, so that nobody takes out what they look at.
+        if self.around.intake.looked_back()? != judge.horizon() {
+            self.around.intake.look_back(judge.horizon()).await?;
+        }
         let rulings = judge.recall(&self.around.intake.that_count(since)?, now);
         // Whatever went on when it was recorded goes on for the judge; what has ended since is found by `turn`.
         let live = self.around.intake.live()?;

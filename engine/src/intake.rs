@@ -7,11 +7,13 @@
 //! [owed](Intake::owed) until somebody says that it was done; doing it twice does no harm.
 
 mod offers;
+mod old;
 mod rows;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use runbook_core::trigger::Ruling;
@@ -92,6 +94,7 @@ const SCHEMA: Schema = Schema {
         ) STRICT, WITHOUT ROWID;
     ",
         offers::TABLES,
+        old::TABLES,
     ],
 };
 
@@ -137,6 +140,15 @@ pub struct LetGo {
     pub unjudged: u64,
     /// Decisions that asked for something which was not begun, or was put off.
     pub owed: u64,
+}
+
+/// What is old among the next so many events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Old {
+    /// Those on which nothing more depends, the oldest first.
+    pub events: Vec<Arrived>,
+    /// The last that was looked at; `None` where the others are not old either.
+    pub last: Option<u64>,
 }
 
 /// What one request brought, as its source read it.
@@ -276,6 +288,11 @@ impl Intake {
     /// How its file stands; `None` where there is none. Nothing is changed.
     pub fn look(folder: &Path, how: Look) -> Result<Option<Looked>, JournalError> {
         look(folder, &SCHEMA, how)
+    }
+
+    /// Whether the state folder at `folder` has events, or ever had.
+    pub fn is_there(folder: &Path) -> bool {
+        folder.join(SCHEMA.file).exists()
     }
 
     /// Opens the events of the state folder at `folder`, and makes both where there are none.
@@ -446,6 +463,34 @@ impl Intake {
     /// All events from number `from` on, the oldest first: to judge them again.
     pub fn events_from(&self, from: u64, limit: usize) -> Result<Vec<Arrived>, JournalError> {
         self.database.read(|c| rows::events_from(c, from, limit))
+    }
+
+    /// Of the next `limit` events behind number `after`: those that were received and last decided upon before this time, and on which nothing
+    /// more depends.
+    pub fn old(&self, before: Timestamp, after: u64, limit: usize) -> Result<Old, JournalError> {
+        self.database.read(|c| old::old(c, before, after, limit))
+    }
+
+    /// Lets events go with what was decided on them, if nothing depends on them yet: gives those that went. An event that its sender sends once
+    /// more is a new one from then on.
+    pub fn forget(&self, numbers: Vec<u64>, before: Timestamp) -> Receipt<Vec<u64>> {
+        self.database.submit(Durability::Synced, move |c| old::forget(c, &numbers, before))
+    }
+
+    /// Whether there was an event of this number, and it was let go of.
+    pub fn was_let_go(&self, number: u64) -> Result<bool, JournalError> {
+        self.database.read(|c| Ok(number <= old::newest(c)? && rows::event(c, number)?.is_none()))
+    }
+
+    /// How far back the triggers look by which was judged last.
+    pub fn looked_back(&self) -> Result<Duration, JournalError> {
+        Ok(Duration::from_millis(self.database.read(old::looked_back)?))
+    }
+
+    /// From now on triggers look so far back.
+    pub fn look_back(&self, horizon: Duration) -> Receipt<()> {
+        let ms = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
+        self.database.submit(Durability::Visible, move |c| old::look_back(c, ms))
     }
 
     /// A number that changes whenever another process has committed anything.

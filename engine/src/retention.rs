@@ -1,4 +1,4 @@
-//! What of ended runs is kept for how long.
+//! What of ended runs, and of events, is kept for how long.
 //!
 //! Two things go, each by an age of its own. First the **logs**: every event stays, so the record is proved as before, and says of each log
 //! how long it was and its SHA-256. Then what the **steps** did: of those events the number, the time, the kind and the hash stay, while
@@ -8,6 +8,8 @@
 //!
 //! A run that goes on or waits is never touched, nor one that ended `needs_attention`: what is left of it does not mend with age. A record that
 //! cannot be proved whole stays as it is, and is named.
+
+mod events;
 
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
@@ -46,6 +48,10 @@ pub const KEPT: [&str; 13] = [
 
 /// The act in the audit log whose detail is the seal of a run.
 pub const COMPACT: &str = "compact";
+
+pub use events::GoneEvents;
+
+const AT_WORK: &str = "a backup is made, or another process prunes";
 
 /// What is to go.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +109,8 @@ pub enum RetentionError {
     Export { path: PathBuf, why: std::io::Error },
     #[error("{0}; wait until it has ended")]
     Busy(&'static str),
+    #[error("triggers look back as far as {0}: say an age of at least that for --events-after")]
+    Needed(String),
     #[error("the state folder cannot be held: {0}; look who owns it")]
     Lock(std::io::Error),
 }
@@ -131,9 +139,7 @@ impl Keeper<'_> {
 
     /// Lets it go, run by run. What was begun when the process ended is done by the next.
     pub fn prune(&self, retention: &Retention) -> Result<Vec<Going>, RetentionError> {
-        let _alone = Keeping::alone(self.store.handle())
-            .map_err(RetentionError::Lock)?
-            .ok_or(RetentionError::Busy("a backup is made, or another process prunes"))?;
+        let _alone = Keeping::alone(self.store.handle()).map_err(RetentionError::Lock)?.ok_or(RetentionError::Busy(AT_WORK))?;
         let mut gone = Vec::new();
         self.each(retention, |this, row, ended_at| {
             let Some(mut found) = this.look(&row, ended_at, retention)? else { return Ok(()) };
@@ -201,16 +207,7 @@ impl Keeper<'_> {
         if let Some(folder) = retention.export.as_deref().filter(|_| is_whole) {
             self.exported(run, folder)?;
         }
-        let by = format!("user {} on {}", self.user.user, self.user.host);
-        let write = |act: &str, result: &str, detail: &str| {
-            let entry = Entry {
-                about: Some(run.to_string()),
-                result: result.to_owned(),
-                detail: Some(detail.to_owned()),
-                ..Entry::new(act, by.clone(), self.now)
-            };
-            self.access.audit(entry).wait()
-        };
+        let write = |act: &str, result: &str, detail: &str| self.write(act, Some(run), result, detail);
         let stays = || Some(Stays::Rightly("somebody took it up meanwhile".to_owned()));
         // First that something goes, then it goes: what is missing without a word would look like a loss.
         if going.steps.is_some() {
@@ -233,6 +230,13 @@ impl Keeper<'_> {
             write("prune_logs", "done", &detail)?;
         }
         Ok(None)
+    }
+
+    /// Into the audit log.
+    fn write(&self, act: &str, about: Option<&RunId>, result: &str, detail: &str) -> Result<(), JournalError> {
+        let by = format!("user {} on {}", self.user.user, self.user.host);
+        let (about, result, detail) = (about.map(ToString::to_string), result.to_owned(), Some(detail.to_owned()));
+        self.access.audit(Entry { about, result, detail, ..Entry::new(act, by, self.now) }).wait()
     }
 
     fn exported(&self, run: &RunId, folder: &Path) -> Result<(), RetentionError> {

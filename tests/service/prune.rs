@@ -211,3 +211,55 @@ fn nothing_goes_while_a_copy_is_made() {
     place.runbook.run(["prune"]).assert(2).says("nothing was said to go");
     place.runbook.run(["prune", "--logs-after", "soon"]).assert(2).says("write an age, such as 90d");
 }
+
+#[test]
+fn old_events_go_once_nothing_depends_on_them() {
+    let place = Place::with("[{id: b, exec: [echo, b], effect: read}]");
+    let state = place.runbook.state();
+    place.runbook.run(["prune", "--events-after", "0s"]).assert(0).says("nothing is old enough");
+    assert!(!state.join("events.db").exists(), "nobody has ever had an event");
+    let fix = std::fs::read_to_string(place.books.join("fix.yaml")).unwrap();
+    let playbook = fix.replace("kind: Runbook", "kind: Playbook\nowner: o\nimpact: low\nescalation: e");
+    let on = "triggers: [{source: stdin, when: event.type == \"now\"}, {id: later, source: stdin, when: event.type == \"later\", accumulate: {events: 2, within: 1h}}]\nsteps:";
+    std::fs::write(place.books.join("fix.yaml"), playbook.replace("steps:", on)).unwrap();
+    let trigger = |kind: &str, id: &str| {
+        let event = format!(r#"{{"specversion":"1.0","id":"{id}","source":"x","type":"{kind}","data":{{"of":"a-telling-{id}"}}}}"#);
+        let path = place.runbook.scratch.join(format!("{id}.json"));
+        std::fs::write(&path, event).unwrap();
+        place.runbook.run(["trigger", "--event", &path.display().to_string()]).assert(0)
+    };
+    trigger("now", "1");
+    let run = last(&place);
+    trigger("later", "2");
+    trigger("never", "3");
+    place.runbook.run(["prune", "--events-after", "59m"]).assert(1).says("triggers look back as far as 1h");
+    place.runbook.run(["prune", "--events-after", "1h"]).assert(0).says("nothing is old enough");
+    let years_ago = "UPDATE events SET received = '2020-01-01T00:00:00Z'; UPDATE rulings SET at_ms = 0";
+    sql(&state, "events.db", years_ago);
+    let mut listed = lines(&place.runbook.run(["events", "--json"]).assert(0).stdout);
+    listed.reverse();
+
+    let would = place.runbook.run(["prune", "--events-after", "90d", "--dry-run", "--json"]).assert(0).stdout;
+    assert_eq!(lines(&would), [serde_json::json!({"events": 2, "first": 1, "last": 3})]);
+    assert_eq!(lines(&place.runbook.run(["events", "--json"]).assert(0).stdout).len(), 3, "it only said what would go");
+    let folder = place.runbook.scratch.folder("exports");
+    let out = folder.display().to_string();
+    place.runbook.run(["prune", "--events-after", "90d", "--export", &out]).assert(0).says("gone: 2 events (1 to 3)");
+
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().flatten().map(|file| file.path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let exported = lines(&std::fs::read_to_string(file).unwrap());
+    assert_eq!(exported, [listed[0].clone(), listed[2].clone()], "all that is told of them");
+    let left = lines(&place.runbook.run(["events", "--json"]).assert(0).stdout);
+    assert_eq!(left, [listed[1].clone()], "what was put off stays, however old");
+    place.runbook.run(["events", "1"]).assert(2).says("event 1 was let go of by `runbook prune`");
+    place.runbook.run(["events", "9"]).assert(2).says("there is no event 9");
+    place.runbook.run(["audit"]).assert(0).says("prune_events");
+    place.runbook.run(["prune", "--events-after", "90d"]).assert(0).says("nothing is old enough");
+    // The run has all of its event, and an event that comes once more is a new one.
+    place.runbook.run(["verify", &run]).assert(0);
+    place.runbook.run(["show", &run, "--json"]).assert(0).says("a-telling-1");
+    place.runbook.run(["report", &run]).assert(0).says("fix");
+    trigger("now", "1").says("event 4, fix/1: ran");
+    place.runbook.run(["doctor", "--thorough", "--listen", "127.0.0.1:0"]).assert(0);
+}

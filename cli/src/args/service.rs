@@ -68,13 +68,16 @@ pub struct Prune {
     /// What steps did in runs that ended so long ago goes, and their logs
     #[arg(long, value_name = "AGE")]
     pub steps_after: Option<String>,
-    /// Write each record there first, as `runbook export` does; `runbook verify` proves such a file by itself
+    /// Events that came in so long ago go, and what was decided on them, where nothing depends on them any more
+    #[arg(long, value_name = "AGE")]
+    pub events_after: Option<String>,
+    /// Write each record there first, as `runbook export` does; `runbook verify` proves such a file by itself. Events go into one file
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub export: Option<PathBuf>,
     /// Only say what would go
     #[arg(long)]
     pub dry_run: bool,
-    /// Print one JSON object per run
+    /// Print one JSON object per run, and one for the events
     #[arg(long)]
     pub json: bool,
 }

@@ -29,7 +29,7 @@ pub fn run(args: &Events, settings: &Settings, ui: &mut Ui) -> Outcome {
     };
     if let Some(number) = args.number {
         let Some(event) = kept.event(number)? else {
-            return Err(Trouble::not_valid(format!("there is no event {number}")).next("runbook events"));
+            return Err(Trouble::not_valid(kept.why_not(number)?).next("runbook events"));
         };
         return one(&event, args.json, ui);
     }
@@ -78,6 +78,14 @@ impl Kept {
         Ok(match self {
             Kept::Here(intake) => intake.event(number)?.as_ref().map(Event::of),
             Kept::There(remote) => remote.event(number)?,
+        })
+    }
+
+    /// Why there is no event of this number.
+    fn why_not(&self, number: u64) -> Result<String, Trouble> {
+        Ok(match self {
+            Kept::Here(intake) if intake.was_let_go(number)? => format!("event {number} was let go of by `runbook prune`"),
+            _ => format!("there is no event {number}"),
         })
     }
 }

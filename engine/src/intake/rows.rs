@@ -195,19 +195,19 @@ pub(super) fn let_go(c: &Connection, now: Timestamp, is_there: impl Fn(&RunId) -
     Ok(LetGo { unjudged, owed: judged.rulings.len() as u64 })
 }
 
-const COLUMNS: &str = "number, source, received, again, judged, restored, body";
+pub(super) const COLUMNS: &str = "number, source, received, again, judged, restored, body";
 
-struct Raw {
-    number: u64,
+pub(super) struct Raw {
+    pub number: u64,
     source: String,
-    received: String,
+    pub received: String,
     again: u64,
     judged: bool,
     restored: bool,
     body: String,
 }
 
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+pub(super) fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     Ok(Raw {
         number: row.get::<_, i64>(0)? as u64,
         source: row.get(1)?,
@@ -219,7 +219,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
     })
 }
 
-fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
+pub(super) fn whole(c: &Connection, raw: Raw) -> Found<Arrived> {
     let mut statement = c.prepare_cached("SELECT body FROM rulings WHERE event = ?1 ORDER BY procedure, trigger")?;
     let texts: Vec<String> = statement.query_map([signed(raw.number)], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let rulings = texts.iter().map(|text| from_json(text)).collect::<Result<_, _>>()?;
@@ -247,7 +247,7 @@ fn rulings(c: &Connection, sql: &str, values: Vec<Sql>) -> Found<Vec<Ruling>> {
 }
 
 /// SQLite knows no numbers beyond these; nothing is called by one.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

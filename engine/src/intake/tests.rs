@@ -230,3 +230,56 @@ fn the_backlog_is_what_nobody_has_judged() {
     intake.rule(Judged { events: vec![1, 2, 3], ..Judged::default() }).wait().unwrap();
     assert_eq!(intake.backlog(10).unwrap(), Backlog { events: 1, oldest: Some(at(9)) });
 }
+
+#[test]
+fn what_is_old_goes_where_nothing_depends_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let intake = opened(&folder);
+    let at_day = |id: &str, day: i64| Arrival { received: at(day * 86_400), ..arrival(id, "x") };
+    let names = ["done", "deferred", "goes on", "owed", "decided late", "unjudged", "awaited", "new", "set back", "no trigger"];
+    let days = [0, 0, 0, 0, 0, 0, 0, 9, 1, 1];
+    intake.accept(names.iter().zip(days).map(|(id, day)| at_day(id, day)).collect()).wait().unwrap();
+    let joined =
+        |event, second| ruling(event, "1", second, Decision::Joined { to: Counterpart::Run(run(90)), why: Join::Correlated });
+    let dropped = |event, second| ruling(event, "1", second, Decision::Dropped(Drop::NotMeant));
+    let judged = Judged {
+        rulings: vec![
+            ran(1, 0),
+            ruling(2, "1", 0, waits()),
+            ran(3, 0),
+            joined(4, 0),
+            dropped(5, 5 * 86_400),
+            dropped(7, 0),
+            dropped(9, 0),
+        ],
+        events: vec![1, 2, 3, 4, 5, 7, 8, 9, 10],
+        offers: vec![Offer::new(7, run(91))],
+        ..Judged::default()
+    };
+    intake.rule(judged).wait().unwrap();
+    let ended = Judged { ended: vec![run(1)], ..Judged::default() };
+    intake.rule(ended).wait().unwrap();
+    intake.done(vec![ran(1, 0), ran(3, 0)]).wait().unwrap();
+    let before = at(3 * 86_400);
+    let numbers = |old: Old| (old.events.iter().map(|event| event.number).collect::<Vec<_>>(), old.last);
+    assert_eq!(numbers(intake.old(before, 0, 100).unwrap()), (vec![1, 9, 10], Some(10)));
+    assert_eq!(numbers(intake.old(before, 0, 1).unwrap()), (vec![1], Some(1)), "page by page");
+    assert_eq!(numbers(intake.old(before, 10, 100).unwrap()), (vec![], None), "until there is none");
+    assert_eq!(numbers(intake.old(before, 7, 1).unwrap()), (vec![], None), "or until they are new");
+    // Whatever is asked for, only what nothing depends on goes.
+    assert_eq!(intake.forget((1..=7).chain([9, 10, 77]).collect(), before).wait().unwrap(), [1, 9, 10]);
+    let left: Vec<u64> = intake.events_from(0, 100).unwrap().iter().map(|event| event.number).collect();
+    assert_eq!(left, [2, 3, 4, 5, 6, 7, 8]);
+    assert!(intake.was_let_go(1).unwrap() && intake.was_let_go(10).unwrap());
+    assert!(!intake.was_let_go(2).unwrap() && !intake.was_let_go(11).unwrap());
+    let later = at(90 * 86_400);
+    intake.done(vec![joined(4, 0)]).wait().unwrap();
+    intake.answered(Offer::new(7, run(91)), true).wait().unwrap();
+    assert_eq!(
+        intake.forget((1..=10).collect(), later).wait().unwrap(),
+        [4, 5, 7, 8],
+        "what is told, and has ended a wait, is done with"
+    );
+    assert_eq!(intake.accept(vec![arrival("done", "x")]).wait().unwrap(), [Accepted::New(11)], "a number is given once");
+    assert_eq!(intake.events(&EventFilter { run: Some(run(91)), ..EventFilter::default() }).unwrap(), []);
+}

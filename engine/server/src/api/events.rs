@@ -55,8 +55,13 @@ pub async fn one(call: Call) -> Result<Answer, Problem> {
 pub fn arrived(call: &Call) -> Result<Arrived, Problem> {
     call.may_everywhere(Act::View)?;
     let number: u64 = call.part("event")?;
-    let found = call.read(|app| app.intake.event(number))?;
-    found.ok_or_else(|| Problem::not_found(format!("there is no event {number}")))
+    if let Some(found) = call.read(|app| app.intake.event(number))? {
+        return Ok(found);
+    }
+    Err(Problem::not_found(match call.read(|app| app.intake.was_let_go(number))? {
+        true => format!("event {number} was let go of by `runbook prune`"),
+        false => format!("there is no event {number}"),
+    }))
 }
 
 pub async fn problems(call: Call) -> Result<Answer, Problem> {
