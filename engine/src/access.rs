@@ -239,7 +239,7 @@ impl Entry {
 }
 
 /// An entry as it is written down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audited {
     pub number: u64,
     #[serde(flatten)]
@@ -248,8 +248,9 @@ pub struct Audited {
 }
 
 /// A part of the audit log, and whether it follows from what stands before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct AuditPage {
+    #[serde(rename = "items")]
     pub entries: Vec<Audited>,
     /// The first entry that does not follow from the one before.
     pub broken_at: Option<u64>,

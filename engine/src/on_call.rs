@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use runbook_core::policy::{Override, Overrides, Rotation, Shift, time_zone};
 use runbook_core::run::event::Timer;
 use runbook_core::{Fact, Run, limits};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::journal::{Journal, JournalError, KeptOverride, OverrideId};
 
@@ -30,7 +30,7 @@ pub struct Called<'r> {
 }
 
 /// How one rotation stands at a moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     pub rotation: String,
     /// That of the hand-overs.
@@ -42,7 +42,7 @@ pub struct Standing {
 }
 
 /// One shift.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// `null`: nobody.
     pub on_call: Option<String>,

@@ -16,6 +16,7 @@ use crate::server::{Place, Server, playbook};
 const STEPS: &str = "[{id: say, name: Say it, run: 'echo working on {{inputs.host}}; echo aside >&2', effect: read}, {id: go, approve: {question: 'Mend {{inputs.host}}?', within: 1h}}, {id: write, run: 'echo {{inputs.host}} >> fixed.txt', undo: {run: rm fixed.txt}}]";
 
 const ACCESS: &str = "people: {you: {users: [USER]}, vera: {}, bob: {}}
+rotations: {web: {members: [bob, vera], starts: 2026-01-05, hand_over: {days: mon, at: '09:00'}, zone: Europe/Paris}}
 access:
   - {role: operator, to: [you]}
   - {role: approver, to: [you, bob]}
@@ -143,6 +144,10 @@ fn what_is_looked_at_over_a_server_looks_as_it_does_beside_it() {
         "events --run last",
         "events 1",
         "events 77",
+        "dry-run fix",
+        "oncall",
+        "oncall web --json",
+        "oncall nobody",
     ] {
         let (here, over) = (there.place.runbook.run(line.split(' ')), there.run(line));
         assert_eq!(still(&over.stdout), still(&here.stdout), "{line}\n{}", over.stderr);
@@ -150,6 +155,32 @@ fn what_is_looked_at_over_a_server_looks_as_it_does_beside_it() {
         let told = |text: &str| still(text).into_iter().filter(|line| !line.starts_with(&["next:".to_owned()])).collect::<Vec<_>>();
         assert_eq!((over.code, told(&over.stderr)), (here.code, told(&here.stderr)), "{line}");
     }
+    // But for the times of earlier runs, which are known where those are.
+    let foreseen = |ran: Ran| {
+        let known = |line: &Vec<String>| line.first().is_some_and(|word| word == "usually:");
+        still(&ran.assert(0).stdout).into_iter().filter(|line| !known(line)).collect::<Vec<_>>()
+    };
+    let words = "dry-run fix --input host=db1";
+    assert_eq!(foreseen(there.run(words)), foreseen(there.place.runbook.run(words.split(' '))));
+    let audit = |ran: Ran| ran.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let over = audit(there.run("audit -n 1000").assert(0));
+    let here = audit(there.place.runbook.run("audit -n 1000".split(' ')).assert(0));
+    assert!(over.len() > 3 && here.ends_with(&over), "what was asked meanwhile stands before it: {over:?} {here:?}");
+    assert_eq!(there.run("audit -n 1 --json").assert(0).stdout.lines().count(), 1);
+    let refused = there.with(&there.vera, &["audit"]);
+    assert!(refused.code != 0 && refused.stderr.contains("no role of `vera` allows this"), "{}", refused.stderr);
+    for (words, why) in [
+        ("oncall override web --who you --until 8h", "said where the state folder is"),
+        ("oncall cancel 1", "said where the state folder is"),
+        ("oncall --days 3", "and no other time"),
+        ("dry-run fix --probe", "where they run"),
+    ] {
+        there.run(words).assert(2).says(why);
+    }
+    // A file is one of this machine, unless the server is named for it.
+    let file = there.place.books.join("fix.yaml").display().to_string();
+    there.run(&format!("dry-run {file} --input host=db1 --server {}", there.url())).assert(2).says("runs no files of this machine");
+    there.run(&format!("dry-run {file} --input host=db1")).assert(0).says("would run");
     // The record proves itself here, and so does what is written of it.
     there.run(&format!("verify {first}")).assert(0).says("whole: run").says("0 logs compared");
     let file = there.place.books.join("first.jsonl");

@@ -16,7 +16,7 @@ const TOKEN: &str = "RUNBOOK_TOKEN";
 /// What a command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
-    /// Runs, wherever they are.
+    /// Runs, wherever they are, and what is known beside them.
     Runs,
     /// The state folder of this machine, of which a server has its own.
     State,
@@ -45,6 +45,9 @@ fn about(command: &Command) -> About {
         | Command::Export(_)
         | Command::Replay(_)
         | Command::Events(_)
+        | Command::DryRun(_)
+        | Command::Audit(_)
+        | Command::OnCall(_)
         | Command::Config(_) => About::Runs,
         Command::Anchor(_)
         | Command::Trigger(_)
@@ -52,8 +55,6 @@ fn about(command: &Command) -> About {
         | Command::Token(_)
         | Command::Account(_)
         | Command::Session(_)
-        | Command::Audit(_)
-        | Command::OnCall(_)
         | Command::Doctor(_)
         | Command::Backup(_)
         | Command::Restore(_)
@@ -65,7 +66,6 @@ fn about(command: &Command) -> About {
         | Command::Fmt(_)
         | Command::Lsp(_)
         | Command::Schema(_)
-        | Command::DryRun(_)
         | Command::Explore(_)
         | Command::Diff(_)
         | Command::Review(_)

@@ -1,21 +1,31 @@
 //! `runbook audit`: what was done through the server of this state folder, and what was refused.
 
 use runbook_core::limits;
-use runbook_engine::access::{Access, Audited};
+use runbook_engine::access::{Access, AuditPage, Audited};
 use runbook_engine::journal::Commits;
 use serde_json::json;
 
+use super::afar;
 use crate::args;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
 use crate::ui::words::when;
 use crate::ui::{Ui, line, table};
 
 pub fn run(args: &args::Audit, settings: &Settings, ui: &mut Ui) -> Outcome {
-    let access = Access::open(&settings.state()?.value, Commits::OnTheSpot)?;
+    let read: Box<dyn Fn(Option<u64>, usize) -> Result<AuditPage, Trouble>> = match &settings.server {
+        Some(server) => {
+            let remote = afar::reach(server, settings)?;
+            Box::new(move |before, limit| Ok(remote.audited(before, limit)?))
+        }
+        None => {
+            let access = Access::open(&settings.state()?.value, Commits::OnTheSpot)?;
+            Box::new(move |before, limit| Ok(access.audited(before, limit)?))
+        }
+    };
     let (mut found, mut broken_at, mut before) = (Vec::new(), None, args.before);
     while found.len() < args.limit.get() {
-        let page = access.audited(before, (args.limit.get() - found.len()).min(limits::AUDIT_PAGE))?;
+        let page = read(before, (args.limit.get() - found.len()).min(limits::AUDIT_PAGE))?;
         let Some(last) = page.entries.last() else { break };
         before = Some(last.number);
         broken_at = page.broken_at.or(broken_at);

@@ -1,13 +1,13 @@
 //! `runbook dry-run`: what a run would do, from the same machine with predicted answers.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use runbook_core::document::Document;
 use runbook_core::document::test::Case;
 use runbook_core::explore::{self, DryRun, Longest, Options, Verdict, World};
-use runbook_core::run::event::{Part, RunStarted};
+use runbook_core::run::event::{Identity, Part, RunStarted};
 use runbook_core::run::task::{EnvText, Work};
 use runbook_core::trial::{self, StandIns, supposed};
 use runbook_core::value::format_duration;
@@ -15,6 +15,7 @@ use runbook_core::{Effect, Plan};
 use runbook_engine::catalogue::Catalogue;
 use runbook_engine::clock::SystemClock;
 use runbook_engine::journal::{Commits, Store};
+use runbook_engine::people;
 use runbook_engine::probe::Probe;
 use runbook_engine::report::dry_run as report;
 use runbook_engine::report::usual;
@@ -23,11 +24,11 @@ use runbook_engine::start::{self, Order};
 use tokio_util::sync::CancellationToken;
 
 use super::config_folder;
-use super::exec::{Chosen, heading};
-use super::store::runtime;
-use crate::args::{self, Format};
+use super::exec::{self, Chosen, Wanted, heading};
+use super::store::{Home, runtime};
+use crate::args::{self, Format, Given};
 use crate::exit::{Exit, Outcome, Trouble};
-use crate::settings::Settings;
+use crate::settings::{Origin, Setting, Settings};
 use crate::ui::ask::Lines;
 use crate::ui::{Tone, Ui, line, plain, request, words};
 
@@ -51,56 +52,114 @@ pub fn run(args: &args::DryRun, settings: &Settings, ui: &mut Ui) -> Outcome {
         trouble.next = trouble.next.map(|next| next.replacen("runbook exec ", "runbook dry-run ", 1));
         trouble
     };
-    let chosen = Chosen::find(&args.procedure, &given, settings, ui).map_err(again)?;
-    if let (Some(case), Some(is_of)) = (&case, is_of.filter(|name| *name != chosen.wanted.plan.main().name.as_str())) {
-        let what = format!("the case `{}` is one of `{is_of}`, and not of `{}`", case.name.value, chosen.wanted.plan.main().name);
+    let of = match is_there(args, settings) {
+        true => Of::there(args, &given, settings)?,
+        false => Of::Here(Chosen::find(&args.procedure, &given, settings, ui).map_err(again)?),
+    };
+    let wanted = of.wanted();
+    if let (Some(case), Some(is_of)) = (&case, is_of.filter(|name| *name != wanted.plan.main().name.as_str())) {
+        let what = format!("the case `{}` is one of `{is_of}`, and not of `{}`", case.name.value, wanted.plan.main().name);
         return Err(Trouble::not_valid(what).next("give --with a case of the same procedure, or that procedure"));
     }
     let shared = case.as_ref().map(|case| case.setting.inputs.clone()).unwrap_or_default();
-    let inputs = runtime()?.block_on(chosen.wanted.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
-    let user = runbook_engine::people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
+    let inputs = runtime()?.block_on(wanted.inputs_beside(shared, &given, ui, &mut Lines::default())).map_err(again)?;
     let order = Order {
-        plan: chosen.wanted.plan.clone(),
+        plan: wanted.plan.clone(),
         inputs: inputs.values(),
-        requested_by: runbook_engine::people::identity(&user, &chosen.wanted.plan.policy.people),
+        requested_by: of.requested_by()?,
         part: Part::Whole,
         stepwise: false,
         catalogue: None,
-        root: chosen.root(),
+        root: of.root(),
     };
-    let started = order.started(0).map_err(|error| again(chosen.wanted.refused(error, &inputs)))?;
+    let started = order.started(0).map_err(|error| again(wanted.refused(error, &inputs)))?;
     let stop = CancellationToken::new();
     let (started, now) = match &case {
-        Some(case) => (trial::by_case(case, &chosen.wanted.plan, started), trial::starts_at(case)),
+        Some(case) => (trial::by_case(case, &wanted.plan, started), trial::starts_at(case)),
         None => (started, jiff::Timestamp::now()),
     };
     let options = Options { examples: args.examples };
-    let predict = |world: &mut dyn World| explore::dry_run(&chosen.wanted.plan, &started, now, &options, world);
+    let predict = |world: &mut dyn World| explore::dry_run(&wanted.plan, &started, now, &options, world);
     let predicted = match &case {
         Some(case) => predict(&mut StandIns(case)),
-        None if args.probe => probe(&chosen, &stop)?.predict(|probe| predict(probe)),
-        None => predict(&mut explore::Nothing),
+        None => match &of {
+            Of::Here(chosen) if args.probe => probe(chosen, &stop)?.predict(|probe| predict(probe)),
+            _ => predict(&mut explore::Nothing),
+        },
     };
     let mut predicted = predicted.map_err(|why| Trouble::failed(format!("the run cannot be predicted: {why}")))?;
     if stop.is_cancelled() {
         return Err(Trouble::failed("stopped before everything was looked at").exits(Exit::Cancelled));
     }
-    chosen.catalogue.add_types(&mut predicted, &chosen.wanted.plan);
-    predicted.supposes = case.as_ref().map(|case| supposed(case, &chosen.wanted.plan));
-    add_usual_times(&mut predicted, settings, ui);
-    let people = &chosen.wanted.plan.policy.people;
+    predicted.supposes = case.as_ref().map(|case| supposed(case, &wanted.plan));
+    // Both are known where the catalogue and the record are.
+    if let Of::Here(chosen) = &of {
+        chosen.catalogue.add_types(&mut predicted, &wanted.plan);
+        add_usual_times(&mut predicted, settings, ui);
+    }
+    let people = &wanted.plan.policy.people;
     match if args.json { Format::Json } else { args.format } {
         Format::Json => ui.data(&serde_json::to_string(&predicted).map_err(|why| Trouble::failed(why.to_string()))?)?,
         Format::Markdown => ui.data(report::to_markdown(&predicted, people).trim_end())?,
         Format::Html => ui.data(report::to_html(&predicted, people).trim_end())?,
         Format::Text => {
-            show(&predicted, &chosen.wanted.plan, &started, ui, To::Data)?;
+            show(&predicted, &wanted.plan, &started, ui, To::Data)?;
             if case.is_none() {
-                ui.next(&chosen.wanted.command(&inputs));
+                ui.next(&wanted.command(&inputs));
             }
         }
     }
     Ok(Exit::Succeeded)
+}
+
+/// Whether a procedure of a server is meant: that of which `exec` would ask it. A file is one of this machine.
+fn is_there(args: &args::DryRun, settings: &Settings) -> bool {
+    let is_asked = |server: &Setting<String>| matches!(server.origin, Origin::Flag(_)) || !Path::new(&args.procedure).is_file();
+    settings.server.as_ref().is_some_and(is_asked)
+}
+
+/// Of what a run would be.
+enum Of {
+    Here(Chosen),
+    There(Box<Home>, Wanted),
+}
+
+impl Of {
+    fn there(args: &args::DryRun, given: &Given, settings: &Settings) -> Result<Of, Trouble> {
+        if args.probe {
+            let why = "what steps look at is there where they run, and nothing is looked at from here";
+            return Err(Trouble::not_valid(why).next("leave --probe out, or do it on the machine of the server"));
+        }
+        let home = Home::open(settings)?;
+        let environment = exec::afar::environment(given, settings);
+        let (wanted, _) = runtime()?.block_on(exec::afar::wanted(&args.procedure, environment.as_deref(), home.there()?))?;
+        Ok(Of::There(Box::new(home), wanted))
+    }
+
+    fn wanted(&self) -> &Wanted {
+        match self {
+            Of::Here(chosen) => &chosen.wanted,
+            Of::There(_, wanted) => wanted,
+        }
+    }
+
+    /// Where steps of a server run is its affair.
+    fn root(&self) -> PathBuf {
+        match self {
+            Of::Here(chosen) => chosen.root(),
+            Of::There(..) => PathBuf::new(),
+        }
+    }
+
+    fn requested_by(&self) -> Result<Identity, Trouble> {
+        match self {
+            Of::Here(chosen) => {
+                let user = people::local_user().map_err(|why| Trouble::failed(why.to_string()))?;
+                Ok(people::identity(&user, &chosen.wanted.plan.policy.people))
+            }
+            Of::There(home, _) => Ok(home.there()?.me.clone()),
+        }
+    }
 }
 
 /// The case that `FILE:CASE` names, and the name of the procedure that it is of.

@@ -1,6 +1,6 @@
 //! `runbook exec`: from a name or a file to a recorded run, driven here or in the background; or, of the catalogue of a server, there.
 
-mod afar;
+pub mod afar;
 mod wanted;
 
 use std::os::unix::process::CommandExt;

@@ -11,12 +11,12 @@ use runbook_engine::access::Access;
 use runbook_engine::catalogue::{Catalogue, has_errors};
 use runbook_engine::clock::{Clock, SystemClock};
 use runbook_engine::journal::{Commits, Journal, KeptOverride, NewOverride, OverrideId, Store};
-use runbook_engine::on_call::{Called, Told, local};
+use runbook_engine::on_call::{Called, Standing, Told, local};
 use runbook_engine::people;
 use serde_json::json;
 
-use super::check;
 use super::token::entry;
+use super::{afar, check};
 use crate::args::{self, OnCall, OnCallPart};
 use crate::exit::{Exit, Outcome, Trouble};
 use crate::settings::Settings;
@@ -28,6 +28,9 @@ pub fn run(args: &OnCall, settings: &Settings, ui: &mut Ui) -> Outcome {
         Some(OnCallPart::Override(args)) => return stand_in(args, settings, ui),
         Some(OnCallPart::Cancel(args)) => return cancel(args.id, settings, ui),
         None => {}
+    }
+    if settings.server.is_some() {
+        return over(args, settings, ui);
     }
     let catalogue = Catalogue::open(&settings.catalogue.value)?;
     let Some(people) = of_workspace(&catalogue, ui)? else { return Ok(Exit::NotValid) };
@@ -47,7 +50,38 @@ pub fn run(args: &OnCall, settings: &Settings, ui: &mut Ui) -> Outcome {
     let chosen: Vec<Chosen<'_>> = called.zip(moments).collect();
     match args.days {
         Some(days) => list(&chosen, days, args.json, people, ui),
-        None => stand(&chosen, args.json, people, ui),
+        None => {
+            let standing = chosen.iter().map(|((_, called, _), at)| called.standing(*at));
+            stand(&standing.collect::<Vec<_>>(), args.json, people, ui)
+        }
+    }
+}
+
+/// As a server knows it now.
+fn over(args: &OnCall, settings: &Settings, ui: &mut Ui) -> Outcome {
+    if args.at.is_some() || args.days.is_some() {
+        let why = "a server says who is on call now, and no other time";
+        return Err(Trouble::not_valid(why).next("runbook oncall"));
+    }
+    let Some(server) = &settings.server else { return Ok(Exit::NotValid) };
+    let mut standing = afar::reach(server, settings)?.on_call()?;
+    if let Some(name) = &args.rotation {
+        let all: Vec<String> = standing.iter().map(|standing| standing.rotation.clone()).collect();
+        standing.retain(|standing| standing.rotation == *name);
+        if standing.is_empty() {
+            return Err(no_rotation(name, all.iter().map(String::as_str)));
+        }
+    }
+    // Their full names stand in the workspace, which is there.
+    stand(&standing, args.json, &People::default(), ui)
+}
+
+/// Overrides are made where they count.
+fn here(settings: &Settings) -> Result<(), Trouble> {
+    match &settings.server {
+        None => Ok(()),
+        Some(_) => Err(Trouble::not_valid("who stands in is said where the state folder is")
+            .next("do it there, without --server and RUNBOOK_SERVER")),
     }
 }
 
@@ -72,13 +106,15 @@ fn of_workspace<'c>(catalogue: &'c Catalogue, ui: &mut Ui) -> Result<Option<&'c 
 }
 
 fn find<'r>(rotations: &'r BTreeMap<String, Rotation>, name: &str) -> Result<(&'r String, &'r Rotation), Trouble> {
-    rotations.get_key_value(name).ok_or_else(|| {
-        let next = match nearest(name, rotations.keys().map(String::as_str)) {
-            Some(near) => format!("runbook oncall {}", shell_word(near)),
-            None => "runbook oncall".to_owned(),
-        };
-        Trouble::not_valid(format!("the workspace has no rotation `{}`", line(name))).next(next)
-    })
+    rotations.get_key_value(name).ok_or_else(|| no_rotation(name, rotations.keys().map(String::as_str)))
+}
+
+fn no_rotation<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Trouble {
+    let next = match nearest(name, known) {
+        Some(near) => format!("runbook oncall {}", shell_word(near)),
+        None => "runbook oncall".to_owned(),
+    };
+    Trouble::not_valid(format!("the workspace has no rotation `{}`", line(name))).next(next)
 }
 
 /// A moment as people give it: of the rotation's wall clock, an instant, or how long from now.
@@ -104,18 +140,17 @@ fn read(text: &str, zone: &str, now: Timestamp, days_after: i64) -> Result<Times
 /// A rotation by its name, with its zone, and when it is looked at.
 type Chosen<'r> = ((&'r str, Called<'r>, &'r str), Timestamp);
 
-fn stand(chosen: &[Chosen<'_>], as_json: bool, people: &People, ui: &mut Ui) -> Outcome {
+fn stand(all: &[Standing], as_json: bool, people: &People, ui: &mut Ui) -> Outcome {
     let mut rows = Vec::new();
-    for ((name, called, zone), at) in chosen {
-        let standing = called.standing(*at);
+    for standing in all {
         if as_json {
             ui.data(&json!(standing).to_string())?;
             continue;
         }
-        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| local(at, zone));
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| local(at, &standing.zone));
         let next = standing.coming.first().map_or_else(|| "-".to_owned(), |next| who(next, people));
         let now = &standing.now;
-        rows.push(vec![line(name).into_owned(), who(now, people), time(now.from), time(now.to), next]);
+        rows.push(vec![line(&standing.rotation).into_owned(), who(now, people), time(now.from), time(now.to), next]);
     }
     if !as_json {
         ui.data(&table(&["rotation", "on call", "since", "until", "then"], rows))?;
@@ -145,6 +180,7 @@ fn list(chosen: &[Chosen<'_>], days: u16, as_json: bool, people: &People, ui: &m
 }
 
 fn stand_in(args: &args::Override, settings: &Settings, ui: &mut Ui) -> Outcome {
+    here(settings)?;
     let catalogue = Catalogue::open(&settings.catalogue.value)?;
     let Some(people) = of_workspace(&catalogue, ui)? else { return Ok(Exit::NotValid) };
     let (name, rotation) = find(&people.rotations, &args.rotation)?;
@@ -190,6 +226,7 @@ fn stand_in(args: &args::Override, settings: &Settings, ui: &mut Ui) -> Outcome 
 }
 
 fn cancel(number: i64, settings: &Settings, ui: &mut Ui) -> Outcome {
+    here(settings)?;
     let now = SystemClock.now();
     let store = Store::open_with(&settings.state()?.value, Commits::OnTheSpot)?;
     let known = store.overrides(now)?.into_iter().find(|kept| kept.id == OverrideId(number));

@@ -13,9 +13,11 @@ use std::sync::Arc;
 
 use runbook_core::run::event::{Identity, Means, Vote};
 use runbook_core::{Digest, Plan, ProcedureName, RunId, StepPath, value};
+use runbook_engine::access::AuditPage;
 use runbook_engine::intake::EventFilter;
 use runbook_engine::journal::RunRow;
 use runbook_engine::message::{Answer, Message};
+use runbook_engine::on_call::Standing;
 use runbook_engine::report::listed;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -157,6 +159,22 @@ impl Remote {
     /// One event; `None` where there is none of this number.
     pub fn event(&self, number: u64) -> Result<Option<listed::Event>, Failure> {
         Failure::absent(self.wait(|wire| async move { wire.json(Ask::get(["events", &number.to_string()])).await }))
+    }
+
+    /// The newest entries of the audit log before the one that is named; fewer than `limit` where a page of the server has fewer.
+    pub fn audited(&self, before: Option<u64>, limit: usize) -> Result<AuditPage, Failure> {
+        let (before, limit) = (before.map(|before| before.to_string()), limit.to_string());
+        let ask = Ask::get(["audit"]).with("before", before.as_deref()).with("limit", Some(&limit));
+        self.wait(|wire| async move { wire.json(ask).await })
+    }
+
+    /// How each rotation stands now, by name.
+    pub fn on_call(&self) -> Result<Vec<Standing>, Failure> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Standing>,
+        }
+        Ok(self.wait(|wire| async move { wire.json::<Page>(Ask::get(["on-call"])).await })?.items)
     }
 
     /// The record of a run from behind event `seen`, as it grows, until the run ends.
